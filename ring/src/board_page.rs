@@ -1,0 +1,232 @@
+//! The pages that describe a board to its processes (class R): one page for the board, eight for its first 256 peers.
+
+use core::sync::atomic::Ordering;
+
+use crate::layout::PAGE_SIZE;
+use crate::memory::{Area, AreaError};
+
+/// Pages of a board's description: the board, then the peers.
+pub const PAGES: usize = 1 + PEERS * PEER_SIZE / PAGE_SIZE;
+/// Peers of the table.
+pub const PEERS: usize = 256;
+const PEER_SIZE: usize = 128;
+/// Counters of a board (protocol.md §15).
+pub const COUNTERS: usize = 85;
+/// Bytes of a host name, its NUL included.
+pub const HOSTNAME_MAX: usize = 80;
+
+const MAGIC: u32 = 0x6f6d_7862;
+
+/// A board as its processes see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoardDescription {
+    /// Which driver domain wrote this: it changes with each takeover.
+    pub generation: u32,
+    /// Whether the wire speaks MX's layout.
+    pub mx_wire: bool,
+    /// The MTU constant in bytes.
+    pub mtu: u16,
+    /// M: payload bytes of a medium fragment.
+    pub medium_fragment: u16,
+    /// Whether the card has a link.
+    pub link_up: bool,
+    /// Whether peer discovery runs.
+    pub peers_configured: bool,
+    /// Whether a peer could not be added for want of room.
+    pub peers_full: bool,
+    /// Endpoints that may be opened.
+    pub endpoint_max: u16,
+    /// Entries of the peer table in use.
+    pub peer_count: u16,
+    /// The board's address.
+    pub mac: [u8; 6],
+    /// Host name with its board number, NUL-padded.
+    pub hostname: [u8; HOSTNAME_MAX],
+    /// Name of the interface, NUL-padded.
+    pub interface: [u8; 16],
+    /// Name of the card's driver, NUL-padded.
+    pub driver: [u8; 16],
+}
+
+/// A peer as the processes of a board see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerDescription {
+    /// Its address.
+    pub mac: [u8; 6],
+    /// Whether it is a board of the same home.
+    pub local: bool,
+    /// Its name, NUL-padded; empty when not yet known.
+    pub hostname: [u8; HOSTNAME_MAX],
+}
+
+/// Layout of the board's page.
+mod at {
+    pub const MAGIC: usize = 0;
+    pub const VERSION: usize = 4;
+    pub const LOCK: usize = 8;
+    pub const BODY: usize = 64;
+    pub const BODY_SIZE: usize = 192;
+    pub const COUNTERS: usize = 1024;
+}
+/// Layout of a peer's 128 bytes: a lock word, then the body.
+const PEER_BODY: usize = 8;
+const PEER_BODY_SIZE: usize = 96;
+
+/// Both sides of the board pages: the home writes, processes read.
+#[derive(Clone, Copy, Debug)]
+pub struct BoardPages {
+    area: Area,
+}
+
+impl BoardPages {
+    /// Takes the mapped pages.
+    pub fn new(area: Area) -> Result<Self, AreaError> {
+        Ok(Self {
+            area: area.part(0, PAGES * PAGE_SIZE)?,
+        })
+    }
+
+    /// Writes magic and version; done once, before any process maps the pages.
+    pub fn format(&self) {
+        self.area
+            .word(at::VERSION)
+            .store(crate::ABI_VERSION, Ordering::Relaxed);
+        self.area.word(at::MAGIC).store(MAGIC, Ordering::Release);
+    }
+
+    /// The version that the home wrote; `None` when it has written nothing yet.
+    pub fn version(&self) -> Option<u32> {
+        (self.area.word(at::MAGIC).load(Ordering::Acquire) == MAGIC)
+            .then(|| self.area.word(at::VERSION).load(Ordering::Relaxed))
+    }
+
+    /// Writes the description.
+    pub fn set_board(&self, d: &BoardDescription) {
+        let mut body = [0; at::BODY_SIZE];
+        let flags = u32::from(d.mx_wire)
+            | u32::from(d.link_up) << 1
+            | u32::from(d.peers_configured) << 2
+            | u32::from(d.peers_full) << 3;
+        body[0..4].copy_from_slice(&d.generation.to_le_bytes());
+        body[4..8].copy_from_slice(&flags.to_le_bytes());
+        body[8..10].copy_from_slice(&d.mtu.to_le_bytes());
+        body[10..12].copy_from_slice(&d.medium_fragment.to_le_bytes());
+        body[12..14].copy_from_slice(&d.endpoint_max.to_le_bytes());
+        body[14..16].copy_from_slice(&d.peer_count.to_le_bytes());
+        body[16..22].copy_from_slice(&d.mac);
+        body[24..104].copy_from_slice(&d.hostname);
+        body[104..120].copy_from_slice(&d.interface);
+        body[120..136].copy_from_slice(&d.driver);
+        self.write_locked(at::LOCK, at::BODY, &body);
+    }
+
+    /// Reads the description.
+    pub fn board(&self) -> Option<BoardDescription> {
+        let mut body = [0; at::BODY_SIZE];
+        self.read_locked(at::LOCK, at::BODY, &mut body)?;
+        let u16_at = |at: usize| u16::from_le_bytes([body[at], body[at + 1]]);
+        let u32_at =
+            |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
+        let flags = u32_at(4);
+        let mut d = BoardDescription {
+            generation: u32_at(0),
+            mx_wire: flags & 1 != 0,
+            link_up: flags & 2 != 0,
+            peers_configured: flags & 4 != 0,
+            peers_full: flags & 8 != 0,
+            mtu: u16_at(8),
+            medium_fragment: u16_at(10),
+            endpoint_max: u16_at(12),
+            peer_count: u16_at(14),
+            mac: [0; 6],
+            hostname: [0; HOSTNAME_MAX],
+            interface: [0; 16],
+            driver: [0; 16],
+        };
+        d.mac.copy_from_slice(&body[16..22]);
+        d.hostname.copy_from_slice(&body[24..104]);
+        d.interface.copy_from_slice(&body[104..120]);
+        d.driver.copy_from_slice(&body[120..136]);
+        Some(d)
+    }
+
+    /// Writes a peer; indices beyond the table are ignored.
+    pub fn set_peer(&self, index: u16, peer: &PeerDescription) {
+        let Some(at) = peer_offset(index) else { return };
+        let mut body = [0; PEER_BODY_SIZE];
+        body[0..6].copy_from_slice(&peer.mac);
+        body[6] = 1 | u8::from(peer.local) << 1;
+        body[8..88].copy_from_slice(&peer.hostname);
+        self.write_locked(at, at + PEER_BODY, &body);
+    }
+
+    /// Reads a peer; `None` when there is none of that index.
+    pub fn peer(&self, index: u16) -> Option<PeerDescription> {
+        let at = peer_offset(index)?;
+        let mut body = [0; PEER_BODY_SIZE];
+        self.read_locked(at, at + PEER_BODY, &mut body)?;
+        if body[6] & 1 == 0 {
+            return None;
+        }
+        let mut peer = PeerDescription {
+            mac: [0; 6],
+            local: body[6] & 2 != 0,
+            hostname: [0; HOSTNAME_MAX],
+        };
+        peer.mac.copy_from_slice(&body[0..6]);
+        peer.hostname.copy_from_slice(&body[8..88]);
+        Some(peer)
+    }
+
+    /// Writes a counter.
+    pub fn set_counter(&self, index: usize, value: u32) {
+        if index < COUNTERS {
+            self.area
+                .word(at::COUNTERS + index * 4)
+                .store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads a counter; 0 beyond the last.
+    pub fn counter(&self, index: usize) -> u32 {
+        if index < COUNTERS {
+            self.area
+                .word(at::COUNTERS + index * 4)
+                .load(Ordering::Relaxed)
+        } else {
+            0
+        }
+    }
+
+    /// One writer: the lock word is odd while the body changes.
+    fn write_locked(&self, lock: usize, at: usize, body: &[u8]) {
+        let word = self.area.word(lock);
+        let version = word.load(Ordering::Relaxed) & !1;
+        word.store(version | 1, Ordering::Relaxed);
+        core::sync::atomic::fence(Ordering::Release);
+        let written = self.area.write(at, body);
+        debug_assert!(written.is_ok(), "offsets are constants");
+        word.store(version.wrapping_add(2), Ordering::Release);
+    }
+
+    /// Gives up after many tries: a writer that died in the middle must not hang a reader.
+    fn read_locked(&self, lock: usize, at: usize, body: &mut [u8]) -> Option<()> {
+        let word = self.area.word(lock);
+        for _ in 0..10_000 {
+            let before = word.load(Ordering::Acquire);
+            if before & 1 == 0 {
+                self.area.read(at, body).ok()?;
+                core::sync::atomic::fence(Ordering::Acquire);
+                if word.load(Ordering::Relaxed) == before {
+                    return Some(());
+                }
+            }
+            core::hint::spin_loop();
+        }
+        None
+    }
+}
+
+fn peer_offset(index: u16) -> Option<usize> {
+    (usize::from(index) < PEERS).then_some(PAGE_SIZE + usize::from(index) * PEER_SIZE)
+}

@@ -1,0 +1,266 @@
+//! The home's side of an endpoint: it reads commands and windows, writes events. Whatever it reads is an allegation.
+
+use core::sync::atomic::{Ordering, fence};
+
+use crate::entry::{Entry, EntryError};
+use crate::layout::{EndpointLayout, GRANULE};
+use crate::memory::{Area, AreaError};
+use crate::message::{Command, Event, Window};
+use crate::process::{lap, r0, w0};
+
+/// Why an event was not delivered, or an endpoint must be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliverError {
+    /// The queue or the receive ring is full: the event is dropped, the protocol retransmits.
+    NoRoom,
+    /// The process published a consumer index that cannot be: close its endpoint.
+    ImpossibleIndex,
+}
+
+impl core::fmt::Display for DeliverError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NoRoom => "the event queue or the receive ring is full",
+            Self::ImpossibleIndex => "the process published an impossible consumer index",
+        })
+    }
+}
+
+impl core::error::Error for DeliverError {}
+
+/// The home's side of one endpoint.
+pub struct HomeSide {
+    layout: EndpointLayout,
+    w: Area,
+    r: Area,
+    command_cons: u32,
+    sent: u32,
+    unexpected_prod: u32,
+    expected_prod: u32,
+    receive_head: u32,
+    armed_seen: u32,
+}
+
+impl HomeSide {
+    /// Takes the two areas of a freshly opened endpoint (zeroed by whoever allocated them).
+    pub fn new(layout: EndpointLayout, w: Area, r: Area) -> Result<Self, AreaError> {
+        w.part(0, layout.w_size())?;
+        r.part(0, layout.r_size())?;
+        Ok(Self {
+            layout,
+            w,
+            r,
+            command_cons: 0,
+            sent: 0,
+            unexpected_prod: 0,
+            expected_prod: 0,
+            receive_head: 0,
+            armed_seen: 0,
+        })
+    }
+
+    /// The layout.
+    pub fn layout(&self) -> &EndpointLayout {
+        &self.layout
+    }
+
+    /// The next command and its index, copied into private memory and checked for form. An error closes the endpoint.
+    pub fn next_command(&mut self) -> Option<Result<(u32, Command), EntryError>> {
+        let entries = self.layout.geometry().commands;
+        let index = self.command_cons;
+        let at = EndpointLayout::COMMANDS + (index & (entries - 1)) as usize * Entry::SIZE;
+        if self.w.word(at + Entry::LAP).load(Ordering::Acquire) != lap(index, entries) {
+            return None;
+        }
+        let mut entry = Entry::zeroed();
+        self.w.read(at, &mut entry.bytes).ok()?;
+        self.command_cons = index.wrapping_add(1);
+        Some(entry.command().map(|command| (index, command)))
+    }
+
+    /// Whether a command waits, without taking it.
+    pub fn command_waits(&self) -> bool {
+        let entries = self.layout.geometry().commands;
+        let at =
+            EndpointLayout::COMMANDS + (self.command_cons & (entries - 1)) as usize * Entry::SIZE;
+        self.w.word(at + Entry::LAP).load(Ordering::Acquire) == lap(self.command_cons, entries)
+    }
+
+    /// Takes back the last command, which could not be carried out for want of room: it will be next again.
+    pub fn put_back(&mut self) {
+        self.command_cons = self.command_cons.wrapping_sub(1);
+    }
+
+    /// Tells the process how far commands were taken, and below which index they are no longer read.
+    pub fn publish_commands(&mut self, sent: u32) {
+        self.sent = sent;
+        self.r
+            .word(r0::COMMAND_CONS)
+            .store(self.command_cons, Ordering::Relaxed);
+        self.r.word(r0::SENT).store(sent, Ordering::Release);
+    }
+
+    /// Index of the next command to take.
+    pub fn command_index(&self) -> u32 {
+        self.command_cons
+    }
+
+    /// The payload of a [`Command::Small`] at `index`.
+    pub fn command_data(&self, index: u32, length: usize) -> Result<Area, AreaError> {
+        let slot = (index & (self.layout.geometry().commands - 1)) as usize;
+        self.w
+            .part(
+                self.layout.command_data() + slot * EndpointLayout::COMMAND_DATA_SIZE,
+                EndpointLayout::COMMAND_DATA_SIZE,
+            )?
+            .part(0, length)
+    }
+
+    /// Bytes of the transmit area.
+    pub fn transmit(&self, offset: u32, length: usize) -> Result<Area, AreaError> {
+        self.w
+            .part(
+                self.layout.transmit(),
+                self.layout.geometry().transmit as usize,
+            )?
+            .part(offset as usize, length)
+    }
+
+    /// A copy of the window `id`, if it is bound. What it names is still to be checked.
+    pub fn window(&self, id: u8) -> Option<Window> {
+        let at = EndpointLayout::WINDOWS + usize::from(id) * EndpointLayout::WINDOW_SIZE;
+        let low = self.w.word64(at).load(Ordering::Acquire);
+        let high = self.w.word64(at + 8).load(Ordering::Acquire);
+        // A window that changes while it is read is not valid, as if it had been read between unbind and bind.
+        if self.w.word64(at).load(Ordering::Acquire) != low {
+            return None;
+        }
+        Window::unpack(low, high)
+    }
+
+    /// Puts an event without payload in the receive ring into the unexpected queue.
+    pub fn deliver(&mut self, event: &Event) -> Result<(), DeliverError> {
+        self.unexpected_room()?;
+        self.put_unexpected(event);
+        Ok(())
+    }
+
+    /// Reserves receive space, lets `fill` copy the payload there, and puts the event that `event` makes of the
+    /// payload's position into the unexpected queue.
+    pub fn deliver_payload(
+        &mut self,
+        length: u16,
+        fill: impl FnOnce(&Area),
+        event: impl FnOnce(u32) -> Event,
+    ) -> Result<(), DeliverError> {
+        self.unexpected_room()?;
+        let size = self.layout.geometry().receive;
+        let need = u32::from(length).next_multiple_of(GRANULE);
+        let used = self
+            .receive_head
+            .wrapping_sub(self.w.word(w0::RECEIVE_TAIL).load(Ordering::Acquire));
+        if used > size {
+            return Err(DeliverError::ImpossibleIndex);
+        }
+        let offset = self.receive_head & (size - 1);
+        let skip = if offset + need > size {
+            size - offset
+        } else {
+            0
+        };
+        if used + skip + need > size {
+            return Err(DeliverError::NoRoom);
+        }
+        let position = self.receive_head.wrapping_add(skip);
+        let at = self.layout.receive() + (position & (size - 1)) as usize;
+        let Ok(place) = self.r.part(at, usize::from(length)) else {
+            return Err(DeliverError::NoRoom);
+        };
+        fill(&place);
+        self.receive_head = position.wrapping_add(need);
+        self.r
+            .word(r0::RECEIVE_HEAD)
+            .store(self.receive_head, Ordering::Relaxed);
+        self.put_unexpected(&event(position));
+        Ok(())
+    }
+
+    /// Puts an event into the expected queue.
+    pub fn deliver_expected(&mut self, event: &Event) -> Result<(), DeliverError> {
+        let entries = self.layout.geometry().expected;
+        self.room(self.expected_prod, w0::EXPECTED_CONS, entries)?;
+        self.put(self.layout.expected(), self.expected_prod, entries, event);
+        self.expected_prod = self.expected_prod.wrapping_add(1);
+        self.r
+            .word(r0::EXPECTED_PROD)
+            .store(self.expected_prod, Ordering::Release);
+        Ok(())
+    }
+
+    fn unexpected_room(&self) -> Result<(), DeliverError> {
+        self.room(
+            self.unexpected_prod,
+            w0::UNEXPECTED_CONS,
+            self.layout.geometry().unexpected,
+        )
+    }
+
+    fn room(&self, prod: u32, cons_word: usize, entries: u32) -> Result<(), DeliverError> {
+        let used = prod.wrapping_sub(self.w.word(cons_word).load(Ordering::Acquire));
+        match used {
+            used if used < entries => Ok(()),
+            used if used == entries => Err(DeliverError::NoRoom),
+            _ => Err(DeliverError::ImpossibleIndex),
+        }
+    }
+
+    fn put_unexpected(&mut self, event: &Event) {
+        let entries = self.layout.geometry().unexpected;
+        self.put(
+            EndpointLayout::UNEXPECTED,
+            self.unexpected_prod,
+            entries,
+            event,
+        );
+        self.unexpected_prod = self.unexpected_prod.wrapping_add(1);
+        self.r
+            .word(r0::UNEXPECTED_PROD)
+            .store(self.unexpected_prod, Ordering::Release);
+    }
+
+    fn put(&self, base: usize, index: u32, entries: u32, event: &Event) {
+        let at = base + (index & (entries - 1)) as usize * Entry::SIZE;
+        let entry = Entry::from_event(event);
+        let written = self.r.write(at, &entry.bytes[..Entry::LAP]);
+        debug_assert!(written.is_ok(), "offsets follow from the checked layout");
+        self.r
+            .word(at + Entry::LAP)
+            .store(lap(index, entries), Ordering::Release);
+    }
+
+    /// Demotion: asks the process to kick. The caller then looks at [`Self::command_waits`] once more.
+    pub fn ask_for_kick(&self) {
+        self.r.word(r0::KICK).store(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Promotion: commands are polled again, no kick is needed.
+    pub fn polled_again(&self) {
+        self.r.word(r0::KICK).store(0, Ordering::Relaxed);
+    }
+
+    /// Whether a sleeper armed itself since it was last woken, by the process's own word (where no kernel arms). The
+    /// caller has delivered its batch; this fences.
+    pub fn wake_needed(&mut self) -> bool {
+        fence(Ordering::SeqCst);
+        let armed = self.w.word(w0::ARMED).load(Ordering::Relaxed);
+        let moved = armed != self.armed_seen;
+        self.armed_seen = armed;
+        moved
+    }
+
+    /// Tells the process that its endpoint is closed, and why (a [`crate::control::Cause`] as a number).
+    pub fn set_status(&self, status: u32) {
+        self.r.word(r0::STATUS).store(status, Ordering::Release);
+    }
+}

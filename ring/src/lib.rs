@@ -1,0 +1,41 @@
+#![no_std]
+#![deny(
+    unsafe_op_in_unsafe_fn,
+    clippy::undocumented_unsafe_blocks,
+    missing_docs
+)]
+//! The memory that a guest and its driver domain share, and the only code that reads or writes it.
+//!
+//! Three parties use this crate, so that the ABI exists once: the *process* (through `libopen-mx`), its *kernel*
+//! (the frontend module, or `omxd` on a plain Linux), and the *home* of the board (the driver domain, or `omxd`).
+//! One party writes a page, the others read it:
+//!
+//! | class | written by | read by |
+//! |---|---|---|
+//! | W | the process | the home |
+//! | R | the home | the process |
+//! | K | kernel and home, a page each | each other; never mapped into a process |
+//!
+//! What another party wrote is an allegation: it is copied once into private memory and checked, then used. No
+//! reference into shared memory leaves this crate. It refuses to know what a message means.
+
+pub mod board_page;
+pub mod call;
+pub mod control;
+mod copy;
+mod entry;
+mod home;
+mod layout;
+mod memory;
+mod message;
+mod process;
+
+pub use entry::{Entry, EntryError};
+pub use home::HomeSide;
+pub use layout::{EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE};
+pub use memory::{Area, AreaError};
+pub use message::{Command, Destination, Event, Origin, RegionKey, Window};
+pub use process::ProcessSide;
+
+/// Version of everything in this crate. Both sides compare it for equality before they share a page.
+pub const ABI_VERSION: u32 = 1;

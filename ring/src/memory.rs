@@ -1,0 +1,114 @@
+//! A piece of shared memory, and the checked ways to touch it.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::copy;
+
+/// A span of mapped memory that another party may change at any time. Cheap to copy; every access is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    base: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: an `Area` is only a pointer and a length; all access goes through atomics or racing byte copies that
+// tolerate concurrent change, and `Area::new` obliges its caller to keep the memory mapped.
+unsafe impl Send for Area {}
+// SAFETY: see `Send`.
+unsafe impl Sync for Area {}
+
+/// An access outside of an [`Area`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AreaError;
+
+impl core::fmt::Display for AreaError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("an access outside of the shared area")
+    }
+}
+
+impl core::error::Error for AreaError {}
+
+impl Area {
+    /// Names `length` bytes at `base`.
+    ///
+    /// # Safety
+    /// The bytes are mapped (readable, and writable if anything is to be written) for as long as this value or a copy
+    /// or part of it is used; `base` is 64-byte aligned when words are to be used; no Rust reference covers them.
+    pub const unsafe fn new(base: NonNull<u8>, length: usize) -> Self {
+        Self { base, length }
+    }
+
+    /// Bytes of the area.
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether the area has no bytes.
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Address of the first byte, for a caller that translates it for a device.
+    pub fn address(&self) -> usize {
+        self.base.as_ptr() as usize
+    }
+
+    /// The part `offset .. offset + length`.
+    pub fn part(&self, offset: usize, length: usize) -> Result<Self, AreaError> {
+        let end = offset.checked_add(length).ok_or(AreaError)?;
+        if end > self.length {
+            return Err(AreaError);
+        }
+        // SAFETY: offset lies within the area, whose mapping the creator promised.
+        Ok(Self {
+            base: unsafe { self.base.add(offset) },
+            length,
+        })
+    }
+
+    /// Copies out of the area at `offset` into private memory. The bytes may change meanwhile: check the copy.
+    pub fn read(&self, offset: usize, into: &mut [u8]) -> Result<(), AreaError> {
+        let part = self.part(offset, into.len())?;
+        // SAFETY: `part` checked the span; the destination is a private exclusive slice.
+        unsafe { copy::from_shared(part.base.as_ptr(), into) };
+        Ok(())
+    }
+
+    /// Copies private memory into the area at `offset`.
+    pub fn write(&self, offset: usize, from: &[u8]) -> Result<(), AreaError> {
+        let part = self.part(offset, from.len())?;
+        // SAFETY: `part` checked the span; the caller of `new` promised that it is writable.
+        unsafe { copy::to_shared(from, part.base.as_ptr()) };
+        Ok(())
+    }
+
+    /// Copies the whole of `from` into this area at `offset`.
+    pub fn write_area(&self, offset: usize, from: &Area) -> Result<(), AreaError> {
+        let part = self.part(offset, from.length)?;
+        // SAFETY: both spans are checked and mapped.
+        unsafe { copy::between(from.base.as_ptr(), part.base.as_ptr(), from.length) };
+        Ok(())
+    }
+
+    /// The 32-bit word at `offset`; `None` outside of the area or unaligned.
+    pub(crate) fn word(&self, offset: usize) -> &AtomicU32 {
+        assert!(
+            offset.is_multiple_of(4) && offset + 4 <= self.length,
+            "word offsets are constants of the layout"
+        );
+        // SAFETY: in bounds and aligned (checked above, base alignment promised to `new`); atomics tolerate sharing.
+        unsafe { AtomicU32::from_ptr(self.base.as_ptr().add(offset).cast()) }
+    }
+
+    /// The 64-bit word at `offset`.
+    pub(crate) fn word64(&self, offset: usize) -> &AtomicU64 {
+        assert!(
+            offset.is_multiple_of(8) && offset + 8 <= self.length,
+            "word offsets are constants of the layout"
+        );
+        // SAFETY: as for `word`.
+        unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(offset).cast()) }
+    }
+}

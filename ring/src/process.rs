@@ -1,0 +1,236 @@
+//! The process's side of an endpoint: it writes commands and windows, reads events.
+
+use core::sync::atomic::{Ordering, fence};
+
+use crate::entry::{Entry, EntryError};
+use crate::layout::{EndpointLayout, GRANULE};
+use crate::memory::{Area, AreaError};
+use crate::message::{Command, Event, Window};
+
+/// Words of the first W page. The process writes them.
+pub(crate) mod w0 {
+    pub const COMMAND_PROD: usize = 0;
+    pub const UNEXPECTED_CONS: usize = 64;
+    pub const EXPECTED_CONS: usize = 68;
+    pub const RECEIVE_TAIL: usize = 72;
+    pub const ARMED: usize = 128;
+}
+
+/// Words of the first R page. The home writes them.
+pub(crate) mod r0 {
+    pub const KICK: usize = 0;
+    pub const COMMAND_CONS: usize = 64;
+    pub const SENT: usize = 68;
+    pub const UNEXPECTED_PROD: usize = 128;
+    pub const EXPECTED_PROD: usize = 132;
+    pub const RECEIVE_HEAD: usize = 136;
+    pub const STATUS: usize = 192;
+}
+
+/// The lap word of the entry at a free-running index: its turn of the ring, from 1.
+pub(crate) fn lap(index: u32, entries: u32) -> u32 {
+    (index >> entries.trailing_zeros()).wrapping_add(1)
+}
+
+/// The process's side of one endpoint. Not shared between threads: its owner locks.
+pub struct ProcessSide {
+    layout: EndpointLayout,
+    w: Area,
+    r: Area,
+    command_prod: u32,
+    unexpected_cons: u32,
+    expected_cons: u32,
+}
+
+impl ProcessSide {
+    /// Takes the two areas of a freshly opened endpoint. They must be at least as large as the layout says.
+    pub fn new(layout: EndpointLayout, w: Area, r: Area) -> Result<Self, AreaError> {
+        w.part(0, layout.w_size())?;
+        r.part(0, layout.r_size())?;
+        Ok(Self {
+            layout,
+            w,
+            r,
+            command_prod: 0,
+            unexpected_cons: 0,
+            expected_cons: 0,
+        })
+    }
+
+    /// The layout.
+    pub fn layout(&self) -> &EndpointLayout {
+        &self.layout
+    }
+
+    /// Free entries of the command queue.
+    pub fn command_room(&self) -> u32 {
+        let used = self.command_prod.wrapping_sub(self.sent());
+        self.layout.geometry().commands.saturating_sub(used)
+    }
+
+    /// Index of the next command: it is no longer read by the home once [`Self::sent`] has passed it.
+    pub fn next_command_index(&self) -> u32 {
+        self.command_prod
+    }
+
+    /// Commands below this index, and their transmit bytes, are no longer read by the home.
+    pub fn sent(&self) -> u32 {
+        self.r.word(r0::SENT).load(Ordering::Acquire)
+    }
+
+    /// Puts a command into the queue; `data` is the payload of a [`Command::Small`], else empty. The home may see it
+    /// at once; [`Self::kick_needed`] tells whether it sleeps. Returns false, and does nothing, when the queue is full.
+    pub fn post(&mut self, command: &Command, data: &[u8]) -> bool {
+        if self.command_room() == 0 || data.len() > EndpointLayout::COMMAND_DATA_SIZE {
+            return false;
+        }
+        let entries = self.layout.geometry().commands;
+        let slot = (self.command_prod & (entries - 1)) as usize;
+        let mut written = self.w.write(
+            self.layout.command_data() + slot * EndpointLayout::COMMAND_DATA_SIZE,
+            data,
+        );
+        let entry = Entry::from_command(command);
+        let at = EndpointLayout::COMMANDS + slot * Entry::SIZE;
+        written = written.and(self.w.write(at, &entry.bytes[..Entry::LAP]));
+        debug_assert!(written.is_ok(), "offsets follow from the checked layout");
+        self.w
+            .word(at + Entry::LAP)
+            .store(lap(self.command_prod, entries), Ordering::Release);
+        self.command_prod = self.command_prod.wrapping_add(1);
+        self.w
+            .word(w0::COMMAND_PROD)
+            .store(self.command_prod, Ordering::Release);
+        true
+    }
+
+    /// Whether the home has gone to sleep and must be kicked, asked once after a batch of posts.
+    pub fn kick_needed(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.r.word(r0::KICK).load(Ordering::Relaxed) != 0
+    }
+
+    /// Copies bytes into the transmit area.
+    pub fn write_transmit(&self, offset: u32, bytes: &[u8]) -> Result<(), AreaError> {
+        self.transmit_area()?.write(offset as usize, bytes)
+    }
+
+    fn transmit_area(&self) -> Result<Area, AreaError> {
+        self.w.part(
+            self.layout.transmit(),
+            self.layout.geometry().transmit as usize,
+        )
+    }
+
+    /// Makes a region visible to the network under a window id.
+    pub fn bind_window(&self, id: u8, window: &Window) {
+        let at = EndpointLayout::WINDOWS + usize::from(id) * EndpointLayout::WINDOW_SIZE;
+        let (low, high) = window.pack();
+        self.w.word64(at).store(0, Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.w.word64(at + 8).store(high, Ordering::Relaxed);
+        self.w.word64(at).store(low, Ordering::Release);
+    }
+
+    /// Ends a window.
+    pub fn unbind_window(&self, id: u8) {
+        let at = EndpointLayout::WINDOWS + usize::from(id) * EndpointLayout::WINDOW_SIZE;
+        self.w.word64(at).store(0, Ordering::Release);
+    }
+
+    /// The next event of the unexpected queue. After its payload was read, [`Self::release_receive`] gives space back.
+    pub fn next_unexpected(&mut self) -> Option<Result<Event, EntryError>> {
+        let entries = self.layout.geometry().unexpected;
+        let entry = self.next_entry(EndpointLayout::UNEXPECTED, self.unexpected_cons, entries)?;
+        self.unexpected_cons = self.unexpected_cons.wrapping_add(1);
+        Some(entry.event())
+    }
+
+    /// The next event of the expected queue.
+    pub fn next_expected(&mut self) -> Option<Result<Event, EntryError>> {
+        let entries = self.layout.geometry().expected;
+        let entry = self.next_entry(self.layout.expected(), self.expected_cons, entries)?;
+        self.expected_cons = self.expected_cons.wrapping_add(1);
+        Some(entry.event())
+    }
+
+    fn next_entry(&self, base: usize, index: u32, entries: u32) -> Option<Entry> {
+        let at = base + (index & (entries - 1)) as usize * Entry::SIZE;
+        if self.r.word(at + Entry::LAP).load(Ordering::Acquire) != lap(index, entries) {
+            return None;
+        }
+        let mut entry = Entry::zeroed();
+        self.r.read(at, &mut entry.bytes).ok()?;
+        Some(entry)
+    }
+
+    /// Tells the home how far events have been consumed. Called once per round, not per event.
+    pub fn publish_consumed(&self) {
+        self.w
+            .word(w0::UNEXPECTED_CONS)
+            .store(self.unexpected_cons, Ordering::Release);
+        self.w
+            .word(w0::EXPECTED_CONS)
+            .store(self.expected_cons, Ordering::Release);
+    }
+
+    /// Copies a payload out of the receive ring. The home keeps a payload contiguous.
+    pub fn read_receive(&self, position: u32, into: &mut [u8]) -> Result<(), AreaError> {
+        let size = self.layout.geometry().receive;
+        let offset = (position & (size - 1)) as usize;
+        self.r
+            .part(self.layout.receive(), size as usize)?
+            .read(offset, into)
+    }
+
+    /// Gives back receive space up to the end of the payload at `position`.
+    pub fn release_receive(&self, position: u32, length: u32) {
+        let tail = position.wrapping_add(length.next_multiple_of(GRANULE));
+        self.w.word(w0::RECEIVE_TAIL).store(tail, Ordering::Release);
+    }
+
+    /// What the home says of the endpoint: 0 open, else the reason for which it was closed.
+    pub fn status(&self) -> u32 {
+        self.r.word(r0::STATUS).load(Ordering::Acquire)
+    }
+
+    /// The consumer positions that a sleeper passes to its kernel, which compares them with the producers'.
+    pub fn consumed(&self) -> (u32, u32) {
+        (self.unexpected_cons, self.expected_cons)
+    }
+
+    /// Announces sleep where no kernel does it (a process of `omxd`). The order is: arm, look for events once more
+    /// (none), sleep.
+    pub fn arm(&self) {
+        let armed = self.w.word(w0::ARMED);
+        armed.store(
+            armed.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+        fence(Ordering::SeqCst);
+    }
+}
+
+impl Window {
+    const VALID: u64 = 1 << 63;
+
+    fn pack(&self) -> (u64, u64) {
+        let low = u64::from(self.region.slot)
+            | u64::from(self.region.generation) << 16
+            | u64::from(self.seqnum) << 32
+            | Self::VALID;
+        (low, u64::from(self.offset) | u64::from(self.length) << 32)
+    }
+
+    pub(crate) fn unpack(low: u64, high: u64) -> Option<Self> {
+        (low & Self::VALID != 0).then_some(Self {
+            region: crate::RegionKey {
+                slot: low as u16,
+                generation: (low >> 16) as u16,
+            },
+            seqnum: (low >> 32) as u8,
+            offset: high as u32,
+            length: (high >> 32) as u32,
+        })
+    }
+}
