@@ -62,10 +62,8 @@ impl Area {
             return Err(AreaError);
         }
         // SAFETY: offset lies within the area, whose mapping the creator promised.
-        Ok(Self {
-            base: unsafe { self.base.add(offset) },
-            length,
-        })
+        let base = unsafe { self.base.add(offset) };
+        Ok(Self { base, length })
     }
 
     /// Copies out of the area at `offset` into private memory. The bytes may change meanwhile: check the copy.
