@@ -1,2 +1,28 @@
-//! Placeholder.
-fn main() {}
+#![forbid(unsafe_code)]
+//! `cargo lab`: the laboratory of Xen2MX.
+//!
+//! It exists so that one command shows the whole system at work on a machine that has nothing but rustup: it prepares
+//! the machine, builds everything, boots a real Xen host inside QEMU, runs scenarios on it and judges them. Its
+//! neighbours are all the other crates, which it only ever uses as programs and images, as an operator would.
+//! It refuses to install what it only has to unpack, and to touch any machine but the one it runs on.
+
+mod cli;
+mod error;
+mod place;
+mod run;
+mod stage;
+mod test;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("lab: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What can go wrong in the lab, each with its cause and the way out.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// Why the lab could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory could not be used.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// The verb: "read", "write", "create".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program could not be started.
+    #[error(
+        "cannot start `{program}`: {source}; is it installed? `cargo lab prepare` installs what the lab needs"
+    )]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program ended with an error.
+    #[error("`{command}` failed ({status}); its last lines:\n{tail}\nThe whole output is in {}", log.display())]
+    Failed {
+        /// The command line.
+        command: String,
+        /// Its exit status.
+        status: ExitStatus,
+        /// The end of its output.
+        tail: String,
+        /// Where all of its output is.
+        log: PathBuf,
+    },
+}
+
+/// Adds the file and the verb to an input/output error.
+pub trait At<T> {
+    /// The same result, with what was being done to which file.
+    fn at(self, action: &'static str, path: impl Into<PathBuf>) -> Result<T, Error>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, action: &'static str, path: impl Into<PathBuf>) -> Result<T, Error> {
+        self.map_err(|source| Error::File {
+            action,
+            path: path.into(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! `cargo lab test`: every test there is, step by step.
+
+use crate::cli::TestArgs;
+use crate::error::Error;
+use crate::run::Run;
+use crate::stage::Stage;
+use std::process::ExitCode;
+
+/// The crates that run without an operating system below them.
+const BARE_CRATES: [&str; 4] = [
+    "xen-sys",
+    "xen-pv-boot",
+    "driver-domain",
+    "open-mx-frontend",
+];
+
+/// The target of those crates.
+const BARE_TARGET: &str = "x86_64-unknown-none";
+
+/// What a step counts when it went well.
+struct Counted {
+    passed: u64,
+}
+
+/// One step of the test: its name and what it does.
+struct Step {
+    title: &'static str,
+    work: fn() -> Result<Counted, Error>,
+}
+
+/// The steps that need no QEMU, the quickest to fail first.
+const FAST: [Step; 4] = [
+    Step {
+        title: "format",
+        work: format,
+    },
+    Step {
+        title: "lints of what runs on Linux",
+        work: lints_host,
+    },
+    Step {
+        title: "lints of what runs on bare Xen and in the kernel",
+        work: lints_bare,
+    },
+    Step {
+        title: "unit and property tests",
+        work: unit_tests,
+    },
+];
+
+/// Runs all steps, also after one that failed, and counts.
+pub fn run(_args: &TestArgs) -> Result<ExitCode, Error> {
+    let (mut passed, mut failed) = (0, 0);
+    for step in FAST {
+        let stage = Stage::begin(step.title);
+        match (step.work)() {
+            Ok(counted) => {
+                passed += counted.passed;
+                stage.done(if counted.passed == 1 {
+                    String::new()
+                } else {
+                    format!("{} tests", counted.passed)
+                });
+            }
+            Err(error) => {
+                failed += 1;
+                stage.failed();
+                println!("{error}");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn format() -> Result<Counted, Error> {
+    Run::new("cargo", "test-format")
+        .args(["fmt", "--all", "--check"])
+        .output()?;
+    Ok(Counted { passed: 1 })
+}
+
+fn lints_host() -> Result<Counted, Error> {
+    let run = Run::new("cargo", "test-lints-host");
+    run.args(["clippy", "--all-targets", "--", "-D", "warnings"])
+        .output()?;
+    Ok(Counted { passed: 1 })
+}
+
+fn lints_bare() -> Result<Counted, Error> {
+    let packages = BARE_CRATES.iter().flat_map(|name| ["--package", name]);
+    let run = Run::new("cargo", "test-lints-bare").args(["clippy", "--target", BARE_TARGET]);
+    run.args(packages).args(["--", "-D", "warnings"]).output()?;
+    Ok(Counted { passed: 1 })
+}
+
+fn unit_tests() -> Result<Counted, Error> {
+    let output = Run::new("cargo", "test-unit")
+        .args(["test", "--no-fail-fast"])
+        .output()?;
+    Ok(Counted {
+        passed: passed_tests(&output),
+    })
+}
+
+/// The sum of what the test programs of one `cargo test` counted as passed.
+fn passed_tests(output: &str) -> u64 {
+    let results = output
+        .lines()
+        .filter_map(|line| line.strip_prefix("test result: ok. "));
+    results
+        .filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_of_all_programs_are_summed() {
+        let output =
+            "test result: ok. 12 passed; 0 failed\nnoise\ntest result: ok. 3 passed; 0 failed\n";
+        assert_eq!(passed_tests(output), 15);
+    }
+}
