@@ -1,1 +1,385 @@
-//! Placeholder.
+//! What a process asks of whoever opened its endpoint: the frontend module (one `ioctl` on `/dev/open-mx`) or `omxd`
+//! (one datagram each way on its `SOCK_SEQPACKET` socket). The same 128 bytes serve both.
+//!
+//! An open file, or connection, becomes either a board's (after [`Request::AttachBoard`]) or an endpoint's (after
+//! [`Request::OpenEndpoint`]). A module's file is then mapped at [`MAP_W`], [`MAP_R`] and [`MAP_BOARD`]; `omxd` sends
+//! descriptors along with its answer: the board pages (read-only), and for an endpoint W, R (read-only), the eventfd
+//! that wakes the process and the eventfd that kicks the home, in the order board, W, R, wake, kick.
+
+use crate::layout::Geometry;
+use crate::message::RegionKey;
+
+/// The device of the frontend module.
+pub const DEVICE_PATH: &str = "/dev/open-mx";
+/// The socket of `omxd`, unless `OMX_SOCKET` names another.
+pub const SOCKET_PATH: &str = "/run/open-mx/omxd.sock";
+/// The `ioctl` request: `_IOWR('O', 0xc0, 128 bytes)`.
+pub const IOCTL: u32 = 0xc080_4fc0;
+/// `mmap` offset of the W area, writable.
+pub const MAP_W: u64 = 0;
+/// `mmap` offset of the R area, read-only.
+pub const MAP_R: u64 = 1 << 32;
+/// `mmap` offset of the board pages, read-only.
+pub const MAP_BOARD: u64 = 2 << 32;
+/// Endpoint number that means "the first free one".
+pub const ANY_ENDPOINT: u32 = u32::MAX;
+
+/// 128 bytes, the same in memory for `ioctl` and on the socket. Little-endian words of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Call {
+    /// Which request; the answer repeats it.
+    pub kind: u32,
+    /// In the answer: 0, or an `errno` as a positive number.
+    pub error: u32,
+    /// Arguments, then results; their meaning is given by [`Request`] and [`Reply`].
+    pub words: [u64; 15],
+}
+
+const _: () = assert!(size_of::<Call>() == 128);
+
+/// What a process may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Compare versions, count boards.
+    Hello {
+        /// [`crate::ABI_VERSION`] of the library.
+        version: u32,
+    },
+    /// Make this file a view of a board.
+    AttachBoard {
+        /// Which board.
+        board: u32,
+    },
+    /// Open an endpoint on this file.
+    OpenEndpoint {
+        /// Which board.
+        board: u32,
+        /// Which endpoint, or [`ANY_ENDPOINT`].
+        endpoint: u32,
+        /// Queue sizes.
+        geometry: Geometry,
+    },
+    /// Register memory of the process. To the module: an address in the caller. To `omxd`: a memfd sent along, whose
+    /// first byte is the region's (the address is 0 then).
+    Register {
+        /// Address of the first byte.
+        address: u64,
+        /// Bytes, at least 1.
+        length: u32,
+        /// Whether the network may write it.
+        writable: bool,
+    },
+    /// Give a region back. Answered when nobody uses it any more.
+    Deregister {
+        /// Which.
+        region: RegionKey,
+    },
+    /// Kick the home if it sleeps, then sleep until there are events beyond the consumer indices, a wakeup, or the
+    /// deadline. Only for the module: towards `omxd` the process uses the two eventfds.
+    Wait {
+        /// Consumer index of the unexpected queue.
+        unexpected: u32,
+        /// Consumer index of the expected queue.
+        expected: u32,
+        /// CLOCK_MONOTONIC in ns, or `u64::MAX` for none.
+        deadline: u64,
+        /// Kick first.
+        kick: bool,
+    },
+    /// Kick the home (module only).
+    Kick,
+    /// Make all sleepers of this endpoint return (module only).
+    Wakeup,
+    /// The module's own call counters since it was loaded: [`Reply::Statistics`].
+    Statistics,
+    /// Who has opened an endpoint of a board.
+    EndpointInfo {
+        /// Which board.
+        board: u32,
+        /// Which endpoint.
+        endpoint: u32,
+    },
+}
+
+/// What it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// To [`Request::Hello`].
+    Hello {
+        /// [`crate::ABI_VERSION`] of the other side.
+        version: u32,
+        /// Boards that can be opened; indices 0 to this, gaps possible.
+        boards: u32,
+        /// Whether regions are memory of the process (module), or memfds (`omxd`).
+        user_memory: bool,
+    },
+    /// To [`Request::OpenEndpoint`].
+    Opened {
+        /// Its index.
+        endpoint: u32,
+        /// Its session.
+        session: u32,
+    },
+    /// To [`Request::Register`].
+    Registered {
+        /// The region.
+        region: RegionKey,
+    },
+    /// To [`Request::Statistics`]: counts since the module was loaded.
+    Statistics {
+        /// Calls by processes of any kind.
+        calls: u64,
+        /// Of them, waits that slept.
+        sleeps: u64,
+        /// Event-channel notifications sent.
+        events_sent: u64,
+        /// Event-channel interrupts taken.
+        events_received: u64,
+        /// Grants made.
+        grants: u64,
+        /// Grants ended.
+        grants_ended: u64,
+    },
+    /// To [`Request::EndpointInfo`].
+    EndpointInfo {
+        /// Whether it is open.
+        open: bool,
+        /// Process that opened it.
+        pid: u32,
+        /// Its command name, NUL-padded.
+        command: [u8; 16],
+    },
+    /// Anything else that went well.
+    Done,
+}
+
+/// A call of unknown kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownCall(pub u32);
+
+impl core::fmt::Display for UnknownCall {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "a call of unknown kind {}: library and home are of different versions",
+            self.0
+        )
+    }
+}
+
+impl core::error::Error for UnknownCall {}
+
+fn region_word(region: RegionKey) -> u64 {
+    u64::from(region.slot) | u64::from(region.generation) << 16
+}
+
+fn word_region(word: u64) -> RegionKey {
+    RegionKey {
+        slot: word as u16,
+        generation: (word >> 16) as u16,
+    }
+}
+
+impl Request {
+    /// As it is sent.
+    pub fn encode(&self) -> Call {
+        let mut call = Call::default();
+        let w = &mut call.words;
+        call.kind = match *self {
+            Self::Hello { version } => {
+                w[0] = version.into();
+                1
+            }
+            Self::AttachBoard { board } => {
+                w[0] = board.into();
+                2
+            }
+            Self::OpenEndpoint {
+                board,
+                endpoint,
+                geometry,
+            } => {
+                w[0] = board.into();
+                w[1] = endpoint.into();
+                w[2] = geometry.commands.into();
+                w[3] = geometry.unexpected.into();
+                w[4] = geometry.expected.into();
+                w[5] = geometry.transmit.into();
+                w[6] = geometry.receive.into();
+                3
+            }
+            Self::Register {
+                address,
+                length,
+                writable,
+            } => {
+                w[0] = address;
+                w[1] = length.into();
+                w[2] = writable.into();
+                4
+            }
+            Self::Deregister { region } => {
+                w[0] = region_word(region);
+                5
+            }
+            Self::Wait {
+                unexpected,
+                expected,
+                deadline,
+                kick,
+            } => {
+                w[0] = unexpected.into();
+                w[1] = expected.into();
+                w[2] = deadline;
+                w[3] = kick.into();
+                6
+            }
+            Self::Kick => 7,
+            Self::Wakeup => 8,
+            Self::Statistics => 9,
+            Self::EndpointInfo { board, endpoint } => {
+                w[0] = board.into();
+                w[1] = endpoint.into();
+                10
+            }
+        };
+        call
+    }
+
+    /// What a process alleges to ask. Words that are wider than their field are cut.
+    pub fn decode(call: &Call) -> Result<Self, UnknownCall> {
+        let w = &call.words;
+        Ok(match call.kind {
+            1 => Self::Hello {
+                version: w[0] as u32,
+            },
+            2 => Self::AttachBoard { board: w[0] as u32 },
+            3 => Self::OpenEndpoint {
+                board: w[0] as u32,
+                endpoint: w[1] as u32,
+                geometry: Geometry {
+                    commands: w[2] as u32,
+                    unexpected: w[3] as u32,
+                    expected: w[4] as u32,
+                    transmit: w[5] as u32,
+                    receive: w[6] as u32,
+                },
+            },
+            4 => Self::Register {
+                address: w[0],
+                length: w[1] as u32,
+                writable: w[2] != 0,
+            },
+            5 => Self::Deregister {
+                region: word_region(w[0]),
+            },
+            6 => Self::Wait {
+                unexpected: w[0] as u32,
+                expected: w[1] as u32,
+                deadline: w[2],
+                kick: w[3] != 0,
+            },
+            7 => Self::Kick,
+            8 => Self::Wakeup,
+            9 => Self::Statistics,
+            10 => Self::EndpointInfo {
+                board: w[0] as u32,
+                endpoint: w[1] as u32,
+            },
+            kind => return Err(UnknownCall(kind)),
+        })
+    }
+}
+
+impl Reply {
+    /// As it is sent, in answer to a call of that kind.
+    pub fn encode(&self, kind: u32) -> Call {
+        let mut call = Call {
+            kind,
+            ..Call::default()
+        };
+        let w = &mut call.words;
+        match *self {
+            Self::Hello {
+                version,
+                boards,
+                user_memory,
+            } => {
+                w[0] = version.into();
+                w[1] = boards.into();
+                w[2] = user_memory.into();
+            }
+            Self::Opened { endpoint, session } => {
+                w[0] = endpoint.into();
+                w[1] = session.into();
+            }
+            Self::Registered { region } => w[0] = region_word(region),
+            Self::Statistics {
+                calls,
+                sleeps,
+                events_sent,
+                events_received,
+                grants,
+                grants_ended,
+            } => {
+                w[..6].copy_from_slice(&[
+                    calls,
+                    sleeps,
+                    events_sent,
+                    events_received,
+                    grants,
+                    grants_ended,
+                ]);
+            }
+            Self::EndpointInfo { open, pid, command } => {
+                let (low, high) = command.split_at(8);
+                let word = |b: &[u8]| b.iter().rev().fold(0, |word, b| word << 8 | u64::from(*b));
+                w[0] = open.into();
+                w[1] = pid.into();
+                w[2] = word(low);
+                w[3] = word(high);
+            }
+            Self::Done => {}
+        }
+        call
+    }
+
+    /// The answer to a call without error.
+    pub fn decode(call: &Call) -> Self {
+        let w = &call.words;
+        match call.kind {
+            1 => Self::Hello {
+                version: w[0] as u32,
+                boards: w[1] as u32,
+                user_memory: w[2] != 0,
+            },
+            3 => Self::Opened {
+                endpoint: w[0] as u32,
+                session: w[1] as u32,
+            },
+            4 => Self::Registered {
+                region: word_region(w[0]),
+            },
+            9 => Self::Statistics {
+                calls: w[0],
+                sleeps: w[1],
+                events_sent: w[2],
+                events_received: w[3],
+                grants: w[4],
+                grants_ended: w[5],
+            },
+            10 => {
+                let mut command = [0; 16];
+                command[..8].copy_from_slice(&w[2].to_le_bytes());
+                command[8..].copy_from_slice(&w[3].to_le_bytes());
+                Self::EndpointInfo {
+                    open: w[0] != 0,
+                    pid: w[1] as u32,
+                    command,
+                }
+            }
+            _ => Self::Done,
+        }
+    }
+}

@@ -259,7 +259,7 @@ impl HomeSide {
         moved
     }
 
-    /// Tells the process that its endpoint is closed, and why (a [`crate::control::Cause`] as a number).
+    /// Tells the process that its endpoint is closed, and why (a [`crate::control::Status`] as a number).
     pub fn set_status(&self, status: u32) {
         self.r.word(r0::STATUS).store(status, Ordering::Release);
     }

@@ -31,7 +31,7 @@ mod message;
 mod process;
 
 pub use entry::{Entry, EntryError};
-pub use home::HomeSide;
+pub use home::{DeliverError, HomeSide};
 pub use layout::{EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE};
 pub use memory::{Area, AreaError};
 pub use message::{Command, Destination, Event, Origin, RegionKey, Window};
