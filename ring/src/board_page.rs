@@ -10,8 +10,8 @@ pub const PAGES: usize = 1 + PEERS * PEER_SIZE / PAGE_SIZE;
 /// Peers of the table.
 pub const PEERS: usize = 256;
 const PEER_SIZE: usize = 128;
-/// Counters of a board (protocol.md §15).
-pub const COUNTERS: usize = 85;
+/// Counters of a board: [`Counter`](crate::Counter) names them.
+pub const COUNTERS: usize = crate::Counter::ALL.len();
 /// Bytes of a host name, its NUL included.
 pub const HOSTNAME_MAX: usize = 80;
 

@@ -23,6 +23,7 @@ pub mod board_page;
 pub mod call;
 pub mod control;
 mod copy;
+mod counter;
 mod entry;
 mod home;
 mod layout;
@@ -30,6 +31,7 @@ mod memory;
 mod message;
 mod process;
 
+pub use counter::Counter;
 pub use entry::{Entry, EntryError};
 pub use home::{DeliverError, HomeSide};
 pub use layout::{EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE};
