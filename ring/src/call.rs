@@ -38,6 +38,34 @@ pub struct Call {
 
 const _: () = assert!(size_of::<Call>() == 128);
 
+impl Call {
+    /// The bytes of a datagram.
+    pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
+        let mut bytes = [0; size_of::<Self>()];
+        bytes[..4].copy_from_slice(&self.kind.to_ne_bytes());
+        bytes[4..8].copy_from_slice(&self.error.to_ne_bytes());
+        for (place, word) in bytes[8..].chunks_exact_mut(8).zip(self.words) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
+    }
+
+    /// A call out of a datagram's bytes.
+    pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Self {
+        let word = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[at..at + 8]);
+            word
+        };
+        let [a, b, c, d, e, f, g, h] = word(0);
+        Self {
+            kind: u32::from_ne_bytes([a, b, c, d]),
+            error: u32::from_ne_bytes([e, f, g, h]),
+            words: core::array::from_fn(|i| u64::from_ne_bytes(word(8 + i * 8))),
+        }
+    }
+}
+
 /// What a process may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {

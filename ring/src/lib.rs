@@ -19,14 +19,21 @@
 //! What another party wrote is an allegation: it is copied once into private memory and checked, then used. No
 //! reference into shared memory leaves this crate. It refuses to know what a message means.
 
+#[cfg(feature = "std")]
+extern crate std;
+
 pub mod board_page;
 pub mod call;
+#[cfg(feature = "std")]
+pub mod call_socket;
 pub mod control;
 mod copy;
 mod counter;
 mod entry;
 mod home;
 mod layout;
+#[cfg(feature = "std")]
+pub mod mapping;
 mod memory;
 mod message;
 mod process;

@@ -1,0 +1,240 @@
+//! Shared memory of a Linux process: memfds, and mappings of them or of the module's device.
+//!
+//! An [`Area`] carries no lifetime, so a mapping must not leave a hole behind that the allocator or a thread's stack
+//! could fill: addresses that once held shared memory hold nothing else for the life of the process. A dropped
+//! [`Mapping`] is replaced by private zero pages, and its addresses are used again by the next mapping of that size.
+
+use core::ptr::NonNull;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+use std::vec::Vec;
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags};
+
+use crate::layout::PAGE_SIZE;
+use crate::memory::Area;
+
+/// Whether a mapping may be written through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only: a write through its [`Area`] ends the process with a fault.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// Why memory cannot be shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MappingError {
+    /// A length of 0, or one that no address space holds; the length.
+    Length(usize),
+    /// The file is not a memfd (only those have seals).
+    NotMemfd,
+    /// The memfd lacks the seal against shrinking: its owner could make every access to it fail.
+    NotSealed,
+    /// The memfd has fewer bytes than were to be mapped; the bytes that it has.
+    TooShort(u64),
+    /// A system call failed.
+    System(Errno),
+}
+
+impl core::fmt::Display for MappingError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Length(length) => write!(f, "{length} bytes of shared memory cannot be mapped"),
+            Self::NotMemfd => {
+                f.write_str("the descriptor is not a memfd: send one of memfd_create")
+            }
+            Self::NotSealed => {
+                f.write_str("the memfd can shrink: seal it with F_SEAL_SHRINK first")
+            }
+            Self::TooShort(has) => write!(f, "the memfd has only {has} bytes: enlarge it first"),
+            Self::System(errno) => write!(f, "shared memory: {errno}"),
+        }
+    }
+}
+
+impl std::error::Error for MappingError {}
+
+impl From<Errno> for MappingError {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
+/// Mapped shared memory; unmapped when dropped (see the module's text for what stays).
+#[derive(Debug)]
+pub struct Mapping {
+    range: Range,
+    length: usize,
+}
+
+impl Mapping {
+    /// Maps `length` bytes at `offset` of a file that the caller trusts: an own memfd, one of the home, the module's
+    /// device. The file must not shrink.
+    pub fn of(
+        file: impl AsFd,
+        offset: u64,
+        length: usize,
+        access: Access,
+    ) -> Result<Self, MappingError> {
+        let range = Range::take(length)?;
+        let protection = match access {
+            Access::Read => ProtFlags::READ,
+            Access::ReadWrite => ProtFlags::READ | ProtFlags::WRITE,
+        };
+        // SAFETY: MAP_FIXED replaces pages of `range`, which is exclusively ours and holds nothing but retired zero
+        // pages; no Rust object lies there.
+        let mapped = unsafe {
+            rustix::mm::mmap(
+                range.base.as_ptr().cast(),
+                length,
+                protection,
+                MapFlags::SHARED | MapFlags::FIXED,
+                file,
+                offset,
+            )
+        };
+        // Built first, so that a failure gives the range back.
+        let mapping = Self { range, length };
+        mapped?;
+        Ok(mapping)
+    }
+
+    /// Maps the first `length` bytes of a memfd that a stranger sent, after a check that the stranger cannot take the
+    /// bytes away again: the memfd is ordinary memory, sealed against shrinking, and long enough.
+    pub fn of_stranger(
+        memfd: impl AsFd,
+        length: usize,
+        access: Access,
+    ) -> Result<Self, MappingError> {
+        let memfd = memfd.as_fd();
+        let seals = rustix::fs::fcntl_get_seals(memfd).map_err(|_| MappingError::NotMemfd)?;
+        // Huge pages come from a pool that can be empty at the time of the access, which would be a fault here.
+        if rustix::fs::fstatfs(memfd)?.f_type != TMPFS_MAGIC {
+            return Err(MappingError::NotMemfd);
+        }
+        if !seals.contains(SealFlags::SHRINK) {
+            return Err(MappingError::NotSealed);
+        }
+        let has = u64::try_from(rustix::fs::fstat(memfd)?.st_size).unwrap_or(0);
+        if has < length as u64 {
+            return Err(MappingError::TooShort(has));
+        }
+        Self::of(memfd, 0, length, access)
+    }
+
+    /// The memory.
+    pub fn area(&self) -> Area {
+        // SAFETY: the addresses stay mapped for the life of the process (module's text) and page-aligned; `Range`
+        // hands them to nobody else, and nobody makes a reference into them.
+        unsafe { Area::new(self.range.base, self.length) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        self.range.retire();
+    }
+}
+
+const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
+
+/// Memory of this process that can be sent to another: a memfd of fixed size and its mapping.
+#[derive(Debug)]
+pub struct Memfd {
+    file: OwnedFd,
+    mapping: Mapping,
+}
+
+impl Memfd {
+    /// Makes `length` bytes of zeros, sealed against growing and shrinking. The name shows up in `/proc/<pid>/maps`.
+    pub fn create(name: &str, length: usize) -> Result<Self, MappingError> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = rustix::fs::memfd_create(name, flags)?;
+        rustix::fs::ftruncate(&file, length as u64)?;
+        rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW)?;
+        let mapping = Mapping::of(&file, 0, length, Access::ReadWrite)?;
+        Ok(Self { file, mapping })
+    }
+
+    /// From now on nobody can map or write the memory anew except for reading, whoever holds the descriptor and
+    /// however it is opened again. The existing mapping stays writable.
+    pub fn bar_writers(&self) -> Result<(), MappingError> {
+        let seals = SealFlags::FUTURE_WRITE | SealFlags::SEAL;
+        Ok(rustix::fs::fcntl_add_seals(&self.file, seals)?)
+    }
+
+    /// The memory.
+    pub fn area(&self) -> Area {
+        self.mapping.area()
+    }
+
+    /// The descriptor to send.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// A range of addresses that is, or once was, shared memory; its size is a power of two.
+#[derive(Debug)]
+struct Range {
+    base: NonNull<u8>,
+    size: usize,
+}
+
+// SAFETY: a range is an address and a size, touched only by system calls.
+unsafe impl Send for Range {}
+// SAFETY: see `Send`.
+unsafe impl Sync for Range {}
+
+/// Retired ranges by size, as addresses.
+static RETIRED: Mutex<BTreeMap<usize, Vec<Range>>> = Mutex::new(BTreeMap::new());
+
+impl Range {
+    /// A retired range of a suitable size, or a new one.
+    fn take(length: usize) -> Result<Self, MappingError> {
+        let size = length
+            .checked_next_power_of_two()
+            .filter(|_| length > 0)
+            .ok_or(MappingError::Length(length))?
+            .max(PAGE_SIZE);
+        let mut retired = RETIRED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(range) = retired.get_mut(&size).and_then(Vec::pop) {
+            return Ok(range);
+        }
+        drop(retired);
+        // SAFETY: without MAP_FIXED the kernel chooses addresses that nobody uses.
+        let base = unsafe { Self::zero_pages(core::ptr::null_mut(), size, MapFlags::empty()) }?;
+        let base = NonNull::new(base).ok_or(MappingError::Length(length))?;
+        Ok(Self { base, size })
+    }
+
+    /// Replaces what is mapped by zero pages and keeps the addresses for the next [`Range::take`].
+    fn retire(&self) {
+        // SAFETY: the range is ours alone, and only `Area`s point into it, which tolerate any change of the bytes.
+        let replaced = unsafe { Self::zero_pages(self.base.as_ptr(), self.size, MapFlags::FIXED) };
+        // A refusal (no memory for the kernel's bookkeeping) leaves the old mapping in place: a leak, and no hole.
+        if replaced.is_ok() {
+            let mut retired = RETIRED.lock().unwrap_or_else(PoisonError::into_inner);
+            let range = Self {
+                base: self.base,
+                size: self.size,
+            };
+            retired.entry(self.size).or_default().push(range);
+        }
+    }
+
+    /// # Safety
+    /// With MAP_FIXED, `at .. at + size` is a range of ours.
+    unsafe fn zero_pages(at: *mut u8, size: usize, flags: MapFlags) -> Result<*mut u8, Errno> {
+        let flags = flags | MapFlags::PRIVATE | MapFlags::NORESERVE;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: promised by the caller.
+        let base = unsafe { rustix::mm::mmap_anonymous(at.cast(), size, protection, flags) }?;
+        Ok(base.cast())
+    }
+}

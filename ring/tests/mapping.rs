@@ -1,0 +1,102 @@
+//! Memory of Linux processes: what can be shared, and what a stranger cannot do with it.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use mx_ring::call::Request;
+use mx_ring::call_socket;
+use mx_ring::mapping::{Access, Mapping, MappingError, Memfd};
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+fn bytes(mapping: &Mapping, at: usize) -> [u8; 4] {
+    let mut bytes = [0; 4];
+    mapping.area().read(at, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn two_mappings_of_a_memfd_show_the_same_bytes() {
+    let memfd = Memfd::create("test", 8192).unwrap();
+    let other = Mapping::of(memfd.descriptor(), 4096, 4096, Access::Read).unwrap();
+    memfd.area().write(4096, b"abcd").unwrap();
+    assert_eq!(&bytes(&other, 0), b"abcd");
+}
+
+#[test]
+fn barred_memory_can_be_read_but_not_mapped_for_writing_even_when_opened_again() {
+    let memfd = Memfd::create("test", 4096).unwrap();
+    memfd.bar_writers().unwrap();
+    memfd.area().write(0, b"abcd").unwrap();
+    let reader = Mapping::of(memfd.descriptor(), 0, 4096, Access::Read).unwrap();
+    assert_eq!(&bytes(&reader, 0), b"abcd");
+    let path = format!(
+        "/proc/self/fd/{}",
+        std::os::fd::AsRawFd::as_raw_fd(&memfd.descriptor())
+    );
+    let again: OwnedFd = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap()
+        .into();
+    for descriptor in [memfd.descriptor(), again.as_fd()] {
+        assert!(Mapping::of(descriptor, 0, 4096, Access::ReadWrite).is_err());
+        assert!(rustix::io::pwrite(descriptor, b"x", 0).is_err());
+    }
+}
+
+#[test]
+fn a_strangers_descriptor_is_refused_unless_it_is_a_sealed_memfd_of_that_length() {
+    let refusal = |file: &OwnedFd, length| {
+        Mapping::of_stranger(file, length, Access::Read).expect_err("refused")
+    };
+    let (pipe, _writer) = rustix::pipe::pipe().unwrap();
+    assert_eq!(refusal(&pipe, 4096), MappingError::NotMemfd);
+    let file: OwnedFd = std::fs::File::open("/proc/self/exe").unwrap().into();
+    assert_eq!(refusal(&file, 4096), MappingError::NotMemfd);
+
+    let memfd = rustix::fs::memfd_create("test", MemfdFlags::ALLOW_SEALING).unwrap();
+    rustix::fs::ftruncate(&memfd, 4096).unwrap();
+    assert_eq!(refusal(&memfd, 4096), MappingError::NotSealed);
+    rustix::fs::fcntl_add_seals(&memfd, SealFlags::SHRINK).unwrap();
+    assert_eq!(refusal(&memfd, 4097), MappingError::TooShort(4096));
+    assert_eq!(refusal(&memfd, 0), MappingError::Length(0));
+    assert_eq!(refusal(&memfd, usize::MAX), MappingError::TooShort(4096));
+    assert!(Mapping::of_stranger(&memfd, 4096, Access::Read).is_ok());
+    assert!(rustix::fs::ftruncate(&memfd, 0).is_err());
+}
+
+#[test]
+fn an_area_that_outlives_its_mapping_touches_no_memory_of_others() {
+    let mapping = Memfd::create("test", 3 * 4096).unwrap();
+    let stale = mapping.area();
+    mapping.area().write(0, b"abcd").unwrap();
+    drop(mapping);
+    // A mapping of another test may have taken the addresses over; they are readable all the same.
+    assert!(stale.read(0, &mut [0; 16]).is_ok());
+}
+
+#[test]
+fn a_call_and_its_descriptors_arrive_together() {
+    let (a, b) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .unwrap();
+    let memfd = Memfd::create("test", 4096).unwrap();
+    memfd.area().write(0, b"abcd").unwrap();
+    let call = Request::Hello { version: 7 }.encode();
+    call_socket::send(&a, &call, &[memfd.descriptor(), memfd.descriptor()]).unwrap();
+    let (received, descriptors) = call_socket::receive(&b).unwrap().unwrap();
+    assert_eq!(received, call);
+    assert_eq!(descriptors.len(), 2);
+    let mapping = Mapping::of_stranger(&descriptors[1], 4096, Access::Read).unwrap();
+    assert_eq!(&bytes(&mapping, 0), b"abcd");
+
+    rustix::io::write(&a, b"short").unwrap();
+    assert!(call_socket::receive(&b).is_err());
+    drop(a);
+    assert!(call_socket::receive(&b).unwrap().is_none());
+}
