@@ -1,3 +1,24 @@
 #![no_std]
 #![forbid(unsafe_code)]
-//! Placeholder.
+//! Open-MX boards without I/O: frames, commands and the time go in; frames, events and deadlines come out.
+//!
+//! A `Switch` holds the boards of one home, one per guest. Each board has its own address, name, peers,
+//! endpoints and counters. Boards of the same switch reach each other without the card and without building frames.
+//!
+//! Neighbours: `mx-wire` knows the frames' bytes, `mx-ring` the vocabulary of commands and events; a home (`mx-home`)
+//! implements [`Ports`]. The engine refuses to know a card, a grant, a clock or shared memory: it names memory by
+//! [`Source`] and [`Extent`], and is told the time.
+
+extern crate alloc;
+
+mod counters;
+mod key;
+mod name;
+mod ports;
+mod time;
+
+pub use counters::Counters;
+pub use key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
+pub use name::HostName;
+pub use ports::{BadMemory, Blame, CommandError, Full, NoRoom, Ports};
+pub use time::Instant;

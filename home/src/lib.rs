@@ -1,3 +1,19 @@
 #![no_std]
 #![forbid(unsafe_code)]
-//! Placeholder.
+//! What both homes of a board (the driver domain, and `omxd` on Linux) do alike: take commands from endpoints' queues,
+//! give them to the engine, resolve the memory that it names, deliver events, publish the board pages, and do all of it
+//! in bounded turns.
+//!
+//! Neighbours: `mx-board` decides, `mx-ring` touches shared memory, the home's owner brings a [`Link`] to the wire and
+//! the [`Sleepers`] behind the endpoints. It refuses to know how memory got mapped, and what a card is.
+
+#![allow(unused_variables, dead_code)]
+extern crate alloc;
+
+mod home;
+mod link;
+
+pub use home::{
+    Activity, AddBoardError, Completion, EndpointError, Home, HomeConfig, Misbehaviour, RegionError,
+};
+pub use link::{Handed, Link, Payload, Sleepers, Token};

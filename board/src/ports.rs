@@ -1,0 +1,131 @@
+//! What the engine asks of its home, and the ways in which it says no.
+
+use core::fmt;
+
+use mx_ring::{Event, RegionKey, Window};
+
+use crate::key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
+
+/// The outgoing side cannot take a frame now. The engine keeps what must not be lost and asks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the outgoing side is full: try again after it has sent something")
+    }
+}
+
+impl core::error::Error for Full {}
+
+/// An event found no room. Events of messages are then dropped, as a full card would; a `PullDone` is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the endpoint's event queue or receive ring is full")
+    }
+}
+
+impl core::error::Error for NoRoom {}
+
+/// Memory that was named does not exist (any more), or may not be used so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadMemory;
+
+impl fmt::Display for BadMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the named memory is not registered, too short, or not writable")
+    }
+}
+
+impl core::error::Error for BadMemory {}
+
+/// What a process did that an honest library never does. Its endpoint is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The endpoint that commands is not open on this board.
+    NotOpen,
+    /// A payload is longer than its message type allows.
+    PayloadTooLong,
+    /// A medium fragment does not fit its message, or the message is longer than the format allows.
+    BadFragment,
+    /// A pull of 0 bytes, or one whose end is beyond 4 GiB.
+    BadPullLength,
+}
+
+impl fmt::Display for Blame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotOpen => "a command of an endpoint that is not open",
+            Self::PayloadTooLong => "a payload longer than its message type allows",
+            Self::BadFragment => "a medium fragment that does not fit its message",
+            Self::BadPullLength => "a pull of no bytes, or beyond the end of a message",
+        })
+    }
+}
+
+impl core::error::Error for Blame {}
+
+/// Why a command was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// No room on the way out, or no free pull: give the same command again later.
+    Full,
+    /// The process is to blame: close its endpoint.
+    Misbehaved(Blame),
+}
+
+impl From<Full> for CommandError {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
+}
+
+impl From<Blame> for CommandError {
+    fn from(blame: Blame) -> Self {
+        Self::Misbehaved(blame)
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("no room for the command's frame: try again later"),
+            Self::Misbehaved(blame) => blame.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for CommandError {}
+
+/// The home's side of the engine, borrowed for one call. It cannot call back.
+///
+/// The engine names memory and never holds it: the home resolves a [`Source`] or [`Extent`] at the call, checks it
+/// against what is registered at that moment, and counts whatever goes on reading it after the call (a frame in
+/// flight).
+pub trait Ports {
+    /// Hands a frame to the wire: `header` is the start of the frame, `payload` follows it. Short frames are padded
+    /// with zeros to 60 bytes on the way (the header already is where it stands alone).
+    ///
+    /// A payload whose memory cannot be resolved is a success: nothing is sent, as if the frame had been lost.
+    fn transmit(&mut self, header: &[u8], payload: Source<'_>) -> Result<(), Full>;
+
+    /// Puts an event into the endpoint's queue: `PullDone` into the expected one, everything else into the unexpected
+    /// one. The payload of `Small` and `Medium` goes into the receive ring, and the home fills in the event's position.
+    fn deliver(&mut self, to: EndpointKey, event: Event, payload: Source<'_>)
+    -> Result<(), NoRoom>;
+
+    /// Copies a payload into a region, whole or not at all.
+    fn copy(&mut self, from: Source<'_>, to: Extent) -> Result<(), BadMemory>;
+
+    /// A copy of the endpoint's window, if it is bound. What it names is still to be checked.
+    fn window(&mut self, owner: EndpointKey, id: u8) -> Option<Window>;
+
+    /// What a region allows, if it is registered and not being given back.
+    fn region(&mut self, owner: EndpointKey, region: RegionKey) -> Option<RegionInfo>;
+
+    /// The board's peer of this index is new, or has another name or place: publish it.
+    fn peer_changed(&mut self, board: BoardId, index: u16);
+}

@@ -1,0 +1,54 @@
+//! The outgoing side: the wire, and the sleepers.
+
+use mx_board::{EndpointKey, Full};
+use mx_ring::{Area, HomeSide};
+
+/// What a frame in flight still reads. The link keeps it and gives it back, once, by `Home::token_sent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub(crate) u64);
+
+/// What follows a frame's header.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    /// Private memory, valid for the call only; often empty.
+    Bytes(&'a [u8]),
+    /// Memory of a process: at most [`Payload::MAX_PARTS`] parts. Either copied during the call, or read by the card
+    /// until the token is given back.
+    Shared(&'a [Area]),
+}
+
+impl Payload<'_> {
+    /// No payload.
+    pub const NONE: Payload<'static> = Payload::Bytes(&[]);
+    /// Parts of a payload at most: 9000 bytes of 4-KiB pages, the first and the last cut.
+    pub const MAX_PARTS: usize = 4;
+}
+
+/// What a link did with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// It has copied everything: the token is forgotten.
+    Copied,
+    /// It goes on reading the payload until it reports the token.
+    InFlight,
+}
+
+/// The way to the wire.
+pub trait Link {
+    /// Sends a frame of `header` and `payload`: complete, at least 60 bytes, source address included. `header` and
+    /// [`Payload::Bytes`] are valid for the call only.
+    fn transmit(
+        &mut self,
+        header: &[u8],
+        payload: Payload<'_>,
+        token: Token,
+    ) -> Result<Handed, Full>;
+}
+
+/// Who sleeps behind an endpoint, and how it is woken.
+pub trait Sleepers {
+    /// Events were published for this endpoint, and a full fence followed: wake its sleeper if one armed itself since
+    /// the last time. Where processes arm themselves that is [`HomeSide::wake_needed`]; where their kernel does,
+    /// [`mx_ring::control`]'s `Armed`. One event per guest and turn is enough.
+    fn wake_if_armed(&mut self, endpoint: EndpointKey, side: &mut HomeSide);
+}
