@@ -1,6 +1,8 @@
 //! The bodies of the packet types, without their payloads (wire.md §6). Indices, sessions and sequence numbers are
 //! plain numbers here: what they mean is the board's and the library's affair.
 
+use crate::Format;
+
 /// The two endpoints of a packet, as numbered by their boards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
@@ -116,6 +118,13 @@ pub struct Medium {
     pub fragment: u8,
 }
 
+impl Medium {
+    /// Where the fragment belongs in the message. A parsed fragment ends within [`Medium::total`].
+    pub const fn offset(&self, format: &Format) -> u32 {
+        self.fragment as u32 * format.medium_fragment() as u32
+    }
+}
+
 /// RNDV (40): a large message is ready to be pulled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rendezvous {
@@ -229,6 +238,11 @@ pub struct NackLib {
     pub seq: u16,
 }
 
+impl NackLib {
+    /// Codes go from 1 to this. A received code beyond is clamped.
+    pub const LAST_CODE: u8 = 3;
+}
+
 /// NACK_MCP (45): a pull was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NackMcp {
@@ -240,6 +254,11 @@ pub struct NackMcp {
     pub handle: u32,
     /// The puller's magic, echoed.
     pub magic: u32,
+}
+
+impl NackMcp {
+    /// Codes go from 1 to this. A received code beyond is clamped.
+    pub const LAST_CODE: u8 = 4;
 }
 
 /// Any packet, without its payload.
