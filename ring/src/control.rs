@@ -314,10 +314,23 @@ impl ModuleControl {
         })
     }
 
+    /// Whether a request would find room.
+    pub fn has_room(&self) -> bool {
+        let consumed = self.d1.word(at::REQUEST_INDEX).load(Ordering::Acquire);
+        self.request_prod.wrapping_sub(consumed) < REQUESTS
+    }
+
+    /// What an interrupt handler needs to know whether responses wait.
+    pub fn watch(&self) -> ResponseWatch {
+        ResponseWatch {
+            d0: self.d0,
+            d1: self.d1,
+        }
+    }
+
     /// Posts a request; false when the ring is full.
     pub fn post(&mut self, id: u32, request: &Request) -> bool {
-        let consumed = self.d1.word(at::REQUEST_INDEX).load(Ordering::Acquire);
-        if self.request_prod.wrapping_sub(consumed) >= REQUESTS {
+        if !self.has_room() {
             return false;
         }
         let slot = at::RING + (self.request_prod % REQUESTS) as usize * REQUEST_SIZE;
@@ -355,6 +368,21 @@ impl ModuleControl {
             }),
             None => Err(ControlError::UnknownKind(get(&b, 4))),
         })
+    }
+}
+
+/// Tells whether responses wait, without the [`ModuleControl`] that takes them.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseWatch {
+    d0: Area,
+    d1: Area,
+}
+
+impl ResponseWatch {
+    /// Whether [`ModuleControl::next_response`] would have something.
+    pub fn waiting(&self) -> bool {
+        let produced = self.d1.word(at::RESPONSE_INDEX).load(Ordering::Acquire);
+        produced != self.d0.word(at::RESPONSE_INDEX).load(Ordering::Relaxed)
     }
 }
 
@@ -456,14 +484,12 @@ impl ArmedCounters {
         })
     }
 
-    /// The module: one more sleeper. Fences, so that a following look at the producer indices sees what the home
-    /// published before it looked here.
+    /// The module: one more sleeper; several threads may arm at the same time. Fences, so that a following look at the
+    /// producer indices sees what the home published before it looked here.
     pub fn arm(&self, endpoint: u8) {
-        let word = self.page.word(usize::from(endpoint) * 16);
-        word.store(
-            word.load(Ordering::Relaxed).wrapping_add(1),
-            Ordering::Relaxed,
-        );
+        self.page
+            .word(usize::from(endpoint) * 16)
+            .fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 

@@ -31,6 +31,7 @@ mod copy;
 mod counter;
 mod entry;
 mod home;
+mod kernel;
 mod layout;
 #[cfg(feature = "std")]
 pub mod mapping;
@@ -41,6 +42,7 @@ mod process;
 pub use counter::Counter;
 pub use entry::{Entry, EntryError};
 pub use home::{DeliverError, HomeSide};
+pub use kernel::EventWatch;
 pub use layout::{EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE};
 pub use memory::{Area, AreaError};
 pub use message::{Command, Destination, Event, Origin, RegionKey, Window};
