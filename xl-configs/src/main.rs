@@ -1,2 +1,31 @@
-//! Placeholder.
-fn main() {}
+#![forbid(unsafe_code)]
+//! `xl-omx`: gives guests their Open-MX devices, from dom0.
+//!
+//! libxl does not know this device class, so dom0 writes the two xenstore directories itself, as libxl does for
+//! `vif` and `vbd`, and remembers what it attached. Its neighbours are xenstored on one side, and through xenstore the
+//! driver domain (backend) and the guest's module (frontend). It refuses to touch a message, a page or an event
+//! channel.
+
+mod attachments;
+mod cli;
+mod device;
+mod domain;
+mod error;
+mod mac;
+mod output;
+mod wait;
+mod xenstore;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xl-omx: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
