@@ -1,0 +1,122 @@
+//! One frame: parse it, build it again, compare.
+
+use mx_wire::{Beacon, BuildError, Connect, Format, Frame, Packet, ParseError};
+
+use crate::uninitialised::fields;
+
+/// Name of the bytes behind the payload.
+const PADDING: &str = "Ethernet padding";
+
+/// Why a frame does not hold against `mx-wire`.
+#[derive(Debug, thiserror::Error)]
+pub enum Mismatch {
+    /// It does not parse.
+    #[error("does not parse: {0}")]
+    Parse(#[from] ParseError),
+    /// What was parsed cannot be built.
+    #[error("cannot be built again: {0}")]
+    Build(#[from] BuildError),
+    /// The frame built is longer or shorter.
+    #[error("has {captured} bytes, built again {built}")]
+    Length {
+        /// Bytes of the captured frame.
+        captured: usize,
+        /// Bytes of ours.
+        built: usize,
+    },
+    /// A byte differs that has a meaning.
+    #[error("byte {at} is {captured:02x}, built again {built:02x}")]
+    Byte {
+        /// Its place in the frame.
+        at: usize,
+        /// In the captured frame.
+        captured: u8,
+        /// In ours.
+        built: u8,
+    },
+    /// A beacon of discovery changes when it is read and written.
+    #[error("the beacon differs when it is built again")]
+    Beacon,
+}
+
+/// Compares a captured frame with what is built from its parsed values. Returns the frame, and the names of the
+/// uninitialised fields that differ.
+pub fn compare<'a>(
+    format: &Format,
+    captured: &'a [u8],
+) -> Result<(Frame<'a>, Vec<&'static str>), Mismatch> {
+    let frame = Frame::parse(format, captured)?;
+    let mut buffer = [0; 9000];
+    let length = frame.emit(format, &mut buffer)?;
+    let built = &mut buffer[..length];
+    if length != captured.len() {
+        return Err(Mismatch::Length {
+            captured: captured.len(),
+            built: length,
+        });
+    }
+
+    let header = frame.packet.header(
+        format,
+        frame.destination,
+        frame.source,
+        frame.sender_index,
+        frame.payload.len(),
+    )?;
+    // The NUL behind a name has a meaning, though it belongs to no payload.
+    let nul = usize::from(matches!(frame.packet, Packet::HostReply(_)));
+    let padding = header.as_bytes().len() + frame.payload.len() + nul..length;
+    let uninitialised = fields(format.mode(), &frame.packet)
+        .iter()
+        .map(|field| (field.name, field.bytes.clone()))
+        .chain([(PADDING, padding)]);
+    let mut differing = Vec::new();
+    for (name, bytes) in uninitialised {
+        if built[bytes.clone()] != captured[bytes.clone()] {
+            differing.push(name);
+            built[bytes.clone()].copy_from_slice(&captured[bytes]);
+        }
+    }
+    if let Some(at) = (0..length).find(|&at| built[at] != captured[at]) {
+        return Err(Mismatch::Byte {
+            at,
+            captured: captured[at],
+            built: built[at],
+        });
+    }
+    if let Some(beacon) = beacon(&frame)
+        && beacon.payload() != frame.payload
+    {
+        return Err(Mismatch::Beacon);
+    }
+    Ok((frame, differing))
+}
+
+/// Broadcast RAW frames of a beacon's length are beacons.
+fn beacon(frame: &Frame<'_>) -> Option<Beacon> {
+    let raw = frame.packet == Packet::Raw && frame.payload.len() == Beacon::LENGTH;
+    (raw && frame.destination.is_group())
+        .then(|| Beacon::parse(frame.payload))
+        .flatten()
+}
+
+/// A packet's name as reports count it (wire.md §5).
+pub fn name(packet: &Packet) -> &'static str {
+    match packet {
+        Packet::Raw => "RAW",
+        Packet::HostQuery(_) => "HOST_QUERY",
+        Packet::HostReply(_) => "HOST_REPLY",
+        Packet::LibAck(_) => "TRUC",
+        Packet::Connect(Connect::Request(_)) => "CONNECT request",
+        Packet::Connect(Connect::Reply(_)) => "CONNECT reply",
+        Packet::Tiny(_) => "TINY",
+        Packet::Small(_) => "SMALL",
+        Packet::Medium(_) => "MEDIUM",
+        Packet::Rendezvous(_) => "RNDV",
+        Packet::Pull(_) => "PULL",
+        Packet::PullReply(_) => "PULL_REPLY",
+        Packet::Notify(_) => "NOTIFY",
+        Packet::NackLib(_) => "NACK_LIB",
+        Packet::NackMcp(_) => "NACK_MCP",
+    }
+}

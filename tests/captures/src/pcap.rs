@@ -1,0 +1,156 @@
+//! Reads classic pcap files: a header of 24 bytes, then records of 16 bytes and a frame each.
+
+/// Why a file is no capture of whole Ethernet frames.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PcapError {
+    /// Neither byte order, neither resolution.
+    #[error("not a classic pcap file; convert pcapng by `editcap -F pcap`")]
+    Magic,
+    /// Another link type than 1.
+    #[error("link type {0} is not Ethernet; capture on the interface itself, not on \"any\"")]
+    LinkType(u32),
+    /// The file ends within a record.
+    #[error("the file ends within record {0}; was the capture still running?")]
+    Truncated(usize),
+    /// A frame was not captured whole.
+    #[error("record {record} holds {captured} of {length} bytes; capture with `-s 0`")]
+    Snapped {
+        /// Its number, from 1.
+        record: usize,
+        /// Bytes in the file.
+        captured: usize,
+        /// Bytes on the wire.
+        length: usize,
+    },
+}
+
+/// The frames of a capture.
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    rest: &'a [u8],
+    big_endian: bool,
+    record: usize,
+}
+
+impl<'a> Frames<'a> {
+    /// Reads the file's header.
+    pub fn new(file: &'a [u8]) -> Result<Self, PcapError> {
+        let (magic, _) = file.split_first_chunk().ok_or(PcapError::Magic)?;
+        // Microseconds or nanoseconds: time does not matter here.
+        let big_endian = match u32::from_le_bytes(*magic) {
+            0xa1b2_c3d4 | 0xa1b2_3c4d => false,
+            0xd4c3_b2a1 | 0x4d3c_b2a1 => true,
+            _ => return Err(PcapError::Magic),
+        };
+        let (header, rest) = file.split_first_chunk::<24>().ok_or(PcapError::Magic)?;
+        let frames = Self {
+            rest,
+            big_endian,
+            record: 0,
+        };
+        match frames.word(header, 20) & 0xffff {
+            1 => Ok(frames),
+            other => Err(PcapError::LinkType(other)),
+        }
+    }
+
+    fn word<const N: usize>(&self, bytes: &[u8; N], at: usize) -> u32 {
+        let word = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+        if self.big_endian {
+            u32::from_be_bytes(word)
+        } else {
+            u32::from_le_bytes(word)
+        }
+    }
+
+    fn record(&mut self) -> Result<&'a [u8], PcapError> {
+        self.record += 1;
+        let truncated = PcapError::Truncated(self.record);
+        let (header, rest) = self
+            .rest
+            .split_first_chunk::<16>()
+            .ok_or(truncated.clone())?;
+        let captured = self.word(header, 8) as usize;
+        let length = self.word(header, 12) as usize;
+        let (frame, rest) = rest.split_at_checked(captured).ok_or(truncated)?;
+        if captured != length {
+            return Err(PcapError::Snapped {
+                record: self.record,
+                captured,
+                length,
+            });
+        }
+        self.rest = rest;
+        Ok(frame)
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<&'a [u8], PcapError>;
+
+    /// Ends after the first error.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let record = self.record();
+        if record.is_err() {
+            self.rest = &[];
+        }
+        Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A capture of one frame "abc", of which `captured` bytes are said to be in the file.
+    fn capture(captured: u32, word: fn(u32) -> [u8; 4]) -> Vec<u8> {
+        let header = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65535, 1];
+        let record = [0, 0, captured, 3];
+        let words = header.into_iter().chain(record).flat_map(word);
+        words.chain(*b"abc").collect()
+    }
+
+    #[test]
+    fn both_byte_orders_are_read() {
+        for word in [u32::to_le_bytes, u32::to_be_bytes] {
+            let file = capture(3, word);
+            let frames: Vec<_> = Frames::new(&file).expect("a header").collect();
+            assert_eq!(frames, [Ok(&b"abc"[..])]);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_not_whole_is_an_error_and_the_end() {
+        let file = capture(2, u32::to_le_bytes);
+        let mut frames = Frames::new(&file).expect("a header");
+        let snapped = PcapError::Snapped {
+            record: 1,
+            captured: 2,
+            length: 3,
+        };
+        assert_eq!(frames.next(), Some(Err(snapped)));
+        assert_eq!(frames.next(), None);
+
+        let file = capture(4, u32::to_le_bytes);
+        let mut frames = Frames::new(&file).expect("a header");
+        assert_eq!(frames.next(), Some(Err(PcapError::Truncated(1))));
+        assert_eq!(frames.next(), None);
+    }
+
+    #[test]
+    fn other_files_and_other_links_are_refused() {
+        assert_eq!(
+            Frames::new(b"PK\x03\x04").map(|_| ()),
+            Err(PcapError::Magic)
+        );
+        let mut file = capture(3, u32::to_le_bytes);
+        file[20] = 113;
+        assert_eq!(
+            Frames::new(&file).map(|_| ()),
+            Err(PcapError::LinkType(113))
+        );
+    }
+}
