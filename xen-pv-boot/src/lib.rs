@@ -1,2 +1,69 @@
-//! Placeholder.
 #![no_std]
+// Without the boot code, which is only there on the bare target, much of the rest has no user.
+#![cfg_attr(not(target_os = "none"), allow(dead_code))]
+//! What a Rust kernel needs to live under Xen as a paravirtual guest: the way from the domain builder's jump to a
+//! `main`, and safe services for the rest of its life.
+//!
+//! | module | what it gives |
+//! |---|---|
+//! | [`boot`] | [`Machine`]: what `main` gets |
+//! | [`console`], `log` | the console; the `log` crate writes to it, with time and level |
+//! | [`clock`] | monotonic time without a hypercall |
+//! | [`memory`] | heap (the global allocator), machine-contiguous memory for devices |
+//! | [`event`] | event channels, and sleeping until one has an event |
+//! | [`grant`], [`foreign`] | own pages for others; pages of others |
+//! | [`pci`] | devices that were passed through: configuration space, interrupts |
+//! | [`xenstore`], [`xenbus`] | the store with watches and transactions; states of split devices |
+//! | [`shutdown`] | the ends of a domain |
+//! | [`counters`] | what all of this cost in hypercalls, events and grants |
+//!
+//! Why it exists: no crate boots a PV kernel with grants, event channels, xenstore and PCI passthrough. Its
+//! neighbours: `xen-sys` below (the ABI, numbers only), `driver-domain` above. It refuses to know anything of
+//! Open-MX, to run more than one vCPU, and to unmask upcalls: nothing ever interrupts the program, which looks for
+//! events when it has time and sleeps in Xen when there are none.
+//!
+//! On another target than the bare one, the crate compiles without its entry point, so that its pure parts can be
+//! tested.
+
+extern crate alloc;
+
+#[cfg(target_os = "none")]
+pub mod boot;
+pub mod clock;
+pub mod console;
+pub mod counters;
+#[cfg(target_os = "none")]
+mod entry;
+pub mod event;
+pub mod foreign;
+pub mod grant;
+mod hypercall;
+#[cfg(target_os = "none")]
+mod logger;
+pub mod memory;
+pub mod pci;
+mod ranges;
+pub mod shutdown;
+#[cfg(target_os = "none")]
+mod traps;
+mod types;
+pub mod xenbus;
+pub mod xenstore;
+
+#[cfg(target_os = "none")]
+pub use boot::Machine;
+pub use types::{DomId, Errno, GrantRef, Mfn, PAGE_SIZE, Pfn, RemotePort};
+
+/// Names the function that runs once the domain is up: `fn main(machine: Machine) -> !`.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        // The name is the one that the boot code of `xen-pv-boot` calls; the type is checked below.
+        #[allow(unsafe_code)]
+        #[unsafe(no_mangle)]
+        fn xen_pv_main(machine: $crate::Machine) -> ! {
+            let main: fn($crate::Machine) -> ! = $main;
+            main(machine)
+        }
+    };
+}

@@ -1,0 +1,156 @@
+//! From the domain builder's jump to the program's main function.
+
+use core::arch::global_asm;
+use core::cell::UnsafeCell;
+use core::ops::Range;
+
+use xen_sys::arch_x86::{FLAT_RING3_CS64, TrapInfo};
+use xen_sys::elfnote;
+use xen_sys::xen::StartInfo;
+
+use crate::traps::on_trap;
+
+const STACK_SIZE: usize = 256 * 1024;
+
+#[repr(C, align(4096))]
+struct Stack(UnsafeCell<[u8; STACK_SIZE]>);
+
+// SAFETY: only the assembly below takes its address, to make it the stack of the only vCPU.
+unsafe impl Sync for Stack {}
+
+static STACK: Stack = Stack(UnsafeCell::new([0; STACK_SIZE]));
+
+/// Addresses of the stack.
+pub(crate) fn stack() -> Range<u64> {
+    let start = STACK.0.get() as u64;
+    start..start + STACK_SIZE as u64
+}
+
+// What the domain builder reads (elfnote.h), the entry point, and a stub per exception. Xen pushes rcx and r11 on top
+// of the usual frame (xen-x86_64.h); the stubs bring all exceptions into the form of `traps::Frame`.
+global_asm!(
+    r#"
+.macro XEN_NOTE type, data:vararg
+    .pushsection .note.Xen, "a", @note
+    .balign 4
+    .long 4, 9f - 8f, \type
+    .asciz "Xen"
+8:  \data
+9:  .balign 4
+    .popsection
+.endm
+XEN_NOTE {note_guest_os}, .asciz "xen2mx"
+XEN_NOTE {note_xen_version}, .asciz "xen-3.0"
+XEN_NOTE {note_loader}, .asciz "generic"
+XEN_NOTE {note_virt_base}, .quad VIRT_BASE
+XEN_NOTE {note_paddr_offset}, .quad VIRT_BASE
+XEN_NOTE {note_entry}, .quad _start
+XEN_NOTE {note_features}, .asciz "!writable_page_tables|pae_pgdir_above_4gb"
+
+.pushsection .text.start, "ax", @progbits
+.globl _start
+_start:
+    cld
+    lea rsp, [{stack} + {stack_size}]
+    xor ebp, ebp
+    mov rdi, rsi
+    call {start}
+    ud2
+.popsection
+
+.pushsection .text.traps, "ax", @progbits
+.macro TRAP_WITH_ERROR vector
+trap_\vector:
+    pop rcx
+    pop r11
+    push \vector
+    jmp trap_common
+.endm
+.macro TRAP_WITHOUT_ERROR vector
+trap_\vector:
+    pop rcx
+    pop r11
+    push 0
+    push \vector
+    jmp trap_common
+.endm
+TRAP_WITHOUT_ERROR 0
+TRAP_WITHOUT_ERROR 1
+TRAP_WITHOUT_ERROR 3
+TRAP_WITHOUT_ERROR 4
+TRAP_WITHOUT_ERROR 5
+TRAP_WITHOUT_ERROR 6
+TRAP_WITHOUT_ERROR 7
+TRAP_WITH_ERROR 8
+TRAP_WITH_ERROR 10
+TRAP_WITH_ERROR 11
+TRAP_WITH_ERROR 12
+TRAP_WITH_ERROR 13
+TRAP_WITH_ERROR 14
+TRAP_WITHOUT_ERROR 16
+TRAP_WITH_ERROR 17
+TRAP_WITHOUT_ERROR 18
+TRAP_WITHOUT_ERROR 19
+trap_common:
+    push rax
+    push rbx
+    push rcx
+    push rdx
+    push rsi
+    push rdi
+    push rbp
+    push r8
+    push r9
+    push r10
+    push r11
+    push r12
+    push r13
+    push r14
+    push r15
+    mov rdi, rsp
+    and rsp, -16
+    call {on_trap}
+    ud2
+.popsection
+"#,
+    note_guest_os = const elfnote::GUEST_OS,
+    note_xen_version = const elfnote::XEN_VERSION,
+    note_loader = const elfnote::LOADER,
+    note_virt_base = const elfnote::VIRT_BASE,
+    note_paddr_offset = const elfnote::PADDR_OFFSET,
+    note_entry = const elfnote::ENTRY,
+    note_features = const elfnote::FEATURES,
+    stack = sym STACK,
+    stack_size = const STACK_SIZE,
+    start = sym start,
+    on_trap = sym on_trap,
+);
+
+macro_rules! trap_table {
+    ($($vector:literal => $stub:ident),* $(,)?) => {
+        unsafe extern "C" { $(fn $stub();)* }
+        /// The table for Xen; an address of 0 ends it.
+        pub(crate) fn trap_table() -> [TrapInfo; 18] {
+            [
+                $(TrapInfo { vector: $vector, flags: 0, cs: FLAT_RING3_CS64, address: $stub as *const () as u64 },)*
+                TrapInfo { vector: 0, flags: 0, cs: 0, address: 0 },
+            ]
+        }
+    };
+}
+trap_table! {
+    0 => trap_0, 1 => trap_1, 3 => trap_3, 4 => trap_4, 5 => trap_5, 6 => trap_6, 7 => trap_7, 8 => trap_8,
+    10 => trap_10, 11 => trap_11, 12 => trap_12, 13 => trap_13, 14 => trap_14, 16 => trap_16, 17 => trap_17,
+    18 => trap_18, 19 => trap_19,
+}
+
+unsafe extern "Rust" {
+    /// Defined by [`crate::entry!`].
+    safe fn xen_pv_main(machine: crate::Machine) -> !;
+}
+
+extern "C" fn start(info: &'static StartInfo) -> ! {
+    // SAFETY: the domain builder passes the start info in rsi, and this is the first and only call.
+    let machine = unsafe { crate::boot::boot(info) };
+    xen_pv_main(machine)
+}

@@ -1,0 +1,156 @@
+//! Event channels. Upcalls stay masked for good: an event is found by looking ([`Channel::take`]), and
+//! [`wait`] sleeps until one of some channels has one.
+
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+use xen_sys::{event_channel as abi, sched, xen};
+
+use crate::counters::{self, Counter};
+use crate::types::{DomId, Errno, RemotePort};
+use crate::{clock, hypercall};
+
+/// An own port. Dropping it closes it.
+#[derive(Debug)]
+pub struct Channel {
+    port: u32,
+}
+
+impl Channel {
+    /// Takes over a port that the domain was born with.
+    pub(crate) const fn existing(port: u32) -> Self {
+        Self { port }
+    }
+
+    /// Connects to a port that domain `remote` allotted to this one. The new port is pending at once.
+    pub fn connect(remote: DomId, port: RemotePort) -> Result<Self, Errno> {
+        let mut argument = abi::BindInterdomain {
+            remote_dom: remote.number(),
+            remote_port: port.0,
+            local_port: 0,
+        };
+        hypercall::event_channel_op(&mut argument)?;
+        Ok(Self {
+            port: argument.local_port,
+        })
+    }
+
+    /// Allots a port to which domain `remote` may connect.
+    pub fn listen(remote: DomId) -> Result<Self, Errno> {
+        let mut argument = abi::AllocUnbound {
+            dom: xen::DOMID_SELF,
+            remote_dom: remote.number(),
+            port: 0,
+        };
+        hypercall::event_channel_op(&mut argument)?;
+        Ok(Self {
+            port: argument.port,
+        })
+    }
+
+    /// Receives a physical interrupt (MSI or MSI-X, from the PCI frontend).
+    pub(crate) fn interrupt(pirq: u32) -> Result<Self, Errno> {
+        let mut argument = abi::BindPirq {
+            pirq,
+            flags: 0,
+            port: 0,
+        };
+        hypercall::event_channel_op(&mut argument)?;
+        Ok(Self {
+            port: argument.port,
+        })
+    }
+
+    /// The number, for telling it to the other side by xenstore.
+    pub fn port(&self) -> u32 {
+        self.port
+    }
+
+    /// Sends an event. A dead other side is no error (measured: Xen returns success).
+    pub fn send(&self) -> Result<(), Errno> {
+        hypercall::event_send(self.port)
+    }
+
+    /// Takes the pending event, if there is one.
+    pub fn take(&self) -> bool {
+        let Some((word, bit)) = pending(self.port) else {
+            return false;
+        };
+        // A plain look first: the locked operation is only spent on an event.
+        if word.load(Ordering::Relaxed) & bit == 0 {
+            return false;
+        }
+        let taken = word.fetch_and(!bit, Ordering::AcqRel) & bit != 0;
+        if taken {
+            counters::add(Counter::EventsTaken, 1);
+        }
+        taken
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        if let Err(error) = hypercall::event_close(self.port) {
+            log::warn!("event channel {} could not be closed: {error}", self.port);
+        }
+        if let Some((word, bit)) = pending(self.port) {
+            word.fetch_and(!bit, Ordering::AcqRel);
+        }
+    }
+}
+
+fn pending(port: u32) -> Option<(&'static core::sync::atomic::AtomicU64, u64)> {
+    let word = clock::shared_info()?
+        .evtchn_pending
+        .get(port as usize / 64)?;
+    Some((word, 1 << (port % 64)))
+}
+
+/// Masks every port and the upcalls as a whole.
+pub(crate) fn mask_all() {
+    if let Some(shared) = clock::shared_info() {
+        shared.vcpu_info[0]
+            .evtchn_upcall_mask
+            .store(1, Ordering::Relaxed);
+        for word in &shared.evtchn_mask {
+            word.store(!0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The most channels that [`wait`] watches.
+pub const WAIT_MAX: usize = sched::POLL_PORTS_MAX;
+
+/// Sleeps until one of the channels is pending or until the time has come. An event that came earlier and was not
+/// taken ends the sleep at once. Beyond [`WAIT_MAX`] channels it sleeps at most a millisecond, since Xen cannot watch
+/// them all.
+pub fn wait<'a>(channels: impl IntoIterator<Item = &'a Channel>, until: Option<Duration>) {
+    let mut ports = [0; WAIT_MAX];
+    let mut count = 0;
+    let mut more = false;
+    for channel in channels {
+        match ports.get_mut(count) {
+            Some(port) => {
+                *port = channel.port;
+                count += 1;
+            }
+            None => more = true,
+        }
+    }
+    let soon = clock::now() + Duration::from_millis(1);
+    let until = match until {
+        Some(time) if more => Some(time.min(soon)),
+        None if more => Some(soon),
+        until => until,
+    };
+    let timeout = until.map_or(0, |time| (time.as_nanos() as u64).max(1));
+    if let Err(error) = hypercall::sched_poll(&ports[..count], timeout) {
+        log::error!("sleeping on {count} event channels failed: {error}");
+        hypercall::sched_yield();
+    }
+}
+
+/// Sleeps for some time.
+pub fn sleep(time: Duration) {
+    wait([], Some(clock::now() + time));
+}

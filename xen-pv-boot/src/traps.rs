@@ -1,0 +1,140 @@
+//! Exceptions. None is expected, so each ends the domain, after its registers were written to the console.
+
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::clock;
+use crate::console::{self, Line};
+use crate::shutdown::{End, shutdown};
+
+/// What the stubs push: general registers, vector, error code, and Xen's frame.
+#[repr(C)]
+pub(crate) struct Frame {
+    r15: u64,
+    r14: u64,
+    r13: u64,
+    r12: u64,
+    r11: u64,
+    r10: u64,
+    r9: u64,
+    r8: u64,
+    rbp: u64,
+    rdi: u64,
+    rsi: u64,
+    rdx: u64,
+    rcx: u64,
+    rbx: u64,
+    rax: u64,
+    vector: u64,
+    error: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+static DYING: AtomicBool = AtomicBool::new(false);
+
+/// Name of an exception.
+fn name(vector: u64) -> &'static str {
+    match vector {
+        0 => "divide error",
+        1 => "debug",
+        3 => "breakpoint",
+        4 => "overflow",
+        5 => "bound range exceeded",
+        6 => "invalid opcode",
+        7 => "device not available",
+        8 => "double fault",
+        10 => "invalid TSS",
+        11 => "segment not present",
+        12 => "stack fault",
+        13 => "general protection fault",
+        14 => "page fault",
+        16 => "x87 error",
+        17 => "alignment check",
+        18 => "machine check",
+        19 => "SIMD error",
+        _ => "exception",
+    }
+}
+
+/// Called by the stubs; never returns to them.
+pub(crate) extern "C" fn on_trap(frame: &Frame) -> ! {
+    if DYING.swap(true, Ordering::Relaxed) {
+        crate::hypercall::sched_shutdown(xen_sys::sched::SHUTDOWN_CRASH);
+    }
+    let fault = clock::shared_info().map_or(0, |shared| shared.vcpu_info[0].arch.cr2);
+    let mut text = Line::<1024>::new();
+    let _ = write!(
+        text,
+        "\nTRAP {}: {}, error code {:#x}, address {:#x}\n\
+         rip {:016x}  rsp {:016x}  rflags {:08x}  cs {:04x}  ss {:04x}\n\
+         rax {:016x}  rbx {:016x}  rcx {:016x}  rdx {:016x}\n\
+         rsi {:016x}  rdi {:016x}  rbp {:016x}  r8  {:016x}\n\
+         r9  {:016x}  r10 {:016x}  r11 {:016x}  r12 {:016x}\n\
+         r13 {:016x}  r14 {:016x}  r15 {:016x}\n",
+        frame.vector,
+        name(frame.vector),
+        frame.error,
+        fault,
+        frame.rip,
+        frame.rsp,
+        frame.rflags,
+        frame.cs,
+        frame.ss,
+        frame.rax,
+        frame.rbx,
+        frame.rcx,
+        frame.rdx,
+        frame.rsi,
+        frame.rdi,
+        frame.rbp,
+        frame.r8,
+        frame.r9,
+        frame.r10,
+        frame.r11,
+        frame.r12,
+        frame.r13,
+        frame.r14,
+        frame.r15,
+    );
+    console::write(text.text());
+    call_chain(frame.rbp);
+    shutdown(End::Crash)
+}
+
+/// Writes the return addresses that the frame pointers lead to, as long as they lie on the stack.
+fn call_chain(rbp: u64) {
+    let stack = crate::entry::stack();
+    let mut rbp = rbp;
+    for _ in 0..24 {
+        if !rbp.is_multiple_of(8) || !stack.contains(&rbp) || !stack.contains(&(rbp + 15)) {
+            break;
+        }
+        let at = rbp as *const u64;
+        // SAFETY: 16 aligned bytes of the stack, as just checked.
+        let (next, back) = unsafe { (at.read(), at.add(1).read()) };
+        let mut line = Line::<40>::new();
+        let _ = writeln!(line, "  called from {back:016x}");
+        console::write(line.text());
+        if next <= rbp {
+            break;
+        }
+        rbp = next;
+    }
+}
+
+/// Writes why Rust panicked, then ends the domain.
+#[cfg(target_os = "none")]
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    if DYING.swap(true, Ordering::Relaxed) {
+        crate::hypercall::sched_shutdown(xen_sys::sched::SHUTDOWN_CRASH);
+    }
+    let mut text = Line::<1024>::new();
+    let _ = writeln!(text, "\nPANIC {info}");
+    console::write(text.text());
+    shutdown(End::Crash)
+}
