@@ -39,6 +39,12 @@ pub enum Error {
         /// Where all of its output is.
         log: PathBuf,
     },
+    /// Captures could not be judged.
+    #[error(transparent)]
+    Captures(#[from] omx_captures::CaptureError),
+    /// A format of captures that does not exist.
+    #[error("\"{0}\" is no wire format; say mxwire, or mtu1500 to mtu9000")]
+    Format(String),
 }
 
 /// Adds the file and the verb to an input/output error.

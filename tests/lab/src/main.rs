@@ -6,6 +6,7 @@
 //! neighbours are all the other crates, which it only ever uses as programs and images, as an operator would.
 //! It refuses to install what it only has to unpack, and to touch any machine but the one it runs on.
 
+mod captures;
 mod cli;
 mod error;
 mod place;
