@@ -120,3 +120,91 @@ pub fn name(packet: &Packet) -> &'static str {
         Packet::NackMcp(_) => "NACK_MCP",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mx_wire::{Ends, MacAddress, Message};
+
+    /// A TINY of 2 bytes, and its format.
+    fn tiny() -> (Format, Vec<u8>) {
+        let format = Format::native(9000).expect("in range");
+        let frame = Frame {
+            destination: MacAddress([2, 0, 0, 0, 0, 1]),
+            source: MacAddress([2, 0, 0, 0, 0, 2]),
+            sender_index: Some(1),
+            packet: Packet::Tiny(Message {
+                ends: Ends {
+                    destination: 1,
+                    source: 2,
+                },
+                length: 2,
+                seq: 1,
+                ack: 1,
+                match_info: 0,
+                session: 0,
+            }),
+            payload: b"ab",
+        };
+        let mut bytes = vec![0; 60];
+        let length = frame.emit(&format, &mut bytes).expect("buildable");
+        assert_eq!(length, 60);
+        (format, bytes)
+    }
+
+    #[test]
+    fn stale_bytes_are_excepted_by_name() {
+        let (format, mut bytes) = tiny();
+        for at in [19, 23, 42, 59] {
+            bytes[at] = 0xcc;
+        }
+        let (_, differing) = compare(&format, &bytes).expect("holds");
+        assert_eq!(differing, ["TINY generation", "TINY checksum", PADDING]);
+    }
+
+    #[test]
+    fn a_frame_of_another_length_does_not_hold() {
+        let (format, mut bytes) = tiny();
+        bytes.push(0);
+        let mismatch = compare(&format, &bytes).expect_err("one byte too many");
+        let expected = Mismatch::Length {
+            captured: 61,
+            built: 60,
+        };
+        assert_eq!(mismatch.to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn a_byte_with_a_meaning_that_parsing_loses_is_told() {
+        let format = Format::native(9000).expect("in range");
+        let mut bytes = [0; 60];
+        let ack = Packet::LibAck(mx_wire::LibAck {
+            ends: Ends {
+                destination: 1,
+                source: 2,
+            },
+            session: 7,
+            ack: 5,
+            ack_number: 1,
+        });
+        let frame = Frame {
+            destination: MacAddress([2, 0, 0, 0, 0, 1]),
+            source: MacAddress([2, 0, 0, 0, 0, 2]),
+            sender_index: Some(1),
+            packet: ack,
+            payload: &[],
+        };
+        frame.emit(&format, &mut bytes).expect("buildable");
+        // The send sequence number of a TRUC, which no receiver reads.
+        bytes[41] = 9;
+        let mismatch = compare(&format, &bytes).expect_err("not what we send");
+        assert!(matches!(
+            mismatch,
+            Mismatch::Byte {
+                at: 41,
+                captured: 9,
+                built: 5
+            }
+        ));
+    }
+}
