@@ -2,6 +2,9 @@
 
 use mx_wire::{Format, Frame, MacAddress, NackLib, NackMcp, Packet, ParseError};
 
+/// What a frame holds at F+n.
+type Fields = [(usize, &'static [u8])];
+
 fn native() -> Format {
     Format::native(9000).expect("in range")
 }
@@ -22,7 +25,7 @@ fn refusal(format: Format, bytes: &[u8]) -> Option<ParseError> {
 }
 
 /// Type, fields that a frame of zeros lacks, and bytes of body and Ethernet header.
-const SHORTEST: [(u8, &[(usize, &[u8])], usize); 13] = [
+const SHORTEST: [(u8, &Fields, usize); 13] = [
     (3, &[], 32),
     (4, &[(17, &[1])], 32),
     (35, &[(20, &[16]), (28, &[0x55])], 44),
@@ -91,7 +94,7 @@ fn a_frame_without_a_type_is_refused() {
 #[test]
 fn a_frame_that_ends_within_its_payload_is_refused() {
     // Where the length field is, what it says, where the payload starts.
-    let announcing: [(u8, &[(usize, &[u8])], usize, usize); 5] = [
+    let announcing: [(u8, &Fields, usize, usize); 5] = [
         (4, &[(17, &[80])], 80, 32),
         (37, &[(20, &[0, 32])], 32, 40),
         (38, &[(20, &[0, 128])], 128, 40),
@@ -112,7 +115,7 @@ fn a_frame_that_ends_within_its_payload_is_refused() {
 
 #[test]
 fn a_length_that_the_type_does_not_allow_is_refused() {
-    let beyond: [(u8, &[(usize, &[u8])], usize); 7] = [
+    let beyond: [(u8, &Fields, usize); 7] = [
         (4, &[(17, &[0])], 0),
         (4, &[(17, &[81])], 81),
         (35, &[(20, &[15]), (28, &[0x55])], 15),
