@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 //! Open-MX boards without I/O: frames, commands and the time go in; frames, events and deadlines come out.
 //!
-//! A `Switch` holds the boards of one home, one per guest. Each board has its own address, name, peers,
+//! A [`Switch`] holds the boards of one home, one per guest. Each [`Board`] has its own address, name, peers,
 //! endpoints and counters. Boards of the same switch reach each other without the card and without building frames.
 //!
 //! Neighbours: `mx-wire` knows the frames' bytes, `mx-ring` the vocabulary of commands and events; a home (`mx-home`)
@@ -11,14 +11,30 @@
 
 extern crate alloc;
 
+mod board;
 mod counters;
+mod discovery;
+mod endpoint;
+mod error;
+mod incoming;
 mod key;
+mod nack;
 mod name;
+mod outgoing;
+mod peers;
 mod ports;
+mod pull;
+mod random;
+mod switch;
 mod time;
+mod work;
 
+pub use board::Board;
 pub use counters::Counters;
+pub use error::{AddBoardError, EndpointError};
 pub use key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 pub use name::HostName;
+pub use peers::{Peer, PeerTable};
 pub use ports::{BadMemory, Blame, CommandError, Full, NoRoom, Ports};
+pub use switch::{Progress, Settings, Switch};
 pub use time::Instant;

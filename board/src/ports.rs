@@ -3,6 +3,7 @@
 use core::fmt;
 
 use mx_ring::{Event, RegionKey, Window};
+use mx_wire::Header;
 
 use crate::key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 
@@ -106,11 +107,10 @@ impl core::error::Error for CommandError {}
 /// against what is registered at that moment, and counts whatever goes on reading it after the call (a frame in
 /// flight).
 pub trait Ports {
-    /// Hands a frame to the wire: `header` is the start of the frame, `payload` follows it. Short frames are padded
-    /// with zeros to 60 bytes on the way (the header already is where it stands alone).
+    /// Hands a frame to the wire: the header, the payload, then zeros up to the header's frame length.
     ///
     /// A payload whose memory cannot be resolved is a success: nothing is sent, as if the frame had been lost.
-    fn transmit(&mut self, header: &[u8], payload: Source<'_>) -> Result<(), Full>;
+    fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<(), Full>;
 
     /// Puts an event into the endpoint's queue: `PullDone` into the expected one, everything else into the unexpected
     /// one. The payload of `Small` and `Medium` goes into the receive ring, and the home fills in the event's position.

@@ -1,0 +1,66 @@
+//! Why a board or an endpoint was not opened or closed.
+
+use core::fmt;
+
+use mx_wire::MacAddress;
+
+use crate::switch::BOARDS;
+
+/// Why a board was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddBoardError {
+    /// A group address, or all zeros: no station has it.
+    BadAddress(MacAddress),
+    /// Another board of this home has it.
+    AddressInUse(MacAddress),
+    /// The home holds as many boards as it can.
+    TooMany,
+}
+
+impl fmt::Display for AddBoardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadAddress(mac) => write!(
+                f,
+                "{mac} is no address of a station: choose one whose first octet is even, not all zeros"
+            ),
+            Self::AddressInUse(mac) => write!(
+                f,
+                "{mac} belongs to another board here: every board needs an address of its own"
+            ),
+            Self::TooMany => write!(f, "there are {BOARDS} boards already: remove one first"),
+        }
+    }
+}
+
+impl core::error::Error for AddBoardError {}
+
+/// Why an endpoint was not opened or closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointError {
+    /// There is no such board.
+    NoBoard,
+    /// The index is beyond what a board may have open.
+    BadIndex,
+    /// The endpoint is open, or still being closed.
+    Busy,
+    /// The endpoint is not open.
+    NotOpen,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoBoard => "there is no such board",
+            Self::BadIndex => {
+                "the endpoint's index is beyond the board's limit: choose a smaller one"
+            }
+            Self::Busy => {
+                "the endpoint is open, or still being closed: choose another, or try again"
+            }
+            Self::NotOpen => "the endpoint is not open",
+        })
+    }
+}
+
+impl core::error::Error for EndpointError {}

@@ -1,0 +1,589 @@
+//! From a packet that reached a board to the event, the job or the nack that it causes. The checks are made in the
+//! order of wire.md §5: peer, endpoint, session, room.
+
+use mx_ring::{Counter, Event, Origin};
+use mx_wire::{
+    Beacon, Connect, Ends, Format, HostQuery, HostReply, MacAddress, NackLib, NackMcp, Packet,
+    ParseError, Pull, PullBlock, PullError, PullReply,
+};
+
+use crate::board::Board;
+use crate::discovery::Discovery;
+use crate::key::{EndpointKey, Extent, Source};
+use crate::name::HostName;
+use crate::ports::Ports;
+use crate::pull::{Transfer, status};
+use crate::time::Instant;
+use crate::work::window_fits;
+
+/// Nack codes (wire.md §5).
+mod code {
+    pub const BAD_ENDPOINT: u8 = 1;
+    pub const CLOSED: u8 = 2;
+    pub const BAD_SESSION: u8 = 3;
+    pub const BAD_WINDOW: u8 = 4;
+}
+
+/// A packet as it reaches a board, from the wire or from a board of the same home.
+pub(crate) struct Incoming<'a> {
+    pub source: MacAddress,
+    pub sender_index: Option<u16>,
+    pub packet: &'a Packet,
+    pub payload: Source<'a>,
+    pub local: bool,
+}
+
+/// What the board sends back at once.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub peer: u16,
+    pub packet: Packet,
+}
+
+/// Why a packet is dropped, and the nack that tells its sender.
+pub(crate) struct Refusal {
+    counter: Counter,
+    answer: Option<Answer>,
+}
+
+impl From<Counter> for Refusal {
+    fn from(counter: Counter) -> Self {
+        Self {
+            counter,
+            answer: None,
+        }
+    }
+}
+
+/// What a frame that cannot be parsed raises.
+pub(crate) const fn parse_error(error: &ParseError) -> Option<Counter> {
+    Some(match error {
+        ParseError::ForeignEtherType(_) => return None,
+        ParseError::HeaderTruncated { .. } => Counter::DropBadDataLengthForHeaders,
+        ParseError::PayloadTruncated { .. } => Counter::DropBadSkbuffLength,
+        ParseError::DataLength { .. } | ParseError::Fragment { .. } | ParseError::Pipeline(_) => {
+            Counter::DropBadDataLength
+        }
+        ParseError::RawTooLarge(_) => Counter::DropRawPacketTooLarge,
+        ParseError::GroupSource(_) | ParseError::GroupDestination(_) => Counter::DropBadPeerAddr,
+        ParseError::InvalidType(_) => Counter::DropInvalidPacketType,
+        ParseError::UnknownType(_) => Counter::DropUnknownPacketType,
+        ParseError::ConnectKind(_) | ParseError::TrucSubtype(_) => {
+            Counter::DropNotImplementedPacketType
+        }
+        ParseError::TrucSessions { .. } => Counter::DropBadSession,
+    })
+}
+
+/// What refused packets are answered with.
+#[derive(Clone, Copy)]
+enum Nack {
+    Lib { seq: u16 },
+    Mcp { handle: u32, magic: u32 },
+    None,
+}
+
+impl Board {
+    /// Takes a packet.
+    pub(crate) fn receive<P: Ports>(
+        &mut self,
+        now: Instant,
+        format: &Format,
+        endpoint_max: u16,
+        incoming: &Incoming<'_>,
+        ports: &mut P,
+    ) -> Option<Answer> {
+        match self.accept(now, format, endpoint_max, incoming, ports) {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                self.count(refusal.counter);
+                refusal.answer
+            }
+        }
+    }
+
+    fn accept<P: Ports>(
+        &mut self,
+        now: Instant,
+        format: &Format,
+        endpoint_max: u16,
+        incoming: &Incoming<'_>,
+        ports: &mut P,
+    ) -> Result<Option<Answer>, Refusal> {
+        let door = Door { now, endpoint_max };
+        let (to, event, counter) = match *incoming.packet {
+            Packet::Tiny(m) => {
+                let nack = Nack::Lib { seq: m.seq };
+                let (to, from) = self.admit(door, incoming, m.ends, Some(m.session), nack)?;
+                let mut data = [0; 32];
+                // The format's check has bounded the payload.
+                if let Source::Bytes(bytes) = incoming.payload
+                    && let Some(place) = data.get_mut(..bytes.len())
+                {
+                    place.copy_from_slice(bytes);
+                }
+                let event = Event::Tiny {
+                    from,
+                    seq: m.seq,
+                    ack: m.ack,
+                    match_info: m.match_info,
+                    length: m.length as u8,
+                    data,
+                };
+                (to, event, Counter::RecvTiny)
+            }
+            Packet::Small(m) => {
+                let nack = Nack::Lib { seq: m.seq };
+                let (to, from) = self.admit(door, incoming, m.ends, Some(m.session), nack)?;
+                let event = Event::Small {
+                    from,
+                    seq: m.seq,
+                    ack: m.ack,
+                    match_info: m.match_info,
+                    length: m.length as u8,
+                    position: 0,
+                };
+                (to, event, Counter::RecvSmall)
+            }
+            Packet::Medium(m) => {
+                let nack = Nack::Lib { seq: m.seq };
+                let (to, from) = self.admit(door, incoming, m.ends, Some(m.session), nack)?;
+                let event = Event::Medium {
+                    from,
+                    seq: m.seq,
+                    ack: m.ack,
+                    match_info: m.match_info,
+                    total: m.total,
+                    fragment: m.fragment,
+                    length: m.length,
+                    position: 0,
+                };
+                (to, event, Counter::RecvMediumFrag)
+            }
+            Packet::Rendezvous(r) => {
+                let nack = Nack::Lib { seq: r.seq };
+                let (to, from) = self.admit(door, incoming, r.ends, Some(r.session), nack)?;
+                let event = Event::Rendezvous {
+                    from,
+                    seq: r.seq,
+                    ack: r.ack,
+                    match_info: r.match_info,
+                    total: r.total,
+                    window: r.window,
+                    window_seqnum: r.window_seqnum,
+                    window_offset: r.window_offset,
+                };
+                (to, event, Counter::RecvRndv)
+            }
+            Packet::Notify(n) => {
+                let nack = Nack::Lib { seq: n.seq };
+                let (to, from) = self.admit(door, incoming, n.ends, Some(n.session), nack)?;
+                let event = Event::Notify {
+                    from,
+                    seq: n.seq,
+                    ack: n.ack,
+                    transferred: n.transferred,
+                    window: n.window,
+                    window_seqnum: n.window_seqnum,
+                };
+                (to, event, Counter::RecvNotify)
+            }
+            Packet::LibAck(a) => {
+                let (to, from) = self.admit(door, incoming, a.ends, Some(a.session), Nack::None)?;
+                let event = Event::Ack {
+                    from,
+                    ack: a.ack,
+                    ack_number: a.ack_number,
+                };
+                (to, event, Counter::RecvLibAck)
+            }
+            Packet::NackLib(n) => {
+                let (to, from) = self.admit(door, incoming, n.ends, None, Nack::None)?;
+                let event = Event::Nack {
+                    from,
+                    seq: n.seq,
+                    code: n.code,
+                };
+                (to, event, Counter::RecvNackLib)
+            }
+            Packet::Connect(connect) => self.connect(door, incoming, &connect)?,
+            Packet::Pull(pull) => {
+                self.count(Counter::RecvPullRequest);
+                return self.pull(door, format, incoming, &pull, ports);
+            }
+            Packet::PullReply(reply) => {
+                self.count(Counter::RecvPullReply);
+                self.pull_reply(now, incoming, &reply, ports)?;
+                return Ok(None);
+            }
+            Packet::NackMcp(nack) => {
+                self.count(Counter::RecvNackMcp);
+                self.nack_mcp(incoming, &nack)?;
+                return Ok(None);
+            }
+            Packet::HostQuery(query) => {
+                let peer = self.by_address(incoming)?;
+                self.learn_reverse(peer, query.sender_index);
+                self.count(Counter::RecvHostQuery);
+                let packet = Packet::HostReply(HostReply {
+                    sender_index: peer,
+                    magic: query.magic,
+                });
+                return Ok(Some(Answer { peer, packet }));
+            }
+            Packet::HostReply(reply) => {
+                self.host_reply(incoming, &reply, ports)?;
+                return Ok(None);
+            }
+            Packet::Raw => return Ok(self.hear(now, incoming, ports)),
+        };
+        if ports.deliver(to, event, incoming.payload).is_err() {
+            return Err(Counter::UnexpectedEventQueueFull.into());
+        }
+        // Open-MX counts local deliveries at the sender, as shared.
+        if !incoming.local {
+            self.count(counter);
+        }
+        Ok(None)
+    }
+
+    /// Whose packet it is, by F+14, which must name the very board that the frame came from. Nacks may come from a board
+    /// that does not know its index yet.
+    fn by_index(&self, incoming: &Incoming<'_>) -> Result<u16, Refusal> {
+        let is_nack = matches!(incoming.packet, Packet::NackLib(_) | Packet::NackMcp(_));
+        let index = match incoming.sender_index {
+            Some(index) => index,
+            None if is_nack => return self.by_address(incoming),
+            None => return Err(Counter::DropBadPeerIndex.into()),
+        };
+        match self.peers.get(index) {
+            Some(peer)
+                if peer.mac() == incoming.source && peer.local.is_some() == incoming.local =>
+            {
+                Ok(index)
+            }
+            _ => Err(Counter::DropBadPeerIndex.into()),
+        }
+    }
+
+    /// Whose packet it is, by its source address. An address of this home does not speak from the wire.
+    fn by_address(&self, incoming: &Incoming<'_>) -> Result<u16, Refusal> {
+        self.peers
+            .index_of(incoming.source)
+            .filter(|index| {
+                self.peers
+                    .get(*index)
+                    .is_some_and(|peer| peer.local.is_some() == incoming.local)
+            })
+            .ok_or(Counter::DropBadPeerAddr.into())
+    }
+
+    /// Lets a packet through to an open endpoint, or says why not.
+    fn admit(
+        &mut self,
+        door: Door,
+        incoming: &Incoming<'_>,
+        ends: Ends,
+        session: Option<u32>,
+        nack: Nack,
+    ) -> Result<(EndpointKey, Origin), Refusal> {
+        let peer = self.by_index(incoming)?;
+        self.admit_peer(door, incoming, peer, ends, session, nack)
+    }
+
+    fn admit_peer(
+        &mut self,
+        door: Door,
+        incoming: &Incoming<'_>,
+        peer: u16,
+        ends: Ends,
+        session: Option<u32>,
+        nack: Nack,
+    ) -> Result<(EndpointKey, Origin), Refusal> {
+        let (code, counter) = match self.endpoint(ends.destination) {
+            Some(endpoint) if session.is_none_or(|session| session == endpoint.session) => {
+                let from = Origin {
+                    peer,
+                    endpoint: ends.source,
+                    local: incoming.local,
+                };
+                return Ok((self.key(ends.destination), from));
+            }
+            Some(_) => (code::BAD_SESSION, Counter::DropBadSession),
+            None if u16::from(ends.destination) >= door.endpoint_max => {
+                (code::BAD_ENDPOINT, Counter::DropBadEndpoint)
+            }
+            None => (code::CLOSED, Counter::DropBadEndpoint),
+        };
+        Err(Refusal {
+            counter,
+            answer: self.nack(door.now, peer, ends, nack, code),
+        })
+    }
+
+    /// A nack, as long as the peer's allowance lasts.
+    fn nack(
+        &mut self,
+        now: Instant,
+        peer: u16,
+        ends: Ends,
+        nack: Nack,
+        code: u8,
+    ) -> Option<Answer> {
+        let packet = match nack {
+            Nack::None => return None,
+            Nack::Lib { seq } => Packet::NackLib(NackLib {
+                ends: Ends {
+                    destination: ends.source,
+                    source: ends.destination,
+                },
+                code,
+                seq,
+            }),
+            Nack::Mcp { handle, magic } => Packet::NackMcp(NackMcp {
+                source: ends.source,
+                code,
+                handle,
+                magic,
+            }),
+        };
+        self.peers
+            .get_mut(peer)?
+            .nacks
+            .take(now)
+            .then_some(Answer { peer, packet })
+    }
+
+    fn learn_reverse(&mut self, peer: u16, index: u16) {
+        if let Some(peer) = self.peers.get_mut(peer)
+            && peer.local.is_none()
+        {
+            peer.reverse = Some(index);
+        }
+    }
+
+    fn connect(
+        &mut self,
+        door: Door,
+        incoming: &Incoming<'_>,
+        connect: &Connect,
+    ) -> Result<(EndpointKey, Event, Counter), Refusal> {
+        let peer = self.by_address(incoming)?;
+        let nack = Nack::Lib { seq: 0 };
+        match *connect {
+            Connect::Request(c) => {
+                self.learn_reverse(peer, c.sender_index);
+                let (to, from) = self.admit_peer(door, incoming, peer, c.ends, None, nack)?;
+                let event = Event::ConnectRequest {
+                    from,
+                    session: c.session,
+                    key: c.key,
+                    next_expected: c.next_expected,
+                    connect_seqnum: c.connect_seqnum,
+                };
+                Ok((to, event, Counter::RecvConnectRequest))
+            }
+            Connect::Reply(c) => {
+                self.learn_reverse(peer, c.sender_index);
+                let (to, from) = self.admit_peer(door, incoming, peer, c.ends, None, nack)?;
+                let event = Event::ConnectReply {
+                    from,
+                    requester_session: c.requester_session,
+                    session: c.session,
+                    next_expected: c.next_expected,
+                    connect_seqnum: c.connect_seqnum,
+                    status: c.status,
+                };
+                Ok((to, event, Counter::RecvConnectReply))
+            }
+        }
+    }
+
+    /// A peer wants a block of a window: promise the replies.
+    fn pull<P: Ports>(
+        &mut self,
+        door: Door,
+        format: &Format,
+        incoming: &Incoming<'_>,
+        pull: &Pull,
+        ports: &mut P,
+    ) -> Result<Option<Answer>, Refusal> {
+        let nack = Nack::Mcp {
+            handle: pull.handle,
+            magic: pull.magic,
+        };
+        let (owner, from) = self.admit(door, incoming, pull.ends, Some(pull.session), nack)?;
+        let block = PullBlock::new(format, pull).map_err(|error| match error {
+            PullError::TooManyReplies { .. } => Counter::DropPullBadNumberOfReplies,
+            PullError::OffsetOrLength => Counter::DropPullBadOffsetOrLength,
+        })?;
+        let window = u8::try_from(pull.window)
+            .ok()
+            .and_then(|id| ports.window(owner, id))
+            .filter(|window| window.seqnum == pull.window_seqnum)
+            .filter(|window| window_fits(ports, owner, window));
+        let Some(window) = window else {
+            return Err(Refusal {
+                counter: Counter::DropPullBadRegion,
+                answer: self.nack(door.now, from.peer, pull.ends, nack, code::BAD_WINDOW),
+            });
+        };
+        if block.window().end > window.length {
+            return Err(Counter::DropPullBadOffsetOrLength.into());
+        }
+        let transfer = Transfer::new(
+            from.peer,
+            pull.handle,
+            pull.magic,
+            pull.window as u8,
+            window,
+        );
+        if let Some(endpoint) = self.endpoint_mut(owner.endpoint) {
+            endpoint.replies.add(transfer, block);
+        }
+        self.touched(owner.endpoint);
+        Ok(None)
+    }
+
+    /// The endpoint that a magic names.
+    fn by_magic(magic: u32) -> Option<u8> {
+        u8::try_from(magic ^ Pull::MAGIC).ok()
+    }
+
+    /// A piece of what one of our endpoints pulls.
+    fn pull_reply<P: Ports>(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming<'_>,
+        reply: &PullReply,
+        ports: &mut P,
+    ) -> Result<(), Refusal> {
+        let sender = self.by_address(incoming);
+        let index = Self::by_magic(reply.magic).ok_or(Counter::DropPullReplyBadEndpointInMagic)?;
+        let key = self.key(index);
+        let endpoint = self
+            .endpoint_mut(index)
+            .ok_or(Counter::DropPullReplyBadEndpointInMagic)?;
+        let (slot, pull) = endpoint
+            .pulls
+            .by_handle(reply.handle)
+            .filter(|(_, pull)| sender.is_ok_and(|peer| peer == pull.order.peer))
+            .ok_or(Counter::DropPullReplyBadWireHandle)?;
+        let arrival = pull.locate(reply)?;
+        let to = Extent {
+            owner: key,
+            region: pull.order.region,
+            offset: pull.order.region_offset + arrival.bytes.start,
+            length: arrival.bytes.end - arrival.bytes.start,
+        };
+        let mut counted = None;
+        if ports.copy(incoming.payload, to).is_err() {
+            counted = Some(Counter::PullReplyRecvFillPagesFailed);
+            endpoint.pulls.end(slot, status::ABORTED);
+        } else {
+            if let Some(counter) = pull.arrived(now, &arrival) {
+                counted = Some(counter);
+            }
+            if pull.is_complete() {
+                endpoint.pulls.end(slot, status::OK);
+            } else if pull.wants_to_ask() {
+                endpoint.pulls.wait(slot);
+            }
+        }
+        if let Some(counter) = counted {
+            self.count(counter);
+        }
+        self.touched(index);
+        Ok(())
+    }
+
+    /// A peer refuses a pull.
+    fn nack_mcp(&mut self, incoming: &Incoming<'_>, nack: &NackMcp) -> Result<(), Refusal> {
+        let sender = self.by_index(incoming)?;
+        let index = Self::by_magic(nack.magic).ok_or(Counter::DropNackMcpBadEndpointInMagic)?;
+        let endpoint = self
+            .endpoint_mut(index)
+            .ok_or(Counter::DropNackMcpBadEndpointInMagic)?;
+        let (slot, _) = endpoint
+            .pulls
+            .by_handle(nack.handle)
+            .filter(|(_, pull)| pull.order.peer == sender)
+            .ok_or(Counter::DropNackMcpBadWireHandle)?;
+        endpoint.pulls.end(slot, nack.code);
+        self.touched(index);
+        Ok(())
+    }
+
+    fn host_reply<P: Ports>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        reply: &HostReply,
+        ports: &mut P,
+    ) -> Result<(), Refusal> {
+        if reply.magic != Discovery::MAGIC {
+            return Err(Counter::DropHostReplyWithBadMagic.into());
+        }
+        let peer = self.by_address(incoming)?;
+        self.learn_reverse(peer, reply.sender_index);
+        if let Source::Bytes(name) = incoming.payload
+            && self.peers.set_name(peer, HostName::new(name))
+        {
+            ports.peer_changed(self.id, peer);
+        }
+        self.count(Counter::RecvHostReply);
+        Ok(())
+    }
+
+    /// A RAW frame: maybe a beacon, which names its sender. Anything else of that type is not ours to read.
+    fn hear<P: Ports>(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming<'_>,
+        ports: &mut P,
+    ) -> Option<Answer> {
+        self.count(Counter::RecvRaw);
+        let Source::Bytes(payload) = incoming.payload else {
+            return None;
+        };
+        let beacon = Beacon::parse(payload).filter(|beacon| beacon.board == incoming.source)?;
+        let known = self.peers.index_of(beacon.board);
+        if let Some(peer) = known.and_then(|index| self.peers.get_mut(index)) {
+            if peer.local.is_some() == incoming.local && peer.serial != Some(beacon.serial) {
+                peer.serial = Some(beacon.serial);
+                self.discovery.news(now);
+            }
+            return None;
+        }
+        if incoming.local {
+            return None;
+        }
+        if !self.peers.has_nameless() {
+            self.discovery.round_done(now);
+        }
+        let peer = self.peers.add(beacon.board, None)?;
+        if let Some(new) = self.peers.get_mut(peer) {
+            new.serial = Some(beacon.serial);
+        }
+        self.discovery.news(now);
+        ports.peer_changed(self.id, peer);
+        Some(Answer {
+            peer,
+            packet: Self::host_query(peer),
+        })
+    }
+
+    /// Asks a peer for its name.
+    pub(crate) const fn host_query(peer: u16) -> Packet {
+        Packet::HostQuery(HostQuery {
+            sender_index: peer,
+            magic: Discovery::MAGIC,
+        })
+    }
+}
+
+/// What every packet is held against.
+#[derive(Clone, Copy)]
+struct Door {
+    now: Instant,
+    endpoint_max: u16,
+}

@@ -1,0 +1,24 @@
+//! A pull from a board of the same home: the bytes are copied from region to region, a slice at a turn.
+
+use super::PullOrder;
+use crate::key::EndpointKey;
+
+/// Bytes that one turn copies, so that a large message does not stall everyone else.
+pub(crate) const COPY_SLICE: u32 = 32 << 10;
+
+/// A pull between two local endpoints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalPull {
+    pub order: PullOrder,
+    /// Whose window is read.
+    pub owner: EndpointKey,
+    /// Bytes that are copied.
+    pub done: u32,
+}
+
+impl LocalPull {
+    /// Bytes of the next slice.
+    pub fn slice(&self) -> u32 {
+        (self.order.length - self.done).min(COPY_SLICE)
+    }
+}

@@ -1,0 +1,313 @@
+//! The running pulls of an endpoint, and those that have ended but whose `PullDone` is not delivered yet.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use mx_ring::{Event, RegionKey};
+use mx_wire::{Format, Pull};
+
+use super::puller::Retry;
+use super::{LocalPull, PullOrder, WirePull, status};
+use crate::key::EndpointKey;
+use crate::time::Instant;
+
+/// A handle is 10 bits of slot and 22 bits of generation (wire.md §6.8).
+const SLOTS_MAX: u32 = 1 << 10;
+const GENERATION_BITS: u32 = 22;
+const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
+/// How soon a `PullDone` that found no room is tried again.
+const DELIVER_AGAIN: Duration = Duration::from_millis(1);
+
+#[derive(Debug)]
+enum State {
+    Free,
+    Wire(WirePull),
+    Local(LocalPull),
+    /// To be delivered, however long that takes.
+    Ended(Event),
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    state: State,
+    queued: bool,
+}
+
+/// What a slot needs when its turn comes.
+pub(crate) enum Attention {
+    /// Requests are to be sent to this peer.
+    Ask { peer: u16 },
+    /// A slice is to be copied.
+    Copy(LocalPull),
+    /// The end is to be told.
+    Tell(Event),
+}
+
+/// What the timers of a table found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Retries {
+    pub first_blocks: u32,
+    pub other_blocks: u32,
+    pub given_up: u32,
+}
+
+/// The pulls of one endpoint: never more than its expected queue has entries.
+#[derive(Debug)]
+pub(crate) struct PullTable {
+    slots: Vec<Slot>,
+    free: Vec<u16>,
+    limit: u32,
+    first_generation: u32,
+    /// Slots that wait for their turn, in order.
+    waiting: VecDeque<u16>,
+    timer: Option<Instant>,
+}
+
+impl PullTable {
+    /// Handles start at a random generation, so that a reply meant for an earlier life of the endpoint fits none.
+    pub fn new(expected_entries: u32, random: u64) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            limit: expected_entries.min(SLOTS_MAX),
+            first_generation: random as u32 & GENERATION_MASK,
+            waiting: VecDeque::new(),
+            timer: None,
+        }
+    }
+
+    /// Starts a pull over the wire; `None` when all slots are taken.
+    pub fn start_wire(&mut self, now: Instant, format: &Format, order: PullOrder) -> Option<u16> {
+        let pull = WirePull::new(now, format, order);
+        let retry_at = pull.retry_at();
+        let slot = self.take(State::Wire(pull))?;
+        self.arm(retry_at);
+        Some(slot)
+    }
+
+    /// Starts a pull from a local endpoint; `None` when all slots are taken.
+    pub fn start_local(&mut self, order: PullOrder, owner: EndpointKey) -> Option<u16> {
+        let state = State::Local(LocalPull {
+            order,
+            owner,
+            done: 0,
+        });
+        self.take(state)
+    }
+
+    /// A pull that cannot even start: its end is still told. `None` when all slots are taken.
+    pub fn start_ended(&mut self, cookie: u32, status: u8) -> Option<u16> {
+        self.take(State::Ended(Event::PullDone {
+            cookie,
+            status,
+            transferred: 0,
+        }))
+    }
+
+    fn take(&mut self, state: State) -> Option<u16> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None if (self.slots.len() as u32) < self.limit => {
+                self.slots.push(Slot {
+                    generation: self.first_generation,
+                    state: State::Free,
+                    queued: false,
+                });
+                (self.slots.len() - 1) as u16
+            }
+            None => return None,
+        };
+        self.slots.get_mut(usize::from(index))?.state = state;
+        self.wait(index);
+        Some(index)
+    }
+
+    /// The handle by which replies name this slot.
+    pub fn handle(&self, index: u16) -> u32 {
+        let generation = self
+            .slots
+            .get(usize::from(index))
+            .map_or(0, |slot| slot.generation);
+        u32::from(index) << GENERATION_BITS | generation
+    }
+
+    /// The running pull that a handle from the wire names.
+    pub fn by_handle(&mut self, handle: u32) -> Option<(u16, &mut WirePull)> {
+        let index = (handle >> GENERATION_BITS) as u16;
+        let slot = self.slots.get_mut(usize::from(index))?;
+        match &mut slot.state {
+            State::Wire(pull) if slot.generation == handle & GENERATION_MASK => Some((index, pull)),
+            _ => None,
+        }
+    }
+
+    /// Ends a running pull. Its slot stays taken until the end is told.
+    pub fn end(&mut self, index: u16, status: u8) {
+        let Some(slot) = self.slots.get_mut(usize::from(index)) else {
+            return;
+        };
+        let (order, transferred) = match &slot.state {
+            State::Wire(pull) => (&pull.order, pull.received()),
+            State::Local(pull) => (&pull.order, pull.done),
+            State::Free | State::Ended(_) => return,
+        };
+        slot.state = State::Ended(Event::PullDone {
+            cookie: order.cookie,
+            status,
+            transferred,
+        });
+        self.wait(index);
+    }
+
+    /// Ends every pull for which `which` holds.
+    fn abort(&mut self, which: impl Fn(&PullOrder) -> bool) {
+        for index in 0..self.slots.len() {
+            let order = match &self.slots[index].state {
+                State::Wire(pull) => &pull.order,
+                State::Local(pull) => &pull.order,
+                State::Free | State::Ended(_) => continue,
+            };
+            if which(order) {
+                self.end(index as u16, status::ABORTED);
+            }
+        }
+    }
+
+    /// The process wants no more of it.
+    pub fn abort_cookie(&mut self, cookie: u32) {
+        self.abort(|order| order.cookie == cookie);
+    }
+
+    /// The region that would receive goes away.
+    pub fn abort_region(&mut self, region: RegionKey) {
+        self.abort(|order| order.region == region);
+    }
+
+    /// Puts a slot into the line of those that wait for their turn.
+    pub fn wait(&mut self, index: u16) {
+        if let Some(slot) = self.slots.get_mut(usize::from(index))
+            && !slot.queued
+        {
+            slot.queued = true;
+            self.waiting.push_back(index);
+        }
+    }
+
+    /// How many slots wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Takes the slot whose turn it is out of the line.
+    pub fn next_waiting(&mut self) -> Option<u16> {
+        let index = self.waiting.pop_front()?;
+        if let Some(slot) = self.slots.get_mut(usize::from(index)) {
+            slot.queued = false;
+        }
+        Some(index)
+    }
+
+    /// What that slot needs.
+    pub fn attention(&self, index: u16) -> Option<Attention> {
+        Some(match &self.slots.get(usize::from(index))?.state {
+            State::Free => return None,
+            State::Wire(pull) => Attention::Ask {
+                peer: pull.order.peer,
+            },
+            State::Local(pull) => Attention::Copy(*pull),
+            State::Ended(event) => Attention::Tell(*event),
+        })
+    }
+
+    /// The next request of that slot, from endpoint `source`, and the frame at which its block starts.
+    pub fn next_request(&self, index: u16, source: u8) -> Option<(u32, Pull)> {
+        match &self.slots.get(usize::from(index))?.state {
+            State::Wire(pull) => pull.next_request(self.handle(index), source),
+            _ => None,
+        }
+    }
+
+    /// That request was sent.
+    pub fn asked(&mut self, index: u16, start: u32) {
+        if let Some(slot) = self.slots.get_mut(usize::from(index))
+            && let State::Wire(pull) = &mut slot.state
+        {
+            pull.asked(start);
+        }
+    }
+
+    /// A slice was copied. The pull waits for its next turn, or has ended.
+    pub fn copied(&mut self, index: u16, bytes: u32) {
+        let Some(slot) = self.slots.get_mut(usize::from(index)) else {
+            return;
+        };
+        let State::Local(pull) = &mut slot.state else {
+            return;
+        };
+        pull.done += bytes;
+        if pull.slice() == 0 {
+            self.end(index, status::OK);
+        } else {
+            self.wait(index);
+        }
+    }
+
+    /// The end was told: the slot is free for another pull, under another generation.
+    pub fn told(&mut self, index: u16) {
+        if let Some(slot) = self.slots.get_mut(usize::from(index)) {
+            slot.state = State::Free;
+            slot.generation = slot.generation.wrapping_add(1) & GENERATION_MASK;
+            self.free.push(index);
+        }
+    }
+
+    /// The end found no room in the event queue: it is told later.
+    pub fn tell_later(&mut self, now: Instant) {
+        self.arm(now + DELIVER_AGAIN);
+    }
+
+    fn arm(&mut self, at: Instant) {
+        self.timer = Some(self.timer.map_or(at, |timer| timer.min(at)));
+    }
+
+    /// When [`Self::retry`] is to be called, at the latest.
+    pub const fn timer(&self) -> Option<Instant> {
+        self.timer
+    }
+
+    /// Looks at the clock for every pull.
+    pub fn retry(&mut self, now: Instant) -> Retries {
+        let mut found = Retries::default();
+        if self.timer.is_none_or(|timer| now < timer) {
+            return found;
+        }
+        self.timer = None;
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            match &mut slot.state {
+                State::Free | State::Local(_) => {}
+                State::Ended(_) => self.wait(index as u16),
+                State::Wire(pull) => {
+                    let outcome = pull.retry(now);
+                    let retry_at = pull.retry_at();
+                    match outcome {
+                        Retry::NotDue => self.arm(retry_at),
+                        Retry::Asked { first, others } => {
+                            found.first_blocks += u32::from(first);
+                            found.other_blocks += u32::from(others);
+                            self.arm(retry_at);
+                            self.wait(index as u16);
+                        }
+                        Retry::GivenUp => {
+                            found.given_up += 1;
+                            self.end(index as u16, status::TIMEOUT);
+                        }
+                    }
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,523 @@
+//! The boards of one home, and the ways between them: to the wire as frames, to each other as values.
+
+use alloc::vec::Vec;
+use mx_ring::{Command, Counter, RegionKey};
+use mx_wire::{Beacon, Format, Frame, MacAddress, Packet};
+
+use crate::board::Board;
+use crate::discovery::Discovery;
+use crate::endpoint::Endpoint;
+use crate::error::{AddBoardError, EndpointError};
+use crate::incoming::{self, Answer, Incoming};
+use crate::key::{BoardId, EndpointKey, Source};
+use crate::name::HostName;
+use crate::outgoing::{self, Request};
+use crate::ports::{Blame, CommandError, Full, Ports};
+use crate::pull::{PullOrder, PullTable, ReplyJobs, status};
+use crate::random::Random;
+use crate::time::Instant;
+
+/// What all boards of a home have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Wire mode and MTU.
+    pub format: Format,
+    /// Endpoints that a board may have open: indices from this one on are answered "bad endpoint". 256 at most.
+    pub endpoint_max: u16,
+    /// Entries of a board's peer table, 1024 at most.
+    pub peer_max: u16,
+    /// Random. Beacon serials and pull handles follow from it.
+    pub seed: u64,
+}
+
+/// Boards that a home can hold.
+pub(crate) const BOARDS: usize = 1024;
+const PEERS: u16 = 1024;
+
+/// How a turn of work went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// There was nothing to do.
+    Idle,
+    /// There is something to do, but the outgoing side is full.
+    Blocked,
+    /// Something was done; there may be more.
+    Busy,
+}
+
+/// All boards of a home.
+#[derive(Debug)]
+pub struct Switch {
+    pub(crate) settings: Settings,
+    pub(crate) boards: Vec<Option<Board>>,
+    /// Sorted by address.
+    by_mac: Vec<(MacAddress, BoardId)>,
+    /// The board whose turn of work is next.
+    pub(crate) cursor: usize,
+    random: Random,
+}
+
+impl Switch {
+    /// No boards yet. Limits above what the protocol allows are cut.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings: Settings {
+                endpoint_max: settings.endpoint_max.min(256),
+                peer_max: settings.peer_max.clamp(2, PEERS),
+                ..settings
+            },
+            boards: Vec::new(),
+            by_mac: Vec::new(),
+            cursor: 0,
+            random: Random::new(settings.seed),
+        }
+    }
+
+    /// A board.
+    pub fn board(&self, id: BoardId) -> Option<&Board> {
+        self.boards.get(usize::from(id.0))?.as_ref()
+    }
+
+    pub(crate) fn board_mut(&mut self, id: BoardId) -> Option<&mut Board> {
+        self.boards.get_mut(usize::from(id.0))?.as_mut()
+    }
+
+    /// The board with that address.
+    pub fn by_mac(&self, mac: MacAddress) -> Option<BoardId> {
+        let place = self
+            .by_mac
+            .binary_search_by_key(&mac, |(mac, _)| *mac)
+            .ok()?;
+        self.by_mac.get(place).map(|(_, id)| *id)
+    }
+
+    /// Adds a board. It and the boards that are there become each other's peers, by name, without asking. A deaf board
+    /// drops all that it receives and does not beacon, until [`Self::adopted`].
+    pub fn add_board<P: Ports>(
+        &mut self,
+        now: Instant,
+        mac: MacAddress,
+        name: HostName,
+        deaf: bool,
+        ports: &mut P,
+    ) -> Result<BoardId, AddBoardError> {
+        if mac.is_group() || mac == MacAddress([0; 6]) {
+            return Err(AddBoardError::BadAddress(mac));
+        }
+        let Err(sorted) = self.by_mac.binary_search_by_key(&mac, |(mac, _)| *mac) else {
+            return Err(AddBoardError::AddressInUse(mac));
+        };
+        let place = match self.boards.iter().position(Option::is_none) {
+            Some(place) => place,
+            None if self.boards.len() < BOARDS => {
+                self.boards.push(None);
+                self.boards.len() - 1
+            }
+            None => return Err(AddBoardError::TooMany),
+        };
+        let id = BoardId(place as u16);
+        let seed = self.random.next();
+        let mut board = Board::new(now, id, mac, name, self.settings.peer_max, seed);
+        board.deaf = deaf;
+        introduce(&mut board, mac, id, name, 0, ports);
+        for other in self.boards.iter_mut().flatten() {
+            let (Some(here), Some(there)) = (
+                board.peers.add(other.mac, Some(other.id)),
+                other.peers.add(mac, Some(id)),
+            ) else {
+                continue;
+            };
+            introduce(&mut board, other.mac, other.id, other.name, there, ports);
+            introduce(other, mac, id, name, here, ports);
+        }
+        if let Some(slot) = self.boards.get_mut(place) {
+            *slot = Some(board);
+        }
+        self.by_mac.insert(sorted, (mac, id));
+        Ok(id)
+    }
+
+    /// The board may answer the network from now on, and makes itself known.
+    pub fn adopted(&mut self, now: Instant, id: BoardId) {
+        if let Some(board) = self.board_mut(id)
+            && board.deaf
+        {
+            board.deaf = false;
+            let serial = board.discovery.serial();
+            board.discovery = Discovery::new(now, serial);
+        }
+    }
+
+    /// Removes a board with all that its endpoints were doing. To the others it is a peer somewhere on the wire now.
+    pub fn remove_board<P: Ports>(&mut self, id: BoardId, ports: &mut P) {
+        let Some(slot) = self.boards.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        *slot = None;
+        self.by_mac.retain(|(_, other)| *other != id);
+        for board in self.boards.iter_mut().flatten() {
+            for index in 0..board.peers.count() {
+                if let Some(peer) = board.peers.get_mut(index)
+                    && peer.local == Some(id)
+                {
+                    peer.local = None;
+                    peer.reverse = None;
+                    ports.peer_changed(board.id, index);
+                }
+            }
+        }
+    }
+
+    /// Opens an endpoint. `expected_entries` bounds the pulls that it may have running, so that the end of each can be
+    /// told.
+    pub fn open_endpoint(
+        &mut self,
+        key: EndpointKey,
+        session: u32,
+        expected_entries: u32,
+    ) -> Result<(), EndpointError> {
+        let max = self.settings.endpoint_max;
+        let board = self.board_mut(key.board).ok_or(EndpointError::NoBoard)?;
+        if u16::from(key.endpoint) >= max {
+            return Err(EndpointError::BadIndex);
+        }
+        if board.endpoint(key.endpoint).is_some() {
+            return Err(EndpointError::Busy);
+        }
+        let random = board.random.next();
+        board.set_endpoint(
+            key.endpoint,
+            Some(Endpoint {
+                session,
+                pulls: PullTable::new(expected_entries, random),
+                replies: ReplyJobs::default(),
+            }),
+        );
+        Ok(())
+    }
+
+    /// Closes an endpoint: its pulls and replies are forgotten, nothing names its memory any more.
+    pub fn close_endpoint(&mut self, key: EndpointKey) -> Result<(), EndpointError> {
+        let board = self.board_mut(key.board).ok_or(EndpointError::NoBoard)?;
+        if board.endpoint(key.endpoint).is_none() {
+            return Err(EndpointError::NotOpen);
+        }
+        board.set_endpoint(key.endpoint, None);
+        Ok(())
+    }
+
+    /// A region goes away: pulls into it end as aborted, replies out of it are forgotten.
+    pub fn deregister(&mut self, key: EndpointKey, region: RegionKey) {
+        let Some(board) = self.board_mut(key.board) else {
+            return;
+        };
+        if let Some(endpoint) = board.endpoint_mut(key.endpoint) {
+            endpoint.pulls.abort_region(region);
+            endpoint.replies.forget_region(region);
+        }
+        board.touched(key.endpoint);
+    }
+
+    /// Carries out a process's command, the one at `index` of its queue.
+    #[inline]
+    pub fn command<P: Ports>(
+        &mut self,
+        now: Instant,
+        key: EndpointKey,
+        index: u32,
+        command: &Command,
+        ports: &mut P,
+    ) -> Result<(), CommandError> {
+        let endpoint = self
+            .board(key.board)
+            .and_then(|board| board.endpoint(key.endpoint))
+            .ok_or(Blame::NotOpen)?;
+        let format = &self.settings.format;
+        match outgoing::request(format, key, endpoint.session, index, command)? {
+            Request::Send {
+                peer,
+                packet,
+                payload,
+            } => Ok(self.send(now, key.board, peer, &packet, payload, ports)?),
+            Request::Pull(order) => Ok(self.start_pull(now, key, order)?),
+            Request::AbortPull { cookie } => {
+                self.abort_pull(key, cookie);
+                Ok(())
+            }
+        }
+    }
+
+    fn abort_pull(&mut self, key: EndpointKey, cookie: u32) {
+        let Some(board) = self.board_mut(key.board) else {
+            return;
+        };
+        if let Some(endpoint) = board.endpoint_mut(key.endpoint) {
+            endpoint.pulls.abort_cookie(cookie);
+        }
+        board.touched(key.endpoint);
+    }
+
+    /// Starts a pull, from memory to memory if the peer is a board of this home that listens. A peer that does not exist
+    /// will never answer: the pull ends as after its time.
+    fn start_pull(&mut self, now: Instant, key: EndpointKey, order: PullOrder) -> Result<(), Full> {
+        let format = self.settings.format;
+        let Some(board) = self.board(key.board) else {
+            return Ok(());
+        };
+        let peer = board.peers.get(order.peer);
+        let exists = peer.is_some();
+        let local = peer
+            .and_then(|peer| peer.local)
+            .filter(|id| self.board(*id).is_some_and(|board| !board.deaf));
+        let Some(board) = self.board_mut(key.board) else {
+            return Ok(());
+        };
+        let Some(endpoint) = board.endpoint_mut(key.endpoint) else {
+            return Ok(());
+        };
+        let cookie = order.cookie;
+        let started = match local {
+            Some(owner) => endpoint.pulls.start_local(
+                order,
+                EndpointKey {
+                    board: owner,
+                    endpoint: order.endpoint,
+                },
+            ),
+            None if exists => endpoint.pulls.start_wire(now, &format, order),
+            None => endpoint.pulls.start_ended(cookie, status::TIMEOUT),
+        };
+        started.ok_or(Full)?;
+        if local.is_some() {
+            board.count(Counter::SharedPull);
+        }
+        board.touched(key.endpoint);
+        Ok(())
+    }
+
+    /// Brings a packet to a peer, and whatever the peer's board answers at once back again if it is one of this home.
+    #[inline]
+    pub(crate) fn send<P: Ports>(
+        &mut self,
+        now: Instant,
+        from: BoardId,
+        peer: u16,
+        packet: &Packet,
+        payload: Source<'_>,
+        ports: &mut P,
+    ) -> Result<(), Full> {
+        let format = self.settings.format;
+        let Some(board) = self.board_mut(from) else {
+            return Ok(());
+        };
+        let Some(known) = board.peers.get(peer) else {
+            board.count(Counter::DropBadPeerIndex);
+            return Ok(());
+        };
+        let (mac, reverse, local) = (known.mac(), known.reverse, known.local);
+        if let Some(to) = local {
+            if let Some(answer) = self.hand_over(now, from, to, reverse, packet, payload, ports) {
+                self.answer_here(now, to, &answer, ports);
+            }
+            return Ok(());
+        }
+        // What every receiver would drop is not sent; the checks of the command have left nothing of that kind.
+        let Ok(header) = packet.header(&format, mac, board.mac, reverse, payload.length()) else {
+            return Ok(());
+        };
+        if let Err(full) = ports.transmit(&header, payload) {
+            board.count(Counter::SendSkbuffAllocFailed);
+            return Err(full);
+        }
+        board.count(outgoing::sent(packet));
+        Ok(())
+    }
+
+    /// Delivers a packet to a board of this home.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "both ends of a delivery, and what is delivered"
+    )]
+    fn hand_over<P: Ports>(
+        &mut self,
+        now: Instant,
+        from: BoardId,
+        to: BoardId,
+        sender_index: Option<u16>,
+        packet: &Packet,
+        payload: Source<'_>,
+        ports: &mut P,
+    ) -> Option<Answer> {
+        let Settings {
+            format,
+            endpoint_max,
+            ..
+        } = self.settings;
+        let board = self.board_mut(from)?;
+        let source = board.mac;
+        if let Some(counter) = outgoing::shared(packet) {
+            board.count(counter);
+        }
+        let incoming = Incoming {
+            source,
+            sender_index,
+            packet,
+            payload,
+            local: true,
+        };
+        let target = self.board_mut(to).filter(|board| !board.deaf)?;
+        target.receive(now, &format, endpoint_max, &incoming, ports)
+    }
+
+    /// Brings an answer of board `from` to a peer of this home. Answers are not answered.
+    fn answer_here<P: Ports>(
+        &mut self,
+        now: Instant,
+        from: BoardId,
+        answer: &Answer,
+        ports: &mut P,
+    ) {
+        let peer = self
+            .board(from)
+            .and_then(|board| board.peers.get(answer.peer));
+        if let Some((Some(to), reverse)) = peer.map(|peer| (peer.local, peer.reverse)) {
+            self.hand_over(now, from, to, reverse, &answer.packet, Source::NONE, ports);
+        }
+    }
+
+    /// Takes a frame from the wire. Beacons are for all boards, everything else is for the board of its destination.
+    pub fn frame<P: Ports>(&mut self, now: Instant, bytes: &[u8], ports: &mut P) {
+        let frame = match Frame::parse(&self.settings.format, bytes) {
+            Ok(frame) => frame,
+            Err(error) => return self.count_unreadable(bytes, incoming::parse_error(&error)),
+        };
+        let incoming = Incoming {
+            source: frame.source,
+            sender_index: frame.sender_index,
+            packet: &frame.packet,
+            payload: Source::Bytes(frame.payload),
+            local: false,
+        };
+        if let Some(to) = self.by_mac(frame.destination) {
+            self.receive(now, to, &incoming, ports);
+        } else if frame.destination.is_group() {
+            for place in 0..self.boards.len() {
+                self.receive(now, BoardId(place as u16), &incoming, ports);
+            }
+        }
+    }
+
+    fn receive<P: Ports>(
+        &mut self,
+        now: Instant,
+        to: BoardId,
+        incoming: &Incoming<'_>,
+        ports: &mut P,
+    ) {
+        let Settings {
+            format,
+            endpoint_max,
+            ..
+        } = self.settings;
+        let Some(board) = self.board_mut(to).filter(|board| !board.deaf) else {
+            return;
+        };
+        let name = board.name;
+        let Some(answer) = board.receive(now, &format, endpoint_max, incoming, ports) else {
+            return;
+        };
+        let payload = match answer.packet {
+            Packet::HostReply(_) => Source::Bytes(name.as_bytes()),
+            _ => Source::NONE,
+        };
+        // Whoever waits for an answer that does not get out asks again.
+        let _lost = self.send(now, to, answer.peer, &answer.packet, payload, ports);
+    }
+
+    /// Counts a frame that cannot be read at the board that it was meant for.
+    fn count_unreadable(&mut self, bytes: &[u8], counter: Option<Counter>) {
+        let to = bytes
+            .first_chunk::<6>()
+            .and_then(|mac| self.by_mac(MacAddress(*mac)));
+        if let Some(counter) = counter
+            && let Some(board) = to.and_then(|to| self.board_mut(to))
+        {
+            board.count(counter);
+        }
+    }
+
+    /// Sends a board's beacon to the wire and to the other boards here.
+    pub(crate) fn beacon<P: Ports>(
+        &mut self,
+        now: Instant,
+        id: BoardId,
+        ports: &mut P,
+    ) -> Result<(), Full> {
+        let format = self.settings.format;
+        let Some(board) = self.board_mut(id) else {
+            return Ok(());
+        };
+        let source = board.mac;
+        let payload = Beacon {
+            board: source,
+            serial: board.discovery.serial(),
+        }
+        .payload();
+        let payload = Source::Bytes(&payload);
+        let header = Packet::Raw.header(
+            &format,
+            MacAddress::BROADCAST,
+            source,
+            Some(0),
+            payload.length(),
+        );
+        if let Ok(header) = header {
+            ports.transmit(&header, payload)?;
+            board.count(Counter::SendRaw);
+        }
+        board.discovery.beacon_sent(now);
+        let incoming = Incoming {
+            source,
+            sender_index: Some(0),
+            packet: &Packet::Raw,
+            payload,
+            local: true,
+        };
+        for place in 0..self.boards.len() {
+            let other = BoardId(place as u16);
+            if other != id {
+                self.receive(now, other, &incoming, ports);
+            }
+        }
+        Ok(())
+    }
+
+    /// When [`Self::work`] is to be called again, at the latest, if nothing else happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.boards
+            .iter()
+            .flatten()
+            .filter_map(Board::deadline)
+            .min()
+    }
+}
+
+/// Makes a board of this home, maybe the board itself, a peer of a board. `reverse` is the index at that peer.
+fn introduce<P: Ports>(
+    board: &mut Board,
+    mac: MacAddress,
+    id: BoardId,
+    name: HostName,
+    reverse: u16,
+    ports: &mut P,
+) {
+    let Some(index) = board.peers.add(mac, Some(id)) else {
+        return;
+    };
+    board.peers.set_name(index, name);
+    if let Some(peer) = board.peers.get_mut(index) {
+        peer.local = Some(id);
+        peer.reverse = Some(reverse);
+    }
+    ports.peer_changed(board.id, index);
+}

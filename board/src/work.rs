@@ -1,0 +1,361 @@
+//! What boards do without being asked: beacons, questions for names, timers of pulls, replies, local copies. A turn is
+//! bounded, and a board gets its share of bytes (deficit round robin).
+
+use mx_ring::{Counter, Event, RegionKey, Window};
+use mx_wire::{Packet, PullReply};
+
+use crate::board::Board;
+use crate::key::{BoardId, EndpointKey, Extent, Source};
+use crate::ports::{Full, Ports};
+use crate::pull::{Attention, COPY_SLICE, LocalPull, PullTable, status};
+use crate::switch::{Progress, Switch};
+use crate::time::Instant;
+
+/// Bytes that a board may move in a turn. What it moves beyond is taken from its next turns.
+const QUANTUM: i64 = 128 << 10;
+/// Replies that an endpoint sends in a turn.
+const REPLIES: u32 = 8;
+/// Host queries that a board sends in a turn.
+const QUERIES: u32 = 16;
+
+impl Switch {
+    /// One bounded turn for every board.
+    pub fn work<P: Ports>(&mut self, now: Instant, ports: &mut P) -> Progress {
+        let count = self.boards.len();
+        let mut progress = Progress::Idle;
+        for step in 0..count {
+            let place = (self.cursor + step) % count;
+            progress = progress.max(self.work_board(now, BoardId(place as u16), ports));
+        }
+        self.cursor = (self.cursor + 1).checked_rem(count).unwrap_or(0);
+        progress
+    }
+
+    fn work_board<P: Ports>(&mut self, now: Instant, id: BoardId, ports: &mut P) -> Progress {
+        let Some(board) = self.board_mut(id) else {
+            return Progress::Idle;
+        };
+        board.retry_pulls(now);
+        let has_work = board.has_work();
+        let mut progress = if board.deaf {
+            Progress::Idle
+        } else {
+            self.discover(now, id, ports)
+        };
+        if has_work {
+            progress = progress.max(self.work_endpoints(now, id, ports));
+        }
+        progress
+    }
+
+    /// Beacons and host queries that are due.
+    fn discover<P: Ports>(&mut self, now: Instant, id: BoardId, ports: &mut P) -> Progress {
+        let Some(board) = self.board(id) else {
+            return Progress::Idle;
+        };
+        let mut progress = Progress::Idle;
+        if board.discovery.beacon_due(now) {
+            progress = match self.beacon(now, id, ports) {
+                Ok(()) => Progress::Busy,
+                Err(Full) => return Progress::Blocked,
+            };
+        }
+        for _ in 0..QUERIES {
+            let Some(board) = self.board_mut(id) else {
+                break;
+            };
+            let Some(from) = board.discovery.query_from(now) else {
+                break;
+            };
+            let Some(peer) = board.peers.next_nameless(from) else {
+                board.discovery.round_done(now);
+                break;
+            };
+            board.discovery.queried(peer);
+            let query = Board::host_query(peer);
+            if self
+                .send(now, id, peer, &query, Source::NONE, ports)
+                .is_err()
+            {
+                return Progress::Blocked;
+            }
+            progress = Progress::Busy;
+        }
+        progress
+    }
+
+    /// A slice for every endpoint of a board that has work, as far as the board's credit goes.
+    fn work_endpoints<P: Ports>(&mut self, now: Instant, id: BoardId, ports: &mut P) -> Progress {
+        let Some(board) = self.board_mut(id) else {
+            return Progress::Idle;
+        };
+        board.credit = (board.credit + QUANTUM).min(QUANTUM);
+        let mut progress = Progress::Idle;
+        let mut passed = 0;
+        let mut last = None;
+        while let Some(board) = self.board_mut(id)
+            && board.credit > 0
+            && let Some((endpoint, distance)) = board.next_active(passed)
+        {
+            passed = distance + 1;
+            last = Some(endpoint);
+            let key = board.key(endpoint);
+            let (replied, reply_bytes) = self.reply(now, key, ports);
+            let (pulled, copied) = self.pull(now, key, ports);
+            progress = progress.max(replied).max(pulled);
+            if let Some(board) = self.board_mut(id) {
+                board.credit -= i64::from(reply_bytes) + i64::from(copied);
+                board.touched(endpoint);
+            }
+        }
+        if let Some(endpoint) = last
+            && let Some(board) = self.board_mut(id)
+        {
+            board.turn_ended_at(endpoint);
+        }
+        // Credit is not enough for anybody: it grows with the next turn.
+        if last.is_none() {
+            Progress::Busy
+        } else {
+            progress
+        }
+    }
+
+    /// Sends some replies of the transfer whose turn it is; says how many bytes.
+    fn reply<P: Ports>(
+        &mut self,
+        now: Instant,
+        key: EndpointKey,
+        ports: &mut P,
+    ) -> (Progress, u32) {
+        let Some(mut transfer) = self
+            .board_mut(key.board)
+            .and_then(|board| board.endpoint_mut(key.endpoint))
+            .and_then(|endpoint| endpoint.replies.take_next())
+        else {
+            return (Progress::Idle, 0);
+        };
+        // The window may have been unbound or bound anew since the pull came: then its bytes are no longer to be read.
+        if ports.window(key, transfer.window_id) != Some(transfer.window)
+            || !window_fits(ports, key, &transfer.window)
+        {
+            return (Progress::Busy, 0);
+        }
+        let mut bytes = 0;
+        let mut blocked = false;
+        for _ in 0..REPLIES {
+            let Some(reply) = transfer.next_reply() else {
+                break;
+            };
+            let packet = Packet::PullReply(PullReply {
+                frame_seqnum: reply.frame_seqnum,
+                length: reply.length,
+                message_offset: reply.message_offset,
+                handle: transfer.handle,
+                magic: transfer.magic,
+            });
+            let payload = Source::Region(Extent {
+                owner: key,
+                region: transfer.window.region,
+                offset: transfer.window.offset + reply.window_offset,
+                length: reply.length.into(),
+            });
+            if self
+                .send(now, key.board, transfer.peer, &packet, payload, ports)
+                .is_err()
+            {
+                blocked = true;
+                break;
+            }
+            transfer.reply_sent();
+            bytes += u32::from(reply.length);
+        }
+        if let Some(endpoint) = self
+            .board_mut(key.board)
+            .and_then(|board| board.endpoint_mut(key.endpoint))
+        {
+            endpoint.replies.put_back(transfer, blocked);
+        }
+        let progress = match (bytes, blocked) {
+            (0, true) => Progress::Blocked,
+            _ => Progress::Busy,
+        };
+        (progress, bytes)
+    }
+
+    /// Gives every waiting pull of an endpoint a turn: requests, ends, and local copies up to a slice in all; says how
+    /// many bytes were copied.
+    fn pull<P: Ports>(&mut self, now: Instant, key: EndpointKey, ports: &mut P) -> (Progress, u32) {
+        let mut copied = 0;
+        let mut progress = Progress::Idle;
+        let waiting = self.pulls(key).map_or(0, |pulls| pulls.waiting());
+        for _ in 0..waiting {
+            let Some(slot) = self.pulls(key).and_then(PullTable::next_waiting) else {
+                break;
+            };
+            match self.pulls(key).and_then(|pulls| pulls.attention(slot)) {
+                None => {}
+                Some(Attention::Tell(event)) => {
+                    self.tell(now, key, slot, event, ports);
+                    progress = Progress::Busy;
+                }
+                Some(Attention::Copy(pull)) => {
+                    copied += self.copy(key, slot, &pull, ports);
+                    progress = Progress::Busy;
+                    if copied >= COPY_SLICE {
+                        break;
+                    }
+                }
+                Some(Attention::Ask { peer }) => {
+                    if self.ask(now, key, slot, peer, ports).is_err() {
+                        if let Some(pulls) = self.pulls(key) {
+                            pulls.wait(slot);
+                        }
+                        return (progress.max(Progress::Blocked), copied);
+                    }
+                    progress = Progress::Busy;
+                }
+            }
+        }
+        (progress, copied)
+    }
+
+    fn pulls(&mut self, key: EndpointKey) -> Option<&mut PullTable> {
+        let endpoint = self.board_mut(key.board)?.endpoint_mut(key.endpoint)?;
+        Some(&mut endpoint.pulls)
+    }
+
+    /// Tells the process that a pull has ended.
+    fn tell<P: Ports>(
+        &mut self,
+        now: Instant,
+        key: EndpointKey,
+        slot: u16,
+        event: Event,
+        ports: &mut P,
+    ) {
+        let told = ports.deliver(key, event, Source::NONE).is_ok();
+        let Some(pulls) = self.pulls(key) else { return };
+        if told {
+            pulls.told(slot);
+            return;
+        }
+        pulls.tell_later(now);
+        if let Some(board) = self.board_mut(key.board) {
+            board.count(Counter::ExpectedEventQueueFull);
+        }
+    }
+
+    /// Sends the requests that a pull wants to send.
+    fn ask<P: Ports>(
+        &mut self,
+        now: Instant,
+        key: EndpointKey,
+        slot: u16,
+        peer: u16,
+        ports: &mut P,
+    ) -> Result<(), Full> {
+        while let Some((start, request)) = self
+            .pulls(key)
+            .and_then(|pulls| pulls.next_request(slot, key.endpoint))
+        {
+            let packet = Packet::Pull(request);
+            self.send(now, key.board, peer, &packet, Source::NONE, ports)?;
+            if let Some(pulls) = self.pulls(key) {
+                pulls.asked(slot, start);
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a slice between local endpoints, or ends the pull; says how many bytes were copied.
+    fn copy<P: Ports>(
+        &mut self,
+        key: EndpointKey,
+        slot: u16,
+        pull: &LocalPull,
+        ports: &mut P,
+    ) -> u32 {
+        let slice = pull.slice();
+        let outcome = self.readable(pull, ports).and_then(|(window, region)| {
+            let from = Extent {
+                owner: pull.owner,
+                region,
+                offset: window + pull.done,
+                length: slice,
+            };
+            let to = Extent {
+                owner: key,
+                region: pull.order.region,
+                offset: pull.order.region_offset + pull.done,
+                length: slice,
+            };
+            ports
+                .copy(Source::Region(from), to)
+                .map_err(|_| status::ABORTED)
+        });
+        let Some(pulls) = self.pulls(key) else {
+            return 0;
+        };
+        match outcome {
+            Ok(()) => {
+                pulls.copied(slot, slice);
+                slice
+            }
+            Err(status) => {
+                pulls.end(slot, status);
+                0
+            }
+        }
+    }
+
+    /// Where the bytes of a local pull start, and in which region; else the status that a nack would bring.
+    fn readable<P: Ports>(
+        &mut self,
+        pull: &LocalPull,
+        ports: &mut P,
+    ) -> Result<(u32, RegionKey), u8> {
+        let endpoint_max = self.settings.endpoint_max;
+        let order = &pull.order;
+        let owner = pull.owner;
+        let Some(board) = self.board_mut(owner.board) else {
+            return Err(status::CLOSED);
+        };
+        let (status, counter) = match board.endpoint(owner.endpoint) {
+            Some(endpoint) if endpoint.session == order.session => {
+                let end = u32::from(order.window_offset).checked_add(order.length);
+                match ports
+                    .window(owner, order.window)
+                    .filter(|window| window.seqnum == order.window_seqnum)
+                    .filter(|window| window_fits(ports, owner, window))
+                {
+                    Some(window) if end.is_some_and(|end| end <= window.length) => {
+                        return Ok((
+                            window.offset + u32::from(order.window_offset),
+                            window.region,
+                        ));
+                    }
+                    Some(_) => (status::BAD_WINDOW, Counter::DropPullBadOffsetOrLength),
+                    None => (status::BAD_WINDOW, Counter::DropPullBadRegion),
+                }
+            }
+            Some(_) => (status::BAD_SESSION, Counter::DropBadSession),
+            None if u16::from(owner.endpoint) >= endpoint_max => {
+                (status::BAD_ENDPOINT, Counter::DropBadEndpoint)
+            }
+            None => (status::CLOSED, Counter::DropBadEndpoint),
+        };
+        board.count(counter);
+        Err(status)
+    }
+}
+
+/// Whether a window lies within its region.
+pub(crate) fn window_fits<P: Ports>(ports: &mut P, owner: EndpointKey, window: &Window) -> bool {
+    ports.region(owner, window.region).is_some_and(|region| {
+        window
+            .offset
+            .checked_add(window.length)
+            .is_some_and(|end| end <= region.length)
+    })
+}
