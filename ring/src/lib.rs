@@ -29,6 +29,8 @@ pub mod call_socket;
 pub mod control;
 mod copy;
 mod counter;
+#[cfg(feature = "std")]
+pub mod device;
 mod entry;
 mod home;
 mod kernel;

@@ -115,6 +115,11 @@ impl ProcessSide {
         self.transmit_area()?.write(offset as usize, bytes)
     }
 
+    /// A part of the transmit area, for a copy from memory that is no slice.
+    pub fn transmit_part(&self, offset: u32, length: usize) -> Result<Area, AreaError> {
+        self.transmit_area()?.part(offset as usize, length)
+    }
+
     fn transmit_area(&self) -> Result<Area, AreaError> {
         self.w.part(
             self.layout.transmit(),
@@ -181,6 +186,15 @@ impl ProcessSide {
         self.r
             .part(self.layout.receive(), size as usize)?
             .read(offset, into)
+    }
+
+    /// A payload in the receive ring. The home may change it at any time: copy it out once, then check the copy.
+    pub fn receive_part(&self, position: u32, length: usize) -> Result<Area, AreaError> {
+        let size = self.layout.geometry().receive;
+        let offset = (position & (size - 1)) as usize;
+        self.r
+            .part(self.layout.receive(), size as usize)?
+            .part(offset, length)
     }
 
     /// Gives back receive space up to the end of the payload at `position`.
