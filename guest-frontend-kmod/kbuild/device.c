@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0
+/* /dev/open-mx: files, mappings, and those who wait. */
+#include "shim.h"
+
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+#include <linux/wait.h>
+
+static unsigned int endpoints_per_user = 32;
+module_param(endpoints_per_user, uint, 0644);
+MODULE_PARM_DESC(endpoints_per_user, "endpoints that a user may have open (default 32; CAP_SYS_RESOURCE lifts it)");
+static unsigned int pages_per_user = 24576;
+module_param(pages_per_user, uint, 0644);
+MODULE_PARM_DESC(pages_per_user, "pages of queues and registered memory of a user (default 24576 of the guest's 32768 grants)");
+
+struct omx_file {
+	u64 role; /* what the logic knows about this file */
+	struct mm_struct *space; /* the one that opened the endpoint */
+	struct mmu_notifier notifier; /* tells when that one ends */
+};
+
+static struct {
+	wait_queue_head_t callers;
+	atomic_t answers;
+	wait_queue_head_t sleepers[OMX_ENDPOINTS];
+} omx_waits[OMX_BOARDS];
+
+struct mm_struct *shim_current_space(void)
+{
+	return current->mm;
+}
+
+u32 shim_current_user(void)
+{
+	return from_kuid(&init_user_ns, current_uid());
+}
+
+u32 shim_current_process(u8 command[16])
+{
+	char name[TASK_COMM_LEN];
+
+	BUILD_BUG_ON(sizeof(name) != 16);
+	get_task_comm(name, current);
+	memcpy(command, name, sizeof(name));
+	return task_tgid_nr(current);
+}
+
+bool shim_current_is_unlimited(void)
+{
+	return capable(CAP_SYS_RESOURCE);
+}
+
+void shim_limits(unsigned int *endpoints, unsigned int *pages)
+{
+	*endpoints = READ_ONCE(endpoints_per_user);
+	*pages = READ_ONCE(pages_per_user);
+}
+
+u32 shim_answers_seen(unsigned int board)
+{
+	return atomic_read(&omx_waits[board].answers);
+}
+
+void shim_announce_answer(unsigned int board)
+{
+	atomic_inc(&omx_waits[board].answers);
+	wake_up_all(&omx_waits[board].callers);
+}
+
+/* Sleeps until there are more answers than `seen`. -EINTR: killed; -EBUSY: the time is up. */
+int shim_wait_for_answer(unsigned int board, u32 seen, unsigned int milliseconds)
+{
+	long left = milliseconds ? msecs_to_jiffies(milliseconds) : MAX_SCHEDULE_TIMEOUT;
+
+	left = wait_event_killable_timeout(omx_waits[board].callers, atomic_read(&omx_waits[board].answers) != seen, left);
+	if (left > 0)
+		return 0;
+	return left ? -EINTR : -EBUSY;
+}
+
+void shim_wake_sleepers(unsigned int board, unsigned int endpoint)
+{
+	wake_up_all(&omx_waits[board].sleepers[endpoint]);
+}
+
+/* Sleeps until `ready`, which is asked after each wake-up, or the deadline (CLOCK_MONOTONIC ns, U64_MAX for none). */
+int shim_sleep(unsigned int board, unsigned int endpoint, bool (*ready)(void *), void *context, u64 deadline)
+{
+	ktime_t until = min_t(u64, deadline, KTIME_MAX);
+	int result = 0;
+	DEFINE_WAIT(wait);
+
+	for (;;) {
+		prepare_to_wait(&omx_waits[board].sleepers[endpoint], &wait, TASK_INTERRUPTIBLE);
+		if (ready(context))
+			break;
+		if (signal_pending(current)) {
+			result = -ERESTARTSYS; /* the deadline is absolute */
+			break;
+		}
+		if (!schedule_hrtimeout_range(deadline == U64_MAX ? NULL : &until, 0, HRTIMER_MODE_ABS)) {
+			result = ready(context) ? 0 : -ETIMEDOUT;
+			break;
+		}
+	}
+	finish_wait(&omx_waits[board].sleepers[endpoint], &wait);
+	return result;
+}
+
+int shim_map(struct vm_area_struct *area, struct page **pages, unsigned long count, bool writable)
+{
+	const vm_flags_t set = VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP;
+	const vm_flags_t clear = VM_MAYEXEC | (writable ? 0 : VM_MAYWRITE);
+
+	if (!(area->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (area->vm_flags & (VM_EXEC | (writable ? 0 : VM_WRITE)))
+		return -EACCES;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_mod(area, set, clear);
+#else
+	area->vm_flags = (area->vm_flags | set) & ~clear;
+#endif
+	return vm_insert_pages(area, area->vm_start, pages, &count);
+}
+
+/* The space that opened the endpoint ends, or its file is closed. */
+static void omx_space_ends(struct mmu_notifier *notifier, struct mm_struct *space)
+{
+	omx_end(&container_of(notifier, struct omx_file, notifier)->role);
+}
+
+static const struct mmu_notifier_ops omx_notifier_ops = { .release = omx_space_ends };
+
+int shim_bind_to_space(void *context)
+{
+	struct omx_file *file = context;
+	int error;
+
+	file->notifier.ops = &omx_notifier_ops;
+	error = mmu_notifier_register(&file->notifier, current->mm);
+	if (!error)
+		file->space = current->mm;
+	return error;
+}
+
+static int omx_open(struct inode *inode, struct file *f)
+{
+	f->private_data = kzalloc(sizeof(struct omx_file), GFP_KERNEL_ACCOUNT);
+	return f->private_data ? 0 : -ENOMEM;
+}
+
+static int omx_release(struct inode *inode, struct file *f)
+{
+	struct omx_file *file = f->private_data;
+
+	if (file->space)
+		mmu_notifier_unregister(&file->notifier, file->space); /* calls omx_space_ends unless it ended before */
+	kfree(file);
+	return 0;
+}
+
+static long omx_ioctl(struct file *f, unsigned int request, unsigned long argument)
+{
+	struct omx_file *file = f->private_data;
+	struct omx_call call;
+	long result;
+
+	BUILD_BUG_ON(sizeof(call) != 128);
+	if (request != OMX_IOCTL)
+		return -ENOTTY;
+	if (copy_from_user(&call, (void __user *)argument, sizeof(call)))
+		return -EFAULT;
+	result = omx_call(file, &file->role, &call);
+	if (result < 0)
+		return result;
+	return copy_to_user((void __user *)argument, &call, sizeof(call)) ? -EFAULT : 0;
+}
+
+static int omx_mmap(struct file *f, struct vm_area_struct *area)
+{
+	struct omx_file *file = f->private_data;
+
+	return omx_map(&file->role, area, (u64)area->vm_pgoff << PAGE_SHIFT, area->vm_end - area->vm_start,
+		       area->vm_flags & VM_WRITE);
+}
+
+static const struct file_operations omx_operations = {
+	.owner = THIS_MODULE,
+	.open = omx_open,
+	.release = omx_release,
+	.unlocked_ioctl = omx_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = omx_mmap,
+};
+
+static struct miscdevice omx_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "open-mx",
+	.fops = &omx_operations,
+	.mode = 0666,
+};
+
+static int __init omx_init(void)
+{
+	unsigned int board, endpoint;
+	int error;
+
+	for (board = 0; board < OMX_BOARDS; board++) {
+		init_waitqueue_head(&omx_waits[board].callers);
+		for (endpoint = 0; endpoint < OMX_ENDPOINTS; endpoint++)
+			init_waitqueue_head(&omx_waits[board].sleepers[endpoint]);
+	}
+	error = misc_register(&omx_device);
+	if (!error)
+		omx_xenbus_start();
+	return error;
+}
+
+static void __exit omx_exit(void)
+{
+	misc_deregister(&omx_device);
+	omx_xenbus_stop();
+}
+
+module_init(omx_init);
+module_exit(omx_exit);
+MODULE_LICENSE("Dual MIT/GPL");
+MODULE_DESCRIPTION("Open-MX frontend of a Xen guest: endpoints in memory that is shared with a driver domain");
+MODULE_AUTHOR("The Xen2MX authors");

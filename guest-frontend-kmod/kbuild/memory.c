@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0
+/* What the logic needs of memory, locks, log and chance. */
+#include "shim.h"
+
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/version.h>
+
+static DEFINE_MUTEX(omx_lock);
+
+void shim_lock(void)
+{
+	mutex_lock(&omx_lock);
+}
+
+void shim_unlock(void)
+{
+	mutex_unlock(&omx_lock);
+}
+
+void *shim_allocate(size_t size, size_t align)
+{
+	/* kmalloc aligns to the size when that is a power of two. */
+	return kvmalloc(align > ARCH_KMALLOC_MINALIGN ? roundup_pow_of_two(max(size, align)) : size, GFP_KERNEL_ACCOUNT);
+}
+
+void shim_free(const void *memory)
+{
+	kvfree(memory);
+}
+
+void shim_log(int level, const char *text, size_t length)
+{
+	printk("%c%c" KBUILD_MODNAME ": %.*s\n", KERN_SOH_ASCII, '0' + level, (int)length, text);
+}
+
+void shim_panic(const char *file, size_t file_length, u32 line, const char *text, size_t length)
+{
+	pr_emerg("panic at %.*s:%u: %.*s\n", (int)file_length, file, line, (int)length, text);
+	BUG();
+}
+
+u32 shim_random(void)
+{
+	return get_random_u32();
+}
+
+struct page *shim_allocate_pages(unsigned int order)
+{
+	struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, order);
+
+	if (page)
+		split_page(page, order);
+	return page;
+}
+
+struct page *shim_page_after(struct page *page, unsigned int pages)
+{
+	return nth_page(page, pages);
+}
+
+void shim_free_page(struct page *page)
+{
+	put_page(page);
+}
+
+void *shim_page_address(struct page *page)
+{
+	return page_address(page);
+}
+
+void shim_hold_page(struct page *page)
+{
+	get_page(page);
+}
+
+/* Pins all the pages, or none. */
+int shim_pin(unsigned long address, unsigned long pages, bool writable, struct page **into)
+{
+	unsigned int flags = FOLL_LONGTERM | (writable ? FOLL_WRITE : 0);
+	unsigned long done = 0;
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	/* Before 6.2 a read-only pin may catch a page that the process leaves at its next write: break sharing first. */
+	if (!writable)
+		flags |= FOLL_WRITE | FOLL_FORCE;
+#endif
+	while (done < pages) {
+		int pinned = pin_user_pages_fast(address + done * PAGE_SIZE, pages - done, flags, into + done);
+
+		if (pinned <= 0) {
+			unpin_user_pages(into, done);
+			return pinned ? pinned : -EFAULT;
+		}
+		done += pinned;
+	}
+	return 0;
+}
+
+void shim_unpin(struct page *page, bool written)
+{
+	unpin_user_pages_dirty_lock(&page, 1, written);
+}
+
+/* As RDMA accounts: atomically, so that ending it waits for no lock of the process. */
+int shim_account_pinned(unsigned long pages, struct mm_struct **space)
+{
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	struct mm_struct *mm = current->mm;
+
+	if (atomic64_add_return(pages, &mm->pinned_vm) > limit && !capable(CAP_IPC_LOCK)) {
+		atomic64_sub(pages, &mm->pinned_vm);
+		return -EAGAIN;
+	}
+	mmgrab(mm);
+	*space = mm;
+	return 0;
+}
+
+void shim_unaccount_pinned(struct mm_struct *space, unsigned long pages)
+{
+	atomic64_sub(pages, &space->pinned_vm);
+	mmdrop(space);
+}

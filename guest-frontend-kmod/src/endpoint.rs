@@ -1,0 +1,82 @@
+//! An open endpoint.
+
+use mx_ring::EndpointLayout;
+
+use crate::batch::Batch;
+use crate::errno::Errno;
+use crate::kernel::Kernel;
+use crate::quota::User;
+use crate::region::Regions;
+
+/// Who opens an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opener<S> {
+    /// User who pays for it.
+    pub user: User,
+    /// Address space that alone may use it.
+    pub space: S,
+    /// Process, for those who list endpoints.
+    pub pid: u32,
+    /// Its command name, NUL-padded.
+    pub command: [u8; 16],
+}
+
+/// Where an endpoint is in its life. `posted`: the request waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The home is to take it.
+    Opening {
+        /// See [`State`].
+        posted: bool,
+    },
+    /// In use.
+    Open,
+    /// The home did not take it; the opener has not taken note yet.
+    Refused(Errno),
+    /// The home is to give it back. Only when nothing else waits for an answer, the request is posted.
+    Closing {
+        /// See [`State`].
+        posted: bool,
+    },
+}
+
+/// An endpoint.
+pub struct Endpoint<K: Kernel> {
+    /// Which use of this index it is.
+    pub incarnation: u32,
+    /// Who opened it.
+    pub opener: Opener<K::Space>,
+    /// Its session.
+    pub session: u32,
+    /// Sizes of its queues.
+    pub layout: EndpointLayout,
+    /// Pages of W, then of R.
+    pub queues: Batch<K>,
+    /// Where it is in its life.
+    pub state: State,
+    /// The opener was killed before the home answered.
+    pub abandoned: bool,
+    /// The home has closed it.
+    pub closed_by_home: bool,
+    /// Requests about it and its regions that wait for an answer.
+    pub in_flight: usize,
+    /// Its registered memory.
+    pub regions: Regions<K>,
+}
+
+impl<K: Kernel> Endpoint<K> {
+    /// Pages of the W area; the ones of R follow.
+    pub fn w_pages(&self) -> usize {
+        self.layout.w_size() / mx_ring::PAGE_SIZE
+    }
+
+    /// Whether its process may use it.
+    pub fn check_use(&self, space: K::Space) -> Result<(), Errno> {
+        match self.state {
+            _ if self.opener.space != space => Err(Errno::NOT_PERMITTED),
+            State::Open if self.closed_by_home => Err(Errno::IO),
+            State::Open => Ok(()),
+            _ => Err(Errno::INVALID),
+        }
+    }
+}

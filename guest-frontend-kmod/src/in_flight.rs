@@ -1,0 +1,60 @@
+//! Requests that wait for the home's answer.
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// OpenEndpoint.
+    Open(u8),
+    /// CloseEndpoint.
+    Close(u8),
+    /// Register, a piece of a region.
+    Register(u8, u16),
+    /// Deregister of a region.
+    Deregister(u8, u16),
+}
+
+/// Requests that may wait at the same time: the home answers a Deregister only after the last frame in flight, and
+/// meanwhile the ring's 16 entries serve others.
+const LIMIT: usize = 48;
+
+/// The requests of one board.
+pub struct InFlight {
+    slots: [Option<(u32, Subject)>; LIMIT],
+    last: u32,
+}
+
+impl InFlight {
+    /// None.
+    pub const fn new() -> Self {
+        Self {
+            slots: [None; LIMIT],
+            last: 0,
+        }
+    }
+
+    /// Whether another request may be made.
+    pub fn has_room(&self) -> bool {
+        self.slots.iter().any(Option::is_none)
+    }
+
+    /// Notes a request and returns its number, never 0; `None` when too many wait.
+    pub fn begin(&mut self, subject: Subject) -> Option<u32> {
+        let slot = self.slots.iter_mut().find(|slot| slot.is_none())?;
+        self.last = self.last.wrapping_add(1).max(1);
+        *slot = Some((self.last, subject));
+        Some(self.last)
+    }
+
+    /// Takes the request that an answer names; `None` when no such request waits.
+    pub fn end(&mut self, id: u32) -> Option<Subject> {
+        let waiting = |slot: &Option<(u32, Subject)>| slot.is_some_and(|(number, _)| number == id);
+        let at = self.slots.iter().position(waiting)?;
+        self.slots[at].take().map(|(_, subject)| subject)
+    }
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,196 @@
+//! The connection of a board to its home: the 17 device pages and the requests that wait there.
+
+use mx_ring::control::{
+    BOARD_PAGE, ControlError, DEVICE_PAGES, Doorbells, ModuleControl, Request, Response,
+    STAGING_PAGE, Staging,
+};
+use mx_ring::{Area, board_page};
+
+use crate::batch::Batch;
+use crate::errno::Errno;
+use crate::in_flight::{InFlight, Subject};
+use crate::kernel::{Access, DomainId, GrantRef, Kernel};
+
+/// What the interrupt handler needs: no lock covers it.
+#[derive(Clone, Copy, Debug)]
+pub struct InterruptView {
+    /// Wake bits.
+    pub doorbells: Doorbells,
+    /// Whether responses wait.
+    pub responses: mx_ring::control::ResponseWatch,
+}
+
+/// A board's connection to its home.
+pub struct Link<K: Kernel> {
+    /// Which board.
+    board: usize,
+    /// The home's domain.
+    pub domain: DomainId,
+    /// D0 to D16.
+    pub pages: Batch<K>,
+    /// Whether the home has said that it serves this device.
+    pub connected: bool,
+    control: ModuleControl,
+    staging: Staging,
+    doorbells: Doorbells,
+    requests: InFlight,
+    /// The request whose references lie in the staging pages.
+    staged: Option<u32>,
+}
+
+impl<K: Kernel> Link<K> {
+    /// Allocates the device pages, zeroed: the staging pages in one piece, so that they are one area.
+    pub fn allocate(kernel: &K) -> Result<Batch<K>, Errno> {
+        let singles = core::iter::repeat_n(1, STAGING_PAGE);
+        let staging = core::iter::once(DEVICE_PAGES - STAGING_PAGE);
+        Batch::allocate(kernel, 0, singles.chain(staging))
+    }
+
+    /// Grants the pages to a home and formats them. On an error the batch holds what has been granted by then.
+    pub fn grant(
+        kernel: &K,
+        pages: &mut Batch<K>,
+        domain: DomainId,
+    ) -> Result<[GrantRef; DEVICE_PAGES], Errno> {
+        let mut refs = [0; DEVICE_PAGES];
+        for (page, reference) in refs.iter_mut().enumerate() {
+            *reference = pages.grant_next(kernel, domain, access(page))?;
+        }
+        Ok(refs)
+    }
+
+    /// A link over granted pages.
+    pub fn new(
+        kernel: &K,
+        board: usize,
+        domain: DomainId,
+        pages: Batch<K>,
+        refs: &[GrantRef; DEVICE_PAGES],
+    ) -> Result<Self, (Batch<K>, ControlError)> {
+        let parts = || -> Result<_, ControlError> {
+            let area = |first: usize, count| -> Result<Area, ControlError> {
+                let page = pages
+                    .pages()
+                    .get(first)
+                    .ok_or(ControlError::Area(mx_ring::AreaError))?;
+                Ok(kernel.area(*page, count))
+            };
+            let control = ModuleControl::format(area(0, 1)?, area(1, 1)?, refs)?;
+            let doorbells = Doorbells::new(area(3, 1)?)?;
+            let staging = Staging::new(area(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE)?)?;
+            Ok((control, doorbells, staging))
+        };
+        match parts() {
+            Ok((control, doorbells, staging)) => Ok(Self {
+                board,
+                domain,
+                pages,
+                connected: false,
+                control,
+                staging,
+                doorbells,
+                requests: InFlight::new(),
+                staged: None,
+            }),
+            Err(error) => Err((pages, error)),
+        }
+    }
+
+    /// The pages that describe the board to its processes.
+    pub fn board_pages(&self) -> &[K::Page] {
+        let pages = BOARD_PAGE..BOARD_PAGE + board_page::PAGES;
+        self.pages.pages().get(pages).unwrap_or_default()
+    }
+
+    /// D2, which a sleeper arms.
+    pub fn armed_page(&self) -> Option<K::Page> {
+        self.pages.pages().get(2).copied()
+    }
+
+    /// What the interrupt handler needs.
+    pub fn interrupt_view(&self) -> InterruptView {
+        InterruptView {
+            doorbells: self.doorbells,
+            responses: self.control.watch(),
+        }
+    }
+
+    /// Rings an endpoint's doorbell.
+    pub fn kick(&self, kernel: &K, endpoint: u8) {
+        self.doorbells.ring(endpoint);
+        kernel.notify(self.board);
+    }
+
+    /// Which board it belongs to.
+    pub fn board(&self) -> usize {
+        self.board
+    }
+
+    /// Whether a request could be posted now.
+    pub fn has_room(&self) -> bool {
+        self.requests.has_room() && self.control.has_room()
+    }
+
+    /// Whether a request with references could be posted now.
+    pub fn can_stage(&self) -> bool {
+        self.staged.is_none() && self.has_room()
+    }
+
+    /// Posts a request; false when there is no room.
+    pub fn post(&mut self, kernel: &K, subject: Subject, request: &Request) -> bool {
+        self.post_numbered(kernel, subject, request).is_some()
+    }
+
+    /// Posts a request with its references; false when there is no room.
+    pub fn post_staged(
+        &mut self,
+        kernel: &K,
+        subject: Subject,
+        request: &Request,
+        refs: &[GrantRef],
+    ) -> bool {
+        if !self.can_stage() {
+            return false;
+        }
+        for (entry, reference) in refs.iter().enumerate() {
+            self.staging.set(entry, *reference);
+        }
+        self.staged = self.post_numbered(kernel, subject, request);
+        self.staged.is_some()
+    }
+
+    fn post_numbered(&mut self, kernel: &K, subject: Subject, request: &Request) -> Option<u32> {
+        if !self.has_room() {
+            return None;
+        }
+        let id = self.requests.begin(subject)?;
+        if !self.control.post(id, request) {
+            self.requests.end(id);
+            return None;
+        }
+        kernel.notify(self.board);
+        Some(id)
+    }
+
+    /// The next response or notice, if there is one.
+    pub fn next_response(&mut self) -> Option<Result<Response, ControlError>> {
+        self.control.next_response()
+    }
+
+    /// The subject of an answered request; `None` when the home answers what nobody asked.
+    pub fn answered(&mut self, id: u32) -> Option<Subject> {
+        if self.staged == Some(id) {
+            self.staged = None;
+        }
+        self.requests.end(id)
+    }
+}
+
+/// D1, D3 and the board pages are the home's to write, the others are only read by it.
+fn access(page: usize) -> Access {
+    match page {
+        1 | 3 => Access::Write,
+        page if (BOARD_PAGE..BOARD_PAGE + board_page::PAGES).contains(&page) => Access::Write,
+        _ => Access::Read,
+    }
+}

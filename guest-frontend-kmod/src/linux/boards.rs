@@ -1,0 +1,168 @@
+//! What the xenbus driver of the shim calls: boards that come and go, the interrupt, the home's answers.
+
+use core::cell::UnsafeCell;
+use core::ffi::{c_int, c_uint};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::kernel::{STATISTICS, count};
+use super::runtime::{ERROR, WARNING, log};
+use super::shim;
+use super::state::{self, with};
+use crate::errno::Errno;
+use crate::frontend::BOARDS;
+use crate::link::InterruptView;
+
+const PROTOCOL_SIZE: usize = mx_ring::control::PROTOCOL.len() + 1;
+
+/// `protocol` in xenstore, as a C string for the shim.
+#[unsafe(no_mangle)]
+static omx_protocol: [u8; PROTOCOL_SIZE] = {
+    let mut text = [0; PROTOCOL_SIZE];
+    let (start, _) = text.split_at_mut(PROTOCOL_SIZE - 1);
+    start.copy_from_slice(mx_ring::control::PROTOCOL.as_bytes());
+    text
+};
+
+/// `version` in xenstore, for the shim.
+#[unsafe(no_mangle)]
+static omx_version: u32 = mx_ring::ABI_VERSION;
+
+/// What the interrupt handler of a board looks at. Set before the channel is bound, cleared after it was unbound.
+struct View(UnsafeCell<Option<InterruptView>>);
+
+// SAFETY: written only while no handler of that board can run (see `View`), otherwise read.
+unsafe impl Sync for View {}
+
+static VIEWS: [View; BOARDS] = [const { View(UnsafeCell::new(None)) }; BOARDS];
+
+/// Whether a fault of the home has been reported, so that the log has it once.
+static FAULTY: [AtomicBool; BOARDS] = [const { AtomicBool::new(false) }; BOARDS];
+
+/// Grants a new home the device pages of a board.
+///
+/// # Safety
+/// No channel of the board is bound; `ring_ref` may be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_attach(board: c_uint, domain: u16, ring_ref: *mut u32) -> c_int {
+    let attached = with(|frontend| {
+        let (board, pool) = frontend.board(board as usize)?;
+        let reference = board.attach(pool, domain)?;
+        let view = board.link().map(|link| link.interrupt_view());
+        Ok::<_, Errno>((reference, view))
+    });
+    let (reference, view) = match attached {
+        Ok(attached) => attached,
+        Err(error) => return error.negative(),
+    };
+    // SAFETY: promised by the caller.
+    unsafe { *ring_ref = reference };
+    if let Some(place) = VIEWS.get(board as usize) {
+        // SAFETY: no channel of the board is bound, so no handler reads it.
+        unsafe { *place.0.get() = view };
+    }
+    if let Some(faulty) = FAULTY.get(board as usize) {
+        faulty.store(false, Ordering::Relaxed);
+    }
+    0
+}
+
+/// The home serves the board.
+#[unsafe(no_mangle)]
+extern "C" fn omx_connected(board: c_uint) {
+    with(|frontend| {
+        if let Ok((board, _)) = frontend.board(board as usize) {
+            board.connect();
+        }
+    });
+}
+
+/// Ends all that a board has; idempotent.
+///
+/// # Safety
+/// No channel of the board is bound.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_detach(board: c_uint) {
+    if let Some(place) = VIEWS.get(board as usize) {
+        // SAFETY: no channel of the board is bound, so no handler reads it.
+        unsafe { *place.0.get() = None };
+    }
+    with(|frontend| {
+        if let Ok((board, pool)) = frontend.board(board as usize) {
+            board.detach(pool);
+        }
+    });
+}
+
+/// The interrupt: wakes the sleepers that the home names, has its answers looked at. False when it was for nothing.
+#[unsafe(no_mangle)]
+extern "C" fn omx_interrupt(board: c_uint) -> bool {
+    count(&STATISTICS.events_received);
+    let Some(place) = VIEWS.get(board as usize) else {
+        return false;
+    };
+    // SAFETY: the view does not change while the channel is bound, and a bound channel is why this runs.
+    let Some(view) = (unsafe { *place.0.get() }) else {
+        return false;
+    };
+    let mut useful = false;
+    for group in 0..4 {
+        let mut woken = view.doorbells.take_woken(group as usize);
+        useful |= woken != 0;
+        while woken != 0 {
+            shim::shim_wake_sleepers(board, group * 64 + woken.trailing_zeros());
+            woken &= woken - 1;
+        }
+    }
+    if view.responses.waiting() {
+        useful = true;
+        shim::shim_schedule_answers(board);
+    }
+    useful
+}
+
+/// Responses that one run of the work takes, so that a home that never stops does not keep it for ever.
+const RUN: usize = 64;
+
+/// Takes the home's answers: 1 when there may be more, 0 when all are taken, negative when the home is not to be
+/// trusted any more.
+#[unsafe(no_mangle)]
+extern "C" fn omx_answers(number: c_uint) -> c_int {
+    for _ in 0..RUN {
+        let taken = with(|frontend| match frontend.board(number as usize) {
+            Ok((board, pool)) => board.respond(pool),
+            Err(_) => Ok(false),
+        });
+        match taken {
+            Ok(true) => {}
+            Ok(false) => return 0,
+            Err(fault) => {
+                let reported = FAULTY.get(number as usize);
+                if reported.is_some_and(|reported| !reported.swap(true, Ordering::Relaxed)) {
+                    log(ERROR, format_args!("board {number} is closed: {fault}"));
+                }
+                return Errno::PROTOCOL.negative();
+            }
+        }
+    }
+    1
+}
+
+/// Gives back pages that homes have let go of; true when there are more that they have not.
+#[unsafe(no_mangle)]
+extern "C" fn omx_reap() -> bool {
+    state::reap()
+}
+
+/// The module goes: what is still mapped by another domain stays allocated for ever, since nobody will look again.
+#[unsafe(no_mangle)]
+extern "C" fn omx_reap_for_good() {
+    if state::reap() {
+        let batches = with(|frontend| frontend.pool.lingering.len());
+        log(
+            WARNING,
+            format_args!(
+                "another domain still maps {batches} lots of pages: they are lost to this guest"
+            ),
+        );
+    }
+}

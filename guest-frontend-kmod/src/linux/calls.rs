@@ -1,0 +1,345 @@
+//! The `ioctl`: every request of [`mx_ring::call`].
+
+use alloc::vec::Vec;
+use core::ffi::{c_int, c_long, c_ulong, c_void};
+use core::sync::atomic::Ordering;
+
+use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
+use mx_ring::control::{ENDPOINTS, STAGING_REFS};
+use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
+
+use super::file::{FileRole, Role};
+use super::kernel::{Linux, STATISTICS, count};
+use super::shim::{self, Page};
+use super::sleep::{self, Wait};
+use super::state::{FOR_EVER, until_ready, with};
+use crate::batch::Batch;
+use crate::board::{EndpointId, Opening};
+use crate::endpoint::Opener;
+use crate::errno::Errno;
+use crate::quota::{Limits, User};
+use crate::region::Extent;
+
+/// How long an index that is still being closed is waited for (interfaces §9).
+const REOPEN_MILLISECONDS: u32 = 1000;
+/// Pages of a region, 256 MiB.
+const REGION_PAGES: usize = 65_536;
+
+/// An `ioctl` on a file. Its answer takes the place of the call.
+///
+/// # Safety
+/// `file` is the shim's open file, `role` its word; `call` may be read and written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_call(file: *mut c_void, role: *mut u64, call: *mut Call) -> c_long {
+    count(&STATISTICS.calls);
+    // SAFETY: promised by the caller.
+    let (role, call) = unsafe { (FileRole::new(role), &mut *call) };
+    let reply = match Request::decode(call) {
+        // SAFETY: promised by the caller.
+        Ok(request) => unsafe { answer(file, role, request) },
+        Err(_) => Err(Errno::NOT_A_CALL),
+    };
+    match reply {
+        Ok(reply) => {
+            *call = reply.encode(call.kind);
+            0
+        }
+        Err(error) => error.negative().into(),
+    }
+}
+
+/// The space that opened the endpoint of a file has ended, or the file is closed.
+///
+/// # Safety
+/// `role` is the word of an open file.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_end(role: *mut u64) {
+    // SAFETY: promised by the caller.
+    if let Ok((board, id)) = unsafe { FileRole::new(role) }.endpoint() {
+        close(board, id);
+    }
+}
+
+/// # Safety
+/// As for [`omx_call`].
+unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Result<Reply, Errno> {
+    match request {
+        Request::Hello { .. } => Ok(Reply::Hello {
+            version: mx_ring::ABI_VERSION,
+            boards: with(|frontend| frontend.board_count()),
+            user_memory: true,
+        }),
+        Request::AttachBoard { board } => {
+            let board = board as usize;
+            with(|frontend| frontend.board(board)?.0.connected().map(|_| ()))?;
+            role.become_(Role::Board(board)).map(|()| Reply::Done)
+        }
+        Request::OpenEndpoint {
+            board,
+            endpoint,
+            geometry,
+        } => {
+            role.become_(Role::Opening)?;
+            let opened = open(board as usize, endpoint, geometry).and_then(|(id, session)| {
+                // SAFETY: promised by the caller; this thread alone has taken `Role::Opening`, which happens once.
+                let bound = Errno::check(unsafe { shim::shim_bind_to_space(file) });
+                if bound.is_err() {
+                    close(board as usize, id);
+                }
+                bound.map(|_| (id, session))
+            });
+            match opened {
+                Ok((id, session)) => {
+                    role.opened(Role::Endpoint(board as usize, id));
+                    Ok(Reply::Opened {
+                        endpoint: id.index.into(),
+                        session,
+                    })
+                }
+                Err(error) => {
+                    role.opened(Role::Fresh);
+                    Err(error)
+                }
+            }
+        }
+        Request::Register {
+            address,
+            length,
+            writable,
+        } => {
+            let (board, id) = role.endpoint()?;
+            register(board, id, address, length, writable)
+                .map(|region| Reply::Registered { region })
+        }
+        Request::Deregister { region } => {
+            let (board, id) = role.endpoint()?;
+            deregister(board, id, region).map(|()| Reply::Done)
+        }
+        Request::Wait {
+            unexpected,
+            expected,
+            deadline,
+            kick,
+        } => {
+            let (board, id) = role.endpoint()?;
+            let wait = Wait {
+                unexpected,
+                expected,
+                deadline,
+                kick,
+            };
+            sleep::sleep(board, id, &wait).map(|()| Reply::Done)
+        }
+        Request::Kick => {
+            let (board, id) = role.endpoint()?;
+            with(|frontend| {
+                let (board, _) = frontend.board(board)?;
+                board.usable(id, shim::shim_current_space())?;
+                board.connected()?.kick(&Linux, id.index);
+                Ok(Reply::Done)
+            })
+        }
+        Request::Wakeup => {
+            let (board, id) = role.endpoint()?;
+            let space = shim::shim_current_space();
+            with(|frontend| frontend.board(board)?.0.usable(id, space).map(|_| ()))?;
+            sleep::make_return(board, id.index);
+            Ok(Reply::Done)
+        }
+        Request::Statistics => {
+            let load = |counter: &core::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+            Ok(Reply::Statistics {
+                calls: load(&STATISTICS.calls),
+                sleeps: load(&STATISTICS.sleeps),
+                events_sent: load(&STATISTICS.events_sent),
+                events_received: load(&STATISTICS.events_received),
+                grants: load(&STATISTICS.grants),
+                grants_ended: load(&STATISTICS.grants_ended),
+            })
+        }
+        Request::EndpointInfo { board, endpoint } => with(|frontend| {
+            let index = endpoint_index(endpoint)?;
+            let (board, _) = frontend.board(board as usize)?;
+            board.connected()?;
+            let opener = board.at(index).map(|endpoint| endpoint.opener);
+            Ok(Reply::EndpointInfo {
+                open: opener.is_some(),
+                pid: opener.map_or(0, |opener| opener.pid),
+                command: opener.map_or([0; 16], |opener| opener.command),
+            })
+        }),
+    }
+}
+
+fn endpoint_index(endpoint: u32) -> Result<u8, Errno> {
+    u8::try_from(endpoint).map_err(|_| Errno::INVALID)
+}
+const _: () = assert!(ENDPOINTS == 1 << u8::BITS);
+
+/// What the caller may hold: nothing limits who may lift resource limits.
+fn limits() -> Option<Limits> {
+    if shim::shim_current_is_unlimited() {
+        return None;
+    }
+    let (mut endpoints, mut pages) = (0, 0);
+    // SAFETY: both may be written.
+    unsafe { shim::shim_limits(&raw mut endpoints, &raw mut pages) };
+    Some(Limits {
+        endpoints: endpoints as usize,
+        pages: pages as usize,
+    })
+}
+
+fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, u32), Errno> {
+    let endpoint = match endpoint {
+        ANY_ENDPOINT => None,
+        index => Some(endpoint_index(index)?),
+    };
+    let layout = EndpointLayout::new(geometry).map_err(|_| Errno::INVALID)?;
+    let pages = (layout.w_size() + layout.r_size()) / PAGE_SIZE;
+    if pages > STAGING_REFS {
+        return Err(Errno::INVALID);
+    }
+    with(|frontend| frontend.board(board)?.0.connected().map(|_| ()))?;
+    let mut command = [0; 16];
+    let opener = Opener {
+        user: shim::shim_current_user(),
+        space: shim::shim_current_space(),
+        // SAFETY: 16 bytes may be written.
+        pid: unsafe { shim::shim_current_process(command.as_mut_ptr()) },
+        command,
+    };
+    let opening = Opening {
+        endpoint,
+        opener: Opener { command, ..opener },
+        limits: limits(),
+        layout,
+        session: shim::shim_random(),
+        incarnation: with(|frontend| frontend.next_incarnation()),
+    };
+    let singles = core::iter::repeat_n(1, pages);
+    let mut queues = Some(Batch::allocate(&Linux, opener.user, singles)?);
+    let begun = until_ready(board, REOPEN_MILLISECONDS, |frontend| {
+        match frontend.board(board) {
+            Ok((board, pool)) => board.open(pool, &opening, &mut queues),
+            Err(error) => core::task::Poll::Ready(Err(error)),
+        }
+    });
+    if let Some(mut unused) = queues {
+        unused.give_back(&Linux);
+    }
+    let id = begun??;
+    let opened = until_ready(board, FOR_EVER, |frontend| match frontend.board(board) {
+        Ok((board, pool)) => board.opened(pool, id),
+        Err(error) => core::task::Poll::Ready(Err(error)),
+    });
+    let session = opened.inspect_err(|_| close(board, id))??;
+    Ok((id, session))
+}
+
+fn close(board: usize, id: EndpointId) {
+    with(|frontend| {
+        if let Ok((board, pool)) = frontend.board(board) {
+            board.close(pool, id);
+        }
+    });
+}
+
+fn register(
+    board: usize,
+    id: EndpointId,
+    address: u64,
+    length: u32,
+    writable: bool,
+) -> Result<RegionKey, Errno> {
+    let extent = Extent {
+        offset: (address % PAGE_SIZE as u64) as u16,
+        length,
+        writable,
+    };
+    let end = address.checked_add(length.into()).ok_or(Errno::INVALID)?;
+    let pages = (usize::from(extent.offset) + length as usize).div_ceil(PAGE_SIZE);
+    if length == 0 || pages > REGION_PAGES || end > isize::MAX as u64 {
+        return Err(Errno::INVALID);
+    }
+    let space = shim::shim_current_space();
+    with(|frontend| frontend.board(board)?.0.usable(id, space).map(|_| ()))?;
+    let user = shim::shim_current_user();
+    let first = address - u64::from(extent.offset);
+    let mut batch = Some(pin(user, first, pages, writable)?);
+    let begun = with(|frontend| {
+        let (board, pool) = frontend.board(board)?;
+        board.usable(id, space)?;
+        board.register(pool, id, extent, limits(), &mut batch)
+    });
+    if let Some(mut unused) = batch {
+        unused.give_back(&Linux);
+    }
+    let region = begun?;
+    let registered = until_ready(board, FOR_EVER, |frontend| match frontend.board(board) {
+        Ok((board, pool)) => board.registered(pool, id, region),
+        Err(error) => core::task::Poll::Ready(Err(error)),
+    });
+    registered.inspect_err(|_| abandon(board, id, region))??;
+    Ok(region)
+}
+
+/// Accounts and pins memory of the caller.
+fn pin(user: User, first: u64, count: usize, writable: bool) -> Result<Batch<Linux>, Errno> {
+    let mut pages: Vec<*mut Page> = Vec::new();
+    pages
+        .try_reserve_exact(count)
+        .map_err(|_| Errno::NO_MEMORY)?;
+    let mut space = core::ptr::null_mut();
+    // SAFETY: `space` may be written.
+    Errno::check(unsafe { shim::shim_account_pinned(count as c_ulong, &raw mut space) })?;
+    // SAFETY: the vector has room for `count` pages.
+    let pinned: c_int = unsafe {
+        shim::shim_pin(
+            first as c_ulong,
+            count as c_ulong,
+            writable,
+            pages.as_mut_ptr(),
+        )
+    };
+    if let Err(error) = Errno::check(pinned) {
+        // SAFETY: accounted above.
+        unsafe { shim::shim_unaccount_pinned(space, count as c_ulong) };
+        return Err(error);
+    }
+    // SAFETY: `shim_pin` has written all of them.
+    unsafe { pages.set_len(count) };
+    Batch::pinned(&Linux, user, space, writable, pages)
+}
+
+fn deregister(board: usize, id: EndpointId, region: RegionKey) -> Result<(), Errno> {
+    let space = shim::shim_current_space();
+    with(|frontend| {
+        let (board, pool) = frontend.board(board)?;
+        board.usable(id, space)?;
+        board.deregister(pool, id, region)
+    })?;
+    let left = until_ready(board, FOR_EVER, |frontend| match frontend.board(board) {
+        Ok((board, _)) => board.deregistered(id, region),
+        Err(_) => core::task::Poll::Ready(None),
+    });
+    let Some(mut batch) = left.inspect_err(|_| abandon(board, id, region))? else {
+        return Ok(());
+    };
+    // Here, not on the list: the caller gets its RLIMIT_MEMLOCK back before it goes on.
+    let (user, pages) = (batch.user(), batch.total());
+    let empty = batch.give_back(&Linux);
+    with(|frontend| match empty {
+        true => frontend.pool.dismiss(user, pages),
+        false => frontend.pool.linger(batch),
+    });
+    Ok(())
+}
+
+fn abandon(board: usize, id: EndpointId, region: RegionKey) {
+    with(|frontend| {
+        if let Ok((board, pool)) = frontend.board(board) {
+            board.abandon(pool, id, region);
+        }
+    });
+}

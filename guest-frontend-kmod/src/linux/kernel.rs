@@ -1,0 +1,119 @@
+//! The logic's kernel, and what it counts.
+
+use core::ffi::c_ulong;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use mx_ring::{Area, PAGE_SIZE};
+
+use super::shim::{self, Mm, Page};
+use crate::kernel::{Access, DomainId, GrantRef, Kernel};
+
+/// Counts since the module was loaded.
+pub struct Statistics {
+    /// Calls of any kind.
+    pub calls: AtomicU64,
+    /// Waits that slept.
+    pub sleeps: AtomicU64,
+    /// Events sent.
+    pub events_sent: AtomicU64,
+    /// Interrupts taken.
+    pub events_received: AtomicU64,
+    /// Grants made.
+    pub grants: AtomicU64,
+    /// Grants ended.
+    pub grants_ended: AtomicU64,
+}
+
+/// The counters.
+pub static STATISTICS: Statistics = Statistics {
+    calls: AtomicU64::new(0),
+    sleeps: AtomicU64::new(0),
+    events_sent: AtomicU64::new(0),
+    events_received: AtomicU64::new(0),
+    grants: AtomicU64::new(0),
+    grants_ended: AtomicU64::new(0),
+};
+
+/// Counts one more.
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// This kernel.
+#[derive(Clone, Copy)]
+pub struct Linux;
+
+impl Kernel for Linux {
+    type Page = *mut Page;
+    type Space = *mut Mm;
+
+    fn allocate(&self, count: usize, mut keep: impl FnMut(*mut Page)) -> bool {
+        let first = shim::shim_allocate_pages(count.trailing_zeros());
+        if first.is_null() {
+            return false;
+        }
+        for page in 0..count {
+            // SAFETY: the allocation has that many adjacent pages.
+            keep(unsafe { shim::shim_page_after(first, page as u32) });
+        }
+        true
+    }
+
+    fn free(&self, page: *mut Page) {
+        // SAFETY: `Batch` frees an allocated page once.
+        unsafe { shim::shim_free_page(page) }
+    }
+
+    fn unpin(&self, page: *mut Page, written: bool) {
+        // SAFETY: `Batch` ends a pin once.
+        unsafe { shim::shim_unpin(page, written) }
+    }
+
+    fn unaccount(&self, space: *mut Mm, pages: usize) {
+        // SAFETY: `Batch` ends an accounting once; the space was held by it.
+        unsafe { shim::shim_unaccount_pinned(space, pages as c_ulong) }
+    }
+
+    fn area(&self, first: *mut Page, count: usize) -> Area {
+        // SAFETY: the page is allocated.
+        let address = unsafe { shim::shim_page_address(first) };
+        match NonNull::new(address) {
+            // SAFETY: allocated pages stay in the kernel's direct mapping until they are freed, page-aligned, adjacent
+            // ones at adjacent addresses; whoever holds the area holds the pages (`Link`, `SleepContext`).
+            Some(base) => unsafe { Area::new(base, count * PAGE_SIZE) },
+            // SAFETY: an area of no bytes; each use of it is refused.
+            None => unsafe { Area::new(NonNull::dangling(), 0) },
+        }
+    }
+
+    fn grant(&self, domain: DomainId, page: *mut Page, access: Access) -> Option<GrantRef> {
+        // SAFETY: the page is allocated or pinned, and stays so until the grant has ended (`Batch`).
+        let reference = unsafe { shim::shim_grant(domain, page, access == Access::Read) };
+        let reference = GrantRef::try_from(reference).ok()?;
+        count(&STATISTICS.grants);
+        Some(reference)
+    }
+
+    fn end_grant(&self, reference: GrantRef) -> bool {
+        // SAFETY: `Batch` ends a grant once.
+        let ended = unsafe { shim::shim_end_grant(reference) };
+        if ended {
+            count(&STATISTICS.grants_ended);
+        }
+        ended
+    }
+
+    fn notify(&self, board: usize) {
+        count(&STATISTICS.events_sent);
+        shim::shim_notify(board as u32);
+    }
+
+    fn wake_callers(&self, board: usize) {
+        shim::shim_announce_answer(board as u32);
+    }
+
+    fn wake_sleepers(&self, board: usize, endpoint: u8) {
+        super::sleep::make_return(board, endpoint);
+    }
+}

@@ -1,0 +1,79 @@
+//! Mapping an endpoint's queues and a board's description into a process.
+
+use core::ffi::{c_int, c_ulong};
+
+use mx_ring::call::{MAP_BOARD, MAP_R, MAP_W};
+
+use super::file::{FileRole, Role};
+use super::shim::{self, Page, Vma};
+use super::state::with;
+use crate::errno::Errno;
+
+/// `mmap` of the device: a whole area at its offset, or nothing.
+///
+/// # Safety
+/// `role` is the word of an open file; `area` is the mapping that the kernel sets up for it.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_map(
+    role: *mut u64,
+    area: *mut Vma,
+    offset: u64,
+    length: u64,
+    writable: bool,
+) -> c_int {
+    // SAFETY: promised by the caller.
+    let role = unsafe { FileRole::new(role) }.get();
+    // SAFETY: promised by the caller.
+    match unsafe { map(role, area, offset, length, writable) } {
+        Ok(()) => 0,
+        Err(error) => error.negative(),
+    }
+}
+
+/// # Safety
+/// `area` is the mapping that the kernel sets up.
+unsafe fn map(
+    role: Role,
+    area: *mut Vma,
+    offset: u64,
+    length: u64,
+    writable: bool,
+) -> Result<(), Errno> {
+    if writable && offset != MAP_W {
+        return Err(Errno::ACCESS);
+    }
+    with(|frontend| {
+        // Under the lock, so that the pages stay the endpoint's; the mapping holds them from then on.
+        let insert = |pages: &[*mut Page]| {
+            if length != (pages.len() * mx_ring::PAGE_SIZE) as u64 || pages.is_empty() {
+                return Err(Errno::INVALID);
+            }
+            // SAFETY: `area` is promised; the pages are allocated ones, as many as the mapping has room for.
+            let inserted = unsafe {
+                shim::shim_map(
+                    area,
+                    pages.as_ptr(),
+                    pages.len() as c_ulong,
+                    offset == MAP_W,
+                )
+            };
+            Errno::check(inserted).map(|_| ())
+        };
+        match (role, offset) {
+            (Role::Board(board) | Role::Endpoint(board, _), MAP_BOARD) => {
+                insert(frontend.board(board)?.0.connected()?.board_pages())
+            }
+            (Role::Endpoint(board, id), MAP_W | MAP_R) => {
+                let space = shim::shim_current_space();
+                let endpoint = frontend.board(board)?.0.usable(id, space)?;
+                let (w, r) = endpoint
+                    .queues
+                    .pages()
+                    .split_at_checked(endpoint.w_pages())
+                    .ok_or(Errno::INVALID)?;
+                insert(if offset == MAP_W { w } else { r })
+            }
+            _ => Err(Errno::INVALID),
+        }
+    })
+}

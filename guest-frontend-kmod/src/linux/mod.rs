@@ -1,0 +1,11 @@
+//! The module itself: the logic over the kernel, through the C shim. All unsafe code of the crate is here.
+
+mod boards;
+mod calls;
+mod file;
+mod kernel;
+mod map;
+mod runtime;
+mod shim;
+mod sleep;
+mod state;

@@ -1,0 +1,157 @@
+//! Waiting for events, and making those who wait return.
+
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use mx_ring::EventWatch;
+use mx_ring::control::{ArmedCounters, ENDPOINTS};
+
+use super::kernel::{Linux, STATISTICS, count};
+use super::shim::{self, Page};
+use super::state::with;
+use crate::board::EndpointId;
+use crate::errno::Errno;
+use crate::frontend::BOARDS;
+use crate::kernel::Kernel;
+
+/// How often the sleepers of an endpoint were told to return.
+static RETURNS: [[AtomicU32; ENDPOINTS]; BOARDS] =
+    [const { [const { AtomicU32::new(0) }; ENDPOINTS] }; BOARDS];
+
+fn returns(board: usize, endpoint: u8) -> Result<&'static AtomicU32, Errno> {
+    RETURNS
+        .get(board)
+        .and_then(|board| board.get(usize::from(endpoint)))
+        .ok_or(Errno::NO_DEVICE)
+}
+
+/// Makes all sleepers of an endpoint return, events or not.
+pub fn make_return(board: usize, endpoint: u8) {
+    if let Ok(returns) = returns(board, endpoint) {
+        returns.fetch_add(1, Ordering::Release);
+        shim::shim_wake_sleepers(board as u32, endpoint.into());
+    }
+}
+
+/// What a process passes to a wait.
+pub struct Wait {
+    /// Its consumer index of the unexpected queue.
+    pub unexpected: u32,
+    /// Its consumer index of the expected queue.
+    pub expected: u32,
+    /// CLOCK_MONOTONIC in ns, `u64::MAX` for none.
+    pub deadline: u64,
+    /// Kick the home first.
+    pub kick: bool,
+}
+
+/// A page that stays allocated, whatever its endpoint or board does, until this is dropped.
+struct HeldPage(*mut Page);
+
+impl HeldPage {
+    /// Called under the lock that covers the page's owner.
+    fn new(page: *mut Page) -> Self {
+        // SAFETY: the owner holds the page.
+        unsafe { shim::shim_hold_page(page) };
+        Self(page)
+    }
+
+    fn area(&self) -> mx_ring::Area {
+        Linux.area(self.0, 1)
+    }
+}
+
+impl Drop for HeldPage {
+    fn drop(&mut self) {
+        // SAFETY: ends the hold of `new`.
+        unsafe { shim::shim_free_page(self.0) }
+    }
+}
+
+/// What a sleeper looks at.
+struct SleepContext {
+    watch: EventWatch,
+    armed: ArmedCounters,
+    endpoint: u8,
+    unexpected: u32,
+    expected: u32,
+    returns: &'static AtomicU32,
+    returns_seen: u32,
+    slept: bool,
+    _pages: [HeldPage; 2],
+}
+
+impl SleepContext {
+    fn something_new(&self) -> bool {
+        self.watch.something_new(self.unexpected, self.expected)
+            || self.returns.load(Ordering::Acquire) != self.returns_seen
+    }
+
+    /// Arms only when there is nothing, so that a home that is not slept on sends no event; then looks once more.
+    fn ready(&mut self) -> bool {
+        if self.something_new() {
+            return true;
+        }
+        self.armed.arm(self.endpoint);
+        if self.something_new() {
+            return true;
+        }
+        if !self.slept {
+            self.slept = true;
+            count(&STATISTICS.sleeps);
+        }
+        false
+    }
+}
+
+/// # Safety
+/// `context` is the [`SleepContext`] that its only user passed to `shim_sleep`.
+extern "C" fn ready(context: *mut c_void) -> bool {
+    // SAFETY: `sleep` passes its own context, which outlives the call and which nobody else touches meanwhile.
+    unsafe { &mut *context.cast::<SleepContext>() }.ready()
+}
+
+/// Sleeps until the home has published events beyond the indices, or somebody wakes the endpoint's sleepers.
+pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
+    let space = shim::shim_current_space();
+    let mut context = with(|frontend| {
+        let (board_of, _) = frontend.board(board)?;
+        let endpoint = board_of.usable(id, space)?;
+        let r0 = *endpoint
+            .queues
+            .pages()
+            .get(endpoint.w_pages())
+            .ok_or(Errno::INVALID)?;
+        let link = board_of.connected()?;
+        if wait.kick {
+            link.kick(&Linux, id.index);
+        }
+        let r0 = HeldPage::new(r0);
+        let d2 = HeldPage::new(link.armed_page().ok_or(Errno::INVALID)?);
+        let returns = returns(board, id.index)?;
+        Ok(SleepContext {
+            watch: EventWatch::new(r0.area()).map_err(|_| Errno::INVALID)?,
+            armed: ArmedCounters::new(d2.area()).map_err(|_| Errno::INVALID)?,
+            endpoint: id.index,
+            unexpected: wait.unexpected,
+            expected: wait.expected,
+            returns,
+            returns_seen: returns.load(Ordering::Acquire),
+            slept: false,
+            _pages: [r0, d2],
+        })
+    })?;
+    let context: *mut SleepContext = &raw mut context;
+    // SAFETY: the context lives until `shim_sleep` returns, and only `ready` touches it until then.
+    let slept = unsafe {
+        shim::shim_sleep(
+            board as u32,
+            id.index.into(),
+            ready,
+            context.cast(),
+            wait.deadline,
+        )
+    };
+    Errno::check(slept)?;
+    with(|frontend| frontend.board(board)?.0.usable(id, space).map(|_| ()))
+}

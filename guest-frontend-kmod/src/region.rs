@@ -1,0 +1,145 @@
+//! Registered memory of an endpoint.
+//!
+//! ```text
+//!              answers Ok to every piece            deregister              answered
+//! Registering ───────────────────────────▶ Ready ──────────────▶ Leaving ──────────────▶ Left
+//!      │ refused, nothing mapped                                    │ after a refused piece
+//!      ▼                                                            ▼
+//!   Refused ◀────────────────────────────────────────────────────────
+//! ```
+//!
+//! `Left` and `Refused` wait for the caller to take note. When it was killed meanwhile, they are skipped.
+
+use alloc::vec::Vec;
+
+use mx_ring::RegionKey;
+
+use crate::batch::Batch;
+use crate::errno::Errno;
+use crate::kernel::Kernel;
+
+/// Regions of an endpoint: the library's cache evicts at this point.
+pub const REGIONS: usize = 1024;
+
+/// What is registered, as the process asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Byte offset of the first byte in its page.
+    pub offset: u16,
+    /// Bytes.
+    pub length: u32,
+    /// Whether the home may write them.
+    pub writable: bool,
+}
+
+/// Where a region is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Pieces are on their way to the home; `posted`: the next one is.
+    Registering {
+        /// Whether a piece waits for its answer.
+        posted: bool,
+    },
+    /// Usable.
+    Ready,
+    /// The home is to unmap it.
+    Leaving {
+        /// Whether the request waits for its answer.
+        posted: bool,
+        /// Why, when it never became ready.
+        refused: Option<Errno>,
+    },
+    /// It did not become ready.
+    Refused(Errno),
+    /// The home has unmapped it.
+    Left,
+}
+
+/// A region.
+pub struct Region<K: Kernel> {
+    /// Its pages.
+    pub batch: Batch<K>,
+    /// What was asked for.
+    pub extent: Extent,
+    /// Where it is in its life.
+    pub state: State,
+    /// Whether a caller waits for the end of this state.
+    pub awaited: bool,
+}
+
+struct Slot<K: Kernel> {
+    generation: u16,
+    region: Option<Region<K>>,
+}
+
+/// The regions of an endpoint.
+pub struct Regions<K: Kernel> {
+    slots: Vec<Slot<K>>,
+}
+
+impl<K: Kernel> Regions<K> {
+    /// None.
+    pub const fn new() -> Self {
+        Self { slots: Vec::new() }
+    }
+
+    /// Keeps room for one more region and names it.
+    pub fn vacancy(&mut self) -> Result<RegionKey, Errno> {
+        let slot = match self.slots.iter().position(|slot| slot.region.is_none()) {
+            Some(free) => free,
+            None if self.slots.len() >= REGIONS => return Err(Errno::AGAIN),
+            None => {
+                self.slots.try_reserve(1).map_err(|_| Errno::NO_MEMORY)?;
+                self.slots.push(Slot {
+                    generation: 0,
+                    region: None,
+                });
+                self.slots.len() - 1
+            }
+        };
+        Ok(RegionKey {
+            slot: slot as u16,
+            generation: self.slots[slot].generation.wrapping_add(1),
+        })
+    }
+
+    /// Puts a region where [`Self::vacancy`] found room.
+    pub fn insert(&mut self, key: RegionKey, region: Region<K>) {
+        if let Some(slot) = self.slots.get_mut(usize::from(key.slot)) {
+            slot.generation = key.generation;
+            slot.region = Some(region);
+        }
+    }
+
+    /// A region by its key.
+    pub fn get(&mut self, key: RegionKey) -> Option<&mut Region<K>> {
+        self.slots
+            .get_mut(usize::from(key.slot))
+            .filter(|slot| slot.generation == key.generation)?
+            .region
+            .as_mut()
+    }
+
+    /// The region in a slot, with its key.
+    pub fn in_slot(&mut self, slot: u16) -> Option<(RegionKey, &mut Region<K>)> {
+        let entry = self.slots.get_mut(usize::from(slot))?;
+        let generation = entry.generation;
+        Some((RegionKey { slot, generation }, entry.region.as_mut()?))
+    }
+
+    /// Takes a region out of its slot.
+    pub fn remove(&mut self, slot: u16) -> Option<Region<K>> {
+        self.slots.get_mut(usize::from(slot))?.region.take()
+    }
+
+    /// Slots that have been used.
+    pub fn slots(&self) -> u16 {
+        self.slots.len() as u16
+    }
+}
+
+impl<K: Kernel> Default for Regions<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
