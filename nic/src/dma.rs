@@ -1,4 +1,8 @@
 //! Memory that a card reads and writes while the driver does.
+//!
+//! A card may write any byte of it at any time, also a byte that the protocol gives to the driver. So words are
+//! atomics, and what was read is copied before it is checked. The one exception is a received frame, see
+//! [`DmaMemory::handed_over`].
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
@@ -6,18 +10,12 @@ use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 4096;
 
-/// Where memory for a card comes from.
-pub trait Dma {
-    /// Takes `pages` pages, contiguous for the card, zeroed; `None` when there are none.
-    fn allocate(&self, pages: usize) -> Option<DmaMemory>;
-}
-
-/// Contiguous memory for a card. Every access is checked; the card may change the bytes at any time.
+/// Memory that is contiguous for a card. Every access is checked.
 #[derive(Debug)]
 pub struct DmaMemory {
     base: NonNull<u8>,
     bus: u64,
-    length: usize,
+    len: usize,
     release: unsafe fn(NonNull<u8>, usize),
 }
 
@@ -30,7 +28,8 @@ impl DmaMemory {
     ///
     /// # Safety
     /// `base` is the page-aligned start of zeroed, writable memory that nobody else uses and that the card finds,
-    /// contiguous, at bus address `bus`. `release` takes base and pages back, and is called once.
+    /// contiguous, at bus address `bus`. `release` takes base and pages back; it is called once, when the value is
+    /// dropped.
     pub const unsafe fn new(
         base: NonNull<u8>,
         bus: u64,
@@ -40,19 +39,19 @@ impl DmaMemory {
         Self {
             base,
             bus,
-            length: pages * PAGE_SIZE,
+            len: pages * PAGE_SIZE,
             release,
         }
     }
 
     /// Length in bytes.
     pub const fn len(&self) -> usize {
-        self.length
+        self.len
     }
 
     /// Whether it has no bytes.
     pub const fn is_empty(&self) -> bool {
-        self.length == 0
+        self.len == 0
     }
 
     /// Bus address of the byte at `offset`.
@@ -60,16 +59,16 @@ impl DmaMemory {
         self.bus + offset as u64
     }
 
-    /// Address of `length` bytes at `offset`.
+    /// Address of `len` bytes at `offset`.
     ///
     /// # Panics
     /// Outside of the memory: offsets are the driver's own arithmetic, never a card's word.
-    fn at(&self, offset: usize, length: usize) -> NonNull<u8> {
+    fn at(&self, offset: usize, len: usize) -> NonNull<u8> {
+        let end = offset.checked_add(len);
         assert!(
-            offset
-                .checked_add(length)
-                .is_some_and(|end| end <= self.length),
-            "a driver stays within its own memory"
+            end.is_some_and(|end| end <= self.len),
+            "{len} bytes at {offset} lie outside of {} bytes of DMA memory",
+            self.len
         );
         // SAFETY: within the memory, as just checked.
         unsafe { self.base.add(offset) }
@@ -77,21 +76,21 @@ impl DmaMemory {
 
     /// The 16-bit word at `offset`, which is even.
     pub fn word16(&self, offset: usize) -> &AtomicU16 {
-        assert!(offset.is_multiple_of(2), "words are aligned");
-        // SAFETY: checked bounds and alignment; atomics tolerate the card.
+        assert!(offset.is_multiple_of(2), "16-bit words are aligned");
+        // SAFETY: bounds and alignment were checked; an atomic tolerates that the card writes.
         unsafe { AtomicU16::from_ptr(self.at(offset, 2).as_ptr().cast()) }
     }
 
     /// The 32-bit word at `offset`, a multiple of 4.
     pub fn word32(&self, offset: usize) -> &AtomicU32 {
-        assert!(offset.is_multiple_of(4), "words are aligned");
+        assert!(offset.is_multiple_of(4), "32-bit words are aligned");
         // SAFETY: as for `word16`.
         unsafe { AtomicU32::from_ptr(self.at(offset, 4).as_ptr().cast()) }
     }
 
     /// The 64-bit word at `offset`, a multiple of 8.
     pub fn word64(&self, offset: usize) -> &AtomicU64 {
-        assert!(offset.is_multiple_of(8), "words are aligned");
+        assert!(offset.is_multiple_of(8), "64-bit words are aligned");
         // SAFETY: as for `word16`.
         unsafe { AtomicU64::from_ptr(self.at(offset, 8).as_ptr().cast()) }
     }
@@ -99,25 +98,31 @@ impl DmaMemory {
     /// Copies bytes into the memory.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
         let place = self.at(offset, bytes.len());
-        // SAFETY: checked bounds; the source is private, so the two do not overlap.
+        // SAFETY: bounds were checked; the source is other memory, since this one is borrowed exclusively.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place.as_ptr(), bytes.len()) }
     }
 
-    /// Bytes that the card has handed over: it wrote them and, if it keeps to the protocol, no longer does.
+    /// Bytes that the card has handed over.
     ///
     /// # Safety
-    /// The card does not write these bytes while the slice lives. A card that breaks the protocol can still do so;
-    /// what reads the slice must therefore copy a value before it checks it, as it must for any frame.
-    pub unsafe fn handed_over(&self, offset: usize, length: usize) -> &[u8] {
-        let place = self.at(offset, length);
-        // SAFETY: checked bounds; the caller's promise.
-        unsafe { core::slice::from_raw_parts(place.as_ptr(), length) }
+    /// The card gave the bytes back by its ring, so that it no longer writes them, and the driver does not give them
+    /// to the card again while the slice lives. A card that writes all the same breaks the ring's protocol, as one
+    /// that writes to any other memory does: only an IOMMU helps against it.
+    pub unsafe fn handed_over(&self, offset: usize, len: usize) -> &[u8] {
+        let place = self.at(offset, len);
+        // SAFETY: bounds were checked; nobody writes, by the caller's promise.
+        unsafe { core::slice::from_raw_parts(place.as_ptr(), len) }
+    }
+
+    /// Never gives the memory back: the card may still write to it.
+    pub fn leak(self) {
+        core::mem::forget(self);
     }
 }
 
 impl Drop for DmaMemory {
     fn drop(&mut self) {
-        // SAFETY: base and pages as given to `new`, once; a driver stops its card before it drops the memory.
-        unsafe { (self.release)(self.base, self.length / PAGE_SIZE) }
+        // SAFETY: base and pages are those of `new`; a driver stops its card, or leaks, before it drops the memory.
+        unsafe { (self.release)(self.base, self.len / PAGE_SIZE) }
     }
 }

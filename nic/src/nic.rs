@@ -1,0 +1,146 @@
+//! The trait of a card, and the values it speaks in.
+
+use crate::{Fault, TransmitError};
+
+/// An Ethernet address.
+pub type MacAddress = [u8; 6];
+
+/// Shortest frame in bytes, without the frame check (IEEE 802.3 clause 4A.4.2: 64 bytes with it). No driver pads:
+/// whoever builds the frame does.
+pub const MIN_FRAME: usize = 60;
+
+/// Names a frame in flight. The sender chooses it, and gets it back when the card no longer reads the frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+/// A piece of a frame that the card reads by itself. It must stay mapped for the card, and should stay unchanged,
+/// until the frame's [`Token`] comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// Bus address of the first byte.
+    pub bus: u64,
+    /// Length in bytes, not 0; the piece is contiguous on the bus.
+    pub len: u32,
+}
+
+/// What a card and its driver can do; fixed once the card is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Name of the driver, for people.
+    pub driver: &'static str,
+    /// The card's own address. Frames to every other address are taken too, see [`Capabilities::promiscuous`].
+    pub mac: MacAddress,
+    /// Longest frame in bytes, in both directions: Ethernet header included, frame check not.
+    pub max_frame: usize,
+    /// Most bytes of a frame that [`Nic::transmit`] copies (the sum of `head`).
+    pub max_head: usize,
+    /// Most fragments of a frame; 0 when [`Capabilities::zero_copy`] is false.
+    pub max_fragments: usize,
+    /// Whether the card reads [`Fragment`]s by itself.
+    pub zero_copy: bool,
+    /// Whether frames to all addresses come in. A card that was asked and refused says false.
+    pub promiscuous: bool,
+    /// Whether [`Nic::arm`] leads to an interrupt. Without one the owner looks again from time to time.
+    pub interrupts: bool,
+    /// Queues to the wire, numbered from 0.
+    pub transmit_queues: u16,
+    /// Queues from the wire, numbered from 0.
+    pub receive_queues: u16,
+    /// Frames that a transmit queue holds at most. Frames of several pieces may fill it earlier.
+    pub transmit_slots: usize,
+}
+
+/// State of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Frames go out and come in.
+    Up,
+    /// No partner. Frames wait in the card or get lost.
+    Down,
+}
+
+/// What [`Nic::arm`] saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Armed {
+    /// Something came in the meantime: go on without sleeping.
+    WorkPending,
+    /// Nothing waits. What comes next raises an interrupt, where there are interrupts.
+    Quiet,
+}
+
+/// What happened since the card was opened. All counters only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Frames put into transmit queues.
+    pub transmitted_frames: u64,
+    /// Bytes of them.
+    pub transmitted_bytes: u64,
+    /// Frames shown by [`Nic::receive`].
+    pub received_frames: u64,
+    /// Bytes of them.
+    pub received_bytes: u64,
+    /// Frames that came in and were dropped here: shorter than an Ethernet header.
+    pub received_short: u64,
+    /// Times that a frame found its transmit queue full.
+    pub transmit_full: u64,
+    /// Times that the card was told of new work (a register write each).
+    pub doorbells: u64,
+    /// Bursts that the card had asked not to be told of.
+    pub doorbells_saved: u64,
+}
+
+/// A network card.
+///
+/// One owner calls it from one thread. Nothing blocks and nothing allocates after opening. After a [`Fault`] the card
+/// is reset: it takes and shows no more frames, and [`Nic::completed`] hands back what was in flight.
+pub trait Nic {
+    /// What the card can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Puts a frame into a transmit queue: the bytes of `head`, in their order, and then `fragments`. The bytes are
+    /// copied into memory of the driver; the card reads the fragments by itself. Nothing is promised to move before
+    /// [`Nic::flush`]. `token` comes back by [`Nic::completed`], once.
+    ///
+    /// The frame is complete: source address included, at least [`MIN_FRAME`] bytes, no frame check.
+    fn transmit(
+        &mut self,
+        queue: u16,
+        head: &[&[u8]],
+        fragments: &[Fragment],
+        token: Token,
+    ) -> Result<(), TransmitError>;
+
+    /// Publishes the frames put into a transmit queue since the last flush, and tells the card if it wants to be
+    /// told: at most one doorbell per burst.
+    fn flush(&mut self, queue: u16);
+
+    /// Takes back frames that the card no longer reads; how many tokens were written. A card that stopped gives back
+    /// all frames in flight here, once it is certain that it reads no more.
+    fn completed(&mut self, queue: u16, tokens: &mut [Token]) -> usize;
+
+    /// Takes up to `max` frames that came in, and shows each to `each`; how many were taken from the card. A frame is
+    /// contiguous, at most [`Capabilities::max_frame`] bytes, and valid for the call only. Buffers go back to the
+    /// card in one burst.
+    fn receive(&mut self, queue: u16, max: usize, each: &mut dyn FnMut(&[u8])) -> usize;
+
+    /// Asks for an interrupt at the next frame, and, if frames are in flight, at the next completion; then looks once
+    /// more, so that nothing is missed in between.
+    fn arm(&mut self, queue: u16) -> Armed;
+
+    /// Work goes on: no interrupts for this queue. One that is already under way may still come.
+    fn disarm(&mut self, queue: u16);
+
+    /// Tells the card that its interrupt was seen. Needed for interrupts by a line, which the card holds until then;
+    /// harmless otherwise.
+    fn acknowledge(&mut self);
+
+    /// State of the link. Reads registers: ask once a second, or after an interrupt, not for every frame. Also
+    /// notices a card that vanished or asks for a reset.
+    fn link(&mut self) -> LinkState;
+
+    /// Why the card was stopped, if it was.
+    fn fault(&self) -> Option<Fault>;
+
+    /// What happened so far.
+    fn statistics(&self) -> Statistics;
+}
