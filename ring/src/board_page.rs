@@ -1,6 +1,7 @@
 //! The pages that describe a board to its processes (class R): one page for the board, eight for its first 256 peers.
 
-use core::sync::atomic::Ordering;
+use crate::seqlock;
+use crate::sync::Ordering;
 
 use crate::layout::PAGE_SIZE;
 use crate::memory::{Area, AreaError};
@@ -82,7 +83,7 @@ impl BoardPages {
     /// Takes the mapped pages.
     pub fn new(area: Area) -> Result<Self, AreaError> {
         Ok(Self {
-            area: area.part(0, PAGES * PAGE_SIZE)?,
+            area: area.line_part(0, PAGES * PAGE_SIZE)?,
         })
     }
 
@@ -117,13 +118,13 @@ impl BoardPages {
         body[24..104].copy_from_slice(&d.hostname);
         body[104..120].copy_from_slice(&d.interface);
         body[120..136].copy_from_slice(&d.driver);
-        self.write_locked(at::LOCK, at::BODY, &body);
+        seqlock::write(&self.area, at::LOCK, at::BODY, &body);
     }
 
     /// Reads the description.
     pub fn board(&self) -> Option<BoardDescription> {
         let mut body = [0; at::BODY_SIZE];
-        self.read_locked(at::LOCK, at::BODY, &mut body)?;
+        seqlock::read(&self.area, at::LOCK, at::BODY, &mut body)?;
         let u16_at = |at: usize| u16::from_le_bytes([body[at], body[at + 1]]);
         let u32_at =
             |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
@@ -157,14 +158,14 @@ impl BoardPages {
         body[0..6].copy_from_slice(&peer.mac);
         body[6] = 1 | u8::from(peer.local) << 1;
         body[8..88].copy_from_slice(&peer.hostname);
-        self.write_locked(at, at + PEER_BODY, &body);
+        seqlock::write(&self.area, at, at + PEER_BODY, &body);
     }
 
     /// Reads a peer; `None` when there is none of that index.
     pub fn peer(&self, index: u16) -> Option<PeerDescription> {
         let at = peer_offset(index)?;
         let mut body = [0; PEER_BODY_SIZE];
-        self.read_locked(at, at + PEER_BODY, &mut body)?;
+        seqlock::read(&self.area, at, at + PEER_BODY, &mut body)?;
         if body[6] & 1 == 0 {
             return None;
         }
@@ -196,34 +197,6 @@ impl BoardPages {
         } else {
             0
         }
-    }
-
-    /// One writer: the lock word is odd while the body changes.
-    fn write_locked(&self, lock: usize, at: usize, body: &[u8]) {
-        let word = self.area.word(lock);
-        let version = word.load(Ordering::Relaxed) & !1;
-        word.store(version | 1, Ordering::Relaxed);
-        core::sync::atomic::fence(Ordering::Release);
-        let written = self.area.write(at, body);
-        debug_assert!(written.is_ok(), "offsets are constants");
-        word.store(version.wrapping_add(2), Ordering::Release);
-    }
-
-    /// Gives up after many tries: a writer that died in the middle must not hang a reader.
-    fn read_locked(&self, lock: usize, at: usize, body: &mut [u8]) -> Option<()> {
-        let word = self.area.word(lock);
-        for _ in 0..10_000 {
-            let before = word.load(Ordering::Acquire);
-            if before & 1 == 0 {
-                self.area.read(at, body).ok()?;
-                core::sync::atomic::fence(Ordering::Acquire);
-                if word.load(Ordering::Relaxed) == before {
-                    return Some(());
-                }
-            }
-            core::hint::spin_loop();
-        }
-        None
     }
 }
 

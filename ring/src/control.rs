@@ -12,7 +12,7 @@
 //! | D4 to D12 | home | [`crate::board_page`] (class R) |
 //! | D13 to D16 | module | staging: lists of grant references, 4096 in all |
 
-use core::sync::atomic::{Ordering, fence};
+use crate::sync::{Ordering, fence};
 
 use crate::layout::{Geometry, PAGE_SIZE};
 use crate::memory::{Area, AreaError};
@@ -297,7 +297,7 @@ pub struct ModuleControl {
 impl ModuleControl {
     /// Formats D0 (zeroed) with the grant references of all pages; `d1` is the home's page.
     pub fn format(d0: Area, d1: Area, refs: &[u32; DEVICE_PAGES]) -> Result<Self, ControlError> {
-        let (d0, d1) = (d0.part(0, PAGE_SIZE)?, d1.part(0, PAGE_SIZE)?);
+        let (d0, d1) = (d0.line_part(0, PAGE_SIZE)?, d1.line_part(0, PAGE_SIZE)?);
         for (i, reference) in refs.iter().enumerate() {
             d0.word(at::REFS + i * 4)
                 .store(*reference, Ordering::Relaxed);
@@ -397,7 +397,7 @@ pub struct HomeControl {
 impl HomeControl {
     /// Reads the grant references of all pages from D0, once magic and version fit.
     pub fn references(d0: &Area) -> Result<[u32; DEVICE_PAGES], ControlError> {
-        let d0 = d0.part(0, PAGE_SIZE)?;
+        let d0 = d0.line_part(0, PAGE_SIZE)?;
         match d0.word(at::MAGIC).load(Ordering::Acquire) {
             MAGIC => {}
             other => return Err(ControlError::BadMagic(other)),
@@ -416,8 +416,8 @@ impl HomeControl {
     /// Takes both control pages.
     pub fn new(d0: Area, d1: Area) -> Result<Self, ControlError> {
         Ok(Self {
-            d0: d0.part(0, PAGE_SIZE)?,
-            d1: d1.part(0, PAGE_SIZE)?,
+            d0: d0.line_part(0, PAGE_SIZE)?,
+            d1: d1.line_part(0, PAGE_SIZE)?,
             request_cons: 0,
             response_prod: 0,
         })
@@ -480,7 +480,7 @@ impl ArmedCounters {
     /// Takes the page.
     pub fn new(page: Area) -> Result<Self, AreaError> {
         Ok(Self {
-            page: page.part(0, PAGE_SIZE)?,
+            page: page.line_part(0, PAGE_SIZE)?,
         })
     }
 
@@ -513,7 +513,7 @@ impl Doorbells {
     /// Takes the page.
     pub fn new(page: Area) -> Result<Self, AreaError> {
         Ok(Self {
-            page: page.part(0, PAGE_SIZE)?,
+            page: page.line_part(0, PAGE_SIZE)?,
         })
     }
 
@@ -559,7 +559,7 @@ impl Staging {
     /// Takes the pages.
     pub fn new(area: Area) -> Result<Self, AreaError> {
         Ok(Self {
-            area: area.part(0, STAGING_REFS * 4)?,
+            area: area.line_part(0, STAGING_REFS * 4)?,
         })
     }
 

@@ -1,12 +1,12 @@
 //! The home's side of an endpoint: it reads commands and windows, writes events. Whatever it reads is an allegation.
 
-use core::sync::atomic::{Ordering, fence};
+use crate::sync::Ordering;
 
 use crate::entry::{Entry, EntryError};
 use crate::layout::{EndpointLayout, GRANULE};
 use crate::memory::{Area, AreaError};
 use crate::message::{Command, Event, Window};
-use crate::process::{lap, r0, w0};
+use crate::process::{Positions, lap, r0, w0};
 
 /// Why an event was not delivered, or an endpoint must be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,25 +31,23 @@ impl core::error::Error for DeliverError {}
 /// The home's side of one endpoint.
 pub struct HomeSide {
     layout: EndpointLayout,
-    w: Area,
-    r: Area,
+    pub(crate) w: Area,
+    pub(crate) r: Area,
     command_cons: u32,
     sent: u32,
     unexpected_prod: u32,
     expected_prod: u32,
     receive_head: u32,
-    armed_seen: u32,
+    pub(crate) armed_seen: u32,
 }
 
 impl HomeSide {
     /// Takes the two areas of a freshly opened endpoint (zeroed by whoever allocated them).
     pub fn new(layout: EndpointLayout, w: Area, r: Area) -> Result<Self, AreaError> {
-        w.part(0, layout.w_size())?;
-        r.part(0, layout.r_size())?;
         Ok(Self {
             layout,
-            w,
-            r,
+            w: w.line_part(0, layout.w_size())?,
+            r: r.line_part(0, layout.r_size())?,
             command_cons: 0,
             sent: 0,
             unexpected_prod: 0,
@@ -57,6 +55,31 @@ impl HomeSide {
             receive_head: 0,
             armed_seen: 0,
         })
+    }
+
+    /// Takes the areas of an endpoint whose queues are empty, but not at the start; see [`crate::ProcessSide::resume`].
+    pub fn resume(
+        layout: EndpointLayout,
+        w: Area,
+        r: Area,
+        at: &Positions,
+    ) -> Result<Self, AreaError> {
+        let mut side = Self {
+            command_cons: at.command,
+            unexpected_prod: at.unexpected,
+            expected_prod: at.expected,
+            receive_head: at.receive,
+            ..Self::new(layout, w, r)?
+        };
+        side.publish_commands(at.command);
+        for (word, position) in [
+            (r0::UNEXPECTED_PROD, at.unexpected),
+            (r0::EXPECTED_PROD, at.expected),
+            (r0::RECEIVE_HEAD, at.receive),
+        ] {
+            side.r.word(word).store(position, Ordering::Release);
+        }
+        Ok(side)
     }
 
     /// The layout.
@@ -73,7 +96,7 @@ impl HomeSide {
             return None;
         }
         let mut entry = Entry::zeroed();
-        self.w.read(at, &mut entry.bytes).ok()?;
+        self.w.read(at, &mut entry.bytes[..Entry::LAP]).ok()?;
         self.command_cons = index.wrapping_add(1);
         Some(entry.command().map(|command| (index, command)))
     }
@@ -236,27 +259,6 @@ impl HomeSide {
         self.r
             .word(at + Entry::LAP)
             .store(lap(index, entries), Ordering::Release);
-    }
-
-    /// Demotion: asks the process to kick. The caller then looks at [`Self::command_waits`] once more.
-    pub fn ask_for_kick(&self) {
-        self.r.word(r0::KICK).store(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-    }
-
-    /// Promotion: commands are polled again, no kick is needed.
-    pub fn polled_again(&self) {
-        self.r.word(r0::KICK).store(0, Ordering::Relaxed);
-    }
-
-    /// Whether a sleeper armed itself since it was last woken, by the process's own word (where no kernel arms). The
-    /// caller has delivered its batch; this fences.
-    pub fn wake_needed(&mut self) -> bool {
-        fence(Ordering::SeqCst);
-        let armed = self.w.word(w0::ARMED).load(Ordering::Relaxed);
-        let moved = armed != self.armed_seen;
-        self.armed_seen = armed;
-        moved
     }
 
     /// Tells the process that its endpoint is closed, and why (a [`crate::control::Status`] as a number).

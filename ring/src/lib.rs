@@ -19,7 +19,7 @@
 //! What another party wrote is an allegation: it is copied once into private memory and checked, then used. No
 //! reference into shared memory leaves this crate. It refuses to know what a message means.
 
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", loom))]
 extern crate std;
 
 pub mod board_page;
@@ -27,6 +27,7 @@ pub mod call;
 #[cfg(feature = "std")]
 pub mod call_socket;
 pub mod control;
+#[cfg(not(loom))]
 mod copy;
 mod counter;
 #[cfg(feature = "std")]
@@ -37,9 +38,18 @@ mod kernel;
 mod layout;
 #[cfg(feature = "std")]
 pub mod mapping;
+#[cfg(not(loom))]
+mod memory;
+#[cfg(loom)]
+#[path = "memory_loom.rs"]
 mod memory;
 mod message;
+#[cfg(loom)]
+pub mod model;
 mod process;
+mod seqlock;
+pub mod sleep;
+mod sync;
 
 pub use counter::Counter;
 pub use entry::{Entry, EntryError};
@@ -48,7 +58,7 @@ pub use kernel::EventWatch;
 pub use layout::{EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE};
 pub use memory::{Area, AreaError};
 pub use message::{Command, Destination, Event, Origin, RegionKey, Window};
-pub use process::ProcessSide;
+pub use process::{Positions, ProcessSide};
 
 /// Version of everything in this crate. Both sides compare it for equality before they share a page.
 pub const ABI_VERSION: u32 = 1;

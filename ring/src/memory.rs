@@ -1,9 +1,8 @@
 //! A piece of shared memory, and the checked ways to touch it.
 
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, AtomicU64};
-
 use crate::copy;
+use crate::sync::{AtomicU32, AtomicU64};
+use core::ptr::NonNull;
 
 /// A span of mapped memory that another party may change at any time. Cheap to copy; every access is checked.
 #[derive(Clone, Copy, Debug)]
@@ -18,13 +17,15 @@ unsafe impl Send for Area {}
 // SAFETY: see `Send`.
 unsafe impl Sync for Area {}
 
-/// An access outside of an [`Area`].
+/// An access outside of an [`Area`], or an area for words that does not start on a cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AreaError;
 
 impl core::fmt::Display for AreaError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("an access outside of the shared area")
+        f.write_str(
+            "an access outside of the shared area, or an area that does not start on a cache line",
+        )
     }
 }
 
@@ -35,7 +36,7 @@ impl Area {
     ///
     /// # Safety
     /// The bytes are mapped (readable, and writable if anything is to be written) for as long as this value or a copy
-    /// or part of it is used; `base` is 64-byte aligned when words are to be used; no Rust reference covers them.
+    /// or part of it is used; no Rust reference covers them.
     pub const unsafe fn new(base: NonNull<u8>, length: usize) -> Self {
         Self { base, length }
     }
@@ -66,6 +67,16 @@ impl Area {
         Ok(Self { base, length })
     }
 
+    /// The part `offset .. offset + length` for the use of words: it must start on a cache line.
+    pub(crate) fn line_part(&self, offset: usize, length: usize) -> Result<Self, AreaError> {
+        let part = self.part(offset, length)?;
+        if part.address().is_multiple_of(64) {
+            Ok(part)
+        } else {
+            Err(AreaError)
+        }
+    }
+
     /// Copies out of the area at `offset` into private memory. The bytes may change meanwhile: check the copy.
     pub fn read(&self, offset: usize, into: &mut [u8]) -> Result<(), AreaError> {
         let part = self.part(offset, into.len())?;
@@ -90,17 +101,17 @@ impl Area {
         Ok(())
     }
 
-    /// The 32-bit word at `offset`; `None` outside of the area or unaligned.
+    /// The 32-bit word at `offset`, a constant of the layout, in an area that came from [`Self::line_part`].
     pub(crate) fn word(&self, offset: usize) -> &AtomicU32 {
         assert!(
             offset.is_multiple_of(4) && offset + 4 <= self.length,
             "word offsets are constants of the layout"
         );
-        // SAFETY: in bounds and aligned (checked above, base alignment promised to `new`); atomics tolerate sharing.
+        // SAFETY: in bounds and aligned (checked above and by `line_part`); atomics tolerate sharing.
         unsafe { AtomicU32::from_ptr(self.base.as_ptr().add(offset).cast()) }
     }
 
-    /// The 64-bit word at `offset`.
+    /// The 64-bit word at `offset`; as for [`Self::word`].
     pub(crate) fn word64(&self, offset: usize) -> &AtomicU64 {
         assert!(
             offset.is_multiple_of(8) && offset + 8 <= self.length,

@@ -1,6 +1,6 @@
 //! The process's side of an endpoint: it writes commands and windows, reads events.
 
-use core::sync::atomic::{Ordering, fence};
+use crate::sync::{Ordering, fence};
 
 use crate::entry::{Entry, EntryError};
 use crate::layout::{EndpointLayout, GRANULE};
@@ -32,29 +32,65 @@ pub(crate) fn lap(index: u32, entries: u32) -> u32 {
     (index >> entries.trailing_zeros()).wrapping_add(1)
 }
 
+/// Where the queues of an endpoint stand; indices run freely and wrap at 2³².
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Positions {
+    /// Next command.
+    pub command: u32,
+    /// Next event of the unexpected queue.
+    pub unexpected: u32,
+    /// Next event of the expected queue.
+    pub expected: u32,
+    /// Next byte of the receive ring, a multiple of [`GRANULE`].
+    pub receive: u32,
+}
+
 /// The process's side of one endpoint. Not shared between threads: its owner locks.
 pub struct ProcessSide {
     layout: EndpointLayout,
-    w: Area,
-    r: Area,
+    pub(crate) w: Area,
+    pub(crate) r: Area,
     command_prod: u32,
     unexpected_cons: u32,
     expected_cons: u32,
 }
 
 impl ProcessSide {
-    /// Takes the two areas of a freshly opened endpoint. They must be at least as large as the layout says.
+    /// Takes the two areas of a freshly opened endpoint. They must be at least as large as the layout says and start
+    /// on a cache line.
     pub fn new(layout: EndpointLayout, w: Area, r: Area) -> Result<Self, AreaError> {
-        w.part(0, layout.w_size())?;
-        r.part(0, layout.r_size())?;
         Ok(Self {
             layout,
-            w,
-            r,
+            w: w.line_part(0, layout.w_size())?,
+            r: r.line_part(0, layout.r_size())?,
             command_prod: 0,
             unexpected_cons: 0,
             expected_cons: 0,
         })
+    }
+
+    /// Takes the areas of an endpoint whose queues are empty, but not at the start: both sides begin at the same
+    /// positions.
+    pub fn resume(
+        layout: EndpointLayout,
+        w: Area,
+        r: Area,
+        at: &Positions,
+    ) -> Result<Self, AreaError> {
+        let side = Self {
+            command_prod: at.command,
+            unexpected_cons: at.unexpected,
+            expected_cons: at.expected,
+            ..Self::new(layout, w, r)?
+        };
+        side.w
+            .word(w0::COMMAND_PROD)
+            .store(at.command, Ordering::Relaxed);
+        side.w
+            .word(w0::RECEIVE_TAIL)
+            .store(at.receive, Ordering::Relaxed);
+        side.publish_consumed();
+        Ok(side)
     }
 
     /// The layout.
@@ -104,12 +140,6 @@ impl ProcessSide {
         true
     }
 
-    /// Whether the home has gone to sleep and must be kicked, asked once after a batch of posts.
-    pub fn kick_needed(&self) -> bool {
-        fence(Ordering::SeqCst);
-        self.r.word(r0::KICK).load(Ordering::Relaxed) != 0
-    }
-
     /// Copies bytes into the transmit area.
     pub fn write_transmit(&self, offset: u32, bytes: &[u8]) -> Result<(), AreaError> {
         self.transmit_area()?.write(offset as usize, bytes)
@@ -132,6 +162,7 @@ impl ProcessSide {
         let at = EndpointLayout::WINDOWS + usize::from(id) * EndpointLayout::WINDOW_SIZE;
         let (low, high) = window.pack();
         self.w.word64(at).store(0, Ordering::Relaxed);
+        // Whoever reads the new second word sees the first one unbound, or newer.
         fence(Ordering::Release);
         self.w.word64(at + 8).store(high, Ordering::Relaxed);
         self.w.word64(at).store(low, Ordering::Release);
@@ -165,7 +196,7 @@ impl ProcessSide {
             return None;
         }
         let mut entry = Entry::zeroed();
-        self.r.read(at, &mut entry.bytes).ok()?;
+        self.r.read(at, &mut entry.bytes[..Entry::LAP]).ok()?;
         Some(entry)
     }
 
@@ -211,17 +242,6 @@ impl ProcessSide {
     /// The consumer positions that a sleeper passes to its kernel, which compares them with the producers'.
     pub fn consumed(&self) -> (u32, u32) {
         (self.unexpected_cons, self.expected_cons)
-    }
-
-    /// Announces sleep where no kernel does it (a process of `omxd`). The order is: arm, look for events once more
-    /// (none), sleep.
-    pub fn arm(&self) {
-        let armed = self.w.word(w0::ARMED);
-        armed.store(
-            armed.load(Ordering::Relaxed).wrapping_add(1),
-            Ordering::Relaxed,
-        );
-        fence(Ordering::SeqCst);
     }
 }
 

@@ -1,0 +1,48 @@
+//! An endpoint's memory for loom: the words of a few entries, instead of megabytes.
+
+pub use crate::memory::ModelMemory;
+pub use crate::seqlock::{read as seqlock_read, write as seqlock_write};
+
+use crate::control::ArmedCounters;
+use crate::layout::EndpointLayout;
+use crate::process::{r0, w0};
+use crate::{Area, Entry};
+
+/// The W area with these slots of the command queue and window 0.
+pub fn w_memory(layout: &EndpointLayout, commands: &[usize]) -> ModelMemory {
+    let memory = ModelMemory::default()
+        .words([w0::COMMAND_PROD, w0::UNEXPECTED_CONS, w0::EXPECTED_CONS])
+        .words([w0::RECEIVE_TAIL, w0::ARMED])
+        .words64([EndpointLayout::WINDOWS, EndpointLayout::WINDOWS + 8]);
+    commands.iter().fold(memory, |memory, slot| {
+        let data = layout.command_data() + slot * EndpointLayout::COMMAND_DATA_SIZE;
+        entry(memory, EndpointLayout::COMMANDS + slot * Entry::SIZE).plain(data, 8)
+    })
+}
+
+/// The R area with these slots of the unexpected queue and the first granules of the receive ring.
+pub fn r_memory(layout: &EndpointLayout, unexpected: &[usize], granules: usize) -> ModelMemory {
+    let memory = ModelMemory::default()
+        .words([r0::KICK, r0::COMMAND_CONS, r0::SENT, r0::STATUS])
+        .words([r0::UNEXPECTED_PROD, r0::EXPECTED_PROD, r0::RECEIVE_HEAD]);
+    let memory = (0..granules).fold(memory, |memory, i| {
+        memory.plain(layout.receive() + i * crate::GRANULE as usize, 4)
+    });
+    unexpected.iter().fold(memory, |memory, slot| {
+        entry(memory, EndpointLayout::UNEXPECTED + slot * Entry::SIZE)
+    })
+}
+
+fn entry(memory: ModelMemory, at: usize) -> ModelMemory {
+    memory.plain(at, Entry::LAP).words([at + Entry::LAP])
+}
+
+/// Page D2 with the counter of endpoint 0.
+///
+/// # Safety
+/// As for [`Area::of_model`].
+pub unsafe fn armed_counters(memory: &ModelMemory) -> ArmedCounters {
+    // SAFETY: promised by the caller.
+    let page = unsafe { Area::of_model(memory, crate::PAGE_SIZE) };
+    ArmedCounters::new(page).expect("a whole page")
+}
