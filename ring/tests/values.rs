@@ -1,0 +1,402 @@
+//! Values keep their meaning on their way through shared memory, and no bytes are too strange to be looked at.
+#![cfg(not(loom))]
+
+mod common;
+
+use common::{Endpoint, Pages};
+use mx_ring::board_page::{BoardDescription, BoardPages, PAGES, PeerDescription};
+use mx_ring::call::{Call, Reply, Request};
+use mx_ring::control::{self, HomeControl, ModuleControl};
+use mx_ring::{Command, Destination, Event, Geometry, Origin, Positions, RegionKey, Window};
+use proptest::prelude::*;
+
+prop_compose! {
+    fn destination()(peer: u16, endpoint: u8, session: u32) -> Destination {
+        Destination { peer, endpoint, session }
+    }
+}
+prop_compose! {
+    fn origin()(peer: u16, endpoint: u8, local: bool) -> Origin {
+        Origin { peer, endpoint, local }
+    }
+}
+prop_compose! {
+    fn region()(slot: u16, generation: u16) -> RegionKey {
+        RegionKey { slot, generation }
+    }
+}
+prop_compose! {
+    fn geometry()(commands: u32, unexpected: u32, expected: u32, transmit: u32, receive: u32) -> Geometry {
+        Geometry { commands, unexpected, expected, transmit, receive }
+    }
+}
+
+prop_compose! {
+    /// Numbers for the fields that most messages have.
+    fn numbers()(seq: u16, ack: u16, match_info: u64, word: u32, a: u8, b: u8, half: u16, other: u32)
+        -> (u16, u16, u64, u32, u8, u8, u16, u32)
+    {
+        (seq, ack, match_info, word, a, b, half, other)
+    }
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    (0..10, destination(), region(), numbers(), any::<[u8; 32]>()).prop_map(
+        |(kind, to, region, (seq, ack, match_info, word, a, b, half, other), data)| match kind {
+            0 => Command::Tiny {
+                to,
+                seq,
+                ack,
+                match_info,
+                length: a % 33,
+                data,
+            },
+            1 => Command::Small {
+                to,
+                seq,
+                ack,
+                match_info,
+                length: a % 129,
+            },
+            2 => Command::Medium {
+                to,
+                seq,
+                ack,
+                match_info,
+                total: word,
+                fragment: a,
+                length: half,
+                offset: other,
+            },
+            3 => Command::Rendezvous {
+                to,
+                seq,
+                ack,
+                match_info,
+                total: word,
+                window: a,
+                window_seqnum: b,
+            },
+            4 => Command::Notify {
+                to,
+                seq,
+                ack,
+                transferred: word,
+                window: a,
+                window_seqnum: b,
+            },
+            5 => Command::ConnectRequest {
+                peer: to.peer,
+                endpoint: to.endpoint,
+                key: word,
+                next_expected: seq,
+                connect_seqnum: a,
+            },
+            6 => Command::ConnectReply {
+                peer: to.peer,
+                endpoint: to.endpoint,
+                requester_session: word,
+                next_expected: seq,
+                connect_seqnum: a,
+                status: b,
+            },
+            7 => Command::Ack {
+                to,
+                ack,
+                ack_number: word,
+            },
+            8 => Command::Pull {
+                to,
+                region,
+                offset: other,
+                length: word,
+                window: a,
+                window_seqnum: b,
+                window_offset: half,
+                cookie: match_info as u32,
+            },
+            _ => Command::AbortPull { cookie: word },
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    (0..10, origin(), numbers(), any::<[u8; 32]>()).prop_map(
+        |(kind, from, (seq, ack, match_info, word, a, b, half, other), data)| match kind {
+            0 => Event::Tiny {
+                from,
+                seq,
+                ack,
+                match_info,
+                length: a % 33,
+                data,
+            },
+            1 => Event::Small {
+                from,
+                seq,
+                ack,
+                match_info,
+                length: a % 129,
+                position: other,
+            },
+            2 => Event::Medium {
+                from,
+                seq,
+                ack,
+                match_info,
+                total: word,
+                fragment: a,
+                length: half,
+                position: other,
+            },
+            3 => Event::Rendezvous {
+                from,
+                seq,
+                ack,
+                match_info,
+                total: word,
+                window: a,
+                window_seqnum: b,
+                window_offset: half,
+            },
+            4 => Event::Notify {
+                from,
+                seq,
+                ack,
+                transferred: word,
+                window: a,
+                window_seqnum: b,
+            },
+            5 => Event::ConnectRequest {
+                from,
+                session: other,
+                key: word,
+                next_expected: seq,
+                connect_seqnum: a,
+            },
+            6 => Event::ConnectReply {
+                from,
+                requester_session: other,
+                session: word,
+                next_expected: seq,
+                connect_seqnum: a,
+                status: b,
+            },
+            7 => Event::Ack {
+                from,
+                ack,
+                ack_number: word,
+            },
+            8 => Event::Nack { from, seq, code: a },
+            _ => Event::PullDone {
+                cookie: other,
+                status: a,
+                transferred: word,
+            },
+        },
+    )
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    (0..10, geometry(), region(), numbers(), any::<bool>()).prop_map(
+        |(kind, geometry, region, (_, _, long, word, _, _, _, other), flag)| match kind {
+            0 => Request::Hello { version: word },
+            1 => Request::AttachBoard { board: word },
+            2 => Request::OpenEndpoint {
+                board: word,
+                endpoint: other,
+                geometry,
+            },
+            3 => Request::Register {
+                address: long,
+                length: word,
+                writable: flag,
+            },
+            4 => Request::Deregister { region },
+            5 => Request::Wait {
+                unexpected: word,
+                expected: other,
+                deadline: long,
+                kick: flag,
+            },
+            6 => Request::Kick,
+            7 => Request::Wakeup,
+            8 => Request::Statistics,
+            _ => Request::EndpointInfo {
+                board: word,
+                endpoint: other,
+            },
+        },
+    )
+}
+
+fn control_request() -> impl Strategy<Value = control::Request> {
+    (0..5, geometry(), region(), numbers(), any::<bool>()).prop_map(
+        |(kind, geometry, region, (_, _, _, word, endpoint, _, offset, other), writable)| match kind
+        {
+            0 => control::Request::OpenEndpoint {
+                endpoint,
+                session: word,
+                geometry,
+            },
+            1 => control::Request::CloseEndpoint { endpoint },
+            2 => control::Request::Register {
+                endpoint,
+                region,
+                writable,
+                offset,
+                length: word,
+                first_page: other,
+                pages: word,
+                staging: other,
+            },
+            3 => control::Request::Deregister { endpoint, region },
+            _ => control::Request::Adopted,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_command_is_taken_as_it_was_posted(command in command()) {
+        let mut endpoint = Endpoint::at(Positions::default());
+        prop_assert!(endpoint.process.post(&command, &[]));
+        prop_assert_eq!(endpoint.home.next_command(), Some(Ok((0, command))));
+        prop_assert_eq!(endpoint.home.next_command(), None);
+    }
+
+    #[test]
+    fn an_event_is_read_as_it_was_delivered(event in event()) {
+        let mut endpoint = Endpoint::at(Positions::default());
+        endpoint.home.deliver(&event).unwrap();
+        endpoint.home.deliver_expected(&event).unwrap();
+        prop_assert_eq!(endpoint.process.next_unexpected(), Some(Ok(event)));
+        prop_assert_eq!(endpoint.process.next_expected(), Some(Ok(event)));
+        prop_assert_eq!(endpoint.process.next_unexpected(), None);
+    }
+
+    /// Byte 0 is the kind: low numbers, so that most are known.
+    #[test]
+    fn any_bytes_are_a_command_or_refused_and_mean_the_same_again(mut bytes: [u8; 60], kind in 0x10_u8..0x24) {
+        bytes[0] = kind;
+        let mut endpoint = Endpoint::at(Positions::default());
+        endpoint.process.post(&Command::AbortPull { cookie: 0 }, &[]);
+        endpoint.w.write(2 * 4096, &bytes).unwrap();
+        if let Some(Ok((_, command))) = endpoint.home.next_command() {
+            prop_assert!(endpoint.process.post(&command, &[]));
+            prop_assert_eq!(endpoint.home.next_command(), Some(Ok((1, command))));
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_an_event_or_refused_and_mean_the_same_again(mut bytes: [u8; 60], kind in 0x10_u8..0x24) {
+        bytes[0] = kind;
+        let mut endpoint = Endpoint::at(Positions::default());
+        endpoint.home.deliver(&Event::PullDone { cookie: 0, status: 0, transferred: 0 }).unwrap();
+        endpoint.r.write(4096, &bytes).unwrap();
+        if let Some(Ok(event)) = endpoint.process.next_unexpected() {
+            endpoint.home.deliver(&event).unwrap();
+            prop_assert_eq!(endpoint.process.next_unexpected(), Some(Ok(event)));
+        }
+    }
+
+    #[test]
+    fn a_call_means_the_same_on_the_other_side(request in request()) {
+        let call = Call::from_bytes(&request.encode().to_bytes());
+        prop_assert_eq!(Request::decode(&call), Ok(request));
+    }
+
+    #[test]
+    fn any_call_is_decoded_or_refused_and_means_the_same_again(kind in 0_u32..13, words: [u64; 15]) {
+        let call = Call { kind, error: 0, words };
+        match Request::decode(&call) {
+            Ok(request) => prop_assert_eq!(Request::decode(&request.encode()), Ok(request)),
+            Err(unknown) => prop_assert_eq!(unknown.0, kind),
+        }
+        let reply = Reply::decode(&call);
+        prop_assert_eq!(Reply::decode(&reply.encode(kind)), reply);
+    }
+
+    #[test]
+    fn a_window_is_found_as_it_was_bound(id: u8, region in region(), seqnum: u8, offset: u32, length: u32) {
+        let endpoint = Endpoint::at(Positions::default());
+        let window = Window { region, seqnum, offset, length };
+        endpoint.process.bind_window(id, &window);
+        prop_assert_eq!(endpoint.home.window(id), Some(window));
+        prop_assert_eq!(endpoint.home.window(id.wrapping_add(1)), None);
+        endpoint.process.unbind_window(id);
+        prop_assert_eq!(endpoint.home.window(id), None);
+    }
+
+    #[test]
+    fn a_control_request_is_taken_as_it_was_posted(requests in prop::collection::vec((any::<u32>(), control_request()), 1..16)) {
+        let mut pages = [Pages::new(4096), Pages::new(4096)];
+        let [d0, d1] = [pages[0].area(), pages[1].area()];
+        let refs = core::array::from_fn(|i| i as u32 * 7);
+        let mut module = ModuleControl::format(d0, d1, &refs).unwrap();
+        prop_assert_eq!(HomeControl::references(&d0), Ok(refs));
+        let mut home = HomeControl::new(d0, d1).unwrap();
+        for (id, request) in &requests {
+            prop_assert!(module.post(*id, request));
+        }
+        for (id, request) in &requests {
+            prop_assert_eq!(home.next_request(), Some(Ok((*id, *request))));
+        }
+        prop_assert_eq!(home.next_request(), None);
+    }
+
+    #[test]
+    fn a_control_page_of_any_bytes_is_survived(seed: u64, rounds in 1..100) {
+        let mut pages = [Pages::new(4096), Pages::new(4096)];
+        let [d0, d1] = [pages[0].area(), pages[1].area()];
+        let mut home = HomeControl::new(d0, d1).unwrap();
+        let mut module = ModuleControl::format(d0, d1, &[0; 17]).unwrap();
+        let noise = common::noise(seed, 4096);
+        d0.write(0, &noise).unwrap();
+        d1.write(0, &noise).unwrap();
+        let _ = HomeControl::references(&d0);
+        for _ in 0..rounds {
+            let _ = home.next_request();
+            let _ = module.next_response();
+        }
+    }
+
+    #[test]
+    fn board_and_peers_are_read_as_they_were_written(
+        generation: u32, flags: [bool; 4], numbers: [u16; 4], mac: [u8; 6], index in 0_u16..256, name: [u8; 16],
+    ) {
+        let mut memory = Pages::new(PAGES * 4096);
+        let pages = BoardPages::new(memory.area()).unwrap();
+        prop_assert_eq!(pages.version(), None);
+        pages.format();
+        prop_assert_eq!(pages.version(), Some(mx_ring::ABI_VERSION));
+        let mut hostname = [0; 80];
+        hostname[..16].copy_from_slice(&name);
+        let board = BoardDescription {
+            generation,
+            mx_wire: flags[0],
+            mtu: numbers[0],
+            medium_fragment: numbers[1],
+            link_up: flags[1],
+            peers_configured: flags[2],
+            peers_full: flags[3],
+            endpoint_max: numbers[2],
+            peer_count: numbers[3],
+            mac,
+            hostname,
+            interface: name,
+            driver: name,
+        };
+        pages.set_board(&board);
+        prop_assert_eq!(pages.board(), Some(board));
+        let peer = PeerDescription { mac, local: flags[0], hostname };
+        prop_assert_eq!(pages.peer(index), None);
+        pages.set_peer(index, &peer);
+        prop_assert_eq!(pages.peer(index), Some(peer));
+        prop_assert_eq!(pages.board(), Some(board));
+        pages.set_peer(256 + index, &peer);
+        prop_assert_eq!(pages.peer(256 + index), None);
+    }
+}
