@@ -140,56 +140,56 @@ impl<'a> Frame<'a> {
                 length: bytes.len(),
             });
         };
-        let destination = MacAddress(ethernet.destination);
-        let source = MacAddress(ethernet.source);
-        check::addresses(kind, destination, source)?;
-        let (packet, payload) = packet(format, kind, body)?;
         let index = ethernet.sender_index.get();
-        Ok(Self {
-            destination,
-            source,
+        let frame = Envelope {
+            destination: MacAddress(ethernet.destination),
+            source: MacAddress(ethernet.source),
             sender_index: (index != layout::NO_INDEX).then_some(index),
-            packet,
-            payload,
-        })
+        };
+        check::addresses(kind, frame.destination, frame.source)?;
+        match kind {
+            kind::TINY => message(frame, body, kind, Packet::Tiny),
+            kind::SMALL => message(frame, body, kind, Packet::Small),
+            kind::MEDIUM => medium(frame, format, body),
+            kind::PULL_REPLY => pull_reply(frame, format, body),
+            kind::PULL => match format.mode() {
+                Mode::Native => native_pull(frame, body),
+                Mode::MxWire => mx_wire_pull(frame, body),
+            },
+            kind::TRUC => truc(frame, body),
+            kind::RNDV => rendezvous(frame, body),
+            kind::NOTIFY => notify(frame, body),
+            kind::CONNECT => connect(frame, body),
+            kind::NACK_LIB => nack_lib(frame, body),
+            kind::NACK_MCP => nack_mcp(frame, body),
+            kind::HOST_QUERY => host_query(frame, body),
+            kind::HOST_REPLY => host_reply(frame, body),
+            kind::RAW => raw(frame, body),
+            kind::MAPPER_NIC_REPLY | kind::ETHERNET_UNICAST..=kind::ETHERNET_NATIVE => {
+                Err(ParseError::InvalidType(kind))
+            }
+            _ => Err(ParseError::UnknownType(kind)),
+        }
     }
 }
 
-/// Reads body and payload.
-#[inline]
-fn packet<'a>(format: &Format, kind: u8, body: &'a [u8]) -> Result<(Packet, &'a [u8]), ParseError> {
-    match kind {
-        kind::TINY => {
-            let (message, data) = message(body, kind)?;
-            Ok((Packet::Tiny(message), data))
-        }
-        kind::SMALL => {
-            let (message, data) = message(body, kind)?;
-            Ok((Packet::Small(message), data))
-        }
-        kind::MEDIUM => medium(format, body),
-        kind::PULL_REPLY => pull_reply(format, body),
-        kind::PULL => match format.mode() {
-            Mode::Native => native_pull(body),
-            Mode::MxWire => mx_wire_pull(body),
-        },
-        kind::TRUC => truc(body),
-        kind::RNDV => rendezvous(body),
-        kind::NOTIFY => notify(body),
-        kind::CONNECT => connect(body),
-        kind::NACK_LIB => nack_lib(body),
-        kind::NACK_MCP => nack_mcp(body),
-        kind::HOST_QUERY => host_query(body),
-        kind::HOST_REPLY => host_reply(body),
-        kind::RAW => {
-            let payload = body.get(1..).unwrap_or_default();
-            check::raw(payload.len())?;
-            Ok((Packet::Raw, payload))
-        }
-        kind::MAPPER_NIC_REPLY | kind::ETHERNET_UNICAST..=kind::ETHERNET_NATIVE => {
-            Err(ParseError::InvalidType(kind))
-        }
-        _ => Err(ParseError::UnknownType(kind)),
+/// A frame without its body: what is read first, so that each type can put the whole where the caller wants it.
+struct Envelope {
+    destination: MacAddress,
+    source: MacAddress,
+    sender_index: Option<u16>,
+}
+
+impl Envelope {
+    #[inline]
+    fn of(self, packet: Packet, payload: &[u8]) -> Result<Frame<'_>, ParseError> {
+        Ok(Frame {
+            destination: self.destination,
+            source: self.source,
+            sender_index: self.sender_index,
+            packet,
+            payload,
+        })
     }
 }
 
@@ -214,26 +214,34 @@ fn announced(rest: &[u8], length: usize) -> Result<&[u8], ParseError> {
     })
 }
 
+/// TINY or SMALL.
 #[inline]
-fn message(body: &[u8], kind: u8) -> Result<(Message, &[u8]), ParseError> {
+fn message(
+    frame: Envelope,
+    body: &[u8],
+    kind: u8,
+    packet: impl FnOnce(Message) -> Packet,
+) -> Result<Frame<'_>, ParseError> {
     let (h, rest): (&layout::Message, _) = split(body, layout::ETHERNET)?;
+    let length = h.data_length.get();
+    check::message(kind, length)?;
+    let data = announced(rest, usize::from(length))?;
     let message = Message {
         ends: Ends {
             destination: h.destination,
             source: h.source,
         },
-        length: h.data_length.get(),
+        length,
         seq: h.seq.get(),
         ack: h.ack.get(),
         match_info: h.match_info.get(),
         session: h.session.get(),
     };
-    check::message(kind, message.length)?;
-    Ok((message, announced(rest, usize::from(message.length))?))
+    frame.of(packet(message), data)
 }
 
 #[inline]
-fn medium<'a>(format: &Format, body: &'a [u8]) -> Result<(Packet, &'a [u8]), ParseError> {
+fn medium<'a>(frame: Envelope, format: &Format, body: &'a [u8]) -> Result<Frame<'a>, ParseError> {
     let (h, rest): (&layout::Medium, _) = split(body, layout::ETHERNET)?;
     let [a, b, c, d] = h.total;
     let total = match format.mode() {
@@ -258,11 +266,11 @@ fn medium<'a>(format: &Format, body: &'a [u8]) -> Result<(Packet, &'a [u8]), Par
     };
     check::medium(format, &medium)?;
     let payload = announced(rest, usize::from(medium.length))?;
-    Ok((Packet::Medium(medium), payload))
+    frame.of(Packet::Medium(medium), payload)
 }
 
 #[inline]
-fn rendezvous(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn rendezvous(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, _): (&layout::Rendezvous, _) = split(body, layout::ETHERNET)?;
     let length = h.message.data_length.get();
     if length < layout::RENDEZVOUS_DATA {
@@ -285,11 +293,11 @@ fn rendezvous(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
         window_seqnum: h.window_seqnum,
         window_offset: h.window_offset.get(),
     };
-    Ok((Packet::Rendezvous(rendezvous), &[]))
+    frame.of(Packet::Rendezvous(rendezvous), &[])
 }
 
 #[inline]
-fn native_pull(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn native_pull(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, _): (&layout::NativePull, _) = split(body, layout::ETHERNET)?;
     let pull = Pull {
         ends: Ends {
@@ -307,11 +315,11 @@ fn native_pull(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
         block_length: h.block_length.get(),
         frame_index: h.frame_index.get(),
     };
-    Ok((Packet::Pull(pull), &[]))
+    frame.of(Packet::Pull(pull), &[])
 }
 
 #[inline]
-fn mx_wire_pull(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn mx_wire_pull(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, _): (&layout::MxWirePull, _) = split(body, layout::ETHERNET)?;
     let pull = Pull {
         ends: Ends {
@@ -329,11 +337,15 @@ fn mx_wire_pull(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
         block_length: u32::from(h.block_length.get()),
         frame_index: h.frame_index.get(),
     };
-    Ok((Packet::Pull(pull), &[]))
+    frame.of(Packet::Pull(pull), &[])
 }
 
 #[inline]
-fn pull_reply<'a>(format: &Format, body: &'a [u8]) -> Result<(Packet, &'a [u8]), ParseError> {
+fn pull_reply<'a>(
+    frame: Envelope,
+    format: &Format,
+    body: &'a [u8],
+) -> Result<Frame<'a>, ParseError> {
     let (h, rest): (&layout::PullReply, _) = split(body, layout::ETHERNET)?;
     let reply = PullReply {
         frame_seqnum: h.frame_seqnum,
@@ -344,11 +356,11 @@ fn pull_reply<'a>(format: &Format, body: &'a [u8]) -> Result<(Packet, &'a [u8]),
     };
     check::pull_reply(format, reply.length)?;
     let payload = announced(rest, usize::from(reply.length))?;
-    Ok((Packet::PullReply(reply), payload))
+    frame.of(Packet::PullReply(reply), payload)
 }
 
 #[inline]
-fn notify(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn notify(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, _): (&layout::Notify, _) = split(body, layout::ETHERNET)?;
     let notify = Notify {
         ends: Ends {
@@ -362,11 +374,11 @@ fn notify(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
         seq: h.seq.get(),
         ack: h.ack.get(),
     };
-    Ok((Packet::Notify(notify), &[]))
+    frame.of(Packet::Notify(notify), &[])
 }
 
 #[inline]
-fn truc(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn truc(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, _): (&layout::Truc, _) = split(body, layout::ETHERNET)?;
     control_data(kind::TRUC, h.data_length)?;
     if h.subtype != layout::TRUC_ACK {
@@ -388,10 +400,10 @@ fn truc(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
         ack: h.ack.get(),
         ack_number: h.ack_number.get(),
     };
-    Ok((Packet::LibAck(ack), &[]))
+    frame.of(Packet::LibAck(ack), &[])
 }
 
-fn connect(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn connect(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, _): (&layout::Connect, _) = split(body, layout::ETHERNET)?;
     control_data(kind::CONNECT, h.data_length)?;
     let ends = Ends {
@@ -418,7 +430,7 @@ fn connect(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
         }),
         other => return Err(ParseError::ConnectKind(other)),
     };
-    Ok((Packet::Connect(connect), &[]))
+    frame.of(Packet::Connect(connect), &[])
 }
 
 /// The data length of CONNECT and TRUC: more than needed is allowed, and ignored.
@@ -432,7 +444,7 @@ fn control_data(kind: u8, length: u8) -> Result<(), ParseError> {
     Ok(())
 }
 
-fn nack_lib(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn nack_lib(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, _): (&layout::NackLib, _) = split(body, layout::ETHERNET)?;
     let nack = NackLib {
         ends: Ends {
@@ -442,10 +454,10 @@ fn nack_lib(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
         code: h.code.clamp(1, NackLib::LAST_CODE),
         seq: h.seq.get(),
     };
-    Ok((Packet::NackLib(nack), &[]))
+    frame.of(Packet::NackLib(nack), &[])
 }
 
-fn nack_mcp(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn nack_mcp(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, _): (&layout::NackMcp, _) = split(body, layout::ETHERNET)?;
     let nack = NackMcp {
         source: h.source,
@@ -453,19 +465,19 @@ fn nack_mcp(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
         handle: h.handle.get(),
         magic: h.magic.get(),
     };
-    Ok((Packet::NackMcp(nack), &[]))
+    frame.of(Packet::NackMcp(nack), &[])
 }
 
-fn host_query(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn host_query(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, _): (&layout::Host, _) = split(body, layout::ETHERNET)?;
     let query = HostQuery {
         sender_index: h.sender_index.get(),
         magic: h.magic.get(),
     };
-    Ok((Packet::HostQuery(query), &[]))
+    frame.of(Packet::HostQuery(query), &[])
 }
 
-fn host_reply(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
+fn host_reply(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
     let (h, rest): (&layout::Host, _) = split(body, layout::ETHERNET)?;
     let reply = HostReply {
         sender_index: h.sender_index.get(),
@@ -478,5 +490,11 @@ fn host_reply(body: &[u8]) -> Result<(Packet, &[u8]), ParseError> {
         [name @ .., _] => name,
         [] => &[],
     };
-    Ok((Packet::HostReply(reply), name))
+    frame.of(Packet::HostReply(reply), name)
+}
+
+fn raw(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
+    let payload = body.get(1..).unwrap_or_default();
+    check::raw(payload.len())?;
+    frame.of(Packet::Raw, payload)
 }
