@@ -5,8 +5,6 @@
 extern crate alloc;
 
 #[cfg(target_os = "none")]
-mod card;
-#[cfg(target_os = "none")]
 mod run;
 #[cfg(target_os = "none")]
 pub use run::run;

@@ -1,6 +1,5 @@
 //! From the first line of the log to the end.
 
-use mx_nic::Nic;
 use xen_pv_boot::shutdown::{End, shutdown};
 use xen_pv_boot::{Machine, event};
 
@@ -15,7 +14,6 @@ pub fn run(mut machine: Machine) -> ! {
     if let Err(error) = store.watch("control/shutdown", "shutdown") {
         log::error!("cannot watch for shutdown requests: {error}");
     }
-    let mut card = crate::card::find(store, &mut machine.grants);
     loop {
         while let Some(event) = store.next_event() {
             log::debug!("{event:?}");
@@ -30,11 +28,6 @@ pub fn run(mut machine: Machine) -> ! {
                 shutdown(end);
             }
         }
-        let interrupt = card.as_ref().and_then(|card| card.interrupt.as_ref());
-        event::wait([store.channel()].into_iter().chain(interrupt), None);
-        if let Some(card) = &mut card {
-            let received = card.nic.receive(32, &mut |_| {});
-            log::debug!("frames: {received:?}");
-        }
+        event::wait([store.channel()], None);
     }
 }
