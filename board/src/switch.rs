@@ -92,7 +92,7 @@ impl Switch {
     }
 
     /// Adds a board. It and the boards that are there become each other's peers, by name, without asking. A deaf board
-    /// drops all that it receives and does not beacon, until [`Self::adopted`].
+    /// drops all that it receives and does not beacon, until [`Self::set_deaf`].
     pub fn add_board<P: Ports>(
         &mut self,
         now: Instant,
@@ -137,12 +137,12 @@ impl Switch {
         Ok(id)
     }
 
-    /// The board may answer the network from now on, and makes itself known.
-    pub fn adopted(&mut self, now: Instant, id: BoardId) {
+    /// Makes a board deaf, or lets it hear. A board that hears again makes itself known.
+    pub fn set_deaf(&mut self, now: Instant, id: BoardId, deaf: bool) {
         if let Some(board) = self.board_mut(id)
-            && board.deaf
+            && board.deaf != deaf
         {
-            board.deaf = false;
+            board.deaf = deaf;
             let serial = board.discovery.serial();
             board.discovery = Discovery::new(now, serial);
         }

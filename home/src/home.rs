@@ -1,15 +1,27 @@
-//! The home: boards, their endpoints and regions, and the turn that serves them.
+//! The home: boards, their endpoints and regions, and how they come and go.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 
-use mx_board::{Blame, BoardId, Counters, EndpointKey, HostName, Instant};
-use mx_ring::board_page::BoardPages;
-use mx_ring::{Area, EntryError, HomeSide, RegionKey};
+use mx_board::{
+    AddBoardError, BoardId, Counters, EndpointError, EndpointKey, Full, HostName, Instant,
+    Settings, Switch,
+};
+use mx_ring::board_page::{BoardPages, PEERS};
+use mx_ring::control::Status;
+use mx_ring::{Area, HomeSide, RegionKey};
 use mx_wire::{Format, MacAddress};
 
-use crate::link::{Link, Sleepers, Token};
+use crate::endpoint::{BoardSlot, Endpoint, Slots};
+use crate::error::{Misbehaviour, RegionError};
+use crate::flight::{CommandsInFlight, Reads};
+use crate::link::{Handed, Link, Payload, Token};
+use crate::region::RegionTable;
+use crate::wiring::{Outcome, Wiring};
+
+/// How long frames in flight may hold up a close or a deregistration before the transmit ring is to be reset.
+const QUIESCE: Duration = Duration::from_millis(200);
 
 /// What a home is told at its start.
 #[derive(Clone, Copy, Debug)]
@@ -30,45 +42,6 @@ pub struct HomeConfig {
     pub seed: u64,
 }
 
-/// Why a board was not added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AddBoardError {
-    /// A group address, or all zeros.
-    BadAddress(MacAddress),
-    /// Another board of this home has this address.
-    AddressInUse(MacAddress),
-    /// The home has as many boards as it can hold.
-    TooMany,
-}
-
-/// Why an endpoint was not opened or closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndpointError {
-    /// No such board.
-    NoBoard,
-    /// The index is beyond the board's limit.
-    BadIndex,
-    /// It is open, or still being given back.
-    Busy,
-    /// It is not open.
-    NotOpen,
-}
-
-/// Why a region was not registered or given back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RegionError {
-    /// The endpoint is not open.
-    NotOpen,
-    /// The slot is in use, or still being given back.
-    Busy,
-    /// The slot is beyond the limit of an endpoint.
-    BadSlot,
-    /// No such region.
-    NotFound,
-    /// The region is empty, longer than 4 GiB, or an inner part is no whole number of pages.
-    BadParts,
-}
-
 /// Something that was asked for, or had to be done, is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
@@ -82,40 +55,83 @@ pub enum Completion {
     Misbehaved(EndpointKey, Misbehaviour),
 }
 
-/// What a process wrote that cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Misbehaviour {
-    /// An entry of the command queue without a meaning.
-    Entry(EntryError),
-    /// A command that names memory outside of the endpoint's areas.
-    OutOfArea,
-    /// A consumer index that cannot be.
-    ImpossibleIndex,
-    /// A command that an honest library never gives.
-    Command(Blame),
-}
-
-/// How a turn went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Activity {
-    /// Something was done, or an endpoint is still polled: take another turn soon. If not, every endpoint has asked to
-    /// be kicked, and the owner may arm its card and sleep until a frame, a kick, or `deadline`.
-    pub busy: bool,
-    /// When the next timer is due, if there is one.
-    pub deadline: Option<Instant>,
+/// What waits for frames in flight, and since when.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    key: EndpointKey,
+    /// A region of the endpoint, or the endpoint itself.
+    region: Option<RegionKey>,
+    since: Instant,
 }
 
 /// Boards, endpoints, regions.
 ///
 /// Methods that may send take the [`Link`]; none of them blocks.
 pub struct Home {
-    config: HomeConfig,
+    pub(crate) config: HomeConfig,
+    pub(crate) switch: Switch,
+    pub(crate) slots: Slots,
+    pub(crate) outcome: Outcome,
+    pub(crate) link_up: bool,
+    /// The board whose commands are served first in the next turn.
+    pub(crate) cursor: u16,
+    /// When something was last done.
+    pub(crate) active_at: Instant,
+    /// Counters have changed since they were published.
+    pub(crate) counted: bool,
+    pub(crate) counters_due: Instant,
+    waiting: Vec<Waiting>,
+    completions: VecDeque<Completion>,
+    pub(crate) now: Instant,
+}
+
+/// Where nothing is sent: for the calls that only announce changes.
+struct NoLink;
+
+impl Link for NoLink {
+    fn transmit(&mut self, _: &[u8], _: Payload<'_>, _: Token) -> Result<Handed, Full> {
+        Err(Full)
+    }
 }
 
 impl Home {
     /// A home without boards.
     pub fn new(config: HomeConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            switch: Switch::new(Settings {
+                format: config.format,
+                endpoint_max: config.endpoint_max,
+                // Processes see no peers beyond their board's pages.
+                peer_max: PEERS as u16,
+                seed: config.seed,
+            }),
+            slots: Slots::default(),
+            outcome: Outcome::default(),
+            link_up: true,
+            cursor: 0,
+            active_at: Instant::default(),
+            counted: false,
+            counters_due: Instant::default(),
+            waiting: Vec::new(),
+            completions: VecDeque::new(),
+            now: Instant::default(),
+        }
+    }
+
+    /// Calls the engine with its ports.
+    pub(crate) fn engine<L: Link, R>(
+        &mut self,
+        link: &mut L,
+        call: impl FnOnce(&mut Switch, &mut Wiring<'_, L>) -> R,
+    ) -> R {
+        let mut wiring = Wiring {
+            now: self.now,
+            link,
+            slots: &mut self.slots,
+            outcome: &mut self.outcome,
+        };
+        call(&mut self.switch, &mut wiring)
     }
 
     /// Adds a board. `pages` (formatted, zeroed otherwise) is where its description, peers and counters are published.
@@ -129,18 +145,55 @@ impl Home {
         pages: BoardPages,
         adopted: bool,
     ) -> Result<BoardId, AddBoardError> {
-        unimplemented!()
+        self.now = now;
+        let id = self.engine(&mut NoLink, |switch, ports| {
+            switch.add_board(now, mac, name, !adopted, ports)
+        })?;
+        self.slots.set_board(id, Some(BoardSlot::new(pages)));
+        self.publish_changes();
+        Ok(id)
     }
 
     /// The guest has registered all its endpoints and regions: the board may answer the network.
     pub fn adopted(&mut self, now: Instant, board: BoardId) {
-        unimplemented!()
+        self.now = now;
+        self.switch.set_deaf(now, board, false);
+        self.describe(board);
     }
 
     /// Closes all endpoints of a board and removes it: [`Completion::EndpointClosed`] for each of them, then
     /// [`Completion::BoardRemoved`]. The board pages are not written after this call.
     pub fn remove_board(&mut self, board: BoardId) {
-        unimplemented!()
+        let Some(slot) = self.slots.board_mut(board) else {
+            return;
+        };
+        if slot.removing {
+            return;
+        }
+        slot.removing = true;
+        let open: Vec<u8> = slot.open().collect();
+        self.switch.set_deaf(self.now, board, true);
+        for endpoint in open {
+            self.close(EndpointKey { board, endpoint });
+        }
+        self.finish_removal(board);
+    }
+
+    /// Removes a board once its last endpoint is closed.
+    fn finish_removal(&mut self, board: BoardId) {
+        let done = self
+            .slots
+            .board(board)
+            .is_some_and(|slot| slot.removing && slot.open().next().is_none());
+        if !done {
+            return;
+        }
+        self.slots.set_board(board, None);
+        self.engine(&mut NoLink, |switch, ports| {
+            switch.remove_board(board, ports);
+        });
+        self.publish_changes();
+        self.completions.push_back(Completion::BoardRemoved(board));
     }
 
     /// Opens an endpoint over its mapped queues. The session is random, chosen by whoever opened it for the process.
@@ -151,12 +204,84 @@ impl Home {
         session: u32,
         side: HomeSide,
     ) -> Result<(), EndpointError> {
-        unimplemented!()
+        self.now = now;
+        let slot = self
+            .slots
+            .board_mut(endpoint.board)
+            .filter(|slot| !slot.removing)
+            .ok_or(EndpointError::NoBoard)?;
+        if slot.endpoint(endpoint.endpoint).is_some() {
+            return Err(EndpointError::Busy);
+        }
+        let geometry = side.layout().geometry();
+        self.switch
+            .open_endpoint(endpoint, session, geometry.expected)?;
+        slot.set_endpoint(
+            endpoint.endpoint,
+            Some(Endpoint {
+                side,
+                regions: RegionTable::default(),
+                commands: CommandsInFlight::new(geometry.commands),
+                in_flight: 0,
+                closing: false,
+                blamed: None,
+                polled: false,
+                active_at: now,
+                published: false,
+            }),
+        );
+        self.kicked(now, endpoint);
+        Ok(())
     }
 
     /// Closes an endpoint; [`Completion::EndpointClosed`] follows, when its areas and regions may be unmapped.
     pub fn close_endpoint(&mut self, endpoint: EndpointKey) -> Result<(), EndpointError> {
-        unimplemented!()
+        if self.slots.board(endpoint.board).is_none() {
+            return Err(EndpointError::NoBoard);
+        }
+        match self.slots.endpoint(endpoint) {
+            None => Err(EndpointError::NotOpen),
+            Some(open) if open.closing => Err(EndpointError::Busy),
+            Some(_) => {
+                self.close(endpoint);
+                Ok(())
+            }
+        }
+    }
+
+    fn close(&mut self, key: EndpointKey) {
+        let Some(endpoint) = self.slots.endpoint_mut(key).filter(|open| !open.closing) else {
+            return;
+        };
+        endpoint.closing = true;
+        // An endpoint that is open here is open there.
+        let _known = self.switch.close_endpoint(key);
+        if let Some(slot) = self.slots.board_mut(key.board) {
+            slot.polled.retain(|endpoint| *endpoint != key.endpoint);
+        }
+        self.waiting.retain(|waiting| waiting.key != key);
+        self.waiting.push(Waiting {
+            key,
+            region: None,
+            since: self.now,
+        });
+        self.quiesced(key, None);
+    }
+
+    /// Closes the endpoints whose process is to blame, and says why.
+    pub(crate) fn close_blamed(&mut self) {
+        while let Some(key) = self.outcome.blamed.pop() {
+            let Some(endpoint) = self.slots.endpoint_mut(key) else {
+                continue;
+            };
+            let Some(misbehaviour) = endpoint.blamed.filter(|_| !endpoint.closing) else {
+                continue;
+            };
+            endpoint.side.set_status(Status::Misbehaved as u32);
+            self.completions
+                .push_back(Completion::Misbehaved(key, misbehaviour));
+            self.close(key);
+        }
     }
 
     /// Makes mapped memory of a process known. All parts but the first and the last are whole pages.
@@ -167,7 +292,12 @@ impl Home {
         writable: bool,
         parts: Vec<Area>,
     ) -> Result<(), RegionError> {
-        unimplemented!()
+        self.slots
+            .endpoint_mut(endpoint)
+            .filter(|endpoint| !endpoint.closing)
+            .ok_or(RegionError::NotOpen)?
+            .regions
+            .register(region, writable, parts)
     }
 
     /// Bars a region from new use and ends pulls into it; [`Completion::RegionReleased`] follows, when it may be
@@ -177,57 +307,115 @@ impl Home {
         endpoint: EndpointKey,
         region: RegionKey,
     ) -> Result<(), RegionError> {
-        unimplemented!()
-    }
-
-    /// A frame came in. Group frames are for all boards, others for the board of their destination.
-    pub fn frame(&mut self, now: Instant, frame: &[u8], link: &mut impl Link) {
-        unimplemented!()
+        let known = self
+            .slots
+            .endpoint_mut(endpoint)
+            .filter(|endpoint| !endpoint.closing)
+            .ok_or(RegionError::NotOpen)?
+            .regions
+            .any_mut(region)
+            .ok_or(RegionError::NotFound)?;
+        if known.retiring {
+            return Err(RegionError::Busy);
+        }
+        known.retiring = true;
+        self.switch.deregister(endpoint, region);
+        self.waiting.push(Waiting {
+            key: endpoint,
+            region: Some(region),
+            since: self.now,
+        });
+        self.quiesced(endpoint, Some(region));
+        Ok(())
     }
 
     /// The link no longer reads the frame of this token.
     pub fn token_sent(&mut self, token: Token) {
-        unimplemented!()
+        let (key, region) = match token.reads() {
+            Reads::Nothing => return,
+            Reads::Command(key, _) => (key, None),
+            Reads::Region(key, region) => (key, Some(region)),
+        };
+        let Some(endpoint) = self.slots.endpoint_mut(key) else {
+            return;
+        };
+        endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
+        if let Reads::Command(_, index) = token.reads() {
+            endpoint.commands.end(index);
+            let sent = endpoint.commands.sent(endpoint.side.command_index());
+            endpoint.side.publish_commands(sent);
+        }
+        if let Some(region) = region.and_then(|region| endpoint.regions.any_mut(region)) {
+            region.in_flight = region.in_flight.saturating_sub(1);
+        }
+        self.quiesced(key, region);
+        self.quiesced(key, None);
     }
 
-    /// The doorbell of an endpoint rang, or its eventfd: poll it again.
-    pub fn kicked(&mut self, now: Instant, endpoint: EndpointKey) {
-        unimplemented!()
-    }
-
-    /// The link went up or down: tell the processes.
-    pub fn set_link_up(&mut self, up: bool) {
-        unimplemented!()
-    }
-
-    /// One bounded turn: commands, pull replies, local copies, timers, wakes, counters.
-    pub fn turn(
-        &mut self,
-        now: Instant,
-        link: &mut impl Link,
-        sleepers: &mut impl Sleepers,
-    ) -> Activity {
-        unimplemented!()
-    }
-
-    /// The next thing that is complete. To be asked after each turn until `None`.
-    pub fn next_completion(&mut self) -> Option<Completion> {
-        unimplemented!()
+    /// Completes what waited for frames in flight: the deregistration of a region, or the close of the endpoint.
+    fn quiesced(&mut self, key: EndpointKey, region: Option<RegionKey>) {
+        let Some(endpoint) = self.slots.endpoint_mut(key) else {
+            return;
+        };
+        match region {
+            Some(region) => {
+                let quiet = endpoint
+                    .regions
+                    .any_mut(region)
+                    .is_some_and(|known| known.retiring && known.in_flight == 0);
+                if !quiet || endpoint.closing {
+                    return;
+                }
+                endpoint.regions.remove(region);
+                self.completions
+                    .push_back(Completion::RegionReleased(key, region));
+            }
+            None => {
+                if !endpoint.closing || endpoint.in_flight > 0 {
+                    return;
+                }
+                if let Some(slot) = self.slots.board_mut(key.board) {
+                    slot.set_endpoint(key.endpoint, None);
+                }
+                self.completions.push_back(Completion::EndpointClosed(key));
+            }
+        }
+        self.waiting
+            .retain(|waiting| waiting.key != key || waiting.region != region);
+        if region.is_none() {
+            self.finish_removal(key.board);
+        }
     }
 
     /// Whether frames in flight have held up a close or a deregistration for 200 ms: the owner then resets its transmit
     /// ring and reports all tokens.
     pub fn overdue(&self, now: Instant) -> bool {
-        unimplemented!()
+        self.waiting
+            .iter()
+            .any(|waiting| now - waiting.since >= QUIESCE)
+    }
+
+    /// When [`Self::overdue`] may become true.
+    pub(crate) fn overdue_at(&self) -> Option<Instant> {
+        self.waiting
+            .iter()
+            .map(|waiting| waiting.since + QUIESCE)
+            .min()
+    }
+
+    /// The next thing that is complete. To be asked after each turn until `None`.
+    pub fn next_completion(&mut self) -> Option<Completion> {
+        self.completions.pop_front()
     }
 
     /// The address and name of a board.
     pub fn board(&self, board: BoardId) -> Option<(MacAddress, HostName)> {
-        unimplemented!()
+        let board = self.switch.board(board)?;
+        Some((board.mac(), *board.name()))
     }
 
     /// The counters of a board.
     pub fn counters(&self, board: BoardId) -> Option<&Counters> {
-        unimplemented!()
+        Some(self.switch.board(board)?.counters())
     }
 }

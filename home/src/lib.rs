@@ -7,13 +7,20 @@
 //! Neighbours: `mx-board` decides, `mx-ring` touches shared memory, the home's owner brings a [`Link`] to the wire and
 //! the [`Sleepers`] behind the endpoints. It refuses to know how memory got mapped, and what a card is.
 
-#![allow(unused_variables, dead_code)]
 extern crate alloc;
 
+mod endpoint;
+mod error;
+mod flight;
 mod home;
 mod link;
+mod publish;
+mod region;
+mod serve;
+mod wiring;
 
-pub use home::{
-    Activity, AddBoardError, Completion, EndpointError, Home, HomeConfig, Misbehaviour, RegionError,
-};
+pub use error::{Misbehaviour, RegionError};
+pub use home::{Completion, Home, HomeConfig};
 pub use link::{Handed, Link, Payload, Sleepers, Token};
+pub use mx_board::{AddBoardError, BoardId, EndpointError, EndpointKey, HostName, Instant};
+pub use serve::Activity;

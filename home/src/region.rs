@@ -1,0 +1,204 @@
+//! The registered memory of an endpoint.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use arrayvec::ArrayVec;
+use mx_board::{BadMemory, RegionInfo};
+use mx_ring::{Area, PAGE_SIZE, RegionKey};
+
+use crate::error::RegionError;
+use crate::link::Payload;
+
+/// Slots of an endpoint.
+const SLOTS: usize = 4096;
+
+/// The pieces of shared memory that hold a payload.
+pub(crate) type Parts = ArrayVec<Area, { Payload::MAX_PARTS }>;
+
+/// Mapped memory of a process.
+#[derive(Debug)]
+pub(crate) struct Region {
+    key: RegionKey,
+    info: RegionInfo,
+    parts: Vec<Area>,
+    /// Where each part starts in the region.
+    starts: Vec<u32>,
+    /// Frames in flight that read it.
+    pub in_flight: u32,
+    /// It is being given back: nothing new may use it.
+    pub retiring: bool,
+}
+
+impl Region {
+    fn new(key: RegionKey, writable: bool, parts: Vec<Area>) -> Result<Self, RegionError> {
+        let mut starts = Vec::with_capacity(parts.len());
+        let mut length: u32 = 0;
+        for (place, part) in parts.iter().enumerate() {
+            let inner = place > 0 && place + 1 < parts.len();
+            if part.is_empty() || (inner && !part.len().is_multiple_of(PAGE_SIZE)) {
+                return Err(RegionError::BadParts);
+            }
+            starts.push(length);
+            length = u32::try_from(part.len())
+                .ok()
+                .and_then(|part| length.checked_add(part))
+                .ok_or(RegionError::BadParts)?;
+        }
+        if length == 0 {
+            return Err(RegionError::BadParts);
+        }
+        Ok(Self {
+            key,
+            info: RegionInfo { length, writable },
+            parts,
+            starts,
+            in_flight: 0,
+            retiring: false,
+        })
+    }
+
+    pub const fn info(&self) -> RegionInfo {
+        self.info
+    }
+
+    /// Gives `take` the pieces of `offset .. offset + length`, in order, until it says no.
+    fn pieces(
+        &self,
+        offset: u32,
+        length: u32,
+        mut take: impl FnMut(Area) -> Result<(), BadMemory>,
+    ) -> Result<(), BadMemory> {
+        let end = offset.checked_add(length).ok_or(BadMemory)?;
+        if end > self.info.length {
+            return Err(BadMemory);
+        }
+        let mut at = offset;
+        let mut place = self.starts.partition_point(|start| *start <= offset);
+        while at < end {
+            // The first part starts at 0, so at least one part starts at or before `at`.
+            let index = place.checked_sub(1).ok_or(BadMemory)?;
+            let (part, start) = self
+                .parts
+                .get(index)
+                .zip(self.starts.get(index))
+                .ok_or(BadMemory)?;
+            let skip = (at - start) as usize;
+            let bytes = (part.len() - skip).min((end - at) as usize);
+            take(part.part(skip, bytes).map_err(|_| BadMemory)?)?;
+            at += bytes as u32;
+            place += 1;
+        }
+        Ok(())
+    }
+
+    /// The pieces of a payload, for a frame.
+    pub fn resolve(&self, offset: u32, length: u32) -> Result<Parts, BadMemory> {
+        let mut parts = Parts::new();
+        self.pieces(offset, length, |piece| {
+            parts.try_push(piece).map_err(|_| BadMemory)
+        })?;
+        Ok(parts)
+    }
+
+    /// Copies private bytes to `offset`.
+    pub fn write(&self, offset: u32, bytes: &[u8]) -> Result<(), BadMemory> {
+        let length = u32::try_from(bytes.len()).map_err(|_| BadMemory)?;
+        let mut rest = bytes;
+        self.pieces(offset, length, |piece| {
+            let (now, later) = rest.split_at_checked(piece.len()).ok_or(BadMemory)?;
+            rest = later;
+            piece.write(0, now).map_err(|_| BadMemory)
+        })
+    }
+
+    /// Copies a piece of shared memory to `offset`.
+    pub fn write_area(&self, offset: u32, from: &Area) -> Result<(), BadMemory> {
+        let length = u32::try_from(from.len()).map_err(|_| BadMemory)?;
+        let mut done = 0;
+        self.pieces(offset, length, |piece| {
+            let now = from.part(done, piece.len()).map_err(|_| BadMemory)?;
+            done += piece.len();
+            piece.write_area(0, &now).map_err(|_| BadMemory)
+        })
+    }
+
+    /// Copies `length` bytes from `from_offset` of another region, or of this one, to `offset`.
+    pub fn write_region(
+        &self,
+        offset: u32,
+        from: &Region,
+        from_offset: u32,
+        length: u32,
+    ) -> Result<(), BadMemory> {
+        // Whole or not at all: the other side is checked by `pieces`.
+        if offset
+            .checked_add(length)
+            .is_none_or(|end| end > self.info.length)
+        {
+            return Err(BadMemory);
+        }
+        let mut at = offset;
+        from.pieces(from_offset, length, |piece| {
+            self.write_area(at, &piece)?;
+            at += piece.len() as u32;
+            Ok(())
+        })
+    }
+}
+
+/// All regions of an endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct RegionTable {
+    slots: Vec<Option<Box<Region>>>,
+}
+
+impl RegionTable {
+    pub fn register(
+        &mut self,
+        key: RegionKey,
+        writable: bool,
+        parts: Vec<Area>,
+    ) -> Result<(), RegionError> {
+        let slot = usize::from(key.slot);
+        if slot >= SLOTS {
+            return Err(RegionError::BadSlot);
+        }
+        if self.slots.get(slot).is_some_and(Option::is_some) {
+            return Err(RegionError::Busy);
+        }
+        let region = Region::new(key, writable, parts)?;
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(Box::new(region));
+        }
+        Ok(())
+    }
+
+    /// A region, also one that is being given back.
+    pub fn any_mut(&mut self, key: RegionKey) -> Option<&mut Region> {
+        self.slots
+            .get_mut(usize::from(key.slot))?
+            .as_deref_mut()
+            .filter(|region| region.key == key)
+    }
+
+    /// A region that may be used.
+    pub fn usable(&self, key: RegionKey) -> Option<&Region> {
+        self.slots
+            .get(usize::from(key.slot))?
+            .as_deref()
+            .filter(|region| region.key == key && !region.retiring)
+    }
+
+    /// Forgets a region.
+    pub fn remove(&mut self, key: RegionKey) {
+        if self.any_mut(key).is_some()
+            && let Some(place) = self.slots.get_mut(usize::from(key.slot))
+        {
+            *place = None;
+        }
+    }
+}

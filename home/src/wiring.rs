@@ -1,0 +1,235 @@
+//! The engine's ports: where the names that it uses become memory, queues and frames.
+
+use alloc::vec::Vec;
+
+use mx_board::{
+    BadMemory, BoardId, EndpointKey, Extent, Full, Instant, NoRoom, Ports, RegionInfo, Source,
+};
+use mx_ring::{Area, DeliverError, Event, RegionKey, Window};
+use mx_wire::Header;
+
+use crate::endpoint::{Slots, Unresolved};
+use crate::error::Misbehaviour;
+use crate::flight::Reads;
+use crate::link::{Handed, Link, Payload, Token};
+
+/// Payloads up to this length are copied behind their header: a card takes one short piece faster than two.
+const INLINE: usize = 256;
+const INLINE_FRAME: usize = INLINE + 64;
+
+/// What came out of a call of the engine, besides frames and events.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// Endpoints that got events.
+    pub published: Vec<EndpointKey>,
+    /// Endpoints whose process is to blame.
+    pub blamed: Vec<EndpointKey>,
+    /// Peers whose description is to be written anew.
+    pub peers: Vec<(BoardId, u16)>,
+}
+
+/// The ports, for one call.
+pub(crate) struct Wiring<'a, L> {
+    pub now: Instant,
+    pub link: &'a mut L,
+    pub slots: &'a mut Slots,
+    pub outcome: &'a mut Outcome,
+}
+
+impl<L> Wiring<'_, L> {
+    pub fn blame(&mut self, key: EndpointKey, misbehaviour: Misbehaviour) {
+        if let Some(endpoint) = self.slots.endpoint_mut(key)
+            && endpoint.blamed.is_none()
+            && !endpoint.closing
+        {
+            endpoint.blamed = Some(misbehaviour);
+            self.outcome.blamed.push(key);
+        }
+    }
+
+    fn unresolved(&mut self, why: Unresolved) {
+        if let Unresolved::OutOfArea(owner) = why {
+            self.blame(owner, Misbehaviour::OutOfArea);
+        }
+    }
+}
+
+impl<L: Link> Wiring<'_, L> {
+    /// A frame whose payload is short: one piece, padded.
+    fn transmit_inline(
+        &mut self,
+        header: &Header,
+        payload: &Source<'_>,
+        parts: &[Area],
+    ) -> Result<(), Full> {
+        let mut frame = [0; INLINE_FRAME];
+        let head = header.as_bytes();
+        let (place, rest) = frame.split_at_mut(head.len());
+        place.copy_from_slice(head);
+        match payload {
+            Source::Bytes(bytes) => rest[..bytes.len()].copy_from_slice(bytes),
+            _ => {
+                let mut at = 0;
+                for part in parts {
+                    // Sum of the parts: the payload's length, which the caller has compared with INLINE.
+                    if part.read(0, &mut rest[at..at + part.len()]).is_err() {
+                        return Ok(());
+                    }
+                    at += part.len();
+                }
+            }
+        }
+        let length = header.frame_length().min(INLINE_FRAME);
+        self.link
+            .transmit(&frame[..length], Payload::NONE, Token::new(Reads::Nothing))
+            .map(|_| ())
+    }
+
+    /// Books a frame in flight on the memory that it reads.
+    fn in_flight(&mut self, reads: Reads) {
+        let (Reads::Command(key, _) | Reads::Region(key, _)) = reads else {
+            return;
+        };
+        let Some(endpoint) = self.slots.endpoint_mut(key) else {
+            return;
+        };
+        endpoint.in_flight += 1;
+        match reads {
+            Reads::Command(_, index) => endpoint.commands.start(index),
+            Reads::Region(_, region) => {
+                if let Some(region) = endpoint.regions.any_mut(region) {
+                    region.in_flight += 1;
+                }
+            }
+            Reads::Nothing => {}
+        }
+    }
+}
+
+impl<L: Link> Ports for Wiring<'_, L> {
+    #[inline]
+    fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<(), Full> {
+        let (parts, reads) = match self.slots.resolve(&payload) {
+            Ok(resolved) => resolved,
+            Err(why) => {
+                self.unresolved(why);
+                return Ok(());
+            }
+        };
+        if payload.length() <= INLINE {
+            return self.transmit_inline(header, &payload, &parts);
+        }
+        let payload = match payload {
+            Source::Bytes(bytes) => Payload::Bytes(bytes),
+            _ => Payload::Shared(&parts),
+        };
+        let handed = self
+            .link
+            .transmit(header.as_bytes(), payload, Token::new(reads))?;
+        if handed == Handed::InFlight {
+            self.in_flight(reads);
+        }
+        Ok(())
+    }
+
+    fn deliver(
+        &mut self,
+        to: EndpointKey,
+        event: Event,
+        payload: Source<'_>,
+    ) -> Result<(), NoRoom> {
+        let (parts, _) = match self.slots.resolve(&payload) {
+            Ok(resolved) => resolved,
+            Err(why) => {
+                self.unresolved(why);
+                return Ok(());
+            }
+        };
+        let now = self.now;
+        let Some(endpoint) = self.slots.endpoint_mut(to).filter(|e| !e.closing) else {
+            return Err(NoRoom);
+        };
+        let side = &mut endpoint.side;
+        let delivered = match event {
+            Event::PullDone { .. } => side.deliver_expected(&event),
+            Event::Small { .. } | Event::Medium { .. } => side.deliver_payload(
+                // The engine has bounded it by the largest fragment.
+                payload.length() as u16,
+                |place| fill(place, &payload, &parts),
+                |position| placed(event, position),
+            ),
+            _ => side.deliver(&event),
+        };
+        match delivered {
+            Ok(()) => {
+                endpoint.active_at = now;
+                if !endpoint.published {
+                    endpoint.published = true;
+                    self.outcome.published.push(to);
+                }
+                Ok(())
+            }
+            Err(DeliverError::NoRoom) => Err(NoRoom),
+            Err(DeliverError::ImpossibleIndex) => {
+                self.blame(to, Misbehaviour::ImpossibleIndex);
+                Err(NoRoom)
+            }
+        }
+    }
+
+    fn copy(&mut self, from: Source<'_>, to: Extent) -> Result<(), BadMemory> {
+        let target = self
+            .slots
+            .usable(to.owner)
+            .and_then(|endpoint| endpoint.regions.usable(to.region))
+            .filter(|region| region.info().writable)
+            .ok_or(BadMemory)?;
+        match from {
+            Source::Bytes(bytes) => target.write(to.offset, bytes),
+            Source::Region(extent) => {
+                let source = self
+                    .slots
+                    .usable(extent.owner)
+                    .and_then(|endpoint| endpoint.regions.usable(extent.region))
+                    .ok_or(BadMemory)?;
+                target.write_region(to.offset, source, extent.offset, extent.length)
+            }
+            Source::CommandData { .. } | Source::Transmit { .. } => Err(BadMemory),
+        }
+    }
+
+    fn window(&mut self, owner: EndpointKey, id: u8) -> Option<Window> {
+        self.slots.usable(owner)?.side.window(id)
+    }
+
+    fn region(&mut self, owner: EndpointKey, region: RegionKey) -> Option<RegionInfo> {
+        Some(self.slots.usable(owner)?.regions.usable(region)?.info())
+    }
+
+    fn peer_changed(&mut self, board: BoardId, index: u16) {
+        if self.outcome.peers.last() != Some(&(board, index)) {
+            self.outcome.peers.push((board, index));
+        }
+    }
+}
+
+/// Copies a payload into the receive ring. What cannot be read leaves the place as it is: the length was checked.
+fn fill(place: &Area, payload: &Source<'_>, parts: &[Area]) {
+    if let Source::Bytes(bytes) = payload {
+        let _short = place.write(0, bytes);
+        return;
+    }
+    let mut at = 0;
+    for part in parts {
+        let _short = place.write_area(at, part);
+        at += part.len();
+    }
+}
+
+/// The event with the place of its payload in the receive ring.
+fn placed(mut event: Event, at: u32) -> Event {
+    if let Event::Small { position, .. } | Event::Medium { position, .. } = &mut event {
+        *position = at;
+    }
+    event
+}
