@@ -169,37 +169,43 @@ pub fn truc(a: &LibAck) -> layout::Truc {
 }
 
 pub fn connect(c: &Connect) -> layout::Connect {
-    let (ends, sender_index, requester_session, key_or_session, next_expected) = match c {
-        Connect::Request(q) => (q.ends, q.sender_index, q.session, q.key, q.next_expected),
-        Connect::Reply(r) => (
-            r.ends,
-            r.sender_index,
-            r.requester_session,
-            r.session,
-            r.next_expected,
-        ),
-    };
-    let (is_reply, connect_seqnum, status) = match c {
-        Connect::Request(q) => (0, q.connect_seqnum, 0),
-        Connect::Reply(r) => (1, r.connect_seqnum, r.status),
-    };
-    layout::Connect {
-        kind: kind::CONNECT,
-        destination: ends.destination,
-        source: ends.source,
-        generation: 0,
-        data_length: layout::CONTROL_DATA,
-        pad5: [0; 3],
-        seq: 0.into(),
-        sender_index: sender_index.into(),
-        pad12: [0; 4],
-        requester_session: requester_session.into(),
-        key_or_session: key_or_session.into(),
-        next_expected: next_expected.into(),
-        is_reply,
-        connect_seqnum,
-        status,
-        pad29: [0; 3],
+    match c {
+        Connect::Request(q) => layout::Connect {
+            kind: kind::CONNECT,
+            destination: q.ends.destination,
+            source: q.ends.source,
+            generation: 0,
+            data_length: layout::CONTROL_DATA,
+            pad5: [0; 3],
+            seq: 0.into(),
+            sender_index: q.sender_index.into(),
+            pad12: [0; 4],
+            requester_session: q.session.into(),
+            key_or_session: q.key.into(),
+            next_expected: q.next_expected.into(),
+            is_reply: 0,
+            connect_seqnum: q.connect_seqnum,
+            status: 0,
+            pad29: [0; 3],
+        },
+        Connect::Reply(r) => layout::Connect {
+            kind: kind::CONNECT,
+            destination: r.ends.destination,
+            source: r.ends.source,
+            generation: 0,
+            data_length: layout::CONTROL_DATA,
+            pad5: [0; 3],
+            seq: 0.into(),
+            sender_index: r.sender_index.into(),
+            pad12: [0; 4],
+            requester_session: r.requester_session.into(),
+            key_or_session: r.session.into(),
+            next_expected: r.next_expected.into(),
+            is_reply: 1,
+            connect_seqnum: r.connect_seqnum,
+            status: r.status,
+            pad29: [0; 3],
+        },
     }
 }
 
