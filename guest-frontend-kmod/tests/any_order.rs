@@ -1,0 +1,407 @@
+//! Any order of calls, kills, answers, lies and deaths: no page is given back while the home could reach it (the model
+//! checks at each step), none is lost, every caller is told something in the end.
+
+mod model;
+
+use std::task::Poll;
+
+use model::{HOME, Home, Model, SPACE, reap, small_queues};
+use mx_ring::RegionKey;
+use mx_ring::control::{Response, STAGING_REFS, Status};
+use open_mx_frontend::batch::Batch;
+use open_mx_frontend::board::{EndpointId, Opening};
+use open_mx_frontend::endpoint::Opener;
+use open_mx_frontend::frontend::Frontend;
+use open_mx_frontend::quota::Limits;
+use open_mx_frontend::region::Extent;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open {
+        endpoint: Option<u8>,
+    },
+    Register {
+        nth: usize,
+        pages: usize,
+        writable: bool,
+    },
+    Deregister {
+        nth: usize,
+    },
+    Close {
+        nth: usize,
+    },
+    KillWaiter {
+        nth: usize,
+    },
+    PollWaiters,
+    HomeTakes {
+        count: usize,
+    },
+    HomeAnswers {
+        nth: usize,
+        status: Status,
+        lie: bool,
+    },
+    HomeLetsGo,
+    HomeSays {
+        id: u32,
+        endpoint: u8,
+    },
+    ModuleResponds,
+    Reap,
+    GrantsShort {
+        left: usize,
+    },
+    MemoryShort {
+        left: usize,
+    },
+    Replace,
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    prop_oneof![
+        6 => Just(Status::Ok),
+        1 => Just(Status::Invalid),
+        1 => Just(Status::Busy),
+        1 => Just(Status::NotFound),
+        1 => Just(Status::NoSpace),
+        1 => Just(Status::BadGrant),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let nth = 0usize..8;
+    let pages =
+        prop_oneof![8 => 1usize..40, 1 => Just(STAGING_REFS), 1 => Just(2 * STAGING_REFS + 1)];
+    prop_oneof![
+        4 => proptest::option::of(0u8..4).prop_map(|endpoint| Step::Open { endpoint }),
+        6 => (nth.clone(), pages, any::<bool>())
+            .prop_map(|(nth, pages, writable)| Step::Register { nth, pages, writable }),
+        4 => nth.clone().prop_map(|nth| Step::Deregister { nth }),
+        3 => nth.clone().prop_map(|nth| Step::Close { nth }),
+        2 => nth.clone().prop_map(|nth| Step::KillWaiter { nth }),
+        6 => Just(Step::PollWaiters),
+        8 => (1usize..6).prop_map(|count| Step::HomeTakes { count }),
+        10 => (nth.clone(), status(), proptest::bool::weighted(0.1))
+            .prop_map(|(nth, status, lie)| Step::HomeAnswers { nth, status, lie }),
+        1 => Just(Step::HomeLetsGo),
+        1 => (prop_oneof![Just(0), 1u32..100], 0u8..6).prop_map(|(id, endpoint)| Step::HomeSays { id, endpoint }),
+        8 => Just(Step::ModuleResponds),
+        4 => Just(Step::Reap),
+        1 => (0usize..200).prop_map(|left| Step::GrantsShort { left }),
+        1 => (0usize..100).prop_map(|left| Step::MemoryShort { left }),
+        1 => Just(Step::Replace),
+    ]
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Waiter {
+    Open(EndpointId),
+    Register(EndpointId, RegionKey),
+    Deregister(EndpointId, RegionKey),
+}
+
+struct Run {
+    model: Model,
+    frontend: Frontend<Model>,
+    home: Option<Home>,
+    waiters: Vec<Waiter>,
+    open: Vec<EndpointId>,
+    ready: Vec<(EndpointId, RegionKey)>,
+    /// The home answered what nobody asked.
+    faulty: bool,
+}
+
+const LIMITS: Limits = Limits {
+    endpoints: 6,
+    pages: 20_000,
+};
+
+fn pick<T: Copy>(list: &[T], nth: usize) -> Option<T> {
+    (!list.is_empty()).then(|| list[nth % list.len()])
+}
+
+impl Run {
+    fn new() -> Self {
+        let model = Model::new();
+        let mut run = Self {
+            frontend: Frontend::new(model.clone()),
+            model,
+            home: None,
+            waiters: Vec::new(),
+            open: Vec::new(),
+            ready: Vec::new(),
+            faulty: false,
+        };
+        run.attach();
+        run
+    }
+
+    fn attach(&mut self) {
+        let (board, pool) = self.frontend.board(0).unwrap();
+        if let Ok(ring_ref) = board.attach(pool, HOME) {
+            board.connect();
+            self.home = Some(Home::new(&self.model, ring_ref));
+        }
+    }
+
+    fn detach(&mut self) {
+        let (board, pool) = self.frontend.board(0).unwrap();
+        board.detach(pool);
+    }
+
+    fn go(&mut self, step: Step) {
+        match step {
+            Step::Open { endpoint } => self.open(endpoint),
+            Step::Register {
+                nth,
+                pages,
+                writable,
+            } => self.register(nth, pages, writable),
+            Step::Deregister { nth } => {
+                let Some((id, key)) = pick(&self.ready, nth) else {
+                    return;
+                };
+                self.ready.retain(|ready| *ready != (id, key));
+                let (board, pool) = self.frontend.board(0).unwrap();
+                if board.deregister(pool, id, key).is_ok() {
+                    self.waiters.push(Waiter::Deregister(id, key));
+                }
+            }
+            Step::Close { nth } => {
+                let Some(id) = pick(&self.open, nth) else {
+                    return;
+                };
+                self.open.retain(|open| *open != id);
+                let (board, pool) = self.frontend.board(0).unwrap();
+                board.close(pool, id);
+            }
+            Step::KillWaiter { nth } => {
+                if self.waiters.is_empty() {
+                    return;
+                }
+                let waiter = self.waiters.swap_remove(nth % self.waiters.len());
+                let (board, pool) = self.frontend.board(0).unwrap();
+                match waiter {
+                    Waiter::Open(id) => board.close(pool, id),
+                    Waiter::Register(id, key) | Waiter::Deregister(id, key) => {
+                        board.abandon(pool, id, key)
+                    }
+                }
+            }
+            Step::PollWaiters => self.poll_waiters(),
+            Step::HomeTakes { count } => {
+                if let Some(home) = &mut self.home {
+                    for _ in 0..count {
+                        home.take();
+                    }
+                }
+            }
+            Step::HomeAnswers { nth, status, lie } => {
+                if let Some(home) = &mut self.home
+                    && !home.taken.is_empty()
+                {
+                    home.answer(nth % home.taken.len(), status, lie);
+                    // The ring has room for 64 responses; an honest home does not write more.
+                    self.respond();
+                }
+            }
+            Step::HomeLetsGo => {
+                if let Some(home) = &mut self.home {
+                    home.let_go();
+                }
+            }
+            Step::HomeSays { id, endpoint } => {
+                if let Some(home) = &mut self.home {
+                    home.say(&Response {
+                        id,
+                        status: Status::Misbehaved,
+                        endpoint,
+                    });
+                    self.respond();
+                }
+            }
+            Step::ModuleResponds => self.respond(),
+            Step::Reap => reap(&mut self.frontend),
+            Step::GrantsShort { left } => self.model.0.borrow_mut().grants_left = left,
+            Step::MemoryShort { left } => self.model.0.borrow_mut().memory_left = left,
+            Step::Replace => {
+                self.detach();
+                if let Some(home) = self.home.take() {
+                    home.dies();
+                }
+                self.attach();
+            }
+        }
+    }
+
+    fn open(&mut self, endpoint: Option<u8>) {
+        let Ok(queues) = Batch::allocate(&self.model, 1000, std::iter::repeat_n(1, 40)) else {
+            return;
+        };
+        let mut queues = Some(queues);
+        let opening = Opening {
+            endpoint,
+            opener: Opener {
+                user: 1000,
+                space: SPACE,
+                pid: 1,
+                command: [0; 16],
+            },
+            limits: Some(LIMITS),
+            layout: small_queues(),
+            session: 9,
+            incarnation: self.frontend.next_incarnation(),
+        };
+        let (board, pool) = self.frontend.board(0).unwrap();
+        let begun = board.open(pool, &opening, &mut queues);
+        if let Some(mut queues) = queues {
+            assert!(queues.give_back(&self.model));
+        }
+        if let Poll::Ready(Ok(id)) = begun {
+            self.waiters.push(Waiter::Open(id));
+        }
+    }
+
+    fn register(&mut self, nth: usize, pages: usize, writable: bool) {
+        let Some(id) = pick(&self.open, nth) else {
+            return;
+        };
+        let mut batch = Some(self.model.pin(1000, writable, pages));
+        let extent = Extent {
+            offset: 0,
+            length: (pages * 4096) as u32,
+            writable,
+        };
+        let (board, pool) = self.frontend.board(0).unwrap();
+        let begun = board.register(pool, id, extent, Some(LIMITS), &mut batch);
+        if let Some(mut batch) = batch {
+            assert!(batch.give_back(&self.model));
+        }
+        if let Ok(key) = begun {
+            self.waiters.push(Waiter::Register(id, key));
+        }
+    }
+
+    /// A fault of the home ends the board, as the module does it.
+    fn respond(&mut self) {
+        loop {
+            let (board, pool) = self.frontend.board(0).unwrap();
+            match board.respond(pool) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => {
+                    self.faulty = true;
+                    return self.detach();
+                }
+            }
+        }
+    }
+
+    fn poll_waiters(&mut self) {
+        let waiters = std::mem::take(&mut self.waiters);
+        for waiter in waiters {
+            let (board, pool) = self.frontend.board(0).unwrap();
+            let pending = match waiter {
+                Waiter::Open(id) => {
+                    let opened = board.opened(pool, id);
+                    if let Poll::Ready(Ok(_)) = opened {
+                        self.open.push(id);
+                    }
+                    opened.is_pending()
+                }
+                Waiter::Register(id, key) => {
+                    let registered = board.registered(pool, id, key);
+                    if let Poll::Ready(Ok(())) = registered {
+                        self.ready.push((id, key));
+                    }
+                    registered.is_pending()
+                }
+                Waiter::Deregister(id, key) => match board.deregistered(id, key) {
+                    Poll::Pending => true,
+                    Poll::Ready(None) => false,
+                    Poll::Ready(Some(mut batch)) => {
+                        let (user, pages) = (batch.user(), batch.total());
+                        match batch.give_back(&self.model) {
+                            true => pool.dismiss(user, pages),
+                            false => pool.linger(batch),
+                        }
+                        false
+                    }
+                },
+            };
+            if pending {
+                self.waiters.push(waiter);
+            }
+        }
+    }
+
+    /// The home answers everything; every waiter is told something.
+    fn settle(&mut self) {
+        while let Some(home) = &mut self.home {
+            while home.take() {}
+            if home.taken.is_empty() {
+                break;
+            }
+            home.answer(0, Status::Ok, false);
+            self.respond();
+        }
+        self.poll_waiters();
+    }
+
+    fn end(mut self, orderly: bool) {
+        if orderly {
+            self.settle();
+        }
+        if orderly && !self.faulty {
+            assert!(
+                self.waiters.is_empty(),
+                "{:?} were told nothing",
+                self.waiters
+            );
+            for id in std::mem::take(&mut self.open) {
+                let (board, pool) = self.frontend.board(0).unwrap();
+                board.close(pool, id);
+            }
+            self.settle();
+            if let Some(home) = &mut self.home {
+                home.let_go();
+            }
+            reap(&mut self.frontend);
+            let (pages, grants, accounted) = self.model.0.borrow().held();
+            let device = if self.home.is_some() { 17 } else { 0 };
+            assert_eq!(
+                (pages, grants, accounted),
+                (device, device, 0),
+                "before the board is detached"
+            );
+        }
+        self.detach();
+        self.poll_waiters();
+        assert!(self.waiters.is_empty(), "a detached board answers all");
+        if let Some(home) = self.home.take() {
+            home.dies();
+        }
+        reap(&mut self.frontend);
+        assert_eq!(self.model.0.borrow().held(), (0, 0, 0));
+        assert!(self.frontend.pool.lingering.is_empty());
+        assert_eq!(self.frontend.pool.quotas.users(), 0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn no_page_is_freed_while_granted_and_all_are_freed_at_the_end(
+        steps in proptest::collection::vec(step(), 1..120),
+        orderly: bool,
+    ) {
+        let mut run = Run::new();
+        for step in steps {
+            run.go(step);
+        }
+        run.end(orderly);
+    }
+}

@@ -1,0 +1,487 @@
+//! A kernel and a home to run the logic against: they know which page is granted, mapped, pinned, and complain at once
+//! when a page is freed that another domain may still reach.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use mx_ring::control::{
+    DEVICE_PAGES, HomeControl, Request, Response, STAGING_PAGE, Staging, Status,
+};
+use mx_ring::{Area, EndpointLayout, Geometry, PAGE_SIZE};
+use open_mx_frontend::batch::Batch;
+use open_mx_frontend::frontend::Frontend;
+use open_mx_frontend::kernel::{Access, DomainId, GrantRef, Kernel};
+
+/// The domain of the home.
+pub const HOME: DomainId = 7;
+/// An address space.
+pub const SPACE: u32 = 40;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Allocated,
+    Pinned,
+}
+
+struct Run {
+    memory: NonNull<u8>,
+    layout: Layout,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout by `Kernel::allocate`.
+        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+    }
+}
+
+struct Page {
+    kind: Kind,
+    /// The memory that the page is in, and where.
+    run: Option<(Rc<Run>, usize)>,
+}
+
+struct Grant {
+    page: u32,
+    access: Access,
+    maps: u32,
+}
+
+/// Everything that the model knows.
+#[derive(Default)]
+pub struct World {
+    pages: BTreeMap<u32, Page>,
+    grants: BTreeMap<GrantRef, Grant>,
+    next: u32,
+    /// Pages accounted to [`SPACE`].
+    pub accounted: usize,
+    /// Grants that the table still has room for.
+    pub grants_left: usize,
+    /// Pages that are still free.
+    pub memory_left: usize,
+    /// Events sent.
+    pub notified: usize,
+}
+
+impl World {
+    fn grant_of(&self, page: u32) -> Option<&Grant> {
+        self.grants.values().find(|grant| grant.page == page)
+    }
+
+    /// Pages in use, grants in use, pages accounted.
+    pub fn held(&self) -> (usize, usize, usize) {
+        (self.pages.len(), self.grants.len(), self.accounted)
+    }
+}
+
+/// The kernel of the tests.
+#[derive(Clone)]
+pub struct Model(pub Rc<RefCell<World>>);
+
+impl Model {
+    /// A kernel with plenty of everything.
+    pub fn new() -> Self {
+        Self(Rc::new(RefCell::new(World {
+            next: 100,
+            grants_left: 32_000,
+            memory_left: 100_000,
+            ..World::default()
+        })))
+    }
+
+    /// Pins pages of a process, as the module does before it registers them.
+    pub fn pin(&self, user: u32, writable: bool, count: usize) -> Batch<Self> {
+        let mut world = self.0.borrow_mut();
+        world.accounted += count;
+        let pages = (0..count)
+            .map(|_| {
+                world.next += 1;
+                let page = Page {
+                    kind: Kind::Pinned,
+                    run: None,
+                };
+                let number = world.next;
+                world.pages.insert(number, page);
+                number
+            })
+            .collect();
+        drop(world);
+        Batch::pinned(self, user, SPACE, writable, pages).expect("the test has memory")
+    }
+
+    /// Whether a page may be written by the home.
+    pub fn access(&self, reference: GrantRef) -> Option<Access> {
+        self.0
+            .borrow()
+            .grants
+            .get(&reference)
+            .map(|grant| grant.access)
+    }
+
+    fn map(&self, reference: GrantRef) {
+        let mut world = self.0.borrow_mut();
+        let grant = world
+            .grants
+            .get_mut(&reference)
+            .expect("the home maps only what is granted to it");
+        grant.maps += 1;
+    }
+
+    fn unmap(&self, reference: GrantRef) {
+        let mut world = self.0.borrow_mut();
+        let grant = world
+            .grants
+            .get_mut(&reference)
+            .expect("a grant that is mapped has not ended");
+        grant.maps -= 1;
+    }
+
+    fn page_of(&self, reference: GrantRef) -> u32 {
+        self.0.borrow().grants[&reference].page
+    }
+}
+
+impl Kernel for Model {
+    type Page = u32;
+    type Space = u32;
+
+    fn allocate(&self, count: usize, mut keep: impl FnMut(u32)) -> bool {
+        let mut world = self.0.borrow_mut();
+        if world.memory_left < count {
+            return false;
+        }
+        world.memory_left -= count;
+        let layout = Layout::from_size_align(count * PAGE_SIZE, PAGE_SIZE).expect("a layout");
+        // SAFETY: the layout has a size.
+        let memory = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("the test has memory");
+        let run = Rc::new(Run { memory, layout });
+        for place in 0..count {
+            world.next += 1;
+            let number = world.next;
+            let page = Page {
+                kind: Kind::Allocated,
+                run: Some((run.clone(), place)),
+            };
+            world.pages.insert(number, page);
+            keep(number);
+        }
+        true
+    }
+
+    fn free(&self, page: u32) {
+        let mut world = self.0.borrow_mut();
+        assert!(
+            world.grant_of(page).is_none(),
+            "page {page} is freed while it is granted"
+        );
+        let freed = world.pages.remove(&page).expect("a page is freed once");
+        assert_eq!(freed.kind, Kind::Allocated);
+        world.memory_left += 1;
+    }
+
+    fn unpin(&self, page: u32, _: bool) {
+        let mut world = self.0.borrow_mut();
+        assert!(
+            world.grant_of(page).is_none(),
+            "page {page} is unpinned while it is granted"
+        );
+        let unpinned = world.pages.remove(&page).expect("a pin is ended once");
+        assert_eq!(unpinned.kind, Kind::Pinned);
+    }
+
+    fn unaccount(&self, space: u32, pages: usize) {
+        assert_eq!(space, SPACE);
+        self.0.borrow_mut().accounted -= pages;
+    }
+
+    fn area(&self, first: u32, count: usize) -> Area {
+        let world = self.0.borrow();
+        let (run, place) = world.pages[&first].run.as_ref().expect("an allocated page");
+        assert!((place + count) * PAGE_SIZE <= run.layout.size());
+        // SAFETY: within the run, which the test keeps while it uses the area.
+        unsafe { Area::new(run.memory.add(place * PAGE_SIZE), count * PAGE_SIZE) }
+    }
+
+    fn grant(&self, domain: DomainId, page: u32, access: Access) -> Option<GrantRef> {
+        assert_eq!(domain, HOME);
+        let mut world = self.0.borrow_mut();
+        assert!(
+            world.pages.contains_key(&page),
+            "a page that is granted exists"
+        );
+        world.grants_left = world.grants_left.checked_sub(1)?;
+        world.next += 1;
+        let reference = world.next;
+        world.grants.insert(
+            reference,
+            Grant {
+                page,
+                access,
+                maps: 0,
+            },
+        );
+        Some(reference)
+    }
+
+    fn end_grant(&self, reference: GrantRef) -> bool {
+        let mut world = self.0.borrow_mut();
+        let grant = world.grants.get(&reference).expect("a grant is ended once");
+        if grant.maps > 0 {
+            return false;
+        }
+        world.grants.remove(&reference);
+        world.grants_left += 1;
+        true
+    }
+
+    fn notify(&self, _: usize) {
+        self.0.borrow_mut().notified += 1;
+    }
+
+    fn wake_callers(&self, _: usize) {}
+
+    fn wake_sleepers(&self, _: usize, _: u8) {}
+}
+
+/// A request that the home has taken.
+pub struct Taken {
+    /// Its number.
+    pub id: u32,
+    /// What it asks.
+    pub request: Request,
+    refs: Vec<GrantRef>,
+}
+
+/// The home of board 0, which maps what it is given.
+pub struct Home {
+    model: Model,
+    control: HomeControl,
+    staging: Staging,
+    device: Vec<GrantRef>,
+    /// Requests without an answer.
+    pub taken: Vec<Taken>,
+    /// What is mapped for an endpoint: its queues, and each region.
+    mapped: BTreeMap<(u8, Option<u16>), Vec<GrantRef>>,
+    /// It has written an answer that nobody asked for: from then on nothing is promised to it.
+    forged: bool,
+    /// Still mapped, though answered as if it were not.
+    kept: Vec<GrantRef>,
+}
+
+impl Home {
+    /// Maps the device pages behind the reference of D0.
+    pub fn new(model: &Model, ring_ref: GrantRef) -> Self {
+        let area = |reference, count| model.area(model.page_of(reference), count);
+        let d0 = area(ring_ref, 1);
+        let refs = HomeControl::references(&d0).expect("the module formats D0");
+        assert_eq!(refs[0], ring_ref);
+        for (page, reference) in refs.iter().enumerate() {
+            let home_writes = page == 1 || page == 3 || (4..13).contains(&page);
+            let expected = if home_writes {
+                Access::Write
+            } else {
+                Access::Read
+            };
+            assert_eq!(model.access(*reference), Some(expected), "D{page}");
+            model.map(*reference);
+        }
+        Self {
+            model: model.clone(),
+            control: HomeControl::new(d0, area(refs[1], 1)).expect("whole pages"),
+            staging: Staging::new(area(refs[STAGING_PAGE], DEVICE_PAGES - STAGING_PAGE))
+                .expect("four pages"),
+            device: refs.to_vec(),
+            taken: Vec::new(),
+            mapped: BTreeMap::new(),
+            forged: false,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Takes the next request.
+    pub fn take(&mut self) -> bool {
+        let Some(next) = self.control.next_request() else {
+            return false;
+        };
+        let (id, request) = next.expect("the module writes requests that can be");
+        let refs = self.listed(&request);
+        self.taken.push(Taken { id, request, refs });
+        true
+    }
+
+    fn listed(&self, request: &Request) -> Vec<GrantRef> {
+        let list = |first: u32, count: u32| {
+            let get = |entry: u32| {
+                self.staging
+                    .get(entry as usize)
+                    .expect("within the staging pages")
+            };
+            (first..first + count).map(get).collect()
+        };
+        match *request {
+            Request::OpenEndpoint { geometry, .. } => {
+                let layout = EndpointLayout::new(geometry).expect("the module checks sizes");
+                list(0, ((layout.w_size() + layout.r_size()) / PAGE_SIZE) as u32)
+            }
+            Request::Register { staging, pages, .. } => list(staging, pages),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Answers the n-th request it has taken; what it accepts it maps, what it gives back it unmaps, unless it lies.
+    pub fn answer(&mut self, at: usize, status: Status, lie: bool) -> Request {
+        let Taken { id, request, refs } = self.taken.remove(at);
+        if !self.forged {
+            self.check(&request, &refs);
+        }
+        match request {
+            Request::OpenEndpoint { endpoint, .. } if status == Status::Ok => {
+                self.map(endpoint, None, refs);
+            }
+            Request::Register {
+                endpoint, region, ..
+            } if status == Status::Ok => self.map(endpoint, Some(region.slot), refs),
+            Request::CloseEndpoint { endpoint } => {
+                let keys = self.mapped.keys().filter(|key| key.0 == endpoint);
+                let keys: Vec<_> = keys.copied().collect();
+                keys.into_iter().for_each(|key| self.unmap(key, lie));
+            }
+            Request::Deregister { endpoint, region } => {
+                self.unmap((endpoint, Some(region.slot)), lie);
+            }
+            _ => {}
+        }
+        assert!(self.control.respond(&Response {
+            id,
+            status,
+            endpoint: 0
+        }));
+        request
+    }
+
+    /// What an honest home may rely on.
+    fn check(&self, request: &Request, refs: &[GrantRef]) {
+        assert_eq!(
+            self.listed(request),
+            refs,
+            "the staged list stays until the answer"
+        );
+        match *request {
+            Request::OpenEndpoint { geometry, .. } => {
+                let layout = EndpointLayout::new(geometry).expect("the module checks sizes");
+                let (w, r) = refs.split_at(layout.w_size() / PAGE_SIZE);
+                self.check_access(w, Access::Read);
+                self.check_access(r, Access::Write);
+            }
+            Request::Register { writable, .. } => {
+                let access = if writable {
+                    Access::Write
+                } else {
+                    Access::Read
+                };
+                self.check_access(refs, access);
+            }
+            Request::CloseEndpoint { endpoint } => assert!(
+                !self
+                    .taken
+                    .iter()
+                    .any(|taken| about(&taken.request) == Some(endpoint)),
+                "nothing else about an endpoint waits when it is closed"
+            ),
+            _ => {}
+        }
+    }
+
+    fn check_access(&self, refs: &[GrantRef], access: Access) {
+        for reference in refs {
+            assert_eq!(self.model.access(*reference), Some(access));
+        }
+    }
+
+    /// Writes a response that nobody asked for, or a notice.
+    pub fn say(&mut self, response: &Response) {
+        self.forged |= response.id != 0;
+        assert!(self.control.respond(response));
+    }
+
+    fn map(&mut self, endpoint: u8, region: Option<u16>, refs: Vec<GrantRef>) {
+        let mapped = self.mapped.entry((endpoint, region)).or_default();
+        for reference in refs {
+            // Xen refuses a reference whose grant has ended.
+            if !self.forged || self.model.access(reference).is_some() {
+                self.model.map(reference);
+                mapped.push(reference);
+            }
+        }
+    }
+
+    fn unmap(&mut self, key: (u8, Option<u16>), lie: bool) {
+        for reference in self.mapped.remove(&key).unwrap_or_default() {
+            match lie {
+                true => self.kept.push(reference),
+                false => self.model.unmap(reference),
+            }
+        }
+    }
+
+    /// Lets go of what it had kept.
+    pub fn let_go(&mut self) {
+        self.kept
+            .drain(..)
+            .for_each(|reference| self.model.unmap(reference));
+    }
+
+    /// Xen takes a dead domain's mappings away.
+    pub fn dies(mut self) {
+        self.let_go();
+        let mapped = std::mem::take(&mut self.mapped);
+        let all = mapped.into_values().flatten().chain(self.device.drain(..));
+        all.for_each(|reference| self.model.unmap(reference));
+    }
+}
+
+fn about(request: &Request) -> Option<u8> {
+    match *request {
+        Request::OpenEndpoint { endpoint, .. }
+        | Request::CloseEndpoint { endpoint }
+        | Request::Register { endpoint, .. }
+        | Request::Deregister { endpoint, .. } => Some(endpoint),
+        Request::Adopted => None,
+    }
+}
+
+/// The smallest queues: 40 pages.
+pub fn small_queues() -> EndpointLayout {
+    EndpointLayout::new(Geometry {
+        commands: 64,
+        unexpected: 64,
+        expected: 64,
+        transmit: 64 << 10,
+        receive: 64 << 10,
+    })
+    .expect("the smallest sizes")
+}
+
+/// Takes all responses of board 0.
+pub fn respond_all(frontend: &mut Frontend<Model>) {
+    let (board, pool) = frontend.board(0).expect("board 0");
+    while board.respond(pool).expect("an honest home") {}
+}
+
+/// Gives back what the home has let go of, as the module's work does.
+pub fn reap(frontend: &mut Frontend<Model>) {
+    let kernel = frontend.pool.kernel.clone();
+    for _ in 0..frontend.pool.lingering.len() {
+        let Some(mut batch) = frontend.pool.lingering.take() else {
+            return;
+        };
+        let (user, pages) = (batch.user(), batch.total());
+        match batch.give_back(&kernel) {
+            true => frontend.pool.dismiss(user, pages),
+            false => frontend.pool.lingering.put_back(batch),
+        }
+    }
+}
