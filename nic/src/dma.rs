@@ -114,11 +114,14 @@ impl DmaMemory {
         unsafe { core::slice::from_raw_parts(place.as_ptr(), len) }
     }
 
-    /// Never gives the memory back: the card may still write to it.
-    pub fn leak(self) {
-        core::mem::forget(self);
+    /// Never gives the memory back: the card may still write to it when the value is gone.
+    pub const fn leak(&mut self) {
+        self.release = keep;
     }
 }
+
+/// Gives nothing back.
+const unsafe fn keep(_base: NonNull<u8>, _pages: usize) {}
 
 impl Drop for DmaMemory {
     fn drop(&mut self) {

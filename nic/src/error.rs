@@ -112,7 +112,7 @@ pub enum OpenError {
         /// Number of the queue.
         queue: u16,
         /// Entries that it has.
-        size: u32,
+        size: u16,
     },
     /// The options ask for frames that are shorter than an Ethernet frame or longer than a receive buffer.
     FrameSize {

@@ -3,7 +3,7 @@
 //!
 //! | module | card |
 //! |---|---|
-//! | `virtio` | virtio-net, modern, over PCI (virtio 1.2) |
+//! | [`virtio`] | virtio-net, modern, over PCI (virtio 1.2) |
 //! | `fake` | a pair of cards in memory with seeded loss, reordering, duplication, corruption and truncation |
 //!
 //! **Why it exists**: a board wants bursts, scatter-gather out of pages of guests, and an interrupt only while it
@@ -26,6 +26,7 @@ mod error;
 mod nic;
 #[allow(unsafe_code)]
 mod platform;
+pub mod virtio;
 
 pub use error::{Fault, OpenError, TransmitError};
 pub use nic::{

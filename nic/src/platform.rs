@@ -110,7 +110,7 @@ impl Platform for HeapPlatform {
         let layout = heap_layout(pages)?;
         // SAFETY: the layout has a size, as `heap_layout` checked.
         let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        let bus = base.as_ptr() as u64;
+        let bus = base.as_ptr().expose_provenance() as u64;
         // SAFETY: fresh, zeroed, aligned, ours alone; `release` frees it with the layout it was made with.
         Some(unsafe { DmaMemory::new(base, bus, pages, release) })
     }
