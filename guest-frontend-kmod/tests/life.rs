@@ -4,7 +4,7 @@ mod model;
 
 use std::task::Poll;
 
-use model::{HOME, Home, Model, SPACE, reap, respond_all, small_queues};
+use model::{HOME, Home, Model, SPACE, reap, small_queues};
 use mx_ring::RegionKey;
 use mx_ring::control::{Request, Response, STAGING_REFS, Status};
 use open_mx_frontend::batch::Batch;
@@ -39,6 +39,12 @@ fn opening(
         session: 0x1234,
         incarnation: frontend.next_incarnation(),
     }
+}
+
+/// Takes all responses of board 0.
+fn respond_all(frontend: &mut Frontend<Model>) {
+    let (board, pool) = frontend.board(0).expect("board 0");
+    while board.respond(pool).expect("an honest home") {}
 }
 
 impl Guest {

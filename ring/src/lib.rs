@@ -34,7 +34,6 @@ mod counter;
 pub mod device;
 mod entry;
 mod home;
-mod kernel;
 mod layout;
 #[cfg(feature = "std")]
 pub mod mapping;
@@ -54,7 +53,6 @@ mod sync;
 pub use counter::Counter;
 pub use entry::{Entry, EntryError};
 pub use home::{DeliverError, HomeSide};
-pub use kernel::EventWatch;
 pub use layout::{EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE};
 pub use memory::{Area, AreaError};
 pub use message::{Command, Destination, Event, Origin, RegionKey, Window};

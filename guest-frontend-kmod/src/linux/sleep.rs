@@ -3,8 +3,8 @@
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use mx_ring::EventWatch;
 use mx_ring::control::{ArmedCounters, ENDPOINTS};
+use mx_ring::sleep::EndpointWatch;
 
 use super::kernel::{Linux, STATISTICS, count};
 use super::shim::{self, Page};
@@ -70,7 +70,7 @@ impl Drop for HeldPage {
 
 /// What a sleeper looks at.
 struct SleepContext {
-    watch: EventWatch,
+    watch: EndpointWatch,
     armed: ArmedCounters,
     endpoint: u8,
     unexpected: u32,
@@ -83,7 +83,7 @@ struct SleepContext {
 
 impl SleepContext {
     fn something_new(&self) -> bool {
-        self.watch.something_new(self.unexpected, self.expected)
+        self.watch.has_events(self.unexpected, self.expected)
             || self.returns.load(Ordering::Acquire) != self.returns_seen
     }
 
@@ -130,7 +130,7 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
         let d2 = HeldPage::new(link.armed_page().ok_or(Errno::INVALID)?);
         let returns = returns(board, id.index)?;
         Ok(SleepContext {
-            watch: EventWatch::new(r0.area()).map_err(|_| Errno::INVALID)?,
+            watch: EndpointWatch::new(r0.area()).map_err(|_| Errno::INVALID)?,
             armed: ArmedCounters::new(d2.area()).map_err(|_| Errno::INVALID)?,
             endpoint: id.index,
             unexpected: wait.unexpected,

@@ -465,12 +465,6 @@ pub fn small_queues() -> EndpointLayout {
     .expect("the smallest sizes")
 }
 
-/// Takes all responses of board 0.
-pub fn respond_all(frontend: &mut Frontend<Model>) {
-    let (board, pool) = frontend.board(0).expect("board 0");
-    while board.respond(pool).expect("an honest home") {}
-}
-
 /// Gives back what the home has let go of, as the module's work does.
 pub fn reap(frontend: &mut Frontend<Model>) {
     let kernel = frontend.pool.kernel.clone();
