@@ -123,8 +123,10 @@ impl Device {
             ("the driver domain", &self.backend),
             ("the guest", &self.frontend),
         ] {
-            if let Some(text) = store.read(NONE, &format!("{directory}/error"))? {
-                return Ok(Some(format!("{side} says: {text}")));
+            for key in ["reason", "error"] {
+                if let Some(text) = store.read(NONE, &format!("{directory}/{key}"))? {
+                    return Ok(Some(format!("{side} says: {text}")));
+                }
             }
         }
         Ok(None)
@@ -175,6 +177,8 @@ pub fn attach(
             (format!("{b}/frontend"), f.clone()),
             (format!("{b}/frontend-id"), guest.id.to_string()),
             (format!("{b}/online"), "1".into()),
+            // The driver domain may not read the guest's own directory, and names its board after this.
+            (format!("{b}/name"), guest.name.clone()),
             (format!("{b}/mac"), mac.to_string()),
             (format!("{b}/state"), State::Initialising.text()),
             (format!("{f}/backend"), b.clone()),

@@ -1,0 +1,36 @@
+#![forbid(unsafe_code)]
+//! `lab-agent <device> [--relay]`: runs what the lab asks for on that device. With `--relay` (in dom0) what is for
+//! another domain goes to that domain's console.
+
+mod relay;
+mod serve;
+
+use std::fs::OpenOptions;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serve::{Sink, serve};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let (device, relay) = (arguments.next(), arguments.next());
+    let Some(device) = device.filter(|_| relay.as_deref().is_none_or(|word| word == "--relay"))
+    else {
+        eprintln!("usage: lab-agent <device> [--relay]");
+        return ExitCode::from(2);
+    };
+    match run(&device, relay.is_some()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lab-agent: {device}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(device: &str, relay: bool) -> std::io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(device)?;
+    serve::make_raw(&file)?;
+    let sink = Arc::new(Sink::new(file.try_clone()?));
+    serve(file, sink, relay)
+}
