@@ -1,0 +1,299 @@
+//! Boards of one home reach each other without the wire: same events, same refusals, one copy.
+
+mod world;
+
+use mx_board::CommandError;
+use mx_ring::{Command, Counter, Destination, Event};
+use world::*;
+
+/// Two boards with endpoint 0 of sessions 0xa and 0xb; each is the other's peer 1 or 0.
+fn neighbours() -> (World, mx_board::EndpointKey, mx_board::EndpointKey) {
+    let mut world = World::new(formats()[1]);
+    let a = world.board(NODE_A, "a:0");
+    let b = world.board(NODE_B, "b:0");
+    let (a, b) = (key(a, 0), key(b, 0));
+    world.open(a, 0xa);
+    world.open(b, 0xb);
+    world.settle();
+    world.ports.sent.clear();
+    (world, a, b)
+}
+
+fn to(session: u32) -> Destination {
+    Destination {
+        peer: 1,
+        endpoint: 0,
+        session,
+    }
+}
+
+fn tiny(session: u32, seq: u16) -> Command {
+    Command::Tiny {
+        to: to(session),
+        seq,
+        ack: 1,
+        match_info: 7,
+        length: 5,
+        data: *b"hello\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    }
+}
+
+#[test]
+fn local_boards_know_each_other_by_name_from_the_start() {
+    let (world, a, b) = neighbours();
+    let peers = world.switch.board(a.board).unwrap().peers();
+    assert_eq!(peers.get(0).unwrap().local(), Some(a.board));
+    assert_eq!(peers.get(1).unwrap().local(), Some(b.board));
+    assert_eq!(peers.get(1).unwrap().name().as_bytes(), b"b:0");
+    let peers = world.switch.board(b.board).unwrap().peers();
+    assert_eq!(peers.index_of(NODE_A), Some(1));
+}
+
+#[test]
+fn a_message_arrives_in_order_without_a_frame_and_says_that_it_is_local() {
+    let (mut world, a, b) = neighbours();
+    world.command(a, tiny(0xb, 1)).unwrap();
+    world
+        .command(
+            a,
+            Command::Medium {
+                to: to(0xb),
+                seq: 2,
+                ack: 1,
+                match_info: 8,
+                total: 10_000,
+                fragment: 0,
+                length: 8192,
+                offset: 16,
+            },
+        )
+        .unwrap();
+    assert!(world.ports.sent.is_empty());
+    let events = world.ports.take(b);
+    let Event::Tiny {
+        from, seq, data, ..
+    } = events[0].0
+    else {
+        panic!("{events:?}")
+    };
+    assert!(from.local);
+    assert_eq!((from.peer, from.endpoint, seq), (1, 0, 1));
+    assert_eq!(&data[..5], b"hello");
+    assert!(matches!(events[1].0, Event::Medium { seq: 2, .. }));
+    assert_eq!(events[1].1, vec![0xa5; 8192]);
+    assert_eq!(world.count(a.board, Counter::SharedTiny), 1);
+    assert_eq!(world.count(a.board, Counter::SharedMediumSqFrag), 1);
+    assert_eq!(world.count(a.board, Counter::SendTiny), 0);
+    assert_eq!(world.count(b.board, Counter::RecvTiny), 0);
+}
+
+#[test]
+fn a_connect_carries_the_session_that_the_board_knows() {
+    let (mut world, a, b) = neighbours();
+    world
+        .command(
+            a,
+            Command::ConnectRequest {
+                peer: 1,
+                endpoint: 0,
+                key: 9,
+                next_expected: 1,
+                connect_seqnum: 3,
+            },
+        )
+        .unwrap();
+    let events = world.ports.take(b);
+    assert!(matches!(
+        events[0].0,
+        Event::ConnectRequest {
+            session: 0xa,
+            key: 9,
+            connect_seqnum: 3,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn refusals_are_the_wires_refusals() {
+    let (mut world, a, b) = neighbours();
+    let nack = |world: &mut World, command| {
+        world.command(a, command).unwrap();
+        match world.ports.take(a)[..] {
+            [(Event::Nack { from, seq, code }, _)] => {
+                assert!(from.local);
+                (seq, code)
+            }
+            ref other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(nack(&mut world, tiny(0xbad, 4)), (4, 3));
+    let at = |endpoint| Command::ConnectRequest {
+        peer: 1,
+        endpoint,
+        key: 0,
+        next_expected: 1,
+        connect_seqnum: 0,
+    };
+    assert_eq!(nack(&mut world, at(7)), (0, 2));
+    assert_eq!(nack(&mut world, at(40)), (0, 1));
+    assert_eq!(world.count(b.board, Counter::DropBadSession), 1);
+    assert_eq!(world.count(b.board, Counter::DropBadEndpoint), 2);
+}
+
+#[test]
+fn a_full_event_queue_drops_as_on_the_wire() {
+    let (mut world, a, b) = neighbours();
+    world.ports.no_room = true;
+    world.command(a, tiny(0xb, 1)).unwrap();
+    world.ports.no_room = false;
+    assert!(world.ports.take(b).is_empty());
+    assert_eq!(world.count(b.board, Counter::UnexpectedEventQueueFull), 1);
+}
+
+fn pull(window: u8, length: u32, cookie: u32) -> Command {
+    Command::Pull {
+        to: to(0xa),
+        region: region(5),
+        offset: 0,
+        length,
+        window,
+        window_seqnum: 23,
+        window_offset: 0,
+        cookie,
+    }
+}
+
+#[test]
+fn a_local_pull_is_one_copy_in_bounded_slices() {
+    let (mut world, a, b) = neighbours();
+    let bytes = pattern(1 << 20);
+    world.expose(a, 1, 9, bytes.clone());
+    world.expose(b, 5, 0, vec![0; 1 << 20]);
+    world.command(b, pull(9, 1 << 20, 77)).unwrap();
+    let mut turns = 0;
+    let mut most = 0;
+    while world.ports.events.is_empty() {
+        let before = world.ports.copied;
+        world.work();
+        most = most.max(world.ports.copied - before);
+        turns += 1;
+        assert!(turns < 100);
+    }
+    assert_eq!(most, 32 << 10);
+    assert_eq!(world.ports.copied, 1 << 20);
+    assert!(world.ports.sent.is_empty());
+    assert_eq!(world.ports.regions[&(b, region(5))], bytes);
+    assert!(matches!(
+        world.ports.take(b)[..],
+        [(
+            Event::PullDone {
+                cookie: 77,
+                status: 0,
+                transferred: 0x10_0000
+            },
+            _
+        )]
+    ));
+    assert_eq!(world.count(b.board, Counter::SharedPull), 1);
+}
+
+#[test]
+fn a_local_pull_that_cannot_be_ends_with_the_reason_that_a_nack_would_bring() {
+    let (mut world, a, b) = neighbours();
+    world.expose(a, 1, 9, vec![1; 1000]);
+    world.expose(b, 5, 0, vec![0; 1 << 20]);
+    let status = |world: &mut World, command| {
+        world.command(b, command).unwrap();
+        world.settle();
+        match world.ports.take(b)[..] {
+            [(Event::PullDone { status, .. }, _)] => status,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(status(&mut world, pull(9, 1000, 1)), 0);
+    assert_eq!(status(&mut world, pull(8, 1000, 1)), 4);
+    assert_eq!(status(&mut world, pull(9, 1001, 1)), 4);
+    world.switch.close_endpoint(a).unwrap();
+    assert_eq!(status(&mut world, pull(9, 1000, 1)), 2);
+    world.switch.open_endpoint(a, 0xaa, 64).unwrap();
+    assert_eq!(status(&mut world, pull(9, 1000, 1)), 3);
+    world.switch.remove_board(a.board, &mut world.ports);
+    // Somewhere on the wire now, where nobody answers.
+    world.command(b, pull(9, 1000, 2)).unwrap();
+    world.settle();
+    assert!(world.ports.take(b).is_empty());
+    world.command(b, Command::AbortPull { cookie: 2 }).unwrap();
+    world.settle();
+    assert!(matches!(
+        world.ports.take(b)[..],
+        [(Event::PullDone { status: 5, .. }, _)]
+    ));
+}
+
+#[test]
+fn a_region_that_goes_ends_the_pull_into_it() {
+    let (mut world, a, b) = neighbours();
+    world.expose(a, 1, 9, pattern(1 << 20));
+    world.expose(b, 5, 0, vec![0; 1 << 20]);
+    world.command(b, pull(9, 1 << 20, 3)).unwrap();
+    world.work();
+    world.switch.deregister(b, region(5));
+    world.ports.regions.remove(&(b, region(5)));
+    world.settle();
+    assert!(matches!(
+        world.ports.take(b)[..],
+        [(
+            Event::PullDone {
+                cookie: 3,
+                status: 5,
+                ..
+            },
+            _
+        )]
+    ));
+}
+
+#[test]
+fn the_end_of_a_pull_waits_for_room_and_pulls_are_bounded_by_it() {
+    let (mut world, a, b) = neighbours();
+    world.expose(a, 1, 9, vec![1; 10]);
+    world.expose(b, 5, 0, vec![0; 10]);
+    world.ports.no_room = true;
+    for cookie in 0..64 {
+        world.command(b, pull(9, 10, cookie)).unwrap();
+        world.settle();
+    }
+    assert_eq!(world.command(b, pull(9, 10, 64)), Err(CommandError::Full));
+    world.settle();
+    world.ports.no_room = false;
+    world.now = world.switch.deadline().unwrap();
+    world.settle();
+    let mut cookies: Vec<u32> = world
+        .ports
+        .take(b)
+        .iter()
+        .map(|(event, _)| match event {
+            Event::PullDone {
+                cookie, status: 0, ..
+            } => *cookie,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    cookies.sort_unstable();
+    assert_eq!(cookies, (0..64).collect::<Vec<_>>());
+    world.command(b, pull(9, 10, 64)).unwrap();
+}
+
+#[test]
+fn a_deaf_board_drops_without_a_word() {
+    let (mut world, a, b) = neighbours();
+    world.switch.set_deaf(world.now, b.board, true);
+    world.command(a, tiny(0xbad, 1)).unwrap();
+    world.command(a, tiny(0xb, 1)).unwrap();
+    assert!(world.ports.take(a).is_empty());
+    assert!(world.ports.take(b).is_empty());
+    world.switch.set_deaf(world.now, b.board, false);
+    world.command(a, tiny(0xb, 1)).unwrap();
+    assert_eq!(world.ports.take(b).len(), 1);
+}
