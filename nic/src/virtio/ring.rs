@@ -257,3 +257,25 @@ impl SplitRing {
 pub(super) const fn passes(event: u16, old: u16, new: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::passes;
+
+    #[test]
+    fn an_event_is_passed_if_it_is_one_of_the_indices_left_behind_also_across_the_wrap() {
+        for old in (0..4u16).chain(0x7ffe..0x8002).chain(0xfffc..=0xffff) {
+            for steps in 1..300u16 {
+                let new = old.wrapping_add(steps);
+                for away in (0..302).chain(0x7ff0..0x8010).chain(0xff00..=0xffff) {
+                    let event = old.wrapping_add(away);
+                    assert_eq!(
+                        passes(event, old, new),
+                        away < steps,
+                        "{old} to {new}, {event}"
+                    );
+                }
+            }
+        }
+    }
+}
