@@ -1,1 +1,28 @@
-//! Placeholder.
+#![deny(unsafe_code)]
+//! The library of Open-MX: messages between endpoints over Ethernet, without a system call per message.
+//!
+//! An application opens an [`Endpoint`] of a [`Board`], connects to others, posts sends and receives and asks for their
+//! completion. The protocol (order, acknowledgements, retransmission, matching, reassembly, rendezvous) runs in here, in
+//! the application's calls; frames, peers and the transfer of large messages are its board's affair, which lives in the
+//! driver domain of the Xen host or in `omxd` ([`Home`]). The two share memory through `mx-ring`, this crate's only
+//! neighbour.
+//!
+//! The tools (`omx_info`, `omx_perf`, `omx_verify`) are programs of this crate.
+//!
+//! It refuses to know frames, cards and Xen, and to believe what the shared pages say without a check.
+
+pub mod board;
+mod clock;
+mod code;
+mod endpoint;
+mod engine;
+mod error;
+mod home;
+pub mod tool;
+
+pub use board::Board;
+pub use code::Code;
+pub use endpoint::{Address, Buffer, Endpoint, Options, Request, Status};
+pub use engine::Memory;
+pub use error::Error;
+pub use home::Home;

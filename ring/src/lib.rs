@@ -49,6 +49,7 @@ mod process;
 mod seqlock;
 pub mod sleep;
 mod sync;
+mod ticks;
 
 pub use counter::Counter;
 pub use entry::{Entry, EntryError};
@@ -57,6 +58,7 @@ pub use layout::{EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE};
 pub use memory::{Area, AreaError};
 pub use message::{Command, Destination, Event, Origin, RegionKey, Window};
 pub use process::{Positions, ProcessSide};
+pub use ticks::ticks;
 
 /// Version of everything in this crate. Both sides compare it for equality before they share a page.
 pub const ABI_VERSION: u32 = 1;

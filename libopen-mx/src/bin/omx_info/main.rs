@@ -1,0 +1,163 @@
+//! `omx_info`: the boards of this machine and the peers that they know.
+
+use std::process::ExitCode;
+
+use open_mx::board::{Board, text};
+use open_mx::tool::{Options, Usage, json_string, mac_text};
+use open_mx::{Error, Home};
+
+const USAGE: &str = "\
+omx_info [options]
+ Lists the Open-MX boards of this machine, and the peers that they know.
+ -b <n>   only the board of this number
+ -q       only the boards
+ -v       also versions and peers (default)
+ --json   one JSON object instead
+ -h       this help
+";
+
+struct Choice {
+    board: Option<u32>,
+    verbose: bool,
+    json: bool,
+}
+
+fn choose(mut options: Options) -> Result<Choice, Usage> {
+    let mut choice = Choice {
+        board: None,
+        verbose: true,
+        json: false,
+    };
+    while let Some(option) = options.next_option() {
+        match option.as_str() {
+            "-b" => choice.board = Some(options.number()?),
+            "-q" => choice.verbose = false,
+            "-v" => choice.verbose = true,
+            "--json" => choice.json = true,
+            "-h" | "--help" => return Err(Usage::Help),
+            _ => return Err(options.unknown()),
+        }
+    }
+    Ok(choice)
+}
+
+fn main() -> ExitCode {
+    let choice = match choose(Options::of_process()) {
+        Ok(choice) => choice,
+        Err(usage) => return usage.explain(USAGE),
+    };
+    match show(&choice) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("omx_info: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show(choice: &Choice) -> Result<(), Error> {
+    let home = Home::find()?;
+    let boards = match choice.board {
+        Some(number) => vec![(number, Board::attach(&home, number)?)],
+        None => Board::all(&home)?,
+    };
+    if choice.json {
+        let boards = boards.iter().map(json).collect::<Result<Vec<_>, _>>()?;
+        println!("{{\"boards\": [{}]}}", boards.join(", "));
+        return Ok(());
+    }
+    if choice.verbose {
+        println!("Open-MX version {}", env!("CARGO_PKG_VERSION"));
+        println!(
+            " build: {} {}, shared memory version {}",
+            env!("CARGO_PKG_NAME"),
+            std::env::consts::ARCH,
+            mx_ring::ABI_VERSION
+        );
+        println!();
+    }
+    let endpoints = match boards.first() {
+        Some((_, board)) => board.description()?.endpoint_max,
+        None => 0,
+    };
+    println!(
+        "Found {} boards (32 max) supporting {endpoints} endpoints each:",
+        boards.len()
+    );
+    for (number, board) in &boards {
+        show_board(*number, board, choice.verbose)?;
+    }
+    if choice.verbose {
+        for (_, board) in &boards {
+            show_peers(board)?;
+        }
+    }
+    Ok(())
+}
+
+fn show_board(number: u32, board: &Board, verbose: bool) -> Result<(), Error> {
+    let description = board.description()?;
+    println!(
+        " {} (board #{number} name {} addr {})",
+        text(&description.hostname),
+        text(&description.interface),
+        mac_text(description.mac)
+    );
+    let driver = text(&description.driver);
+    if verbose && !driver.is_empty() {
+        println!("   managed by driver '{driver}'");
+    }
+    if !description.link_up {
+        eprintln!("   WARNING: interface is currently DOWN.");
+    }
+    Ok(())
+}
+
+fn show_peers(board: &Board) -> Result<(), Error> {
+    let description = board.description()?;
+    println!();
+    if description.peers_configured {
+        println!("Peer table is ready, mapper is 00:00:00:00:00:00");
+    } else {
+        println!("Peer table is not configured yet");
+    }
+    println!("{}", "=".repeat(48));
+    for (index, peer) in board.peers() {
+        let name = text(&peer.hostname);
+        let name = if name.is_empty() { "<unknown>" } else { &name };
+        println!("{index:>3}) {} {name}", mac_text(peer.mac));
+    }
+    if description.peers_full {
+        eprintln!("WARNING: peer table is full, some peers could not be added.");
+    }
+    Ok(())
+}
+
+fn json((number, board): &(u32, Board)) -> Result<String, Error> {
+    let description = board.description()?;
+    let peers: Vec<String> = board
+        .peers()
+        .map(|(index, peer)| {
+            format!(
+                "{{\"index\": {index}, \"mac\": \"{}\", \"name\": {}, \"local\": {}}}",
+                mac_text(peer.mac),
+                json_string(&text(&peer.hostname)),
+                peer.local
+            )
+        })
+        .collect();
+    Ok(format!(
+        "{{\"board\": {number}, \"name\": {}, \"interface\": {}, \"driver\": {}, \"mac\": \"{}\", \"mtu\": {}, \
+         \"mx_wire\": {}, \"link\": {}, \"configured\": {}, \"generation\": {}, \"peers\": [{}]}}",
+        json_string(&text(&description.hostname)),
+        json_string(&text(&description.interface)),
+        json_string(&text(&description.driver)),
+        mac_text(description.mac),
+        description.mtu,
+        description.mx_wire,
+        description.link_up,
+        description.peers_configured,
+        description.generation,
+        peers.join(", ")
+    ))
+}

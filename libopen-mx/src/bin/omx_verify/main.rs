@@ -1,0 +1,25 @@
+//! `omx_verify`: messages there and back whose every byte is checked on both sides.
+
+mod options;
+mod pattern;
+mod run;
+
+use std::process::ExitCode;
+
+use open_mx::tool::Options;
+use options::{Choice, USAGE};
+
+fn main() -> ExitCode {
+    let choice = match Choice::from_options(Options::of_process()) {
+        Ok(choice) => choice,
+        Err(usage) => return usage.explain(USAGE),
+    };
+    match run::run(&choice) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("omx_verify: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A board as its home describes it: name, address, peers, counters.
+
+use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
+use mx_ring::mapping::Mapping;
+
+use crate::error::Error;
+use crate::home::Home;
+
+/// A view of a board. Every call reads the present state.
+pub struct Board {
+    pages: BoardPages,
+    _mapping: Mapping,
+}
+
+impl Board {
+    pub(crate) fn new(mapping: Mapping) -> Result<Self, Error> {
+        let pages = BoardPages::new(mapping.area()).map_err(|_| Error::Confused)?;
+        match pages.version() {
+            Some(mx_ring::ABI_VERSION) => Ok(Self {
+                pages,
+                _mapping: mapping,
+            }),
+            Some(home) => Err(Error::Version { home }),
+            None => Err(Error::Confused),
+        }
+    }
+
+    /// Looks at a board without opening an endpoint.
+    pub fn attach(home: &Home, board: u32) -> Result<Self, Error> {
+        let greeted = home.channel()?;
+        if board >= greeted.boards {
+            return Err(Error::NoBoard(board));
+        }
+        match greeted.channel.attach(board) {
+            Ok(mapping) => Self::new(mapping),
+            Err(error) => Err(no_board(error.into(), board)),
+        }
+    }
+
+    /// The boards of a home with their numbers.
+    pub fn all(home: &Home) -> Result<Vec<(u32, Self)>, Error> {
+        let count = home.channel()?.boards;
+        let mut boards = Vec::new();
+        for number in 0..count {
+            match Self::attach(home, number) {
+                Ok(board) => boards.push((number, board)),
+                Err(Error::NoBoard(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(boards)
+    }
+
+    /// Its description.
+    pub fn description(&self) -> Result<BoardDescription, Error> {
+        self.pages.board().ok_or(Error::Confused)
+    }
+
+    /// The peer of an index.
+    pub fn peer(&self, index: u16) -> Option<PeerDescription> {
+        self.pages.peer(index)
+    }
+
+    /// The peers with their indices.
+    pub fn peers(&self) -> impl Iterator<Item = (u16, PeerDescription)> + '_ {
+        let count = self.pages.board().map_or(0, |board| board.peer_count);
+        (0..count).filter_map(|index| Some((index, self.pages.peer(index)?)))
+    }
+
+    /// Index of the peer with this address.
+    pub fn peer_by_nic_id(&self, nic_id: u64) -> Result<u16, Error> {
+        self.peers()
+            .find(|(_, peer)| nic_id_of(peer.mac) == nic_id)
+            .map(|(index, _)| index)
+            .ok_or(Error::NoPeer(nic_id))
+    }
+
+    /// Address of the peer with this name.
+    pub fn nic_id_by_hostname(&self, name: &str) -> Result<u64, Error> {
+        self.peers()
+            .find(|(_, peer)| text(&peer.hostname) == name)
+            .map(|(_, peer)| nic_id_of(peer.mac))
+            .ok_or_else(|| Error::NoPeerName(name.to_owned()))
+    }
+
+    /// A counter.
+    pub fn counter(&self, index: usize) -> u32 {
+        self.pages.counter(index)
+    }
+}
+
+/// A call that failed because there is no such board says so by ENODEV or ENXIO.
+pub(crate) fn no_board(error: Error, board: u32) -> Error {
+    match error {
+        Error::Refused(rustix::io::Errno::NODEV | rustix::io::Errno::NXIO) => Error::NoBoard(board),
+        other => other,
+    }
+}
+
+/// An address as a number, its first byte the most significant of 48 bits.
+pub fn nic_id_of(mac: [u8; 6]) -> u64 {
+    mac.iter().fold(0, |id, byte| id << 8 | u64::from(*byte))
+}
+
+/// The bytes of an address.
+pub fn mac_of(nic_id: u64) -> [u8; 6] {
+    let [_, _, mac @ ..] = nic_id.to_be_bytes();
+    mac
+}
+
+/// Text of a NUL-padded name.
+pub fn text(padded: &[u8]) -> String {
+    let end = padded.iter().position(|byte| *byte == 0);
+    String::from_utf8_lossy(&padded[..end.unwrap_or(padded.len())]).into_owned()
+}

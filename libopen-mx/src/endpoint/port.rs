@@ -1,0 +1,60 @@
+//! The engine's link over real queues and registered memory.
+
+use mx_ring::{Area, Command, ProcessSide, Window};
+
+use crate::engine::{Exposure, Link, Memory, Refused, Use};
+use crate::home::Regions;
+
+/// Queues and regions of one endpoint.
+pub struct Port {
+    /// The shared pages.
+    pub process: ProcessSide,
+    /// What is registered.
+    pub regions: Regions,
+    /// Whether something was posted since this was last cleared: the home may have to be woken.
+    pub posted: bool,
+}
+
+impl Link for Port {
+    fn post(&mut self, command: &Command, data: &[u8]) -> bool {
+        let posted = self.process.post(command, data);
+        self.posted |= posted;
+        posted
+    }
+
+    fn command_room(&self) -> u32 {
+        self.process.command_room()
+    }
+
+    fn command_index(&self) -> u32 {
+        self.process.next_command_index()
+    }
+
+    fn sent(&self) -> u32 {
+        self.process.sent()
+    }
+
+    fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
+        self.process.transmit_part(offset, length).ok()
+    }
+
+    fn bind_window(&mut self, id: u8, window: &Window) {
+        self.process.bind_window(id, window);
+    }
+
+    fn unbind_window(&mut self, id: u8) {
+        self.process.unbind_window(id);
+    }
+
+    fn expose(&mut self, memory: &Memory, length: u32, used: Use) -> Result<Exposure, Refused> {
+        self.regions.expose(memory, length, used)
+    }
+
+    fn collect(&mut self, exposure: &Exposure, memory: &Memory, length: u32) {
+        self.regions.collect(exposure, memory, length);
+    }
+
+    fn retract(&mut self, exposure: Exposure) {
+        self.regions.retract(&exposure);
+    }
+}

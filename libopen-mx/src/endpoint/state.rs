@@ -1,0 +1,163 @@
+//! What the threads of an endpoint share under its lock.
+
+use std::time::Duration;
+
+use mx_ring::{Area, Event};
+
+use super::port::Port;
+use super::{Address, Status};
+use crate::board::{Board, nic_id_of};
+use crate::clock;
+use crate::code::Code;
+use crate::engine::{Engine, Outcome, PartnerKey};
+use crate::error::Error;
+use crate::home::Channel;
+
+/// Events taken in one round, so that a flood does not keep a caller for ever.
+const EVENTS_PER_ROUND: usize = 256;
+/// How often a silent home is asked whether it is still there.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// State of an endpoint.
+pub struct State {
+    /// The protocol.
+    pub engine: Engine,
+    /// Its link.
+    pub port: Port,
+    /// The board's pages.
+    pub board: Board,
+    /// Own address and endpoint index.
+    pub own: (u64, u32),
+    /// Why the endpoint is of no use any more.
+    pub broken: Option<Error>,
+    /// Whether a thread sleeps at the home.
+    pub sleeping: bool,
+    /// Threads that wait for the sleeping one.
+    pub waiting: u32,
+    /// Counts the calls of `wakeup`.
+    pub wakeups: u64,
+    /// Addresses of peers by their index, which never means another peer later.
+    pub nic_ids: Vec<Option<u64>>,
+    /// When the home was last known to be there.
+    pub heard: Duration,
+}
+
+impl State {
+    /// Takes events, does what is due. Whether there were events.
+    pub fn progress(&mut self, channel: &dyn Channel) -> bool {
+        if self.broken.is_some() {
+            return false;
+        }
+        let now = clock::now();
+        self.engine.set_now(now);
+        let mut taken = 0;
+        while taken < EVENTS_PER_ROUND
+            && let Some(event) = self.port.process.next_unexpected()
+        {
+            taken += 1;
+            match event {
+                Ok(event) => self.take(&event),
+                Err(_) => return self.fail(Error::Confused),
+            }
+        }
+        while let Some(event) = self.port.process.next_expected() {
+            taken += 1;
+            match event {
+                Ok(event) => self.engine.event(&event, None, &mut self.port),
+                Err(_) => return self.fail(Error::Confused),
+            }
+        }
+        if taken > 0 {
+            self.port.process.publish_consumed();
+            self.heard = now;
+        } else if now.saturating_sub(self.heard) > SIGN_OF_LIFE {
+            self.heard = now;
+            if self.port.process.status() != 0 {
+                return self.fail(Error::Closed(self.port.process.status()));
+            }
+            if !channel.alive() {
+                return self.fail(Error::HomeGone);
+            }
+        }
+        self.engine.work(&mut self.port);
+        self.flush(channel);
+        taken > 0
+    }
+
+    fn take(&mut self, event: &Event) {
+        let place = match *event {
+            Event::Small {
+                position, length, ..
+            } => Some((position, u32::from(length))),
+            Event::Medium {
+                position, length, ..
+            } => Some((position, u32::from(length))),
+            _ => None,
+        };
+        let Some((position, length)) = place else {
+            self.engine.event(event, None, &mut self.port);
+            return;
+        };
+        let part: Option<Area> = self
+            .port
+            .process
+            .receive_part(position, length as usize)
+            .ok();
+        self.engine.event(event, part, &mut self.port);
+        self.port.process.release_receive(position, length);
+    }
+
+    /// Wakes the home if something was posted and it sleeps.
+    pub fn flush(&mut self, channel: &dyn Channel) {
+        if std::mem::take(&mut self.port.posted) && self.port.process.kick_needed() {
+            channel.kick();
+        }
+    }
+
+    /// The endpoint is of no use any more: everything that waits ends.
+    pub fn fail(&mut self, error: Error) -> bool {
+        if self.broken.is_none() {
+            self.broken = Some(error);
+            self.engine.abandon(Code::MessageAborted);
+        }
+        true
+    }
+
+    /// An outcome with the address of its partner.
+    pub fn status(&mut self, outcome: Outcome) -> Status {
+        Status {
+            code: outcome.code,
+            address: outcome.partner.and_then(|partner| self.address(partner)),
+            match_info: outcome.match_info,
+            message_length: outcome.message_length,
+            transferred: outcome.transferred,
+            context: outcome.context,
+        }
+    }
+
+    /// The address of a partner.
+    pub fn address(&mut self, partner: PartnerKey) -> Option<Address> {
+        if partner == self.engine.own() {
+            return Some(Address {
+                partner,
+                nic_id: self.own.0,
+                endpoint: self.own.1,
+                session: self.engine.config().session,
+            });
+        }
+        let (peer, endpoint, session) = self.engine.describe(partner)?;
+        let index = usize::from(peer);
+        if self.nic_ids.len() <= index {
+            self.nic_ids.resize(index + 1, None);
+        }
+        if self.nic_ids[index].is_none() {
+            self.nic_ids[index] = self.board.peer(peer).map(|peer| nic_id_of(peer.mac));
+        }
+        Some(Address {
+            partner,
+            nic_id: self.nic_ids[index].unwrap_or(0),
+            endpoint: endpoint.into(),
+            session: session.unwrap_or(u32::MAX),
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! Waiting: look many times, then sleep.
+//!
+//! At most one thread of an endpoint sleeps at the home. Others that wait sleep until that one, or a thread that only
+//! tests, has moved something.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Endpoint;
+use super::state::State;
+use crate::clock;
+use crate::error::Error;
+
+/// Looks before a thread goes to sleep.
+const LOOKS: u32 = 2000;
+/// Looks after it was woken for nothing that it waits for.
+const LOOKS_AGAIN: u32 = 100;
+/// Longest sleep of a thread that another one should wake: a bound for what its death would cost.
+const NAP: Duration = Duration::from_millis(200);
+
+impl Endpoint {
+    /// Makes progress until `ready` has something, or the time is over, or another thread calls for it: nothing then.
+    pub(super) fn wait_until<T>(
+        &self,
+        timeout: Option<Duration>,
+        mut ready: impl FnMut(&mut State) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let deadline = timeout.map(|timeout| clock::now() + timeout);
+        let mut state = self.lock();
+        let wakeups = state.wakeups;
+        let mut looks = LOOKS;
+        loop {
+            let completed = state.engine.completions();
+            state.progress(&*self.channel);
+            let found = ready(&mut state);
+            if state.engine.completions() != completed {
+                self.tell_others(&state);
+            }
+            if found.is_some() {
+                return Ok(found);
+            }
+            if let Some(error) = &state.broken {
+                return Err(error.clone());
+            }
+            if state.wakeups != wakeups || deadline.is_some_and(|at| clock::now() >= at) {
+                return Ok(None);
+            }
+            if looks > 0 || self.never_sleeps {
+                looks = looks.saturating_sub(1);
+                drop(state);
+                core::hint::spin_loop();
+                state = self.lock();
+            } else {
+                state = self.sleep(state, deadline);
+                looks = LOOKS_AGAIN;
+            }
+        }
+    }
+
+    /// Other threads may find what they wait for: wakes them.
+    pub(super) fn tell_others(&self, state: &State) {
+        if state.waiting > 0 {
+            self.moved.notify_all();
+        }
+        if state.sleeping {
+            self.channel.wakeup();
+        }
+    }
+
+    fn sleep<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        deadline: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        if state.sleeping {
+            state.waiting += 1;
+            let (mut state, _) = self
+                .moved
+                .wait_timeout(state, NAP)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+            return state;
+        }
+        if self.channel.process_arms() {
+            state.port.process.arm();
+            let completed = state.engine.completions();
+            // Looks once more: what came before the arming would wake nobody.
+            if state.progress(&*self.channel) || state.engine.completions() != completed {
+                return state;
+            }
+        }
+        let until = [deadline, state.engine.deadline()]
+            .into_iter()
+            .flatten()
+            .min();
+        let consumed = state.port.process.consumed();
+        let kick = state.port.process.kick_needed();
+        state.sleeping = true;
+        drop(state);
+        let slept = self.channel.sleep(consumed, until, kick);
+        let mut state = self.lock();
+        state.sleeping = false;
+        if let Err(error) = slept {
+            state.fail(error.into());
+        }
+        if state.waiting > 0 {
+            self.moved.notify_all();
+        }
+        state
+    }
+}

@@ -1,0 +1,187 @@
+//! Acknowledgements, both ways (protocol.md §7).
+
+use std::time::Duration;
+
+use mx_ring::{Command, Destination, Origin};
+
+use super::Engine;
+use super::link::Link;
+use super::partner::PartnerKey;
+use super::send::{Body, OutgoingKey};
+use super::sequence::Sequence;
+use crate::code::Code;
+
+impl Engine {
+    /// An acknowledgement is due after `delay`, unless a message carries it before.
+    pub(super) fn ack_within(&mut self, key: PartnerKey, delay: Duration) {
+        let due = self.now + delay;
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        let due = partner.ack_due.map_or(due, |earlier| earlier.min(due));
+        partner.ack_due = Some(due);
+        if !partner.ack_listed {
+            partner.ack_listed = true;
+            self.acks.push(key);
+        }
+        self.ack_at = Some(self.ack_at.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// An acknowledgement is due at the end of this round.
+    pub(super) fn ack_at_once(&mut self, key: PartnerKey) {
+        self.ack_within(key, Duration::ZERO);
+    }
+
+    /// Sends the acknowledgements that are due.
+    pub(super) fn send_due_acks(&mut self, link: &mut impl Link) {
+        if self.ack_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.ack_at = None;
+        let mut listed = std::mem::take(&mut self.acks);
+        listed.retain(|key| {
+            if let Some(due) = self.partners.get(*key).and_then(|partner| partner.ack_due)
+                && (due > self.now || !self.send_ack(*key, link))
+            {
+                self.ack_at = Some(self.ack_at.map_or(due, |earlier| earlier.min(due)));
+                return true;
+            }
+            if let Some(partner) = self.partners.get_mut(*key) {
+                partner.ack_listed = false;
+            }
+            false
+        });
+        self.acks.append(&mut listed);
+    }
+
+    /// Sends every acknowledgement that waits, before the endpoint closes.
+    pub fn flush_acks(&mut self, link: &mut impl Link) {
+        for key in std::mem::take(&mut self.acks) {
+            if self
+                .partners
+                .get(key)
+                .is_some_and(|partner| partner.ack_due.is_some())
+            {
+                self.send_ack(key, link);
+            }
+        }
+    }
+
+    /// Sends an explicit acknowledgement. False when the queue is full.
+    fn send_ack(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
+        let Some(partner) = self.partners.get_mut(key) else {
+            return true;
+        };
+        let Some(session) = partner.session else {
+            partner.ack_due = None;
+            return true;
+        };
+        let number = partner.ack_number_sent.wrapping_add(1);
+        let posted = link.post(
+            &Command::Ack {
+                to: Destination {
+                    peer: partner.peer,
+                    endpoint: partner.endpoint,
+                    session,
+                },
+                ack: partner.next_fragment.to_wire(),
+                ack_number: number,
+            },
+            &[],
+        );
+        if posted {
+            partner.ack_number_sent = number;
+            partner.last_acked = partner.next_fragment;
+            partner.ack_due = None;
+        }
+        posted
+    }
+
+    /// An explicit acknowledgement came.
+    pub(super) fn explicit_ack(
+        &mut self,
+        from: Origin,
+        ack: Sequence,
+        number: u32,
+        link: &mut impl Link,
+    ) {
+        let Some(key) = self.partners.find(from.peer, from.endpoint) else {
+            return;
+        };
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        if !ack.same_relation(partner.next_send) || number <= partner.ack_number_received {
+            return;
+        }
+        partner.ack_number_received = number;
+        self.acknowledged(key, ack, link);
+    }
+
+    /// A partner has received everything before `ack`.
+    pub(super) fn acknowledged(&mut self, key: PartnerKey, ack: Sequence, link: &mut impl Link) {
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        let count = ack.since(partner.next_acked);
+        if count == 0 || count > partner.next_send.since(partner.next_acked) {
+            return;
+        }
+        partner.next_acked = ack;
+        for _ in 0..count {
+            let Some(partner) = self.partners.get_mut(key) else {
+                return;
+            };
+            if let Some(outgoing) = partner.unacked.pop_front() {
+                self.message_acked(outgoing, link);
+            }
+        }
+    }
+
+    fn message_acked(&mut self, key: OutgoingKey, link: &mut impl Link) {
+        let Some(outgoing) = self.outgoing.get_mut(key) else {
+            return;
+        };
+        if let Body::Large {
+            acked,
+            notified: None,
+            ..
+        } = &mut outgoing.body
+        {
+            *acked = true;
+        } else {
+            self.end_outgoing(key, Code::Success, link);
+        }
+    }
+
+    /// A board refused a message or a connect of ours.
+    pub(super) fn nack(&mut self, from: Origin, seq: Sequence, code: u8, link: &mut impl Link) {
+        let code = match code {
+            1 => Code::RemoteEndpointBadId,
+            2 => Code::RemoteEndpointClosed,
+            3 => Code::RemoteEndpointBadSession,
+            _ => return,
+        };
+        let Some(key) = self.partners.find(from.peer, from.endpoint) else {
+            return;
+        };
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        let at = usize::from(seq.since(partner.next_acked));
+        let refused = partner
+            .unacked
+            .get(at)
+            .copied()
+            .filter(|_| seq.same_relation(partner.next_send));
+        if let Some(outgoing) = refused {
+            self.end_outgoing(outgoing, code, link);
+        } else if !partner.connects.is_empty() {
+            let oldest = partner.connects.remove(0);
+            if let Some(request) = self.requests.get_mut(oldest.request) {
+                request.outcome.partner = Some(key);
+            }
+            self.requests.complete(oldest.request, code);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The connect handshake (protocol.md §3).
+//!
+//! Two repairs of the original, compatible on the wire: a successful reply makes the relation good in both directions
+//! (the original could not acknowledge before the other side had connected too), and a "next expected" of another
+//! relation is adopted although the session is unchanged (the original went on with numbers that the other side, having
+//! given up, refuses). And one rule in place of the original's restart at 1: what this side announced as expected next
+//! stays true. The other side adopts exactly that number when it learns our session, from our request or our reply.
+
+use mx_ring::{Command, Origin};
+
+use super::Engine;
+use super::link::Link;
+use super::partner::{Connect, PartnerKey};
+use super::request::{Purpose, RequestKey};
+use super::sequence::Sequence;
+use crate::code::Code;
+
+const STATUS_OK: u8 = 0;
+const STATUS_BAD_KEY: u8 = 11;
+
+impl Engine {
+    /// Connects to an endpoint of a peer.
+    pub fn connect(
+        &mut self,
+        peer: u16,
+        endpoint: u8,
+        key: u32,
+        match_info: u64,
+        context: u64,
+        link: &mut impl Link,
+    ) -> RequestKey {
+        let request = self.requests.insert(Purpose::Connect, match_info, context);
+        let partner_key = self.partners.find_or_add(peer, endpoint);
+        let now = self.now;
+        if let Some(partner) = self.partners.get_mut(partner_key) {
+            let connect = Connect {
+                request,
+                counter: partner.connect_counter,
+                key,
+                announced: partner.next_match,
+                last_sent: now,
+                first_sent: now,
+            };
+            partner.connect_counter = partner.connect_counter.wrapping_add(1);
+            // A full queue is a lost frame: the request is sent again.
+            link.post(&request_command(peer, endpoint, &connect), &[]);
+            partner.connects.push(connect);
+        }
+        self.resend_by(now + self.config.resend_delay);
+        request
+    }
+
+    /// Connects to the own endpoint: done at once.
+    pub fn connect_own(&mut self, key: u32, match_info: u64, context: u64) -> RequestKey {
+        let request = self.requests.insert(Purpose::Connect, match_info, context);
+        if let Some(request) = self.requests.get_mut(request) {
+            request.outcome.partner = Some(self.own);
+        }
+        let code = if key == self.config.key {
+            Code::Success
+        } else {
+            Code::RemoteEndpointBadConnectionKey
+        };
+        self.requests.complete(request, code);
+        request
+    }
+
+    /// A peer connects.
+    pub(super) fn connect_request(
+        &mut self,
+        from: Origin,
+        session: u32,
+        key: u32,
+        expected: Sequence,
+        counter: u8,
+        link: &mut impl Link,
+    ) {
+        let status = if key == self.config.key {
+            STATUS_OK
+        } else {
+            STATUS_BAD_KEY
+        };
+        let partner_key = self.partners.find_or_add(from.peer, from.endpoint);
+        self.adopt(partner_key, session, expected, link);
+        let Some(partner) = self.partners.get_mut(partner_key) else {
+            return;
+        };
+        // A full queue is a lost frame: the peer asks again.
+        link.post(
+            &Command::ConnectReply {
+                peer: from.peer,
+                endpoint: from.endpoint,
+                requester_session: session,
+                next_expected: partner.next_match.to_wire(),
+                connect_seqnum: counter,
+                status,
+            },
+            &[],
+        );
+    }
+
+    /// A peer answers a connect.
+    pub(super) fn connect_reply(
+        &mut self,
+        from: Origin,
+        session: u32,
+        expected: Sequence,
+        counter: u8,
+        status: u8,
+        link: &mut impl Link,
+    ) {
+        let code = match status {
+            STATUS_OK => Code::Success,
+            STATUS_BAD_KEY => Code::RemoteEndpointBadConnectionKey,
+            _ => return,
+        };
+        let Some(partner_key) = self.partners.find(from.peer, from.endpoint) else {
+            return;
+        };
+        let Some(partner) = self.partners.get_mut(partner_key) else {
+            return;
+        };
+        let Some(at) = partner.connects.iter().position(|c| c.counter == counter) else {
+            return;
+        };
+        if code == Code::Success {
+            self.adopt(partner_key, session, expected, link);
+        }
+        let Some(partner) = self.partners.get_mut(partner_key) else {
+            return;
+        };
+        let connect = partner.connects.remove(at);
+        if let Some(request) = self.requests.get_mut(connect.request) {
+            request.outcome.partner = Some(partner_key);
+        }
+        self.requests.complete(connect.request, code);
+    }
+
+    /// Takes over what a partner says of its session and of the number it expects next.
+    fn adopt(&mut self, key: PartnerKey, session: u32, expected: Sequence, link: &mut impl Link) {
+        let Some(partner) = self.partners.get(key) else {
+            return;
+        };
+        let known = partner.session;
+        if known == Some(session) && partner.next_send.same_relation(expected) {
+            return;
+        }
+        if known.is_some() {
+            self.end_relation(key, link);
+        }
+        if let Some(partner) = self.partners.get_mut(key) {
+            partner.session = Some(session);
+            partner.restart_sending(expected);
+            // A request of ours that it may have seen before decides what it sends next.
+            if let Some(connect) = partner.connects.first()
+                && known.is_some()
+            {
+                partner.restart_receiving(connect.announced);
+            }
+        }
+    }
+
+    /// Drops a connect whose request was cancelled.
+    pub(super) fn forget_connect(&mut self, request: RequestKey) {
+        for key in self.partners.keys() {
+            if let Some(partner) = self.partners.get_mut(key) {
+                partner.connects.retain(|c| c.request != request);
+            }
+        }
+    }
+}
+
+/// The frame that asks for a connect.
+pub(super) fn request_command(peer: u16, endpoint: u8, connect: &Connect) -> Command {
+    Command::ConnectRequest {
+        peer,
+        endpoint,
+        key: connect.key,
+        next_expected: connect.announced.to_wire(),
+        connect_seqnum: connect.counter,
+    }
+}

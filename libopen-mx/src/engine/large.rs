@@ -1,0 +1,303 @@
+//! Large messages: rendezvous, pull, notify (protocol.md §6).
+
+use mx_ring::{Command, Destination, Window};
+
+use super::Engine;
+use super::link::{Exposure, Link, Refused, Use};
+use super::matching::Body as Kept;
+use super::memory::Memory;
+use super::partner::PartnerKey;
+use super::receive::Content;
+use super::request::{Purpose, RequestKey};
+use super::send::Body;
+use crate::code::Code;
+
+/// A large send's window.
+#[derive(Debug)]
+pub struct Shown {
+    /// Window id.
+    pub id: u8,
+    /// Number of this use of the id.
+    pub seqnum: u8,
+    exposure: Option<Exposure>,
+}
+
+impl Shown {
+    /// Makes a message visible under a window id. An empty message has nothing to show.
+    pub fn open(
+        id: u8,
+        seqnum: u8,
+        memory: &Memory,
+        total: u32,
+        link: &mut impl Link,
+    ) -> Result<Self, Refused> {
+        let mut exposure = None;
+        if total > 0 {
+            let exposed = link.expose(memory, total, Use::Send)?;
+            link.bind_window(
+                id,
+                &Window {
+                    region: exposed.region,
+                    seqnum,
+                    offset: exposed.offset,
+                    length: total,
+                },
+            );
+            exposure = Some(exposed);
+        }
+        Ok(Self {
+            id,
+            seqnum,
+            exposure,
+        })
+    }
+
+    /// Hides the message again.
+    pub fn close(self, link: &mut impl Link) {
+        if let Some(exposure) = self.exposure {
+            link.unbind_window(self.id);
+            link.retract(exposure);
+        }
+    }
+}
+
+/// A large message that is being fetched.
+#[derive(Debug)]
+pub struct Pull {
+    request: RequestKey,
+    partner: PartnerKey,
+    length: u32,
+    window: u8,
+    window_seqnum: u8,
+    window_offset: u16,
+    exposure: Option<Exposure>,
+}
+
+impl Engine {
+    /// A partner has a large message. False when there is no room to remember it.
+    pub(super) fn rendezvous(&mut self, partner: PartnerKey, content: Content) -> bool {
+        let Content::Rendezvous {
+            match_info, total, ..
+        } = content
+        else {
+            return false;
+        };
+        if let Some(request) = self.take_posted(match_info) {
+            self.begin_receive(request, partner, match_info, total);
+            self.pull(request, partner, content);
+            return true;
+        }
+        self.keep(partner, match_info, total, Kept::Large(content))
+            .is_some()
+    }
+
+    /// Fetches a large message into a matched receive.
+    pub(super) fn pull(&mut self, request: RequestKey, partner: PartnerKey, content: Content) {
+        let Content::Rendezvous {
+            window,
+            window_seqnum,
+            window_offset,
+            ..
+        } = content
+        else {
+            return;
+        };
+        let Some(length) = self.requests.get(request).map(|r| r.outcome.transferred) else {
+            return;
+        };
+        if length == 0 {
+            self.end_receive(request);
+            self.send_notify(partner, 0, window, window_seqnum);
+            return;
+        }
+        while self.pulls.contains_key(&self.next_cookie) {
+            self.next_cookie = self.next_cookie.wrapping_add(1);
+        }
+        let cookie = self.next_cookie;
+        self.next_cookie = cookie.wrapping_add(1);
+        let pull = Pull {
+            request,
+            partner,
+            length,
+            window,
+            window_seqnum,
+            window_offset,
+            exposure: None,
+        };
+        self.pulls.insert(cookie, pull);
+        self.pulls_waiting.push_back(cookie);
+    }
+
+    /// Starts the pulls that wait, as far as there is room.
+    pub(super) fn start_pulls(&mut self, link: &mut impl Link) {
+        while let Some(cookie) = self.pulls_waiting.front().copied() {
+            let Some(pull) = self.pulls.get_mut(&cookie) else {
+                self.pulls_waiting.pop_front();
+                continue;
+            };
+            if self.pulls_running >= self.config.pulls_max
+                || link.command_room() == 0
+                || self.now < self.register_at
+            {
+                return;
+            }
+            let session = self.partners.get(pull.partner).and_then(|partner| {
+                Some(Destination {
+                    peer: partner.peer,
+                    endpoint: partner.endpoint,
+                    session: partner.session?,
+                })
+            });
+            let memory =
+                self.requests
+                    .get(pull.request)
+                    .and_then(|request| match &request.purpose {
+                        Purpose::MatchedReceive(memory) => Some(memory),
+                        _ => None,
+                    });
+            let (Some(to), Some(memory)) = (session, memory) else {
+                self.pulls_waiting.pop_front();
+                self.end_pull(cookie, Code::RemoteEndpointUnreachable, link);
+                continue;
+            };
+            match link.expose(memory, pull.length, Use::Receive) {
+                Ok(exposure) => {
+                    // There is room in the queue: it was asked for above.
+                    link.post(
+                        &Command::Pull {
+                            to,
+                            region: exposure.region,
+                            offset: exposure.offset,
+                            length: pull.length,
+                            window: pull.window,
+                            window_seqnum: pull.window_seqnum,
+                            window_offset: pull.window_offset,
+                            cookie,
+                        },
+                        &[],
+                    );
+                    pull.exposure = Some(exposure);
+                    self.pulls_running += 1;
+                    self.pulls_waiting.pop_front();
+                }
+                Err(Refused::Later) => {
+                    self.register_at = self.now + self.config.registration_pause;
+                    return;
+                }
+                Err(Refused::Never) => {
+                    self.pulls_waiting.pop_front();
+                    self.end_pull(cookie, Code::NoSystemResources, link);
+                }
+            }
+        }
+    }
+
+    /// A pull has ended.
+    pub(super) fn pull_done(
+        &mut self,
+        cookie: u32,
+        status: u8,
+        transferred: u32,
+        link: &mut impl Link,
+    ) {
+        let Some(pull) = self.pulls.get(&cookie) else {
+            return;
+        };
+        if pull.exposure.is_none() {
+            return;
+        }
+        let code = match status {
+            0 if transferred == pull.length => Code::Success,
+            1 => Code::RemoteEndpointBadId,
+            2 => Code::RemoteEndpointClosed,
+            3 => Code::RemoteEndpointBadSession,
+            4 => Code::RemoteRdmaWindowBadId,
+            6 => Code::RemoteEndpointUnreachable,
+            _ => Code::MessageAborted,
+        };
+        self.end_pull(cookie, code, link);
+        self.send_delayed(link);
+    }
+
+    /// Ends a pull: the receive is completed, the sender is told.
+    fn end_pull(&mut self, cookie: u32, code: Code, link: &mut impl Link) {
+        let Some(pull) = self.pulls.remove(&cookie) else {
+            return;
+        };
+        if let Some(exposure) = pull.exposure {
+            self.pulls_running -= 1;
+            if code == Code::Success
+                && let Some(request) = self.requests.get(pull.request)
+                && let Purpose::MatchedReceive(memory) = &request.purpose
+            {
+                link.collect(&exposure, memory, pull.length);
+            }
+            link.retract(exposure);
+            self.register_at = self.now;
+        }
+        let transferred = if code == Code::Success {
+            self.end_receive(pull.request);
+            pull.length
+        } else {
+            if let Some(request) = self.requests.get_mut(pull.request) {
+                request.outcome.transferred = 0;
+            }
+            self.requests.complete(pull.request, code);
+            0
+        };
+        let connected = self
+            .partners
+            .get(pull.partner)
+            .is_some_and(|partner| partner.session.is_some());
+        if connected {
+            self.send_notify(pull.partner, transferred, pull.window, pull.window_seqnum);
+        }
+    }
+
+    /// Ends the pulls from a partner that is gone: those that run are given up by the board.
+    pub(super) fn abort_pulls(&mut self, partner: PartnerKey, link: &mut impl Link) {
+        let cookies: Vec<(u32, bool)> = self
+            .pulls
+            .iter()
+            .filter(|(_, pull)| pull.partner == partner)
+            .map(|(cookie, pull)| (*cookie, pull.exposure.is_some()))
+            .collect();
+        for (cookie, running) in cookies {
+            if running {
+                // Without room the pull ends by its refusal or its timeout.
+                link.post(&Command::AbortPull { cookie }, &[]);
+            } else {
+                self.end_pull(cookie, Code::RemoteEndpointUnreachable, link);
+            }
+        }
+    }
+
+    /// A partner has pulled a large message of ours.
+    pub(super) fn notified(
+        &mut self,
+        partner: PartnerKey,
+        transferred: u32,
+        window: u8,
+        window_seqnum: u8,
+        link: &mut impl Link,
+    ) {
+        let Some(key) = self.windows.holder(window, window_seqnum) else {
+            return;
+        };
+        let Some(outgoing) = self.outgoing.get_mut(key) else {
+            return;
+        };
+        if outgoing.partner != partner {
+            return;
+        }
+        if let Body::Large {
+            acked, notified, ..
+        } = &mut outgoing.body
+        {
+            *notified = Some(transferred);
+            if *acked {
+                self.end_outgoing(key, Code::Success, link);
+            }
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The protocol state machine of an endpoint: everything between the application's calls and the queues of its board.
+//!
+//! It does no I/O and knows no clock. [`mx_ring::Event`]s, the application's calls and the time since some fixed moment
+//! go in; [`mx_ring::Command`]s go out through a [`Link`]; finished requests are asked for. What an event says is an
+//! allegation of a peer or of the home: nothing here panics or reaches outside of a message for any event.
+//!
+//! | file | what |
+//! |---|---|
+//! | `connect` | handshake and sessions |
+//! | `send`, `transmit_space` | sends, from the call to the queue |
+//! | `ack`, `resend` | acknowledgements, retransmission, giving up |
+//! | `receive`, `early` | order of what comes |
+//! | `matching`, `reassembly` | posted receives, unexpected messages, fragments |
+//! | `large`, `window` | rendezvous, pull, notify |
+//! | `own` | messages to the own endpoint |
+//! | `cleanup` | end of a relation |
+
+mod ack;
+mod cleanup;
+mod config;
+mod connect;
+mod early;
+mod large;
+mod link;
+mod matching;
+mod memory;
+mod own;
+mod partner;
+mod reassembly;
+mod receive;
+mod request;
+mod resend;
+mod send;
+mod sequence;
+mod transmit_space;
+mod window;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use mx_ring::{Area, Event};
+use slotmap::SlotMap;
+
+pub use config::Config;
+pub use link::{Exposure, Link, Refused, Use};
+pub use memory::Memory;
+pub use partner::PartnerKey;
+pub use request::{Outcome, Purpose, RequestKey};
+
+use crate::code::Code;
+use large::Pull;
+use matching::Unexpected;
+use memory::Payload;
+use partner::Partners;
+use receive::Content;
+use request::Requests;
+use send::{Outgoing, OutgoingKey};
+use sequence::Sequence;
+use transmit_space::TransmitSpace;
+use window::Windows;
+
+/// The protocol state of one endpoint.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    now: Duration,
+    own: PartnerKey,
+    partners: Partners,
+    requests: Requests,
+    /// Receives without message: request, match info, mask; in the order of posting.
+    posted: VecDeque<(RequestKey, u64, u64)>,
+    /// Messages without receive, in the order of arrival.
+    unexpected: Unexpected,
+    outgoing: SlotMap<OutgoingKey, Outgoing>,
+    /// Messages that wait for room in a queue or for memory, of all partners in strict order.
+    delayed: VecDeque<OutgoingKey>,
+    transmit: TransmitSpace,
+    windows: Windows,
+    pulls: BTreeMap<u32, Pull>,
+    pulls_waiting: VecDeque<u32>,
+    pulls_running: usize,
+    next_cookie: u32,
+    zombies: usize,
+    /// Bytes of early messages.
+    early_bytes: usize,
+    /// Partners that may have throttled messages.
+    throttled: Vec<PartnerKey>,
+    acks: Vec<PartnerKey>,
+    ack_at: Option<Duration>,
+    resend_at: Option<Duration>,
+    register_at: Duration,
+}
+
+impl Engine {
+    /// The state of a freshly opened endpoint.
+    pub fn new(config: Config) -> Self {
+        let mut partners = Partners::default();
+        Self {
+            own: partners.add_own(),
+            transmit: TransmitSpace::new(config.transmit_bytes),
+            config,
+            now: Duration::ZERO,
+            partners,
+            requests: Requests::default(),
+            posted: VecDeque::new(),
+            unexpected: Unexpected::default(),
+            outgoing: SlotMap::with_key(),
+            delayed: VecDeque::new(),
+            windows: Windows::default(),
+            pulls: BTreeMap::new(),
+            pulls_waiting: VecDeque::new(),
+            pulls_running: 0,
+            next_cookie: 0,
+            zombies: 0,
+            early_bytes: 0,
+            throttled: Vec::new(),
+            acks: Vec::new(),
+            ack_at: None,
+            resend_at: None,
+            register_at: Duration::ZERO,
+        }
+    }
+
+    /// What it was told at the beginning.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The partner that is the endpoint itself.
+    pub fn own(&self) -> PartnerKey {
+        self.own
+    }
+
+    /// Tells the time, which counts for all that follows. It never goes back.
+    pub fn set_now(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// Takes an event from the board. `payload` is what a small or medium message carries, still in shared memory.
+    pub fn event(&mut self, event: &Event, payload: Option<Area>, link: &mut impl Link) {
+        match *event {
+            Event::Tiny {
+                from,
+                seq,
+                ack,
+                match_info,
+                length,
+                data,
+            } => {
+                let data = data.get(..usize::from(length)).unwrap_or(&data);
+                let content = Content::Eager { match_info };
+                self.message(from, seq, ack, content, Payload::Bytes(data), link);
+            }
+            Event::Small {
+                from,
+                seq,
+                ack,
+                match_info,
+                ..
+            } => {
+                if let Some(area) = payload {
+                    let content = Content::Eager { match_info };
+                    self.message(from, seq, ack, content, Payload::Shared(area), link);
+                }
+            }
+            Event::Medium {
+                from,
+                seq,
+                ack,
+                match_info,
+                total,
+                fragment,
+                ..
+            } => {
+                if let Some(area) = payload {
+                    let content = Content::Fragment {
+                        match_info,
+                        total,
+                        number: fragment,
+                    };
+                    self.message(from, seq, ack, content, Payload::Shared(area), link);
+                }
+            }
+            Event::Rendezvous {
+                from,
+                seq,
+                ack,
+                match_info,
+                total,
+                window,
+                window_seqnum,
+                window_offset,
+            } => {
+                let content = Content::Rendezvous {
+                    match_info,
+                    total,
+                    window,
+                    window_seqnum,
+                    window_offset,
+                };
+                self.message(from, seq, ack, content, Payload::Bytes(&[]), link);
+            }
+            Event::Notify {
+                from,
+                seq,
+                ack,
+                transferred,
+                window,
+                window_seqnum,
+            } => {
+                let content = Content::Notify {
+                    transferred,
+                    window,
+                    window_seqnum,
+                };
+                self.message(from, seq, ack, content, Payload::Bytes(&[]), link);
+            }
+            Event::ConnectRequest {
+                from,
+                session,
+                key,
+                next_expected,
+                connect_seqnum,
+            } => {
+                let expected = Sequence::from_wire(next_expected);
+                self.connect_request(from, session, key, expected, connect_seqnum, link);
+            }
+            Event::ConnectReply {
+                from,
+                requester_session,
+                session,
+                next_expected,
+                connect_seqnum,
+                status,
+            } => {
+                if requester_session == self.config.session {
+                    let expected = Sequence::from_wire(next_expected);
+                    self.connect_reply(from, session, expected, connect_seqnum, status, link);
+                }
+            }
+            Event::Ack {
+                from,
+                ack,
+                ack_number,
+            } => self.explicit_ack(from, Sequence::from_wire(ack), ack_number, link),
+            Event::Nack { from, seq, code } => {
+                self.nack(from, Sequence::from_wire(seq), code, link);
+            }
+            Event::PullDone {
+                cookie,
+                status,
+                transferred,
+            } => self.pull_done(cookie, status, transferred, link),
+        }
+    }
+
+    /// What a progress round does after the events: resends, delayed messages, due acknowledgements.
+    pub fn work(&mut self, link: &mut impl Link) {
+        self.transmit.settle(link.sent());
+        self.resend_due(link);
+        self.start_pulls(link);
+        self.send_delayed(link);
+        self.send_throttled(link);
+        self.send_due_acks(link);
+    }
+
+    /// When [`Self::work`] has something to do even if no event comes.
+    pub fn deadline(&self) -> Option<Duration> {
+        let waiting = !self.delayed.is_empty() || !self.pulls_waiting.is_empty();
+        let retry = waiting.then(|| {
+            self.register_at
+                .max(self.now + self.config.registration_pause)
+        });
+        [self.ack_at, self.resend_at, retry]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// How many requests were completed so far.
+    pub fn completions(&self) -> u64 {
+        self.requests.completions()
+    }
+
+    /// Whether a request is done; `None` when there is none of that key.
+    pub fn is_done(&self, key: RequestKey) -> Option<bool> {
+        self.requests.is_done(key)
+    }
+
+    /// Takes a done request away.
+    pub fn take_done(&mut self, key: RequestKey) -> Option<Outcome> {
+        self.requests.take_done(key)
+    }
+
+    /// The first done request whose match info fits; it stays.
+    pub fn first_done(&self, info: u64, mask: u64) -> Option<RequestKey> {
+        self.requests.first_done(info, mask)
+    }
+
+    /// The application's word of a request.
+    pub fn context(&self, key: RequestKey) -> Option<u64> {
+        Some(self.requests.get(key)?.outcome.context)
+    }
+
+    /// Whether the memory of a send may be used again although it is not done. `None` for what is no send.
+    pub fn buffered(&self, key: RequestKey) -> Option<bool> {
+        match self.requests.get(key)?.purpose {
+            Purpose::Send { buffered } => Some(buffered),
+            Purpose::Done => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Nobody will ask for this request any more.
+    pub fn forget(&mut self, key: RequestKey) {
+        if self.requests.take_done(key).is_none()
+            && let Some(request) = self.requests.get_mut(key)
+        {
+            request.forgotten = true;
+        }
+    }
+
+    /// Takes back a receive that nothing has matched, or a pending connect: true. False when it is too late; `None`
+    /// for a send, which cannot be taken back, or an unknown request.
+    pub fn cancel(&mut self, key: RequestKey) -> Option<bool> {
+        match self.requests.get(key)?.purpose {
+            Purpose::PostedReceive(_) => {
+                self.posted.retain(|(posted, ..)| *posted != key);
+                self.requests.withdraw(key);
+                Some(true)
+            }
+            Purpose::Connect => {
+                self.forget_connect(key);
+                self.requests.withdraw(key);
+                Some(true)
+            }
+            Purpose::MatchedReceive(_) | Purpose::Done => Some(false),
+            Purpose::Send { .. } => None,
+        }
+    }
+
+    /// The home is gone: everything that waits ends.
+    pub fn abandon(&mut self, code: Code) {
+        self.posted.clear();
+        self.requests.complete_all(code);
+    }
+
+    /// Whether everything that was sent has been acknowledged.
+    pub fn settled(&self) -> bool {
+        self.outgoing.is_empty()
+    }
+
+    /// Peer index and endpoint of a partner, and its session when there is one.
+    pub fn describe(&self, key: PartnerKey) -> Option<(u16, u8, Option<u32>)> {
+        let partner = self.partners.get(key)?;
+        Some((partner.peer, partner.endpoint, partner.session))
+    }
+}

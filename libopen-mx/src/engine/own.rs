@@ -1,0 +1,36 @@
+//! Messages of an endpoint to itself never reach the board (protocol.md §10).
+
+use super::Engine;
+use super::matching::Body;
+use super::memory::{Memory, Payload, zeroed};
+use super::request::RequestKey;
+use crate::code::Code;
+
+impl Engine {
+    /// Sends to the own endpoint: done when it was matched.
+    pub(super) fn send_to_self(&mut self, send: RequestKey, memory: &Memory, match_info: u64) {
+        let total = memory.length();
+        let Some(mut data) = zeroed(total as usize) else {
+            self.requests.complete(send, Code::NoSystemResources);
+            return;
+        };
+        memory.copy_out(0, &mut data);
+        if let Some(receive) = self.take_posted(match_info) {
+            self.begin_receive(receive, self.own, match_info, total);
+            self.copy_in(receive, 0, Payload::Bytes(&data));
+            self.end_own(send, receive);
+        } else if self
+            .keep(self.own, match_info, total, Body::Own(send, data))
+            .is_none()
+        {
+            self.requests.complete(send, Code::NoSystemResources);
+        }
+    }
+
+    /// Completes both sides of a message to the own endpoint, both with what was transferred.
+    pub(super) fn end_own(&mut self, send: RequestKey, receive: RequestKey) {
+        let transferred = self.requests.get(receive).map(|r| r.outcome.transferred);
+        self.end_receive(receive);
+        self.end_send(send, Code::Success, transferred);
+    }
+}

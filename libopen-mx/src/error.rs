@@ -1,0 +1,137 @@
+//! What can go wrong with a call, each with its cause and the way out.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::code::Code;
+use crate::home::{CallError, Home};
+
+/// Why a call of the library failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// Neither the module's device nor a node's socket exists.
+    NoHome,
+    /// The device or the socket exists but cannot be opened.
+    Unreachable(Home, io::ErrorKind),
+    /// Library and home share memory in different ways; the version of the home.
+    Version {
+        /// The home's version.
+        home: u32,
+    },
+    /// The home answered something that makes no sense.
+    Confused,
+    /// The home refused a call.
+    Refused(Errno),
+    /// There is no board of this number.
+    NoBoard(u32),
+    /// All endpoints that were asked for are in use.
+    Busy,
+    /// There is no endpoint of this number.
+    NoEndpoint(u32),
+    /// The board's peer table does not know this address.
+    NoPeer(u64),
+    /// The board's peer table does not know this name.
+    NoPeerName(String),
+    /// A connect was refused, or nobody answered.
+    Connect(Code),
+    /// The home closed the endpoint; the reason that it gave.
+    Closed(u32),
+    /// The home is gone.
+    HomeGone,
+    /// The match info has bits outside of the mask.
+    MatchMask,
+    /// Memory that lies outside of its buffer, or 4 GiB and more.
+    Memory,
+    /// The call does not apply to this request, or there is none such.
+    Request,
+}
+
+impl Error {
+    /// Open-MX's code for it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NoHome => Code::NoDeviceFile,
+            Self::Unreachable(_, io::ErrorKind::PermissionDenied) => Code::AccessDenied,
+            Self::Unreachable(_, io::ErrorKind::NotFound) => Code::NoDeviceFile,
+            Self::Unreachable(..) | Self::Confused | Self::HomeGone => Code::NoDriver,
+            Self::Version { home } if *home < mx_ring::ABI_VERSION => Code::BadKernelAbi,
+            Self::Version { .. } => Code::BadLibAbi,
+            Self::Refused(Errno::BUSY) | Self::Busy => Code::Busy,
+            Self::Refused(Errno::ACCESS | Errno::PERM) => Code::AccessDenied,
+            Self::Refused(_) => Code::NoSystemResources,
+            Self::NoBoard(_) => Code::BoardNotFound,
+            Self::NoEndpoint(_) | Self::Closed(_) => Code::BadEndpoint,
+            Self::NoPeer(_) => Code::NicIdNotFound,
+            Self::NoPeerName(_) => Code::PeerNotFound,
+            Self::Connect(code) => *code,
+            Self::MatchMask => Code::BadMatchMask,
+            Self::Memory => Code::NoResources,
+            Self::Request => Code::BadRequest,
+        }
+    }
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoHome => write!(
+                f,
+                "no Open-MX board here: neither {} (load the frontend module) nor {} (start omxd, or name its socket \
+                 in OMX_SOCKET) exists",
+                mx_ring::call::DEVICE_PATH,
+                mx_ring::call::SOCKET_PATH
+            ),
+            Self::Unreachable(Home::Device(path), kind) => {
+                write!(f, "{} cannot be opened: {kind}", path.display())
+            }
+            Self::Unreachable(Home::Socket(path), kind) => write!(
+                f,
+                "nobody answers at {}: {kind}; is omxd running?",
+                path.display()
+            ),
+            Self::Version { home } => write!(
+                f,
+                "the library shares memory by version {}, its home by version {home}: update the older one",
+                mx_ring::ABI_VERSION
+            ),
+            Self::Confused => f.write_str("the home answered a call with something else"),
+            Self::Refused(errno) => write!(f, "the home refused: {errno}"),
+            Self::NoBoard(board) => write!(f, "there is no board {board}"),
+            Self::Busy => f.write_str("the endpoint is in use; choose another, or close its owner"),
+            Self::NoEndpoint(endpoint) => write!(f, "there is no endpoint {endpoint}"),
+            Self::NoPeer(nic) => {
+                write!(f, "no peer has the address {:012x}", nic & 0xffff_ffff_ffff)
+            }
+            Self::NoPeerName(name) => write!(
+                f,
+                "no peer is called '{name}'; omx_info lists those that are known"
+            ),
+            Self::Connect(code) => write!(f, "cannot connect: {code}"),
+            Self::Closed(reason) => {
+                write!(
+                    f,
+                    "the board's home closed this endpoint, with reason {reason}"
+                )
+            }
+            Self::HomeGone => f.write_str("the home of the board is gone"),
+            Self::MatchMask => f.write_str("the match info has bits outside of the mask"),
+            Self::Memory => {
+                f.write_str("the memory lies outside of its buffer, or has 4 GiB or more")
+            }
+            Self::Request => f.write_str("the call does not apply to this request"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<CallError> for Error {
+    fn from(CallError(errno): CallError) -> Self {
+        match errno {
+            Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN => Self::HomeGone,
+            Errno::BUSY => Self::Busy,
+            errno => Self::Refused(errno),
+        }
+    }
+}

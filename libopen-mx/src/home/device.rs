@@ -1,0 +1,111 @@
+//! Boards behind the frontend module of a guest: `/dev/open-mx`.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use mx_ring::call::{MAP_BOARD, MAP_R, MAP_W, Reply, Request};
+use mx_ring::mapping::{Access, Mapping, Memfd};
+use mx_ring::{EndpointLayout, PAGE_SIZE, board_page, device};
+use rustix::io::Errno;
+
+use super::{CallError, Channel, Opened};
+
+/// One open file of the device.
+pub struct Device {
+    file: File,
+}
+
+impl Device {
+    /// Opens the device.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(path)?;
+        Ok(Self { file })
+    }
+
+    fn map(&self, offset: u64, length: usize, access: Access) -> Result<Mapping, CallError> {
+        Ok(Mapping::of(&self.file, offset, length, access)?)
+    }
+
+    fn map_board(&self) -> Result<Mapping, CallError> {
+        self.map(MAP_BOARD, board_page::PAGES * PAGE_SIZE, Access::Read)
+    }
+}
+
+impl Channel for Device {
+    fn call(&self, request: &Request, _memory: Option<&Memfd>) -> Result<Reply, CallError> {
+        let mut call = request.encode();
+        device::call(&self.file, &mut call)?;
+        match i32::try_from(call.error) {
+            Ok(0) => Ok(Reply::decode(&call)),
+            Ok(errno) => Err(CallError(Errno::from_raw_os_error(errno))),
+            Err(_) => Err(CallError(Errno::PROTO)),
+        }
+    }
+
+    fn attach(&self, board: u32) -> Result<Mapping, CallError> {
+        self.call(&Request::AttachBoard { board }, None)?;
+        self.map_board()
+    }
+
+    fn open(
+        &self,
+        board: u32,
+        endpoint: u32,
+        layout: &EndpointLayout,
+    ) -> Result<Opened, CallError> {
+        let request = Request::OpenEndpoint {
+            board,
+            endpoint,
+            geometry: layout.geometry(),
+        };
+        let Reply::Opened { endpoint, session } = self.call(&request, None)? else {
+            return Err(CallError(Errno::PROTO));
+        };
+        Ok(Opened {
+            endpoint,
+            session,
+            board: self.map_board()?,
+            w: self.map(MAP_W, layout.w_size(), Access::ReadWrite)?,
+            r: self.map(MAP_R, layout.r_size(), Access::Read)?,
+        })
+    }
+
+    fn process_arms(&self) -> bool {
+        false
+    }
+
+    fn sleep(
+        &self,
+        consumed: (u32, u32),
+        deadline: Option<Duration>,
+        kick: bool,
+    ) -> Result<(), CallError> {
+        let request = Request::Wait {
+            unexpected: consumed.0,
+            expected: consumed.1,
+            deadline: deadline.map_or(u64::MAX, |at| {
+                u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
+            }),
+            kick,
+        };
+        match self.call(&request, None) {
+            Err(CallError(Errno::INTR | Errno::TIMEDOUT | Errno::AGAIN)) => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    fn kick(&self) {
+        // A device that is gone shows up in the endpoint's status.
+        let _ = self.call(&Request::Kick, None);
+    }
+
+    fn wakeup(&self) {
+        let _ = self.call(&Request::Wakeup, None);
+    }
+
+    fn alive(&self) -> bool {
+        true
+    }
+}

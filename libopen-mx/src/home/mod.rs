@@ -1,0 +1,165 @@
+//! How the library reaches its boards: through the frontend module of a guest, or through `omxd`.
+//!
+//! Both answer the same calls ([`mx_ring::call`]) and share the same pages. A [`Channel`] is one open file or
+//! connection; it becomes a view of a board or an endpoint. Calls are for opening, registering and sleeping: no message
+//! needs one.
+
+mod device;
+mod regions;
+mod socket;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mx_ring::call::{DEVICE_PATH, Reply, Request, SOCKET_PATH};
+use mx_ring::mapping::{Mapping, MappingError, Memfd};
+use mx_ring::{EndpointLayout, RegionKey};
+use rustix::io::Errno;
+
+use crate::error::Error;
+pub use regions::Regions;
+
+/// Where the boards of this machine are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// The frontend module of a Xen guest.
+    Device(PathBuf),
+    /// A running `omxd`.
+    Socket(PathBuf),
+}
+
+impl Home {
+    /// Looks for the boards: the socket that `OMX_SOCKET` names, else the module's device, else the usual socket.
+    pub fn find() -> Result<Self, Error> {
+        if let Some(path) = std::env::var_os("OMX_SOCKET") {
+            return Ok(Self::Socket(path.into()));
+        }
+        let device = PathBuf::from(DEVICE_PATH);
+        let socket = PathBuf::from(SOCKET_PATH);
+        if device.exists() {
+            Ok(Self::Device(device))
+        } else if socket.exists() {
+            Ok(Self::Socket(socket))
+        } else {
+            Err(Error::NoHome)
+        }
+    }
+
+    /// Opens a channel and compares versions.
+    pub(crate) fn channel(&self) -> Result<Greeted, Error> {
+        let opened: io::Result<Arc<dyn Channel>> = match self {
+            Self::Device(path) => device::Device::open(path).map(|d| Arc::new(d) as Arc<_>),
+            Self::Socket(path) => socket::Socket::connect(path).map(|s| Arc::new(s) as Arc<_>),
+        };
+        let channel = opened.map_err(|error| Error::Unreachable(self.clone(), error.kind()))?;
+        let hello = Request::Hello {
+            version: mx_ring::ABI_VERSION,
+        };
+        match channel.call(&hello, None)? {
+            Reply::Hello { version, .. } if version != mx_ring::ABI_VERSION => {
+                Err(Error::Version { home: version })
+            }
+            Reply::Hello {
+                boards,
+                user_memory,
+                ..
+            } => Ok(Greeted {
+                channel,
+                boards,
+                user_memory,
+            }),
+            _ => Err(Error::Confused),
+        }
+    }
+}
+
+/// A channel whose other side has told what it is.
+pub struct Greeted {
+    /// The channel.
+    pub channel: Arc<dyn Channel>,
+    /// Boards that may exist: indices from 0, with gaps.
+    pub boards: u32,
+    /// Whether the process's own memory can be registered by its address.
+    pub user_memory: bool,
+}
+
+/// What an opened endpoint consists of.
+pub struct Opened {
+    /// Its index.
+    pub endpoint: u32,
+    /// Its session.
+    pub session: u32,
+    /// The board pages.
+    pub board: Mapping,
+    /// The pages that the process writes.
+    pub w: Mapping,
+    /// The pages that the home writes.
+    pub r: Mapping,
+}
+
+/// Why a call failed: an `errno` of the other side or of the way there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallError(pub Errno);
+
+impl From<io::Error> for CallError {
+    fn from(error: io::Error) -> Self {
+        Self(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+}
+
+impl From<MappingError> for CallError {
+    fn from(error: MappingError) -> Self {
+        match error {
+            MappingError::System(errno) => Self(errno),
+            _ => Self(Errno::NOMEM),
+        }
+    }
+}
+
+/// One open file or connection. Several threads may use it.
+pub trait Channel: Send + Sync {
+    /// Asks and waits for the answer. `memory` goes along with a registration where memory is not named by address.
+    fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError>;
+    /// Makes this channel a view of a board.
+    fn attach(&self, board: u32) -> Result<Mapping, CallError>;
+    /// Makes this channel an endpoint.
+    fn open(&self, board: u32, endpoint: u32, layout: &EndpointLayout)
+    -> Result<Opened, CallError>;
+    /// Whether the process itself must announce in shared memory that it goes to sleep.
+    fn process_arms(&self) -> bool;
+    /// Wakes the home if `kick`, then sleeps until there are events beyond these consumer indices, a wakeup, or the
+    /// deadline (CLOCK_MONOTONIC). May return early.
+    fn sleep(
+        &self,
+        consumed: (u32, u32),
+        deadline: Option<Duration>,
+        kick: bool,
+    ) -> Result<(), CallError>;
+    /// Wakes the home.
+    fn kick(&self);
+    /// Makes sleepers of this endpoint return.
+    fn wakeup(&self);
+    /// Whether the other side is still there, as far as that can be seen.
+    fn alive(&self) -> bool;
+}
+
+/// Registers memory: by its address, or by the memfd that goes along.
+fn register(
+    channel: &dyn Channel,
+    address: u64,
+    length: u32,
+    writable: bool,
+    memory: Option<&Memfd>,
+) -> Result<RegionKey, CallError> {
+    let request = Request::Register {
+        address,
+        length,
+        writable,
+    };
+    match channel.call(&request, memory)? {
+        Reply::Registered { region } => Ok(region),
+        _ => Err(CallError(Errno::PROTO)),
+    }
+}

@@ -1,0 +1,159 @@
+//! What the `omx_*` tools share: options as Open-MX's tools take them, and how they end.
+
+use std::process::ExitCode;
+
+/// Exit status of a tool that was called wrongly, or asked for help (-1).
+pub const USAGE_STATUS: u8 = 255;
+
+/// Why a tool ends before its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// It was asked for help.
+    Help,
+    /// There is no such option.
+    Unknown(String),
+    /// An option lacks its value, or the value is none; the option and what it needs.
+    Value(String, &'static str),
+}
+
+impl Usage {
+    /// Says why and how the tool is used, on standard error.
+    pub fn explain(&self, text: &str) -> ExitCode {
+        match self {
+            Self::Help => {}
+            Self::Unknown(option) => eprintln!("Unknown option {option}"),
+            Self::Value(option, needs) => eprintln!("Option {option} needs {needs}"),
+        }
+        eprint!("{text}");
+        ExitCode::from(USAGE_STATUS)
+    }
+}
+
+/// The arguments of a tool, one option at a time: `-x`, `-x value`, `-xvalue`, several flags in one (`-vw`), and long
+/// options as `--name`.
+pub struct Options {
+    rest: std::vec::IntoIter<String>,
+    /// What follows the last option letter in the same argument.
+    cluster: String,
+    current: String,
+}
+
+impl Options {
+    /// Of these arguments, the program's name left out.
+    pub fn new(arguments: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            rest: arguments.into_iter().collect::<Vec<_>>().into_iter(),
+            cluster: String::new(),
+            current: String::new(),
+        }
+    }
+
+    /// Of this process.
+    pub fn of_process() -> Self {
+        Self::new(
+            std::env::args_os()
+                .skip(1)
+                .map(|argument| argument.to_string_lossy().into_owned()),
+        )
+    }
+
+    /// The next option with its dashes; an argument that is none is an unknown option.
+    pub fn next_option(&mut self) -> Option<String> {
+        if self.cluster.is_empty() {
+            let argument = self.rest.next()?;
+            match argument.strip_prefix('-') {
+                Some(letters) if !letters.starts_with('-') && !letters.is_empty() => {
+                    self.cluster = letters.to_owned();
+                }
+                _ => {
+                    self.current = argument;
+                    return Some(self.current.clone());
+                }
+            }
+        }
+        let letter = self.cluster.remove(0);
+        self.current = format!("-{letter}");
+        Some(self.current.clone())
+    }
+
+    /// The value of the option that was just taken.
+    pub fn text(&mut self) -> Result<String, Usage> {
+        if self.cluster.is_empty() {
+            self.rest
+                .next()
+                .ok_or_else(|| Usage::Value(self.current.clone(), "a value"))
+        } else {
+            Ok(std::mem::take(&mut self.cluster))
+        }
+    }
+
+    /// The value of the option that was just taken, as a number.
+    pub fn number<T: std::str::FromStr>(&mut self) -> Result<T, Usage> {
+        let text = self.text()?;
+        text.parse()
+            .map_err(|_| Usage::Value(self.current.clone(), "a number"))
+    }
+
+    /// An option that this tool does not have.
+    pub fn unknown(&self) -> Usage {
+        Usage::Unknown(self.current.clone())
+    }
+}
+
+/// A string as JSON, quotes included.
+pub fn json_string(text: &str) -> String {
+    let mut json = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => json.extend(['\\', character]),
+            c if c < ' ' => json += &format!("\\u{:04x}", u32::from(c)),
+            c => json.push(c),
+        }
+    }
+    json.push('"');
+    json
+}
+
+/// An address as `xx:xx:xx:xx:xx:xx`.
+pub fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Options {
+        Options::new(arguments.iter().map(|a| (*a).to_owned()))
+    }
+
+    #[test]
+    fn values_may_follow_at_once_or_after_a_space_and_flags_may_cluster() {
+        let mut options = options(&["-vb3", "-S", "17", "--json"]);
+        assert_eq!(options.next_option().as_deref(), Some("-v"));
+        assert_eq!(options.next_option().as_deref(), Some("-b"));
+        assert_eq!(options.number::<u32>(), Ok(3));
+        assert_eq!(options.next_option().as_deref(), Some("-S"));
+        assert_eq!(options.number::<u64>(), Ok(17));
+        assert_eq!(options.next_option().as_deref(), Some("--json"));
+        assert_eq!(options.next_option(), None);
+    }
+
+    #[test]
+    fn what_is_no_number_or_missing_is_named_with_its_option() {
+        let mut first = options(&["-b", "x"]);
+        first.next_option();
+        assert_eq!(
+            first.number::<u32>(),
+            Err(Usage::Value("-b".into(), "a number"))
+        );
+        let mut second = options(&["-b"]);
+        second.next_option();
+        assert!(second.text().is_err());
+    }
+
+    #[test]
+    fn json_strings_are_escaped() {
+        assert_eq!(json_string("a\"b\\c\n"), "\"a\\\"b\\\\c\\u000a\"");
+    }
+}
