@@ -28,6 +28,7 @@ pub use beacon::Beacon;
 pub use build::{BuildError, Header};
 pub use format::{Format, FormatError, Mode};
 pub use frame::Frame;
+pub use layout::ETHERTYPE;
 pub use packet::{
     Connect, ConnectReply, ConnectRequest, Ends, HostQuery, HostReply, LibAck, Medium, Message,
     NackLib, NackMcp, Notify, Packet, Pull, PullReply, Rendezvous,

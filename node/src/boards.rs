@@ -1,0 +1,84 @@
+//! The boards of the node, and the pages that describe them to processes.
+
+use mx_board::Instant;
+use mx_home::{BoardId, Home, HostName};
+use mx_ring::board_page::{BoardPages, PAGES};
+use mx_ring::mapping::{MappingError, Memfd};
+use mx_ring::{AreaError, PAGE_SIZE};
+use mx_wire::MacAddress;
+use tracing::info;
+
+use crate::cli::Options;
+use crate::error::NodeError;
+
+/// A board: processes know it by its place in the list.
+pub struct Board {
+    /// What the home calls it.
+    pub id: BoardId,
+    /// Description, peers, counters: the home writes, processes read.
+    pub pages: Memfd,
+}
+
+/// Adds the boards that the options ask for. `mac` is the interface's address, if there is an interface.
+pub fn add(
+    options: &Options,
+    mac: Option<MacAddress>,
+    home: &mut Home,
+    now: Instant,
+) -> Result<Vec<Board>, NodeError> {
+    let first_mac = options.mac.map(|mac| mac.0).or(mac);
+    let first = (options.name.clone().unwrap_or_else(machine_name), first_mac);
+    let further = options
+        .boards
+        .iter()
+        .map(|board| (board.name.clone(), board.mac));
+    std::iter::once(first)
+        .chain(further)
+        .map(|(name, mac)| {
+            let mac = match mac {
+                Some(mac) => mac,
+                None => random_mac()?,
+            };
+            add_one(&name, mac, home, now)
+        })
+        .collect()
+}
+
+fn add_one(name: &str, mac: MacAddress, home: &mut Home, now: Instant) -> Result<Board, NodeError> {
+    let pages = Memfd::create("open-mx board", PAGES * PAGE_SIZE)?;
+    let view = BoardPages::new(pages.area()).map_err(|AreaError| MappingError::Length(0))?;
+    view.format();
+    pages.bar_writers()?;
+    let host_name = HostName::new(format!("{name}:0").as_bytes());
+    let id = home
+        .add_board(now, mac, host_name, view, true)
+        .map_err(|error| NodeError::Board {
+            name: name.into(),
+            mac,
+            error,
+        })?;
+    info!("board {}: {host_name} with address {mac}", id.0);
+    Ok(Board { id, pages })
+}
+
+fn machine_name() -> String {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() { "node".into() } else { name }
+}
+
+fn random_mac() -> Result<MacAddress, NodeError> {
+    let [a, b, c, d, e, ..] = random()?.to_ne_bytes();
+    // Locally administered, a single station.
+    Ok(MacAddress([2, a, b, c, d, e]))
+}
+
+/// Random bits of the kernel.
+pub fn random() -> Result<u64, NodeError> {
+    let mut bytes = [0; 8];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map_err(NodeError::system("asking the kernel for random bits"))?;
+    Ok(u64::from_ne_bytes(bytes))
+}

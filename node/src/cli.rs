@@ -1,0 +1,291 @@
+//! The options of `omxd`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{ArgGroup, Parser, ValueEnum};
+use mx_wire::{Format, FormatError, MacAddress};
+
+const EXAMPLES: &str = "\
+Examples:
+  omxd --interface eth1
+      One board on eth1, with the interface's address and this machine's name.
+  omxd --dgram 127.0.0.1:7002,127.0.0.1:7001 --name node1
+      One board whose wire is a UDP socket: it receives on port 7002 and sends to 7001. The other end is another
+      omxd, or QEMU: -netdev dgram,id=n,local.type=inet,local.host=127.0.0.1,local.port=7001,\\
+      remote.type=inet,remote.host=127.0.0.1,remote.port=7002
+  omxd --alone --name a --board b
+      Two boards that reach each other and nobody else; OMX_BOARD or the tools' -b choose between them.
+
+Programs find the node by its socket; for another one than the default set OMX_SOCKET, for example
+  OMX_SOCKET=/tmp/omxd.sock omx_info
+
+All nodes of a fabric must have the same --mtu and --wire: nothing on the wire announces them.
+Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for a wrong option.";
+
+/// Open-MX boards in a Linux process.
+///
+/// Joins the processes of this machine to an Open-MX fabric (Myrinet Express over Ethernet), without a kernel module.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "omxd", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(group(ArgGroup::new("way").required(true).args(["interface", "dgram", "alone"])))]
+pub struct Options {
+    /// The network interface to use (needs root or CAP_NET_RAW). Its own MTU must hold the frames of --mtu.
+    #[arg(long, short, value_name = "NAME")]
+    pub interface: Option<String>,
+
+    /// A datagram socket instead of an interface, one Ethernet frame per datagram: two UDP addresses, or two paths of
+    /// unix sockets.
+    #[arg(long, value_name = "LOCAL,REMOTE")]
+    pub dgram: Option<DatagramPair>,
+
+    /// No wire: the boards of this node reach each other only.
+    #[arg(long)]
+    pub alone: bool,
+
+    /// Name of the first board. Its peers see it with ":0" behind it. [default: the machine's name]
+    #[arg(long, short, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Ethernet address of the first board. [default: the interface's, else a random local one]
+    #[arg(long, short, value_name = "MAC")]
+    pub mac: Option<MacArgument>,
+
+    /// A further board; may be given several times. Its address is random unless given. On a real card, other
+    /// addresses than the card's own need promiscuous mode: `ip link set dev NAME promisc on`.
+    #[arg(long = "board", value_name = "NAME[,MAC]")]
+    pub boards: Vec<BoardArgument>,
+
+    /// Largest frame in bytes, Ethernet header included: 1500 to 9000.
+    #[arg(long, default_value_t = 9000, value_name = "BYTES")]
+    pub mtu: u16,
+
+    /// Which layout the fabric speaks: Open-MX's own, or Myricom's MX firmware's (whose frame size is fixed).
+    #[arg(long, value_enum, default_value = "native")]
+    pub wire: WireMode,
+
+    /// Where processes find this node.
+    #[arg(long, short, default_value = mx_ring::call::SOCKET_PATH, value_name = "PATH")]
+    pub socket: PathBuf,
+
+    /// Endpoints that each board may have open, 1 to 256.
+    #[arg(long, default_value_t = 32, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub endpoints: u16,
+
+    /// How long to go on polling after the last message before sleeping, in microseconds.
+    #[arg(long, default_value_t = 50, value_name = "MICROSECONDS")]
+    pub poll: u64,
+
+    /// How much to say on standard error.
+    #[arg(long, value_enum, default_value = "info")]
+    pub log: LogLevel,
+}
+
+/// Layout of the frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WireMode {
+    /// Open-MX's own.
+    Native,
+    /// That of Myricom's MX firmware.
+    Mx,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What ends the node.
+    Error,
+    /// And what is not as it should be.
+    Warn,
+    /// And starts, ends, clients that misbehave.
+    Info,
+    /// And each client and endpoint.
+    Debug,
+}
+
+/// Two ends of a datagram socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatagramPair {
+    /// UDP.
+    Inet {
+        /// Where frames are received.
+        local: std::net::SocketAddr,
+        /// Where frames are sent.
+        remote: std::net::SocketAddr,
+    },
+    /// Unix datagrams.
+    Unix {
+        /// Where frames are received.
+        local: PathBuf,
+        /// Where frames are sent.
+        remote: PathBuf,
+    },
+}
+
+/// An argument that is not what it should be; the sentence says what is expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadArgument(String);
+
+impl fmt::Display for BadArgument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadArgument {}
+
+impl FromStr for DatagramPair {
+    type Err = BadArgument;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (local, remote) = text.split_once(',').ok_or_else(|| {
+            BadArgument("two ends are needed, as in 127.0.0.1:7001,127.0.0.1:7002".into())
+        })?;
+        if local.contains('/') && remote.contains('/') {
+            return Ok(Self::Unix {
+                local: local.into(),
+                remote: remote.into(),
+            });
+        }
+        let address = |text: &str| {
+            text.parse().map_err(|_| {
+                BadArgument(format!(
+                    "'{text}' is neither ADDRESS:PORT nor a path with a slash"
+                ))
+            })
+        };
+        Ok(Self::Inet {
+            local: address(local)?,
+            remote: address(remote)?,
+        })
+    }
+}
+
+/// An Ethernet address as an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MacArgument(pub MacAddress);
+
+impl FromStr for MacArgument {
+    type Err = BadArgument;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut octets = [0; 6];
+        let mut parts = text.split(':');
+        for octet in &mut octets {
+            *octet = parts
+                .next()
+                .filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()))
+                .and_then(|part| u8::from_str_radix(part, 16).ok())
+                .ok_or_else(|| {
+                    BadArgument("six octets are needed, as in 02:00:00:00:00:01".into())
+                })?;
+        }
+        if parts.next().is_some() {
+            return Err(BadArgument("an Ethernet address has six octets".into()));
+        }
+        if octets[0] & 1 != 0 || octets == [0; 6] {
+            return Err(BadArgument(
+                "a board needs the address of a single station".into(),
+            ));
+        }
+        Ok(Self(MacAddress(octets)))
+    }
+}
+
+/// A further board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoardArgument {
+    /// Its name.
+    pub name: String,
+    /// Its address, if given.
+    pub mac: Option<MacAddress>,
+}
+
+impl FromStr for BoardArgument {
+    type Err = BadArgument;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, mac) = match text.split_once(',') {
+            None => (text, None),
+            Some((name, mac)) => (name, Some(mac.parse::<MacArgument>()?.0)),
+        };
+        if name.is_empty() {
+            return Err(BadArgument("a board needs a name".into()));
+        }
+        Ok(Self {
+            name: name.into(),
+            mac,
+        })
+    }
+}
+
+impl Options {
+    /// Layout and sizes of the frames.
+    pub fn format(&self) -> Result<Format, FormatError> {
+        match self.wire {
+            WireMode::Native => Format::native(self.mtu),
+            WireMode::Mx => Ok(Format::mx_wire()),
+        }
+    }
+
+    /// How long an endpoint without commands is still polled.
+    pub fn idle_spell(&self) -> Duration {
+        Duration::from_micros(self.poll)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_pair_is_two_udp_addresses_or_two_paths() {
+        let inet = "127.0.0.1:7001,127.0.0.1:7002".parse();
+        assert_eq!(
+            inet,
+            Ok(DatagramPair::Inet {
+                local: ([127, 0, 0, 1], 7001).into(),
+                remote: ([127, 0, 0, 1], 7002).into()
+            })
+        );
+        let unix = "./a,./b".parse();
+        assert_eq!(
+            unix,
+            Ok(DatagramPair::Unix {
+                local: "./a".into(),
+                remote: "./b".into()
+            })
+        );
+        for wrong in ["", "127.0.0.1:7001", "7001,7002", "/a,127.0.0.1:1"] {
+            assert!(wrong.parse::<DatagramPair>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_mac_is_six_octets_of_a_single_station() {
+        let mac = "02:00:00:0a:0b:ff".parse();
+        assert_eq!(mac, Ok(MacArgument(MacAddress([2, 0, 0, 10, 11, 255]))));
+        for wrong in [
+            "",
+            "02:00:00:00:00",
+            "02:00:00:00:00:01:02",
+            "2:0:0:0:0:1",
+            "03:00:00:00:00:01",
+            "00:00:00:00:00:00",
+            "+2:00:00:00:00:01",
+        ] {
+            assert!(wrong.parse::<MacArgument>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn exactly_one_way_to_the_wire_is_asked_for() {
+        let parse = |arguments: &[&str]| Options::try_parse_from([&["omxd"], arguments].concat());
+        assert!(parse(&["--alone"]).is_ok());
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["--alone", "--interface", "eth0"]).is_err());
+        assert!(parse(&["--alone", "--endpoints", "257"]).is_err());
+    }
+}

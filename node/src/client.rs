@@ -1,0 +1,116 @@
+//! What belongs to a process: its connection, and the endpoint that it opened there.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use mx_board::EndpointKey;
+use mx_ring::call::Call;
+use mx_ring::mapping::Memfd;
+use mx_ring::{EndpointLayout, RegionKey};
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::credentials::Credentials;
+use crate::error::NodeError;
+use crate::poller::ClientId;
+use crate::regions::Regions;
+
+/// A connection.
+pub struct Client {
+    /// Its socket.
+    pub socket: OwnedFd,
+    /// Who it was when it connected.
+    pub credentials: Credentials,
+    /// What the connection has become.
+    pub role: Role,
+    /// The call that is not answered yet; no other is read meanwhile.
+    pub pending: Option<Pending>,
+}
+
+/// What a connection has become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing yet.
+    New,
+    /// A view of a board.
+    Viewer,
+    /// The owner of an endpoint.
+    Owner(EndpointKey),
+}
+
+/// A call that is answered later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// An open whose endpoint is still being given back by its former owner.
+    Open {
+        /// The call.
+        call: Call,
+        /// What it waits for.
+        endpoint: EndpointKey,
+    },
+    /// A deregistration of a region that is still in use.
+    Deregister {
+        /// The call's kind, for the answer.
+        kind: u32,
+        /// What it waits for.
+        region: RegionKey,
+    },
+}
+
+/// An open endpoint, or one that is being closed.
+pub struct Endpoint {
+    /// The connection, unless it has gone.
+    pub client: Option<ClientId>,
+    /// Whose it is.
+    pub credentials: Credentials,
+    /// Pages that the process writes.
+    pub w: Memfd,
+    /// Pages that the home writes.
+    pub r: Memfd,
+    /// Wakes the process.
+    pub wake: OwnedFd,
+    /// Wakes the node.
+    pub kick: OwnedFd,
+    /// Registered memory.
+    pub regions: Regions,
+}
+
+impl Endpoint {
+    /// Fresh pages and eventfds.
+    pub fn new(
+        layout: &EndpointLayout,
+        client: ClientId,
+        credentials: Credentials,
+    ) -> Result<Self, NodeError> {
+        let w = Memfd::create("open-mx W", layout.w_size())?;
+        let r = Memfd::create("open-mx R", layout.r_size())?;
+        r.bar_writers()?;
+        let event = || {
+            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+                .map_err(NodeError::system("making an eventfd"))
+        };
+        Ok(Self {
+            client: Some(client),
+            credentials,
+            w,
+            r,
+            wake: event()?,
+            kick: event()?,
+            regions: Regions::default(),
+        })
+    }
+
+    /// Wakes the process, if it sleeps.
+    pub fn wake(&self) {
+        signal(&self.wake);
+    }
+
+    /// Forgets the kicks so far.
+    pub fn take_kicks(&self) {
+        // Nothing to read: another kick has been taken in between.
+        let _ = rustix::io::read(&self.kick, &mut [0; 8]);
+    }
+}
+
+/// Adds one to an eventfd. One that is full has been signalled often enough.
+fn signal(event: impl AsFd) {
+    let _ = rustix::io::write(event, &1_u64.to_ne_bytes());
+}

@@ -1,0 +1,44 @@
+//! Who a process is.
+
+use std::os::fd::AsFd;
+
+/// A process at the other end of a unix socket, at the time it connected.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Its number.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+    /// The first 15 bytes of its command's name, NUL-padded.
+    pub command: [u8; 16],
+}
+
+impl Credentials {
+    /// Of whoever connected this socket.
+    pub fn of(socket: impl AsFd) -> std::io::Result<Self> {
+        let peer = rustix::net::sockopt::socket_peercred(socket)?;
+        let pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
+        let mut command = [0; 16];
+        // A process that has gone, or that another user hides, has no name.
+        let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = name.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let used = name.len().min(15);
+        command[..used].copy_from_slice(&name[..used]);
+        Ok(Self {
+            pid,
+            uid: peer.uid.as_raw(),
+            command,
+        })
+    }
+}
+
+impl std::fmt::Display for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self
+            .command
+            .split(|byte| *byte == 0)
+            .next()
+            .unwrap_or_default();
+        write!(f, "process {} ({})", self.pid, name.escape_ascii())
+    }
+}

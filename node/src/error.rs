@@ -1,0 +1,101 @@
+//! Why a node cannot start or go on.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use mx_home::AddBoardError;
+use mx_ring::mapping::MappingError;
+use mx_wire::{FormatError, MacAddress};
+
+/// Each sentence names the cause and the way out.
+#[derive(Debug)]
+pub enum NodeError {
+    /// The MTU cannot be.
+    Format(FormatError),
+    /// A board cannot be added.
+    Board {
+        /// Its name.
+        name: String,
+        /// Its address.
+        mac: MacAddress,
+        /// Why.
+        error: AddBoardError,
+    },
+    /// No shared memory.
+    Memory(MappingError),
+    /// There is no interface of that name with an Ethernet address.
+    NoInterface(String),
+    /// The interface's MTU (payload bytes) is too small for the frames.
+    InterfaceMtu {
+        /// The interface.
+        interface: String,
+        /// Its MTU.
+        has: u32,
+        /// The one that is needed.
+        needed: u32,
+    },
+    /// A raw socket was refused.
+    NotAllowed(String),
+    /// Another node serves the socket.
+    SocketInUse(PathBuf),
+    /// A system call failed while it did what the text says.
+    System(String, io::Error),
+}
+
+impl NodeError {
+    /// Names what was being done when a system call failed.
+    pub fn system<E: Into<io::Error>>(doing: impl Into<String>) -> impl FnOnce(E) -> Self {
+        |error| Self::System(doing.into(), error.into())
+    }
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format(error) => error.fmt(f),
+            Self::Board { name, mac, error } => {
+                write!(f, "board {name} with address {mac}: {error}")
+            }
+            Self::Memory(error) => error.fmt(f),
+            Self::NoInterface(name) => write!(
+                f,
+                "there is no Ethernet interface '{name}': `ip link` lists those of this machine"
+            ),
+            Self::InterfaceMtu {
+                interface,
+                has,
+                needed,
+            } => write!(
+                f,
+                "{interface} has an MTU of {has} bytes, the frames need {needed}: raise it with \
+                 `ip link set dev {interface} mtu {needed}`, or give --mtu {} to all nodes of the fabric",
+                has + 14
+            ),
+            Self::NotAllowed(interface) => write!(
+                f,
+                "raw access to {interface} was refused: run as root, or give the program CAP_NET_RAW"
+            ),
+            Self::SocketInUse(path) => write!(
+                f,
+                "another node serves {}: choose another path with --socket",
+                path.display()
+            ),
+            Self::System(doing, error) => write!(f, "{doing}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for NodeError {}
+
+impl From<FormatError> for NodeError {
+    fn from(error: FormatError) -> Self {
+        Self::Format(error)
+    }
+}
+
+impl From<MappingError> for NodeError {
+    fn from(error: MappingError) -> Self {
+        Self::Memory(error)
+    }
+}

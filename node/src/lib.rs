@@ -1,0 +1,34 @@
+#![forbid(unsafe_code)]
+//! `omxd`: Open-MX boards in a Linux process.
+//!
+//! The external node of a fabric: a replacement for the native Open-MX module where that no longer builds, and the
+//! place where the whole system can be debugged and traced natively. Processes attach over a unix socket, share memory
+//! by memfd and wake each other by eventfd; the wire is an interface (AF_PACKET) or a datagram socket that carries one
+//! Ethernet frame per datagram, as QEMU's `-netdev dgram` does.
+//!
+//! Neighbours: `mx-home` serves the endpoints, `mx-ring` owns the shared memory and the calls of processes; this crate
+//! brings descriptors, time and the loop. It refuses to know the protocol, and to touch shared memory itself.
+//!
+//! | file | what |
+//! |---|---|
+//! | `cli` | options |
+//! | `node` | the loop: wire, turn, clients, sleep |
+//! | `boards` | the boards and their shared pages |
+//! | `server`, `client`, `regions` | processes: their calls, what belongs to each |
+//! | `wire` | interface and datagram sockets |
+//! | `poller`, `clock`, `credentials` | descriptors, time, who a process is |
+
+mod boards;
+pub mod cli;
+mod client;
+mod clock;
+mod credentials;
+mod error;
+mod node;
+mod poller;
+mod regions;
+mod server;
+mod wire;
+
+pub use error::NodeError;
+pub use node::Node;

@@ -1,0 +1,259 @@
+//! The loop: what the wire brings, a turn of the home, what processes ask; then sleep, if there is nothing to do.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mx_board::Instant;
+use mx_home::{Completion, Home, HomeConfig};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tracing::{info, warn};
+
+use crate::boards;
+use crate::cli::Options;
+use crate::clock::Clock;
+use crate::error::NodeError;
+use crate::poller::{Poller, Source};
+use crate::server::{Server, Surroundings};
+use crate::wire::{Carrier, Incoming, Outgoing, Wire};
+
+/// How often the link of an interface is looked at.
+const CARRIER_EVERY: Duration = Duration::from_secs(1);
+/// How long the end may take: frames that nobody takes are given up.
+const END_WITHIN: Duration = Duration::from_secs(2);
+
+/// A node that serves its processes.
+pub struct Node {
+    clock: Clock,
+    home: Home,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    /// The wire's socket is watched for room, too.
+    watching_room: bool,
+    socket: Option<Arc<OwnedFd>>,
+    carrier: Option<Carrier>,
+    carrier_due: Instant,
+    server: Server,
+    poller: Poller,
+    signals: SignalFd,
+    ends: bool,
+}
+
+impl Node {
+    /// Opens the wire, the boards and the socket.
+    pub fn start(options: &Options) -> Result<Self, NodeError> {
+        let format = options.format()?;
+        let clock = Clock::start();
+        let wire = Wire::open(options, format)?;
+        let mut home = Home::new(HomeConfig {
+            format,
+            generation: boards::random()? as u32,
+            endpoint_max: options.endpoints,
+            interface: padded(&wire.interface),
+            driver: padded(wire.driver),
+            idle_spell: options.idle_spell(),
+            seed: boards::random()?,
+        });
+        let boards = boards::add(options, wire.mac, &mut home, clock.now())?;
+        if boards.len() > 1 && options.interface.is_some() {
+            info!(
+                "boards with other addresses than the card's need `ip link set dev {} promisc on`",
+                wire.interface
+            );
+        }
+        let poller = Poller::new().map_err(NodeError::system("making an epoll set"))?;
+        let signals = catch_signals()?;
+        let server = Server::open(&options.socket, boards, options.endpoints)?;
+        let watch = |descriptor, source| {
+            poller
+                .watch(descriptor, source)
+                .map_err(NodeError::system("watching descriptors"))
+        };
+        watch(signals.as_fd(), Source::Signal)?;
+        watch(server.listener(), Source::Listener)?;
+        if let Some(socket) = &wire.socket {
+            watch(socket.as_fd(), Source::Wire)?;
+        }
+        Ok(Self {
+            clock,
+            home,
+            incoming: wire.incoming,
+            outgoing: wire.outgoing,
+            watching_room: false,
+            socket: wire.socket,
+            carrier: wire.carrier,
+            carrier_due: Instant::default(),
+            server,
+            poller,
+            signals,
+            ends: false,
+        })
+    }
+
+    /// Serves until SIGTERM or SIGINT.
+    pub fn run(mut self) -> Result<(), NodeError> {
+        let mut found = Vec::new();
+        while !self.ends {
+            let busy = self.turn(&mut found)?;
+            if busy && found.is_empty() {
+                // Nothing came: whoever shares this processor may have what this node waits for.
+                std::thread::yield_now();
+            }
+        }
+        self.end()
+    }
+
+    /// One round; whether another should follow at once. `found` is who had something to say.
+    fn turn(&mut self, found: &mut Vec<Source>) -> Result<bool, NodeError> {
+        let now = self.clock.now();
+        for source in found.drain(..) {
+            self.attend(source, now)?;
+        }
+        let activity = self.home.turn(now, &mut self.outgoing, &mut self.server);
+        self.outgoing.flush();
+        let completed = self.complete(now);
+        self.look_at_carrier(now);
+        self.watch_room()?;
+        let busy = activity.busy || completed;
+        let timeout = if busy {
+            Some(0)
+        } else {
+            let carrier = self.carrier.as_ref().map(|_| self.carrier_due);
+            let due = [activity.deadline, carrier].into_iter().flatten().min();
+            due.map(|due| (due - self.clock.now()).as_nanos() as u64)
+        };
+        self.poller
+            .wait(timeout, found)
+            .map_err(NodeError::system("waiting for work"))?;
+        Ok(busy)
+    }
+
+    fn attend(&mut self, source: Source, now: Instant) -> Result<(), NodeError> {
+        match source {
+            Source::Wire => {
+                self.outgoing.take_error();
+                let (home, outgoing) = (&mut self.home, &mut self.outgoing);
+                self.incoming
+                    .receive(|frame| home.frame(now, frame, outgoing))
+                    .map_err(NodeError::system("receiving from the wire"))?;
+            }
+            Source::Signal => {
+                if let Ok(Some(signal)) = self.signals.read_signal() {
+                    info!("ends on signal {}", signal.ssi_signo);
+                    self.ends = true;
+                }
+            }
+            Source::Listener => self.server.accept(&self.poller),
+            Source::Client(id) => self.server.heard(
+                id,
+                &mut Surroundings {
+                    home: &mut self.home,
+                    poller: &self.poller,
+                    now,
+                },
+            ),
+            Source::Kick(key) => self.server.kicked(key, &mut self.home, now),
+        }
+        Ok(())
+    }
+
+    /// Tells processes what has been completed; whether there was something.
+    fn complete(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(completion) = self.home.next_completion() {
+            any = true;
+            match completion {
+                Completion::EndpointClosed(key) => {
+                    self.server.closed(
+                        key,
+                        &mut Surroundings {
+                            home: &mut self.home,
+                            poller: &self.poller,
+                            now,
+                        },
+                    );
+                }
+                Completion::RegionReleased(key, region) => {
+                    self.server.released(
+                        key,
+                        region,
+                        &mut Surroundings {
+                            home: &mut self.home,
+                            poller: &self.poller,
+                            now,
+                        },
+                    );
+                }
+                Completion::Misbehaved(key, misbehaviour) => {
+                    self.server.misbehaved(key, &misbehaviour);
+                }
+                Completion::BoardRemoved(board) => info!("board {} is gone", board.0),
+            }
+        }
+        any
+    }
+
+    fn look_at_carrier(&mut self, now: Instant) {
+        if let Some(carrier) = &self.carrier
+            && now >= self.carrier_due
+        {
+            self.carrier_due = now + CARRIER_EVERY;
+            self.home.set_link_up(carrier.is_up());
+        }
+    }
+
+    fn watch_room(&mut self) -> Result<(), NodeError> {
+        let blocked = self.outgoing.is_blocked();
+        if let Some(socket) = &self.socket
+            && blocked != self.watching_room
+        {
+            self.poller
+                .watch_room(socket, blocked)
+                .map_err(NodeError::system("watching the wire"))?;
+            self.watching_room = blocked;
+        }
+        Ok(())
+    }
+
+    /// Closes all endpoints, so that their processes see an end, and not a silence.
+    fn end(mut self) -> Result<(), NodeError> {
+        let boards: Vec<_> = self.server.boards().iter().map(|board| board.id).collect();
+        for board in boards {
+            self.home.remove_board(board);
+        }
+        let started = self.clock.now();
+        while !self.server.is_quiet() {
+            let now = self.clock.now();
+            self.complete(now);
+            self.home.turn(now, &mut self.outgoing, &mut self.server);
+            self.outgoing.flush();
+            if now - started > END_WITHIN {
+                warn!("some endpoints are still in use: their processes lose them");
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn padded(name: &str) -> [u8; 16] {
+    let mut padded = [0; 16];
+    // One NUL stays at the end.
+    for (to, from) in padded.iter_mut().take(15).zip(name.bytes()) {
+        *to = from;
+    }
+    padded
+}
+
+/// SIGTERM and SIGINT come through a descriptor.
+fn catch_signals() -> Result<SignalFd, NodeError> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGINT);
+    signals
+        .thread_block()
+        .map_err(NodeError::system("blocking signals"))?;
+    SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .map_err(NodeError::system("making a signalfd"))
+}

@@ -1,0 +1,152 @@
+//! Descriptors that can wake the node.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+use mx_board::BoardId;
+use mx_board::EndpointKey;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+
+/// Number of a client, counted from the start of the node; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u32);
+
+/// Whose descriptor it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The wire's.
+    Wire,
+    /// SIGTERM or SIGINT.
+    Signal,
+    /// A process wants to connect.
+    Listener,
+    /// A client has said something, or has gone.
+    Client(ClientId),
+    /// An endpoint's eventfd.
+    Kick(EndpointKey),
+}
+
+impl Source {
+    fn to_data(self) -> EventData {
+        let word = |kind: u64, value: u32| kind << 32 | u64::from(value);
+        EventData::new_u64(match self {
+            Self::Wire => word(0, 0),
+            Self::Signal => word(1, 0),
+            Self::Listener => word(2, 0),
+            Self::Client(ClientId(id)) => word(3, id),
+            Self::Kick(key) => word(4, u32::from(key.board.0) << 8 | u32::from(key.endpoint)),
+        })
+    }
+
+    fn from_data(data: EventData) -> Self {
+        let value = data.u64() as u32;
+        match data.u64() >> 32 {
+            0 => Self::Wire,
+            1 => Self::Signal,
+            2 => Self::Listener,
+            3 => Self::Client(ClientId(value)),
+            _ => Self::Kick(EndpointKey {
+                board: BoardId((value >> 8) as u16),
+                endpoint: value as u8,
+            }),
+        }
+    }
+}
+
+/// An epoll set.
+pub struct Poller {
+    epoll: OwnedFd,
+}
+
+/// Descriptors that one look reports at most; the rest is reported by the next.
+const EVENTS: usize = 32;
+
+impl Poller {
+    /// An empty set.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+        })
+    }
+
+    /// Watches a descriptor for something to read. It leaves the set when it is closed.
+    pub fn watch(&self, descriptor: impl AsFd, source: Source) -> io::Result<()> {
+        Ok(epoll::add(
+            &self.epoll,
+            descriptor,
+            source.to_data(),
+            EventFlags::IN,
+        )?)
+    }
+
+    /// Stops or goes on watching for something to read; an end of the other side is reported all the same.
+    pub fn mute(&self, descriptor: impl AsFd, source: Source, mute: bool) -> io::Result<()> {
+        let flags = if mute {
+            EventFlags::empty()
+        } else {
+            EventFlags::IN
+        };
+        Ok(epoll::modify(
+            &self.epoll,
+            descriptor,
+            source.to_data(),
+            flags,
+        )?)
+    }
+
+    /// Watches the wire for room to send, too, or no longer.
+    pub fn watch_room(&self, descriptor: impl AsFd, room: bool) -> io::Result<()> {
+        let flags = if room {
+            EventFlags::IN | EventFlags::OUT
+        } else {
+            EventFlags::IN
+        };
+        Ok(epoll::modify(
+            &self.epoll,
+            descriptor,
+            Source::Wire.to_data(),
+            flags,
+        )?)
+    }
+
+    /// Waits at most `nanoseconds` (for ever: `None`) and appends who has something to say.
+    pub fn wait(&self, nanoseconds: Option<u64>, found: &mut Vec<Source>) -> io::Result<()> {
+        let timeout = nanoseconds.map(|nanoseconds| Timespec {
+            tv_sec: (nanoseconds / 1_000_000_000) as i64,
+            tv_nsec: (nanoseconds % 1_000_000_000) as i64,
+        });
+        let mut events = [MaybeUninit::<Event>::uninit(); EVENTS];
+        match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
+            Ok((events, _)) => {
+                found.extend(events.iter().map(|event| Source::from_data(event.data)));
+                Ok(())
+            }
+            Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_comes_back_as_it_was_given() {
+        let key = EndpointKey {
+            board: BoardId(0x1234),
+            endpoint: 0xfe,
+        };
+        for source in [
+            Source::Wire,
+            Source::Signal,
+            Source::Listener,
+            Source::Client(ClientId(u32::MAX)),
+            Source::Kick(key),
+        ] {
+            assert_eq!(Source::from_data(source.to_data()), source);
+        }
+    }
+}

@@ -1,0 +1,536 @@
+//! The calls of processes: a `SOCK_SEQPACKET` socket, one connection for each view of a board or endpoint.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use mx_board::{EndpointError, Instant};
+use mx_home::{EndpointKey, Home, Misbehaviour, RegionError, Sleepers};
+use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
+use mx_ring::mapping::{Access, Mapping, MappingError};
+use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey, call_socket};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use tracing::{debug, info, warn};
+
+use crate::boards::{Board, random};
+use crate::client::{Client, Endpoint, Pending, Role};
+use crate::credentials::Credentials;
+use crate::error::NodeError;
+use crate::poller::{ClientId, Poller, Source};
+
+/// Connections that a user may have.
+const CONNECTIONS_PER_USER: usize = 512;
+
+/// What a call can touch besides the server.
+pub struct Surroundings<'a> {
+    /// The boards' home.
+    pub home: &'a mut Home,
+    /// The descriptors that are watched.
+    pub poller: &'a Poller,
+    /// The time.
+    pub now: Instant,
+}
+
+/// What a call leads to.
+enum Answer {
+    /// A reply, and what goes along.
+    Now(Reply, Along),
+    /// The reply comes later.
+    Later(Pending),
+}
+
+/// Descriptors that go along with a reply.
+enum Along {
+    Nothing,
+    /// A board's pages.
+    Board(usize),
+    /// A board's pages, and all of an endpoint.
+    Endpoint(usize, EndpointKey),
+}
+
+/// The node's socket, its connections and their endpoints.
+pub struct Server {
+    path: PathBuf,
+    listener: OwnedFd,
+    boards: Vec<Board>,
+    endpoint_max: u16,
+    clients: BTreeMap<ClientId, Client>,
+    endpoints: BTreeMap<EndpointKey, Endpoint>,
+    next_client: u32,
+}
+
+impl Server {
+    /// Opens the socket.
+    pub fn open(path: &Path, boards: Vec<Board>, endpoint_max: u16) -> Result<Self, NodeError> {
+        let doing = || format!("opening the socket {}", path.display());
+        if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+            std::fs::create_dir_all(directory).map_err(NodeError::system(doing()))?;
+        }
+        let address = SocketAddrUnix::new(path).map_err(NodeError::system(doing()))?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = || {
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+                .map_err(NodeError::system(doing()))
+        };
+        let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
+        if is_socket {
+            // A socket that nobody listens on is what a node left behind that was killed.
+            if rustix::net::connect(socket()?, &address) != Err(Errno::CONNREFUSED) {
+                return Err(NodeError::SocketInUse(path.into()));
+            }
+            std::fs::remove_file(path).map_err(NodeError::system(doing()))?;
+        }
+        let listener = socket()?;
+        rustix::net::bind(&listener, &address).map_err(NodeError::system(doing()))?;
+        // As a device for all users would be.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))
+            .map_err(NodeError::system(doing()))?;
+        rustix::net::listen(&listener, 64).map_err(NodeError::system(doing()))?;
+        info!("processes find this node at {}", path.display());
+        Ok(Self {
+            path: path.into(),
+            listener,
+            boards,
+            endpoint_max,
+            clients: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            next_client: 0,
+        })
+    }
+
+    /// The socket to watch.
+    pub fn listener(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    /// The boards.
+    pub fn boards(&self) -> &[Board] {
+        &self.boards
+    }
+
+    /// Whether all endpoints are closed.
+    pub fn is_quiet(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+
+    /// Takes a connection. Failures cost the one who connects only.
+    pub fn accept(&mut self, poller: &Poller) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let accepted = rustix::net::accept_with(&self.listener, flags)
+            .map_err(io::Error::from)
+            .and_then(|socket| Ok((Credentials::of(&socket)?, socket)));
+        let (credentials, socket) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                debug!("a connection failed: {error}");
+                return;
+            }
+        };
+        let same_user = |client: &&Client| client.credentials.uid == credentials.uid;
+        if self.clients.values().filter(same_user).count() >= CONNECTIONS_PER_USER {
+            warn!("{credentials} was turned away: its user has {CONNECTIONS_PER_USER} connections");
+            return;
+        }
+        let id = ClientId(self.next_client);
+        if let Err(error) = poller.watch(&socket, Source::Client(id)) {
+            warn!("{credentials} was turned away: {error}");
+            return;
+        }
+        self.next_client = self.next_client.wrapping_add(1);
+        debug!("{credentials} has connected");
+        let client = Client {
+            socket,
+            credentials,
+            role: Role::New,
+            pending: None,
+        };
+        self.clients.insert(id, client);
+    }
+
+    /// A client has said something, or has gone.
+    pub fn heard(&mut self, id: ClientId, around: &mut Surroundings<'_>) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        // Nothing is read from a client that waits for an answer, so this is its end.
+        if client.pending.is_some() {
+            self.disconnect(id, around.home);
+            return;
+        }
+        match call_socket::receive(&client.socket) {
+            Ok(Some((call, descriptors))) => {
+                self.call(id, &call, descriptors, around);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(None) => self.disconnect(id, around.home),
+            Err(error) => {
+                info!("{} is disconnected: {error}", client.credentials);
+                self.disconnect(id, around.home);
+            }
+        }
+    }
+
+    fn call(
+        &mut self,
+        id: ClientId,
+        call: &Call,
+        descriptors: Vec<OwnedFd>,
+        around: &mut Surroundings<'_>,
+    ) {
+        let answer = match Request::decode(call) {
+            Err(unknown) => {
+                debug!("{unknown}");
+                Err(Errno::NOSYS)
+            }
+            Ok(request) => self.carry_out(id, call, &request, descriptors, around),
+        };
+        let (pending, sent) = match answer {
+            Ok(Answer::Later(pending)) => (Some(pending), Ok(())),
+            Ok(Answer::Now(reply, along)) => {
+                (None, self.answer(id, &reply.encode(call.kind), &along))
+            }
+            Err(errno) => {
+                let refusal = Call {
+                    kind: call.kind,
+                    error: errno.raw_os_error().unsigned_abs(),
+                    ..Call::default()
+                };
+                (None, self.answer(id, &refusal, &Along::Nothing))
+            }
+        };
+        if sent.is_err() {
+            self.disconnect(id, around.home);
+        } else if let (Some(pending), Some(client)) = (pending, self.clients.get_mut(&id)) {
+            client.pending = Some(pending);
+            // A failure leaves it watched: it is then taken for gone, which frees all that it has.
+            let _ = around.poller.mute(&client.socket, Source::Client(id), true);
+        }
+    }
+
+    /// A client that does not take its answer has one outstanding call too many: an error.
+    fn answer(&self, id: ClientId, answer: &Call, along: &Along) -> io::Result<()> {
+        let client = self.clients.get(&id).ok_or(io::ErrorKind::NotConnected)?;
+        let pages = |index: &usize| {
+            self.boards
+                .get(*index)
+                .map(|board| board.pages.descriptor())
+        };
+        let mut descriptors = Vec::new();
+        match along {
+            Along::Nothing => {}
+            Along::Board(index) => descriptors.extend(pages(index)),
+            Along::Endpoint(index, key) => {
+                descriptors.extend(pages(index));
+                if let Some(endpoint) = self.endpoints.get(key) {
+                    descriptors.extend([endpoint.w.descriptor(), endpoint.r.descriptor()]);
+                    descriptors.extend([endpoint.wake.as_fd(), endpoint.kick.as_fd()]);
+                }
+            }
+        }
+        call_socket::send(&client.socket, answer, &descriptors)
+    }
+
+    fn carry_out(
+        &mut self,
+        id: ClientId,
+        call: &Call,
+        request: &Request,
+        descriptors: Vec<OwnedFd>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Answer, Errno> {
+        match *request {
+            Request::Hello { version } => {
+                if version != mx_ring::ABI_VERSION {
+                    warn!(
+                        "a library speaks version {version} of the shared memory, this node {}: install matching versions",
+                        mx_ring::ABI_VERSION
+                    );
+                }
+                let reply = Reply::Hello {
+                    version: mx_ring::ABI_VERSION,
+                    boards: self.boards.len() as u32,
+                    user_memory: false,
+                };
+                Ok(Answer::Now(reply, Along::Nothing))
+            }
+            Request::AttachBoard { board } => {
+                let client = self.clients.get_mut(&id).ok_or(Errno::BADF)?;
+                let index = board as usize;
+                self.boards.get(index).ok_or(Errno::NODEV)?;
+                match client.role {
+                    Role::New | Role::Viewer => client.role = Role::Viewer,
+                    Role::Owner(_) => return Err(Errno::BUSY),
+                }
+                Ok(Answer::Now(Reply::Done, Along::Board(index)))
+            }
+            Request::OpenEndpoint {
+                board,
+                endpoint,
+                geometry,
+            } => self.open_endpoint(id, call, (board, endpoint), geometry, around),
+            Request::Register {
+                length, writable, ..
+            } => {
+                let region = self.register(id, length, writable, &descriptors, around.home)?;
+                Ok(Answer::Now(Reply::Registered { region }, Along::Nothing))
+            }
+            Request::Deregister { region } => {
+                let key = self.endpoint_of(id)?;
+                around
+                    .home
+                    .deregister_region(key, region)
+                    .map_err(|error| match error {
+                        RegionError::Busy => Errno::BUSY,
+                        RegionError::NotFound => Errno::NOENT,
+                        _ => Errno::BADF,
+                    })?;
+                let kind = call.kind;
+                Ok(Answer::Later(Pending::Deregister { kind, region }))
+            }
+            Request::EndpointInfo { board, endpoint } => {
+                let board = self.boards.get(board as usize).ok_or(Errno::NODEV)?;
+                let endpoint = u8::try_from(endpoint).map_err(|_| Errno::INVAL)?;
+                let key = EndpointKey {
+                    board: board.id,
+                    endpoint,
+                };
+                let owner = self.endpoints.get(&key).map(|open| &open.credentials);
+                let reply = Reply::EndpointInfo {
+                    open: owner.is_some(),
+                    pid: owner.map_or(0, |owner| owner.pid),
+                    command: owner.map_or([0; 16], |owner| owner.command),
+                };
+                Ok(Answer::Now(reply, Along::Nothing))
+            }
+            Request::Wait { .. } | Request::Kick | Request::Wakeup | Request::Statistics => {
+                Err(Errno::OPNOTSUPP)
+            }
+        }
+    }
+
+    fn endpoint_of(&self, id: ClientId) -> Result<EndpointKey, Errno> {
+        match self.clients.get(&id).map(|client| client.role) {
+            Some(Role::Owner(key)) => Ok(key),
+            _ => Err(Errno::BADF),
+        }
+    }
+
+    fn open_endpoint(
+        &mut self,
+        id: ClientId,
+        call: &Call,
+        (board, endpoint): (u32, u32),
+        geometry: Geometry,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Answer, Errno> {
+        let client = self.clients.get_mut(&id).ok_or(Errno::BADF)?;
+        if client.role != Role::New {
+            return Err(Errno::BUSY);
+        }
+        let index = board as usize;
+        let board = self.boards.get(index).ok_or(Errno::NODEV)?;
+        let layout = EndpointLayout::new(geometry).map_err(|_| Errno::INVAL)?;
+        let key_of = |endpoint| EndpointKey {
+            board: board.id,
+            endpoint,
+        };
+        let key = if endpoint == ANY_ENDPOINT {
+            (0..=u8::MAX)
+                .take(self.endpoint_max.into())
+                .map(key_of)
+                .find(|key| !self.endpoints.contains_key(key))
+                .ok_or(Errno::BUSY)?
+        } else {
+            let wanted = u8::try_from(endpoint).ok();
+            let wanted = wanted.filter(|it| u16::from(*it) < self.endpoint_max);
+            key_of(wanted.ok_or(Errno::INVAL)?)
+        };
+        if let Some(taken) = self.endpoints.get(&key) {
+            if taken.client.is_some() {
+                return Err(Errno::BUSY);
+            }
+            let call = *call;
+            return Ok(Answer::Later(Pending::Open {
+                call,
+                endpoint: key,
+            }));
+        }
+        let opened = Endpoint::new(&layout, id, client.credentials.clone()).map_err(|error| {
+            warn!("no endpoint for {}: {error}", client.credentials);
+            Errno::NOMEM
+        })?;
+        let session = random().map_err(|_| Errno::AGAIN)? as u32;
+        let side = HomeSide::new(layout, opened.w.area(), opened.r.area());
+        around
+            .home
+            .open_endpoint(around.now, key, session, side.map_err(|_| Errno::INVAL)?)
+            .map_err(|error| match error {
+                EndpointError::NoBoard => Errno::NODEV,
+                EndpointError::BadIndex => Errno::INVAL,
+                EndpointError::Busy | EndpointError::NotOpen => Errno::BUSY,
+            })?;
+        if let Err(error) = around.poller.watch(&opened.kick, Source::Kick(key)) {
+            warn!("no endpoint for {}: {error}", client.credentials);
+            // Just opened: it closes at once, and its completion finds nothing to give back.
+            let _ = around.home.close_endpoint(key);
+            return Err(Errno::NOMEM);
+        }
+        client.role = Role::Owner(key);
+        debug!(
+            "{} has opened endpoint {} of board {}",
+            client.credentials, key.endpoint, key.board.0
+        );
+        self.endpoints.insert(key, opened);
+        let reply = Reply::Opened {
+            endpoint: key.endpoint.into(),
+            session,
+        };
+        Ok(Answer::Now(reply, Along::Endpoint(index, key)))
+    }
+
+    fn register(
+        &mut self,
+        id: ClientId,
+        length: u32,
+        writable: bool,
+        descriptors: &[OwnedFd],
+        home: &mut Home,
+    ) -> Result<RegionKey, Errno> {
+        let key = self.endpoint_of(id)?;
+        let endpoint = self.endpoints.get_mut(&key).ok_or(Errno::BADF)?;
+        let memfd = descriptors.first().ok_or(Errno::BADF)?;
+        // A quota is used up: the library tries again when it has given something back.
+        let region = endpoint.regions.next_key(length).ok_or(Errno::AGAIN)?;
+        let access = if writable {
+            Access::ReadWrite
+        } else {
+            Access::Read
+        };
+        let mapping = Mapping::of_stranger(memfd, length as usize, access).map_err(|error| {
+            info!("{}: {error}", endpoint.credentials);
+            match error {
+                MappingError::System(errno) => errno,
+                _ => Errno::INVAL,
+            }
+        })?;
+        home.register_region(key, region, writable, vec![mapping.area()])
+            .map_err(|error| match error {
+                RegionError::NotOpen => Errno::BADF,
+                RegionError::Busy | RegionError::BadSlot => Errno::AGAIN,
+                RegionError::NotFound | RegionError::BadParts => Errno::INVAL,
+            })?;
+        endpoint.regions.keep(region, mapping);
+        Ok(region)
+    }
+
+    /// The connection is over: what it owned is closed.
+    fn disconnect(&mut self, id: ClientId, home: &mut Home) {
+        let Some(client) = self.clients.remove(&id) else {
+            return;
+        };
+        debug!("{} has gone", client.credentials);
+        if let Role::Owner(key) = client.role
+            && let Some(endpoint) = self.endpoints.get_mut(&key)
+        {
+            endpoint.client = None;
+            // Refused when the home has begun to close it already.
+            let _ = home.close_endpoint(key);
+        }
+    }
+
+    /// A process has kicked its endpoint.
+    pub fn kicked(&mut self, key: EndpointKey, home: &mut Home, now: Instant) {
+        if let Some(endpoint) = self.endpoints.get(&key) {
+            endpoint.take_kicks();
+            home.kicked(now, key);
+        }
+    }
+
+    /// The home closes an endpoint whose process wrote what cannot be.
+    pub fn misbehaved(&self, key: EndpointKey, misbehaviour: &Misbehaviour) {
+        if let Some(endpoint) = self.endpoints.get(&key) {
+            warn!(
+                "endpoint {} of board {} is closed: {} wrote {misbehaviour}",
+                key.endpoint, key.board.0, endpoint.credentials
+            );
+            // It finds the reason in its endpoint's status.
+            endpoint.wake();
+        }
+    }
+
+    /// The home has let go of an endpoint: its memory goes, and who waited for its index is served.
+    pub fn closed(&mut self, key: EndpointKey, around: &mut Surroundings<'_>) {
+        let Some(endpoint) = self.endpoints.remove(&key) else {
+            return;
+        };
+        // The home closed it by itself, or the node ends: the process sees its connection go.
+        if let Some(id) = endpoint.client {
+            self.clients.remove(&id);
+        }
+        let waits = |client: &Client| match client.pending {
+            Some(Pending::Open { call, endpoint }) if endpoint == key => Some(call),
+            _ => None,
+        };
+        let waiting: Vec<_> = self
+            .clients
+            .iter()
+            .filter_map(|(id, client)| Some((*id, waits(client)?)))
+            .collect();
+        // The first gets it, the others are told that it is busy.
+        for (id, call) in waiting {
+            self.go_on(id, around.poller);
+            self.call(id, &call, Vec::new(), around);
+        }
+    }
+
+    /// The home has let go of a region.
+    pub fn released(&mut self, key: EndpointKey, region: RegionKey, around: &mut Surroundings<'_>) {
+        let Some(endpoint) = self.endpoints.get_mut(&key) else {
+            return;
+        };
+        endpoint.regions.drop(region);
+        let Some(id) = endpoint.client else {
+            return;
+        };
+        let pending = self.clients.get(&id).and_then(|client| client.pending);
+        if let Some(Pending::Deregister { kind, region: of }) = pending
+            && of == region
+        {
+            self.go_on(id, around.poller);
+            let answer = Reply::Done.encode(kind);
+            if self.answer(id, &answer, &Along::Nothing).is_err() {
+                self.disconnect(id, around.home);
+            }
+        }
+    }
+
+    /// Listens again to a client whose call is about to be answered.
+    fn go_on(&mut self, id: ClientId, poller: &Poller) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.pending = None;
+            if let Err(error) = poller.mute(&client.socket, Source::Client(id), false) {
+                warn!("{} is no longer heard: {error}", client.credentials);
+            }
+        }
+    }
+}
+
+impl Sleepers for Server {
+    fn wake_if_armed(&mut self, key: EndpointKey, side: &mut HomeSide) {
+        if side.wake_needed()
+            && let Some(endpoint) = self.endpoints.get(&key)
+        {
+            endpoint.wake();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Best effort: a socket that stays behind is recognised by the next node.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
