@@ -11,6 +11,8 @@ extern crate alloc;
 
 mod endpoint;
 mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod flight;
 mod home;
 mod link;
