@@ -4,7 +4,7 @@
 //! | module | card |
 //! |---|---|
 //! | [`virtio`] | virtio-net, modern, over PCI (virtio 1.2) |
-//! | `fake` | a pair of cards in memory with seeded loss, reordering, duplication, corruption and truncation |
+//! | [`fake`] | a pair of cards in memory with seeded loss, reordering, duplication, corruption and truncation |
 //!
 //! **Why it exists**: a board wants bursts, scatter-gather out of pages of guests, and an interrupt only while it
 //! sleeps; no crate offers that for a bare machine.
@@ -23,6 +23,7 @@ extern crate alloc;
 #[allow(unsafe_code)]
 pub mod dma;
 mod error;
+pub mod fake;
 mod nic;
 #[allow(unsafe_code)]
 mod platform;
