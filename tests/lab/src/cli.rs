@@ -2,6 +2,9 @@
 
 use crate::captures;
 use crate::error::Error;
+use crate::host::{HostSpec, Images, Wire, client, keeper};
+use crate::place;
+use crate::stage::Stage;
 use crate::test;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -29,6 +32,53 @@ pub enum Command {
     /// wire mode: a file has the format that its folder names, mtu<bytes> (native) or mxwire. Exit status 1 means that a
     /// frame does not hold.
     Captures(CapturesArgs),
+    /// Boot a Xen host in QEMU and keep it.
+    ///
+    /// dom0 and the guests run commands through `cargo lab exec`. The driver domain's card is at 00:05.0; the other end
+    /// of its wire is a datagram socket on 127.0.0.1, one Ethernet frame per datagram, so that anything can be the peer.
+    Up(UpArgs),
+    /// Run a command in a domain of the host that `up` keeps, and end with its exit status.
+    Exec(ExecArgs),
+    /// Print the log of a domain: dom0, driver-domain, guest1, …
+    Log {
+        /// The domain.
+        domain: String,
+    },
+    /// End the host that `up` keeps.
+    Down,
+    /// What `up` leaves running.
+    #[command(hide = true)]
+    Keep {
+        /// The description of the host.
+        description: PathBuf,
+    },
+}
+
+/// Options of `cargo lab up`.
+#[derive(Args)]
+pub struct UpArgs {
+    /// A folder with the images to boot: xen, vmlinux and dom0.cpio.
+    #[arg(long)]
+    pub images: PathBuf,
+    /// The ports of the wire: QEMU listens on the first and sends to the second.
+    #[arg(long, value_name = "LOCAL:REMOTE")]
+    pub wire: Option<Wire>,
+    /// The deterministic clock: a tick per instruction.
+    #[arg(long)]
+    pub icount: bool,
+    /// Processors of the host.
+    #[arg(long, default_value_t = 2)]
+    pub cpus: u32,
+}
+
+/// Options of `cargo lab exec`.
+#[derive(Args)]
+pub struct ExecArgs {
+    /// The domain: dom0, guest1, …
+    pub domain: String,
+    /// The command and its arguments.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
 }
 
 /// Options of `cargo lab test`.
@@ -58,6 +108,34 @@ impl Command {
         match self {
             Command::Test(args) => test::run(&args),
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),
+            Command::Up(args) => up(&args),
+            Command::Exec(args) => client::run(&args.domain, &args.command).map(exit_code),
+            Command::Log { domain } => client::log(&domain).map(exit_code),
+            Command::Down => client::down().map(|()| ExitCode::SUCCESS),
+            Command::Keep { description } => keeper::keep(&description).map(|()| ExitCode::SUCCESS),
         }
     }
+}
+
+fn up(args: &UpArgs) -> Result<ExitCode, Error> {
+    let mut spec = HostSpec::new(Images::of(&args.images), place::work().join("host"));
+    spec.wire = args.wire;
+    spec.icount = args.icount;
+    spec.cpus = args.cpus;
+    let stage = Stage::begin("boot Xen in QEMU");
+    match keeper::up(&spec) {
+        Ok(()) => {
+            stage.done("dom0 runs commands: cargo lab exec dom0 -- xl list");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            stage.failed();
+            Err(error)
+        }
+    }
+}
+
+/// The exit status of a command inside a domain, as this program's.
+fn exit_code(status: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
 }

@@ -39,6 +39,69 @@ pub enum Error {
         /// Where all of its output is.
         log: PathBuf,
     },
+    /// The host did not come up.
+    #[error("the Xen host did not run commands after {seconds} s; its console ends with:\n{tail}\nThe whole log is {}", log.display())]
+    NoBoot {
+        /// How long was waited.
+        seconds: u64,
+        /// The end of its console.
+        tail: String,
+        /// All of it.
+        log: PathBuf,
+    },
+    /// Another host runs.
+    #[error("a Xen host of the lab runs already ({}); `cargo lab down` ends the one that `up` started", .0.display())]
+    HostRuns(PathBuf),
+    /// No host is kept.
+    #[error("no Xen host is up; start one with `cargo lab up`")]
+    NoHost,
+    /// The keeper ended or did not get its host up.
+    #[error("the Xen host did not come up:\n{tail}\nThe whole log is {}", log.display())]
+    Keeper {
+        /// The end of what it said.
+        tail: String,
+        /// All of it.
+        log: PathBuf,
+    },
+    /// A keeper was given nonsense.
+    #[error("this is no description of a host: {0}")]
+    Spec(String),
+    /// A command inside a domain went astray.
+    #[error("`{command}` in {domain}: {reason}")]
+    Lost {
+        /// Where.
+        domain: String,
+        /// What.
+        command: String,
+        /// Why.
+        reason: String,
+    },
+    /// A command inside a domain took too long.
+    #[error("`{command}` in {domain} did not end within {seconds} s and was killed")]
+    Timeout {
+        /// Where.
+        domain: String,
+        /// What.
+        command: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A command inside a domain failed.
+    #[allow(
+        dead_code,
+        reason = "the scenarios judge commands; the command line passes their status on"
+    )]
+    #[error("`{command}` in {domain} ended with status {status}:\n{output}")]
+    Inside {
+        /// Where.
+        domain: String,
+        /// What.
+        command: String,
+        /// Its exit status.
+        status: i32,
+        /// What it printed.
+        output: String,
+    },
     /// Captures could not be judged.
     #[error(transparent)]
     Captures(#[from] omx_captures::CaptureError),

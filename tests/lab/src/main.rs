@@ -9,6 +9,8 @@
 mod captures;
 mod cli;
 mod error;
+#[allow(dead_code, reason = "the scenarios use what the command line does not")]
+mod host;
 mod place;
 mod run;
 mod stage;

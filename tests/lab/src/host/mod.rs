@@ -1,0 +1,99 @@
+//! The Xen host: a QEMU process, and the commands that run inside of it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `spec` | what host is wanted |
+//! | `qemu` | the process and its command line |
+//! | `sessions` | commands in its domains, many at a time |
+//! | `keeper` | a host that stays when the command that started it has ended |
+//! | `client` | asks such a host |
+
+pub mod client;
+pub mod keeper;
+mod qemu;
+mod sessions;
+pub mod spec;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::error::{At, Error};
+use qemu::Qemu;
+use sessions::Sessions;
+pub use sessions::{Output, Session};
+pub use spec::{HostSpec, Images, Wire};
+
+/// A running Xen host. It ends when this value is dropped.
+pub struct Host {
+    qemu: Qemu,
+    sessions: Sessions,
+    _only_one: File,
+}
+
+impl Host {
+    /// Boots a host and waits until dom0 runs commands.
+    pub fn start(spec: &HostSpec) -> Result<Self, Error> {
+        let only_one = lock()?;
+        std::fs::create_dir_all(&spec.directory).at("create", &spec.directory)?;
+        let mut qemu = Qemu::start(spec)?;
+        let limit = spec.boot_limit();
+        let sessions = Sessions::connect(qemu.agent_socket())?;
+        let begun = Instant::now();
+        loop {
+            match sessions.exec("dom0", &["true"], Duration::from_secs(2)) {
+                Ok(output) if output.status == 0 => break,
+                _ if begun.elapsed() > limit || !qemu.is_running() => {
+                    return Err(Error::NoBoot {
+                        seconds: begun.elapsed().as_secs(),
+                        tail: tail(&spec.console_log()),
+                        log: spec.console_log(),
+                    });
+                }
+                _ => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+        Ok(Self {
+            qemu,
+            sessions,
+            _only_one: only_one,
+        })
+    }
+
+    /// Runs a command in a domain to its end.
+    pub fn exec(&self, domain: &str, command: &[&str], limit: Duration) -> Result<Output, Error> {
+        self.sessions.exec(domain, command, limit)
+    }
+
+    /// Starts a command in a domain.
+    pub fn spawn(&self, domain: &str, command: &[&str]) -> Result<Session, Error> {
+        self.sessions.spawn(domain, command)
+    }
+
+    /// Seconds of processor time that QEMU has used.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.qemu.cpu_seconds()
+    }
+}
+
+/// Two hosts at a time would starve each other, and their timeouts would mean nothing.
+fn lock() -> Result<File, Error> {
+    let path = std::env::temp_dir().join("xen2mx-lab.lock");
+    let file = File::create(&path).at("create", &path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(Error::HostRuns(path)),
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(25)..].join("\n")
+}
+
+/// Where the host that `up` keeps is asked.
+pub fn control_socket() -> PathBuf {
+    crate::place::work().join("host/control.sock")
+}

@@ -1,0 +1,187 @@
+//! The QEMU process and its command line.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::spec::HostSpec;
+use crate::error::{At, Error};
+
+const PROGRAM: &str = "qemu-system-x86_64";
+
+/// A running QEMU; it is killed when this value is dropped.
+pub struct Qemu {
+    child: Child,
+    agent: PathBuf,
+}
+
+impl Qemu {
+    /// Starts it. It dies with the thread's process, even if that is killed.
+    pub fn start(spec: &HostSpec) -> Result<Self, Error> {
+        let agent = spec.directory.join("agent.sock");
+        let _ = fs::remove_file(&agent);
+        let log = spec.directory.join("qemu.log");
+        let output = File::create(&log).at("create", &log)?;
+        let errors = output.try_clone().at("write", &log)?;
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", PROGRAM])
+            .args(arguments(spec, &agent))
+            .current_dir(&spec.directory)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .spawn()
+            .map_err(|source| Error::Start {
+                program: "setpriv".into(),
+                source,
+            })?;
+        Ok(Self { child, agent })
+    }
+
+    /// The socket of dom0's agent.
+    pub fn agent_socket(&self) -> &Path {
+        &self.agent
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Seconds of processor time it has used (utime and stime of /proc/pid/stat, 100 a second).
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let fields: Vec<&str> = stat
+            .rsplit(") ")
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = fields
+            .iter()
+            .skip(11)
+            .take(2)
+            .filter_map(|f| f.parse::<u64>().ok())
+            .sum();
+        ticks as f64 / 100.0
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn arguments(spec: &HostSpec, agent: &Path) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    let mut add = |option: &str, value: &str| words.extend([option.into(), value.into()]);
+    add("-nodefaults", "-no-user-config");
+    add("-display", "none");
+    add("-machine", "q35");
+    add("-m", &spec.memory.to_string());
+    add("-smp", &spec.cpus.to_string());
+    match (spec.kvm, spec.icount) {
+        (true, _) => {
+            add("-accel", "kvm");
+            add("-cpu", "host");
+        }
+        (false, false) => {
+            add("-accel", "tcg,thread=multi,tb-size=512");
+            add("-cpu", CPU);
+        }
+        (false, true) => {
+            add("-accel", "tcg,tb-size=512");
+            add("-icount", "shift=0,sleep=off");
+            add("-rtc", "base=2026-01-01T00:00:00,clock=vm");
+            add("-seed", "1");
+            add("-cpu", CPU);
+        }
+    }
+    // libxl passes a card through only where there is an IOMMU.
+    add("-device", "intel-iommu,intremap=on");
+    add("-device", "virtio-serial-pci,addr=3");
+    add(
+        "-chardev",
+        &format!(
+            "socket,id=agent,server=on,wait=off,path={}",
+            agent.display()
+        ),
+    );
+    add("-device", "virtserialport,chardev=agent,name=lab");
+    if let Some(wire) = spec.wire {
+        let end = |name: &str, port: u16| {
+            format!("{name}.type=inet,{name}.host=127.0.0.1,{name}.port={port}")
+        };
+        let (local, remote) = (end("local", wire.local), end("remote", wire.remote));
+        add("-netdev", &format!("dgram,id=wire,{local},{remote}"));
+        add(
+            "-device",
+            "virtio-net-pci,netdev=wire,addr=5,mac=02:00:00:00:00:05,romfile=,mq=off",
+        );
+    }
+    add("-serial", &format!("file:{}", spec.console_log().display()));
+    add("-kernel", &spec.images.xen.display().to_string());
+    add("-append", &xen_options(spec));
+    // The module's own options end at a comma, so commas in them are doubled.
+    let module = format!("{} {DOM0_OPTIONS}", spec.images.dom0_kernel.display()).replace(',', ",,");
+    add(
+        "-initrd",
+        &format!("{module},{}", spec.images.dom0_initrd.display()),
+    );
+    words
+}
+
+/// No XSAVE (registers of guests are corrupted across switches under emulation), no MONITOR; with a random generator,
+/// without which `xl create` waits for entropy; no x2apic (interrupts of passed-through cards are lost on several CPUs).
+const CPU: &str = "Nehalem,+rdrand,-x2apic";
+
+const DOM0_OPTIONS: &str = "console=hvc0 quiet loglevel=4 mitigations=off tsc=reliable nokaslr rdinit=/init \
+                            raid=noautodetect xen_timer_slop=100000";
+
+fn xen_options(spec: &HostSpec) -> String {
+    let memory = spec.dom0_memory;
+    let mut options = format!(
+        "dom0_mem={memory}M,max:{memory}M dom0_max_vcpus=1 console=com1 com1=115200,8n1 loglvl=warning \
+         guest_loglvl=warning noreboot=0 spec-ctrl=no ucode=no cpuidle=0 no-real-mode vga=none"
+    );
+    if spec.cpus > 1 {
+        options.push_str(" dom0_vcpus_pin");
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spec::{Images, Wire};
+    use super::*;
+
+    #[test]
+    fn commas_of_a_modules_options_are_doubled_and_the_initrd_follows() {
+        let images = Images {
+            xen: "/x/xen".into(),
+            dom0_kernel: "/x/a,b".into(),
+            dom0_initrd: "/x/initrd".into(),
+        };
+        let mut spec = HostSpec::new(images, "/x".into());
+        spec.wire = Some(Wire {
+            local: 1,
+            remote: 2,
+        });
+        let words = arguments(&spec, Path::new("/x/agent.sock"));
+        let initrd = words.iter().position(|word| word == "-initrd").unwrap();
+        let value = words[initrd + 1].to_string_lossy().into_owned();
+        assert!(
+            value.starts_with("/x/a,,b ") && value.ends_with(",/x/initrd"),
+            "{value}"
+        );
+        assert!(
+            words
+                .iter()
+                .any(|word| word.to_string_lossy().contains("local.port=1"))
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! What host is wanted.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What QEMU boots.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Images {
+    /// The hypervisor, an ELF file.
+    pub xen: PathBuf,
+    /// dom0's kernel, an ELF file.
+    pub dom0_kernel: PathBuf,
+    /// dom0's root, with the guests' kernel, root and configurations in it.
+    pub dom0_initrd: PathBuf,
+}
+
+impl Images {
+    /// The images of a folder, under their usual names.
+    pub fn of(folder: &Path) -> Self {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        Self {
+            xen: folder.join("xen"),
+            dom0_kernel: folder.join("vmlinux"),
+            dom0_initrd: folder.join("dom0.cpio"),
+        }
+    }
+}
+
+/// The other end of the card's wire: datagrams on 127.0.0.1, one Ethernet frame each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wire {
+    /// The port that QEMU listens on.
+    pub local: u16,
+    /// The port that it sends to.
+    pub remote: u16,
+}
+
+impl std::str::FromStr for Wire {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ports = text.split_once(':').and_then(|(local, remote)| {
+            Some(Self {
+                local: local.parse().ok()?,
+                remote: remote.parse().ok()?,
+            })
+        });
+        ports.ok_or_else(|| format!("'{text}' is not <local port>:<remote port>, like 7001:7002"))
+    }
+}
+
+/// A host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HostSpec {
+    /// What to boot.
+    pub images: Images,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Of it, dom0's.
+    pub dom0_memory: u32,
+    /// Processors.
+    pub cpus: u32,
+    /// The card for the driver domain, at 00:05.0, and its wire; without it the host has no card.
+    pub wire: Option<Wire>,
+    /// The deterministic clock: a tick per instruction.
+    pub icount: bool,
+    /// Hardware virtualisation instead of software emulation.
+    pub kvm: bool,
+    /// Where sockets and logs are put.
+    pub directory: PathBuf,
+}
+
+impl HostSpec {
+    /// The usual host: two processors, software emulation.
+    pub fn new(images: Images, directory: PathBuf) -> Self {
+        Self {
+            images,
+            memory: 2560,
+            dom0_memory: 768,
+            cpus: 2,
+            wire: None,
+            icount: false,
+            kvm: false,
+            directory,
+        }
+    }
+
+    /// What Xen and dom0 print.
+    pub fn console_log(&self) -> PathBuf {
+        self.directory.join("dom0.log")
+    }
+
+    /// Five times what a quiet machine needs; the deterministic clock is slower still.
+    pub fn boot_limit(&self) -> Duration {
+        Duration::from_secs(if self.icount { 240 } else { 90 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wire_is_two_ports() {
+        assert_eq!(
+            "7001:7002".parse(),
+            Ok(Wire {
+                local: 7001,
+                remote: 7002
+            })
+        );
+        for wrong in ["", "7001", "7001:", "a:b", "7001:70020"] {
+            assert!(wrong.parse::<Wire>().is_err(), "{wrong}");
+        }
+    }
+}
