@@ -35,19 +35,15 @@ impl Default for Parameters {
 }
 
 impl Parameters {
-    /// As it is sent: big-endian words, each long one low half first.
+    /// As it is sent: two 32-bit and four 64-bit big-endian numbers, then the flags. (Native nodes send the high half of
+    /// a long number first: capture 10-omx_perf.)
     pub fn to_bytes(self) -> [u8; SIZE] {
         let mut bytes = [0; SIZE];
-        let halves = |long: u64| [long as u32, (long >> 32) as u32];
-        let words = [
-            [self.iterations, self.warmup],
-            halves(self.min),
-            halves(self.max),
-            halves(self.multiplier),
-            halves(self.increment),
-        ];
-        for (place, word) in bytes.chunks_exact_mut(4).zip(words.as_flattened()) {
-            place.copy_from_slice(&word.to_be_bytes());
+        bytes[0..4].copy_from_slice(&self.iterations.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.warmup.to_be_bytes());
+        let long = [self.min, self.max, self.multiplier, self.increment];
+        for (place, value) in bytes[8..40].chunks_exact_mut(8).zip(long) {
+            place.copy_from_slice(&value.to_be_bytes());
         }
         bytes[40..43].copy_from_slice(&[
             self.align.into(),
@@ -64,7 +60,7 @@ impl Parameters {
             word.copy_from_slice(&bytes[index * 4..index * 4 + 4]);
             u32::from_be_bytes(word)
         };
-        let long = |index| u64::from(word(index)) | u64::from(word(index + 1)) << 32;
+        let long = |index| u64::from(word(index)) << 32 | u64::from(word(index + 1));
         Self {
             iterations: word(0),
             warmup: word(1),
@@ -143,16 +139,26 @@ mod tests {
     }
 
     #[test]
-    fn the_message_has_10_big_endian_words_and_3_flags() {
+    fn a_native_senders_message_is_read_as_it_was_meant() {
+        // The 44 bytes of `omx_perf -N 2 -W 1 -S 0 -E 40000 -M 8`, captured (the last byte is an uninitialised pad).
+        let mut captured = [0; SIZE];
+        for (at, byte) in [(3, 2), (7, 1), (22, 0x9c), (23, 0x40), (31, 8), (43, 0x0c)] {
+            captured[at] = byte;
+        }
+        let parameters = Parameters::from_bytes(&captured);
+        assert_eq!((parameters.iterations, parameters.warmup), (2, 1));
+        let lengths: Vec<u64> = parameters.lengths().collect();
+        assert_eq!(lengths, [0, 1, 8, 64, 512, 4096, 32768]);
+        assert_eq!(parameters.to_bytes()[..43], captured[..43]);
+    }
+
+    #[test]
+    fn parameters_survive_the_message() {
         let parameters = Parameters {
             min: 0x1_0000_0002,
             unidirectional: true,
             ..Parameters::default()
         };
-        let bytes = parameters.to_bytes();
-        assert_eq!(bytes[0..4], [0, 0, 3, 0xe8]);
-        assert_eq!(bytes[8..16], [0, 0, 0, 2, 0, 0, 0, 1]);
-        assert_eq!(bytes[40..44], [0, 1, 0, 0]);
-        assert_eq!(Parameters::from_bytes(&bytes), parameters);
+        assert_eq!(Parameters::from_bytes(&parameters.to_bytes()), parameters);
     }
 }
