@@ -133,7 +133,7 @@ static void omx_answers_work(struct work_struct *work)
 		schedule_work(work);
 	} else if (more < 0) {
 		omx_cut(board);
-		xenbus_switch_state(board->device, XenbusStateClosing);
+		xenbus_dev_fatal(board->device, more, "the home broke the protocol of the control ring");
 	}
 }
 
@@ -179,11 +179,13 @@ static void omx_backend_changed(struct xenbus_device *device, enum xenbus_state 
 		xenbus_switch_state(device, XenbusStateConnected);
 		dev_info(&device->dev, "connected to domain %d\n", device->otherend_id);
 		break;
+	case XenbusStateUnknown: /* its directory is gone, and most likely its domain */
 	case XenbusStateClosing:
 	case XenbusStateClosed:
 		if (device->state == XenbusStateClosed)
 			break;
-		dev_info(&device->dev, "domain %d closes the board\n", device->otherend_id);
+		dev_info(&device->dev, "domain %d %s\n", device->otherend_id,
+			 state == XenbusStateUnknown ? "is gone" : "closes the board");
 		omx_disconnect(board);
 		xenbus_frontend_closed(device);
 		break;

@@ -131,8 +131,11 @@ impl<K: Kernel> Board<K> {
     /// The home is gone, or is to go. All endpoints end; their pages linger until it has let go of them.
     pub fn detach(&mut self, pool: &mut Pool<K>) {
         for index in 0..self.endpoints.len() {
-            self.remove(pool, index as u8);
-            pool.kernel.wake_sleepers(self.number, index as u8);
+            let index = index as u8;
+            self.at(index)
+                .inspect(|endpoint| endpoint.home_gone(&pool.kernel));
+            self.remove(pool, index);
+            pool.kernel.wake_sleepers(self.number, index);
         }
         if let Some(link) = self.link.take() {
             pool.linger(link.pages);
@@ -697,6 +700,6 @@ fn refusal(status: Status) -> Option<Errno> {
         Status::NotFound => Some(Errno::NO_DEVICE),
         Status::NoSpace => Some(Errno::AGAIN),
         Status::BadGrant => Some(Errno::FAULT),
-        Status::Misbehaved => Some(Errno::IO),
+        Status::Misbehaved | Status::HomeGone => Some(Errno::IO),
     }
 }

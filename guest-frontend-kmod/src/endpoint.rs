@@ -1,6 +1,7 @@
 //! An open endpoint.
 
 use mx_ring::EndpointLayout;
+use mx_ring::sleep::EndpointWatch;
 
 use crate::batch::Batch;
 use crate::errno::Errno;
@@ -68,6 +69,20 @@ impl<K: Kernel> Endpoint<K> {
     /// Pages of the W area; the ones of R follow.
     pub fn w_pages(&self) -> usize {
         self.layout.w_size() / mx_ring::PAGE_SIZE
+    }
+
+    /// The first page of the R area.
+    pub fn r0(&self) -> Option<K::Page> {
+        self.queues.pages().get(self.w_pages()).copied()
+    }
+
+    /// Tells the process, if it polls, that nobody will answer any more.
+    pub fn home_gone(&self, kernel: &K) {
+        if let Some(page) = self.r0()
+            && let Ok(watch) = EndpointWatch::new(kernel.area(page, 1))
+        {
+            watch.home_gone();
+        }
     }
 
     /// Whether its process may use it.

@@ -69,5 +69,6 @@ mod linux;
 pub mod pool;
 pub mod quota;
 pub mod region;
+pub mod role;
 
 pub use link::InterruptView;

@@ -128,6 +128,8 @@ pub enum Status {
     BadGrant = 5,
     /// Notice: the process wrote something impossible into its queue pages.
     Misbehaved = 6,
+    /// Only as an endpoint's status, and from the kernel: the home is gone. No home says so of itself.
+    HomeGone = 7,
 }
 
 impl Status {

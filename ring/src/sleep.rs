@@ -120,4 +120,11 @@ impl EndpointWatch {
             || word(r0::EXPECTED_PROD) != expected
             || word(r0::STATUS) != 0
     }
+
+    /// Closes the endpoint in the home's stead, which is gone: its process, if it polls, finds
+    /// [`HomeGone`](crate::control::Status::HomeGone) as status.
+    pub fn home_gone(&self) {
+        let gone = crate::control::Status::HomeGone as u32;
+        self.r0.word(r0::STATUS).store(gone, Ordering::Release);
+    }
 }

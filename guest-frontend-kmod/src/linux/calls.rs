@@ -8,7 +8,7 @@ use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
 use mx_ring::control::{ENDPOINTS, STAGING_REFS};
 use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
 
-use super::file::{FileRole, Role};
+use super::file::FileRole;
 use super::kernel::{Linux, STATISTICS, count};
 use super::shim::{self, Page};
 use super::sleep::{self, Wait};
@@ -19,6 +19,7 @@ use crate::endpoint::Opener;
 use crate::errno::Errno;
 use crate::quota::{Limits, User};
 use crate::region::Extent;
+use crate::role::Role;
 
 /// How long an index that is still being closed is waited for (interfaces §9).
 const REOPEN_MILLISECONDS: u32 = 1000;

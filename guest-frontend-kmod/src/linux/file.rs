@@ -1,54 +1,10 @@
-//! What an open file is: nothing yet, a board's, or an endpoint's. One word, changed atomically, since several threads
-//! of a process may use a file at the same time.
+//! The [`Role`] of an open file, changed atomically, since several threads of a process may use a file at the same time.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::board::EndpointId;
 use crate::errno::Errno;
-
-/// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Just opened.
-    Fresh,
-    /// A thread is opening an endpoint on it.
-    Opening,
-    /// A view of a board.
-    Board(usize),
-    /// An endpoint.
-    Endpoint(usize, EndpointId),
-}
-
-impl Role {
-    fn pack(self) -> u64 {
-        match self {
-            Self::Fresh => 0,
-            Self::Opening => 1,
-            Self::Board(board) => 2 | (board as u64 & 0xff) << 8,
-            Self::Endpoint(board, id) => {
-                3 | (board as u64 & 0xff) << 8
-                    | u64::from(id.index) << 16
-                    | u64::from(id.incarnation) << 32
-            }
-        }
-    }
-
-    fn unpack(word: u64) -> Self {
-        let board = (word >> 8 & 0xff) as usize;
-        match word & 0xff {
-            0 => Self::Fresh,
-            1 => Self::Opening,
-            2 => Self::Board(board),
-            _ => Self::Endpoint(
-                board,
-                EndpointId {
-                    index: (word >> 16) as u8,
-                    incarnation: (word >> 32) as u32,
-                },
-            ),
-        }
-    }
-}
+use crate::role::Role;
 
 /// The word of a file.
 #[derive(Clone, Copy)]

@@ -4,10 +4,11 @@ use core::ffi::{c_int, c_ulong};
 
 use mx_ring::call::{MAP_BOARD, MAP_R, MAP_W};
 
-use super::file::{FileRole, Role};
+use super::file::FileRole;
 use super::shim::{self, Page, Vma};
 use super::state::with;
 use crate::errno::Errno;
+use crate::role::Role;
 
 /// `mmap` of the device: a whole area at its offset, or nothing.
 ///

@@ -117,11 +117,7 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
     let mut context = with(|frontend| {
         let (board_of, _) = frontend.board(board)?;
         let endpoint = board_of.usable(id, space)?;
-        let r0 = *endpoint
-            .queues
-            .pages()
-            .get(endpoint.w_pages())
-            .ok_or(Errno::INVALID)?;
+        let r0 = endpoint.r0().ok_or(Errno::INVALID)?;
         let link = board_of.connected()?;
         if wait.kick {
             link.kick(&Linux, id.index);

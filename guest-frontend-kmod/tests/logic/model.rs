@@ -259,6 +259,7 @@ pub struct Taken {
 pub struct Home {
     model: Model,
     control: HomeControl,
+    d1: Area,
     staging: Staging,
     device: Vec<GrantRef>,
     /// Requests without an answer.
@@ -290,6 +291,7 @@ impl Home {
         }
         Self {
             model: model.clone(),
+            d1: area(refs[1], 1),
             control: HomeControl::new(d0, area(refs[1], 1)).expect("whole pages"),
             staging: Staging::new(area(refs[STAGING_PAGE], DEVICE_PAGES - STAGING_PAGE))
                 .expect("four pages"),
@@ -405,6 +407,12 @@ impl Home {
     pub fn say(&mut self, response: &Response) {
         self.forged |= response.id != 0;
         assert!(self.control.respond(response));
+    }
+
+    /// Writes anything at all into D1: the producer of responses, and the ring.
+    pub fn scribble(&self, index: u32, ring: &[u8]) {
+        let written = self.d1.write(68, &index.to_le_bytes());
+        assert!(written.and(self.d1.write(1024, ring)).is_ok());
     }
 
     fn map(&mut self, endpoint: u8, region: Option<u16>, refs: Vec<GrantRef>) {

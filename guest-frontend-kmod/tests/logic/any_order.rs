@@ -1,11 +1,9 @@
 //! Any order of calls, kills, answers, lies and deaths: no page is given back while the home could reach it (the model
 //! checks at each step), none is lost, every caller is told something in the end.
 
-mod model;
-
 use std::task::Poll;
 
-use model::{HOME, Home, Model, SPACE, reap, small_queues};
+use crate::model::{HOME, Home, Model, SPACE, reap, small_queues};
 use mx_ring::RegionKey;
 use mx_ring::control::{Response, STAGING_REFS, Status};
 use open_mx_frontend::batch::Batch;
@@ -403,5 +401,32 @@ proptest! {
             run.go(step);
         }
         run.end(orderly);
+    }
+
+    #[test]
+    fn whatever_the_home_writes_into_its_control_page_ends_in_answers_or_a_fault(
+        opens in 0usize..20,
+        index in prop_oneof![0u32..70, any::<u32>()],
+        ring in proptest::collection::vec(prop_oneof![0u8..4, any::<u8>()], 64 * 32),
+    ) {
+        let mut run = Run::new();
+        for _ in 0..opens {
+            run.go(Step::Open { endpoint: None });
+        }
+        if let Some(home) = &run.home {
+            home.scribble(index, &ring);
+        }
+        for answers in 0.. {
+            let (board, pool) = run.frontend.board(0).unwrap();
+            match board.respond(pool) {
+                Ok(true) => prop_assert!(answers < 64, "a ring has 64 responses"),
+                Ok(false) => break,
+                Err(_) => {
+                    run.detach();
+                    break;
+                }
+            }
+        }
+        run.end(false);
     }
 }

@@ -1,17 +1,17 @@
 //! The life of boards, endpoints and regions, step by step.
 
-mod model;
-
 use std::task::Poll;
 
-use model::{HOME, Home, Model, SPACE, reap, small_queues};
+use crate::model::{HOME, Home, Model, SPACE, reap, small_queues};
 use mx_ring::RegionKey;
 use mx_ring::control::{Request, Response, STAGING_REFS, Status};
+use mx_ring::sleep::EndpointWatch;
 use open_mx_frontend::batch::Batch;
 use open_mx_frontend::board::{EndpointId, Fault, Opening};
 use open_mx_frontend::endpoint::Opener;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
+use open_mx_frontend::kernel::Kernel;
 use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::Extent;
 
@@ -509,7 +509,11 @@ fn a_board_that_loses_its_home_fails_all_calls_and_serves_the_next_home() {
     let id = guest.open();
     let key = guest.register(id, 5, true).unwrap();
     let (board, pool) = guest.frontend.board(0).unwrap();
+    let r0 = board.at(id.index).and_then(|endpoint| endpoint.r0());
+    let watch = EndpointWatch::new(guest.model.area(r0.unwrap(), 1)).unwrap();
+    assert!(!watch.has_events(0, 0));
     board.detach(pool);
+    assert!(watch.has_events(0, 0), "a process that polls is told");
     assert_eq!(
         guest.registered(id, key),
         Poll::Ready(Err(Errno::NO_DEVICE))

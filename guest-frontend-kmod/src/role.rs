@@ -1,0 +1,70 @@
+//! What an open file of the device is: nothing yet, a board's, or an endpoint's.
+
+use crate::board::EndpointId;
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Just opened.
+    Fresh,
+    /// A thread is opening an endpoint on it.
+    Opening,
+    /// A view of a board.
+    Board(usize),
+    /// An endpoint.
+    Endpoint(usize, EndpointId),
+}
+
+impl Role {
+    /// As one word; 0 is [`Role::Fresh`].
+    pub fn pack(self) -> u64 {
+        match self {
+            Self::Fresh => 0,
+            Self::Opening => 1,
+            Self::Board(board) => 2 | (board as u64 & 0xff) << 8,
+            Self::Endpoint(board, id) => {
+                3 | (board as u64 & 0xff) << 8
+                    | u64::from(id.index) << 16
+                    | u64::from(id.incarnation) << 32
+            }
+        }
+    }
+
+    /// From a word of [`Self::pack`].
+    pub fn unpack(word: u64) -> Self {
+        let board = (word >> 8 & 0xff) as usize;
+        match word & 0xff {
+            0 => Self::Fresh,
+            1 => Self::Opening,
+            2 => Self::Board(board),
+            _ => Self::Endpoint(
+                board,
+                EndpointId {
+                    index: (word >> 16) as u8,
+                    incarnation: (word >> 32) as u32,
+                },
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_comes_back_from_its_word() {
+        let endpoint = |index, incarnation| EndpointId { index, incarnation };
+        for role in [
+            Role::Fresh,
+            Role::Opening,
+            Role::Board(0),
+            Role::Board(3),
+            Role::Endpoint(3, endpoint(255, u32::MAX)),
+            Role::Endpoint(0, endpoint(0, 0)),
+        ] {
+            assert_eq!(Role::unpack(role.pack()), role);
+        }
+        assert_eq!(Role::Fresh.pack(), 0, "the shim allocates a file zeroed");
+    }
+}
