@@ -72,7 +72,7 @@ fn status() -> impl Strategy<Value = Status> {
 fn step() -> impl Strategy<Value = Step> {
     let nth = 0usize..8;
     let pages =
-        prop_oneof![8 => 1usize..40, 1 => Just(STAGING_REFS), 1 => Just(2 * STAGING_REFS + 1)];
+        prop_oneof![30 => 1usize..40, 1 => Just(STAGING_REFS), 1 => Just(2 * STAGING_REFS + 1)];
     prop_oneof![
         4 => proptest::option::of(0u8..4).prop_map(|endpoint| Step::Open { endpoint }),
         6 => (nth.clone(), pages, any::<bool>())

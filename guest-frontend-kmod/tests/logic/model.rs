@@ -42,6 +42,8 @@ struct Page {
     kind: Kind,
     /// The memory that the page is in, and where.
     run: Option<(Rc<Run>, usize)>,
+    /// Its grants that have not ended.
+    grants: usize,
 }
 
 struct Grant {
@@ -67,8 +69,14 @@ pub struct World {
 }
 
 impl World {
-    fn grant_of(&self, page: u32) -> Option<&Grant> {
-        self.grants.values().find(|grant| grant.page == page)
+    /// Takes a page out, which no other domain may reach any more.
+    fn take(&mut self, page: u32, kind: Kind) {
+        let taken = self.pages.remove(&page).expect("a page is given back once");
+        assert_eq!(taken.kind, kind);
+        assert_eq!(
+            taken.grants, 0,
+            "page {page} is given back while it is granted"
+        );
     }
 
     /// Pages in use, grants in use, pages accounted.
@@ -102,6 +110,7 @@ impl Model {
                 let page = Page {
                     kind: Kind::Pinned,
                     run: None,
+                    grants: 0,
                 };
                 let number = world.next;
                 world.pages.insert(number, page);
@@ -164,6 +173,7 @@ impl Kernel for Model {
             let page = Page {
                 kind: Kind::Allocated,
                 run: Some((run.clone(), place)),
+                grants: 0,
             };
             world.pages.insert(number, page);
             keep(number);
@@ -173,23 +183,12 @@ impl Kernel for Model {
 
     fn free(&self, page: u32) {
         let mut world = self.0.borrow_mut();
-        assert!(
-            world.grant_of(page).is_none(),
-            "page {page} is freed while it is granted"
-        );
-        let freed = world.pages.remove(&page).expect("a page is freed once");
-        assert_eq!(freed.kind, Kind::Allocated);
+        world.take(page, Kind::Allocated);
         world.memory_left += 1;
     }
 
     fn unpin(&self, page: u32, _: bool) {
-        let mut world = self.0.borrow_mut();
-        assert!(
-            world.grant_of(page).is_none(),
-            "page {page} is unpinned while it is granted"
-        );
-        let unpinned = world.pages.remove(&page).expect("a pin is ended once");
-        assert_eq!(unpinned.kind, Kind::Pinned);
+        self.0.borrow_mut().take(page, Kind::Pinned);
     }
 
     fn unaccount(&self, space: u32, pages: usize) {
@@ -208,11 +207,12 @@ impl Kernel for Model {
     fn grant(&self, domain: DomainId, page: u32, access: Access) -> Option<GrantRef> {
         assert_eq!(domain, HOME);
         let mut world = self.0.borrow_mut();
-        assert!(
-            world.pages.contains_key(&page),
-            "a page that is granted exists"
-        );
         world.grants_left = world.grants_left.checked_sub(1)?;
+        let granted = world
+            .pages
+            .get_mut(&page)
+            .expect("a page that is granted exists");
+        granted.grants += 1;
         world.next += 1;
         let reference = world.next;
         world.grants.insert(
@@ -232,8 +232,14 @@ impl Kernel for Model {
         if grant.maps > 0 {
             return false;
         }
+        let page = grant.page;
         world.grants.remove(&reference);
         world.grants_left += 1;
+        let granted = world
+            .pages
+            .get_mut(&page)
+            .expect("the page of a grant exists");
+        granted.grants -= 1;
         true
     }
 
