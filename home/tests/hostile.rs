@@ -257,7 +257,7 @@ impl Stage {
                 let limit = if at % 4 == 0 { area.len() } else { 3 * 4096 };
                 let at = at as usize % (limit - bytes.len());
                 area.write(at, &bytes).unwrap();
-                if at % 2 == 0 {
+                if at.is_multiple_of(2) {
                     let lap = EndpointLayout::COMMANDS + (at % 64) * 64 + 60;
                     area.write(lap, &1_u32.to_le_bytes()).unwrap();
                 }
