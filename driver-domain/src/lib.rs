@@ -1,10 +1,39 @@
 #![no_std]
 #![forbid(unsafe_code)]
-//! The driver domain: joins Open-MX boards, a NIC and the frontends of guests in one loop, on bare Xen.
+//! The driver domain: joins Open-MX boards, a network card and the frontends of guests in one loop, on bare Xen.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`options`] | the command line |
+//! | `card` | finding and opening the network card |
+//! | [`wire_link`] | frames of the home as frames of the card |
+//! | `frontends`, [`names`] | the guests' devices as xenstore shows them |
+//! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
+//! | [`statistics`] | what was done, on request in `data/omx-stats` |
+//! | `run` | the start and the loop |
+//!
+//! Why it exists: it is the only room that knows both Xen and Open-MX. Its neighbours: `mx-home` serves endpoints and
+//! drives the engine, `mx-nic` the card, `xen-pv-boot` the domain. It refuses to decide anything of the protocol, and
+//! to touch shared memory itself.
+//!
+//! Modules that call Xen are only there on the bare target; the others are tested on the build machine.
 
 extern crate alloc;
 
 #[cfg(target_os = "none")]
+mod card;
+pub mod device;
+#[cfg(target_os = "none")]
+mod frontends;
+#[cfg(target_os = "none")]
+mod guest_memory;
+pub mod memory;
+pub mod names;
+pub mod options;
+#[cfg(target_os = "none")]
 mod run;
+pub mod statistics;
+pub mod wire_link;
+
 #[cfg(target_os = "none")]
 pub use run::run;

@@ -1,18 +1,24 @@
 //! Pages that other domains granted, mapped into an arena of 1 GiB of addresses.
 //!
+//! Nothing of Rust's ever lies in the arena, and only [`Area`] touches it, by atomics and racing copies. So an `Area`
+//! that outlives its mapping is a fault of the program (it crashes, or meets another foreign page), never one of
+//! memory safety.
+//!
 //! Rules that Xen does not enforce, and that cost a domain dearly (measured): a mapped entry is only ever touched by
 //! the unmap operation, since an overwritten one can never be unmapped again; so this module keeps a record of its
 //! own per page, and an address whose unmapping failed is never used again. The arena's addresses never held own
 //! pages, so none of them can be stale in the TLB. A page stays mapped, and safe to use, when its owner revokes the
 //! grant or dies.
 
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::ptr::NonNull;
 
 use alloc::rc::Rc;
+use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 
+use mx_ring::Area;
 use xen_sys::grant_table::{
     GNTMAP_DEVICE_MAP, GNTMAP_HOST_MAP, GNTMAP_READONLY, GNTST_OKAY, MapGrantRef, UnmapGrantRef,
 };
@@ -85,23 +91,33 @@ pub enum Access {
     ReadWrite,
 }
 
-/// The addresses for foreign pages.
+/// The addresses for foreign pages. Clones name the same arena.
 #[derive(Clone)]
 pub struct Arena {
-    free: Rc<RefCell<Ranges>>,
+    shared: Rc<Shared>,
 }
 
-/// What is needed to undo a mapping: 8 bytes a page.
-#[derive(Clone, Copy)]
+struct Shared {
+    free: RefCell<Ranges>,
+    /// A record per page of the arena.
+    records: Vec<Cell<Record>>,
+}
+
+/// What is needed to undo a mapping, and to tell a device where the page is.
+#[derive(Clone, Copy, Default)]
 struct Record {
     handle: u32,
+    /// Machine frame; 0, which is never a guest's, where nothing is mapped.
     frame: u32,
 }
 
 impl Arena {
     pub(crate) fn new() -> Self {
         Self {
-            free: Rc::new(RefCell::new(Ranges::new(ARENA_PAGES))),
+            shared: Rc::new(Shared {
+                free: RefCell::new(Ranges::new(ARENA_PAGES)),
+                records: vec![Cell::default(); ARENA_PAGES],
+            }),
         }
     }
 
@@ -113,11 +129,8 @@ impl Arena {
         pages: usize,
         access: Access,
     ) -> Result<ForeignPages, MapError> {
-        let mut records = Vec::new();
-        records
-            .try_reserve_exact(pages)
-            .map_err(|_| MapError::NoAddresses)?;
         let first = self
+            .shared
             .free
             .borrow_mut()
             .take(pages)
@@ -128,8 +141,20 @@ impl Arena {
             access,
             first,
             capacity: pages,
-            records,
+            mapped: 0,
+            lost: false,
         })
+    }
+
+    /// The address by which a device finds the mapped byte at `address`, as the map operation told it; `None` for an
+    /// address where nothing is mapped.
+    pub fn bus(&self, address: usize) -> Option<u64> {
+        let offset = (address as u64).checked_sub(ARENA)?;
+        let record = self.shared.records.get(offset as usize / PAGE_SIZE)?.get();
+        if record.frame == 0 {
+            return None;
+        }
+        Some(u64::from(record.frame) * PAGE_SIZE as u64 + offset % PAGE_SIZE as u64)
     }
 
     /// Maps all of `references` at once, side by side.
@@ -146,7 +171,7 @@ impl Arena {
 
     /// Pages of addresses that are free.
     pub fn free_pages(&self) -> usize {
-        self.free.borrow().free()
+        self.shared.free.borrow().free()
     }
 }
 
@@ -158,7 +183,9 @@ pub struct ForeignPages {
     access: Access,
     first: usize,
     capacity: usize,
-    records: Vec<Record>,
+    mapped: usize,
+    /// An unmap failed: the addresses must not be used again.
+    lost: bool,
 }
 
 impl ForeignPages {
@@ -167,10 +194,10 @@ impl ForeignPages {
         &mut self,
         references: impl ExactSizeIterator<Item = GrantRef>,
     ) -> Result<(), MapError> {
-        if references.len() > self.capacity - self.records.len() {
+        if references.len() > self.capacity - self.mapped {
             return Err(MapError::TooMany);
         }
-        let before = self.records.len();
+        let before = self.mapped;
         let mut references = references.peekable();
         while references.peek().is_some() {
             let batch: Vec<GrantRef> = references.by_ref().take(BATCH).collect();
@@ -189,7 +216,7 @@ impl ForeignPages {
                 Access::Read => GNTMAP_READONLY,
                 Access::ReadWrite => 0,
             };
-        let start = self.records.len();
+        let start = self.mapped;
         let mut operations: Vec<MapGrantRef> = references
             .iter()
             .enumerate()
@@ -209,11 +236,13 @@ impl ForeignPages {
             .iter()
             .position(|operation| operation.status != GNTST_OKAY);
         let Some(failed) = failed else {
-            self.records
-                .extend(operations.iter().map(|operation| Record {
+            for (index, operation) in operations.iter().enumerate() {
+                self.record(start + index).set(Record {
                     handle: operation.handle,
                     frame: (operation.dev_bus_addr / PAGE_SIZE as u64) as u32,
-                }));
+                });
+            }
+            self.mapped += references.len();
             return Ok(());
         };
         // Entries behind the failed one may have been mapped all the same.
@@ -238,20 +267,21 @@ impl ForeignPages {
 
     /// Unmaps pages at the end until `pages` are left.
     fn unmap_to(&mut self, pages: usize) {
-        while self.records.len() > pages {
-            let start = pages.max(self.records.len().saturating_sub(BATCH));
-            let mut undo: Vec<UnmapGrantRef> = self.records[start..]
-                .iter()
-                .enumerate()
-                .map(|(index, record)| UnmapGrantRef {
-                    host_addr: self.address(start + index),
-                    dev_bus_addr: u64::from(record.frame) * PAGE_SIZE as u64,
-                    handle: record.handle,
-                    status: i16::MIN,
-                    pad: 0,
+        while self.mapped > pages {
+            let start = pages.max(self.mapped.saturating_sub(BATCH));
+            let mut undo: Vec<UnmapGrantRef> = (start..self.mapped)
+                .map(|page| {
+                    let record = self.record(page).take();
+                    UnmapGrantRef {
+                        host_addr: self.address(page),
+                        dev_bus_addr: u64::from(record.frame) * PAGE_SIZE as u64,
+                        handle: record.handle,
+                        status: i16::MIN,
+                        pad: 0,
+                    }
                 })
                 .collect();
-            self.records.truncate(start);
+            self.mapped = start;
             self.undo(&mut undo);
         }
     }
@@ -263,7 +293,7 @@ impl ForeignPages {
         // SAFETY: they undo mappings of this value, whose user is done with them.
         if let Err(error) = unsafe { hypercall::grant_unmap(operations) } {
             log::error!("Xen refused to unmap pages of {}: {error}", self.domain);
-            self.capacity = 0;
+            self.lost = true;
             return;
         }
         for operation in operations {
@@ -273,25 +303,28 @@ impl ForeignPages {
                     self.domain,
                     GrantStatus(operation.status)
                 );
-                // The addresses are not given back: another mapping there would lose this one for ever.
-                self.capacity = 0;
+                self.lost = true;
             }
         }
     }
 
     /// Unmaps up to `pages` pages; true when none is left. For large mappings, so that nobody waits for them.
     pub fn unmap_some(&mut self, pages: usize) -> bool {
-        self.unmap_to(self.records.len().saturating_sub(pages));
-        self.records.is_empty()
+        self.unmap_to(self.mapped.saturating_sub(pages));
+        self.mapped == 0
     }
 
     fn address(&self, page: usize) -> u64 {
         ARENA + ((self.first + page) * PAGE_SIZE) as u64
     }
 
+    fn record(&self, page: usize) -> &Cell<Record> {
+        &self.arena.shared.records[self.first + page]
+    }
+
     /// Pages mapped now.
     pub fn pages(&self) -> usize {
-        self.records.len()
+        self.mapped
     }
 
     /// Pages that addresses were reserved for.
@@ -299,15 +332,11 @@ impl ForeignPages {
         self.capacity
     }
 
-    /// Address of the first byte; `pages() * 4096` bytes are mapped. The memory is shared: only atomics and racing
-    /// copies may touch it, and nothing after this value is dropped.
-    pub fn base(&self) -> NonNull<u8> {
-        NonNull::new(self.address(0) as *mut u8).unwrap_or(NonNull::dangling())
-    }
-
-    /// Address that a device uses for a page, as the map operation told it; `None` when it is not mapped.
-    pub fn bus(&self, page: usize) -> Option<u64> {
-        Some(u64::from(self.records.get(page)?.frame) * PAGE_SIZE as u64)
+    /// The mapped pages as shared memory, to be used as long as they are mapped.
+    pub fn area(&self) -> Area {
+        let base = NonNull::new(self.address(0) as *mut u8).unwrap_or(NonNull::dangling());
+        // SAFETY: page-aligned addresses in the arena, where no Rust value ever lies; see the module.
+        unsafe { Area::new(base, self.mapped * PAGE_SIZE) }
     }
 
     /// Whose pages they are.
@@ -318,10 +347,14 @@ impl ForeignPages {
 
 impl Drop for ForeignPages {
     fn drop(&mut self) {
-        let pages = self.capacity;
         self.unmap_to(0);
-        if self.capacity != 0 {
-            self.arena.free.borrow_mut().give(self.first, pages);
+        // Another mapping where an unmapping failed would lose this one for ever.
+        if !self.lost {
+            self.arena
+                .shared
+                .free
+                .borrow_mut()
+                .give(self.first, self.capacity);
         }
     }
 }

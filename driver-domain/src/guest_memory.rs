@@ -1,0 +1,52 @@
+//! Pages of guests under Xen: grants, mapped into the arena.
+
+use alloc::string::{String, ToString};
+
+use mx_ring::Area;
+use xen_pv_boot::foreign::{self, Arena, ForeignPages};
+use xen_pv_boot::{DomId, GrantRef};
+
+use crate::memory::{Access, GuestPages, Memory};
+
+/// Maps grants of one guest.
+pub struct GuestMemory {
+    /// Where they are mapped.
+    pub arena: Arena,
+    /// Whose grants.
+    pub guest: DomId,
+}
+
+impl Memory for GuestMemory {
+    type Pages = ForeignPages;
+
+    fn reserve(&self, pages: usize, access: Access) -> Option<ForeignPages> {
+        let access = match access {
+            Access::Read => foreign::Access::Read,
+            Access::ReadWrite => foreign::Access::ReadWrite,
+        };
+        self.arena.reserve(self.guest, pages, access).ok()
+    }
+}
+
+impl GuestPages for ForeignPages {
+    fn map(&mut self, references: &[u32]) -> Result<(), String> {
+        ForeignPages::map(self, references.iter().copied().map(GrantRef))
+            .map_err(|error| error.to_string())
+    }
+
+    fn reserved(&self) -> usize {
+        self.capacity()
+    }
+
+    fn mapped(&self) -> usize {
+        self.pages()
+    }
+
+    fn area(&self) -> Area {
+        ForeignPages::area(self)
+    }
+
+    fn unmap_some(&mut self, pages: usize) -> bool {
+        ForeignPages::unmap_some(self, pages)
+    }
+}

@@ -1,0 +1,196 @@
+//! The command line (`extra=` of the domain's configuration): words `name=value`, separated by blanks.
+//!
+//! | option | values | default |
+//! |---|---|---|
+//! | `mtu` | 1500 to 9000: longest frame in bytes, Ethernet header included | 9000 |
+//! | `wire` | `native`, `mx` (whose frames have fixed sizes, so without `mtu`) | native |
+//! | `log` | `error`, `warn`, `info`, `debug` | info |
+//! | `endpoints` | 1 to 256: endpoints that each guest may open | 32 |
+//! | `idle` | 0 to 100000: microseconds without work before the domain stops polling an endpoint | 50 |
+
+use core::fmt;
+use core::str::FromStr;
+use core::time::Duration;
+
+use alloc::string::{String, ToString};
+
+use log::LevelFilter;
+use mx_wire::Format;
+
+/// What the command line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Wire mode and MTU.
+    pub format: Format,
+    /// What goes to the console.
+    pub log: LevelFilter,
+    /// Endpoints of a guest.
+    pub endpoints: u16,
+    /// How long an endpoint without commands is still polled.
+    pub idle: Duration,
+}
+
+/// What is wrong with the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OptionError {
+    /// No option has this name, or it has no `=`.
+    Unknown(String),
+    /// An option has a value that it cannot have; its name, the value, the possible ones.
+    Value(&'static str, String, &'static str),
+    /// `mtu` together with `wire=mx`.
+    MtuWithMx,
+}
+
+const MTU: &str = "1500 to 9000";
+const WIRE: &str = "native or mx";
+const LOG: &str = "error, warn, info or debug";
+const ENDPOINTS: &str = "1 to 256";
+const IDLE: &str = "0 to 100000 (microseconds)";
+
+impl fmt::Display for OptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(word) => write!(
+                f,
+                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, idle={IDLE}",
+                word.escape_default()
+            ),
+            Self::Value(name, value, possible) => write!(
+                f,
+                "option {name}: \"{}\" is not possible, choose {possible}",
+                value.escape_default()
+            ),
+            Self::MtuWithMx => f.write_str(
+                "option mtu: not together with wire=mx, whose frames have fixed sizes; leave one of them out",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for OptionError {}
+
+/// Reads the command line.
+pub fn parse(line: &str) -> Result<Options, OptionError> {
+    let mut mtu = None;
+    let mut mx = false;
+    let mut log = LevelFilter::Info;
+    let mut endpoints = 32;
+    let mut idle = 50;
+    for word in line.split_ascii_whitespace() {
+        let Some((name, value)) = word.split_once('=') else {
+            return Err(OptionError::Unknown(word.to_string()));
+        };
+        match name {
+            "mtu" => mtu = Some(number("mtu", value, 1500, 9000, MTU)?),
+            "wire" => {
+                mx = match value {
+                    "native" => false,
+                    "mx" => true,
+                    _ => return Err(OptionError::Value("wire", value.to_string(), WIRE)),
+                }
+            }
+            "log" => {
+                log = match value {
+                    "error" => LevelFilter::Error,
+                    "warn" => LevelFilter::Warn,
+                    "info" => LevelFilter::Info,
+                    "debug" => LevelFilter::Debug,
+                    _ => return Err(OptionError::Value("log", value.to_string(), LOG)),
+                }
+            }
+            "endpoints" => endpoints = number("endpoints", value, 1, 256, ENDPOINTS)?,
+            "idle" => idle = number("idle", value, 0, 100_000, IDLE)?,
+            _ => return Err(OptionError::Unknown(word.to_string())),
+        }
+    }
+    let format = match (mx, mtu) {
+        (true, None) => Format::mx_wire(),
+        (true, Some(_)) => return Err(OptionError::MtuWithMx),
+        (false, mtu) => {
+            let mtu = mtu.unwrap_or(9000);
+            Format::native(mtu).map_err(|_| OptionError::Value("mtu", mtu.to_string(), MTU))?
+        }
+    };
+    Ok(Options {
+        format,
+        log,
+        endpoints,
+        idle: Duration::from_micros(idle),
+    })
+}
+
+fn number<T: FromStr + PartialOrd>(
+    name: &'static str,
+    text: &str,
+    least: T,
+    most: T,
+    possible: &'static str,
+) -> Result<T, OptionError> {
+    text.parse()
+        .ok()
+        .filter(|value| *value >= least && *value <= most)
+        .ok_or_else(|| OptionError::Value(name, text.to_string(), possible))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use mx_wire::Mode;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nothing_means_native_frames_of_9000_bytes() {
+        let options = parse("").unwrap();
+        assert_eq!(options.format, Format::native(9000).unwrap());
+        assert_eq!(options.log, LevelFilter::Info);
+        assert_eq!(options.endpoints, 32);
+        assert_eq!(options.idle, Duration::from_micros(50));
+    }
+
+    #[test]
+    fn every_option_is_taken() {
+        let options = parse("  mtu=1500 log=debug\tendpoints=256 idle=0 wire=native ").unwrap();
+        assert_eq!(options.format, Format::native(1500).unwrap());
+        assert_eq!(options.log, LevelFilter::Debug);
+        assert_eq!(options.endpoints, 256);
+        assert_eq!(options.idle, Duration::ZERO);
+        assert_eq!(parse("wire=mx").unwrap().format.mode(), Mode::MxWire);
+    }
+
+    #[test]
+    fn a_bad_option_is_named_with_its_possible_values() {
+        for (line, option, possible) in [
+            ("mtu=1499", "mtu", "1500 to 9000"),
+            ("mtu=9001", "mtu", "1500 to 9000"),
+            ("mtu=", "mtu", "1500 to 9000"),
+            ("wire=MX", "wire", "native or mx"),
+            ("log=loud", "log", "error, warn, info or debug"),
+            ("endpoints=0", "endpoints", "1 to 256"),
+            ("idle=-1", "idle", "0 to 100000"),
+            ("wire=mx mtu=9000", "mtu", "leave one of them out"),
+            ("quiet", "quiet", "mtu=1500 to 9000"),
+            ("mut=1500", "mut=1500", "wire=native or mx"),
+        ] {
+            let message = format!("{}", parse(line).unwrap_err());
+            assert!(message.contains(option), "{line}: {message}");
+            assert!(message.contains(possible), "{line}: {message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_taken_or_refused_with_a_printable_message(line in ".*") {
+            if let Err(error) = parse(&line) {
+                let message = format!("{error}");
+                prop_assert!(message.is_ascii(), "{}", message);
+            }
+        }
+
+        #[test]
+        fn only_possible_values_are_taken(mtu in any::<u32>(), endpoints in any::<u32>()) {
+            prop_assert_eq!(parse(&format!("mtu={mtu}")).is_ok(), (1500..=9000).contains(&mtu));
+            prop_assert_eq!(parse(&format!("endpoints={endpoints}")).is_ok(), (1..=256).contains(&endpoints));
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The way to the wire: frames of the home become frames of the card, with the guests' pages named by bus addresses.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use arrayvec::ArrayVec;
+use mx_home::{Handed, Home, Instant, Link, Payload, Token};
+use mx_nic::{Fragment, LinkState, Nic, TransmitError};
+use mx_ring::Area;
+
+use mx_board::Full;
+
+/// Bytes of a page, beyond which memory of a guest is not contiguous for a card.
+const PAGE_SIZE: usize = 4096;
+/// Fragments of a frame at most: [`Payload::MAX_PARTS`] parts, each of which may cross pages.
+const FRAGMENTS: usize = 7;
+/// Frames that one burst of received frames may answer with.
+const ANSWERS: usize = 64;
+/// Bytes of such an answer at most.
+const ANSWER_SIZE: usize = 512;
+/// Frames taken from the card in one turn.
+const BURST: usize = 32;
+
+/// Finds the address by which a card reads the byte at an address of shared memory.
+pub type BusAddress = Box<dyn Fn(usize) -> Option<u64>>;
+
+/// The wire. Without a card, frames to the network are lost, as on a card without a link.
+pub struct Wire {
+    nic: Option<Box<dyn Nic>>,
+    bus: BusAddress,
+    tokens: Tokens,
+    answers: VecDeque<Answer>,
+    link_up: bool,
+}
+
+/// The home's tokens of frames that the card reads.
+struct Tokens {
+    in_flight: Vec<Option<Token>>,
+    free: Vec<usize>,
+}
+
+/// Of a frame whose token nobody waits for.
+const NOBODY: mx_nic::Token = mx_nic::Token(u64::MAX);
+
+impl Tokens {
+    fn new(slots: usize) -> Self {
+        Self {
+            in_flight: alloc::vec![None; slots],
+            free: (0..slots).rev().collect(),
+        }
+    }
+
+    fn put(&mut self, token: Token) -> Option<mx_nic::Token> {
+        let slot = self.free.pop()?;
+        *self.in_flight.get_mut(slot)? = Some(token);
+        Some(mx_nic::Token(slot as u64))
+    }
+
+    fn take(&mut self, token: mx_nic::Token) -> Option<Token> {
+        let slot = usize::try_from(token.0).ok()?;
+        let token = self.in_flight.get_mut(slot)?.take()?;
+        self.free.push(slot);
+        Some(token)
+    }
+}
+
+/// A frame sent while the card was showing received ones.
+struct Answer {
+    head: ArrayVec<u8, ANSWER_SIZE>,
+    fragments: ArrayVec<Fragment, FRAGMENTS>,
+    token: mx_nic::Token,
+}
+
+/// What a received frame makes the home send: it waits until the card is free again.
+struct Answering<'a> {
+    bus: &'a BusAddress,
+    tokens: &'a mut Tokens,
+    answers: &'a mut VecDeque<Answer>,
+}
+
+impl Link for Answering<'_> {
+    fn transmit(
+        &mut self,
+        header: &[u8],
+        payload: Payload<'_>,
+        token: Token,
+    ) -> Result<Handed, Full> {
+        if self.answers.len() >= ANSWERS {
+            return Err(Full);
+        }
+        let mut answer = Answer {
+            head: ArrayVec::new(),
+            fragments: ArrayVec::new(),
+            token: NOBODY,
+        };
+        answer
+            .head
+            .try_extend_from_slice(header)
+            .map_err(|_| Full)?;
+        let handed = match payload {
+            Payload::Bytes(bytes) => {
+                answer.head.try_extend_from_slice(bytes).map_err(|_| Full)?;
+                Handed::Copied
+            }
+            Payload::Shared(areas) => match fragments(areas, self.bus) {
+                Some(fragments) => {
+                    answer.fragments = fragments;
+                    answer.token = self.tokens.put(token).ok_or(Full)?;
+                    Handed::InFlight
+                }
+                None => return Ok(Handed::Copied),
+            },
+        };
+        self.answers.push_back(answer);
+        Ok(handed)
+    }
+}
+
+/// The pieces that a card must read: cut at page boundaries. `None` for memory that no card finds, or too many pieces.
+fn fragments(areas: &[Area], bus: &BusAddress) -> Option<ArrayVec<Fragment, FRAGMENTS>> {
+    let mut pieces = ArrayVec::<Fragment, FRAGMENTS>::new();
+    for area in areas {
+        let mut address = area.address();
+        let end = address.checked_add(area.len())?;
+        while address < end {
+            let page_end = (address / PAGE_SIZE + 1) * PAGE_SIZE;
+            let length = page_end.min(end) - address;
+            let bus = bus(address)?;
+            match pieces.last_mut() {
+                // Pages that are neighbours for the card, too.
+                Some(last) if last.bus + u64::from(last.len) == bus => last.len += length as u32,
+                _ => pieces
+                    .try_push(Fragment {
+                        bus,
+                        len: length as u32,
+                    })
+                    .ok()?,
+            }
+            address += length;
+        }
+    }
+    Some(pieces)
+}
+
+impl Wire {
+    /// A wire behind a card, or behind none.
+    pub fn new(nic: Option<Box<dyn Nic>>, bus: BusAddress) -> Self {
+        let slots = nic
+            .as_ref()
+            .map_or(0, |nic| nic.capabilities().transmit_slots);
+        Self {
+            link_up: nic.is_some(),
+            nic,
+            bus,
+            tokens: Tokens::new(slots),
+            answers: VecDeque::with_capacity(ANSWERS),
+        }
+    }
+
+    /// The card.
+    pub fn nic(&mut self) -> Option<&mut (dyn Nic + 'static)> {
+        self.nic.as_deref_mut()
+    }
+
+    /// Takes a burst of frames from the card; how many.
+    pub fn receive(&mut self, now: Instant, home: &mut Home) -> usize {
+        let Some(nic) = &mut self.nic else {
+            return 0;
+        };
+        let mut answering = Answering {
+            bus: &self.bus,
+            tokens: &mut self.tokens,
+            answers: &mut self.answers,
+        };
+        let count = nic.receive(0, BURST, &mut |frame| {
+            home.frame(now, frame, &mut answering)
+        });
+        self.answer(home);
+        count
+    }
+
+    /// Hands the answers to the card. What finds it full is lost, as it would be in a switch.
+    fn answer(&mut self, home: &mut Home) {
+        let Some(nic) = &mut self.nic else {
+            return;
+        };
+        while let Some(answer) = self.answers.pop_front() {
+            let sent = nic.transmit(0, &[&answer.head], &answer.fragments, answer.token);
+            if sent.is_err()
+                && let Some(token) = self.tokens.take(answer.token)
+            {
+                home.token_sent(token);
+            }
+        }
+    }
+
+    /// Takes back what the card has sent, and gives the home its tokens; how many frames.
+    pub fn completed(&mut self, home: &mut Home) -> usize {
+        let Some(nic) = &mut self.nic else {
+            return 0;
+        };
+        let mut done = [mx_nic::Token::default(); BURST];
+        let count = nic.completed(0, &mut done);
+        for token in done.iter().take(count) {
+            if let Some(token) = self.tokens.take(*token) {
+                home.token_sent(token);
+            }
+        }
+        count
+    }
+
+    /// Tells the card of new frames.
+    pub fn flush(&mut self) {
+        if let Some(nic) = &mut self.nic {
+            nic.flush(0);
+        }
+    }
+
+    /// Looks at the link and the card's health, and tells the home of changes. Reads registers of the card: not for
+    /// every frame.
+    pub fn look(&mut self, home: &mut Home) {
+        let up = match &mut self.nic {
+            Some(nic) => nic.link() == LinkState::Up,
+            None => false,
+        };
+        if up != self.link_up {
+            self.link_up = up;
+            log::info!("the link is {}", if up { "up" } else { "down" });
+            home.set_link_up(up);
+        }
+        let fault = self.nic.as_ref().and_then(|nic| nic.fault());
+        if let Some(fault) = fault {
+            log::error!("the network card was stopped: {fault}");
+            self.abandon(home);
+        }
+    }
+
+    /// Resets the card and goes on without it: local guests are still served. All frames in flight are given back.
+    pub fn abandon(&mut self, home: &mut Home) {
+        // Dropping the driver resets the card.
+        self.nic = None;
+        for slot in 0..self.tokens.in_flight.len() {
+            if let Some(token) = self.tokens.take(mx_nic::Token(slot as u64)) {
+                home.token_sent(token);
+            }
+        }
+        if self.link_up {
+            self.link_up = false;
+            home.set_link_up(false);
+        }
+    }
+}
+
+impl Link for Wire {
+    fn transmit(
+        &mut self,
+        header: &[u8],
+        payload: Payload<'_>,
+        token: Token,
+    ) -> Result<Handed, Full> {
+        let Some(nic) = &mut self.nic else {
+            return Ok(Handed::Copied);
+        };
+        let (sent, handed) = match payload {
+            Payload::Bytes(bytes) => (
+                nic.transmit(0, &[header, bytes], &[], NOBODY),
+                Handed::Copied,
+            ),
+            Payload::Shared(areas) => {
+                let Some(fragments) = fragments(areas, &self.bus) else {
+                    return Ok(Handed::Copied);
+                };
+                let slot = self.tokens.put(token).ok_or(Full)?;
+                let sent = nic.transmit(0, &[header], &fragments, slot);
+                if sent.is_err() {
+                    self.tokens.take(slot);
+                }
+                (sent, Handed::InFlight)
+            }
+        };
+        match sent {
+            Ok(()) => Ok(handed),
+            Err(TransmitError::Full) => Err(Full),
+            // The frame is lost, as on a wire; a stopped card is noticed by `look`.
+            Err(error) => {
+                log::debug!("a frame was not sent: {error}");
+                Ok(Handed::Copied)
+            }
+        }
+    }
+}
