@@ -18,6 +18,8 @@ mod endpoint;
 mod engine;
 mod error;
 mod home;
+#[cfg(test)]
+mod tests;
 pub mod tool;
 
 pub use board::Board;

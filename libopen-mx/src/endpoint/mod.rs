@@ -4,8 +4,8 @@
 //! lock. Nothing happens but within calls: a message that needs to be sent again waits until the application calls.
 
 mod buffer;
-mod port;
-mod state;
+pub(crate) mod port;
+pub(crate) mod state;
 mod wait;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,9 +15,10 @@ use mx_ring::call::ANY_ENDPOINT;
 use mx_ring::{EndpointLayout, Geometry, ProcessSide};
 use slotmap::{Key, KeyData};
 
-use crate::board::{Board, nic_id_of, no_board};
+use crate::board::{Board, no_board};
+use crate::clock;
 use crate::code::Code;
-use crate::engine::{Config, Engine, Memory, PartnerKey, RequestKey};
+use crate::engine::{Memory, PartnerKey, RequestKey};
 use crate::error::Error;
 use crate::home::{Channel, Home, Opened, Regions};
 pub use buffer::Buffer;
@@ -145,35 +146,14 @@ impl Endpoint {
         layout: EndpointLayout,
         key: u32,
     ) -> Result<Self, Error> {
-        let board = Board::new(opened.board)?;
-        let description = board.description()?;
-        let mut config = Config::new(
-            opened.session,
-            key,
-            description.medium_fragment.into(),
-            description.mx_wire,
-        );
-        config.transmit_bytes = layout.geometry().transmit;
-        config.pulls_max = layout.geometry().expected as usize;
         let process = ProcessSide::new(layout, opened.w.area(), opened.r.area())
             .map_err(|_| Error::Confused)?;
+        let regions = Regions::new(channel.clone(), user_memory);
+        let port = Port::new(process, regions);
+        let board = Board::new(opened.board)?;
+        let state = State::new(port, board, opened.endpoint, opened.session, key)?;
         Ok(Self {
-            state: Mutex::new(State {
-                engine: Engine::new(config),
-                port: Port {
-                    process,
-                    regions: Regions::new(channel.clone(), user_memory),
-                    posted: false,
-                },
-                own: (nic_id_of(description.mac), opened.endpoint),
-                board,
-                broken: None,
-                sleeping: false,
-                waiting: 0,
-                wakeups: 0,
-                nic_ids: Vec::new(),
-                heard: Duration::ZERO,
-            }),
+            state: Mutex::new(state),
             moved: Condvar::new(),
             channel,
             never_sleeps: std::env::var_os("OMX_WAITSPIN").is_some_and(|value| value != "0"),
@@ -193,7 +173,7 @@ impl Endpoint {
         if let Some(error) = &state.broken {
             return Err(error.clone());
         }
-        state.engine.set_now(crate::clock::now());
+        state.engine.set_now(clock::now());
         let completed = state.engine.completions();
         let result = call(&mut state);
         state.flush(&*self.channel);
@@ -207,7 +187,7 @@ impl Endpoint {
     fn progressed<T>(&self, call: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
         let mut state = self.lock();
         let completed = state.engine.completions();
-        state.progress(&*self.channel);
+        state.progress(clock::now(), &*self.channel);
         let result = call(&mut state);
         if state.engine.completions() != completed {
             self.tell_others(&state);

@@ -15,6 +15,17 @@ pub struct Port {
     pub posted: bool,
 }
 
+impl Port {
+    /// Over these.
+    pub fn new(process: ProcessSide, regions: Regions) -> Self {
+        Self {
+            process,
+            regions,
+            posted: false,
+        }
+    }
+}
+
 impl Link for Port {
     fn post(&mut self, command: &Command, data: &[u8]) -> bool {
         let posted = self.process.post(command, data);

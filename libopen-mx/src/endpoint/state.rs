@@ -7,9 +7,8 @@ use mx_ring::{Area, Event};
 use super::port::Port;
 use super::{Address, Status};
 use crate::board::{Board, nic_id_of};
-use crate::clock;
 use crate::code::Code;
-use crate::engine::{Engine, Outcome, PartnerKey};
+use crate::engine::{Config, Engine, Outcome, PartnerKey};
 use crate::error::Error;
 use crate::home::Channel;
 
@@ -43,12 +42,39 @@ pub struct State {
 }
 
 impl State {
-    /// Takes events, does what is due. Whether there were events.
-    pub fn progress(&mut self, channel: &dyn Channel) -> bool {
+    /// Of a freshly opened endpoint.
+    pub fn new(
+        port: Port,
+        board: Board,
+        endpoint: u32,
+        session: u32,
+        key: u32,
+    ) -> Result<Self, Error> {
+        let description = board.description()?;
+        let fragment = description.medium_fragment.into();
+        let mut config = Config::new(session, key, fragment, description.mx_wire);
+        let geometry = port.process.layout().geometry();
+        config.transmit_bytes = geometry.transmit;
+        config.pulls_max = geometry.expected as usize;
+        Ok(Self {
+            engine: Engine::new(config),
+            port,
+            own: (nic_id_of(description.mac), endpoint),
+            board,
+            broken: None,
+            sleeping: false,
+            waiting: 0,
+            wakeups: 0,
+            nic_ids: Vec::new(),
+            heard: Duration::ZERO,
+        })
+    }
+
+    /// Takes events, does what is due at this time. Whether there were events.
+    pub fn progress(&mut self, now: Duration, channel: &dyn Channel) -> bool {
         if self.broken.is_some() {
             return false;
         }
-        let now = clock::now();
         self.engine.set_now(now);
         let mut taken = 0;
         while taken < EVENTS_PER_ROUND

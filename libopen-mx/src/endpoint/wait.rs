@@ -31,7 +31,7 @@ impl Endpoint {
         let mut looks = LOOKS;
         loop {
             let completed = state.engine.completions();
-            state.progress(&*self.channel);
+            state.progress(clock::now(), &*self.channel);
             let found = ready(&mut state);
             if state.engine.completions() != completed {
                 self.tell_others(&state);
@@ -85,7 +85,9 @@ impl Endpoint {
             state.port.process.arm();
             let completed = state.engine.completions();
             // Looks once more: what came before the arming would wake nobody.
-            if state.progress(&*self.channel) || state.engine.completions() != completed {
+            if state.progress(clock::now(), &*self.channel)
+                || state.engine.completions() != completed
+            {
                 return state;
             }
         }

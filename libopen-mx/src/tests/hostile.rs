@@ -1,0 +1,329 @@
+//! Events and frames that no honest peer or home sends: nothing panics, nothing hangs, nothing is written beside.
+
+use std::time::Duration;
+
+use mx_ring::mapping::Memfd;
+use mx_ring::{Area, Command, Event, Origin, RegionKey, Window};
+use mx_wire::Format;
+use proptest::prelude::*;
+
+use super::world::{Faults, World, connected, finish_within, pattern};
+use crate::endpoint::Buffer;
+use crate::engine::{Config, Engine, Exposure, Link, Memory, Refused, Use};
+
+/// A link without a board behind it.
+struct Recorder {
+    transmit: Memfd,
+    room: u32,
+    index: u32,
+    sent: u32,
+    exposed: i64,
+    bound: [bool; 256],
+}
+
+impl Link for Recorder {
+    fn post(&mut self, _: &Command, _: &[u8]) -> bool {
+        if self.room == 0 {
+            return false;
+        }
+        self.room -= 1;
+        self.index = self.index.wrapping_add(1);
+        true
+    }
+    fn command_room(&self) -> u32 {
+        self.room
+    }
+    fn command_index(&self) -> u32 {
+        self.index
+    }
+    fn sent(&self) -> u32 {
+        self.sent
+    }
+    fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
+        self.transmit.area().part(offset as usize, length).ok()
+    }
+    fn bind_window(&mut self, id: u8, _: &Window) {
+        assert!(!self.bound[usize::from(id)], "a window is bound twice");
+        self.bound[usize::from(id)] = true;
+    }
+    fn unbind_window(&mut self, id: u8) {
+        assert!(self.bound[usize::from(id)], "a free window is unbound");
+        self.bound[usize::from(id)] = false;
+    }
+    fn expose(&mut self, _: &Memory, length: u32, _: Use) -> Result<Exposure, Refused> {
+        assert!(length > 0);
+        if length.is_multiple_of(7) {
+            return Err(Refused::Later);
+        }
+        self.exposed += 1;
+        Ok(Exposure {
+            region: RegionKey::default(),
+            offset: 0,
+            token: 0,
+        })
+    }
+    fn collect(&mut self, _: &Exposure, _: &Memory, _: u32) {}
+    fn retract(&mut self, _: Exposure) {
+        self.exposed -= 1;
+        assert!(self.exposed >= 0, "memory is given back twice");
+    }
+}
+
+/// What happens to an engine.
+#[derive(Clone, Debug)]
+enum Step {
+    Event(Event, usize),
+    Send(u32, u64, bool),
+    Receive(u32, u64, bool),
+    Connect(u16, u8),
+    Work(u32, u32),
+    Cancel,
+    Disconnect,
+}
+
+fn origin() -> impl Strategy<Value = Origin> {
+    (0u16..3, 0u8..2, any::<bool>()).prop_map(|(peer, endpoint, local)| Origin {
+        peer,
+        endpoint,
+        local,
+    })
+}
+
+/// Mostly near the start of a relation, so that messages are taken; sometimes anything.
+fn number() -> impl Strategy<Value = u16> {
+    prop_oneof![4 => 0u16..12, 1 => any::<u16>()]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let sequenced = (origin(), number(), number(), 0u64..4);
+    let window = (0u8..3, 22u8..26);
+    prop_oneof![
+        (sequenced, any::<u8>()).prop_map(|((from, seq, ack, match_info), length)| Event::Tiny {
+            from,
+            seq,
+            ack,
+            match_info,
+            length,
+            data: [7; 32],
+        }),
+        ((origin(), number(), number(), 0u64..4), any::<u8>()).prop_map(
+            |((from, seq, ack, match_info), length)| Event::Small {
+                from,
+                seq,
+                ack,
+                match_info,
+                length,
+                position: 0,
+            }
+        ),
+        (
+            (origin(), number(), number(), 0u64..4),
+            prop_oneof![0u32..40_000, any::<u32>()],
+            prop_oneof![0u8..5, any::<u8>()],
+        )
+            .prop_map(
+                |((from, seq, ack, match_info), total, fragment)| Event::Medium {
+                    from,
+                    seq,
+                    ack,
+                    match_info,
+                    total,
+                    fragment,
+                    length: 0,
+                    position: 0,
+                }
+            ),
+        (
+            (origin(), number(), number(), 0u64..4),
+            prop_oneof![0u32..100_000, any::<u32>()],
+            (0u8..3, 22u8..26),
+        )
+            .prop_map(
+                |((from, seq, ack, match_info), total, (window, window_seqnum))| {
+                    Event::Rendezvous {
+                        from,
+                        seq,
+                        ack,
+                        match_info,
+                        total,
+                        window,
+                        window_seqnum,
+                        window_offset: 3,
+                    }
+                }
+            ),
+        (origin(), number(), number(), any::<u32>(), window).prop_map(
+            |(from, seq, ack, transferred, (window, window_seqnum))| Event::Notify {
+                from,
+                seq,
+                ack,
+                transferred,
+                window,
+                window_seqnum,
+            }
+        ),
+        (origin(), 0u32..3, 0u32..2, number(), 0u8..3).prop_map(
+            |(from, session, key, next_expected, connect_seqnum)| Event::ConnectRequest {
+                from,
+                session,
+                key,
+                next_expected,
+                connect_seqnum,
+            }
+        ),
+        (
+            origin(),
+            0u32..2,
+            0u32..3,
+            number(),
+            0u8..3,
+            prop_oneof![Just(0u8), Just(11), any::<u8>()]
+        )
+            .prop_map(
+                |(from, requester_session, session, next_expected, connect_seqnum, status)| {
+                    Event::ConnectReply {
+                        from,
+                        requester_session,
+                        session,
+                        next_expected,
+                        connect_seqnum,
+                        status,
+                    }
+                }
+            ),
+        (origin(), number(), 0u32..20).prop_map(|(from, ack, ack_number)| Event::Ack {
+            from,
+            ack,
+            ack_number,
+        }),
+        (origin(), number(), 0u8..6).prop_map(|(from, seq, code)| Event::Nack { from, seq, code }),
+        (0u32..6, 0u8..8, any::<u32>()).prop_map(|(cookie, status, transferred)| Event::PullDone {
+            cookie,
+            status,
+            transferred,
+        }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let length = prop_oneof![0u32..200, 200u32..40_000];
+    prop_oneof![
+        10 => (event(), prop_oneof![0usize..200, Just(1000usize), Just(8192usize)])
+            .prop_map(|(event, length)| Step::Event(event, length)),
+        2 => (length.clone(), 0u64..4, any::<bool>()).prop_map(|(l, i, s)| Step::Send(l, i, s)),
+        2 => (length, 0u64..4, any::<bool>()).prop_map(|(l, i, any)| Step::Receive(l, i, any)),
+        1 => (0u16..3, 0u8..2).prop_map(|(peer, endpoint)| Step::Connect(peer, endpoint)),
+        2 => (0u32..2000, 0u32..300).prop_map(|(ms, room)| Step::Work(ms, room)),
+        1 => Just(Step::Cancel),
+        1 => Just(Step::Disconnect),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_events_and_calls_in_any_order_are_survived(
+        steps in proptest::collection::vec(step(), 1..300),
+    ) {
+        let mut engine = Engine::new(Config {
+            kept_bytes_max: 1 << 20,
+            zombies_max: 3,
+            pulls_max: 4,
+            ..Config::new(1, 1, 8192, false)
+        });
+        let mut link = Recorder {
+            transmit: Memfd::create("test", 512 << 10).unwrap(),
+            room: 20,
+            index: u32::MAX - 10,
+            sent: u32::MAX - 10,
+            exposed: 0,
+            bound: [false; 256],
+        };
+        let payload = Memfd::create("test", 8192).unwrap();
+        // A guard on both sides of every receive's memory.
+        let receive = Buffer::new(60_000).unwrap();
+        let source = Buffer::new(40_000).unwrap();
+        let mut now = Duration::ZERO;
+        let mut requests = Vec::new();
+        let mut partner = engine.own();
+        for step in steps {
+            match step {
+                Step::Event(event, length) => {
+                    let area = payload.area().part(0, length).unwrap();
+                    engine.event(&event, Some(area), &mut link);
+                }
+                Step::Send(length, info, sync) => {
+                    let memory = source.part(0, length as usize).unwrap();
+                    requests.push(engine.send(partner, memory, info, 0, sync, &mut link));
+                }
+                Step::Receive(length, info, any) => {
+                    let memory = receive.part(10_000, length as usize).unwrap();
+                    let (info, mask) = if any { (0, 0) } else { (info, u64::MAX) };
+                    requests.push(engine.receive(memory, info, mask, 0, &mut link));
+                }
+                Step::Connect(peer, endpoint) => {
+                    requests.push(engine.connect(peer, endpoint, 1, 0, 0, &mut link));
+                }
+                Step::Work(ms, room) => {
+                    now += Duration::from_millis(ms.into());
+                    link.room = room;
+                    link.sent = link.index.wrapping_sub(room & 3);
+                    engine.set_now(now);
+                    engine.work(&mut link);
+                    prop_assert!(engine.deadline().is_none_or(|at| at > now || link.room < 20));
+                }
+                Step::Cancel => {
+                    if let Some(request) = requests.pop() {
+                        engine.cancel(request);
+                    }
+                }
+                Step::Disconnect => engine.disconnect(partner, &mut link),
+            }
+            requests.retain(|request| match engine.take_done(*request) {
+                Some(outcome) => {
+                    if let Some(found) = outcome.partner {
+                        partner = found;
+                    }
+                    false
+                }
+                None => true,
+            });
+        }
+        let mut guard = [0; 10_000];
+        receive.read(0, &mut guard).unwrap();
+        prop_assert!(guard.iter().all(|byte| *byte == 0));
+        receive.read(50_000, &mut guard).unwrap();
+        prop_assert!(guard.iter().all(|byte| *byte == 0));
+    }
+}
+
+#[test]
+fn frames_with_flipped_bits_or_missing_ends_break_nothing_and_hang_nothing() {
+    let world = World::new(2, Format::native(9000).unwrap(), 21);
+    let mut a = world.open(0, 0, 1, 1);
+    let mut b = world.open(1, 0, 2, 1);
+    let (to_b, _) = connected(&mut a, &mut b);
+    world.net().faults = Faults {
+        broken: 20,
+        ..Faults::default()
+    };
+    let mut random = super::world::Random(99);
+    for i in 0..200 {
+        let length = random.below(100_000) as usize;
+        let buffer = Buffer::new(100_000).unwrap();
+        let receive = b.receive(&buffer, 0, 0);
+        a.send(to_b, &pattern(length, i), i, false);
+        // What arrives may be wrong: a real card's frame check would have dropped it.
+        finish_within(&mut b, &mut a, receive, Duration::from_secs(3));
+    }
+    world.net().faults = Faults::default();
+    let mut c = world.open(0, 5, 3, 1);
+    let mut d = world.open(1, 5, 4, 1);
+    let (to_d, _) = connected(&mut c, &mut d);
+    let buffer = Buffer::new(100_000).unwrap();
+    let receive = d.receive(&buffer, 0, 0);
+    c.send(to_d, &pattern(100_000, 1), 1, false);
+    let within = Duration::from_secs(3);
+    assert!(finish_within(&mut d, &mut c, receive, within).is_some());
+}

@@ -1,0 +1,264 @@
+//! Connects, sessions, refusals: how relations begin, break and begin again.
+
+use std::time::Duration;
+
+use mx_wire::Format;
+
+use super::world::{
+    Faults, Station, World, connect, connected, content, finish, finish_within, pattern,
+};
+use crate::code::Code;
+use crate::endpoint::Buffer;
+
+const KEY: u32 = 0x1234_5678;
+
+fn world() -> World {
+    World::new(2, Format::native(9000).unwrap(), 3)
+}
+
+fn pair(world: &World) -> (Station, Station) {
+    (
+        world.open(0, 0, 0xa1a2_a3a4, KEY),
+        world.open(1, 3, 0xb1b2_b3b4, KEY),
+    )
+}
+
+/// One message there, checked.
+fn exchange(a: &mut Station, b: &mut Station, to: crate::engine::PartnerKey, length: usize) {
+    let buffer = Buffer::new(length).unwrap();
+    let receive = b.receive(&buffer, 0, 0);
+    let send = a.send(to, &pattern(length, 77), 1, false);
+    assert_eq!(finish(b, a, receive).code, Code::Success);
+    assert_eq!(finish(a, b, send).code, Code::Success);
+    assert!(content(&buffer, length) == pattern(length, 77));
+}
+
+#[test]
+fn a_one_way_connect_carries_large_messages_both_ways() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let to_b = connect(&mut a, &mut b);
+    exchange(&mut a, &mut b, to_b, 100_000);
+    let to_a = b.state.engine.own();
+    assert_ne!(to_a, to_b);
+    let buffer = Buffer::new(4).unwrap();
+    let receive = b.receive(&buffer, 0, 0);
+    a.send(to_b, b"ping", 0, false);
+    let from_a = finish(&mut b, &mut a, receive).address.unwrap();
+    exchange(&mut b, &mut a, from_a.partner, 100_000);
+}
+
+#[test]
+fn answers_before_the_connect_back_do_not_stall_what_follows() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let to_b = connect(&mut a, &mut b);
+    let buffer = Buffer::new(4).unwrap();
+    let receive = b.receive(&buffer, 0, 0);
+    a.send(to_b, b"ping", 0, false);
+    let to_a = finish(&mut b, &mut a, receive).address.unwrap().partner;
+    for _ in 0..3 {
+        exchange(&mut b, &mut a, to_a, 20);
+    }
+    assert_eq!(connect(&mut b, &mut a), to_a);
+    for length in [20, 20_000, 200_000] {
+        exchange(&mut b, &mut a, to_a, length);
+        exchange(&mut a, &mut b, to_b, length);
+    }
+}
+
+#[test]
+fn a_wrong_key_is_told() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let request = a.connect(1, 3, KEY + 1);
+    let status = finish(&mut a, &mut b, request);
+    assert_eq!(status.code, Code::RemoteEndpointBadConnectionKey);
+}
+
+#[test]
+fn a_connect_to_a_closed_or_impossible_endpoint_is_refused() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let request = a.connect(1, 7, KEY);
+    assert_eq!(
+        finish(&mut a, &mut b, request).code,
+        Code::RemoteEndpointClosed
+    );
+    let request = a.connect(1, 40, KEY);
+    assert_eq!(
+        finish(&mut a, &mut b, request).code,
+        Code::RemoteEndpointBadId
+    );
+}
+
+#[test]
+fn a_connect_whose_frames_are_lost_is_repeated_every_half_second() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    world.net().faults.lost = 100;
+    let request = a.connect(1, 3, KEY);
+    assert!(finish_within(&mut a, &mut b, request, Duration::from_secs(2)).is_none());
+    world.net().faults = Faults::default();
+    let soon = Duration::from_millis(600);
+    let status = finish_within(&mut a, &mut b, request, soon).unwrap();
+    assert_eq!(status.code, Code::Success);
+}
+
+#[test]
+fn a_large_message_to_a_closed_endpoint_fails() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let (to_b, _) = connected(&mut a, &mut b);
+    b.vanish();
+    let mut other = world.open(1, 4, 1, KEY);
+    let send = a.send(to_b, &pattern(100_000, 1), 1, false);
+    let status = finish(&mut a, &mut other, send);
+    assert_eq!(status.code, Code::RemoteEndpointClosed);
+}
+
+#[test]
+fn a_large_message_to_a_reopened_endpoint_fails_by_its_session() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let (to_b, _) = connected(&mut a, &mut b);
+    b.vanish();
+    let mut again = world.open(1, 3, 0xcccc_cccc, KEY);
+    let send = a.send(to_b, &pattern(100_000, 1), 1, false);
+    let status = finish(&mut a, &mut again, send);
+    assert_eq!(status.code, Code::RemoteEndpointBadSession);
+}
+
+#[test]
+fn a_reopened_peer_that_is_connected_to_gets_and_sends_messages() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let (to_b, to_a) = connected(&mut a, &mut b);
+    for _ in 0..5 {
+        exchange(&mut a, &mut b, to_b, 100);
+        exchange(&mut b, &mut a, to_a, 100);
+    }
+    b.vanish();
+    let mut again = world.open(1, 3, 0xcccc_cccc, KEY);
+    assert_eq!(connect(&mut a, &mut again), to_b);
+    let to_a = connect(&mut again, &mut a);
+    for length in [10, 10_000, 100_000] {
+        exchange(&mut a, &mut again, to_b, length);
+        exchange(&mut again, &mut a, to_a, length);
+    }
+}
+
+#[test]
+fn a_reopened_peer_and_its_old_partner_may_connect_to_each_other_at_the_same_time() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let (to_b, to_a) = connected(&mut a, &mut b);
+    for _ in 0..5 {
+        exchange(&mut a, &mut b, to_b, 100);
+        exchange(&mut b, &mut a, to_a, 100);
+    }
+    b.vanish();
+    let mut again = world.open(1, 3, 0xcccc_cccc, KEY);
+    let here = a.connect(1, 3, KEY);
+    let there = again.connect(0, 0, KEY);
+    let to_b = finish(&mut a, &mut again, here);
+    let to_a = finish(&mut again, &mut a, there);
+    assert_eq!((to_b.code, to_a.code), (Code::Success, Code::Success));
+    for length in [10, 10_000, 100_000] {
+        exchange(&mut a, &mut again, to_b.address.unwrap().partner, length);
+        exchange(&mut again, &mut a, to_a.address.unwrap().partner, length);
+    }
+}
+
+#[test]
+fn a_partner_that_never_answers_is_given_up_after_500_seconds_and_can_be_connected_again() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let (to_b, to_a) = connected(&mut a, &mut b);
+    exchange(&mut a, &mut b, to_b, 100);
+    world.net().faults.lost = 100;
+    let send = a.send(to_b, &pattern(100_000, 1), 1, false);
+    for second in 0..520 {
+        world.skip(Duration::from_secs(1));
+        let status = a.test(send);
+        if let Some(status) = status {
+            assert!(second >= 495, "given up after {second} s");
+            assert_eq!(status.code, Code::RemoteEndpointUnreachable);
+            break;
+        }
+        assert!(second < 519, "never given up");
+    }
+    let refused = a.send(to_b, b"x", 1, false);
+    let status = finish(&mut a, &mut b, refused);
+    assert_eq!(status.code, Code::RemoteEndpointUnreachable);
+
+    world.net().faults = Faults::default();
+    assert_eq!(connect(&mut a, &mut b), to_b);
+    for length in [10, 10_000, 100_000] {
+        exchange(&mut a, &mut b, to_b, length);
+        exchange(&mut b, &mut a, to_a, length);
+    }
+}
+
+#[test]
+fn an_application_that_was_away_for_long_does_not_give_its_partner_up_at_once() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let (to_b, _) = connected(&mut a, &mut b);
+    world.net().faults.lost = 100;
+    let send = a.send(to_b, &pattern(100_000, 1), 1, false);
+    world.pass(Duration::from_millis(1));
+    world.skip(Duration::from_secs(10_000));
+    world.net().faults = Faults::default();
+    let buffer = Buffer::new(100_000).unwrap();
+    b.receive(&buffer, 0, 0);
+    assert_eq!(finish(&mut a, &mut b, send).code, Code::Success);
+}
+
+#[test]
+fn after_a_disconnect_both_sides_can_connect_again() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let (to_b, to_a) = connected(&mut a, &mut b);
+    for round in 0..6 {
+        exchange(&mut a, &mut b, to_b, 100 + round);
+        exchange(&mut b, &mut a, to_a, 40_000);
+        a.disconnect(to_b);
+        let refused = a.send(to_b, b"x", 1, false);
+        let status = finish(&mut a, &mut b, refused);
+        assert_eq!(status.code, Code::RemoteEndpointUnreachable);
+        assert_eq!(connect(&mut a, &mut b), to_b);
+    }
+}
+
+#[test]
+fn sequence_numbers_wrap_without_a_gap() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let (to_b, to_a) = connected(&mut a, &mut b);
+    let buffer = Buffer::new(8).unwrap();
+    for i in 0..17_000u64 {
+        let receive = b.receive(&buffer, 0, 0);
+        a.send(to_b, &i.to_le_bytes(), i, false);
+        let status = finish(&mut b, &mut a, receive);
+        assert_eq!(status.match_info, i);
+        assert_eq!(content(&buffer, 8), i.to_le_bytes());
+    }
+    exchange(&mut b, &mut a, to_a, 100_000);
+}
+
+#[test]
+fn a_window_of_unacknowledged_messages_throttles_and_goes_on() {
+    let world = world();
+    let (mut a, mut b) = pair(&world);
+    let (to_b, _) = connected(&mut a, &mut b);
+    let sends: Vec<_> = (0..9000u64).map(|i| a.send(to_b, b"x", i, false)).collect();
+    let buffer = Buffer::new(8).unwrap();
+    for i in 0..9000 {
+        let receive = b.receive(&buffer, 0, 0);
+        assert_eq!(finish(&mut b, &mut a, receive).match_info, i);
+    }
+    for send in sends {
+        assert_eq!(finish(&mut a, &mut b, send).code, Code::Success);
+    }
+}

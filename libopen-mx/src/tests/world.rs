@@ -1,0 +1,489 @@
+//! Nodes with a board each, joined by a wire that loses, doubles and reorders; and endpoints of theirs.
+
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use mx_board::{BoardId, EndpointKey, Full, HostName, Instant};
+use mx_home::{Handed, Home, HomeConfig, Link, Payload, Sleepers, Token};
+use mx_ring::board_page::{self, BoardPages};
+use mx_ring::call::{Reply, Request};
+use mx_ring::mapping::{Access, Mapping, Memfd};
+use mx_ring::{Area, EndpointLayout, Geometry, HomeSide, PAGE_SIZE, ProcessSide, RegionKey};
+use mx_wire::{Format, MacAddress};
+
+use crate::board::Board;
+use crate::code::Code;
+use crate::endpoint::port::Port;
+use crate::endpoint::state::State;
+use crate::endpoint::{Buffer, Status};
+use crate::engine::{Memory, PartnerKey, RequestKey};
+use crate::home::{CallError, Channel, Opened, Regions};
+
+/// Per cent of the frames that suffer.
+#[derive(Clone, Copy, Default)]
+pub struct Faults {
+    pub lost: u64,
+    pub doubled: u64,
+    pub late: u64,
+    /// Of a hundred frames, those in which a bit is flipped or the end is missing.
+    pub broken: u64,
+}
+
+impl Faults {
+    /// A tenth each of lost, doubled and reordered frames.
+    pub const TENTH: Self = Self {
+        lost: 10,
+        doubled: 10,
+        late: 10,
+        broken: 0,
+    };
+}
+
+/// A small generator: the same seed gives the same run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        (self.next() >> 11) % bound.max(1)
+    }
+}
+
+/// A frame under way, the earliest first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Flying {
+    due: std::cmp::Reverse<(Duration, u64)>,
+    from: usize,
+    bytes: Vec<u8>,
+}
+
+struct Node {
+    home: Home,
+    board: BoardId,
+    pages: Memfd,
+}
+
+/// All nodes and the wire.
+pub struct Net {
+    pub now: Duration,
+    pub faults: Faults,
+    /// Every frame that was sent, with its sender; for the tests that look at frames.
+    pub log: Option<Vec<(usize, Vec<u8>)>>,
+    random: Random,
+    nodes: Vec<Node>,
+    flying: BinaryHeap<Flying>,
+    sent: u64,
+    /// Turns since a frame was last sent or delivered.
+    quiet: u32,
+    next_region: u16,
+    /// Registrations that are refused before the next one succeeds.
+    pub refusals: u32,
+}
+
+struct Out(Vec<Vec<u8>>);
+
+impl Link for Out {
+    fn transmit(&mut self, header: &[u8], payload: Payload<'_>, _: Token) -> Result<Handed, Full> {
+        let mut frame = header.to_vec();
+        match payload {
+            Payload::Bytes(bytes) => frame.extend_from_slice(bytes),
+            Payload::Shared(parts) => {
+                for part in parts {
+                    let start = frame.len();
+                    frame.resize(start + part.len(), 0);
+                    part.read(0, &mut frame[start..]).unwrap();
+                }
+            }
+        }
+        frame.resize(frame.len().max(60), 0);
+        self.0.push(frame);
+        Ok(Handed::Copied)
+    }
+}
+
+/// Nobody sleeps: the tests call all the time.
+struct Awake;
+
+impl Sleepers for Awake {
+    fn wake_if_armed(&mut self, _: EndpointKey, _: &mut HomeSide) {}
+}
+
+fn instant(now: Duration) -> Instant {
+    Instant::from_nanos(now.as_nanos() as u64)
+}
+
+impl Net {
+    fn send(&mut self, from: usize, out: Out) {
+        for bytes in out.0 {
+            self.quiet = 0;
+            if let Some(log) = &mut self.log {
+                log.push((from, bytes.clone()));
+            }
+            if self.random.below(100) < self.faults.lost {
+                continue;
+            }
+            let copies = if self.random.below(100) < self.faults.doubled {
+                2
+            } else {
+                1
+            };
+            for _ in 0..copies {
+                let late = if self.random.below(100) < self.faults.late {
+                    self.random.below(2000)
+                } else {
+                    0
+                };
+                let mut bytes = bytes.clone();
+                if self.random.below(100) < self.faults.broken {
+                    let length = bytes.len() as u64;
+                    if self.random.below(2) == 0 {
+                        bytes.truncate(self.random.below(length) as usize);
+                    } else {
+                        // Not the addresses: frames of strangers are not delivered at all.
+                        let at = 14 + self.random.below(length - 14);
+                        bytes[at as usize] ^= 1 << self.random.below(8);
+                    }
+                }
+                self.sent += 1;
+                let due = self.now + Duration::from_micros(20 + late);
+                self.flying.push(Flying {
+                    due: std::cmp::Reverse((due, self.sent)),
+                    from,
+                    bytes,
+                });
+            }
+        }
+    }
+
+    /// Lets 10 microseconds pass, or a millisecond when only timers can make something happen.
+    fn turn(&mut self) {
+        let quiet = self.quiet > 30 && self.flying.is_empty();
+        self.now += Duration::from_micros(if quiet { 1000 } else { 10 });
+        self.quiet += 1;
+        let now = instant(self.now);
+        while let Some(first) = self.flying.peek() {
+            if first.due.0.0 > self.now {
+                break;
+            }
+            let Some(frame) = self.flying.pop() else {
+                break;
+            };
+            for to in (0..self.nodes.len()).filter(|to| *to != frame.from) {
+                let mut out = Out(Vec::new());
+                self.nodes[to].home.frame(now, &frame.bytes, &mut out);
+                self.send(to, out);
+            }
+        }
+        for node in 0..self.nodes.len() {
+            let mut out = Out(Vec::new());
+            self.nodes[node].home.turn(now, &mut out, &mut Awake);
+            while self.nodes[node].home.next_completion().is_some() {}
+            self.send(node, out);
+        }
+    }
+}
+
+/// The test's hold on all of it.
+#[derive(Clone)]
+pub struct World(Arc<Mutex<Net>>);
+
+impl World {
+    /// `nodes` nodes that know each other by name.
+    pub fn new(nodes: usize, format: Format, seed: u64) -> Self {
+        let mut net = Net {
+            now: Duration::from_secs(1),
+            faults: Faults::default(),
+            log: None,
+            random: Random(seed.wrapping_mul(2) | 1),
+            nodes: Vec::new(),
+            flying: BinaryHeap::new(),
+            sent: 0,
+            quiet: 0,
+            next_region: 0,
+            refusals: 0,
+        };
+        for node in 0..nodes {
+            let mut home = Home::new(HomeConfig {
+                format,
+                generation: 1,
+                endpoint_max: 32,
+                interface: *b"test\0\0\0\0\0\0\0\0\0\0\0\0",
+                driver: [0; 16],
+                idle_spell: Duration::from_secs(3600),
+                seed: seed + node as u64,
+            });
+            let pages = Memfd::create("board", board_page::PAGES * PAGE_SIZE).unwrap();
+            let board_pages = BoardPages::new(pages.area()).unwrap();
+            board_pages.format();
+            let mac = MacAddress([2, 0, 0, 0, 0, node as u8 + 1]);
+            let name = HostName::new(format!("node{node}:0").as_bytes());
+            let board = home
+                .add_board(instant(net.now), mac, name, board_pages, true)
+                .unwrap();
+            net.nodes.push(Node { home, board, pages });
+        }
+        let world = Self(Arc::new(Mutex::new(net)));
+        world.pass(Duration::from_millis(50));
+        world
+    }
+
+    pub fn net(&self) -> MutexGuard<'_, Net> {
+        self.0.lock().unwrap()
+    }
+
+    /// Lets time pass while no endpoint calls.
+    pub fn pass(&self, time: Duration) {
+        let end = self.net().now + time;
+        while self.net().now < end {
+            self.net().turn();
+        }
+    }
+
+    /// Lets time pass without anything happening.
+    pub fn skip(&self, time: Duration) {
+        self.net().now += time;
+    }
+
+    /// Opens an endpoint.
+    pub fn open(&self, node: usize, endpoint: u8, session: u32, key: u32) -> Station {
+        let layout = EndpointLayout::new(Geometry::default()).unwrap();
+        let w = Arc::new(Memfd::create("w", layout.w_size()).unwrap());
+        let r = Arc::new(Memfd::create("r", layout.r_size()).unwrap());
+        let mut net = self.net();
+        let now = instant(net.now);
+        let board = net.nodes[node].board;
+        let name = EndpointKey { board, endpoint };
+        let side = HomeSide::new(layout, w.area(), r.area()).unwrap();
+        let home = &mut net.nodes[node].home;
+        home.open_endpoint(now, name, session, side).unwrap();
+        let pages = Mapping::of(
+            net.nodes[node].pages.descriptor(),
+            0,
+            board_page::PAGES * PAGE_SIZE,
+            Access::Read,
+        );
+        drop(net);
+        let channel = Arc::new(TestChannel {
+            world: self.clone(),
+            node,
+            name,
+        });
+        let process = ProcessSide::new(layout, w.area(), r.area()).unwrap();
+        let regions = Regions::new(channel.clone(), false);
+        let board = Board::new(pages.unwrap()).unwrap();
+        let port = Port::new(process, regions);
+        let state = State::new(port, board, endpoint.into(), session, key).unwrap();
+        Station {
+            world: self.clone(),
+            channel,
+            state,
+            _memory: [w, r],
+        }
+    }
+}
+
+/// The calls of an endpoint in a [`World`].
+pub struct TestChannel {
+    world: World,
+    node: usize,
+    name: EndpointKey,
+}
+
+impl Channel for TestChannel {
+    fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError> {
+        let mut net = self.world.net();
+        match *request {
+            Request::Register { writable, .. } => {
+                if net.refusals > 0 {
+                    net.refusals -= 1;
+                    return Err(CallError(rustix::io::Errno::AGAIN));
+                }
+                net.next_region = (net.next_region + 1) % 4096;
+                let region = RegionKey {
+                    slot: net.next_region,
+                    generation: 7,
+                };
+                let parts: Vec<Area> = vec![memory.unwrap().area()];
+                let home = &mut net.nodes[self.node].home;
+                home.register_region(self.name, region, writable, parts)
+                    .unwrap();
+                Ok(Reply::Registered { region })
+            }
+            Request::Deregister { region } => {
+                let home = &mut net.nodes[self.node].home;
+                home.deregister_region(self.name, region).unwrap();
+                Ok(Reply::Done)
+            }
+            _ => Err(CallError(rustix::io::Errno::INVAL)),
+        }
+    }
+
+    fn attach(&self, _: u32) -> Result<Mapping, CallError> {
+        Err(CallError(rustix::io::Errno::INVAL))
+    }
+
+    fn open(&self, _: u32, _: u32, _: &EndpointLayout) -> Result<Opened, CallError> {
+        Err(CallError(rustix::io::Errno::INVAL))
+    }
+
+    fn process_arms(&self) -> bool {
+        true
+    }
+
+    fn sleep(&self, _: (u32, u32), _: Option<Duration>, _: bool) -> Result<(), CallError> {
+        Ok(())
+    }
+
+    fn kick(&self) {
+        let mut net = self.world.net();
+        let now = instant(net.now);
+        net.nodes[self.node].home.kicked(now, self.name);
+    }
+
+    fn wakeup(&self) {}
+
+    fn alive(&self) -> bool {
+        true
+    }
+}
+
+/// An open endpoint, driven by hand.
+pub struct Station {
+    world: World,
+    channel: Arc<TestChannel>,
+    pub state: State,
+    _memory: [Arc<Memfd>; 2],
+}
+
+impl Station {
+    /// A call to the library.
+    pub fn progress(&mut self) {
+        let now = self.world.net().now;
+        self.state.progress(now, &*self.channel);
+    }
+
+    fn call<T>(&mut self, call: impl FnOnce(&mut State) -> T) -> T {
+        let now = self.world.net().now;
+        self.state.engine.set_now(now);
+        let result = call(&mut self.state);
+        self.state.flush(&*self.channel);
+        result
+    }
+
+    pub fn connect(&mut self, node: usize, endpoint: u8, key: u32) -> RequestKey {
+        let nic = crate::board::nic_id_of([2, 0, 0, 0, 0, node as u8 + 1]);
+        let peer = self.state.board.peer_by_nic_id(nic).unwrap();
+        self.call(|state| {
+            let State { engine, port, .. } = state;
+            engine.connect(peer, endpoint, key, 0, 0, port)
+        })
+    }
+
+    pub fn send(&mut self, to: PartnerKey, bytes: &[u8], info: u64, sync: bool) -> RequestKey {
+        let buffer = Buffer::new(bytes.len()).unwrap();
+        buffer.write(0, bytes).unwrap();
+        let memory = buffer.part(0, bytes.len()).unwrap();
+        self.send_memory(to, memory, info, sync)
+    }
+
+    pub fn send_memory(
+        &mut self,
+        to: PartnerKey,
+        memory: Memory,
+        info: u64,
+        sync: bool,
+    ) -> RequestKey {
+        self.call(|state| {
+            let State { engine, port, .. } = state;
+            engine.send(to, memory, info, 0, sync, port)
+        })
+    }
+
+    pub fn receive(&mut self, buffer: &Buffer, info: u64, mask: u64) -> RequestKey {
+        let memory = buffer.part(0, buffer.len()).unwrap();
+        self.call(|state| {
+            let State { engine, port, .. } = state;
+            engine.receive(memory, info, mask, 0, port)
+        })
+    }
+
+    pub fn disconnect(&mut self, partner: PartnerKey) {
+        self.call(|state| {
+            let State { engine, port, .. } = state;
+            engine.disconnect(partner, port);
+        });
+    }
+
+    /// A request's status, if it is done.
+    pub fn test(&mut self, request: RequestKey) -> Option<Status> {
+        self.progress();
+        let outcome = self.state.engine.take_done(request)?;
+        Some(self.state.status(outcome))
+    }
+
+    /// Closes at the home, without a word to anybody.
+    pub fn vanish(self) {
+        let mut net = self.world.net();
+        let home = &mut net.nodes[self.channel.node].home;
+        home.close_endpoint(self.channel.name).unwrap();
+        while home.next_completion().is_some() {}
+    }
+}
+
+/// Calls both endpoints while time passes until the request of the first one is done.
+pub fn finish(a: &mut Station, b: &mut Station, request: RequestKey) -> Status {
+    finish_within(a, b, request, Duration::from_secs(60)).expect("done within a minute")
+}
+
+/// The same within a given time.
+pub fn finish_within(
+    a: &mut Station,
+    b: &mut Station,
+    request: RequestKey,
+    time: Duration,
+) -> Option<Status> {
+    let end = a.world.net().now + time;
+    while a.world.net().now < end {
+        if let Some(status) = a.test(request) {
+            return Some(status);
+        }
+        b.progress();
+        a.world.net().turn();
+    }
+    None
+}
+
+/// Both endpoints connected with each other: what each calls the other.
+pub fn connected(a: &mut Station, b: &mut Station) -> (PartnerKey, PartnerKey) {
+    (connect(a, b), connect(b, a))
+}
+
+/// Connects the first to the second: what it calls the second.
+pub fn connect(a: &mut Station, b: &mut Station) -> PartnerKey {
+    let (node, endpoint) = (b.channel.node, b.channel.name.endpoint);
+    let request = a.connect(node, endpoint, b.state.engine.config().key);
+    let status = finish(a, b, request);
+    assert_eq!(status.code, Code::Success);
+    status.address.unwrap().partner
+}
+
+/// Bytes of a message that no other one has.
+pub fn pattern(length: usize, seed: u64) -> Vec<u8> {
+    (0..length)
+        .map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8 ^ seed as u8)
+        .collect()
+}
+
+/// The content of a buffer.
+pub fn content(buffer: &Buffer, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    buffer.read(0, &mut bytes).unwrap();
+    bytes
+}
