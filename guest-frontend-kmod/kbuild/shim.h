@@ -50,6 +50,7 @@ void shim_unaccount_pinned(struct mm_struct *space, unsigned long pages);
 /* ---- Xen (xenbus.c) */
 int shim_grant(u16 domain, struct page *page, bool read_only);
 bool shim_end_grant(u32 reference);
+void shim_leave_grant(u32 reference);
 void shim_notify(unsigned int board);
 void shim_schedule_answers(unsigned int board); /* any context */
 void shim_schedule_reaper(void);
@@ -75,7 +76,7 @@ void omx_detach(unsigned int board);
 bool omx_interrupt(unsigned int board); /* in the interrupt; false when it was for nothing */
 int omx_answers(unsigned int board); /* 1: call again, 0: done, negative: the home is not to be trusted */
 bool omx_reap(void); /* true when pages are left that the home still maps */
-void omx_reap_for_good(void);
+void omx_give_up(void); /* what is left goes to the kernel's list */
 long omx_call(void *file, u64 *role, struct omx_call *call);
 int omx_map(u64 *role, struct vm_area_struct *area, u64 offset, u64 length, bool writable);
 void omx_end(u64 *role);

@@ -123,6 +123,14 @@ impl<K: Kernel> Batch<K> {
         Ok(reference)
     }
 
+    /// Gives all pages back, leaving to the kernel the grants that the home still uses: for a module that goes. May sleep.
+    pub fn give_up(mut self, kernel: &K) {
+        self.refs
+            .drain(..)
+            .for_each(|reference| kernel.leave_grant(reference));
+        self.give_back(kernel);
+    }
+
     /// Ends the grants that the home no longer uses and gives their pages back; true when nothing is left. May sleep.
     pub fn give_back(&mut self, kernel: &K) -> bool {
         while self.pages.len() > self.refs.len() {

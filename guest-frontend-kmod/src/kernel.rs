@@ -39,6 +39,8 @@ pub trait Kernel: Clone {
     fn grant(&self, domain: DomainId, page: Self::Page, access: Access) -> Option<GrantRef>;
     /// Ends a grant, unless the other domain still maps the page: then false.
     fn end_grant(&self, reference: GrantRef) -> bool;
+    /// Leaves a grant to the kernel, which ends it when the other domain lets go and holds the page until then.
+    fn leave_grant(&self, reference: GrantRef);
     /// Sends the event of a board's channel.
     fn notify(&self, board: usize);
     /// Wakes the callers that wait for an answer of a board's home.

@@ -4,8 +4,8 @@ use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_uint};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::kernel::{STATISTICS, count};
-use super::runtime::{ERROR, WARNING, log};
+use super::kernel::{Linux, STATISTICS, count};
+use super::runtime::{ERROR, log};
 use super::shim;
 use super::state::{self, with};
 use crate::errno::Errno;
@@ -153,16 +153,11 @@ extern "C" fn omx_reap() -> bool {
     state::reap()
 }
 
-/// The module goes: what is still mapped by another domain stays allocated for ever, since nobody will look again.
+/// The module goes: pages that another domain still maps are left to the kernel.
 #[unsafe(no_mangle)]
-extern "C" fn omx_reap_for_good() {
-    if state::reap() {
-        let batches = with(|frontend| frontend.pool.lingering.len());
-        log(
-            WARNING,
-            format_args!(
-                "another domain still maps {batches} lots of pages: they are lost to this guest"
-            ),
-        );
+extern "C" fn omx_give_up() {
+    state::reap();
+    while let Some(batch) = with(|frontend| frontend.pool.lingering.take()) {
+        batch.give_up(&Linux);
     }
 }

@@ -57,8 +57,6 @@ impl Write for Line {
 
 /// Level of an error in the kernel's log.
 pub const ERROR: i32 = 3;
-/// Level of a warning.
-pub const WARNING: i32 = 4;
 
 /// Writes a line to the kernel's log.
 pub fn log(level: i32, arguments: core::fmt::Arguments<'_>) {

@@ -53,6 +53,7 @@ unsafe extern "C" {
 
     pub fn shim_grant(domain: u16, page: *mut Page, read_only: bool) -> c_int;
     pub fn shim_end_grant(reference: u32) -> bool;
+    pub fn shim_leave_grant(reference: u32);
     pub safe fn shim_notify(board: c_uint);
     pub safe fn shim_schedule_answers(board: c_uint);
     pub safe fn shim_schedule_reaper();

@@ -221,6 +221,22 @@ fn pages_that_the_home_still_maps_linger_whatever_it_answers() {
 }
 
 #[test]
+fn what_lingers_when_the_module_goes_is_left_to_the_kernel_and_no_more() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    guest.register(id, 10, true).unwrap();
+    guest.serve(Status::Ok);
+    let (board, pool) = guest.frontend.board(0).unwrap();
+    board.detach(pool);
+    reap(&mut guest.frontend);
+    while let Some(batch) = guest.frontend.pool.lingering.take() {
+        batch.give_up(&guest.model);
+    }
+    assert_eq!(guest.model.0.borrow().held(), (0, 0, 0));
+    assert_eq!(guest.model.0.borrow().left, 17 + 40 + 10);
+}
+
+#[test]
 fn a_refused_endpoint_is_told_once_and_its_index_is_free_again() {
     let mut guest = Guest::new();
     let Poll::Ready(Ok(id)) = guest.begin_open(Some(5), None) else {

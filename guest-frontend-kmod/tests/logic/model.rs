@@ -64,6 +64,8 @@ pub struct World {
     pub grants_left: usize,
     /// Pages that are still free.
     pub memory_left: usize,
+    /// Grants left to the kernel.
+    pub left: usize,
     /// Events sent.
     pub notified: usize,
 }
@@ -241,6 +243,20 @@ impl Kernel for Model {
             .expect("the page of a grant exists");
         granted.grants -= 1;
         true
+    }
+
+    fn leave_grant(&self, reference: GrantRef) {
+        let mut world = self.0.borrow_mut();
+        let grant = world
+            .grants
+            .remove(&reference)
+            .expect("a grant is left once");
+        let page = world
+            .pages
+            .get_mut(&grant.page)
+            .expect("the page of a grant exists");
+        page.grants -= 1;
+        world.left += 1;
     }
 
     fn notify(&self, _: usize) {
