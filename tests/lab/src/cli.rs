@@ -1,9 +1,12 @@
 //! The command line of `cargo lab`.
 
+use crate::build;
 use crate::captures;
 use crate::error::Error;
 use crate::host::{HostSpec, Images, Wire, client, keeper};
+use crate::image;
 use crate::place;
+use crate::prepare;
 use crate::stage::Stage;
 use crate::test;
 use clap::{Args, Parser, Subcommand};
@@ -32,6 +35,13 @@ pub enum Command {
     /// wire mode: a file has the format that its folder names, mtu<bytes> (native) or mxwire. Exit status 1 means that a
     /// frame does not hold.
     Captures(CapturesArgs),
+    /// Prepare this machine: install Debian packages that are missing, fetch and unpack the Xen host's.
+    ///
+    /// Needs root or sudo for what is missing, and says the line to run where it has neither. What is only unpacked goes
+    /// to $XDG_CACHE_HOME/xen2mx (~/.cache/xen2mx). The other commands do this by themselves.
+    Prepare,
+    /// Build everything that runs on the Xen host, and its images; nothing is booted.
+    Images,
     /// Boot a Xen host in QEMU and keep it.
     ///
     /// dom0 and the guests run commands through `cargo lab exec`. The driver domain's card is at 00:05.0; the other end
@@ -57,9 +67,9 @@ pub enum Command {
 /// Options of `cargo lab up`.
 #[derive(Args)]
 pub struct UpArgs {
-    /// A folder with the images to boot: xen, vmlinux and dom0.cpio.
+    /// A folder with images to boot (xen, vmlinux and dom0.cpio) instead of building them.
     #[arg(long)]
-    pub images: PathBuf,
+    pub images: Option<PathBuf>,
     /// The ports of the wire: QEMU listens on the first and sends to the second.
     #[arg(long, value_name = "LOCAL:REMOTE")]
     pub wire: Option<Wire>,
@@ -108,6 +118,8 @@ impl Command {
         match self {
             Command::Test(args) => test::run(&args),
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),
+            Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),
+            Command::Images => images().map(|_| ExitCode::SUCCESS),
             Command::Up(args) => up(&args),
             Command::Exec(args) => client::run(&args.domain, &args.command).map(exit_code),
             Command::Log { domain } => client::log(&domain).map(exit_code),
@@ -117,8 +129,19 @@ impl Command {
     }
 }
 
+/// Prepares the machine, builds everything and makes the images.
+fn images() -> Result<Images, Error> {
+    let machine = prepare::machine()?;
+    let built = build::everything(&machine)?;
+    image::make(&machine, &built)
+}
+
 fn up(args: &UpArgs) -> Result<ExitCode, Error> {
-    let mut spec = HostSpec::new(Images::of(&args.images), place::work().join("host"));
+    let images = match &args.images {
+        Some(folder) => Images::of(folder),
+        None => images()?,
+    };
+    let mut spec = HostSpec::new(images, place::work().join("host"));
     spec.wire = args.wire;
     spec.icount = args.icount;
     spec.cpus = args.cpus;

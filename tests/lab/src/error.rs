@@ -102,6 +102,63 @@ pub enum Error {
         /// What it printed.
         output: String,
     },
+    /// Nowhere to keep what is fetched.
+    #[error(
+        "neither XDG_CACHE_HOME nor HOME is set: set one of them, the lab keeps what it fetches there"
+    )]
+    NoHome,
+    /// The lab knows Debian 12 only.
+    #[error(
+        "this machine runs {name}; the lab fetches a Xen host from Debian 12's archive and needs that system"
+    )]
+    NotDebian {
+        /// What the machine calls itself.
+        name: String,
+    },
+    /// apt has no entry to derive one from.
+    #[error(
+        "apt's sources on this machine name no suite '{codename}': add Debian's entry to /etc/apt/sources.list.d"
+    )]
+    NoSources {
+        /// Debian's name of the release.
+        codename: String,
+    },
+    /// The archive lacks a package.
+    #[error(
+        "Debian's archive has no package that matches {pattern}; is the machine's apt entry complete?"
+    )]
+    NoPackage {
+        /// The regular expression.
+        pattern: String,
+    },
+    /// Packages have to be installed by root.
+    #[error(
+        "some packages are missing, and this is neither root nor is there sudo. Run this as root, then again:\n{line}"
+    )]
+    NotRoot {
+        /// The command line.
+        line: String,
+    },
+    /// A program's library was not found.
+    #[error("{} needs the library {library}, which is neither on this machine nor among the Xen host's packages", program.display())]
+    NoLibrary {
+        /// The program.
+        program: PathBuf,
+        /// The library.
+        library: String,
+    },
+    /// A kernel module was not found.
+    #[error("the kernel's package has no module {name}")]
+    NoModule {
+        /// The module.
+        name: String,
+    },
+    /// A kernel could not be unpacked.
+    #[error("{} holds no kernel that the lab can unpack (xz, zstd): remove the lab's cache, then prepare again", path.display())]
+    Kernel {
+        /// The file.
+        path: PathBuf,
+    },
     /// Captures could not be judged.
     #[error(transparent)]
     Captures(#[from] omx_captures::CaptureError),

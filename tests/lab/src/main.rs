@@ -6,12 +6,15 @@
 //! neighbours are all the other crates, which it only ever uses as programs and images, as an operator would.
 //! It refuses to install what it only has to unpack, and to touch any machine but the one it runs on.
 
+mod build;
 mod captures;
 mod cli;
 mod error;
 #[allow(dead_code, reason = "the scenarios use what the command line does not")]
 mod host;
+mod image;
 mod place;
+mod prepare;
 mod run;
 mod stage;
 mod test;

@@ -4,6 +4,7 @@ use crate::error::{At, Error};
 use crate::place;
 use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// How many lines of a failed program's output an error shows.
@@ -31,6 +32,18 @@ impl Run {
     /// Appends arguments.
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.command.args(args);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs it in another directory.
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
         self
     }
 

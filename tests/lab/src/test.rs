@@ -1,7 +1,9 @@
 //! `cargo lab test`: every test there is, step by step.
 
+use crate::build;
 use crate::cli::TestArgs;
 use crate::error::Error;
+use crate::prepare;
 use crate::run::Run;
 use crate::stage::Stage;
 use std::process::ExitCode;
@@ -48,18 +50,30 @@ const FAST: [Step; 4] = [
     },
 ];
 
+/// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
+const WITH_XEN: [Step; 2] = [
+    Step {
+        title: "the frontend's module builds for Linux 6.1",
+        work: module,
+    },
+    Step {
+        title: "the frontend's module builds for Linux 6.12",
+        work: newer_module,
+    },
+];
+
 /// Runs all steps, also after one that failed, and counts.
-pub fn run(_args: &TestArgs) -> Result<ExitCode, Error> {
+pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
     let (mut passed, mut failed) = (0, 0);
-    for step in FAST {
+    let more: &[Step] = if args.fast { &[] } else { &WITH_XEN };
+    for step in FAST.iter().chain(more) {
         let stage = Stage::begin(step.title);
         match (step.work)() {
             Ok(counted) => {
                 passed += counted.passed;
-                stage.done(if counted.passed == 1 {
-                    String::new()
-                } else {
-                    format!("{} tests", counted.passed)
+                stage.done(match counted.passed {
+                    1 => String::new(),
+                    tests => format!("{tests} tests"),
                 });
             }
             Err(error) => {
@@ -75,6 +89,16 @@ pub fn run(_args: &TestArgs) -> Result<ExitCode, Error> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn module() -> Result<Counted, Error> {
+    build::module(&prepare::machine()?.headers, "6.1")?;
+    Ok(Counted { passed: 1 })
+}
+
+fn newer_module() -> Result<Counted, Error> {
+    build::module(&prepare::machine()?.newer_headers, "6.12")?;
+    Ok(Counted { passed: 1 })
 }
 
 fn format() -> Result<Counted, Error> {

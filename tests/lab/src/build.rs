@@ -1,0 +1,112 @@
+//! Building what the scenarios run.
+
+use crate::error::{At, Error};
+use crate::place;
+use crate::prepare::{Headers, Machine};
+use crate::run::Run;
+use crate::stage::Stage;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Packages with programs for Linux.
+const PACKAGES: [&str; 4] = ["open-mx", "omx-node", "xl-omx", "lab-agent"];
+
+/// The tools of users.
+const TOOLS: [&str; 3] = ["omx_info", "omx_perf", "omx_verify"];
+
+/// The target of what runs without an operating system below it.
+pub const BARE_TARGET: &str = "x86_64-unknown-none";
+
+/// What was built.
+pub struct Built {
+    /// The driver domain's image, without symbols.
+    pub driver_domain: PathBuf,
+    /// The frontend's module for the guests' kernel.
+    pub module: PathBuf,
+    programs: PathBuf,
+}
+
+impl Built {
+    /// A program for Linux.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    /// What a guest holds.
+    pub fn guest_programs(&self) -> Vec<PathBuf> {
+        let names = TOOLS.iter().chain(&["lab-agent"]);
+        names.map(|name| self.program(name)).collect()
+    }
+
+    /// What dom0 holds.
+    pub fn dom0_programs(&self) -> Vec<PathBuf> {
+        ["xl-omx", "lab-agent"]
+            .map(|name| self.program(name))
+            .to_vec()
+    }
+}
+
+/// Builds everything.
+pub fn everything(machine: &Machine) -> Result<Built, Error> {
+    let stage = Stage::begin("building the library's tools, omxd and xl-omx");
+    let packages = PACKAGES.iter().flat_map(|name| ["--package", name]);
+    Run::new("cargo", "build-programs")
+        .args(["build", "--release"])
+        .args(packages)
+        .output()?;
+    stage.done("");
+    let driver_domain = driver_domain()?;
+    let module = module(&machine.headers, "6.1")?;
+    Ok(Built {
+        driver_domain,
+        module,
+        programs: target().join("release"),
+    })
+}
+
+/// Where cargo puts what it builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| place::repository().join("target"), PathBuf::from)
+}
+
+fn driver_domain() -> Result<PathBuf, Error> {
+    let stage = Stage::begin("building the driver domain");
+    let arguments = [
+        "build",
+        "--profile",
+        "bare",
+        "--target",
+        BARE_TARGET,
+        "--package",
+        "driver-domain",
+    ];
+    Run::new("cargo", "build-driver-domain")
+        .args(arguments)
+        .output()?;
+    let linked = target().join(BARE_TARGET).join("bare/driver-domain");
+    let image = place::work().join("driver-domain");
+    strip(&linked, &image)?;
+    let size = fs::metadata(&image).at("read", &image)?.len();
+    stage.done(format!("{} KiB", size / 1024));
+    Ok(image)
+}
+
+fn strip(from: &Path, to: &Path) -> Result<(), Error> {
+    let arguments = [Path::new("--strip-all"), from, to];
+    Run::new("objcopy", "build-strip")
+        .args(arguments)
+        .output()
+        .map(drop)
+}
+
+/// Builds the frontend's module for a kernel of that series.
+pub fn module(headers: &Headers, series: &str) -> Result<PathBuf, Error> {
+    let stage = Stage::begin(format!("building the frontend's module for Linux {series}"));
+    let into = place::work().join("module").join(series);
+    let script = place::repository().join("guest-frontend-kmod/build.sh");
+    let run = Run::new(&script.to_string_lossy(), &format!("build-module-{series}"));
+    run.args([&headers.directory, &into]).output()?;
+    stage.done("");
+    Ok(into.join("open-mx-frontend.ko"))
+}

@@ -1,0 +1,134 @@
+//! What the emulated machine boots: Xen, a kernel, and the first file systems of dom0 and the guests.
+
+mod cpio;
+mod kernel;
+mod system;
+
+use crate::build::Built;
+use crate::error::{At, Error};
+use crate::host::Images;
+use crate::place;
+use crate::prepare::{Machine, XenHost};
+use crate::stage::Stage;
+use std::fs;
+use std::path::Path;
+use system::System;
+
+/// Kernel modules of dom0: Xen's own, the port to the lab, and what gives a PCI device away.
+const DOM0_MODULES: [&str; 9] = [
+    "xen-evtchn",
+    "xen-gntdev",
+    "xen-gntalloc",
+    "xen-privcmd",
+    "xenfs",
+    "xen-pciback",
+    "xen-netback",
+    "virtio_pci",
+    "virtio_console",
+];
+
+/// Kernel modules of a guest. Both network halves are there for the comparison with netfront and netback.
+const GUEST_MODULES: [&str; 4] = ["xen-netfront", "xen-netback", "xenfs", "xen-privcmd"];
+
+/// Programs of xenstore; all are the same program by another name.
+const XENSTORE: [&str; 8] = [
+    "read", "write", "list", "ls", "rm", "watch", "chmod", "exists",
+];
+
+/// Makes the images.
+pub fn make(machine: &Machine, built: &Built) -> Result<Images, Error> {
+    let stage = Stage::begin("making the images of dom0 and the guests");
+    let directory = place::work().join("images");
+    fs::create_dir_all(&directory).at("create", &directory)?;
+    let host = &machine.xen;
+    let (xen, kernel) = (
+        kernel::xen(host, &directory)?,
+        kernel::linux(host, &directory)?,
+    );
+    let guest = directory.join("guest.cpio");
+    guest_system(host, built)?.tree.write(&guest)?;
+    let mut system = dom0_system(host, built)?;
+    system.tree.copy("boot/vmlinux", 0o644, &kernel);
+    system.tree.copy("boot/guest.cpio", 0o644, &guest);
+    let dom0 = directory.join("dom0.cpio");
+    system.tree.write(&dom0)?;
+    stage.done("");
+    Ok(Images {
+        xen,
+        dom0_kernel: kernel,
+        dom0_initrd: dom0,
+    })
+}
+
+fn guest_system<'a>(host: &'a XenHost, built: &Built) -> Result<System<'a>, Error> {
+    let mut system = System::new(host)?;
+    system
+        .tree
+        .file("init", 0o755, include_str!("../../image/guest-init.sh"));
+    add_xenstore(&mut system)?;
+    for program in built.guest_programs() {
+        system.program(&format!("usr/bin/{}", name_of(&program)), &program)?;
+    }
+    system.modules(&GUEST_MODULES, &[&built.module])?;
+    Ok(system)
+}
+
+fn dom0_system<'a>(host: &'a XenHost, built: &Built) -> Result<System<'a>, Error> {
+    let mut system = System::new(host)?;
+    system
+        .tree
+        .file("init", 0o755, include_str!("../../image/dom0-init.sh"));
+    add_xenstore(&mut system)?;
+    let tools = [
+        "xl",
+        "xenstored",
+        "xenconsoled",
+        "xen-init-dom0",
+        "xenconsole",
+        "libxl-save-helper",
+        "xentop",
+    ];
+    system.host_programs("usr/lib/xen-4.17/bin", &tools)?;
+    for name in ["xenconsole", "libxl-save-helper"] {
+        system.tree.link(
+            &format!("usr/lib/xen-4.17/bin/{name}"),
+            &format!("/usr/bin/{name}"),
+        );
+    }
+    for program in built.dom0_programs() {
+        system.program(&format!("usr/bin/{}", name_of(&program)), &program)?;
+    }
+    system.modules(&DOM0_MODULES, &[])?;
+    system.tree.file("etc/xen/xl.conf", 0o644, "");
+    system.tree.directory("usr/lib/xen-4.17/boot");
+    system.tree.file(
+        "etc/xen/scripts/vif",
+        0o755,
+        include_str!("../../image/vif.sh"),
+    );
+    for name in ["driver-domain.cfg", "guest.cfg"] {
+        let from = place::repository().join("xl-configs").join(name);
+        system.tree.copy(&format!("etc/xen/{name}"), 0o644, from);
+    }
+    system
+        .tree
+        .copy("boot/driver-domain", 0o644, &built.driver_domain);
+    Ok(system)
+}
+
+fn add_xenstore(system: &mut System<'_>) -> Result<(), Error> {
+    system.host_programs("usr/bin", &["xenstore"])?;
+    for name in XENSTORE {
+        system
+            .tree
+            .link(&format!("usr/bin/xenstore-{name}"), "xenstore");
+    }
+    Ok(())
+}
+
+fn name_of(program: &Path) -> String {
+    program
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,201 @@
+//! apt with a state of its own, so that the machine's sources and lists stay as they are.
+
+use super::sources;
+use crate::error::{At, Error};
+use crate::place;
+use crate::run::Run;
+use crate::stage::Stage;
+use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// apt with a private state.
+pub struct Apt {
+    directory: PathBuf,
+    codename: String,
+    updated: Cell<bool>,
+}
+
+impl Apt {
+    /// Opens the private state; nothing is fetched before something is asked.
+    pub fn open() -> Result<Self, Error> {
+        let directory = place::cache()?.join("apt");
+        let release = Path::new("/etc/os-release");
+        let text = fs::read_to_string(release).at("read", release)?;
+        let value = |name: &str| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            line.unwrap_or_default().trim_matches('"').to_owned()
+        };
+        let codename = value("VERSION_CODENAME");
+        if value("ID") != "debian" || codename != "bookworm" {
+            return Err(Error::NotDebian {
+                name: value("PRETTY_NAME"),
+            });
+        }
+        Ok(Apt {
+            directory,
+            codename,
+            updated: Cell::new(false),
+        })
+    }
+
+    /// The suite that holds newer versions of some packages.
+    pub fn backports(&self) -> String {
+        format!("{}-backports", self.codename)
+    }
+
+    /// The options that make apt use this state.
+    pub fn options(&self) -> Vec<String> {
+        let of = |name: &str| self.directory.join(name).display().to_string();
+        let options = [
+            format!("Dir::State::lists={}", of("lists")),
+            format!("Dir::Etc::sourceparts={}", of("sources.list.d")),
+            "Dir::Etc::sourcelist=/dev/null".to_owned(),
+            "Dir::Cache::pkgcache=".to_owned(),
+            "Dir::Cache::srcpkgcache=".to_owned(),
+            // The state lies in a home directory, where apt's own user has no way to go.
+            "APT::Sandbox::User=".to_owned() + &user(),
+        ];
+        options
+            .into_iter()
+            .flat_map(|option| ["-o".to_owned(), option])
+            .collect()
+    }
+
+    /// Fetches the package lists, once per run.
+    pub fn update(&self) -> Result<(), Error> {
+        if self.updated.replace(true) {
+            return Ok(());
+        }
+        let stage = Stage::begin("fetching Debian's package lists (into the lab's own cache)");
+        self.write_sources()?;
+        self.run("prepare-apt-update", &["update", "-q"])?;
+        stage.done("");
+        Ok(())
+    }
+
+    fn write_sources(&self) -> Result<(), Error> {
+        let own = self.directory.join("sources.list.d");
+        for directory in [own.clone(), self.directory.join("lists/partial")] {
+            fs::create_dir_all(&directory).at("create", &directory)?;
+        }
+        let mut found = Vec::from([PathBuf::from("/etc/apt/sources.list")]);
+        let parts = Path::new("/etc/apt/sources.list.d");
+        if let Ok(entries) = fs::read_dir(parts) {
+            found.extend(entries.flatten().map(|entry| entry.path()));
+        }
+        let (mut lines, mut stanzas) = (Vec::new(), Vec::new());
+        for file in found {
+            let Ok(text) = fs::read_to_string(&file) else {
+                continue;
+            };
+            match file.extension().and_then(|extension| extension.to_str()) {
+                Some("list") => lines.extend(sources::derive(&text, &self.codename, true)),
+                Some("sources") => stanzas.extend(sources::derive(&text, &self.codename, false)),
+                _ => {}
+            }
+        }
+        if lines.is_empty() && stanzas.is_empty() {
+            return Err(Error::NoSources {
+                codename: self.codename.clone(),
+            });
+        }
+        for (name, text) in [
+            ("debian.list", lines.join("\n")),
+            ("debian.sources", stanzas.join("\n\n")),
+        ] {
+            let file = own.join(name);
+            fs::write(&file, text + "\n").at("write", &file)?;
+        }
+        Ok(())
+    }
+
+    /// The newest package whose name matches a regular expression, by the numbers in the name.
+    pub fn newest(&self, pattern: &str) -> Result<String, Error> {
+        self.update()?;
+        let mut arguments = self.options();
+        arguments.extend(["search", "--names-only", pattern].map(str::to_owned));
+        let found = Run::new("apt-cache", "prepare-apt-search")
+            .args(arguments)
+            .output()?;
+        let names = found.lines().filter_map(|line| line.split(" - ").next());
+        let newest = names.max_by_key(|name| numbers(name)).map(str::to_owned);
+        newest.ok_or_else(|| Error::NoPackage {
+            pattern: pattern.to_owned(),
+        })
+    }
+
+    /// The packages that `package` depends on.
+    pub fn dependencies(&self, package: &str) -> Result<Vec<String>, Error> {
+        let mut arguments = self.options();
+        arguments.extend(["depends", package].map(str::to_owned));
+        let text = Run::new("apt-cache", "prepare-apt-depends")
+            .args(arguments)
+            .output()?;
+        let names = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Depends: "));
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Fetches packages and unpacks them into `into`, which is made anew; installs nothing.
+    pub fn unpack(&self, packages: &[String], into: &Path) -> Result<(), Error> {
+        self.update()?;
+        let debs = into.with_extension("debs");
+        for directory in [into, &debs] {
+            if directory.exists() {
+                fs::remove_dir_all(directory).at("remove", directory)?;
+            }
+            fs::create_dir_all(directory).at("create", directory)?;
+        }
+        let mut arguments = self.options();
+        arguments.extend(["download", "-q"].map(str::to_owned));
+        arguments.extend(packages.iter().cloned());
+        Run::new("apt-get", "prepare-apt-download")
+            .within(&debs)
+            .args(arguments)
+            .output()?;
+        for entry in fs::read_dir(&debs).at("read", &debs)? {
+            let deb = entry.at("read", &debs)?.path();
+            Run::new("dpkg", "prepare-dpkg")
+                .args(["-x".as_ref(), deb.as_os_str(), into.as_os_str()])
+                .output()?;
+        }
+        fs::remove_dir_all(&debs).at("remove", &debs)
+    }
+
+    /// Runs apt-get as the present user.
+    fn run(&self, log: &str, arguments: &[&str]) -> Result<String, Error> {
+        let mut all = self.options();
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        Run::new("apt-get", log).args(all).output()
+    }
+}
+
+/// The present user's name, as apt wants it.
+fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "root".to_owned())
+}
+
+/// The numbers in a name, for comparing versions.
+fn numbers(name: &str) -> Vec<u64> {
+    name.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number_and_not_by_letter() {
+        assert!(
+            numbers("linux-headers-6.12.117+deb12-amd64")
+                > numbers("linux-headers-6.12.95+deb12-amd64")
+        );
+        assert!(numbers("linux-image-6.1.0-56-amd64") > numbers("linux-image-6.1.0-9-amd64"));
+    }
+}

@@ -1,0 +1,41 @@
+//! Preparing the machine: what is installed, what is only fetched and unpacked, and the toolchain.
+//!
+//! Everything is looked at first and done only when it is missing, so that a second run needs no network.
+
+mod apt;
+mod headers;
+mod packages;
+mod sources;
+mod toolchain;
+mod xen_host;
+
+pub use headers::Headers;
+pub use xen_host::XenHost;
+
+use crate::error::Error;
+
+/// What the rest of the lab needs of the machine.
+pub struct Machine {
+    /// Xen, its tools and the kernel of dom0 and the guests.
+    pub xen: XenHost,
+    /// The headers of that kernel.
+    pub headers: Headers,
+    /// The headers of a newer kernel, which the module must build for as well.
+    pub newer_headers: Headers,
+}
+
+/// Prepares the machine, saying each thing that it does.
+pub fn machine() -> Result<Machine, Error> {
+    toolchain::install()?;
+    let apt = apt::Apt::open()?;
+    packages::install(&apt)?;
+    let xen = XenHost::unpack(&apt)?;
+    let headers = Headers::unpack(&apt, r"^linux-headers-6\.1\.0-[0-9]+-amd64$", "6.1")?;
+    let newer_headers =
+        Headers::unpack(&apt, r"^linux-headers-6\.12\.[0-9]+\+deb12-amd64$", "6.12")?;
+    Ok(Machine {
+        xen,
+        headers,
+        newer_headers,
+    })
+}

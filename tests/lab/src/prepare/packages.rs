@@ -1,0 +1,88 @@
+//! The Debian packages that have to be installed on the machine.
+
+use super::apt::Apt;
+use crate::error::Error;
+use crate::run::Run;
+use crate::stage::Stage;
+use std::path::Path;
+
+/// What the lab runs on this machine, and what for.
+const PACKAGES: [&str; 10] = [
+    "gcc",       // links Rust programs, compiles the module's C part
+    "libc6-dev", // for both
+    "make",      // the kernel's build of modules
+    "binutils",  // objcopy of the module and the driver domain
+    "libelf1",   // objtool of the kernel headers
+    "libssl3",   // the same
+    "kmod",      // depmod
+    "xz-utils",  // unpacks the kernel
+    "zstd",      // unpacks newer kernels
+    "strace",    // shows that a node makes no system calls
+];
+
+/// The emulator. Debian 12's own is too old: the lab was proven with 10.0.
+const EMULATOR: &str = "qemu-system-x86";
+
+/// The oldest emulator that the lab uses without asking for a newer one.
+const EMULATOR_VERSION: u32 = 9;
+
+/// Installs what is missing.
+pub fn install(apt: &Apt) -> Result<(), Error> {
+    let mut missing: Vec<String> = Vec::new();
+    for package in PACKAGES {
+        if !is_installed(package) {
+            missing.push(package.to_owned());
+        }
+    }
+    if emulator_version().is_none_or(|version| version < EMULATOR_VERSION) {
+        missing.push(format!("{EMULATOR}/{}", apt.backports()));
+        // What it depends on comes in the same version.
+        missing.extend(
+            ["qemu-system-common", "qemu-system-data"]
+                .map(|name| format!("{name}/{}", apt.backports())),
+        );
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    apt.update()?;
+    let stage = Stage::begin(format!("installing {}", missing.join(" ")));
+    let mut words = vec!["apt-get".to_owned()];
+    words.extend(apt.options());
+    words.extend(["install", "-q", "-y", "--no-install-recommends"].map(str::to_owned));
+    words.extend(missing);
+    let user = Run::new("id", "prepare-id").args(["-u"]).output()?;
+    if user.trim() != "0" {
+        if !Path::new("/usr/bin/sudo").exists() {
+            stage.failed();
+            return Err(Error::NotRoot {
+                line: words.join(" "),
+            });
+        }
+        words.splice(0..0, ["sudo".to_owned(), "--".to_owned()]);
+    }
+    let (program, arguments) = (words[0].clone(), words[1..].to_vec());
+    let run = Run::new(&program, "prepare-apt-install").env("DEBIAN_FRONTEND", "noninteractive");
+    run.args(arguments).output()?;
+    stage.done("");
+    Ok(())
+}
+
+fn is_installed(package: &str) -> bool {
+    let run = Run::new("dpkg-query", "prepare-dpkg-query").args(["-W", "-f", "${Status}", package]);
+    run.output()
+        .is_ok_and(|status| status.ends_with(" installed"))
+}
+
+fn emulator_version() -> Option<u32> {
+    let text = Run::new("qemu-system-x86_64", "prepare-qemu-version")
+        .args(["--version"])
+        .output()
+        .ok()?;
+    text.split("version ")
+        .nth(1)?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
