@@ -76,6 +76,11 @@ impl Network {
         }
     }
 
+    /// From now on the network has these faults.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
     /// The way out for the home at a port.
     pub fn link(&mut self, port: usize) -> FakeLink<'_> {
         FakeLink {

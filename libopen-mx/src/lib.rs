@@ -15,7 +15,7 @@ pub mod board;
 mod clock;
 mod code;
 mod endpoint;
-mod engine;
+pub mod engine;
 mod error;
 mod home;
 #[cfg(test)]

@@ -1,0 +1,207 @@
+//! Homes with boards and processes, joined by a network.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mx_home::fake::{Faults, Network, Woken};
+use mx_home::{BoardId, Completion, EndpointKey, Home, HomeConfig, HostName, Instant};
+use mx_ring::board_page::{BoardPages, PAGES, PEERS};
+use mx_ring::mapping::Memfd;
+use mx_ring::{Geometry, PAGE_SIZE};
+use mx_wire::{Format, MacAddress};
+
+use crate::process::Process;
+
+/// Turns of a home at one moment: more would be work that never ends.
+const TURNS: u32 = 100_000;
+
+struct Node {
+    home: Rc<RefCell<Home>>,
+    boards: Vec<(BoardId, BoardPages)>,
+    _pages: Vec<Memfd>,
+    deadline: Option<Instant>,
+}
+
+/// Where a board is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoardPlace {
+    /// Number of the home.
+    pub home: usize,
+    /// Number of the board in that home.
+    pub board: usize,
+}
+
+/// The whole.
+pub struct Fabric {
+    now: Instant,
+    network: Network,
+    nodes: Vec<Node>,
+    /// Processes, with the number of their home.
+    pub processes: Vec<(usize, Process)>,
+    /// Endpoints that homes have closed because of what their process wrote.
+    pub misbehaved: Vec<EndpointKey>,
+}
+
+impl Fabric {
+    /// `boards[i]` boards in home `i`.
+    ///
+    /// # Panics
+    /// When memory lacks.
+    pub fn new(format: Format, boards: &[usize], faults: Faults, seed: u64) -> Self {
+        let nodes = boards
+            .iter()
+            .enumerate()
+            .map(|(number, count)| Node::new(format, number, *count, seed))
+            .collect();
+        Self {
+            now: Instant::default(),
+            network: Network::new(boards.len(), faults, seed),
+            nodes,
+            processes: Vec::new(),
+            misbehaved: Vec::new(),
+        }
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.now - Instant::default()
+    }
+
+    /// Opens an endpoint; its number among the processes.
+    pub fn open(
+        &mut self,
+        place: BoardPlace,
+        endpoint: u8,
+        session: u32,
+        geometry: Geometry,
+    ) -> usize {
+        let node = &self.nodes[place.home];
+        let (board, pages) = node.boards[place.board];
+        let key = EndpointKey { board, endpoint };
+        let process = Process::open(&node.home, pages, key, session, geometry, self.now);
+        self.processes.push((place.home, process));
+        self.processes.len() - 1
+    }
+
+    /// From now on the network has no faults.
+    pub fn heal(&mut self) {
+        self.network.set_faults(Faults::default());
+    }
+
+    /// The index under which process `of` knows the board of process `other`, once it does.
+    pub fn peer_index(&self, of: usize, other: usize) -> Option<u16> {
+        let mac = self.processes[other].1.board.board()?.mac;
+        let known = |index: &u16| {
+            let peer = self.processes[of].1.board.peer(*index);
+            peer.is_some_and(|peer| peer.mac == mac && peer.hostname[0] != 0)
+        };
+        (0..PEERS as u16).find(known)
+    }
+
+    /// Everything that is due at this moment, until all rest; then the time goes on to when something is due again, or
+    /// by `limit`.
+    ///
+    /// # Panics
+    /// When a home does not come to rest.
+    pub fn step(&mut self, limit: Option<Duration>) {
+        self.network.advance(self.now);
+        for node in 0..self.nodes.len() {
+            self.serve(node);
+        }
+        let mut moved = false;
+        for (_, process) in &mut self.processes {
+            moved |= process.progress(self.now);
+        }
+        let due = if moved {
+            self.now
+        } else {
+            self.next().unwrap_or(self.now)
+        };
+        let due = limit.map_or(due, |limit| due.min(self.now + limit));
+        // Never at once: whoever has been told something now answers a little later.
+        self.now = due.max(self.now + Duration::from_nanos(100));
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let engines = self.processes.iter().filter_map(|(_, process)| {
+            let due = process.engine.deadline()?;
+            Some(Instant::default() + due)
+        });
+        let homes = self.nodes.iter().filter_map(|node| node.deadline);
+        engines.chain(homes).chain(self.network.next()).min()
+    }
+
+    fn serve(&mut self, number: usize) {
+        let node = &mut self.nodes[number];
+        let mut home = node.home.borrow_mut();
+        while let Some(token) = self.network.sent(number) {
+            home.token_sent(token);
+        }
+        while let Some(frame) = self.network.received(number) {
+            home.frame(self.now, &frame, &mut self.network.link(number));
+        }
+        let mut woken = Woken::default();
+        let mut turns = 0;
+        loop {
+            let activity = home.turn(self.now, &mut self.network.link(number), &mut woken);
+            node.deadline = activity.deadline;
+            if !activity.busy {
+                break;
+            }
+            turns += 1;
+            assert!(turns < TURNS, "home {number} does not come to rest");
+        }
+        while let Some(completion) = home.next_completion() {
+            match completion {
+                Completion::RegionReleased(key, region) => {
+                    let owner = self
+                        .processes
+                        .iter_mut()
+                        .find(|(home, process)| *home == number && process.key == key);
+                    if let Some((_, process)) = owner {
+                        process.released(region);
+                    }
+                }
+                Completion::Misbehaved(key, _) => self.misbehaved.push(key),
+                Completion::EndpointClosed(_) | Completion::BoardRemoved(_) => {}
+            }
+        }
+    }
+}
+
+impl Node {
+    fn new(format: Format, number: usize, count: usize, seed: u64) -> Self {
+        let mut home = Home::new(HomeConfig {
+            format,
+            generation: 1,
+            endpoint_max: 32,
+            interface: [0; 16],
+            driver: [0; 16],
+            // Every endpoint is asleep at once when it has nothing to do: each post needs its kick.
+            idle_spell: Duration::ZERO,
+            seed: seed ^ number as u64,
+        });
+        let mut memory = Vec::new();
+        let boards = (0..count)
+            .map(|board| {
+                let pages = Memfd::create("sim board", PAGES * PAGE_SIZE).expect("memory");
+                let view = BoardPages::new(pages.area()).expect("whole pages");
+                view.format();
+                let mac = MacAddress([2, 0, 0, 0, number as u8, board as u8]);
+                let name = HostName::new(format!("n{number}b{board}:0").as_bytes());
+                let id = home
+                    .add_board(Instant::default(), mac, name, view, true)
+                    .expect("room for a board");
+                memory.push(pages);
+                (id, view)
+            })
+            .collect();
+        Self {
+            home: Rc::new(RefCell::new(home)),
+            boards,
+            _pages: memory,
+            deadline: None,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! A process: the library's engine over an endpoint's queues, with memfds as registered memory.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mx_home::{EndpointKey, Home, Instant};
+use mx_ring::board_page::BoardPages;
+use mx_ring::mapping::Memfd;
+use mx_ring::{
+    Area, Command, EndpointLayout, Event, Geometry, HomeSide, ProcessSide, RegionKey, Window,
+};
+use open_mx::engine::{Config, Engine, Exposure, Link, Memory, Refused, Use};
+
+/// One process with one endpoint.
+pub struct Process {
+    /// Its endpoint.
+    pub key: EndpointKey,
+    /// The protocol.
+    pub engine: Engine,
+    /// Its queues and regions.
+    pub port: Port,
+    /// What it sees of its board.
+    pub board: BoardPages,
+}
+
+/// The engine's link.
+pub struct Port {
+    side: ProcessSide,
+    home: Rc<RefCell<Home>>,
+    key: EndpointKey,
+    posted: bool,
+    /// Registered memory, kept until the home has let go of it.
+    regions: BTreeMap<RegionKeyOrder, Arc<Memfd>>,
+    next_slot: u32,
+    _pages: [Memfd; 2],
+}
+
+/// A region by slot, then generation.
+type RegionKeyOrder = (u16, u16);
+
+/// Regions that the home has room for.
+const SLOTS: u32 = 64;
+
+impl Process {
+    /// Opens an endpoint.
+    ///
+    /// # Panics
+    /// When the home does not take it: the tests open what exists.
+    pub fn open(
+        home: &Rc<RefCell<Home>>,
+        board: BoardPages,
+        key: EndpointKey,
+        session: u32,
+        geometry: Geometry,
+        now: Instant,
+    ) -> Self {
+        let layout = EndpointLayout::new(geometry).expect("a possible geometry");
+        let w = Memfd::create("sim W", layout.w_size()).expect("memory");
+        let r = Memfd::create("sim R", layout.r_size()).expect("memory");
+        let side = HomeSide::new(layout, w.area(), r.area()).expect("areas of the layout");
+        home.borrow_mut()
+            .open_endpoint(now, key, session, side)
+            .expect("a free endpoint");
+        let description = board.board().expect("a described board");
+        let fragment = description.medium_fragment.into();
+        let mut config = Config::new(session, 7, fragment, description.mx_wire);
+        config.transmit_bytes = geometry.transmit;
+        config.pulls_max = geometry.expected as usize;
+        Self {
+            key,
+            engine: Engine::new(config),
+            port: Port {
+                side: ProcessSide::new(layout, w.area(), r.area()).expect("areas of the layout"),
+                home: home.clone(),
+                key,
+                posted: false,
+                regions: BTreeMap::new(),
+                next_slot: 0,
+                _pages: [w, r],
+            },
+            board,
+        }
+    }
+
+    /// Takes events and does what is due; whether there were events or posts.
+    ///
+    /// # Panics
+    /// When the home wrote what is no event.
+    pub fn progress(&mut self, now: Instant) -> bool {
+        self.engine.set_now(Duration::from_nanos(now.as_nanos()));
+        let mut any = false;
+        while let Some(event) = self.port.side.next_unexpected() {
+            any = true;
+            self.take(&event.expect("an event of the home"));
+        }
+        while let Some(event) = self.port.side.next_expected() {
+            any = true;
+            let event = event.expect("an event of the home");
+            self.engine.event(&event, None, &mut self.port);
+        }
+        if any {
+            self.port.side.publish_consumed();
+        }
+        self.engine.work(&mut self.port);
+        any | self.kick(now)
+    }
+
+    /// Wakes the home, if something was posted and it asks for that.
+    pub fn kick(&mut self, now: Instant) -> bool {
+        let posted = std::mem::take(&mut self.port.posted);
+        if posted && self.port.side.kick_needed() {
+            self.port.home.borrow_mut().kicked(now, self.key);
+        }
+        posted
+    }
+
+    fn take(&mut self, event: &Event) {
+        let place = match *event {
+            Event::Small {
+                position, length, ..
+            } => Some((position, u32::from(length))),
+            Event::Medium {
+                position, length, ..
+            } => Some((position, u32::from(length))),
+            _ => None,
+        };
+        let Some((position, length)) = place else {
+            self.engine.event(event, None, &mut self.port);
+            return;
+        };
+        let part = self.port.side.receive_part(position, length as usize);
+        self.engine.event(event, part.ok(), &mut self.port);
+        self.port.side.release_receive(position, length);
+    }
+
+    /// The home has let go of a region.
+    pub fn released(&mut self, region: RegionKey) {
+        self.port.regions.remove(&(region.slot, region.generation));
+    }
+
+    /// Regions that are registered, or being given back.
+    pub fn regions(&self) -> usize {
+        self.port.regions.len()
+    }
+}
+
+impl Link for Port {
+    fn post(&mut self, command: &Command, data: &[u8]) -> bool {
+        let posted = self.side.post(command, data);
+        self.posted |= posted;
+        posted
+    }
+
+    fn command_room(&self) -> u32 {
+        self.side.command_room()
+    }
+
+    fn command_index(&self) -> u32 {
+        self.side.next_command_index()
+    }
+
+    fn sent(&self) -> u32 {
+        self.side.sent()
+    }
+
+    fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
+        self.side.transmit_part(offset, length).ok()
+    }
+
+    fn bind_window(&mut self, id: u8, window: &Window) {
+        self.side.bind_window(id, window);
+    }
+
+    fn unbind_window(&mut self, id: u8) {
+        self.side.unbind_window(id);
+    }
+
+    /// Registers the message's memfd for this message alone, so that slots are used again all the time.
+    fn expose(&mut self, memory: &Memory, _: u32, used: Use) -> Result<Exposure, Refused> {
+        let owner = memory.owner().ok_or(Refused::Never)?;
+        let span = memory.contiguous().ok_or(Refused::Never)?;
+        let taken = |slot: u16| self.regions.range((slot, 0)..=(slot, u16::MAX)).next();
+        let number = (self.next_slot..self.next_slot + SLOTS)
+            .find(|number| taken((number % SLOTS) as u16).is_none())
+            .ok_or(Refused::Later)?;
+        let region = RegionKey {
+            slot: (number % SLOTS) as u16,
+            generation: (number / SLOTS) as u16,
+        };
+        self.home
+            .borrow_mut()
+            .register_region(self.key, region, used == Use::Receive, vec![owner.area()])
+            .map_err(|_| Refused::Later)?;
+        self.next_slot = number + 1;
+        self.regions
+            .insert((region.slot, region.generation), owner.clone());
+        let offset = span.address() - owner.area().address();
+        Ok(Exposure {
+            region,
+            offset: u32::try_from(offset).map_err(|_| Refused::Never)?,
+            token: 0,
+        })
+    }
+
+    fn collect(&mut self, _: &Exposure, _: &Memory, _: u32) {}
+
+    /// Refused when the endpoint is being closed: its memory then stays until the end of the run.
+    fn retract(&mut self, exposure: Exposure) {
+        let _ = self
+            .home
+            .borrow_mut()
+            .deregister_region(self.key, exposure.region);
+    }
+}
