@@ -14,6 +14,9 @@ const PACKAGES: [&str; 4] = ["open-mx", "omx-node", "xl-omx", "lab-agent"];
 /// The tools of users.
 const TOOLS: [&str; 3] = ["omx_info", "omx_perf", "omx_verify"];
 
+/// The programs of the host's and the lab's side.
+const OWN: [&str; 3] = ["omxd", "xl-omx", "lab-agent"];
+
 /// The target of what runs without an operating system below it.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";
 
@@ -54,13 +57,19 @@ pub fn everything(machine: &Machine) -> Result<Built, Error> {
         .args(["build", "--release"])
         .args(packages)
         .output()?;
+    // Under emulation each byte of an image costs time at boot.
+    let programs = place::work().join("programs");
+    fs::create_dir_all(&programs).at("create", &programs)?;
+    for name in TOOLS.iter().chain(&OWN) {
+        strip(&target().join("release").join(name), &programs.join(name))?;
+    }
     stage.done("");
     let driver_domain = driver_domain()?;
     let module = module(&machine.headers, "6.1")?;
     Ok(Built {
         driver_domain,
         module,
-        programs: target().join("release"),
+        programs,
     })
 }
 

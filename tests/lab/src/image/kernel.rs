@@ -35,20 +35,12 @@ pub fn linux(host: &XenHost, into: &Path) -> Result<PathBuf, Error> {
     let (body, program) = found.ok_or_else(|| Error::Kernel {
         path: packed.clone(),
     })?;
-    unpack(
-        program,
-        body,
-        &into.join(format!("vmlinux-{}", host.kernel)),
-    )
+    unpack(program, body, &into.join("vmlinux"))
 }
 
-/// Unpacks `bytes` with `program` into a file that must be ELF, unless that is there. What follows the packed part
+/// Unpacks `bytes` with `program` into a file that must be ELF. What follows the packed part
 /// makes the program end with a warning, so that its status does not tell; the ELF header does.
 fn unpack(program: &str, bytes: &[u8], to: &Path) -> Result<PathBuf, Error> {
-    let begins_right = || fs::read(to).is_ok_and(|unpacked| unpacked.starts_with(ELF));
-    if begins_right() {
-        return Ok(to.to_path_buf());
-    }
     let file = File::create(to).at("create", to)?;
     let start = |source| Error::Start {
         program: program.to_owned(),
@@ -66,7 +58,7 @@ fn unpack(program: &str, bytes: &[u8], to: &Path) -> Result<PathBuf, Error> {
         let _ = input.write_all(bytes);
     }
     child.wait().map_err(start)?;
-    if begins_right() {
+    if fs::read(to).is_ok_and(|unpacked| unpacked.starts_with(ELF)) {
         Ok(to.to_path_buf())
     } else {
         Err(Error::Kernel {
