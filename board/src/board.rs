@@ -140,8 +140,18 @@ impl Board {
     }
 
     /// Whether any endpoint has work.
+    #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        self.active.iter().any(|word| *word != 0)
+        let [a, b, c, d] = self.active;
+        a | b | c | d != 0
+    }
+
+    /// Whether there is anything to do now.
+    #[inline]
+    pub(crate) fn wants_turn(&self, now: Instant) -> bool {
+        self.has_work()
+            || self.pull_timer.is_some_and(|timer| now >= timer)
+            || (!self.deaf && now >= self.discovery.deadline(self.peers.has_nameless()))
     }
 
     /// The endpoint with work whose turn it is, and how many after the cursor it lies. `passed` endpoints after the

@@ -111,7 +111,7 @@ impl Board {
         ports: &mut P,
     ) -> Result<Option<Answer>, Refusal> {
         let door = Door { now, endpoint_max };
-        let (to, event, counter) = match *incoming.packet {
+        match *incoming.packet {
             Packet::Tiny(m) => {
                 let nack = Nack::Lib { seq: m.seq };
                 let (to, from) = self.admit(door, incoming, m.ends, Some(m.session), nack)?;
@@ -130,7 +130,7 @@ impl Board {
                     length: m.length as u8,
                     data,
                 };
-                (to, event, Counter::RecvTiny)
+                self.deliver(to, &event, incoming, Counter::RecvTiny, ports)
             }
             Packet::Small(m) => {
                 let nack = Nack::Lib { seq: m.seq };
@@ -143,7 +143,7 @@ impl Board {
                     length: m.length as u8,
                     position: 0,
                 };
-                (to, event, Counter::RecvSmall)
+                self.deliver(to, &event, incoming, Counter::RecvSmall, ports)
             }
             Packet::Medium(m) => {
                 let nack = Nack::Lib { seq: m.seq };
@@ -158,7 +158,7 @@ impl Board {
                     length: m.length,
                     position: 0,
                 };
-                (to, event, Counter::RecvMediumFrag)
+                self.deliver(to, &event, incoming, Counter::RecvMediumFrag, ports)
             }
             Packet::Rendezvous(r) => {
                 let nack = Nack::Lib { seq: r.seq };
@@ -173,7 +173,7 @@ impl Board {
                     window_seqnum: r.window_seqnum,
                     window_offset: r.window_offset,
                 };
-                (to, event, Counter::RecvRndv)
+                self.deliver(to, &event, incoming, Counter::RecvRndv, ports)
             }
             Packet::Notify(n) => {
                 let nack = Nack::Lib { seq: n.seq };
@@ -186,7 +186,7 @@ impl Board {
                     window: n.window,
                     window_seqnum: n.window_seqnum,
                 };
-                (to, event, Counter::RecvNotify)
+                self.deliver(to, &event, incoming, Counter::RecvNotify, ports)
             }
             Packet::LibAck(a) => {
                 let (to, from) = self.admit(door, incoming, a.ends, Some(a.session), Nack::None)?;
@@ -195,7 +195,7 @@ impl Board {
                     ack: a.ack,
                     ack_number: a.ack_number,
                 };
-                (to, event, Counter::RecvLibAck)
+                self.deliver(to, &event, incoming, Counter::RecvLibAck, ports)
             }
             Packet::NackLib(n) => {
                 let (to, from) = self.admit(door, incoming, n.ends, None, Nack::None)?;
@@ -204,22 +204,25 @@ impl Board {
                     seq: n.seq,
                     code: n.code,
                 };
-                (to, event, Counter::RecvNackLib)
+                self.deliver(to, &event, incoming, Counter::RecvNackLib, ports)
             }
-            Packet::Connect(connect) => self.connect(door, incoming, &connect)?,
+            Packet::Connect(connect) => {
+                let (to, event, counter) = self.connect(door, incoming, &connect)?;
+                self.deliver(to, &event, incoming, counter, ports)
+            }
             Packet::Pull(pull) => {
                 self.count(Counter::RecvPullRequest);
-                return self.pull(door, format, incoming, &pull, ports);
+                self.pull(door, format, incoming, &pull, ports)
             }
             Packet::PullReply(reply) => {
                 self.count(Counter::RecvPullReply);
                 self.pull_reply(now, incoming, &reply, ports)?;
-                return Ok(None);
+                Ok(None)
             }
             Packet::NackMcp(nack) => {
                 self.count(Counter::RecvNackMcp);
                 self.nack_mcp(incoming, &nack)?;
-                return Ok(None);
+                Ok(None)
             }
             Packet::HostQuery(query) => {
                 let peer = self.by_address(incoming)?;
@@ -229,14 +232,25 @@ impl Board {
                     sender_index: peer,
                     magic: query.magic,
                 });
-                return Ok(Some(Answer { peer, packet }));
+                Ok(Some(Answer { peer, packet }))
             }
             Packet::HostReply(reply) => {
                 self.host_reply(incoming, &reply, ports)?;
-                return Ok(None);
+                Ok(None)
             }
-            Packet::Raw => return Ok(self.hear(now, incoming, ports)),
-        };
+            Packet::Raw => Ok(self.hear(now, incoming, ports)),
+        }
+    }
+
+    /// Puts an event into the endpoint's queue, if there is room.
+    fn deliver<P: Ports>(
+        &mut self,
+        to: EndpointKey,
+        event: &Event,
+        incoming: &Incoming<'_>,
+        counter: Counter,
+        ports: &mut P,
+    ) -> Result<Option<Answer>, Refusal> {
         if ports.deliver(to, event, incoming.payload).is_err() {
             return Err(Counter::UnexpectedEventQueueFull.into());
         }

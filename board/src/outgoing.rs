@@ -7,43 +7,25 @@ use mx_wire::{
 };
 
 use crate::key::{EndpointKey, Source};
-use crate::ports::Blame;
-use crate::pull::PullOrder;
+use crate::ports::{Blame, CommandError, Full};
 
-/// What a command asks for.
-pub(crate) enum Request<'a> {
-    /// A packet to a peer.
-    Send {
-        peer: u16,
-        packet: Packet,
-        payload: Source<'a>,
-    },
-    /// A pull.
-    Pull(PullOrder),
-    /// The end of a pull.
-    AbortPull { cookie: u32 },
-}
-
-/// Checks a command and makes a request of it. `index` is its place in the endpoint's queue, `session` the sender's.
-pub(crate) fn request<'a>(
+/// Checks a command that carries a packet, and gives the packet, its peer and its payload to `send`. `index` is the
+/// command's place in the endpoint's queue, `session` the sender's. What `send` gets is built where it is needed: a packet
+/// is not moved on its way to the wire.
+#[inline]
+pub(crate) fn packet(
     format: &Format,
     owner: EndpointKey,
     session: u32,
     index: u32,
-    command: &'a Command,
-) -> Result<Request<'a>, Blame> {
+    command: &Command,
+    send: impl FnOnce(u16, &Packet, Source<'_>) -> Result<(), Full>,
+) -> Result<(), CommandError> {
     let ends = |destination| Ends {
         destination,
         source: owner.endpoint,
     };
-    let send = |peer, packet, payload| {
-        Ok(Request::Send {
-            peer,
-            packet,
-            payload,
-        })
-    };
-    match *command {
+    let sent = match *command {
         Command::Tiny {
             to,
             seq,
@@ -63,7 +45,7 @@ pub(crate) fn request<'a>(
                 match_info,
                 session: to.session,
             });
-            send(to.peer, packet, Source::Bytes(payload))
+            send(to.peer, &packet, Source::Bytes(payload))
         }
         Command::Small {
             to,
@@ -73,7 +55,7 @@ pub(crate) fn request<'a>(
             length,
         } => {
             if length > 128 {
-                return Err(Blame::PayloadTooLong);
+                return Err(Blame::PayloadTooLong.into());
             }
             let packet = Packet::Small(Message {
                 ends: ends(to.endpoint),
@@ -88,7 +70,7 @@ pub(crate) fn request<'a>(
                 index,
                 length,
             };
-            send(to.peer, packet, payload)
+            send(to.peer, &packet, payload)
         }
         Command::Medium {
             to,
@@ -111,7 +93,7 @@ pub(crate) fn request<'a>(
                 fragment,
             };
             if !fits(format, &medium) {
-                return Err(Blame::BadFragment);
+                return Err(Blame::BadFragment.into());
             }
             let payload = Source::Transmit {
                 owner,
@@ -119,7 +101,7 @@ pub(crate) fn request<'a>(
                 offset,
                 length,
             };
-            send(to.peer, Packet::Medium(medium), payload)
+            send(to.peer, &Packet::Medium(medium), payload)
         }
         Command::Rendezvous {
             to,
@@ -141,7 +123,7 @@ pub(crate) fn request<'a>(
                 window_seqnum,
                 window_offset: 0,
             });
-            send(to.peer, packet, Source::NONE)
+            send(to.peer, &packet, Source::NONE)
         }
         Command::Notify {
             to,
@@ -160,7 +142,7 @@ pub(crate) fn request<'a>(
                 seq,
                 ack,
             });
-            send(to.peer, packet, Source::NONE)
+            send(to.peer, &packet, Source::NONE)
         }
         Command::ConnectRequest {
             peer,
@@ -177,7 +159,7 @@ pub(crate) fn request<'a>(
                 next_expected,
                 connect_seqnum,
             }));
-            send(peer, packet, Source::NONE)
+            send(peer, &packet, Source::NONE)
         }
         Command::ConnectReply {
             peer,
@@ -196,7 +178,7 @@ pub(crate) fn request<'a>(
                 connect_seqnum,
                 status,
             }));
-            send(peer, packet, Source::NONE)
+            send(peer, &packet, Source::NONE)
         }
         Command::Ack {
             to,
@@ -209,36 +191,12 @@ pub(crate) fn request<'a>(
                 ack,
                 ack_number,
             });
-            send(to.peer, packet, Source::NONE)
+            send(to.peer, &packet, Source::NONE)
         }
-        Command::Pull {
-            to,
-            region,
-            offset,
-            length,
-            window,
-            window_seqnum,
-            window_offset,
-            cookie,
-        } => {
-            if length == 0 || offset.checked_add(length).is_none() {
-                return Err(Blame::BadPullLength);
-            }
-            Ok(Request::Pull(PullOrder {
-                cookie,
-                peer: to.peer,
-                endpoint: to.endpoint,
-                session: to.session,
-                window,
-                window_seqnum,
-                window_offset,
-                region,
-                region_offset: offset,
-                length,
-            }))
-        }
-        Command::AbortPull { cookie } => Ok(Request::AbortPull { cookie }),
-    }
+        // These are orders to the board itself.
+        Command::Pull { .. } | Command::AbortPull { .. } => Ok(()),
+    };
+    Ok(sent?)
 }
 
 /// Whether a fragment carries M bytes at its number times M, or the rest if it is the last (wire.md §6.6).

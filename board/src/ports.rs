@@ -114,8 +114,12 @@ pub trait Ports {
 
     /// Puts an event into the endpoint's queue: `PullDone` into the expected one, everything else into the unexpected
     /// one. The payload of `Small` and `Medium` goes into the receive ring, and the home fills in the event's position.
-    fn deliver(&mut self, to: EndpointKey, event: Event, payload: Source<'_>)
-    -> Result<(), NoRoom>;
+    fn deliver(
+        &mut self,
+        to: EndpointKey,
+        event: &Event,
+        payload: Source<'_>,
+    ) -> Result<(), NoRoom>;
 
     /// Copies a payload into a region, whole or not at all.
     fn copy(&mut self, from: Source<'_>, to: Extent) -> Result<(), BadMemory>;

@@ -11,7 +11,7 @@ use crate::error::{AddBoardError, EndpointError};
 use crate::incoming::{self, Answer, Incoming};
 use crate::key::{BoardId, EndpointKey, Source};
 use crate::name::HostName;
-use crate::outgoing::{self, Request};
+use crate::outgoing;
 use crate::ports::{Blame, CommandError, Full, Ports};
 use crate::pull::{PullOrder, PullTable, ReplyJobs, status};
 use crate::random::Random;
@@ -50,8 +50,8 @@ pub enum Progress {
 pub struct Switch {
     pub(crate) settings: Settings,
     pub(crate) boards: Vec<Option<Board>>,
-    /// Sorted by address.
-    by_mac: Vec<(MacAddress, BoardId)>,
+    /// Sorted by NIC id, which compares faster than an address.
+    by_mac: Vec<(u64, BoardId)>,
     /// The board whose turn of work is next.
     pub(crate) cursor: usize,
     random: Random,
@@ -84,10 +84,8 @@ impl Switch {
 
     /// The board with that address.
     pub fn by_mac(&self, mac: MacAddress) -> Option<BoardId> {
-        let place = self
-            .by_mac
-            .binary_search_by_key(&mac, |(mac, _)| *mac)
-            .ok()?;
+        let id = mac.nic_id();
+        let place = self.by_mac.binary_search_by_key(&id, |(id, _)| *id).ok()?;
         self.by_mac.get(place).map(|(_, id)| *id)
     }
 
@@ -104,7 +102,8 @@ impl Switch {
         if mac.is_group() || mac == MacAddress([0; 6]) {
             return Err(AddBoardError::BadAddress(mac));
         }
-        let Err(sorted) = self.by_mac.binary_search_by_key(&mac, |(mac, _)| *mac) else {
+        let nic_id = mac.nic_id();
+        let Err(sorted) = self.by_mac.binary_search_by_key(&nic_id, |(id, _)| *id) else {
             return Err(AddBoardError::AddressInUse(mac));
         };
         let place = match self.boards.iter().position(Option::is_none) {
@@ -133,7 +132,7 @@ impl Switch {
         if let Some(slot) = self.boards.get_mut(place) {
             *slot = Some(board);
         }
-        self.by_mac.insert(sorted, (mac, id));
+        self.by_mac.insert(sorted, (nic_id, id));
         Ok(id)
     }
 
@@ -232,17 +231,45 @@ impl Switch {
             .board(key.board)
             .and_then(|board| board.endpoint(key.endpoint))
             .ok_or(Blame::NotOpen)?;
-        let format = &self.settings.format;
-        match outgoing::request(format, key, endpoint.session, index, command)? {
-            Request::Send {
-                peer,
-                packet,
-                payload,
-            } => Ok(self.send(now, key.board, peer, &packet, payload, ports)?),
-            Request::Pull(order) => Ok(self.start_pull(now, key, order)?),
-            Request::AbortPull { cookie } => {
+        let session = endpoint.session;
+        match *command {
+            Command::Pull {
+                to,
+                region,
+                offset,
+                length,
+                window,
+                window_seqnum,
+                window_offset,
+                cookie,
+            } => {
+                if length == 0 || offset.checked_add(length).is_none() {
+                    return Err(Blame::BadPullLength.into());
+                }
+                let order = PullOrder {
+                    cookie,
+                    peer: to.peer,
+                    endpoint: to.endpoint,
+                    session: to.session,
+                    window,
+                    window_seqnum,
+                    window_offset,
+                    region,
+                    region_offset: offset,
+                    length,
+                };
+                Ok(self.start_pull(now, key, order)?)
+            }
+            Command::AbortPull { cookie } => {
                 self.abort_pull(key, cookie);
                 Ok(())
+            }
+            _ => {
+                let format = self.settings.format;
+                let send = |peer, packet: &Packet, payload: Source<'_>| {
+                    self.send(now, key.board, peer, packet, payload, ports)
+                };
+                outgoing::packet(&format, key, session, index, command, send)
             }
         }
     }
@@ -322,10 +349,11 @@ impl Switch {
             return Ok(());
         }
         // What every receiver would drop is not sent; the checks of the command have left nothing of that kind.
-        let Ok(header) = packet.header(&format, mac, board.mac, reverse, payload.length()) else {
+        let built = packet.header(&format, mac, board.mac, reverse, payload.length());
+        let Ok(header) = &built else {
             return Ok(());
         };
-        if let Err(full) = ports.transmit(&header, payload) {
+        if let Err(full) = ports.transmit(header, payload) {
             board.count(Counter::SendSkbuffAllocFailed);
             return Err(full);
         }
@@ -387,9 +415,10 @@ impl Switch {
 
     /// Takes a frame from the wire. Beacons are for all boards, everything else is for the board of its destination.
     pub fn frame<P: Ports>(&mut self, now: Instant, bytes: &[u8], ports: &mut P) {
-        let frame = match Frame::parse(&self.settings.format, bytes) {
+        let parsed = Frame::parse(&self.settings.format, bytes);
+        let frame = match &parsed {
             Ok(frame) => frame,
-            Err(error) => return self.count_unreadable(bytes, incoming::parse_error(&error)),
+            Err(error) => return self.count_unreadable(bytes, incoming::parse_error(error)),
         };
         let incoming = Incoming {
             source: frame.source,
@@ -422,10 +451,10 @@ impl Switch {
         let Some(board) = self.board_mut(to).filter(|board| !board.deaf) else {
             return;
         };
-        let name = board.name;
         let Some(answer) = board.receive(now, &format, endpoint_max, incoming, ports) else {
             return;
         };
+        let name = board.name;
         let payload = match answer.packet {
             Packet::HostReply(_) => Source::Bytes(name.as_bytes()),
             _ => Source::NONE,

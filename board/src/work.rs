@@ -23,11 +23,17 @@ impl Switch {
     pub fn work<P: Ports>(&mut self, now: Instant, ports: &mut P) -> Progress {
         let count = self.boards.len();
         let mut progress = Progress::Idle;
-        for step in 0..count {
-            let place = (self.cursor + step) % count;
-            progress = progress.max(self.work_board(now, BoardId(place as u16), ports));
+        let first = self.cursor;
+        for place in (first..count).chain(0..first) {
+            let wants = self
+                .boards
+                .get(place)
+                .is_some_and(|board| board.as_ref().is_some_and(|board| board.wants_turn(now)));
+            if wants {
+                progress = progress.max(self.work_board(now, BoardId(place as u16), ports));
+            }
         }
-        self.cursor = (self.cursor + 1).checked_rem(count).unwrap_or(0);
+        self.cursor = if first + 1 < count { first + 1 } else { 0 };
         progress
     }
 
@@ -234,7 +240,7 @@ impl Switch {
         event: Event,
         ports: &mut P,
     ) {
-        let told = ports.deliver(key, event, Source::NONE).is_ok();
+        let told = ports.deliver(key, &event, Source::NONE).is_ok();
         let Some(pulls) = self.pulls(key) else { return };
         if told {
             pulls.told(slot);

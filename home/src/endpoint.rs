@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use mx_board::{BadMemory, BoardId, EndpointKey, Instant, Source};
 use mx_ring::HomeSide;
@@ -34,8 +33,8 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Whether it is no longer to be polled: it has been idle for a spell, its process is asked to kick, and has not
     /// posted anything meanwhile.
-    pub fn falls_idle(&mut self, now: Instant, spell: Duration) -> bool {
-        if now - self.active_at < spell {
+    pub fn falls_idle(&mut self, now: Instant, spell_nanos: u64) -> bool {
+        if !now.is_past(self.active_at, spell_nanos) {
             return false;
         }
         self.side.ask_for_kick();
@@ -123,6 +122,11 @@ impl Slots {
 
     pub fn count(&self) -> u16 {
         self.0.len() as u16
+    }
+
+    /// A place of a board's list of polled endpoints.
+    pub fn polled(&self, id: BoardId, place: usize) -> Option<u8> {
+        self.board(id)?.polled.get(place).copied()
     }
 
     pub fn endpoint(&self, key: EndpointKey) -> Option<&Endpoint> {

@@ -80,6 +80,8 @@ pub struct Home {
     /// Counters have changed since they were published.
     pub(crate) counted: bool,
     pub(crate) counters_due: Instant,
+    /// The idle spell in nanoseconds.
+    pub(crate) idle_nanos: u64,
     waiting: Vec<Waiting>,
     completions: VecDeque<Completion>,
     pub(crate) now: Instant,
@@ -113,6 +115,7 @@ impl Home {
             active_at: Instant::default(),
             counted: false,
             counters_due: Instant::default(),
+            idle_nanos: config.idle_spell.as_nanos() as u64,
             waiting: Vec::new(),
             completions: VecDeque::new(),
             now: Instant::default(),

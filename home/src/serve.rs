@@ -26,7 +26,7 @@ pub struct Activity {
     /// Something was done, or an endpoint is still polled: take another turn soon. If not, every endpoint has asked to
     /// be kicked, and the owner may arm its card and sleep until a frame, a kick, or `deadline`.
     pub busy: bool,
-    /// When the next timer is due, if there is one.
+    /// When the next turn is due at the latest, if there is a timer: at once when busy.
     pub deadline: Option<Instant>,
 }
 
@@ -65,7 +65,7 @@ impl Home {
         sleepers: &mut impl Sleepers,
     ) -> Activity {
         self.now = now;
-        let commands = self.serve_boards(now, link);
+        let (commands, polled) = self.serve_boards(now, link);
         let work = self.engine(link, |switch, ports| switch.work(now, ports));
         self.close_blamed();
         self.publish_changes();
@@ -75,38 +75,45 @@ impl Home {
             self.active_at = now;
             self.counted = true;
         }
-        let polled = self.demote(now);
         // A full link empties itself in no time, or not at all: it is polled for a spell, then now and then. An endpoint
         // that is polled has not asked to be kicked: as long as there is one, the owner must not sleep for long.
-        let blocked = progress == Progress::Blocked;
         let busy = match progress {
             Progress::Busy => true,
-            Progress::Blocked => now - self.active_at < self.config.idle_spell,
+            Progress::Blocked => !now.is_past(self.active_at, self.idle_nanos),
             Progress::Idle => polled,
         };
         self.publish_counters(now, !busy);
-        let again = blocked.then_some(now + FULL_AGAIN);
-        Activity {
-            busy,
-            deadline: [self.switch.deadline(), self.overdue_at(), again]
+        let deadline = if busy {
+            Some(now)
+        } else {
+            let again = (progress == Progress::Blocked).then_some(now + FULL_AGAIN);
+            [self.switch.deadline(), self.overdue_at(), again]
                 .into_iter()
                 .flatten()
-                .min(),
-        }
+                .min()
+        };
+        Activity { busy, deadline }
     }
 
-    /// Deficit round robin in two levels: boards, then their endpoints.
-    fn serve_boards(&mut self, now: Instant, link: &mut impl Link) -> Progress {
+    /// Deficit round robin in two levels: boards, then their endpoints. Says also whether any endpoint is still polled.
+    fn serve_boards(&mut self, now: Instant, link: &mut impl Link) -> (Progress, bool) {
         let count = self.slots.count();
+        let first = self.cursor;
         let mut progress = Progress::Idle;
-        for step in 0..count {
-            let board = BoardId((self.cursor + step) % count);
+        let mut polled = false;
+        for board in (first..count).chain(0..first).map(BoardId) {
             progress = progress.max(self.serve_board(now, board, link));
+            polled |= self
+                .slots
+                .board(board)
+                .is_some_and(|slot| !slot.polled.is_empty());
         }
-        self.cursor = (self.cursor + 1).checked_rem(count).unwrap_or(0);
-        progress
+        self.cursor = if first + 1 < count { first + 1 } else { 0 };
+        (progress, polled)
     }
 
+    /// Every polled endpoint of a board, as far as the board's credit goes. Those that have been idle for a spell are asked
+    /// to kick, and are no longer polled.
     fn serve_board(&mut self, now: Instant, board: BoardId, link: &mut impl Link) -> Progress {
         let Some(slot) = self.slots.board_mut(board) else {
             return Progress::Idle;
@@ -115,29 +122,40 @@ impl Home {
         if count == 0 {
             return Progress::Idle;
         }
-        slot.credit = (slot.credit + QUANTUM).min(QUANTUM);
-        let first = slot.cursor;
+        let mut credit = (slot.credit + QUANTUM).min(QUANTUM);
+        // The one that was first last time is last now, or goes on where the credit ended.
+        let mut place = if slot.cursor < count { slot.cursor } else { 0 };
+        let mut after = place + 1;
         let mut progress = Progress::Idle;
-        for step in 0..count {
-            let Some(slot) = self.slots.board_mut(board) else {
+        for _ in 0..count {
+            if credit <= 0 {
+                after = place;
+                progress = Progress::Busy;
                 break;
-            };
-            slot.cursor = (first + step) % count;
-            if slot.credit <= 0 {
-                return Progress::Busy;
             }
-            let Some(endpoint) = slot.polled.get(slot.cursor).copied() else {
+            let Some(endpoint) = self.slots.polled(board, place) else {
                 break;
             };
             let key = EndpointKey { board, endpoint };
             let (served, cost) = self.serve_endpoint(now, key, link);
+            credit -= cost;
             progress = progress.max(served);
-            if let Some(slot) = self.slots.board_mut(board) {
-                slot.credit -= cost;
+            let idle = served == Progress::Idle && self.falls_idle(now, key);
+            let Some(slot) = self.slots.board_mut(board) else {
+                break;
+            };
+            if idle && place < slot.polled.len() {
+                slot.polled.swap_remove(place);
+            } else {
+                place += 1;
+            }
+            if place >= slot.polled.len() {
+                place = 0;
             }
         }
         if let Some(slot) = self.slots.board_mut(board) {
-            slot.cursor = (first + 1) % count;
+            slot.credit = credit;
+            slot.cursor = after;
         }
         progress
     }
@@ -150,40 +168,38 @@ impl Home {
         link: &mut impl Link,
     ) -> (Progress, i64) {
         let mut cost = 0;
-        let mut blocked = false;
+        let mut progress = Progress::Idle;
         for _ in 0..COMMANDS {
-            if cost >= BYTES {
-                break;
-            }
             let Some(endpoint) = self.slots.endpoint_mut(key) else {
                 break;
             };
-            let Some(next) = endpoint.side.next_command() else {
-                break;
-            };
-            let outcome = match &next {
-                Ok((index, command)) => self.engine(link, |switch, ports| {
-                    switch.command(now, key, *index, command, ports)
-                }),
-                Err(_) => Ok(()),
-            };
-            match (outcome, next) {
-                (_, Err(error)) => {
+            let (index, command) = match endpoint.side.next_command() {
+                None => break,
+                Some(Ok(next)) => next,
+                Some(Err(error)) => {
                     self.blame(key, Misbehaviour::Entry(error), link);
                     break;
                 }
-                (Ok(()), Ok((_, command))) => cost += COMMAND_COST + payload(&command),
-                (Err(CommandError::Full), Ok(_)) => {
+            };
+            let outcome = self.engine(link, |switch, ports| {
+                switch.command(now, key, index, &command, ports)
+            });
+            match outcome {
+                Ok(()) => cost += COMMAND_COST + payload(&command),
+                Err(CommandError::Full) => {
                     if let Some(endpoint) = self.slots.endpoint_mut(key) {
                         endpoint.side.put_back();
                     }
-                    blocked = true;
+                    progress = Progress::Blocked;
                     break;
                 }
-                (Err(CommandError::Misbehaved(blame)), Ok(_)) => {
+                Err(CommandError::Misbehaved(blame)) => {
                     self.blame(key, Misbehaviour::Command(blame), link);
                     break;
                 }
+            }
+            if cost >= BYTES {
+                break;
             }
         }
         if cost > 0
@@ -192,13 +208,17 @@ impl Home {
             endpoint.active_at = now;
             let sent = endpoint.commands.sent(endpoint.side.command_index());
             endpoint.side.publish_commands(sent);
+            progress = Progress::Busy;
         }
-        let progress = match (cost, blocked) {
-            (0, false) => Progress::Idle,
-            (0, true) => Progress::Blocked,
-            _ => Progress::Busy,
-        };
         (progress, cost)
+    }
+
+    /// Whether an endpoint without commands is no longer to be polled.
+    fn falls_idle(&mut self, now: Instant, key: EndpointKey) -> bool {
+        let idle_nanos = self.idle_nanos;
+        self.slots
+            .endpoint_mut(key)
+            .is_none_or(|endpoint| endpoint.falls_idle(now, idle_nanos))
     }
 
     fn blame(&mut self, key: EndpointKey, misbehaviour: Misbehaviour, link: &mut impl Link) {
@@ -213,30 +233,6 @@ impl Home {
                 sleepers.wake_if_armed(key, &mut endpoint.side);
             }
         }
-    }
-
-    /// Asks the processes of endpoints that have been idle for a spell to kick, and stops polling them. Says whether any
-    /// endpoint is still polled.
-    fn demote(&mut self, now: Instant) -> bool {
-        let mut polled = false;
-        for board in 0..self.slots.count() {
-            let Some(slot) = self.slots.board_mut(BoardId(board)) else {
-                continue;
-            };
-            let mut place = 0;
-            while let Some(endpoint) = slot.polled.get(place).copied() {
-                let idle = slot
-                    .endpoint_mut(endpoint)
-                    .is_none_or(|open| open.falls_idle(now, self.config.idle_spell));
-                if idle {
-                    slot.polled.swap_remove(place);
-                } else {
-                    place += 1;
-                }
-            }
-            polled |= !slot.polled.is_empty();
-        }
-        polled
     }
 }
 

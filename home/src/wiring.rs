@@ -12,6 +12,7 @@ use crate::endpoint::{Slots, Unresolved};
 use crate::error::Misbehaviour;
 use crate::flight::Reads;
 use crate::link::{Handed, Link, Payload, Token};
+use crate::region::Parts;
 
 /// Payloads up to this length are copied behind their header: a card takes one short piece faster than two.
 const INLINE: usize = 256;
@@ -109,6 +110,10 @@ impl<L: Link> Wiring<'_, L> {
 impl<L: Link> Ports for Wiring<'_, L> {
     #[inline]
     fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<(), Full> {
+        if let Some(frame) = header.whole_frame() {
+            let token = Token::new(Reads::Nothing);
+            return self.link.transmit(frame, Payload::NONE, token).map(|_| ());
+        }
         let (parts, reads) = match self.slots.resolve(&payload) {
             Ok(resolved) => resolved,
             Err(why) => {
@@ -135,15 +140,19 @@ impl<L: Link> Ports for Wiring<'_, L> {
     fn deliver(
         &mut self,
         to: EndpointKey,
-        event: Event,
+        event: &Event,
         payload: Source<'_>,
     ) -> Result<(), NoRoom> {
-        let (parts, _) = match self.slots.resolve(&payload) {
-            Ok(resolved) => resolved,
-            Err(why) => {
-                self.unresolved(why);
-                return Ok(());
-            }
+        let parts = match payload {
+            // In private memory, or nothing at all.
+            Source::Bytes(_) => Parts::new(),
+            _ => match self.slots.resolve(&payload) {
+                Ok((parts, _)) => parts,
+                Err(why) => {
+                    self.unresolved(why);
+                    return Ok(());
+                }
+            },
         };
         let now = self.now;
         let Some(endpoint) = self.slots.endpoint_mut(to).filter(|e| !e.closing) else {
@@ -151,14 +160,14 @@ impl<L: Link> Ports for Wiring<'_, L> {
         };
         let side = &mut endpoint.side;
         let delivered = match event {
-            Event::PullDone { .. } => side.deliver_expected(&event),
+            Event::PullDone { .. } => side.deliver_expected(event),
             Event::Small { .. } | Event::Medium { .. } => side.deliver_payload(
                 // The engine has bounded it by the largest fragment.
                 payload.length() as u16,
                 |place| fill(place, &payload, &parts),
                 |position| placed(event, position),
             ),
-            _ => side.deliver(&event),
+            _ => side.deliver(event),
         };
         match delivered {
             Ok(()) => {
@@ -227,7 +236,8 @@ fn fill(place: &Area, payload: &Source<'_>, parts: &[Area]) {
 }
 
 /// The event with the place of its payload in the receive ring.
-fn placed(mut event: Event, at: u32) -> Event {
+fn placed(event: &Event, at: u32) -> Event {
+    let mut event = *event;
     if let Event::Small { position, .. } | Event::Medium { position, .. } = &mut event {
         *position = at;
     }

@@ -73,12 +73,22 @@ pub struct Header {
     bytes: [u8; HEADER_MAX],
     length: u8,
     frame_length: u16,
+    /// No payload follows.
+    alone: bool,
 }
 
 impl Header {
     /// The header's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
+    }
+
+    /// The whole frame, padding included, if it has no payload.
+    #[inline]
+    pub fn whole_frame(&self) -> Option<&[u8]> {
+        const { assert!(HEADER_MAX == SHORTEST_FRAME as usize) };
+        // Behind a header without payload nothing else was ever written.
+        self.alone.then_some(self.bytes.as_slice())
     }
 
     /// Bytes of the whole frame, padding included: at least 60.
@@ -98,6 +108,7 @@ impl Header {
             bytes,
             length: length as u8,
             frame_length: (length as u16 + payload).max(SHORTEST_FRAME),
+            alone: payload == 0,
         }
     }
 
@@ -105,6 +116,7 @@ impl Header {
     fn host_reply(ethernet: &layout::Ethernet, body: &layout::Host) -> Self {
         Self {
             frame_length: SHORTEST_FRAME + u16::from(body.name_length),
+            alone: false,
             ..Self::new(ethernet, body, 0)
         }
     }

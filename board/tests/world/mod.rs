@@ -127,7 +127,7 @@ impl Ports for Recorder {
     fn deliver(
         &mut self,
         to: EndpointKey,
-        event: Event,
+        event: &Event,
         payload: Source<'_>,
     ) -> Result<(), NoRoom> {
         if self.no_room {
@@ -135,7 +135,7 @@ impl Ports for Recorder {
         }
         let bytes = self.bytes(payload).unwrap_or_default();
         self.copied += bytes.len();
-        self.events.entry(to).or_default().push((event, bytes));
+        self.events.entry(to).or_default().push((*event, bytes));
         Ok(())
     }
 
