@@ -1,9 +1,10 @@
 //! What the driver promises with a device that keeps to the rules.
 
-use mx_nic::{Armed, Fragment, LinkState, Nic, Token, TransmitError};
+use mx_nic::virtio::{Options, open};
+use mx_nic::{Armed, Fragment, HeapPlatform, LinkState, Nic, Token, TransmitError};
 use proptest::prelude::*;
 
-use crate::device::{F_EVENT_INDEX, F_INDIRECT, RECEIVE, TRANSMIT};
+use crate::device::{Device, F_EVENT_INDEX, F_INDIRECT, RECEIVE, Registers, TRANSMIT};
 use crate::{BASIC, KINDS, card, frame, tokens};
 
 /// Names the parts of a buffer for the card.
@@ -46,6 +47,22 @@ fn the_longest_frame_comes_in_whole_and_a_longer_one_not_at_all() {
         );
         assert_eq!(seen, [whole]);
     }
+}
+
+#[test]
+fn short_buffers_share_pages_and_no_byte() {
+    let device = Device::new(BASIC, 16);
+    let options = Options {
+        max_frame: 1514,
+        ..Options::default()
+    };
+    let mut card = open(Registers(device.clone()), &HeapPlatform, &options).expect("it opens");
+    let frames: Vec<Vec<u8>> = (0..16).map(|number| frame(number, 1514)).collect();
+    device.borrow_mut().incoming = frames.clone().into();
+    assert_eq!(device.borrow_mut().receive(100), 16);
+    let mut seen = Vec::new();
+    card.receive(0, 100, &mut |frame| seen.push(frame.to_vec()));
+    assert_eq!(seen, frames);
 }
 
 #[test]
