@@ -43,6 +43,8 @@ pub enum Error {
     MatchMask,
     /// Memory that lies outside of its buffer, or 4 GiB and more.
     Memory,
+    /// A message in more parts than 256; how many.
+    Segments(u32),
     /// The call does not apply to this request, or there is none such.
     Request,
 }
@@ -67,6 +69,7 @@ impl Error {
             Self::Connect(code) => *code,
             Self::MatchMask => Code::BadMatchMask,
             Self::Memory => Code::NoResources,
+            Self::Segments(_) => Code::SegmentsBadCount,
             Self::Request => Code::BadRequest,
         }
     }
@@ -118,6 +121,12 @@ impl core::fmt::Display for Error {
             Self::MatchMask => f.write_str("the match info has bits outside of the mask"),
             Self::Memory => {
                 f.write_str("the memory lies outside of its buffer, or has 4 GiB or more")
+            }
+            Self::Segments(count) => {
+                write!(
+                    f,
+                    "a message of {count} parts: 256 are allowed, gather them first"
+                )
             }
             Self::Request => f.write_str("the call does not apply to this request"),
         }

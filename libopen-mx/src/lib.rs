@@ -17,6 +17,7 @@ mod code;
 mod endpoint;
 pub mod engine;
 mod error;
+mod ffi;
 mod home;
 #[cfg(test)]
 mod tests;

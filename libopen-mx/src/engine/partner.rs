@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use slotmap::SlotMap;
+use slotmap::{Key, KeyData, SlotMap};
 
 use super::early::EarlyMessages;
 use super::reassembly::Assembly;
@@ -14,6 +14,19 @@ use super::sequence::Sequence;
 slotmap::new_key_type! {
     /// A partner.
     pub struct PartnerKey;
+}
+
+impl PartnerKey {
+    /// As a number of 32 bits. Partners stay for the life of their endpoint, so the place says it all.
+    pub fn number(self) -> u32 {
+        self.data().as_ffi() as u32
+    }
+
+    /// From its number. One that is no partner's is found out when it is used.
+    pub fn from_number(number: u32) -> Self {
+        const FIRST_USE: u64 = 1 << 32;
+        KeyData::from_ffi(FIRST_USE | u64::from(number)).into()
+    }
 }
 
 /// A connect that waits for its reply.

@@ -1,0 +1,133 @@
+//! `omx_get_info`.
+
+use core::ffi::c_void;
+
+use mx_ring::Counter;
+
+use super::errors;
+use super::library::home;
+use super::registry::Handle;
+use super::types::{EndpointHandle, Return};
+use crate::board::{Board, nic_id_of};
+use crate::code::Code;
+
+/// `OMX_INFO_*`, in the order of the header.
+mod key {
+    pub const BOARD_MAX: u32 = 0;
+    pub const ENDPOINT_MAX: u32 = 1;
+    pub const BOARD_COUNT: u32 = 2;
+    pub const BOARD_IDS: u32 = 3;
+    pub const BOARD_HOSTNAME: u32 = 4;
+    pub const BOARD_IFACENAME: u32 = 5;
+    pub const BOARD_NUMA_NODE: u32 = 6;
+    pub const COUNTER_MAX: u32 = 7;
+    pub const COUNTER_VALUES: u32 = 8;
+    pub const COUNTER_LABEL: u32 = 9;
+}
+
+const BOARD_MAX: u32 = 32;
+
+/// Asks for a value. Without an endpoint, `input` names the board, or the counter, by one byte.
+///
+/// # Safety
+/// `input` is null or names `input_length` bytes; `output` is null or has room for `output_length`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn omx_get_info(
+    endpoint: EndpointHandle,
+    key: u32,
+    input: *const c_void,
+    input_length: u32,
+    output: *mut c_void,
+    output_length: u32,
+) -> Return {
+    let call = c"omx_get_info";
+    let handle = if endpoint.is_null() {
+        None
+    } else {
+        match Handle::find(endpoint) {
+            Some(handle) => Some(handle),
+            None => return errors::handled(None, call, Code::BadEndpoint),
+        }
+    };
+    let named = if input.is_null() || input_length == 0 {
+        None
+    } else {
+        // SAFETY: not null and at least a byte long, by the caller's promise.
+        Some(u32::from(unsafe { input.cast::<u8>().read() }))
+    };
+    let value = match value(handle.as_ref(), key, named) {
+        Ok(value) => value,
+        Err(code) => return errors::handled(handle.as_ref(), call, code),
+    };
+    if output.is_null() {
+        return errors::handled(handle.as_ref(), call, Code::BadInfoAddress);
+    }
+    if (output_length as usize) < value.len() {
+        return errors::handled(handle.as_ref(), call, Code::BadInfoLength);
+    }
+    // SAFETY: `output` has room for `output_length` bytes, which are at least as many.
+    unsafe { core::ptr::copy_nonoverlapping(value.as_ptr(), output.cast(), value.len()) };
+    Code::Success as Return
+}
+
+fn value(handle: Option<&Handle>, key: u32, named: Option<u32>) -> Result<Vec<u8>, Code> {
+    let home = home().ok_or(Code::NotInitialized)?;
+    let word = |value: u32| Ok(value.to_ne_bytes().to_vec());
+    let boards = || Board::all(&home).map_err(|error| error.code());
+    let board = || {
+        let number = match handle {
+            Some(handle) => handle.endpoint().board_number(),
+            None => named.ok_or(Code::BadInfoAddress)?,
+        };
+        Board::attach(&home, number).map_err(|error| error.code())
+    };
+    let description = || board()?.description().map_err(|error| error.code());
+    match key {
+        key::BOARD_MAX => word(BOARD_MAX),
+        key::ENDPOINT_MAX => {
+            let first = boards()?;
+            let (_, first) = first.first().ok_or(Code::BoardNotFound)?;
+            let description = first.description().map_err(|error| error.code())?;
+            word(description.endpoint_max.into())
+        }
+        key::BOARD_COUNT => word(boards()?.len() as u32),
+        key::BOARD_IDS => {
+            let mut ids = Vec::new();
+            for (_, board) in boards()? {
+                let description = board.description().map_err(|error| error.code())?;
+                ids.extend(nic_id_of(description.mac).to_ne_bytes());
+            }
+            ids.extend(0u64.to_ne_bytes());
+            Ok(ids)
+        }
+        key::BOARD_HOSTNAME => Ok(c_string(&description()?.hostname)),
+        key::BOARD_IFACENAME => Ok(c_string(&description()?.interface)),
+        key::BOARD_NUMA_NODE => word(u32::MAX),
+        key::COUNTER_MAX => word(Counter::ALL.len() as u32),
+        key::COUNTER_VALUES => {
+            let board = board()?;
+            let values =
+                (0..Counter::ALL.len()).flat_map(|index| board.counter(index).to_ne_bytes());
+            Ok(values.collect())
+        }
+        key::COUNTER_LABEL => {
+            let index = named.ok_or(Code::BadInfoAddress)?;
+            let counter = Counter::ALL
+                .get(index as usize)
+                .ok_or(Code::BadInfoAddress)?;
+            Ok(c_string(counter.label().as_bytes()))
+        }
+        _ => Err(Code::BadInfoKey),
+    }
+}
+
+/// The bytes up to the first NUL, and one.
+fn c_string(bytes: &[u8]) -> Vec<u8> {
+    let mut text: Vec<u8> = bytes
+        .iter()
+        .copied()
+        .take_while(|byte| *byte != 0)
+        .collect();
+    text.push(0);
+    text
+}

@@ -1,0 +1,137 @@
+//! Initialisation, boards and names.
+
+use core::ffi::{CStr, c_char};
+use std::sync::{PoisonError, RwLock};
+
+use super::types::Return;
+use super::{errors, put};
+use crate::board::{Board, mac_of, nic_id_of, text};
+use crate::code::Code;
+use crate::error::Error;
+use crate::home::Home;
+
+/// `OMX_API` of the header: what differs above the low byte is another API.
+const API: u32 = 0x301;
+/// Bytes of a host name in the API, its NUL included.
+const HOSTNAME_SIZE: usize = mx_ring::board_page::HOSTNAME_MAX;
+
+static HOME: RwLock<Option<Home>> = RwLock::new(None);
+
+/// The home that was found at initialisation.
+pub fn home() -> Option<Home> {
+    HOME.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// A call that needs the library initialised.
+fn initialised(call: &CStr, run: impl FnOnce(&Home) -> Result<(), Error>) -> Return {
+    match home() {
+        Some(home) => errors::finish(None, call, run(&home)),
+        None => errors::handled(None, call, Code::NotInitialized),
+    }
+}
+
+/// Initialises the library for programs of this API.
+#[unsafe(no_mangle)]
+pub extern "C" fn omx__init_api(api: i32) -> Return {
+    errors::initialise();
+    if api.cast_unsigned() >> 8 != API >> 8 || api == 0 {
+        return errors::handled(None, c"omx_init", Code::BadLibAbi);
+    }
+    if home().is_some() {
+        return errors::handled(None, c"omx_init", Code::AlreadyInitialized);
+    }
+    let found = Home::find().and_then(|home| home.channel().map(|_| home));
+    errors::finish(
+        None,
+        c"omx_init",
+        found.map(|home| {
+            *HOME.write().unwrap_or_else(PoisonError::into_inner) = Some(home);
+        }),
+    )
+}
+
+/// Ends the use of the library. Open endpoints are not looked at.
+#[unsafe(no_mangle)]
+pub extern "C" fn omx_finalize() -> Return {
+    initialised(c"omx_finalize", |_| {
+        *HOME.write().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    })
+}
+
+/// Address of a local board.
+///
+/// # Safety
+/// `nic` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn omx_board_number_to_nic_id(board: u32, nic: *mut u64) -> Return {
+    initialised(c"omx_board_number_to_nic_id", |home| {
+        let description = Board::attach(home, board)?.description()?;
+        // SAFETY: promised by the caller.
+        unsafe { put(nic, nic_id_of(description.mac)) };
+        Ok(())
+    })
+}
+
+/// Number of the local board with this address.
+///
+/// # Safety
+/// `board` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn omx_nic_id_to_board_number(nic: u64, board: *mut u32) -> Return {
+    initialised(c"omx_nic_id_to_board_number", |home| {
+        for (number, candidate) in Board::all(home)? {
+            if candidate.description()?.mac == mac_of(nic) {
+                // SAFETY: promised by the caller.
+                unsafe { put(board, number) };
+                return Ok(());
+            }
+        }
+        Err(Error::NoBoard(u32::MAX))
+    })
+}
+
+/// Address of the peer with this name, in the peer table of any board.
+///
+/// # Safety
+/// `name` is a C string; `nic` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn omx_hostname_to_nic_id(name: *const c_char, nic: *mut u64) -> Return {
+    initialised(c"omx_hostname_to_nic_id", |home| {
+        if name.is_null() {
+            return Err(Error::NoPeerName(String::new()));
+        }
+        // SAFETY: promised by the caller.
+        let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
+        let boards = Board::all(home)?;
+        let found = boards
+            .iter()
+            .find_map(|(_, board)| board.nic_id_by_hostname(&name).ok());
+        let found = found.ok_or_else(|| Error::NoPeerName(name.into_owned()))?;
+        // SAFETY: promised by the caller.
+        unsafe { put(nic, found) };
+        Ok(())
+    })
+}
+
+/// Name of the peer with this address; empty when it is not yet known.
+///
+/// # Safety
+/// `name` is null or has room for 80 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn omx_nic_id_to_hostname(nic: u64, name: *mut c_char) -> Return {
+    initialised(c"omx_nic_id_to_hostname", |home| {
+        let boards = Board::all(home)?;
+        let found = boards
+            .iter()
+            .find_map(|(_, board)| board.peer(board.peer_by_nic_id(nic).ok()?));
+        let found = found.ok_or(Error::NoPeerName(format!("{nic:012x}")))?;
+        let mut padded = [0; HOSTNAME_SIZE];
+        let text = text(&found.hostname);
+        let length = text.len().min(HOSTNAME_SIZE - 1);
+        padded[..length].copy_from_slice(&text.as_bytes()[..length]);
+        // SAFETY: promised by the caller.
+        unsafe { put(name.cast::<[u8; HOSTNAME_SIZE]>(), padded) };
+        Ok(())
+    })
+}

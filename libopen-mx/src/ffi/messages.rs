@@ -1,0 +1,186 @@
+//! Sends and receives.
+
+use core::ffi::{CStr, c_void};
+use core::ptr::NonNull;
+
+use mx_ring::Area;
+
+use super::put;
+use super::registry::{Handle, on};
+use super::types::{EndpointAddress, EndpointHandle, RequestHandle, Return, Segment};
+use crate::endpoint::Request;
+use crate::engine::Memory;
+use crate::error::Error;
+
+/// `OMX_MAX_SEGMENTS`.
+const SEGMENTS_MAX: u32 = 256;
+
+/// A span of the program's memory. Lengths count modulo 2^32, as the API says.
+///
+/// # Safety
+/// `pointer` names `length` bytes that stay mapped, and are left alone, until the request is done; or `length` is 0.
+unsafe fn span(pointer: *mut c_void, length: u32) -> Result<Area, Error> {
+    let base = NonNull::new(pointer.cast::<u8>());
+    let base = match (base, length) {
+        (_, 0) => NonNull::dangling(),
+        (Some(base), _) => base,
+        (None, _) => return Err(Error::Memory),
+    };
+    // SAFETY: promised by the caller; no words are used in this area, only bytes.
+    Ok(unsafe { Area::new(base, length as usize) })
+}
+
+/// # Safety
+/// As for [`span`].
+unsafe fn single(pointer: *mut c_void, length: usize) -> Result<Memory, Error> {
+    // SAFETY: promised by the caller.
+    let span = unsafe { span(pointer, length as u32) }?;
+    Memory::new(span).map_err(|_| Error::Memory)
+}
+
+/// # Safety
+/// `segments` names `count` segments, each as for [`span`].
+unsafe fn several(segments: *const Segment, count: u32) -> Result<Memory, Error> {
+    if count > SEGMENTS_MAX {
+        return Err(Error::Segments(count));
+    }
+    let mut spans = Vec::new();
+    for index in 0..count as usize {
+        // SAFETY: the caller names `count` segments.
+        let segment = unsafe { segments.add(index).read() };
+        // SAFETY: promised by the caller.
+        spans.push(unsafe { span(segment.pointer, segment.length) }?);
+    }
+    Memory::several(spans.into()).map_err(|_| Error::Memory)
+}
+
+/// Hands a started request over; without a place for it, it is forgotten.
+///
+/// # Safety
+/// `place` is null or valid for a write.
+unsafe fn hand_over(
+    handle: &Handle,
+    started: Request,
+    place: *mut RequestHandle,
+) -> Result<(), Error> {
+    if place.is_null() {
+        return handle.endpoint().forget(started);
+    }
+    // SAFETY: promised by the caller.
+    unsafe { put(place, handle.request_handle(started)) };
+    Ok(())
+}
+
+macro_rules! sends {
+    ($($one:ident $many:ident $synchronous:literal $what:literal)*) => {$(
+        #[doc = concat!("Starts a ", $what, "send of one span.")]
+        ///
+        /// # Safety
+        /// `buffer` names `length` bytes until the request is done; `request` is null or valid for a write.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $one(
+            endpoint: EndpointHandle,
+            buffer: *mut c_void,
+            length: usize,
+            to: EndpointAddress,
+            match_info: u64,
+            context: *mut c_void,
+            request: *mut RequestHandle,
+        ) -> Return {
+            on(endpoint, c_name(concat!(stringify!($one), "\0")), |handle| {
+                // SAFETY: promised by the caller.
+                let memory = unsafe { single(buffer, length) }?;
+                let context = context.expose_provenance() as u64;
+                let started =
+                    handle.endpoint().isend(memory, to.address(), match_info, context, $synchronous)?;
+                // SAFETY: promised by the caller.
+                unsafe { hand_over(handle, started, request) }
+            })
+        }
+
+        #[doc = concat!("Starts a ", $what, "send of several spans.")]
+        ///
+        /// # Safety
+        /// `segments` names `count` segments, and each of them its bytes until the request is done; `request` is null
+        /// or valid for a write.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $many(
+            endpoint: EndpointHandle,
+            segments: *const Segment,
+            count: u32,
+            to: EndpointAddress,
+            match_info: u64,
+            context: *mut c_void,
+            request: *mut RequestHandle,
+        ) -> Return {
+            on(endpoint, c_name(concat!(stringify!($many), "\0")), |handle| {
+                // SAFETY: promised by the caller.
+                let memory = unsafe { several(segments, count) }?;
+                let context = context.expose_provenance() as u64;
+                let started =
+                    handle.endpoint().isend(memory, to.address(), match_info, context, $synchronous)?;
+                // SAFETY: promised by the caller.
+                unsafe { hand_over(handle, started, request) }
+            })
+        }
+    )*};
+}
+
+/// The name of a call with its NUL.
+fn c_name(name: &'static str) -> &'static CStr {
+    CStr::from_bytes_with_nul(name.as_bytes()).unwrap_or_default()
+}
+
+sends! {
+    omx_isend omx_isendv false ""
+    omx_issend omx_issendv true "synchronous "
+}
+
+/// Starts a receive into one span.
+///
+/// # Safety
+/// `buffer` names `length` writable bytes until the request is done; `request` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn omx_irecv(
+    endpoint: EndpointHandle,
+    buffer: *mut c_void,
+    length: usize,
+    match_info: u64,
+    mask: u64,
+    context: *mut c_void,
+    request: *mut RequestHandle,
+) -> Return {
+    on(endpoint, c"omx_irecv", |handle| {
+        // SAFETY: promised by the caller.
+        let memory = unsafe { single(buffer, length) }?;
+        let context = context.expose_provenance() as u64;
+        let started = handle.endpoint().irecv(memory, match_info, mask, context)?;
+        // SAFETY: promised by the caller.
+        unsafe { hand_over(handle, started, request) }
+    })
+}
+
+/// Starts a receive into several spans.
+///
+/// # Safety
+/// `segments` names `count` segments, and each of them its writable bytes until the request is done; `request` is null
+/// or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn omx_irecvv(
+    endpoint: EndpointHandle,
+    segments: *const Segment,
+    count: u32,
+    match_info: u64,
+    mask: u64,
+    context: *mut c_void,
+    request: *mut RequestHandle,
+) -> Return {
+    on(endpoint, c"omx_irecvv", |handle| {
+        // SAFETY: promised by the caller.
+        let memory = unsafe { several(segments, count) }?;
+        let context = context.expose_provenance() as u64;
+        let started = handle.endpoint().irecv(memory, match_info, mask, context)?;
+        // SAFETY: promised by the caller.
+        unsafe { hand_over(handle, started, request) }
+    })
+}

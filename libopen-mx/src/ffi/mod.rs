@@ -1,0 +1,31 @@
+#![allow(unsafe_code)]
+//! The `omx_*` C API and ABI (api.md §2, §3). Names, layouts and numbers are Open-MX's; the header is
+//! `include/open-mx.h`.
+//!
+//! Handles that C code holds (endpoints, requests, addresses) are numbers, looked up at each call: a stale one is an
+//! error and no access to freed memory. Pointers that it passes are trusted to be what the header says.
+
+mod completion;
+mod endpoint;
+mod errors;
+mod info;
+mod library;
+mod messages;
+mod registry;
+mod types;
+
+/// Writes a result where the caller wants it.
+///
+/// # Safety
+/// `place` is null or valid for a write of `T`.
+unsafe fn put<T>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: not null, hence valid by the caller's promise.
+        unsafe { place.write(value) };
+    }
+}
+
+/// A timeout in milliseconds; all bits set is none.
+fn timeout(milliseconds: u32) -> Option<std::time::Duration> {
+    (milliseconds != u32::MAX).then(|| std::time::Duration::from_millis(milliseconds.into()))
+}
