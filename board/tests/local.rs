@@ -297,3 +297,51 @@ fn a_deaf_board_drops_without_a_word() {
     world.command(a, tiny(0xb, 1)).unwrap();
     assert_eq!(world.ports.take(b).len(), 1);
 }
+
+#[test]
+fn a_pull_from_a_deaf_neighbour_pauses_and_goes_on_when_it_hears_again() {
+    let (mut world, a, b) = neighbours();
+    let bytes = pattern(300_000);
+    world.expose(a, 1, 9, bytes.clone());
+    world.expose(b, 5, 0, vec![0; 300_000]);
+    world.switch.set_deaf(world.now, a.board, true);
+    world.command(b, pull(9, 300_000, 77)).unwrap();
+    for _ in 0..3 {
+        world.now = world.now + core::time::Duration::from_secs(1);
+        world.settle();
+        assert!(world.ports.take(b).is_empty());
+    }
+    world.switch.set_deaf(world.now, a.board, false);
+    world.now = world.now + core::time::Duration::from_secs(1);
+    world.settle();
+    assert!(matches!(
+        world.ports.take(b)[..],
+        [(Event::PullDone { status: 0, .. }, _)]
+    ));
+    assert_eq!(world.ports.regions[&(b, region(5))], bytes);
+    let frames = world.ports.frames(&formats()[1]);
+    assert!(
+        frames.iter().all(|packet| *packet == mx_wire::Packet::Raw),
+        "only beacons went out: {frames:?}"
+    );
+}
+
+#[test]
+fn neighbours_hear_each_others_beacons_and_greet_a_new_one() {
+    let (mut world, a, _) = neighbours();
+    // Past the first burst, in which the two greeted each other.
+    for _ in 0..60 {
+        world.now = world.now + core::time::Duration::from_secs(1);
+        world.settle();
+    }
+    world.ports.sent.clear();
+    let heard = world.count(a.board, Counter::RecvRaw);
+    world.board(mx_wire::MacAddress([2, 0, 0, 0, 0, 3]), "c:0");
+    for _ in 0..30 {
+        world.now = world.now + core::time::Duration::from_secs(1);
+        world.settle();
+    }
+    // 8 beacons of each that it woke up; the new one starts its 8 anew when it hears them after its first two.
+    assert_eq!(world.ports.sent.len(), 8 + 8 + 10);
+    assert_eq!(world.count(a.board, Counter::RecvRaw) - heard, 8 + 10);
+}

@@ -102,25 +102,28 @@ impl Home {
         let mut progress = Progress::Idle;
         let mut polled = false;
         for board in (first..count).chain(0..first).map(BoardId) {
-            progress = progress.max(self.serve_board(now, board, link));
-            polled |= self
-                .slots
-                .board(board)
-                .is_some_and(|slot| !slot.polled.is_empty());
+            let (served, any) = self.serve_board(now, board, link);
+            progress = progress.max(served);
+            polled |= any;
         }
         self.cursor = if first + 1 < count { first + 1 } else { 0 };
         (progress, polled)
     }
 
     /// Every polled endpoint of a board, as far as the board's credit goes. Those that have been idle for a spell are asked
-    /// to kick, and are no longer polled.
-    fn serve_board(&mut self, now: Instant, board: BoardId, link: &mut impl Link) -> Progress {
+    /// to kick, and are no longer polled. Says also whether any is left.
+    fn serve_board(
+        &mut self,
+        now: Instant,
+        board: BoardId,
+        link: &mut impl Link,
+    ) -> (Progress, bool) {
         let Some(slot) = self.slots.board_mut(board) else {
-            return Progress::Idle;
+            return (Progress::Idle, false);
         };
         let count = slot.polled.len();
         if count == 0 {
-            return Progress::Idle;
+            return (Progress::Idle, false);
         }
         let mut credit = (slot.credit + QUANTUM).min(QUANTUM);
         // The one that was first last time is last now, or goes on where the credit ended.
@@ -153,11 +156,12 @@ impl Home {
                 place = 0;
             }
         }
-        if let Some(slot) = self.slots.board_mut(board) {
-            slot.credit = credit;
-            slot.cursor = after;
-        }
-        progress
+        let Some(slot) = self.slots.board_mut(board) else {
+            return (progress, false);
+        };
+        slot.credit = credit;
+        slot.cursor = after;
+        (progress, !slot.polled.is_empty())
     }
 
     /// Some commands of an endpoint; says what they cost.
