@@ -2,22 +2,15 @@
 //! order of wire.md §5: peer, endpoint, session, room.
 
 use mx_ring::{Counter, Event, Origin};
-use mx_wire::{
-    Beacon, Connect, Ends, Format, HostQuery, HostReply, MacAddress, NackLib, NackMcp, Packet,
-    ParseError, Pull, PullBlock, PullError, PullReply,
-};
+use mx_wire::{Connect, Ends, Format, HostReply, MacAddress, NackLib, NackMcp, Packet, ParseError};
 
 use crate::board::Board;
-use crate::discovery::Discovery;
-use crate::key::{EndpointKey, Extent, Source};
-use crate::name::HostName;
+use crate::key::{EndpointKey, Source};
 use crate::ports::Ports;
-use crate::pull::{Transfer, status};
 use crate::time::Instant;
-use crate::work::window_fits;
 
 /// Nack codes (wire.md §5).
-mod code {
+pub(crate) mod code {
     pub const BAD_ENDPOINT: u8 = 1;
     pub const CLOSED: u8 = 2;
     pub const BAD_SESSION: u8 = 3;
@@ -42,8 +35,8 @@ pub(crate) struct Answer {
 
 /// Why a packet is dropped, and the nack that tells its sender.
 pub(crate) struct Refusal {
-    counter: Counter,
-    answer: Option<Answer>,
+    pub counter: Counter,
+    pub answer: Option<Answer>,
 }
 
 impl From<Counter> for Refusal {
@@ -77,7 +70,7 @@ pub(crate) const fn parse_error(error: &ParseError) -> Option<Counter> {
 
 /// What refused packets are answered with.
 #[derive(Clone, Copy)]
-enum Nack {
+pub(crate) enum Nack {
     Lib { seq: u16 },
     Mcp { handle: u32, magic: u32 },
     None,
@@ -263,7 +256,7 @@ impl Board {
 
     /// Whose packet it is, by F+14, which must name the very board that the frame came from. Nacks may come from a board
     /// that does not know its index yet.
-    fn by_index(&self, incoming: &Incoming<'_>) -> Result<u16, Refusal> {
+    pub(crate) fn by_index(&self, incoming: &Incoming<'_>) -> Result<u16, Refusal> {
         let is_nack = matches!(incoming.packet, Packet::NackLib(_) | Packet::NackMcp(_));
         let index = match incoming.sender_index {
             Some(index) => index,
@@ -281,7 +274,7 @@ impl Board {
     }
 
     /// Whose packet it is, by its source address. An address of this home does not speak from the wire.
-    fn by_address(&self, incoming: &Incoming<'_>) -> Result<u16, Refusal> {
+    pub(crate) fn by_address(&self, incoming: &Incoming<'_>) -> Result<u16, Refusal> {
         self.peers
             .index_of(incoming.source)
             .filter(|index| {
@@ -293,7 +286,7 @@ impl Board {
     }
 
     /// Lets a packet through to an open endpoint, or says why not.
-    fn admit(
+    pub(crate) fn admit(
         &mut self,
         door: Door,
         incoming: &Incoming<'_>,
@@ -336,7 +329,7 @@ impl Board {
     }
 
     /// A nack, as long as the peer's allowance lasts.
-    fn nack(
+    pub(crate) fn nack(
         &mut self,
         now: Instant,
         peer: u16,
@@ -368,7 +361,7 @@ impl Board {
             .then_some(Answer { peer, packet })
     }
 
-    fn learn_reverse(&mut self, peer: u16, index: u16) {
+    pub(crate) fn learn_reverse(&mut self, peer: u16, index: u16) {
         if let Some(peer) = self.peers.get_mut(peer)
             && peer.local.is_none()
         {
@@ -412,192 +405,11 @@ impl Board {
             }
         }
     }
-
-    /// A peer wants a block of a window: promise the replies.
-    fn pull<P: Ports>(
-        &mut self,
-        door: Door,
-        format: &Format,
-        incoming: &Incoming<'_>,
-        pull: &Pull,
-        ports: &mut P,
-    ) -> Result<Option<Answer>, Refusal> {
-        let nack = Nack::Mcp {
-            handle: pull.handle,
-            magic: pull.magic,
-        };
-        let (owner, from) = self.admit(door, incoming, pull.ends, Some(pull.session), nack)?;
-        let block = PullBlock::new(format, pull).map_err(|error| match error {
-            PullError::TooManyReplies { .. } => Counter::DropPullBadNumberOfReplies,
-            PullError::OffsetOrLength => Counter::DropPullBadOffsetOrLength,
-        })?;
-        let window = u8::try_from(pull.window)
-            .ok()
-            .and_then(|id| ports.window(owner, id))
-            .filter(|window| window.seqnum == pull.window_seqnum)
-            .filter(|window| window_fits(ports, owner, window));
-        let Some(window) = window else {
-            return Err(Refusal {
-                counter: Counter::DropPullBadRegion,
-                answer: self.nack(door.now, from.peer, pull.ends, nack, code::BAD_WINDOW),
-            });
-        };
-        if block.window().end > window.length {
-            return Err(Counter::DropPullBadOffsetOrLength.into());
-        }
-        let transfer = Transfer::new(
-            from.peer,
-            pull.handle,
-            pull.magic,
-            pull.window as u8,
-            window,
-        );
-        if let Some(endpoint) = self.endpoint_mut(owner.endpoint) {
-            endpoint.replies.add(transfer, block);
-        }
-        self.touched(owner.endpoint);
-        Ok(None)
-    }
-
-    /// The endpoint that a magic names.
-    fn by_magic(magic: u32) -> Option<u8> {
-        u8::try_from(magic ^ Pull::MAGIC).ok()
-    }
-
-    /// A piece of what one of our endpoints pulls.
-    fn pull_reply<P: Ports>(
-        &mut self,
-        now: Instant,
-        incoming: &Incoming<'_>,
-        reply: &PullReply,
-        ports: &mut P,
-    ) -> Result<(), Refusal> {
-        let sender = self.by_address(incoming);
-        let index = Self::by_magic(reply.magic).ok_or(Counter::DropPullReplyBadEndpointInMagic)?;
-        let key = self.key(index);
-        let endpoint = self
-            .endpoint_mut(index)
-            .ok_or(Counter::DropPullReplyBadEndpointInMagic)?;
-        let (slot, pull) = endpoint
-            .pulls
-            .by_handle(reply.handle)
-            .filter(|(_, pull)| sender.is_ok_and(|peer| peer == pull.order.peer))
-            .ok_or(Counter::DropPullReplyBadWireHandle)?;
-        let arrival = pull.locate(reply)?;
-        let to = Extent {
-            owner: key,
-            region: pull.order.region,
-            offset: pull.order.region_offset + arrival.bytes.start,
-            length: arrival.bytes.end - arrival.bytes.start,
-        };
-        let mut counted = None;
-        if ports.copy(incoming.payload, to).is_err() {
-            counted = Some(Counter::PullReplyRecvFillPagesFailed);
-            endpoint.pulls.end(slot, status::ABORTED);
-        } else {
-            if let Some(counter) = pull.arrived(now, &arrival) {
-                counted = Some(counter);
-            }
-            if pull.is_complete() {
-                endpoint.pulls.end(slot, status::OK);
-            } else if pull.wants_to_ask() {
-                endpoint.pulls.wait(slot);
-            }
-        }
-        if let Some(counter) = counted {
-            self.count(counter);
-        }
-        self.touched(index);
-        Ok(())
-    }
-
-    /// A peer refuses a pull.
-    fn nack_mcp(&mut self, incoming: &Incoming<'_>, nack: &NackMcp) -> Result<(), Refusal> {
-        let sender = self.by_index(incoming)?;
-        let index = Self::by_magic(nack.magic).ok_or(Counter::DropNackMcpBadEndpointInMagic)?;
-        let endpoint = self
-            .endpoint_mut(index)
-            .ok_or(Counter::DropNackMcpBadEndpointInMagic)?;
-        let (slot, _) = endpoint
-            .pulls
-            .by_handle(nack.handle)
-            .filter(|(_, pull)| pull.order.peer == sender)
-            .ok_or(Counter::DropNackMcpBadWireHandle)?;
-        endpoint.pulls.end(slot, nack.code);
-        self.touched(index);
-        Ok(())
-    }
-
-    fn host_reply<P: Ports>(
-        &mut self,
-        incoming: &Incoming<'_>,
-        reply: &HostReply,
-        ports: &mut P,
-    ) -> Result<(), Refusal> {
-        if reply.magic != Discovery::MAGIC {
-            return Err(Counter::DropHostReplyWithBadMagic.into());
-        }
-        let peer = self.by_address(incoming)?;
-        self.learn_reverse(peer, reply.sender_index);
-        if let Source::Bytes(name) = incoming.payload
-            && self.peers.set_name(peer, HostName::new(name))
-        {
-            ports.peer_changed(self.id, peer);
-        }
-        self.count(Counter::RecvHostReply);
-        Ok(())
-    }
-
-    /// A RAW frame: maybe a beacon, which names its sender. Anything else of that type is not ours to read.
-    fn hear<P: Ports>(
-        &mut self,
-        now: Instant,
-        incoming: &Incoming<'_>,
-        ports: &mut P,
-    ) -> Option<Answer> {
-        self.count(Counter::RecvRaw);
-        let Source::Bytes(payload) = incoming.payload else {
-            return None;
-        };
-        let beacon = Beacon::parse(payload).filter(|beacon| beacon.board == incoming.source)?;
-        let known = self.peers.index_of(beacon.board);
-        if let Some(peer) = known.and_then(|index| self.peers.get_mut(index)) {
-            if peer.local.is_some() == incoming.local && peer.serial != Some(beacon.serial) {
-                peer.serial = Some(beacon.serial);
-                self.discovery.news(now);
-            }
-            return None;
-        }
-        if incoming.local {
-            return None;
-        }
-        if !self.peers.has_nameless() {
-            self.discovery.round_done(now);
-        }
-        let peer = self.peers.add(beacon.board, None)?;
-        if let Some(new) = self.peers.get_mut(peer) {
-            new.serial = Some(beacon.serial);
-        }
-        self.discovery.news(now);
-        ports.peer_changed(self.id, peer);
-        Some(Answer {
-            peer,
-            packet: Self::host_query(peer),
-        })
-    }
-
-    /// Asks a peer for its name.
-    pub(crate) const fn host_query(peer: u16) -> Packet {
-        Packet::HostQuery(HostQuery {
-            sender_index: peer,
-            magic: Discovery::MAGIC,
-        })
-    }
 }
 
 /// What every packet is held against.
 #[derive(Clone, Copy)]
-struct Door {
-    now: Instant,
-    endpoint_max: u16,
+pub(crate) struct Door {
+    pub now: Instant,
+    pub endpoint_max: u16,
 }

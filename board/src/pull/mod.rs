@@ -2,6 +2,7 @@
 //! (protocol.md §13).
 
 mod local;
+mod packets;
 mod puller;
 mod replier;
 mod table;

@@ -1,0 +1,81 @@
+//! How boards get to know each other: names, and beacons (protocol.md §11, §12).
+
+use mx_ring::Counter;
+use mx_wire::{Beacon, HostQuery, HostReply, Packet};
+
+use crate::board::Board;
+use crate::discovery::Discovery;
+use crate::incoming::{Answer, Incoming, Refusal};
+use crate::key::Source;
+use crate::name::HostName;
+use crate::ports::Ports;
+use crate::time::Instant;
+
+impl Board {
+    /// A peer says its name.
+    pub(crate) fn host_reply<P: Ports>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        reply: &HostReply,
+        ports: &mut P,
+    ) -> Result<(), Refusal> {
+        if reply.magic != Discovery::MAGIC {
+            return Err(Counter::DropHostReplyWithBadMagic.into());
+        }
+        let peer = self.by_address(incoming)?;
+        self.learn_reverse(peer, reply.sender_index);
+        if let Source::Bytes(name) = incoming.payload
+            && self.peers.set_name(peer, HostName::new(name))
+        {
+            ports.peer_changed(self.id, peer);
+        }
+        self.count(Counter::RecvHostReply);
+        Ok(())
+    }
+
+    /// A RAW frame: maybe a beacon, which names its sender. Anything else of that type is not ours to read.
+    pub(crate) fn hear<P: Ports>(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming<'_>,
+        ports: &mut P,
+    ) -> Option<Answer> {
+        self.count(Counter::RecvRaw);
+        let Source::Bytes(payload) = incoming.payload else {
+            return None;
+        };
+        let beacon = Beacon::parse(payload).filter(|beacon| beacon.board == incoming.source)?;
+        let known = self.peers.index_of(beacon.board);
+        if let Some(peer) = known.and_then(|index| self.peers.get_mut(index)) {
+            if peer.local.is_some() == incoming.local && peer.serial != Some(beacon.serial) {
+                peer.serial = Some(beacon.serial);
+                self.discovery.news(now);
+            }
+            return None;
+        }
+        if incoming.local {
+            return None;
+        }
+        if !self.peers.has_nameless() {
+            self.discovery.round_done(now);
+        }
+        let peer = self.peers.add(beacon.board, None)?;
+        if let Some(new) = self.peers.get_mut(peer) {
+            new.serial = Some(beacon.serial);
+        }
+        self.discovery.news(now);
+        ports.peer_changed(self.id, peer);
+        Some(Answer {
+            peer,
+            packet: Self::host_query(peer),
+        })
+    }
+
+    /// Asks a peer for its name.
+    pub(crate) const fn host_query(peer: u16) -> Packet {
+        Packet::HostQuery(HostQuery {
+            sender_index: peer,
+            magic: Discovery::MAGIC,
+        })
+    }
+}

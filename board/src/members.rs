@@ -1,0 +1,112 @@
+//! Boards come and go, and the others learn of it.
+
+use mx_wire::MacAddress;
+
+use crate::board::Board;
+use crate::discovery::Discovery;
+use crate::error::AddBoardError;
+use crate::key::BoardId;
+use crate::name::HostName;
+use crate::ports::Ports;
+use crate::switch::{BOARDS, Switch};
+use crate::time::Instant;
+
+impl Switch {
+    /// Adds a board. It and the boards that are there become each other's peers, by name, without asking. A deaf board
+    /// drops all that it receives and does not beacon, until [`Self::set_deaf`].
+    pub fn add_board<P: Ports>(
+        &mut self,
+        now: Instant,
+        mac: MacAddress,
+        name: HostName,
+        deaf: bool,
+        ports: &mut P,
+    ) -> Result<BoardId, AddBoardError> {
+        if mac.is_group() || mac == MacAddress([0; 6]) {
+            return Err(AddBoardError::BadAddress(mac));
+        }
+        let nic_id = mac.nic_id();
+        let Err(sorted) = self.by_mac.binary_search_by_key(&nic_id, |(id, _)| *id) else {
+            return Err(AddBoardError::AddressInUse(mac));
+        };
+        let place = match self.boards.iter().position(Option::is_none) {
+            Some(place) => place,
+            None if self.boards.len() < BOARDS => {
+                self.boards.push(None);
+                self.boards.len() - 1
+            }
+            None => return Err(AddBoardError::TooMany),
+        };
+        let id = BoardId(place as u16);
+        let seed = self.random.next();
+        let mut board = Board::new(now, id, mac, name, self.settings.peer_max, seed);
+        board.deaf = deaf;
+        introduce(&mut board, mac, id, name, 0, ports);
+        for other in self.boards.iter_mut().flatten() {
+            let (Some(here), Some(there)) = (
+                board.peers.add(other.mac, Some(other.id)),
+                other.peers.add(mac, Some(id)),
+            ) else {
+                continue;
+            };
+            introduce(&mut board, other.mac, other.id, other.name, there, ports);
+            introduce(other, mac, id, name, here, ports);
+        }
+        if let Some(slot) = self.boards.get_mut(place) {
+            *slot = Some(board);
+        }
+        self.by_mac.insert(sorted, (nic_id, id));
+        Ok(id)
+    }
+
+    /// Makes a board deaf, or lets it hear. A board that hears again makes itself known.
+    pub fn set_deaf(&mut self, now: Instant, id: BoardId, deaf: bool) {
+        if let Some(board) = self.board_mut(id)
+            && board.deaf != deaf
+        {
+            board.deaf = deaf;
+            let serial = board.discovery.serial();
+            board.discovery = Discovery::new(now, serial);
+        }
+    }
+
+    /// Removes a board with all that its endpoints were doing. To the others it is a peer somewhere on the wire now.
+    pub fn remove_board<P: Ports>(&mut self, id: BoardId, ports: &mut P) {
+        let Some(slot) = self.boards.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        *slot = None;
+        self.by_mac.retain(|(_, other)| *other != id);
+        for board in self.boards.iter_mut().flatten() {
+            for index in 0..board.peers.count() {
+                if let Some(peer) = board.peers.get_mut(index)
+                    && peer.local == Some(id)
+                {
+                    peer.local = None;
+                    peer.reverse = None;
+                    ports.peer_changed(board.id, index);
+                }
+            }
+        }
+    }
+}
+
+/// Makes a board of this home, maybe the board itself, a peer of a board. `reverse` is the index at that peer.
+fn introduce<P: Ports>(
+    board: &mut Board,
+    mac: MacAddress,
+    id: BoardId,
+    name: HostName,
+    reverse: u16,
+    ports: &mut P,
+) {
+    let Some(index) = board.peers.add(mac, Some(id)) else {
+        return;
+    };
+    board.peers.set_name(index, name);
+    if let Some(peer) = board.peers.get_mut(index) {
+        peer.local = Some(id);
+        peer.reverse = Some(reverse);
+    }
+    ports.peer_changed(board.id, index);
+}

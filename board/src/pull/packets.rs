@@ -1,0 +1,133 @@
+//! The packets of pulls as they reach a board: requests to the replier, replies and refusals to the puller.
+
+use mx_ring::Counter;
+use mx_wire::{Format, NackMcp, Pull, PullBlock, PullError, PullReply};
+
+use super::{Transfer, status};
+use crate::board::Board;
+use crate::incoming::{Answer, Door, Incoming, Nack, Refusal, code};
+use crate::key::Extent;
+use crate::ports::Ports;
+use crate::time::Instant;
+use crate::work::window_fits;
+
+impl Board {
+    /// A peer wants a block of a window: promise the replies.
+    pub(crate) fn pull<P: Ports>(
+        &mut self,
+        door: Door,
+        format: &Format,
+        incoming: &Incoming<'_>,
+        pull: &Pull,
+        ports: &mut P,
+    ) -> Result<Option<Answer>, Refusal> {
+        let nack = Nack::Mcp {
+            handle: pull.handle,
+            magic: pull.magic,
+        };
+        let (owner, from) = self.admit(door, incoming, pull.ends, Some(pull.session), nack)?;
+        let block = PullBlock::new(format, pull).map_err(|error| match error {
+            PullError::TooManyReplies { .. } => Counter::DropPullBadNumberOfReplies,
+            PullError::OffsetOrLength => Counter::DropPullBadOffsetOrLength,
+        })?;
+        let window = u8::try_from(pull.window)
+            .ok()
+            .and_then(|id| ports.window(owner, id))
+            .filter(|window| window.seqnum == pull.window_seqnum)
+            .filter(|window| window_fits(ports, owner, window));
+        let Some(window) = window else {
+            return Err(Refusal {
+                counter: Counter::DropPullBadRegion,
+                answer: self.nack(door.now, from.peer, pull.ends, nack, code::BAD_WINDOW),
+            });
+        };
+        if block.window().end > window.length {
+            return Err(Counter::DropPullBadOffsetOrLength.into());
+        }
+        let transfer = Transfer::new(
+            from.peer,
+            pull.handle,
+            pull.magic,
+            pull.window as u8,
+            window,
+        );
+        if let Some(endpoint) = self.endpoint_mut(owner.endpoint) {
+            endpoint.replies.add(transfer, block);
+        }
+        self.touched(owner.endpoint);
+        Ok(None)
+    }
+
+    /// The endpoint that a magic names.
+    fn by_magic(magic: u32) -> Option<u8> {
+        u8::try_from(magic ^ Pull::MAGIC).ok()
+    }
+
+    /// A piece of what one of our endpoints pulls.
+    pub(crate) fn pull_reply<P: Ports>(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming<'_>,
+        reply: &PullReply,
+        ports: &mut P,
+    ) -> Result<(), Refusal> {
+        let sender = self.by_address(incoming);
+        let index = Self::by_magic(reply.magic).ok_or(Counter::DropPullReplyBadEndpointInMagic)?;
+        let key = self.key(index);
+        let endpoint = self
+            .endpoint_mut(index)
+            .ok_or(Counter::DropPullReplyBadEndpointInMagic)?;
+        let (slot, pull) = endpoint
+            .pulls
+            .by_handle(reply.handle)
+            .filter(|(_, pull)| sender.is_ok_and(|peer| peer == pull.order.peer))
+            .ok_or(Counter::DropPullReplyBadWireHandle)?;
+        let arrival = pull.locate(reply)?;
+        let to = Extent {
+            owner: key,
+            region: pull.order.region,
+            offset: pull.order.region_offset + arrival.bytes.start,
+            length: arrival.bytes.end - arrival.bytes.start,
+        };
+        let mut counted = None;
+        if ports.copy(incoming.payload, to).is_err() {
+            counted = Some(Counter::PullReplyRecvFillPagesFailed);
+            endpoint.pulls.end(slot, status::ABORTED);
+        } else {
+            if let Some(counter) = pull.arrived(now, &arrival) {
+                counted = Some(counter);
+            }
+            if pull.is_complete() {
+                endpoint.pulls.end(slot, status::OK);
+            } else if pull.wants_to_ask() {
+                endpoint.pulls.wait(slot);
+            }
+        }
+        if let Some(counter) = counted {
+            self.count(counter);
+        }
+        self.touched(index);
+        Ok(())
+    }
+
+    /// A peer refuses a pull.
+    pub(crate) fn nack_mcp(
+        &mut self,
+        incoming: &Incoming<'_>,
+        nack: &NackMcp,
+    ) -> Result<(), Refusal> {
+        let sender = self.by_index(incoming)?;
+        let index = Self::by_magic(nack.magic).ok_or(Counter::DropNackMcpBadEndpointInMagic)?;
+        let endpoint = self
+            .endpoint_mut(index)
+            .ok_or(Counter::DropNackMcpBadEndpointInMagic)?;
+        let (slot, _) = endpoint
+            .pulls
+            .by_handle(nack.handle)
+            .filter(|(_, pull)| pull.order.peer == sender)
+            .ok_or(Counter::DropNackMcpBadWireHandle)?;
+        endpoint.pulls.end(slot, nack.code);
+        self.touched(index);
+        Ok(())
+    }
+}
