@@ -1,0 +1,271 @@
+//! The library with a node in the same process: a real socket, real memfds, real sleep.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use omx_node::Node;
+use omx_node::cli::Options as NodeOptions;
+use open_mx::{Board, Buffer, Code, Endpoint, Error, Home, Options};
+
+const KEY: u32 = 7;
+
+/// A place for this process's files.
+fn place() -> PathBuf {
+    let place = std::env::temp_dir().join(format!("open-mx-test-{}", std::process::id()));
+    std::fs::create_dir_all(&place).expect("a directory for temporary files");
+    place
+}
+
+/// The node with two boards, for all tests of this process.
+fn home() -> Home {
+    static SOCKET: OnceLock<PathBuf> = OnceLock::new();
+    let socket = SOCKET.get_or_init(|| {
+        let socket = place().join("omxd.sock");
+        let arguments = [
+            "omxd", "--alone", "--name", "left", "--board", "right", "--socket",
+        ];
+        let options = NodeOptions::parse_from(
+            arguments
+                .map(std::ffi::OsStr::new)
+                .into_iter()
+                .chain([socket.as_os_str()]),
+        );
+        std::thread::spawn(move || Node::start(&options).and_then(Node::run));
+        let start = Instant::now();
+        while !socket.exists() && start.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        socket
+    });
+    Home::Socket(socket.clone())
+}
+
+fn open(board: u32, endpoint: u32) -> Endpoint {
+    let options = Options {
+        board: Some(board),
+        endpoint: Some(endpoint),
+        ..Options::new(KEY)
+    };
+    Endpoint::open(&home(), &options).expect("a free endpoint")
+}
+
+/// Connects by name and waits, asleep.
+fn connect(endpoint: &Endpoint, name: &str, remote: u32) -> open_mx::Address {
+    let nic = endpoint
+        .with_board(|board| board.nic_id_by_hostname(name))
+        .expect("a known name");
+    endpoint
+        .connect(nic, remote, KEY, Some(Duration::from_secs(10)))
+        .expect("a connect")
+}
+
+#[test]
+fn both_boards_know_each_other_by_name() {
+    let boards = Board::all(&home()).unwrap();
+    assert_eq!(boards.len(), 2);
+    for (_, board) in &boards {
+        assert!(board.nic_id_by_hostname("left:0").is_ok());
+        assert!(board.nic_id_by_hostname("right:0").is_ok());
+        assert!(matches!(
+            board.nic_id_by_hostname("nobody:0"),
+            Err(Error::NoPeerName(_))
+        ));
+    }
+    assert_eq!(Board::attach(&home(), 2).err(), Some(Error::NoBoard(2)));
+}
+
+#[test]
+fn an_endpoint_in_use_or_beyond_the_last_is_refused() {
+    let _held = open(0, 1);
+    let again = Options {
+        board: Some(0),
+        endpoint: Some(1),
+        ..Options::new(KEY)
+    };
+    assert_eq!(Endpoint::open(&home(), &again).err(), Some(Error::Busy));
+    let beyond = Options {
+        endpoint: Some(4000),
+        ..again
+    };
+    assert_eq!(
+        Endpoint::open(&home(), &beyond).err().map(|e| e.code()),
+        Some(Code::BadEndpoint)
+    );
+}
+
+#[test]
+fn two_threads_exchange_messages_of_all_kinds_asleep() {
+    let lengths = [0, 32, 128, 20_000, 300_000];
+    let echo = std::thread::spawn(move || {
+        let endpoint = open(1, 2);
+        let buffer = Buffer::new(300_000).unwrap();
+        let mut to = None;
+        for length in lengths {
+            let receive = endpoint
+                .irecv(buffer.part(0, length).unwrap(), 0, 0, 0)
+                .unwrap();
+            let status = endpoint.wait(receive, None).unwrap().unwrap();
+            assert_eq!(status.code, Code::Success);
+            let to = *to.get_or_insert_with(|| connect(&endpoint, "left:0", 2));
+            let send = endpoint
+                .isend(
+                    buffer.part(0, length).unwrap(),
+                    to,
+                    status.match_info,
+                    0,
+                    false,
+                )
+                .unwrap();
+            assert_eq!(
+                endpoint.wait(send, None).unwrap().unwrap().code,
+                Code::Success
+            );
+        }
+        assert!(endpoint.settle(Duration::from_secs(5)).unwrap());
+    });
+    let endpoint = open(0, 2);
+    let start = Instant::now();
+    let to = loop {
+        // The other thread may not have opened its endpoint yet.
+        let nic = endpoint
+            .with_board(|board| board.nic_id_by_hostname("right:0"))
+            .unwrap();
+        match endpoint.connect(nic, 2, KEY, Some(Duration::from_secs(5))) {
+            Ok(to) => break to,
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(10), "{error}"),
+        }
+    };
+    let (out, back) = (Buffer::new(300_000).unwrap(), Buffer::new(300_000).unwrap());
+    for (i, length) in (1..).zip(lengths) {
+        let message: Vec<u8> = (0..length).map(|at| (at * 31 + i) as u8).collect();
+        out.write(0, &message).unwrap();
+        let receive = endpoint
+            .irecv(back.part(0, length).unwrap(), i as u64, u64::MAX, 0)
+            .unwrap();
+        endpoint
+            .isend(out.part(0, length).unwrap(), to, i as u64, 0, false)
+            .unwrap();
+        let status = endpoint.wait(receive, None).unwrap().unwrap();
+        assert_eq!(
+            (status.code, status.transferred as usize),
+            (Code::Success, length)
+        );
+        let mut echoed = vec![0; length];
+        back.read(0, &mut echoed).unwrap();
+        assert!(echoed == message, "{length} bytes differ");
+    }
+    echo.join().unwrap();
+}
+
+#[test]
+fn a_wait_ends_at_its_time_and_at_a_wakeup() {
+    let endpoint = open(0, 3);
+    let buffer = Buffer::new(1).unwrap();
+    let receive = endpoint.irecv(buffer.part(0, 1).unwrap(), 0, 0, 0).unwrap();
+    let start = Instant::now();
+    let timeout = Some(Duration::from_millis(100));
+    assert_eq!(endpoint.wait(receive, timeout).unwrap(), None);
+    assert!(start.elapsed() >= Duration::from_millis(80));
+    std::thread::scope(|scope| {
+        let sleepers: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| endpoint.wait(receive, Some(Duration::from_secs(60)))))
+            .collect();
+        std::thread::sleep(Duration::from_millis(200));
+        let start = Instant::now();
+        endpoint.wakeup();
+        for sleeper in sleepers {
+            assert_eq!(sleeper.join().unwrap().unwrap(), None);
+        }
+        assert!(start.elapsed() < Duration::from_secs(10));
+    });
+}
+
+#[test]
+fn many_threads_that_wait_on_one_endpoint_each_get_their_message() {
+    let (from, to) = (open(0, 5), open(1, 5));
+    let connecting = std::thread::scope(|scope| {
+        let helper = scope.spawn(|| to.probe(u64::MAX, u64::MAX, Some(Duration::from_millis(500))));
+        let address = connect(&from, "right:0", 5);
+        helper.join().unwrap().unwrap();
+        address
+    });
+    let out = Buffer::new(8).unwrap();
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..6u64)
+            .map(|i| {
+                let to = &to;
+                scope.spawn(move || {
+                    for turn in 0..50 {
+                        let buffer = Buffer::new(8).unwrap();
+                        let memory = buffer.part(0, 8).unwrap();
+                        let receive = to.irecv(memory, i, u64::MAX, 0).unwrap();
+                        let limit = Some(Duration::from_secs(30));
+                        let status = to.wait(receive, limit).unwrap();
+                        assert!(status.is_some(), "thread {i} gets no message {turn}");
+                    }
+                })
+            })
+            .collect();
+        for turn in 0..50u64 {
+            for i in 0..6 {
+                let memory = out.part(0, 8).unwrap();
+                let send = from
+                    .isend(memory, connecting, (i + turn) % 6, 0, false)
+                    .unwrap();
+                from.wait(send, None).unwrap().unwrap();
+            }
+        }
+        from.settle(Duration::from_secs(20)).unwrap();
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_c_program_finds_the_library_by_its_soname_and_exchanges_messages() {
+    let place = place();
+    // Beside the test's own file lie the libraries that were built for it.
+    let built = std::env::current_exe().expect("a path");
+    let library = built
+        .ancestors()
+        .map(|directory| directory.join("libopen_mx.so"))
+        .find(|library| library.exists())
+        .expect("the shared library");
+    for name in ["libopen-mx.so", "libopen-mx.so.0"] {
+        let link = place.join(name);
+        if !link.exists() {
+            symlink(&library, link).expect("a link");
+        }
+    }
+    let program = place.join("exchange");
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let compiled = Command::new("cc")
+        .args(["-Wall", "-Wextra", "-Werror", "-O1", "-o"])
+        .arg(&program)
+        .arg(manifest.join("tests/c/exchange.c"))
+        .arg("-I")
+        .arg(manifest.join("include"))
+        .arg("-L")
+        .arg(&place)
+        .arg("-lopen-mx")
+        .arg(format!("-Wl,-rpath,{}", place.display()))
+        .status()
+        .expect("a C compiler");
+    assert!(compiled.success());
+    let Home::Socket(socket) = home() else {
+        panic!("the node of this test has a socket");
+    };
+    let output = Command::new("timeout")
+        .arg("60")
+        .arg(&program)
+        .env("OMX_SOCKET", socket)
+        .output()
+        .expect("a program");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} {said}", output.status);
+}
