@@ -197,6 +197,14 @@ pub struct World(Arc<Mutex<Net>>);
 impl World {
     /// `nodes` nodes that know each other by name.
     pub fn new(nodes: usize, format: Format, seed: u64) -> Self {
+        let addresses: Vec<MacAddress> = (1..=nodes as u8)
+            .map(|node| MacAddress([2, 0, 0, 0, 0, node]))
+            .collect();
+        Self::with_addresses(&addresses, format, seed)
+    }
+
+    /// The same with these addresses.
+    pub fn with_addresses(addresses: &[MacAddress], format: Format, seed: u64) -> Self {
         let mut net = Net {
             now: Duration::from_secs(1),
             faults: Faults::default(),
@@ -209,7 +217,7 @@ impl World {
             next_region: 0,
             refusals: 0,
         };
-        for node in 0..nodes {
+        for (node, mac) in addresses.iter().enumerate() {
             let mut home = Home::new(HomeConfig {
                 format,
                 generation: 1,
@@ -222,10 +230,9 @@ impl World {
             let pages = Memfd::create("board", board_page::PAGES * PAGE_SIZE).unwrap();
             let board_pages = BoardPages::new(pages.area()).unwrap();
             board_pages.format();
-            let mac = MacAddress([2, 0, 0, 0, 0, node as u8 + 1]);
             let name = HostName::new(format!("node{node}:0").as_bytes());
             let board = home
-                .add_board(instant(net.now), mac, name, board_pages, true)
+                .add_board(instant(net.now), *mac, name, board_pages, true)
                 .unwrap();
             net.nodes.push(Node { home, board, pages });
         }
@@ -378,7 +385,11 @@ impl Station {
     }
 
     pub fn connect(&mut self, node: usize, endpoint: u8, key: u32) -> RequestKey {
-        let nic = crate::board::nic_id_of([2, 0, 0, 0, 0, node as u8 + 1]);
+        let (mac, _) = {
+            let net = self.world.net();
+            net.nodes[node].home.board(net.nodes[node].board).unwrap()
+        };
+        let nic = crate::board::nic_id_of(mac.0);
         let peer = self.state.board.peer_by_nic_id(nic).unwrap();
         self.call(|state| {
             let State { engine, port, .. } = state;
