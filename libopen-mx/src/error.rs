@@ -7,6 +7,8 @@ use rustix::io::Errno;
 use crate::code::Code;
 use crate::home::{CallError, Home};
 
+const MISBEHAVED: u32 = mx_ring::control::Status::Misbehaved as u32;
+
 /// Why a call of the library failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -111,13 +113,16 @@ impl core::fmt::Display for Error {
                 "no peer is called '{name}'; omx_info lists those that are known"
             ),
             Self::Connect(code) => write!(f, "cannot connect: {code}"),
+            Self::Closed(MISBEHAVED) => f.write_str(
+                "the board's home closed this endpoint: its queues held what no library writes (did the program \
+                 overwrite memory?)",
+            ),
             Self::Closed(reason) => {
-                write!(
-                    f,
-                    "the board's home closed this endpoint, with reason {reason}"
-                )
+                write!(f, "the board's home closed this endpoint, with reason {reason}")
             }
-            Self::HomeGone => f.write_str("the home of the board is gone"),
+            Self::HomeGone => f.write_str(
+                "the home of the board is gone: open the endpoint again when it is back",
+            ),
             Self::MatchMask => f.write_str("the match info has bits outside of the mask"),
             Self::Memory => {
                 f.write_str("the memory lies outside of its buffer, or has 4 GiB or more")

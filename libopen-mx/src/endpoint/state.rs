@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mx_ring::control::Status as Reason;
 use mx_ring::{Area, Event};
 
 use super::port::Port;
@@ -14,6 +15,8 @@ use crate::home::Channel;
 
 /// Events taken in one round, so that a flood does not keep a caller for ever.
 const EVENTS_PER_ROUND: usize = 256;
+const OPEN: u32 = Reason::Ok as u32;
+const HOME_GONE: u32 = Reason::HomeGone as u32;
 /// How often a silent home is asked whether it is still there.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
@@ -96,13 +99,17 @@ impl State {
         if taken > 0 {
             self.port.process.publish_consumed();
             self.heard = now;
-        } else if now.saturating_sub(self.heard) > SIGN_OF_LIFE {
-            self.heard = now;
-            if self.port.process.status() != 0 {
-                return self.fail(Error::Closed(self.port.process.status()));
+        } else {
+            match self.port.process.status() {
+                OPEN => {}
+                HOME_GONE => return self.fail(Error::HomeGone),
+                reason => return self.fail(Error::Closed(reason)),
             }
-            if !channel.alive() {
-                return self.fail(Error::HomeGone);
+            if now.saturating_sub(self.heard) > SIGN_OF_LIFE {
+                self.heard = now;
+                if !channel.alive() {
+                    return self.fail(Error::HomeGone);
+                }
             }
         }
         self.engine.work(&mut self.port);

@@ -38,6 +38,7 @@ impl Engine {
                 counter: partner.connect_counter,
                 key,
                 announced: partner.next_match,
+                acked: partner.next_acked,
                 last_sent: now,
                 first_sent: now,
             };
@@ -130,6 +131,15 @@ impl Engine {
             return;
         };
         let connect = partner.connects.remove(at);
+        // A native node restarts at 1 when it is connected to for the first time, whatever it had received before. What
+        // it has not acknowledged yet it may have received or not: that cannot be repaired.
+        if code == Code::Success
+            && expected.is_before(connect.acked)
+            && expected.same_relation(partner.next_send)
+            && partner.unacked.is_empty()
+        {
+            partner.restart_sending(expected);
+        }
         if let Some(request) = self.requests.get_mut(connect.request) {
             request.outcome.partner = Some(partner_key);
         }

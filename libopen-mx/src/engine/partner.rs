@@ -40,6 +40,8 @@ pub struct Connect {
     pub key: u32,
     /// The sequence number that the request announced as expected next.
     pub announced: Sequence,
+    /// What the partner had acknowledged when the connect began.
+    pub acked: Sequence,
     /// Last transmission.
     pub last_sent: Duration,
     /// First transmission.

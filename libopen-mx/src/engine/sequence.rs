@@ -32,6 +32,12 @@ impl Sequence {
         self.0.wrapping_sub(earlier.0) & (MODULUS - 1)
     }
 
+    /// Whether this number comes before `other`: by less than half of all numbers.
+    pub const fn is_before(self, other: Self) -> bool {
+        let ahead = other.since(self);
+        ahead != 0 && ahead < MODULUS / 2
+    }
+
     /// Whether both belong to the same relation.
     pub const fn same_relation(self, other: Self) -> bool {
         self.0 & !(MODULUS - 1) == other.0 & !(MODULUS - 1)

@@ -3,71 +3,14 @@
 use std::time::Duration;
 
 use mx_ring::mapping::Memfd;
-use mx_ring::{Area, Command, Event, Origin, RegionKey, Window};
+use mx_ring::{Event, Origin};
 use mx_wire::Format;
 use proptest::prelude::*;
 
+use super::recorder::Recorder;
 use super::world::{Faults, World, connected, finish_within, pattern};
 use crate::endpoint::Buffer;
-use crate::engine::{Config, Engine, Exposure, Link, Memory, Refused, Use};
-
-/// A link without a board behind it.
-struct Recorder {
-    transmit: Memfd,
-    room: u32,
-    index: u32,
-    sent: u32,
-    exposed: i64,
-    bound: [bool; 256],
-}
-
-impl Link for Recorder {
-    fn post(&mut self, _: &Command, _: &[u8]) -> bool {
-        if self.room == 0 {
-            return false;
-        }
-        self.room -= 1;
-        self.index = self.index.wrapping_add(1);
-        true
-    }
-    fn command_room(&self) -> u32 {
-        self.room
-    }
-    fn command_index(&self) -> u32 {
-        self.index
-    }
-    fn sent(&self) -> u32 {
-        self.sent
-    }
-    fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
-        self.transmit.area().part(offset as usize, length).ok()
-    }
-    fn bind_window(&mut self, id: u8, _: &Window) {
-        assert!(!self.bound[usize::from(id)], "a window is bound twice");
-        self.bound[usize::from(id)] = true;
-    }
-    fn unbind_window(&mut self, id: u8) {
-        assert!(self.bound[usize::from(id)], "a free window is unbound");
-        self.bound[usize::from(id)] = false;
-    }
-    fn expose(&mut self, _: &Memory, length: u32, _: Use) -> Result<Exposure, Refused> {
-        assert!(length > 0);
-        if length.is_multiple_of(7) {
-            return Err(Refused::Later);
-        }
-        self.exposed += 1;
-        Ok(Exposure {
-            region: RegionKey::default(),
-            offset: 0,
-            token: 0,
-        })
-    }
-    fn collect(&mut self, _: &Exposure, _: &Memory, _: u32) {}
-    fn retract(&mut self, _: Exposure) {
-        self.exposed -= 1;
-        assert!(self.exposed >= 0, "memory is given back twice");
-    }
-}
+use crate::engine::{Config, Engine};
 
 /// What happens to an engine.
 #[derive(Clone, Debug)]
@@ -232,14 +175,11 @@ proptest! {
             pulls_max: 4,
             ..Config::new(1, 1, 8192, false)
         });
-        let mut link = Recorder {
-            transmit: Memfd::create("test", 512 << 10).unwrap(),
-            room: 20,
-            index: u32::MAX - 10,
-            sent: u32::MAX - 10,
-            exposed: 0,
-            bound: [false; 256],
-        };
+        let mut link = Recorder::new();
+        link.room = 20;
+        link.index = u32::MAX - 10;
+        link.sent = u32::MAX - 10;
+        link.refuse_sevenths = true;
         let payload = Memfd::create("test", 8192).unwrap();
         // A guard on both sides of every receive's memory.
         let receive = Buffer::new(60_000).unwrap();

@@ -3,5 +3,7 @@
 mod captures;
 mod delivery;
 mod hostile;
+mod native;
+mod recorder;
 mod relations;
 mod world;
