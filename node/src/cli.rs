@@ -75,7 +75,7 @@ pub struct Options {
     pub endpoints: u16,
 
     /// How long to go on polling after the last message before sleeping, in microseconds.
-    #[arg(long, default_value_t = 50, value_name = "MICROSECONDS")]
+    #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
     pub poll: u64,
 
     /// How much to say on standard error.

@@ -2,6 +2,9 @@
 
 use std::os::fd::AsFd;
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+
 /// A process at the other end of a unix socket, at the time it connected.
 #[derive(Clone, Debug)]
 pub struct Credentials {
@@ -16,8 +19,10 @@ pub struct Credentials {
 impl Credentials {
     /// Of whoever connected this socket.
     pub fn of(socket: impl AsFd) -> std::io::Result<Self> {
-        let peer = rustix::net::sockopt::socket_peercred(socket)?;
-        let pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
+        let socket = socket.as_fd();
+        let peer = getsockopt(&socket, PeerCredentials)?;
+        // 0: the process is of a PID namespace that this one does not see.
+        let pid = peer.pid().unsigned_abs();
         let mut command = [0; 16];
         // A process that has gone, or that another user hides, has no name.
         let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -26,7 +31,7 @@ impl Credentials {
         command[..used].copy_from_slice(&name[..used]);
         Ok(Self {
             pid,
-            uid: peer.uid.as_raw(),
+            uid: peer.uid(),
             command,
         })
     }

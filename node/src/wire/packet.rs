@@ -3,9 +3,9 @@
 use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::PathBuf;
 
 use mx_wire::{Format, MacAddress};
+use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::{LinkAddr, SockaddrLike};
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType};
 use tracing::warn;
@@ -82,20 +82,25 @@ fn discard_waiting(socket: &OwnedFd) {
 
 /// Whether an interface has a link.
 pub struct Carrier {
-    path: PathBuf,
+    interface: String,
 }
 
 impl Carrier {
     /// Of that interface.
     pub fn of(interface: &str) -> Self {
         Self {
-            path: format!("/sys/class/net/{interface}/carrier").into(),
+            interface: interface.into(),
         }
     }
 
     /// Now. An interface that is down, or gone, has none.
     pub fn is_up(&self) -> bool {
-        std::fs::read(&self.path).is_ok_and(|carrier| carrier.starts_with(b"1"))
+        nix::ifaddrs::getifaddrs().is_ok_and(|mut interfaces| {
+            interfaces.any(|interface| {
+                interface.interface_name == self.interface
+                    && interface.flags.contains(InterfaceFlags::IFF_RUNNING)
+            })
+        })
     }
 }
 

@@ -1,0 +1,130 @@
+#![forbid(unsafe_code)]
+//! Nodes and their processes as real processes of one Linux, for tests that kill, trace and lie.
+//!
+//! Neighbours: `omx-node` and `open-mx`, which it runs. It refuses to look inside of either.
+
+mod child;
+mod trace;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub use child::Child;
+use open_mx::{Board, Home};
+pub use trace::{let_anyone_trace, system_calls};
+
+/// What peers of these tests present to connect.
+pub const KEY: u32 = 0x6e6f_6465;
+/// The largest message of these tests.
+pub const MESSAGE_MAX: usize = 4 << 20;
+/// How long something may take on a busy machine before it counts as hung.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The name under which peers see a board that was given this name.
+pub fn name_of(board: &str) -> String {
+    format!("{board}:0")
+}
+
+/// Waits until a condition holds.
+///
+/// # Panics
+/// When it does not within [`PATIENCE`].
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "{what} has not happened");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A running node.
+pub struct Node {
+    child: Option<Child>,
+    /// Where its processes find it.
+    pub socket: PathBuf,
+}
+
+impl Node {
+    /// Starts a node and waits until it listens.
+    pub fn start(program: &str, socket: PathBuf, options: &[&str]) -> Self {
+        let path = socket.to_string_lossy().into_owned();
+        let child = Child::start(program, &[&["--socket", &path][..], options].concat(), &[]);
+        let node = Self::attach(socket);
+        Self {
+            child: Some(child),
+            ..node
+        }
+    }
+
+    /// Waits until a node listens that somebody else has started.
+    pub fn attach(socket: PathBuf) -> Self {
+        let node = Self {
+            child: None,
+            socket,
+        };
+        wait_for("a node's start", || Board::all(&node.home()).is_ok());
+        node
+    }
+
+    /// Asks a node that was started here to end, and waits.
+    ///
+    /// # Panics
+    /// When somebody else has started it.
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
+        let child = self.child.take().expect("started here");
+        child.terminate()
+    }
+
+    /// For the library.
+    pub fn home(&self) -> Home {
+        Home::Socket(self.socket.clone())
+    }
+
+    /// The node's socket as an argument.
+    pub fn socket(&self) -> &str {
+        self.socket.to_str().expect("a path made by these tests")
+    }
+
+    /// Waits until a board of this node knows the boards of these names.
+    pub fn wait_for_peers(&self, board: u32, names: &[&str]) {
+        wait_for("the discovery of peers", || {
+            Board::attach(&self.home(), board).is_ok_and(|board| {
+                let known = |name: &&str| board.nic_id_by_hostname(&name_of(name)).is_ok();
+                names.iter().all(known)
+            })
+        });
+    }
+}
+
+/// Two nodes, `left` and `right`, joined by a pair of datagram sockets.
+pub struct Pair {
+    /// One.
+    pub left: Node,
+    /// The other.
+    pub right: Node,
+    _directory: tempfile::TempDir,
+}
+
+impl Pair {
+    /// Starts both and waits until they know each other.
+    pub fn start(program: &str, options: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| directory.path().join(name);
+        let wire = |own: &Path, other: &Path| format!("{},{}", own.display(), other.display());
+        let [a, b] = [at("left.wire"), at("right.wire")];
+        let start = |name: &str, wire: &str| {
+            let own = ["--dgram", wire, "--name", name];
+            let socket = directory.path().join(name).with_extension("sock");
+            Node::start(program, socket, &[&own[..], options].concat())
+        };
+        let left = start("left", &wire(&a, &b));
+        let right = start("right", &wire(&b, &a));
+        left.wait_for_peers(0, &["right"]);
+        right.wait_for_peers(0, &["left"]);
+        Self {
+            left,
+            right,
+            _directory: directory,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Processes that speak to a node without the library, and lie.
+
+mod common;
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use common::{NODE, connect, echo, exchange, open};
+use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
+use mx_ring::mapping::{Access, Mapping, Memfd};
+use mx_ring::{EndpointLayout, Geometry, RegionKey, call_socket};
+use nodes::{Node, wait_for};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+/// A connection without a library.
+struct Liar(OwnedFd);
+
+impl Liar {
+    fn connect(node: &Node) -> Self {
+        let flags = SocketFlags::CLOEXEC;
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
+        let socket = socket.unwrap();
+        let address = SocketAddrUnix::new(&node.socket).unwrap();
+        rustix::net::connect(&socket, &address).unwrap();
+        Self(socket)
+    }
+
+    fn ask(&self, request: &Request, memory: &[&OwnedFd]) -> Result<(Reply, Vec<OwnedFd>), Errno> {
+        let memory: Vec<_> = memory.iter().map(|it| it.as_fd()).collect();
+        call_socket::send(&self.0, &request.encode(), &memory).unwrap();
+        let (answer, descriptors) = call_socket::receive(&self.0).unwrap().expect("an answer");
+        match answer.error {
+            0 => Ok((Reply::decode(&answer), descriptors)),
+            error => Err(Errno::from_raw_os_error(error as i32)),
+        }
+    }
+
+    /// Opens an endpoint; its W and R areas, and the eventfd that kicks the node.
+    fn open(&self, endpoint: u32) -> Result<(Mapping, Mapping, OwnedFd), Errno> {
+        let geometry = Geometry::default();
+        let request = Request::OpenEndpoint {
+            board: 0,
+            endpoint,
+            geometry,
+        };
+        let (_, mut descriptors) = self.ask(&request, &[])?;
+        let layout = EndpointLayout::new(geometry).unwrap();
+        let w = Mapping::of(&descriptors[1], 0, layout.w_size(), Access::ReadWrite).unwrap();
+        assert!(
+            Mapping::of(&descriptors[2], 0, layout.r_size(), Access::ReadWrite).is_err(),
+            "what the node writes cannot be written by others"
+        );
+        assert!(Mapping::of(&descriptors[0], 0, 4096, Access::ReadWrite).is_err());
+        let r = Mapping::of(&descriptors[2], 0, layout.r_size(), Access::Read).unwrap();
+        Ok((w, r, descriptors.remove(4)))
+    }
+}
+
+fn alone() -> (tempfile::TempDir, Node) {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--alone", "--name", "one", "--endpoints", "8"];
+    let node = Node::start(NODE, directory.path().join("sock"), &options);
+    node.wait_for_peers(0, &["one"]);
+    (directory, node)
+}
+
+fn status(r: &Mapping) -> u32 {
+    let mut status = [0; 4];
+    r.area().read(192, &mut status).unwrap();
+    u32::from_le_bytes(status)
+}
+
+#[test]
+fn garbage_in_the_pages_of_a_process_closes_its_endpoint_and_no_other() {
+    let (_directory, node) = alone();
+    let _echo = echo(&node, 3);
+    let own = open(&node, 0);
+    let to = connect(&own, "one", 3);
+    for seed in 1_u32..6 {
+        let liar = Liar::connect(&node);
+        let (w, r, kick) = liar.open(ANY_ENDPOINT).unwrap();
+        let mut noise = seed;
+        let mut next = || {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        };
+        for entry in 0..256 {
+            let mut bytes: [u8; 64] = std::array::from_fn(|_| next());
+            bytes[60..].copy_from_slice(&1_u32.to_le_bytes());
+            w.area().write(2 * 4096 + entry * 64, &bytes).unwrap();
+        }
+        rustix::io::write(&kick, &1_u64.to_ne_bytes()).unwrap();
+        wait_for("the end of the liar's endpoint", || status(&r) != 0);
+        exchange(&own, to, 100_000);
+        wait_for("the end of the liar's connection", || {
+            matches!(call_socket::receive(&liar.0), Ok(None) | Err(_))
+        });
+    }
+}
+
+#[test]
+fn calls_that_make_no_sense_are_refused_and_the_next_one_is_served() {
+    let (_directory, node) = alone();
+    let liar = Liar::connect(&node);
+    let region = RegionKey {
+        slot: 0,
+        generation: 0,
+    };
+    let register = Request::Register {
+        address: 0,
+        length: 4096,
+        writable: true,
+    };
+    let open_board = |board, endpoint, geometry| Request::OpenEndpoint {
+        board,
+        endpoint,
+        geometry,
+    };
+    let sizes = Geometry::default();
+    let huge = Geometry {
+        receive: u32::MAX,
+        ..sizes
+    };
+    for (request, errno) in [
+        (Request::AttachBoard { board: 1 }, Errno::NODEV),
+        (open_board(9, 0, sizes), Errno::NODEV),
+        (open_board(0, 8, sizes), Errno::INVAL),
+        (open_board(0, 0x100, sizes), Errno::INVAL),
+        (open_board(0, 0, huge), Errno::INVAL),
+        (register, Errno::BADF),
+        (Request::Deregister { region }, Errno::BADF),
+        (Request::Kick, Errno::OPNOTSUPP),
+    ] {
+        assert_eq!(liar.ask(&request, &[]).unwrap_err(), errno, "{request:?}");
+    }
+    let unknown = Call {
+        kind: 77,
+        ..Call::default()
+    };
+    call_socket::send(&liar.0, &unknown, &[]).unwrap();
+    let (answer, _) = call_socket::receive(&liar.0).unwrap().unwrap();
+    assert_eq!(answer.error, Errno::NOSYS.raw_os_error() as u32);
+
+    liar.open(2).unwrap();
+    let other = Liar::connect(&node);
+    assert_eq!(other.open(2).err(), Some(Errno::BUSY));
+    assert_eq!(
+        liar.ask(&Request::Deregister { region }, &[]).err(),
+        Some(Errno::NOENT)
+    );
+}
+
+#[test]
+fn memory_that_a_process_could_take_away_is_not_registered() {
+    let (_directory, node) = alone();
+    let liar = Liar::connect(&node);
+    liar.open(2).unwrap();
+    let register = |length| Request::Register {
+        address: 0,
+        length,
+        writable: true,
+    };
+    let (pipe, _other_end) = rustix::pipe::pipe().unwrap();
+    assert_eq!(
+        liar.ask(&register(4096), &[&pipe]).err(),
+        Some(Errno::INVAL)
+    );
+    let flags = rustix::fs::MemfdFlags::ALLOW_SEALING;
+    let unsealed = rustix::fs::memfd_create("test", flags).unwrap();
+    rustix::fs::ftruncate(&unsealed, 4096).unwrap();
+    assert_eq!(
+        liar.ask(&register(4096), &[&unsealed]).err(),
+        Some(Errno::INVAL)
+    );
+
+    let memfd = Memfd::create("test", 8192).unwrap();
+    let sealed = memfd.descriptor().try_clone_to_owned().unwrap();
+    assert_eq!(
+        liar.ask(&register(8193), &[&sealed]).err(),
+        Some(Errno::INVAL)
+    );
+    assert_eq!(liar.ask(&register(0), &[&sealed]).err(), Some(Errno::INVAL));
+    let (reply, _) = liar.ask(&register(8192), &[&sealed]).unwrap();
+    let Reply::Registered { region } = reply else {
+        panic!("another reply: {reply:?}");
+    };
+    assert!(liar.ask(&Request::Deregister { region }, &[]).is_ok());
+    assert_eq!(
+        liar.ask(&Request::Deregister { region }, &[]).err(),
+        Some(Errno::NOENT)
+    );
+}
+
+#[test]
+fn a_user_with_too_many_connections_is_turned_away_until_one_goes() {
+    let (_directory, node) = alone();
+    let hello = Request::Hello {
+        version: mx_ring::ABI_VERSION,
+    };
+    let serves = |node: &Node| {
+        let liar = Liar::connect(node);
+        call_socket::send(&liar.0, &hello.encode(), &[]).is_ok()
+            && matches!(call_socket::receive(&liar.0), Ok(Some(_)))
+    };
+    let many: Vec<Liar> = (0..512).map(|_| Liar::connect(&node)).collect();
+    wait_for("the last connection", || !serves(&node));
+    drop(many);
+    wait_for("room for connections", || serves(&node));
+}

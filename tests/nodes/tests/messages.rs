@@ -1,0 +1,78 @@
+//! Messages of all sizes between processes: over a wire, between boards of a node, within a board.
+
+mod common;
+
+use common::{LENGTHS, NODE, connect, echo, exchange, open, pair};
+use nodes::Node;
+
+#[test]
+fn messages_of_every_size_pass_between_two_nodes_in_both_directions() {
+    for options in [
+        &["--mtu", "9000"][..],
+        &["--mtu", "1500"],
+        &["--wire", "mx"],
+    ] {
+        let pair = pair(options);
+        let _left = echo(&pair.left, 3);
+        let _right = echo(&pair.right, 3);
+        for (node, peer) in [(&pair.left, "right"), (&pair.right, "left")] {
+            let own = open(node, 0);
+            let to = connect(&own, peer, 3);
+            for length in LENGTHS {
+                exchange(&own, to, length);
+            }
+        }
+    }
+}
+
+#[test]
+fn boards_and_processes_of_one_node_reach_each_other_without_a_wire() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--alone", "--name", "one", "--board", "two"];
+    let node = Node::start(NODE, directory.path().join("sock"), &options);
+    node.wait_for_peers(0, &["one", "two"]);
+    node.wait_for_peers(1, &["one", "two"]);
+    let _echo = echo(&node, 3);
+    for board in [0, 1] {
+        let own = open(&node, board);
+        let to = connect(&own, "one", 3);
+        for length in LENGTHS {
+            exchange(&own, to, length);
+        }
+    }
+}
+
+/// As root of its own network namespace, which needs no rights outside.
+#[test]
+fn messages_of_every_size_pass_over_an_interface() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let script = "ip link add left type veth peer name right && \
+                  ip link set left mtu 8986 up && ip link set right mtu 8986 up || exit 1\n\
+                  \"$1\" --interface left --name left --socket \"$2\" &\n\
+                  \"$1\" --interface right --name right --socket \"$3\" &\n\
+                  wait";
+    let [left, right] = [at("left.sock"), at("right.sock")];
+    let paths = [left.to_str().unwrap(), right.to_str().unwrap()];
+    // The namespace's first process takes the nodes with it.
+    let namespace = [
+        "--user",
+        "--map-root-user",
+        "--net",
+        "--pid",
+        "--fork",
+        "--kill-child",
+    ];
+    let command = ["sh", "-c", script, "sh", NODE];
+    let arguments = [&namespace[..], &command, &paths].concat();
+    let _nodes = nodes::Child::start("unshare", &arguments, &[]);
+    let (left, right) = (Node::attach(left), Node::attach(right));
+    left.wait_for_peers(0, &["right"]);
+    right.wait_for_peers(0, &["left"]);
+    let _echo = echo(&right, 3);
+    let own = open(&left, 0);
+    let to = connect(&own, "right", 3);
+    for length in LENGTHS {
+        exchange(&own, to, length);
+    }
+}
