@@ -89,13 +89,17 @@ impl State {
                 Err(_) => return self.fail(Error::Confused),
             }
         }
-        while let Some(event) = self.port.process.next_expected() {
-            taken += 1;
+        let mut ended = 0;
+        while ended < EVENTS_PER_ROUND
+            && let Some(event) = self.port.process.next_expected()
+        {
+            ended += 1;
             match event {
                 Ok(event) => self.engine.event(&event, None, &mut self.port),
                 Err(_) => return self.fail(Error::Confused),
             }
         }
+        let taken = taken + ended;
         if taken > 0 {
             self.port.process.publish_consumed();
             self.heard = now;

@@ -7,7 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `connect` | handshake and sessions |
-//! | `send`, `transmit_space` | sends, from the call to the queue |
+//! | `send`, `transmit`, `transmit_space` | sends, from the call to the queue |
 //! | `ack`, `resend` | acknowledgements, retransmission, giving up |
 //! | `receive`, `early` | order of what comes |
 //! | `matching`, `reassembly` | posted receives, unexpected messages, fragments |
@@ -32,6 +32,7 @@ mod request;
 mod resend;
 mod send;
 mod sequence;
+mod transmit;
 mod transmit_space;
 mod window;
 
