@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mx_ring::mapping::Memfd;
-use mx_ring::{Event, Origin};
+use mx_ring::{Command, Event, Origin};
 use mx_wire::Format;
 use proptest::prelude::*;
 
@@ -16,6 +16,8 @@ use crate::engine::{Config, Engine};
 #[derive(Clone, Debug)]
 enum Step {
     Event(Event, usize),
+    /// The same, but as the next message of a connected peer.
+    Next(Event, usize),
     Send(u32, u64, bool),
     Receive(u32, u64, bool),
     Connect(u16, u8),
@@ -153,6 +155,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => (event(), prop_oneof![0usize..200, Just(1000usize), Just(8192usize)])
             .prop_map(|(event, length)| Step::Event(event, length)),
+        10 => (event(), prop_oneof![0usize..200, Just(1000usize), Just(8192usize)])
+            .prop_map(|(event, length)| Step::Next(event, length)),
         2 => (length.clone(), 0u64..4, any::<bool>()).prop_map(|(l, i, s)| Step::Send(l, i, s)),
         2 => (length, 0u64..4, any::<bool>()).prop_map(|(l, i, any)| Step::Receive(l, i, any)),
         1 => (0u16..3, 0u8..2).prop_map(|(peer, endpoint)| Step::Connect(peer, endpoint)),
@@ -160,6 +164,25 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Cancel),
         1 => Just(Step::Disconnect),
     ]
+}
+
+const PEER: Origin = Origin {
+    peer: 1,
+    endpoint: 0,
+    local: false,
+};
+
+/// Makes an event the next message of [`PEER`], if it is a message.
+fn in_order(mut event: Event, next: u16) -> Event {
+    if let Event::Tiny { from, seq, ack, .. }
+    | Event::Small { from, seq, ack, .. }
+    | Event::Medium { from, seq, ack, .. }
+    | Event::Rendezvous { from, seq, ack, .. }
+    | Event::Notify { from, seq, ack, .. } = &mut event
+    {
+        (*from, *seq, *ack) = (PEER, next, *ack & 0x3fff);
+    }
+    event
 }
 
 proptest! {
@@ -187,11 +210,33 @@ proptest! {
         let mut now = Duration::ZERO;
         let mut requests = Vec::new();
         let mut partner = engine.own();
+        let hello = Event::ConnectRequest {
+            from: PEER,
+            session: 1,
+            key: 1,
+            next_expected: 1,
+            connect_seqnum: 0,
+        };
+        engine.event(&hello, None, &mut link);
         for step in steps {
             match step {
                 Step::Event(event, length) => {
                     let area = payload.area().part(0, length).unwrap();
                     engine.event(&event, Some(area), &mut link);
+                }
+                Step::Next(event, length) => {
+                    let announced = link.commands.iter().rev().find_map(|command| match command {
+                        Command::Ack { ack, .. } | Command::Tiny { ack, .. } => Some(*ack),
+                        Command::ConnectReply { next_expected, .. } => Some(*next_expected),
+                        _ => None,
+                    });
+                    let area = payload.area().part(0, length).unwrap();
+                    let event = in_order(event, announced.unwrap_or(1));
+                    engine.event(&event, Some(area), &mut link);
+                    link.room += 1;
+                    now += Duration::from_millis(20);
+                    engine.set_now(now);
+                    engine.work(&mut link);
                 }
                 Step::Send(length, info, sync) => {
                     let memory = source.part(0, length as usize).unwrap();
