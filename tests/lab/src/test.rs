@@ -31,7 +31,7 @@ struct Step {
 }
 
 /// The steps that need no QEMU, the quickest to fail first.
-const FAST: [Step; 4] = [
+const FAST: [Step; 5] = [
     Step {
         title: "format",
         work: format,
@@ -48,10 +48,18 @@ const FAST: [Step; 4] = [
         title: "unit and property tests",
         work: unit_tests,
     },
+    Step {
+        title: "every order of the shared memory's steps (loom)",
+        work: loom,
+    },
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-const WITH_XEN: [Step; 2] = [
+const WITH_PACKAGES: [Step; 3] = [
+    Step {
+        title: "nodes and processes that are killed, lie and are traced",
+        work: nodes,
+    },
     Step {
         title: "the frontend's module builds for Linux 6.1",
         work: module,
@@ -65,7 +73,7 @@ const WITH_XEN: [Step; 2] = [
 /// Runs all steps, also after one that failed, and counts.
 pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
     let (mut passed, mut failed) = (0, 0);
-    let more: &[Step] = if args.fast { &[] } else { &WITH_XEN };
+    let more: &[Step] = if args.fast { &[] } else { &WITH_PACKAGES };
     for step in FAST.iter().chain(more) {
         let stage = Stage::begin(step.title);
         match (step.work)() {
@@ -125,6 +133,33 @@ fn lints_bare() -> Result<Counted, Error> {
 fn unit_tests() -> Result<Counted, Error> {
     let output = Run::new("cargo", "test-unit")
         .args(["test", "--no-fail-fast"])
+        .output()?;
+    Ok(Counted {
+        passed: passed_tests(&output),
+    })
+}
+
+/// In a target directory of its own: every dependency is built for loom, too.
+fn loom() -> Result<Counted, Error> {
+    let arguments = ["--package", "mx-ring", "--release", "--test", "loom"];
+    let output = Run::new("cargo", "test-loom")
+        .env("RUSTFLAGS", "--cfg loom")
+        .args(["test", "--target-dir", "target/loom"])
+        .args(arguments)
+        .output()?;
+    Ok(Counted {
+        passed: passed_tests(&output),
+    })
+}
+
+/// They need `strace` and `ip`.
+fn nodes() -> Result<Counted, Error> {
+    prepare::machine()?;
+    let run = Run::new("cargo", "test-lints-nodes").args(["clippy", "--package", "nodes"]);
+    run.args(["--all-targets", "--", "-D", "warnings"])
+        .output()?;
+    let output = Run::new("cargo", "test-nodes")
+        .args(["test", "--package", "nodes", "--no-fail-fast"])
         .output()?;
     Ok(Counted {
         passed: passed_tests(&output),

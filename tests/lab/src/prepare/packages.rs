@@ -7,7 +7,7 @@ use crate::stage::Stage;
 use std::path::Path;
 
 /// What the lab runs on this machine, and what for.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
     "gcc",       // links Rust programs, compiles the module's C part
     "libc6-dev", // for both
     "make",      // the kernel's build of modules
@@ -17,6 +17,7 @@ const PACKAGES: [&str; 10] = [
     "kmod",      // depmod
     "xz-utils",  // unpacks the kernel
     "zstd",      // unpacks newer kernels
+    "iproute2",  // pairs of interfaces for nodes
     "strace",    // shows that a node makes no system calls
 ];
 
