@@ -20,56 +20,62 @@ const OWN: [&str; 3] = ["omxd", "xl-omx", "lab-agent"];
 /// The target of what runs without an operating system below it.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";
 
+/// Programs for Linux, without symbols: under emulation each byte of an image costs time at boot.
+pub struct Programs {
+    directory: PathBuf,
+}
+
+impl Programs {
+    /// Builds them.
+    pub fn build() -> Result<Self, Error> {
+        let stage = Stage::begin("building the library's tools, omxd and xl-omx");
+        let packages = PACKAGES.iter().flat_map(|name| ["--package", name]);
+        Run::new("cargo", "build-programs")
+            .args(["build", "--release"])
+            .args(packages)
+            .output()?;
+        let directory = place::work().join("programs");
+        fs::create_dir_all(&directory).at("create", &directory)?;
+        for name in TOOLS.iter().chain(&OWN) {
+            strip(&target().join("release").join(name), &directory.join(name))?;
+        }
+        stage.done("");
+        Ok(Programs { directory })
+    }
+
+    /// Where a program is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// What a guest holds.
+    pub fn of_guests(&self) -> Vec<PathBuf> {
+        let names = TOOLS.iter().chain(&["lab-agent"]);
+        names.map(|name| self.path(name)).collect()
+    }
+
+    /// What dom0 holds.
+    pub fn of_dom0(&self) -> Vec<PathBuf> {
+        ["xl-omx", "lab-agent"].map(|name| self.path(name)).to_vec()
+    }
+}
+
 /// What was built.
 pub struct Built {
+    /// Programs for Linux.
+    pub programs: Programs,
     /// The driver domain's image, without symbols.
     pub driver_domain: PathBuf,
     /// The frontend's module for the guests' kernel.
     pub module: PathBuf,
-    programs: PathBuf,
-}
-
-impl Built {
-    /// A program for Linux.
-    pub fn program(&self, name: &str) -> PathBuf {
-        self.programs.join(name)
-    }
-
-    /// What a guest holds.
-    pub fn guest_programs(&self) -> Vec<PathBuf> {
-        let names = TOOLS.iter().chain(&["lab-agent"]);
-        names.map(|name| self.program(name)).collect()
-    }
-
-    /// What dom0 holds.
-    pub fn dom0_programs(&self) -> Vec<PathBuf> {
-        ["xl-omx", "lab-agent"]
-            .map(|name| self.program(name))
-            .to_vec()
-    }
 }
 
 /// Builds everything.
 pub fn everything(machine: &Machine) -> Result<Built, Error> {
-    let stage = Stage::begin("building the library's tools, omxd and xl-omx");
-    let packages = PACKAGES.iter().flat_map(|name| ["--package", name]);
-    Run::new("cargo", "build-programs")
-        .args(["build", "--release"])
-        .args(packages)
-        .output()?;
-    // Under emulation each byte of an image costs time at boot.
-    let programs = place::work().join("programs");
-    fs::create_dir_all(&programs).at("create", &programs)?;
-    for name in TOOLS.iter().chain(&OWN) {
-        strip(&target().join("release").join(name), &programs.join(name))?;
-    }
-    stage.done("");
-    let driver_domain = driver_domain()?;
-    let module = module(&machine.headers, "6.1")?;
     Ok(Built {
-        driver_domain,
-        module,
-        programs,
+        programs: Programs::build()?,
+        driver_domain: driver_domain()?,
+        module: module(&machine.headers, "6.1")?,
     })
 }
 

@@ -94,9 +94,12 @@ pub struct ExecArgs {
 /// Options of `cargo lab test`.
 #[derive(Args)]
 pub struct TestArgs {
-    /// Leave out what needs QEMU (the Xen scenarios).
+    /// Leave out what needs Debian's packages: kernel headers, QEMU, the Xen host.
     #[arg(long)]
     pub fast: bool,
+    /// Run only the steps whose title contains this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub only: String,
 }
 
 /// Options of `cargo lab captures`.

@@ -159,6 +159,17 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A node did not start.
+    #[error("the node {name} did not start:\n{output}")]
+    Node {
+        /// Its name.
+        name: String,
+        /// What it said.
+        output: String,
+    },
+    /// A scenario went otherwise than it has to.
+    #[error("{0}")]
+    Judged(String),
     /// Captures could not be judged.
     #[error(transparent)]
     Captures(#[from] omx_captures::CaptureError),

@@ -13,9 +13,11 @@ mod error;
 #[allow(dead_code, reason = "the scenarios use what the command line does not")]
 mod host;
 mod image;
+mod node;
 mod place;
 mod prepare;
 mod run;
+mod scenario;
 mod stage;
 mod test;
 

@@ -5,6 +5,7 @@ use crate::cli::TestArgs;
 use crate::error::Error;
 use crate::prepare;
 use crate::run::Run;
+use crate::scenario;
 use crate::stage::Stage;
 use std::process::ExitCode;
 
@@ -15,9 +16,6 @@ const BARE_CRATES: [&str; 4] = [
     "driver-domain",
     "open-mx-frontend",
 ];
-
-/// The target of those crates.
-const BARE_TARGET: &str = "x86_64-unknown-none";
 
 /// What a step counts when it went well.
 struct Counted {
@@ -31,7 +29,7 @@ struct Step {
 }
 
 /// The steps that need no QEMU, the quickest to fail first.
-const FAST: [Step; 5] = [
+const FAST: [Step; 7] = [
     Step {
         title: "format",
         work: format,
@@ -45,20 +43,32 @@ const FAST: [Step; 5] = [
         work: lints_bare,
     },
     Step {
-        title: "unit and property tests",
+        title: "unit and property tests of what runs on Linux",
         work: unit_tests,
+    },
+    Step {
+        title: "unit and property tests of what runs on bare Xen and in the kernel",
+        work: unit_tests_bare,
     },
     Step {
         title: "every order of the shared memory's steps (loom)",
         work: loom,
     },
+    Step {
+        title: "two nodes on one Linux",
+        work: two_nodes,
+    },
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-const WITH_PACKAGES: [Step; 3] = [
+const WITH_PACKAGES: [Step; 4] = [
     Step {
         title: "nodes and processes that are killed, lie and are traced",
         work: nodes,
+    },
+    Step {
+        title: "the card's driver against QEMU's card",
+        work: card,
     },
     Step {
         title: "the frontend's module builds for Linux 6.1",
@@ -74,7 +84,8 @@ const WITH_PACKAGES: [Step; 3] = [
 pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
     let (mut passed, mut failed) = (0, 0);
     let more: &[Step] = if args.fast { &[] } else { &WITH_PACKAGES };
-    for step in FAST.iter().chain(more) {
+    let steps = FAST.iter().chain(more);
+    for step in steps.filter(|step| step.title.contains(&args.only)) {
         let stage = Stage::begin(step.title);
         match (step.work)() {
             Ok(counted) => {
@@ -125,7 +136,7 @@ fn lints_host() -> Result<Counted, Error> {
 
 fn lints_bare() -> Result<Counted, Error> {
     let packages = BARE_CRATES.iter().flat_map(|name| ["--package", name]);
-    let run = Run::new("cargo", "test-lints-bare").args(["clippy", "--target", BARE_TARGET]);
+    let run = Run::new("cargo", "test-lints-bare").args(["clippy", "--target", build::BARE_TARGET]);
     run.args(packages).args(["--", "-D", "warnings"]).output()?;
     Ok(Counted { passed: 1 })
 }
@@ -134,6 +145,15 @@ fn unit_tests() -> Result<Counted, Error> {
     let output = Run::new("cargo", "test-unit")
         .args(["test", "--no-fail-fast"])
         .output()?;
+    Ok(Counted {
+        passed: passed_tests(&output),
+    })
+}
+
+fn unit_tests_bare() -> Result<Counted, Error> {
+    let packages = BARE_CRATES.iter().flat_map(|name| ["--package", name]);
+    let run = Run::new("cargo", "test-unit-bare").args(["test", "--no-fail-fast"]);
+    let output = run.args(packages).output()?;
     Ok(Counted {
         passed: passed_tests(&output),
     })
@@ -160,6 +180,22 @@ fn nodes() -> Result<Counted, Error> {
         .output()?;
     let output = Run::new("cargo", "test-nodes")
         .args(["test", "--package", "nodes", "--no-fail-fast"])
+        .output()?;
+    Ok(Counted {
+        passed: passed_tests(&output),
+    })
+}
+
+fn two_nodes() -> Result<Counted, Error> {
+    scenario::two_nodes::run(&build::Programs::build()?)?;
+    Ok(Counted { passed: 1 })
+}
+
+fn card() -> Result<Counted, Error> {
+    prepare::machine()?;
+    let run = Run::new("cargo", "test-card").args(["test", "--package", "mx-nic"]);
+    let output = run
+        .args(["--features", "qemu", "--test", "qemu"])
         .output()?;
     Ok(Counted {
         passed: passed_tests(&output),

@@ -66,7 +66,7 @@ fn guest_system<'a>(host: &'a XenHost, built: &Built) -> Result<System<'a>, Erro
         .tree
         .file("init", 0o755, include_str!("../../image/guest-init.sh"));
     add_xenstore(&mut system)?;
-    for program in built.guest_programs() {
+    for program in built.programs.of_guests() {
         system.program(&format!("usr/bin/{}", name_of(&program)), &program)?;
     }
     system.modules(&GUEST_MODULES, &[&built.module])?;
@@ -95,7 +95,7 @@ fn dom0_system<'a>(host: &'a XenHost, built: &Built) -> Result<System<'a>, Error
             &format!("/usr/bin/{name}"),
         );
     }
-    for program in built.dom0_programs() {
+    for program in built.programs.of_dom0() {
         system.program(&format!("usr/bin/{}", name_of(&program)), &program)?;
     }
     system.modules(&DOM0_MODULES, &[])?;

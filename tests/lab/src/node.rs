@@ -1,0 +1,177 @@
+//! A node outside of the Xen host: `omxd` in a process of this machine, its wire a datagram socket.
+
+use crate::build::Programs;
+use crate::error::{At, Error};
+use crate::host::Wire;
+use crate::place;
+use std::fs::{self, File};
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a node may take to open its socket.
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// A running node; it ends when this value is dropped.
+pub struct Node<'a> {
+    child: Child,
+    directory: PathBuf,
+    programs: &'a Programs,
+}
+
+impl<'a> Node<'a> {
+    /// Starts a node called `name` at that end of a wire.
+    pub fn start(programs: &'a Programs, name: &str, wire: Wire, mtu: u16) -> Result<Self, Error> {
+        // Not in the repository: a socket's path may have 107 bytes at most.
+        let directory = std::env::temp_dir().join(format!("xen2mx-{}-{name}", std::process::id()));
+        fs::create_dir_all(&directory).at("create", &directory)?;
+        let log = log_file(&format!("node-{name}"))?;
+        let output = File::create(&log).at("create", &log)?;
+        let errors = output.try_clone().at("write", &log)?;
+        let wire = format!("127.0.0.1:{},127.0.0.1:{}", wire.local, wire.remote);
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(programs.path("omxd"))
+            .args(["--dgram", &wire, "--name", name, "--mtu", &mtu.to_string()])
+            .arg("--socket")
+            .arg(directory.join("socket"))
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .spawn()
+            .map_err(|source| Error::Start {
+                program: "omxd".into(),
+                source,
+            })?;
+        let mut node = Node {
+            child,
+            directory,
+            programs,
+        };
+        let begun = Instant::now();
+        while !node.socket().exists() {
+            let ended = !matches!(node.child.try_wait(), Ok(None));
+            if ended || begun.elapsed() > START_LIMIT {
+                return Err(Error::Node {
+                    name: name.into(),
+                    output: fs::read_to_string(&log).unwrap_or_default(),
+                });
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(node)
+    }
+
+    /// Starts a tool of the library on this node, with its output in a log of that name.
+    pub fn start_tool(&self, name: &str, arguments: &[&str], log: &str) -> Result<Tool, Error> {
+        let log = log_file(log)?;
+        let output = File::create(&log).at("create", &log)?;
+        let errors = output.try_clone().at("write", &log)?;
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(self.programs.path(name))
+            .args(arguments)
+            .env("OMX_SOCKET", self.socket())
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .spawn()
+            .map_err(|source| Error::Start {
+                program: name.into(),
+                source,
+            })?;
+        let command = format!("{name} {}", arguments.join(" "));
+        Ok(Tool {
+            child,
+            command,
+            log,
+        })
+    }
+
+    /// Where processes find the node.
+    fn socket(&self) -> PathBuf {
+        self.directory.join("socket")
+    }
+}
+
+/// A tool that runs on a node; it is killed when this value is dropped.
+pub struct Tool {
+    child: Child,
+    command: String,
+    log: PathBuf,
+}
+
+impl Tool {
+    /// Waits for its end and returns what it printed. An exit status other than 0 is an error, and so is the limit.
+    pub fn finish(mut self, limit: Duration) -> Result<String, Error> {
+        let begun = Instant::now();
+        loop {
+            let ended = self.child.try_wait().at("wait for", &self.log)?;
+            if ended.is_none() && begun.elapsed() < limit {
+                thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            let output = fs::read_to_string(&self.log).at("read", &self.log)?;
+            return match ended {
+                Some(status) if status.success() => Ok(output),
+                Some(status) => Err(Error::Failed {
+                    command: self.command.clone(),
+                    status,
+                    tail: output,
+                    log: self.log.clone(),
+                }),
+                None => Err(Error::Judged(format!(
+                    "`{}` did not end within {} s; it said:\n{output}",
+                    self.command,
+                    limit.as_secs()
+                ))),
+            };
+        }
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn log_file(name: &str) -> Result<PathBuf, Error> {
+    let logs = place::work().join("logs");
+    fs::create_dir_all(&logs).at("create", &logs)?;
+    Ok(logs.join(format!("{name}.log")))
+}
+
+impl Drop for Node<'_> {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A wire of which nobody on this machine uses the ports now.
+pub fn free_wire() -> Result<Wire, Error> {
+    let bind = || UdpSocket::bind("127.0.0.1:0").at("bind", "127.0.0.1:0");
+    let (one, two) = (bind()?, bind()?);
+    let port = |socket: &UdpSocket| socket.local_addr().map(|address| address.port());
+    Ok(Wire {
+        local: port(&one).at("ask", "127.0.0.1:0")?,
+        remote: port(&two).at("ask", "127.0.0.1:0")?,
+    })
+}
+
+impl Wire {
+    /// The same wire, seen from its other end.
+    pub fn other_end(self) -> Self {
+        Wire {
+            local: self.remote,
+            remote: self.local,
+        }
+    }
+}

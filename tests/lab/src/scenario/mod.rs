@@ -1,0 +1,3 @@
+//! The scenarios: the system as its users see it, with nothing faked.
+
+pub mod two_nodes;
