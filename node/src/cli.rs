@@ -17,7 +17,7 @@ Examples:
       omxd, or QEMU: -netdev dgram,id=n,local.type=inet,local.host=127.0.0.1,local.port=7001,\\
       remote.type=inet,remote.host=127.0.0.1,remote.port=7002
   omxd --alone --name a --board b
-      Two boards that reach each other and nobody else; OMX_BOARD or the tools' -b choose between them.
+      Two boards that reach each other and nobody else; the tools choose one with -b.
 
 Programs find the node by its socket; for another one than the default set OMX_SOCKET, for example
   OMX_SOCKET=/tmp/omxd.sock omx_info

@@ -8,6 +8,7 @@ use mx_board::Instant;
 use mx_home::{Completion, Home, HomeConfig};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use crate::boards;
@@ -44,6 +45,7 @@ impl Node {
     /// Opens the wire, the boards and the socket.
     pub fn start(options: &Options) -> Result<Self, NodeError> {
         let format = options.format()?;
+        raise_descriptor_limit();
         let clock = Clock::start();
         let wire = Wire::open(options, format)?;
         let mut home = Home::new(HomeConfig {
@@ -244,6 +246,24 @@ fn padded(name: &str) -> [u8; 16] {
         *to = from;
     }
     padded
+}
+
+/// Five descriptors for each endpoint: the usual soft limit of 1024 is for 200 of them.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    );
+    if let Err(error) = raised {
+        warn!(
+            "the limit of open descriptors stays at {:?}: {error}",
+            limit.current
+        );
+    }
 }
 
 /// SIGTERM and SIGINT come through a descriptor.

@@ -71,7 +71,7 @@ impl Poller {
         })
     }
 
-    /// Watches a descriptor for something to read. It leaves the set when it is closed.
+    /// Watches a descriptor for something to read. It leaves the set when nobody has it open any more.
     pub fn watch(&self, descriptor: impl AsFd, source: Source) -> io::Result<()> {
         Ok(epoll::add(
             &self.epoll,
@@ -79,6 +79,11 @@ impl Poller {
             source.to_data(),
             EventFlags::IN,
         )?)
+    }
+
+    /// Ends the watch of a descriptor that others have open, too: their signals would be heard for ever.
+    pub fn forget(&self, descriptor: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.epoll, descriptor)?)
     }
 
     /// Stops or goes on watching for something to read; an end of the other side is reported all the same.

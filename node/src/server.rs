@@ -60,6 +60,8 @@ pub struct Server {
     clients: BTreeMap<ClientId, Client>,
     endpoints: BTreeMap<EndpointKey, Endpoint>,
     next_client: u32,
+    /// There are no descriptors for more connections: nobody is accepted until some are closed.
+    full: bool,
 }
 
 impl Server {
@@ -98,6 +100,7 @@ impl Server {
             clients: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             next_client: 0,
+            full: false,
         })
     }
 
@@ -125,7 +128,12 @@ impl Server {
         let (credentials, socket) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                debug!("a connection failed: {error}");
+                let errno = Errno::from_io_error(&error);
+                if let Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) = errno {
+                    warn!("no more connections until some are closed: {error}");
+                    self.full = true;
+                    self.listen(poller);
+                }
                 return;
             }
         };
@@ -150,6 +158,13 @@ impl Server {
         self.clients.insert(id, client);
     }
 
+    /// Waits for connections, or not while there is no room for them.
+    fn listen(&self, poller: &Poller) {
+        if let Err(error) = poller.mute(&self.listener, Source::Listener, self.full) {
+            warn!("the socket cannot be watched: {error}");
+        }
+    }
+
     /// A client has said something, or has gone.
     pub fn heard(&mut self, id: ClientId, around: &mut Surroundings<'_>) {
         let Some(client) = self.clients.get(&id) else {
@@ -157,7 +172,7 @@ impl Server {
         };
         // Nothing is read from a client that waits for an answer, so this is its end.
         if client.pending.is_some() {
-            self.disconnect(id, around.home);
+            self.disconnect(id, around);
             return;
         }
         match call_socket::receive(&client.socket) {
@@ -165,10 +180,10 @@ impl Server {
                 self.call(id, &call, descriptors, around);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Ok(None) => self.disconnect(id, around.home),
+            Ok(None) => self.disconnect(id, around),
             Err(error) => {
                 info!("{} is disconnected: {error}", client.credentials);
-                self.disconnect(id, around.home);
+                self.disconnect(id, around);
             }
         }
     }
@@ -202,7 +217,7 @@ impl Server {
             }
         };
         if sent.is_err() {
-            self.disconnect(id, around.home);
+            self.disconnect(id, around);
         } else if let (Some(pending), Some(client)) = (pending, self.clients.get_mut(&id)) {
             client.pending = Some(pending);
             // A failure leaves it watched: it is then taken for gone, which frees all that it has.
@@ -427,17 +442,20 @@ impl Server {
     }
 
     /// The connection is over: what it owned is closed.
-    fn disconnect(&mut self, id: ClientId, home: &mut Home) {
+    fn disconnect(&mut self, id: ClientId, around: &mut Surroundings<'_>) {
         let Some(client) = self.clients.remove(&id) else {
             return;
         };
         debug!("{} has gone", client.credentials);
+        if std::mem::take(&mut self.full) {
+            self.listen(around.poller);
+        }
         if let Role::Owner(key) = client.role
             && let Some(endpoint) = self.endpoints.get_mut(&key)
         {
             endpoint.client = None;
             // Refused when the home has begun to close it already.
-            let _ = home.close_endpoint(key);
+            let _ = around.home.close_endpoint(key);
         }
     }
 
@@ -466,9 +484,12 @@ impl Server {
         let Some(endpoint) = self.endpoints.remove(&key) else {
             return;
         };
+        if let Err(error) = around.poller.forget(&endpoint.kick) {
+            warn!("the kicks of a closed endpoint are still heard: {error}");
+        }
         // The home closed it by itself, or the node ends: the process sees its connection go.
         if let Some(id) = endpoint.client {
-            self.clients.remove(&id);
+            self.disconnect(id, around);
         }
         let waits = |client: &Client| match client.pending {
             Some(Pending::Open { call, endpoint }) if endpoint == key => Some(call),
@@ -502,7 +523,7 @@ impl Server {
             self.go_on(id, around.poller);
             let answer = Reply::Done.encode(kind);
             if self.answer(id, &answer, &Along::Nothing).is_err() {
-                self.disconnect(id, around.home);
+                self.disconnect(id, around);
             }
         }
     }

@@ -75,6 +75,14 @@ impl Node {
         child.terminate()
     }
 
+    /// Number of the process of a node that was started here.
+    ///
+    /// # Panics
+    /// When somebody else has started it.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("started here").pid()
+    }
+
     /// For the library.
     pub fn home(&self) -> Home {
         Home::Socket(self.socket.clone())

@@ -208,3 +208,65 @@ fn a_user_with_too_many_connections_is_turned_away_until_one_goes() {
     drop(many);
     wait_for("room for connections", || serves(&node));
 }
+
+/// Processor time of a process so far, in clock ticks.
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    // User and system time are the fields 14 and 15; the name, cut off above, is the second.
+    let times = fields.skip(11).take(2);
+    times.map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn kicks_for_an_endpoint_that_is_closed_cost_the_node_nothing() {
+    let (_directory, node) = alone();
+    let liar = Liar::connect(&node);
+    let (_w, _r, kick) = liar.open(2).unwrap();
+    drop(liar);
+    wait_for("the close of the endpoint", || {
+        Liar::connect(&node).open(2).is_ok()
+    });
+    rustix::io::write(&kick, &1_u64.to_ne_bytes()).unwrap();
+    let before = ticks(node.pid());
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let spent = ticks(node.pid()) - before;
+    assert!(spent < 20, "{spent} ticks of 10 ms in a second");
+}
+
+#[test]
+fn random_calls_are_answered_or_end_the_connection_and_the_node_serves_on() {
+    let (_directory, node) = alone();
+    let _echo = echo(&node, 3);
+    let memfd = Memfd::create("test", 8192).unwrap();
+    let mut state = 7_u64;
+    let mut next = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        state >> 33
+    };
+    let mut liar = Liar::connect(&node);
+    for _ in 0..3000 {
+        let small = next() % 4 != 0;
+        let call = Call {
+            kind: (next() % 12) as u32,
+            error: 0,
+            words: std::array::from_fn(|_| {
+                if small {
+                    next() % 9
+                } else {
+                    next() << (next() % 40)
+                }
+            }),
+        };
+        let descriptors = vec![memfd.descriptor(); (next() % 3) as usize];
+        let answered = call_socket::send(&liar.0, &call, &descriptors).is_ok()
+            && matches!(call_socket::receive(&liar.0), Ok(Some(_)));
+        if !answered || next() % 50 == 0 {
+            liar = Liar::connect(&node);
+        }
+    }
+    let own = open(&node, 0);
+    exchange(&own, connect(&own, "one", 3), 100_000);
+}
