@@ -118,7 +118,7 @@ impl Node {
         self.look_at_carrier(now);
         self.watch_room()?;
         let busy = activity.busy || completed;
-        let timeout = if busy {
+        let timeout = if busy || self.ends {
             Some(0)
         } else {
             let carrier = self.carrier.as_ref().map(|_| self.carrier_due);

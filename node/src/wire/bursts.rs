@@ -105,10 +105,16 @@ impl Outgoing {
     /// Sends what waits, as far as the socket takes it. A frame that cannot be sent is lost, as on any wire.
     pub fn flush(&mut self) {
         let mut sent = 0;
+        let mut told = false;
         while sent < self.waiting {
             match self.send(sent) {
                 Ok(count) => sent += count.max(1),
                 Err(error) if would_block(&error) => break,
+                // What became of an earlier frame: this one has not been tried yet.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && !told => {
+                    told = true;
+                    self.connected = false;
+                }
                 Err(error) => {
                     debug!("a frame was not sent: {error}");
                     self.connected = false;

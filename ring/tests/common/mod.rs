@@ -1,26 +1,35 @@
 #![allow(dead_code, reason = "each test uses its part")]
 //! Private memory that plays the shared pages of an endpoint.
 
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
 use mx_ring::{Area, EndpointLayout, Geometry, HomeSide, Positions, ProcessSide};
 
-#[repr(align(4096))]
-#[derive(Clone)]
-struct Page([u8; 4096]);
-
 /// Zeroed pages, in place as long as this lives.
-pub struct Pages(Box<[Page]>);
+pub struct Pages {
+    base: NonNull<u8>,
+    layout: Layout,
+}
 
 impl Pages {
     pub fn new(bytes: usize) -> Self {
-        Self(vec![Page([0; 4096]); bytes.div_ceil(4096)].into())
+        let layout = Layout::from_size_align(bytes.next_multiple_of(4096).max(4096), 4096).unwrap();
+        // SAFETY: the size is not zero.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap();
+        Self { base, layout }
     }
 
     pub fn area(&mut self) -> Area {
-        let base = NonNull::new(self.0.as_mut_ptr().cast()).unwrap();
         // SAFETY: the tests drop every area before the pages, and make no reference into them.
-        unsafe { Area::new(base, self.0.len() * 4096) }
+        unsafe { Area::new(self.base, self.layout.size()) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { dealloc(self.base.as_ptr(), self.layout) };
     }
 }
 

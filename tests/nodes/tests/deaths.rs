@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{connect, echo, exchange, open, pair, process};
 use nodes::wait_for;
@@ -60,4 +60,13 @@ fn a_node_that_is_asked_to_end_ends_well_and_its_processes_see_it() {
     wait_for("the notice of the node's end", || {
         matches!(own.progress(), Err(Error::HomeGone | Error::Closed(_)))
     });
+}
+
+#[test]
+fn an_idle_node_ends_as_soon_as_it_is_asked() {
+    let mut pair = pair(&[]);
+    std::thread::sleep(Duration::from_millis(500));
+    let asked = Instant::now();
+    assert!(pair.left.terminate().success());
+    assert!(asked.elapsed() < Duration::from_secs(1));
 }
