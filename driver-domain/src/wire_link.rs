@@ -290,3 +290,77 @@ impl Link for Wire {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mx_ring::mapping::Memfd;
+
+    /// Memory whose pages lie on the bus in the order that `pages` says, from 0x10000 on.
+    fn scattered(memory: &Memfd, pages: &'static [u64]) -> BusAddress {
+        let base = memory.area().address();
+        Box::new(move |address| {
+            let offset = address.checked_sub(base)?;
+            let page = pages.get(offset / PAGE_SIZE)?;
+            Some(0x10000 + page * PAGE_SIZE as u64 + (offset % PAGE_SIZE) as u64)
+        })
+    }
+
+    fn cut(pages: &'static [u64], parts: &[(usize, usize)]) -> Option<Vec<Fragment>> {
+        let memory = Memfd::create("test", 16 * PAGE_SIZE).unwrap();
+        let areas: Vec<Area> = parts
+            .iter()
+            .map(|&(offset, length)| memory.area().part(offset, length).unwrap())
+            .collect();
+        fragments(&areas, &scattered(&memory, pages)).map(|pieces| pieces.to_vec())
+    }
+
+    #[test]
+    fn a_payload_is_cut_where_pages_are_no_neighbours_for_the_card() {
+        let pieces = cut(&[7, 2, 3, 9], &[(4000, 8968)]).unwrap();
+        assert_eq!(
+            pieces,
+            [
+                Fragment {
+                    bus: 0x17fa0,
+                    len: 96
+                },
+                Fragment {
+                    bus: 0x12000,
+                    len: 8192
+                },
+                Fragment {
+                    bus: 0x19000,
+                    len: 680
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn parts_follow_each_other_and_empty_ones_vanish() {
+        let pieces = cut(&[0, 1], &[(10, 20), (0, 0), (30, 5), (100, 1)]).unwrap();
+        assert_eq!(
+            pieces,
+            [
+                Fragment {
+                    bus: 0x1000a,
+                    len: 25
+                },
+                Fragment {
+                    bus: 0x10064,
+                    len: 1
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn memory_that_no_card_finds_is_not_sent() {
+        assert_eq!(cut(&[0], &[(4000, 200)]), None);
+        assert_eq!(
+            cut(&[0, 2, 4, 6, 8, 10, 12, 14], &[(0, 8 * PAGE_SIZE)]),
+            None
+        );
+    }
+}
