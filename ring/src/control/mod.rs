@@ -1,0 +1,36 @@
+//! The pages between a guest's kernel and its home (class K), and what travels through them.
+//!
+//! A device has 17 pages, all granted once. D0's grant reference is the one that goes through xenstore; its header
+//! lists the others.
+//!
+//! | page | written by | content |
+//! |---|---|---|
+//! | D0 | module | header, indices, 16 requests of 128 bytes |
+//! | D1 | home | indices, 64 responses of 32 bytes |
+//! | D2 | module | an `armed` counter of 16 bytes per endpoint |
+//! | D3 | both, by or and swap only | doorbell bits, wake bits |
+//! | D4 to D12 | home | [`crate::board_page`] (class R) |
+//! | D13 to D16 | module | staging: lists of grant references, 4096 in all |
+
+mod message;
+mod pages;
+mod rings;
+
+pub use message::{ControlError, Request, Response, Status};
+pub use pages::{ArmedCounters, Doorbells, Staging};
+pub use rings::{HomeControl, ModuleControl, ResponseWatch};
+
+use crate::layout::PAGE_SIZE;
+
+/// Pages of a device.
+pub const DEVICE_PAGES: usize = 17;
+/// First of the pages D4 to D12.
+pub const BOARD_PAGE: usize = 4;
+/// First staging page.
+pub const STAGING_PAGE: usize = 13;
+/// Grant references that the staging pages hold.
+pub const STAGING_REFS: usize = 4 * PAGE_SIZE / 4;
+/// Endpoints of a board.
+pub const ENDPOINTS: usize = 256;
+/// `protocol` in the frontend's xenstore directory.
+pub const PROTOCOL: &str = "open-mx";

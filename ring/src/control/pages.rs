@@ -1,0 +1,115 @@
+//! Counters, bits and lists between kernel and home: no rings.
+
+use super::STAGING_REFS;
+use crate::layout::PAGE_SIZE;
+use crate::memory::{Area, AreaError};
+use crate::sync::{Ordering, fence};
+
+/// D2: how often a kernel armed an endpoint for sleep. Only the module writes it.
+#[derive(Clone, Copy, Debug)]
+pub struct ArmedCounters {
+    page: Area,
+}
+
+impl ArmedCounters {
+    /// Takes the page.
+    pub fn new(page: Area) -> Result<Self, AreaError> {
+        Ok(Self {
+            page: page.line_part(0, PAGE_SIZE)?,
+        })
+    }
+
+    /// The module: one more sleeper; several threads may arm at the same time. Fences, so that a following look at the
+    /// producer indices sees what the home published before it looked here.
+    pub fn arm(&self, endpoint: u8) {
+        self.page
+            .word(usize::from(endpoint) * 16)
+            .fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The home: the counter. The caller has fenced after it published.
+    pub fn get(&self, endpoint: u8) -> u32 {
+        self.page
+            .word(usize::from(endpoint) * 16)
+            .load(Ordering::Relaxed)
+    }
+}
+
+/// D3: a bit per endpoint in each direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Doorbells {
+    page: Area,
+}
+
+const WAKE: usize = 64;
+
+impl Doorbells {
+    /// Takes the page.
+    pub fn new(page: Area) -> Result<Self, AreaError> {
+        Ok(Self {
+            page: page.line_part(0, PAGE_SIZE)?,
+        })
+    }
+
+    /// The module: endpoint has commands. An event must follow.
+    pub fn ring(&self, endpoint: u8) {
+        self.set(0, endpoint);
+    }
+
+    /// The home: takes 64 doorbell bits (`group` 0 to 3) and clears them.
+    pub fn take_rung(&self, group: usize) -> u64 {
+        self.take(0, group)
+    }
+
+    /// The home: endpoint has events for a sleeper. An event must follow.
+    pub fn wake(&self, endpoint: u8) {
+        self.set(WAKE, endpoint);
+    }
+
+    /// The module: takes 64 wake bits and clears them.
+    pub fn take_woken(&self, group: usize) -> u64 {
+        self.take(WAKE, group)
+    }
+
+    fn set(&self, base: usize, endpoint: u8) {
+        let word = self.page.word64(base + usize::from(endpoint) / 64 * 8);
+        word.fetch_or(1 << (endpoint % 64), Ordering::SeqCst);
+    }
+
+    fn take(&self, base: usize, group: usize) -> u64 {
+        self.page
+            .word64(base + group % 4 * 8)
+            .swap(0, Ordering::SeqCst)
+    }
+}
+
+/// D13 to D16, mapped in one piece: lists of grant references.
+#[derive(Clone, Copy, Debug)]
+pub struct Staging {
+    area: Area,
+}
+
+impl Staging {
+    /// Takes the pages.
+    pub fn new(area: Area) -> Result<Self, AreaError> {
+        Ok(Self {
+            area: area.line_part(0, STAGING_REFS * 4)?,
+        })
+    }
+
+    /// Writes a reference; false beyond the end.
+    pub fn set(&self, entry: usize, reference: u32) -> bool {
+        entry < STAGING_REFS && {
+            self.area
+                .word(entry * 4)
+                .store(reference, Ordering::Relaxed);
+            true
+        }
+    }
+
+    /// Reads a reference; `None` beyond the end.
+    pub fn get(&self, entry: usize) -> Option<u32> {
+        (entry < STAGING_REFS).then(|| self.area.word(entry * 4).load(Ordering::Relaxed))
+    }
+}
