@@ -208,7 +208,7 @@ proptest! {
     #[test]
     fn a_receive_tail_that_lies_never_leads_out_of_the_ring(
         at in positions(),
-        lies in prop::collection::vec((any::<u32>(), any::<u16>(), any::<bool>()), 1..40),
+        lies in prop::collection::vec((any::<u32>(), any::<u16>(), any::<bool>()), 1..12),
     ) {
         let mut endpoint = Endpoint::at(at);
         // Every word of page W0 that the home reads for a payload, in turn.

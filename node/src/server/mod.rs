@@ -1,21 +1,22 @@
 //! The calls of processes: a `SOCK_SEQPACKET` socket, one connection for each view of a board or endpoint.
 
+mod calls;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use mx_board::{EndpointError, Instant};
-use mx_home::{EndpointKey, Home, Misbehaviour, RegionError, Sleepers};
-use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
-use mx_ring::mapping::{Access, Mapping, MappingError};
-use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey, call_socket};
+use mx_board::Instant;
+use mx_home::{EndpointKey, Home, Misbehaviour, Sleepers};
+use mx_ring::call::{Call, Reply, Request};
+use mx_ring::{HomeSide, RegionKey, call_socket};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tracing::{debug, info, warn};
 
-use crate::boards::{Board, random};
+use crate::boards::Board;
 use crate::client::{Client, Endpoint, Pending, Role};
 use crate::credentials::Credentials;
 use crate::error::NodeError;
@@ -246,199 +247,6 @@ impl Server {
             }
         }
         call_socket::send(&client.socket, answer, &descriptors)
-    }
-
-    fn carry_out(
-        &mut self,
-        id: ClientId,
-        call: &Call,
-        request: &Request,
-        descriptors: Vec<OwnedFd>,
-        around: &mut Surroundings<'_>,
-    ) -> Result<Answer, Errno> {
-        match *request {
-            Request::Hello { version } => {
-                if version != mx_ring::ABI_VERSION {
-                    warn!(
-                        "a library speaks version {version} of the shared memory, this node {}: install matching versions",
-                        mx_ring::ABI_VERSION
-                    );
-                }
-                let reply = Reply::Hello {
-                    version: mx_ring::ABI_VERSION,
-                    boards: self.boards.len() as u32,
-                    user_memory: false,
-                };
-                Ok(Answer::Now(reply, Along::Nothing))
-            }
-            Request::AttachBoard { board } => {
-                let client = self.clients.get_mut(&id).ok_or(Errno::BADF)?;
-                let index = board as usize;
-                self.boards.get(index).ok_or(Errno::NODEV)?;
-                match client.role {
-                    Role::New | Role::Viewer => client.role = Role::Viewer,
-                    Role::Owner(_) => return Err(Errno::BUSY),
-                }
-                Ok(Answer::Now(Reply::Done, Along::Board(index)))
-            }
-            Request::OpenEndpoint {
-                board,
-                endpoint,
-                geometry,
-            } => self.open_endpoint(id, call, (board, endpoint), geometry, around),
-            Request::Register {
-                length, writable, ..
-            } => {
-                let region = self.register(id, length, writable, &descriptors, around.home)?;
-                Ok(Answer::Now(Reply::Registered { region }, Along::Nothing))
-            }
-            Request::Deregister { region } => {
-                let key = self.endpoint_of(id)?;
-                around
-                    .home
-                    .deregister_region(key, region)
-                    .map_err(|error| match error {
-                        RegionError::Busy => Errno::BUSY,
-                        RegionError::NotFound => Errno::NOENT,
-                        _ => Errno::BADF,
-                    })?;
-                let kind = call.kind;
-                Ok(Answer::Later(Pending::Deregister { kind, region }))
-            }
-            Request::EndpointInfo { board, endpoint } => {
-                let board = self.boards.get(board as usize).ok_or(Errno::NODEV)?;
-                let endpoint = u8::try_from(endpoint).map_err(|_| Errno::INVAL)?;
-                let key = EndpointKey {
-                    board: board.id,
-                    endpoint,
-                };
-                let owner = self.endpoints.get(&key).map(|open| &open.credentials);
-                let reply = Reply::EndpointInfo {
-                    open: owner.is_some(),
-                    pid: owner.map_or(0, |owner| owner.pid),
-                    command: owner.map_or([0; 16], |owner| owner.command),
-                };
-                Ok(Answer::Now(reply, Along::Nothing))
-            }
-            Request::Wait { .. } | Request::Kick | Request::Wakeup | Request::Statistics => {
-                Err(Errno::OPNOTSUPP)
-            }
-        }
-    }
-
-    fn endpoint_of(&self, id: ClientId) -> Result<EndpointKey, Errno> {
-        match self.clients.get(&id).map(|client| client.role) {
-            Some(Role::Owner(key)) => Ok(key),
-            _ => Err(Errno::BADF),
-        }
-    }
-
-    fn open_endpoint(
-        &mut self,
-        id: ClientId,
-        call: &Call,
-        (board, endpoint): (u32, u32),
-        geometry: Geometry,
-        around: &mut Surroundings<'_>,
-    ) -> Result<Answer, Errno> {
-        let client = self.clients.get_mut(&id).ok_or(Errno::BADF)?;
-        if client.role != Role::New {
-            return Err(Errno::BUSY);
-        }
-        let index = board as usize;
-        let board = self.boards.get(index).ok_or(Errno::NODEV)?;
-        let layout = EndpointLayout::new(geometry).map_err(|_| Errno::INVAL)?;
-        let key_of = |endpoint| EndpointKey {
-            board: board.id,
-            endpoint,
-        };
-        let key = if endpoint == ANY_ENDPOINT {
-            (0..=u8::MAX)
-                .take(self.endpoint_max.into())
-                .map(key_of)
-                .find(|key| !self.endpoints.contains_key(key))
-                .ok_or(Errno::BUSY)?
-        } else {
-            let wanted = u8::try_from(endpoint).ok();
-            let wanted = wanted.filter(|it| u16::from(*it) < self.endpoint_max);
-            key_of(wanted.ok_or(Errno::INVAL)?)
-        };
-        if let Some(taken) = self.endpoints.get(&key) {
-            if taken.client.is_some() {
-                return Err(Errno::BUSY);
-            }
-            let call = *call;
-            return Ok(Answer::Later(Pending::Open {
-                call,
-                endpoint: key,
-            }));
-        }
-        let opened = Endpoint::new(&layout, id, client.credentials.clone()).map_err(|error| {
-            warn!("no endpoint for {}: {error}", client.credentials);
-            Errno::NOMEM
-        })?;
-        let session = random().map_err(|_| Errno::AGAIN)? as u32;
-        let side = HomeSide::new(layout, opened.w.area(), opened.r.area());
-        around
-            .home
-            .open_endpoint(around.now, key, session, side.map_err(|_| Errno::INVAL)?)
-            .map_err(|error| match error {
-                EndpointError::NoBoard => Errno::NODEV,
-                EndpointError::BadIndex => Errno::INVAL,
-                EndpointError::Busy | EndpointError::NotOpen => Errno::BUSY,
-            })?;
-        if let Err(error) = around.poller.watch(&opened.kick, Source::Kick(key)) {
-            warn!("no endpoint for {}: {error}", client.credentials);
-            // Just opened: it closes at once, and its completion finds nothing to give back.
-            let _ = around.home.close_endpoint(key);
-            return Err(Errno::NOMEM);
-        }
-        client.role = Role::Owner(key);
-        debug!(
-            "{} has opened endpoint {} of board {}",
-            client.credentials, key.endpoint, key.board.0
-        );
-        self.endpoints.insert(key, opened);
-        let reply = Reply::Opened {
-            endpoint: key.endpoint.into(),
-            session,
-        };
-        Ok(Answer::Now(reply, Along::Endpoint(index, key)))
-    }
-
-    fn register(
-        &mut self,
-        id: ClientId,
-        length: u32,
-        writable: bool,
-        descriptors: &[OwnedFd],
-        home: &mut Home,
-    ) -> Result<RegionKey, Errno> {
-        let key = self.endpoint_of(id)?;
-        let endpoint = self.endpoints.get_mut(&key).ok_or(Errno::BADF)?;
-        let memfd = descriptors.first().ok_or(Errno::BADF)?;
-        // A quota is used up: the library tries again when it has given something back.
-        let region = endpoint.regions.next_key(length).ok_or(Errno::AGAIN)?;
-        let access = if writable {
-            Access::ReadWrite
-        } else {
-            Access::Read
-        };
-        let mapping = Mapping::of_stranger(memfd, length as usize, access).map_err(|error| {
-            info!("{}: {error}", endpoint.credentials);
-            match error {
-                MappingError::System(errno) => errno,
-                _ => Errno::INVAL,
-            }
-        })?;
-        home.register_region(key, region, writable, vec![mapping.area()])
-            .map_err(|error| match error {
-                RegionError::NotOpen => Errno::BADF,
-                RegionError::Busy | RegionError::BadSlot => Errno::AGAIN,
-                RegionError::NotFound | RegionError::BadParts => Errno::INVAL,
-            })?;
-        endpoint.regions.keep(region, mapping);
-        Ok(region)
     }
 
     /// The connection is over: what it owned is closed.
