@@ -1,9 +1,11 @@
 #![forbid(unsafe_code)]
 //! `lab-agent <device> [--relay]`: runs what the lab asks for on that device. With `--relay` (in dom0) what is for
 //! another domain goes to that domain's console.
+//! `lab-agent statistics`: what the Open-MX module of this guest has counted.
 
 mod relay;
 mod serve;
+mod statistics;
 
 use std::fs::OpenOptions;
 use std::process::ExitCode;
@@ -14,9 +16,12 @@ use serve::{Sink, serve};
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (device, relay) = (arguments.next(), arguments.next());
+    if device.as_deref() == Some("statistics") {
+        return statistics::print();
+    }
     let Some(device) = device.filter(|_| relay.as_deref().is_none_or(|word| word == "--relay"))
     else {
-        eprintln!("usage: lab-agent <device> [--relay]");
+        eprintln!("usage: lab-agent <device> [--relay] | lab-agent statistics");
         return ExitCode::from(2);
     };
     match run(&device, relay.is_some()) {

@@ -85,6 +85,11 @@ fn target() -> PathBuf {
         .map_or_else(|| place::repository().join("target"), PathBuf::from)
 }
 
+/// Where the driver domain's image is put.
+pub fn driver_domain_image() -> PathBuf {
+    place::work().join("driver-domain")
+}
+
 fn driver_domain() -> Result<PathBuf, Error> {
     let stage = Stage::begin("building the driver domain");
     let arguments = [
@@ -100,7 +105,7 @@ fn driver_domain() -> Result<PathBuf, Error> {
         .args(arguments)
         .output()?;
     let linked = target().join(BARE_TARGET).join("bare/driver-domain");
-    let image = place::work().join("driver-domain");
+    let image = driver_domain_image();
     strip(&linked, &image)?;
     let size = fs::metadata(&image).at("read", &image)?.len();
     stage.done(format!("{} KiB", size / 1024));

@@ -2,6 +2,7 @@
 
 use crate::build;
 use crate::captures;
+use crate::demo;
 use crate::error::Error;
 use crate::host::{HostSpec, Images, Wire, client, keeper};
 use crate::image;
@@ -42,6 +43,11 @@ pub enum Command {
     Prepare,
     /// Build everything that runs on the Xen host, and its images; nothing is booted.
     Images,
+    /// Show the main job on a real Xen in QEMU: create the driver domain, attach two guests, measure and verify.
+    ///
+    /// Prepares the machine, builds everything, boots Xen with the card passed through to the driver domain, and joins
+    /// the card's wire with a node on this machine. Writes a picture and figures to target/lab/results.
+    Demo(DemoArgs),
     /// Boot a Xen host in QEMU and keep it.
     ///
     /// dom0 and the guests run commands through `cargo lab exec`. The driver domain's card is at 00:05.0; the other end
@@ -62,6 +68,17 @@ pub enum Command {
         /// The description of the host.
         description: PathBuf,
     },
+}
+
+/// Options of `cargo lab demo`.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// The frame size of the whole fabric: 1500 to 9000 bytes, Ethernet header included.
+    #[arg(long, default_value_t = 9000)]
+    pub mtu: u16,
+    /// Print the figures as JSON too.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `cargo lab up`.
@@ -122,7 +139,11 @@ impl Command {
             Command::Test(args) => test::run(&args),
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),
             Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),
-            Command::Images => images().map(|_| ExitCode::SUCCESS),
+            Command::Images => made().map(|_| ExitCode::SUCCESS),
+            Command::Demo(args) => {
+                let (images, built) = made()?;
+                demo::run(images, &built.programs, &args)
+            }
             Command::Up(args) => up(&args),
             Command::Exec(args) => client::run(&args.domain, &args.command).map(exit_code),
             Command::Log { domain } => client::log(&domain).map(exit_code),
@@ -133,16 +154,16 @@ impl Command {
 }
 
 /// Prepares the machine, builds everything and makes the images.
-fn images() -> Result<Images, Error> {
+pub fn made() -> Result<(Images, build::Built), Error> {
     let machine = prepare::machine()?;
     let built = build::everything(&machine)?;
-    image::make(&machine, &built)
+    Ok((image::make(&machine, &built)?, built))
 }
 
 fn up(args: &UpArgs) -> Result<ExitCode, Error> {
     let images = match &args.images {
         Some(folder) => Images::of(folder),
-        None => images()?,
+        None => made()?.0,
     };
     let mut spec = HostSpec::new(images, place::work().join("host"));
     spec.wire = args.wire;

@@ -9,6 +9,7 @@
 mod build;
 mod captures;
 mod cli;
+mod demo;
 mod error;
 #[allow(dead_code, reason = "the scenarios use what the command line does not")]
 mod host;

@@ -1,7 +1,8 @@
 //! `cargo lab test`: every test there is, step by step.
 
 use crate::build;
-use crate::cli::TestArgs;
+use crate::cli::{DemoArgs, TestArgs, made};
+use crate::demo;
 use crate::error::Error;
 use crate::prepare;
 use crate::run::Run;
@@ -61,7 +62,7 @@ const FAST: [Step; 7] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-const WITH_PACKAGES: [Step; 4] = [
+const WITH_PACKAGES: [Step; 7] = [
     Step {
         title: "nodes and processes that are killed, lie and are traced",
         work: nodes,
@@ -77,6 +78,18 @@ const WITH_PACKAGES: [Step; 4] = [
     Step {
         title: "the frontend's module builds for Linux 6.12",
         work: newer_module,
+    },
+    Step {
+        title: "the main job on a real Xen",
+        work: demo,
+    },
+    Step {
+        title: "a process and a guest die in the middle of a transfer, on a real Xen",
+        work: deaths,
+    },
+    Step {
+        title: "a driver domain without a card, on a real Xen",
+        work: no_card,
     },
 ];
 
@@ -200,6 +213,28 @@ fn card() -> Result<Counted, Error> {
     Ok(Counted {
         passed: passed_tests(&output),
     })
+}
+
+fn demo() -> Result<Counted, Error> {
+    let (images, built) = made()?;
+    let args = DemoArgs {
+        mtu: 9000,
+        json: false,
+    };
+    demo::run(images, &built.programs, &args)?;
+    Ok(Counted { passed: 1 })
+}
+
+fn deaths() -> Result<Counted, Error> {
+    let (images, built) = made()?;
+    scenario::faults::deaths(images, &built.programs)?;
+    Ok(Counted { passed: 1 })
+}
+
+fn no_card() -> Result<Counted, Error> {
+    let (images, built) = made()?;
+    scenario::faults::no_card(images, &built.programs)?;
+    Ok(Counted { passed: 1 })
 }
 
 /// The sum of what the test programs of one `cargo test` counted as passed.

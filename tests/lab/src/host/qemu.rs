@@ -2,10 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::spec::HostSpec;
+use rustix::io::FdFlags;
+use rustix::net::sockopt;
+
+use super::spec::{HostSpec, Wire};
 use crate::error::{At, Error};
 
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -24,9 +29,10 @@ impl Qemu {
         let log = spec.directory.join("qemu.log");
         let output = File::create(&log).at("create", &log)?;
         let errors = output.try_clone().at("write", &log)?;
+        let wire = spec.wire.map(wire_socket).transpose()?;
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", PROGRAM])
-            .args(arguments(spec, &agent))
+            .args(arguments(spec, &agent, wire.as_ref()))
             .current_dir(&spec.directory)
             .stdin(Stdio::null())
             .stdout(output)
@@ -76,7 +82,26 @@ impl Drop for Qemu {
     }
 }
 
-fn arguments(spec: &HostSpec, agent: &Path) -> Vec<OsString> {
+/// Bytes that wait in the wire's socket: a block of pull replies is 32 frames of 9000 bytes, and four may come at once.
+/// A socket of the usual size drops the end of each block.
+const WIRE_BUFFER: usize = 8 << 20;
+
+/// The card's end of the wire, for QEMU to inherit.
+fn wire_socket(wire: Wire) -> Result<UdpSocket, Error> {
+    let open = || {
+        let socket = UdpSocket::bind(("127.0.0.1", wire.local))?;
+        socket.connect(("127.0.0.1", wire.remote))?;
+        // Beyond the system's limit only for root; others get what the limit allows.
+        if sockopt::set_socket_recv_buffer_size_force(&socket, WIRE_BUFFER).is_err() {
+            sockopt::set_socket_recv_buffer_size(&socket, WIRE_BUFFER)?;
+        }
+        rustix::io::fcntl_setfd(&socket, FdFlags::empty())?;
+        Ok(socket)
+    };
+    open().at("open", format!("127.0.0.1:{}", wire.local))
+}
+
+fn arguments(spec: &HostSpec, agent: &Path, wire: Option<&UdpSocket>) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
     let mut add = |option: &str, value: &str| words.extend([option.into(), value.into()]);
     add("-nodefaults", "-no-user-config");
@@ -112,12 +137,12 @@ fn arguments(spec: &HostSpec, agent: &Path) -> Vec<OsString> {
         ),
     );
     add("-device", "virtserialport,chardev=agent,name=lab");
-    if let Some(wire) = spec.wire {
-        let end = |name: &str, port: u16| {
-            format!("{name}.type=inet,{name}.host=127.0.0.1,{name}.port={port}")
-        };
-        let (local, remote) = (end("local", wire.local), end("remote", wire.remote));
-        add("-netdev", &format!("dgram,id=wire,{local},{remote}"));
+    if let Some(wire) = wire {
+        let descriptor = wire.as_raw_fd();
+        add(
+            "-netdev",
+            &format!("dgram,id=wire,local.type=fd,local.str={descriptor}"),
+        );
         add(
             "-device",
             "virtio-net-pci,netdev=wire,addr=5,mac=02:00:00:00:00:05,romfile=,mq=off",
@@ -156,7 +181,7 @@ fn xen_options(spec: &HostSpec) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spec::{Images, Wire};
+    use super::super::spec::Images;
     use super::*;
 
     #[test]
@@ -166,12 +191,9 @@ mod tests {
             dom0_kernel: "/x/a,b".into(),
             dom0_initrd: "/x/initrd".into(),
         };
-        let mut spec = HostSpec::new(images, "/x".into());
-        spec.wire = Some(Wire {
-            local: 1,
-            remote: 2,
-        });
-        let words = arguments(&spec, Path::new("/x/agent.sock"));
+        let spec = HostSpec::new(images, "/x".into());
+        let wire = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let words = arguments(&spec, Path::new("/x/agent.sock"), Some(&wire));
         let initrd = words.iter().position(|word| word == "-initrd").unwrap();
         let value = words[initrd + 1].to_string_lossy().into_owned();
         assert!(
@@ -181,7 +203,7 @@ mod tests {
         assert!(
             words
                 .iter()
-                .any(|word| word.to_string_lossy().contains("local.port=1"))
+                .any(|word| word.to_string_lossy().contains("local.type=fd"))
         );
     }
 }

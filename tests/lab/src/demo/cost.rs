@@ -1,0 +1,210 @@
+//! What a message costs besides its own instructions, by the difference between many messages and few: constant costs
+//! (starting, asking for the counters) cancel out.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::fabric::Fabric;
+use crate::error::Error;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Round trips of the two runs.
+const FEW: u64 = 200;
+const MANY: u64 = 10 * FEW;
+
+/// Counters by name.
+type Counters = BTreeMap<String, i64>;
+
+/// What grew, beside the messages.
+#[derive(Debug, Serialize)]
+pub struct MessageCost {
+    /// Messages by which the two runs differ.
+    pub messages: u64,
+    /// By how much each counter grew more in the longer run.
+    pub counters: BTreeMap<String, i64>,
+}
+
+impl MessageCost {
+    /// A line per counter.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "    {} more messages between the guests, both sides awake, and what grew with them:\n",
+            self.messages
+        );
+        for (name, count) in &self.counters {
+            text.push_str(&format!("    {count:>6}  {name}\n"));
+        }
+        text
+    }
+}
+
+/// Counts calls of the modules, hypercalls, events and grant operations of the driver domain, and system calls of a
+/// process on the node, while both sides poll.
+pub fn message(fabric: &Fabric<'_>) -> Result<MessageCost, Error> {
+    let few = grown(fabric, FEW)?;
+    let many = grown(fabric, MANY)?;
+    let counters = many.into_iter().map(|(name, count)| {
+        let less = few.get(&name).copied().unwrap_or(0);
+        (name, count - less)
+    });
+    Ok(MessageCost {
+        messages: 2 * (MANY - FEW),
+        counters: counters.collect(),
+    })
+}
+
+/// By how much the counters grow in a run.
+fn grown(fabric: &Fabric<'_>, iterations: u64) -> Result<Counters, Error> {
+    let before = counters(fabric)?;
+    let receiver = fabric.start_program("guest1", &["omx_perf", "-e", "4"])?;
+    thread::sleep(Duration::from_millis(500));
+    let iterations = iterations.to_string();
+    let command = [
+        "omx_perf",
+        "-d",
+        "guest1:0",
+        "-r",
+        "4",
+        "-S",
+        "8",
+        "-E",
+        "9",
+        "-W",
+        "20",
+        "-P",
+        "0",
+        "-N",
+        &iterations,
+    ];
+    fabric.start_program("guest2", &command)?.finish(LIMIT)?;
+    receiver.finish(LIMIT)?;
+    let after = counters(fabric)?;
+    let difference = after.into_iter().map(|(name, count)| {
+        let less = before.get(&name).copied().unwrap_or(0);
+        (name, count - less)
+    });
+    Ok(difference.collect())
+}
+
+fn counters(fabric: &Fabric<'_>) -> Result<Counters, Error> {
+    let mut found = Counters::new();
+    for guest in ["guest1", "guest2"] {
+        let command = ["lab-agent", "statistics"];
+        let text = fabric.start_program(guest, &command)?.finish(LIMIT)?;
+        add(&mut found, &format!("{guest}'s module: "), &text);
+    }
+    let id = fabric.dom0(&["xl", "domid", "driver-domain"])?;
+    let path = |key: &str| format!("/local/domain/{}/data/{key}", id.trim());
+    fabric.dom0(&["xenstore-rm", &path("omx-stats")]).ok();
+    fabric.dom0(&["xenstore-write", &path("omx-stats-request"), "demo"])?;
+    for _ in 0..100 {
+        if let Ok(text) = fabric.dom0(&["xenstore-read", &path("omx-stats")]) {
+            add(&mut found, "driver domain: ", &text);
+            return Ok(found);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Err(Error::Judged(
+        "the driver domain does not tell its counters".into(),
+    ))
+}
+
+/// What stands in a line of `name=count`, without what is no cost.
+fn add(to: &mut Counters, who: &str, text: &str) {
+    for (name, count) in text
+        .split_whitespace()
+        .filter_map(|word| word.split_once('='))
+    {
+        let is_cost = ![
+            "request",
+            "time-us",
+            "frames-out",
+            "frames-in",
+            "boards",
+            "pages",
+            "doorbells",
+        ]
+        .contains(&name);
+        if let (true, Ok(count)) = (is_cost, count.parse()) {
+            to.insert(format!("{who}{name}"), count);
+        }
+    }
+}
+
+/// dom0's time beside messages.
+#[derive(Debug, Serialize)]
+pub struct Dom0Cost {
+    /// Messages of the run with few.
+    pub few: u64,
+    /// Messages of the run with many.
+    pub many: u64,
+    /// Milliseconds of dom0's processor time in a window with few.
+    pub few_ms: f64,
+    /// Milliseconds of dom0's processor time in a window as long with many.
+    pub many_ms: f64,
+    /// The difference for 10 000 messages.
+    pub ms_per_10000: f64,
+}
+
+impl Dom0Cost {
+    /// A sentence.
+    pub fn text(&self) -> String {
+        format!(
+            "    dom0 used {:.2} ms in a window with {} messages and {:.2} ms in one as long with {}: {:+.3} ms per \
+             10 000 messages",
+            self.few_ms, self.few, self.many_ms, self.many, self.ms_per_10000
+        )
+    }
+}
+
+/// Seconds of a window: the longer run must fit.
+const WINDOW: u64 = 12;
+
+/// Measures dom0's processor time in two windows of the same length, in which the guests exchange few and many messages.
+pub fn dom0(fabric: &Fabric<'_>) -> Result<Dom0Cost, Error> {
+    let (few, many) = (FEW, 5 * MANY);
+    let few_ms = window(fabric, few / 2)?;
+    let many_ms = window(fabric, many / 2)?;
+    let ms_per_10000 = (many_ms - few_ms) * 10_000.0 / (many - few) as f64;
+    Ok(Dom0Cost {
+        few,
+        many,
+        few_ms,
+        many_ms,
+        ms_per_10000,
+    })
+}
+
+fn window(fabric: &Fabric<'_>, iterations: u64) -> Result<f64, Error> {
+    // What is started and printed passes through dom0, so both happen outside of the window, which dom0 itself times.
+    let later = |command: &str| format!("sleep 2; {command} > /tmp/window 2>&1; cat /tmp/window");
+    let receive = later("omx_perf -w -e 5");
+    let send = later(&format!(
+        "sleep 1; omx_perf -w -d guest1:0 -r 5 -S 8 -E 9 -W 1 -P 0 -N {iterations}; sleep {WINDOW}"
+    ));
+    let receiver = fabric.start_program(
+        "guest1",
+        &["sh", "-c", &format!("{receive}; sleep {WINDOW}")],
+    )?;
+    let sender = fabric.start_program("guest2", &["sh", "-c", &send])?;
+    let script = format!("cat /proc/schedstat; sleep {WINDOW}; cat /proc/schedstat");
+    let text = fabric.dom0(&["sh", "-c", &script])?;
+    sender.finish(LIMIT)?;
+    receiver.finish(LIMIT)?;
+    // Field 7 of a processor's line: nanoseconds in which a task ran (Documentation/scheduler/sched-stats.rst).
+    let times: Vec<f64> = text
+        .lines()
+        .filter(|line| line.starts_with("cpu0 "))
+        .filter_map(|line| line.split_whitespace().nth(7)?.parse().ok())
+        .collect();
+    match times[..] {
+        [before, after] => Ok((after - before) / 1e6),
+        _ => Err(Error::Judged(format!(
+            "dom0's kernel does not tell its tasks' time:\n{text}"
+        ))),
+    }
+}

@@ -1,0 +1,232 @@
+//! The Xen host with its driver domain and two guests, and a node outside of it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::stage;
+use crate::build::Programs;
+use crate::error::Error;
+use crate::host::{Host, HostSpec, Images, Output, Session};
+use crate::node::{Node, Tool, free_wire};
+use crate::place;
+
+/// Who takes part.
+pub const MEMBERS: [&str; 3] = ["node1", "guest1", "guest2"];
+
+/// Five times what a quiet machine needs for the longest command of an operator.
+const COMMAND: Duration = Duration::from_secs(90);
+
+/// How long the members may take to hear of each other.
+const DISCOVERY: Duration = Duration::from_secs(60);
+
+/// What kind of fabric.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// The frame size of all.
+    pub mtu: u16,
+    /// Whether the driver domain has a card.
+    pub card: bool,
+}
+
+/// All of it; it ends when this value is dropped.
+pub struct Fabric<'a> {
+    // The node goes first: it has the other end of the card's wire.
+    node: Option<Node<'a>>,
+    host: Host,
+}
+
+impl<'a> Fabric<'a> {
+    /// Boots the host, creates the domains, attaches the guests, starts the node, and waits until all know each other.
+    pub fn start(images: Images, programs: &'a Programs, shape: Shape) -> Result<Self, Error> {
+        let mut spec = HostSpec::new(images, place::work().join("host"));
+        let wire = free_wire()?;
+        spec.wire = shape.card.then_some(wire);
+        // A processor for each domain: whoever polls holds nobody up.
+        spec.cpus = 4;
+        let host = stage("booting Xen in QEMU", || Host::start(&spec))?;
+        let mut fabric = Self { node: None, host };
+        stage("xl create driver-domain.cfg", || {
+            fabric.create_driver_domain(shape)
+        })?;
+        stage("xl create guest.cfg, for guest1 and guest2", || {
+            fabric.create_guest("guest1")?;
+            fabric.create_guest("guest2")
+        })?;
+        stage("xl-omx attach guest1, guest2", || {
+            fabric.dom0(&["xl-omx", "attach", "guest1"])?;
+            fabric.dom0(&["xl-omx", "attach", "guest2"]).map(drop)
+        })?;
+        if shape.card {
+            fabric.node = Some(stage(
+                "omxd on this machine, at the other end of the wire: node1",
+                || Node::start(programs, "node1", wire.other_end(), shape.mtu),
+            )?);
+        }
+        stage("the members hear of each other", || fabric.wait_for_names())?;
+        Ok(fabric)
+    }
+
+    fn create_driver_domain(&self, shape: Shape) -> Result<(), Error> {
+        // An endpoint stays polled for long, since under emulation a step takes long.
+        let extra = format!("extra=\"mtu={} log=info idle=20000\"", shape.mtu);
+        let mut command = vec![
+            "xl",
+            "create",
+            "/etc/xen/driver-domain.cfg",
+            &extra,
+            "cpus=\"1\"",
+        ];
+        if shape.card {
+            self.dom0(&["xl", "pci-assignable-add", "00:05.0"])?;
+        } else {
+            command.push("pci=[]");
+        }
+        self.dom0(&command).map(drop)
+    }
+
+    /// Creates a guest of that name.
+    pub fn create_guest(&self, name: &str) -> Result<(), Error> {
+        let name_line = format!("name=\"{name}\"");
+        let processor = if name == "guest1" {
+            "cpus=\"2\""
+        } else {
+            "cpus=\"3\""
+        };
+        let command = [
+            "xl",
+            "create",
+            "/etc/xen/guest.cfg",
+            &name_line,
+            "on_reboot=\"destroy\"",
+            processor,
+        ];
+        self.dom0(&command)?;
+        // Its agent answers when it is up.
+        let begun = Instant::now();
+        loop {
+            match self.host.exec(name, &["true"], Duration::from_secs(3)) {
+                Ok(_) => return Ok(()),
+                Err(error) if begun.elapsed() > COMMAND => return Err(error),
+                Err(_) => thread::sleep(Duration::from_millis(200)),
+            }
+        }
+    }
+
+    /// Runs a command in dom0 that has to end well.
+    pub fn dom0(&self, command: &[&str]) -> Result<String, Error> {
+        self.host
+            .exec("dom0", command, COMMAND)?
+            .expect_success("dom0", command)
+    }
+
+    /// Starts a program of a member.
+    pub fn start_program(&self, member: &str, command: &[&str]) -> Result<Program, Error> {
+        match (&self.node, member) {
+            (Some(node), "node1") => {
+                let (name, arguments) = command.split_first().unwrap_or((&"", &[]));
+                let log = format!("node1-{name}-{}", arguments.len());
+                Ok(Program::Outside(node.start_tool(name, arguments, &log)?))
+            }
+            _ => Ok(Program::Inside(
+                self.host.spawn(member, command)?,
+                member.into(),
+                command.join(" "),
+            )),
+        }
+    }
+
+    /// What omx_info says there.
+    pub fn info(&self, member: &str) -> Result<String, Error> {
+        self.start_program(member, &["omx_info"])?.finish(COMMAND)
+    }
+
+    fn members(&self) -> impl Iterator<Item = &'static str> {
+        MEMBERS
+            .into_iter()
+            .filter(|member| self.node.is_some() || *member != "node1")
+    }
+
+    fn wait_for_names(&self) -> Result<(), Error> {
+        let begun = Instant::now();
+        for member in self.members() {
+            loop {
+                let info = self.info(member)?;
+                if self
+                    .members()
+                    .all(|name| info.contains(&format!(" {name}:0\n")))
+                {
+                    break;
+                }
+                if begun.elapsed() > DISCOVERY {
+                    return Err(Error::Judged(format!(
+                        "{member} does not know all of its peers; omx_info says there:\n{info}"
+                    )));
+                }
+                thread::sleep(Duration::from_millis(500));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the guests' devices away and ends the driver domain, as an operator would.
+    pub fn end(self) -> Result<(), Error> {
+        stage("xl-omx detach, xl shutdown driver-domain", || {
+            for guest in ["guest1", "guest2"] {
+                self.dom0(&["xl-omx", "detach", guest, "0"])?;
+            }
+            self.dom0(&["xl", "shutdown", "driver-domain"])?;
+            let begun = Instant::now();
+            while self
+                .host
+                .exec("dom0", &["xl", "domid", "driver-domain"], COMMAND)?
+                .status
+                == 0
+            {
+                if begun.elapsed() > COMMAND {
+                    return Err(Error::Judged("the driver domain does not shut down".into()));
+                }
+                thread::sleep(Duration::from_millis(500));
+            }
+            Ok(())
+        })
+    }
+
+    /// What a domain wrote to its console.
+    pub fn log(&self, domain: &str) -> Result<String, Error> {
+        self.dom0(&["cat", &format!("/var/log/xen/console/guest-{domain}.log")])
+    }
+}
+
+/// A program of a member.
+pub enum Program {
+    /// On this machine.
+    Outside(Tool),
+    /// In a domain: the session, the domain, the command.
+    Inside(Session, String, String),
+}
+
+impl Program {
+    /// Waits for a good end and returns what it printed on its standard output.
+    pub fn finish(self, limit: Duration) -> Result<String, Error> {
+        match self {
+            Self::Outside(tool) => tool.finish(limit),
+            Self::Inside(session, domain, command) => {
+                session.wait(limit)?.expect_success(&domain, &[&command])
+            }
+        }
+    }
+
+    /// Waits for its end, good or not. Only for programs in a domain.
+    pub fn output(self, limit: Duration) -> Result<Output, Error> {
+        match self {
+            Self::Outside(tool) => {
+                let stdout = tool.finish(limit)?.into_bytes();
+                Ok(Output {
+                    stdout,
+                    ..Output::default()
+                })
+            }
+            Self::Inside(session, ..) => session.wait(limit),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `cargo lab demo`: the main job, from `xl create` to verified messages, on a real Xen.
+//!
+//! | file | what |
+//! |---|---|
+//! | `fabric` | the host, its driver domain and guests, and the node outside |
+//! | `perf` | omx_perf and omx_verify between two of them |
+//! | `cost` | what a message costs besides: dom0's time, calls, hypercalls, events, grants |
+//! | `plot` | latency and bandwidth as a picture |
+
+mod cost;
+pub mod fabric;
+pub mod perf;
+mod plot;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::build::{self, Programs};
+use crate::cli::DemoArgs;
+use crate::error::{At, Error};
+use crate::host::Images;
+use crate::stage::Stage;
+use cost::{Dom0Cost, MessageCost};
+use fabric::{Fabric, Shape};
+use perf::{Pair, Verified};
+
+/// What the demo found.
+#[derive(Debug, Serialize)]
+struct Results {
+    mtu: u16,
+    /// Seconds from the start of QEMU to the end.
+    seconds: f64,
+    driver_domain_bytes: u64,
+    pairs: Vec<Pair>,
+    verified: Vec<Verified>,
+    dom0: Dom0Cost,
+    cost: MessageCost,
+}
+
+/// Runs the demo; `json` prints the results as JSON too.
+pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitCode, Error> {
+    let begun = Instant::now();
+    let shape = Shape {
+        mtu: args.mtu,
+        card: true,
+    };
+    let fabric = Fabric::start(images, programs, shape)?;
+    say("dom0: xl list", &fabric.dom0(&["xl", "list"])?);
+    say(
+        "dom0: xl-omx list guest1 guest2",
+        &fabric.dom0(&["xl-omx", "list", "guest1", "guest2"])?,
+    );
+    for member in fabric::MEMBERS {
+        say(&format!("{member}: omx_info"), &fabric.info(member)?);
+    }
+
+    let mut pairs = Vec::new();
+    for (from, to) in [
+        ("node1", "guest1"),
+        ("guest1", "node1"),
+        ("guest1", "guest2"),
+    ] {
+        let pair = stage(
+            &format!("omx_perf from {from} to {to}, 0 bytes to 4 MiB"),
+            || perf::measure(&fabric, from, to),
+        )?;
+        print!("{}", pair.text());
+        pairs.push(pair);
+    }
+    let mut verified = Vec::new();
+    for (from, to) in [("node1", "guest1"), ("guest2", "guest1")] {
+        let title = format!("omx_verify between {from} and {to}, every byte");
+        let result = stage(&title, || perf::verify(&fabric, from, to))?;
+        println!("{}", result.text());
+        verified.push(result);
+    }
+    let cost = stage("what a message between the guests costs besides", || {
+        cost::message(&fabric)
+    })?;
+    println!("{}", cost.text());
+    let dom0 = stage("dom0's time over few and over many messages", || {
+        cost::dom0(&fabric)
+    })?;
+    println!("{}", dom0.text());
+
+    let bytes = std::fs::metadata(build::driver_domain_image())
+        .at("read", build::driver_domain_image())?
+        .len();
+    println!(
+        "The driver domain's image has {} KiB.",
+        bytes.div_ceil(1024)
+    );
+    fabric.end()?;
+    let results = Results {
+        mtu: args.mtu,
+        seconds: begun.elapsed().as_secs_f64(),
+        driver_domain_bytes: bytes,
+        pairs,
+        verified,
+        dom0,
+        cost,
+    };
+    keep(&results, args.json)?;
+    println!(
+        "The demo took {:.0} s from the start of QEMU.",
+        results.seconds
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes picture and figures.
+fn keep(results: &Results, json: bool) -> Result<(), Error> {
+    let directory: PathBuf = crate::place::work().join("results");
+    std::fs::create_dir_all(&directory).at("create", &directory)?;
+    let name = format!("demo-mtu{}", results.mtu);
+    let picture = directory.join(format!("{name}.svg"));
+    plot::draw(&results.pairs, &picture)?;
+    let text = serde_json::to_string_pretty(results).unwrap_or_default();
+    let figures = directory.join(format!("{name}.json"));
+    std::fs::write(&figures, &text).at("write", &figures)?;
+    println!(
+        "Picture: {}\nFigures: {}",
+        picture.display(),
+        figures.display()
+    );
+    if json {
+        println!("{text}");
+    }
+    Ok(())
+}
+
+/// Runs a stretch of work under a title.
+pub fn stage<T>(title: &str, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let stage = Stage::begin(title);
+    let result = work();
+    match &result {
+        Ok(_) => stage.done(""),
+        Err(_) => stage.failed(),
+    }
+    result
+}
+
+fn say(what: &str, output: &str) {
+    println!("\n$ {what}\n{}", output.trim_end());
+}

@@ -1,0 +1,169 @@
+//! Faults on a real Xen: a process killed in the middle of 4 MiB, a guest destroyed in the middle of 4 MiB, a driver
+//! domain without a card. Each leaves a clear message, and a system that goes on.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::build::Programs;
+use crate::demo::fabric::{Fabric, Program, Shape};
+use crate::demo::stage;
+use crate::error::Error;
+use crate::host::Images;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A driver domain with a card: processes and guests die.
+pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
+    let shape = Shape {
+        mtu: 9000,
+        card: true,
+    };
+    let fabric = Fabric::start(images, programs, shape)?;
+    stage("a process is killed in the middle of 4 MiB", || {
+        killed_process(&fabric)
+    })?;
+    stage("a guest is destroyed in the middle of 4 MiB", || {
+        destroyed_guest(&fabric)
+    })?;
+    stage("the other guest and the node go on", || {
+        exchange(&fabric, "node1", "guest1")
+    })
+}
+
+/// A driver domain without a card serves its guests among each other.
+pub fn no_card(images: Images, programs: &Programs) -> Result<(), Error> {
+    let shape = Shape {
+        mtu: 9000,
+        card: false,
+    };
+    let fabric = Fabric::start(images, programs, shape)?;
+    stage(
+        "its log says that there is no card, and that it goes on",
+        || wait_for_log(&fabric, "driver-domain", "without a network card"),
+    )?;
+    stage("its guests reach each other", || {
+        exchange(&fabric, "guest1", "guest2")
+    })
+}
+
+/// Starts messages of 4 MiB without end from `from` to guest1; returns both programs once they flow.
+fn stream(fabric: &Fabric<'_>, from: &str) -> Result<(Program, Program), Error> {
+    let receiver = fabric.start_program("guest1", &["omx_perf", "-w", "-e", "6"])?;
+    thread::sleep(Duration::from_secs(1));
+    let command = [
+        "omx_perf", "-w", "-d", "guest1:0", "-r", "6", "-S", "4194304", "-E", "4194305", "-N",
+        "100000", "-P", "0",
+    ];
+    let sender = fabric.start_program(from, &command)?;
+    thread::sleep(Duration::from_secs(4));
+    Ok((sender, receiver))
+}
+
+/// Kills the sender; the receiver is told, the memory comes back, and both guests go on.
+fn killed_process(fabric: &Fabric<'_>) -> Result<(), Error> {
+    let (sender, receiver) = stream(fabric, "guest2")?;
+    fabric
+        .start_program("guest2", &["killall", "-9", "omx_perf"])?
+        .finish(LIMIT)?;
+    let ended = sender.output(LIMIT)?;
+    expect(ended.status == 137, || {
+        format!("the killed process ended with status {}", ended.status)
+    })?;
+    told(receiver)?;
+    wait_for_grants(fabric, "guest2")?;
+    exchange(fabric, "guest2", "guest1")
+}
+
+/// Destroys the sending guest; the receiver is told, the driver domain gives everything back.
+fn destroyed_guest(fabric: &Fabric<'_>) -> Result<(), Error> {
+    let (_lost, receiver) = stream(fabric, "guest2")?;
+    fabric.dom0(&["xl", "destroy", "guest2"])?;
+    told(receiver)?;
+    wait_for_log(fabric, "driver-domain", "all of its memory is given back")
+}
+
+/// A receiver whose sender has gone hears of it by a nack when it answers, or is ended here when it has nothing to say:
+/// either way it ends, and its endpoint closes.
+fn told(receiver: Program) -> Result<(), Error> {
+    if let Program::Inside(session, ..) = &receiver {
+        thread::sleep(Duration::from_secs(3));
+        session.kill()?;
+    }
+    let output = receiver.output(LIMIT)?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let clear = output.status == 137 || text.contains("Endpoint");
+    expect(clear, || {
+        format!(
+            "the receiver ended with status {} and said:\n{text}",
+            output.status
+        )
+    })
+}
+
+/// Waits until the module of a guest has got back all pages that it had granted, but the device's own 17.
+fn wait_for_grants(fabric: &Fabric<'_>, guest: &str) -> Result<(), Error> {
+    let begun = Instant::now();
+    loop {
+        let text = fabric
+            .start_program(guest, &["lab-agent", "statistics"])?
+            .finish(LIMIT)?;
+        let count = |name: &str| -> Option<u64> {
+            text.split_whitespace()
+                .find_map(|word| word.strip_prefix(name))?
+                .parse()
+                .ok()
+        };
+        if let (Some(made), Some(ended)) = (count("grants="), count("grants-ended="))
+            && made - ended <= 17
+        {
+            return Ok(());
+        }
+        expect(begun.elapsed() < LIMIT, || {
+            format!("{guest} does not get its pages back: {text}")
+        })?;
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// A short verified exchange: the system goes on.
+fn exchange(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<(), Error> {
+    let answerer = fabric.start_program(to, &["omx_verify", "-w", "-e", "7"])?;
+    thread::sleep(Duration::from_secs(1));
+    let peer = format!("{to}:0");
+    let command = [
+        "omx_verify",
+        "-w",
+        "-d",
+        &peer,
+        "-r",
+        "7",
+        "-M",
+        "64",
+        "--iterations",
+        "5",
+    ];
+    fabric.start_program(from, &command)?.finish(LIMIT)?;
+    answerer.finish(LIMIT).map(drop)
+}
+
+fn wait_for_log(fabric: &Fabric<'_>, domain: &str, text: &str) -> Result<(), Error> {
+    let begun = Instant::now();
+    loop {
+        let log = fabric.log(domain)?;
+        if log.contains(text) {
+            return Ok(());
+        }
+        expect(begun.elapsed() < LIMIT, || {
+            format!("the log of {domain} does not say \"{text}\":\n{log}")
+        })?;
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
+fn expect(held: bool, otherwise: impl FnOnce() -> String) -> Result<(), Error> {
+    if held {
+        Ok(())
+    } else {
+        Err(Error::Judged(otherwise()))
+    }
+}
