@@ -20,7 +20,7 @@ Examples:
       Two boards that reach each other and nobody else; the tools choose one with -b.
 
 Programs find the node by its socket; for another one than the default set OMX_SOCKET, for example
-  OMX_SOCKET=/tmp/omxd.sock omx_info
+  OMX_SOCKET=./omxd.sock omx_info
 
 All nodes of a fabric must have the same --mtu and --wire: nothing on the wire announces them.
 Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for a wrong option.";
