@@ -67,8 +67,7 @@ impl<'a> Fabric<'a> {
     }
 
     fn create_driver_domain(&self, shape: Shape) -> Result<(), Error> {
-        // An endpoint stays polled for long, since under emulation a step takes long.
-        let extra = format!("extra=\"mtu={} log=info idle=20000\"", shape.mtu);
+        let extra = format!("extra=\"mtu={} log=info\"", shape.mtu);
         let mut command = vec![
             "xl",
             "create",
