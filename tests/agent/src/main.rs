@@ -2,10 +2,12 @@
 //! `lab-agent <device> [--relay]`: runs what the lab asks for on that device. With `--relay` (in dom0) what is for
 //! another domain goes to that domain's console.
 //! `lab-agent statistics`: what the Open-MX module of this guest has counted.
+//! `lab-agent window <seconds>`: the processor time of this domain's tasks in that window.
 
 mod relay;
 mod serve;
 mod statistics;
+mod window;
 
 use std::fs::OpenOptions;
 use std::process::ExitCode;
@@ -16,12 +18,14 @@ use serve::{Sink, serve};
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (device, relay) = (arguments.next(), arguments.next());
-    if device.as_deref() == Some("statistics") {
-        return statistics::print();
+    match (device.as_deref(), relay.as_deref()) {
+        (Some("statistics"), None) => return statistics::print(),
+        (Some("window"), Some(seconds)) => return window::print(seconds),
+        _ => {}
     }
     let Some(device) = device.filter(|_| relay.as_deref().is_none_or(|word| word == "--relay"))
     else {
-        eprintln!("usage: lab-agent <device> [--relay] | lab-agent statistics");
+        eprintln!("usage: lab-agent <device> [--relay] | statistics | window <seconds>");
         return ExitCode::from(2);
     };
     match run(&device, relay.is_some()) {

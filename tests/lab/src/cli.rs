@@ -4,7 +4,7 @@ use crate::build;
 use crate::captures;
 use crate::demo;
 use crate::error::Error;
-use crate::host::{HostSpec, Images, Wire, client, keeper};
+use crate::host::{HostSpec, Images, Wire, client, keeper, kvm};
 use crate::image;
 use crate::place;
 use crate::prepare;
@@ -76,6 +76,9 @@ pub struct DemoArgs {
     /// The frame size of the whole fabric: 1500 to 9000 bytes, Ethernet header included.
     #[arg(long, default_value_t = 9000)]
     pub mtu: u16,
+    /// Use KVM where Xen really boots under it; otherwise say so and emulate.
+    #[arg(long)]
+    pub kvm: bool,
     /// Print the figures as JSON too.
     #[arg(long)]
     pub json: bool,
@@ -96,6 +99,9 @@ pub struct UpArgs {
     /// Processors of the host.
     #[arg(long, default_value_t = 2)]
     pub cpus: u32,
+    /// Use KVM where Xen really boots under it; otherwise say so and emulate.
+    #[arg(long)]
+    pub kvm: bool,
 }
 
 /// Options of `cargo lab exec`.
@@ -169,6 +175,9 @@ fn up(args: &UpArgs) -> Result<ExitCode, Error> {
     spec.wire = args.wire;
     spec.icount = args.icount;
     spec.cpus = args.cpus;
+    if args.kvm {
+        kvm::use_if_it_boots(&mut spec);
+    }
     let stage = Stage::begin("boot Xen in QEMU");
     match keeper::up(&spec) {
         Ok(()) => {

@@ -219,6 +219,7 @@ fn demo() -> Result<Counted, Error> {
     let (images, built) = made()?;
     let args = DemoArgs {
         mtu: 9000,
+        kvm: false,
         json: false,
     };
     demo::run(images, &built.programs, &args)?;

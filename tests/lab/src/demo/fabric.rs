@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use super::stage;
 use crate::build::Programs;
 use crate::error::Error;
-use crate::host::{Host, HostSpec, Images, Output, Session};
+use crate::host::{Host, HostSpec, Images, Output, Session, kvm};
 use crate::node::{Node, Tool, free_wire};
 use crate::place;
 
 /// Who takes part.
 pub const MEMBERS: [&str; 3] = ["node1", "guest1", "guest2"];
+
+const GUESTS: [&str; 2] = ["guest1", "guest2"];
 
 /// Five times what a quiet machine needs for the longest command of an operator.
 const COMMAND: Duration = Duration::from_secs(90);
@@ -26,6 +28,8 @@ pub struct Shape {
     pub mtu: u16,
     /// Whether the driver domain has a card.
     pub card: bool,
+    /// Whether to try KVM.
+    pub kvm: bool,
 }
 
 /// All of it; it ends when this value is dropped.
@@ -33,6 +37,7 @@ pub struct Fabric<'a> {
     // The node goes first: it has the other end of the card's wire.
     node: Option<Node<'a>>,
     host: Host,
+    shape: Shape,
 }
 
 impl<'a> Fabric<'a> {
@@ -43,19 +48,26 @@ impl<'a> Fabric<'a> {
         spec.wire = shape.card.then_some(wire);
         // A processor for each domain: whoever polls holds nobody up.
         spec.cpus = 4;
+        if shape.kvm {
+            kvm::use_if_it_boots(&mut spec);
+        }
         let host = stage("booting Xen in QEMU", || Host::start(&spec))?;
-        let mut fabric = Self { node: None, host };
+        let mut fabric = Self {
+            node: None,
+            host,
+            shape,
+        };
         stage("xl create driver-domain.cfg", || {
-            fabric.create_driver_domain(shape)
+            if shape.card {
+                fabric.dom0(&["xl", "pci-assignable-add", "00:05.0"])?;
+            }
+            fabric.create_driver_domain("")
         })?;
         stage("xl create guest.cfg, for guest1 and guest2", || {
             fabric.create_guest("guest1")?;
             fabric.create_guest("guest2")
         })?;
-        stage("xl-omx attach guest1, guest2", || {
-            fabric.dom0(&["xl-omx", "attach", "guest1"])?;
-            fabric.dom0(&["xl-omx", "attach", "guest2"]).map(drop)
-        })?;
+        stage("xl-omx attach guest1, guest2", || fabric.attach())?;
         if shape.card {
             fabric.node = Some(stage(
                 "omxd on this machine, at the other end of the wire: node1",
@@ -66,8 +78,8 @@ impl<'a> Fabric<'a> {
         Ok(fabric)
     }
 
-    fn create_driver_domain(&self, shape: Shape) -> Result<(), Error> {
-        let extra = format!("extra=\"mtu={} log=info\"", shape.mtu);
+    fn create_driver_domain(&self, options: &str) -> Result<(), Error> {
+        let extra = format!("extra=\"mtu={} log=info {options}\"", self.shape.mtu);
         let mut command = vec![
             "xl",
             "create",
@@ -75,12 +87,41 @@ impl<'a> Fabric<'a> {
             &extra,
             "cpus=\"1\"",
         ];
-        if shape.card {
-            self.dom0(&["xl", "pci-assignable-add", "00:05.0"])?;
-        } else {
+        if !self.shape.card {
             command.push("pci=[]");
         }
         self.dom0(&command).map(drop)
+    }
+
+    fn attach(&self) -> Result<(), Error> {
+        for guest in GUESTS {
+            self.dom0(&["xl-omx", "attach", guest])?;
+        }
+        Ok(())
+    }
+
+    /// Ends the driver domain and creates another with these options, for the same guests.
+    pub fn renew_driver_domain(&self, options: &str) -> Result<(), Error> {
+        self.end_driver_domain()?;
+        self.create_driver_domain(options)?;
+        self.attach()?;
+        self.wait_for_names()
+    }
+
+    fn end_driver_domain(&self) -> Result<(), Error> {
+        for guest in GUESTS {
+            self.dom0(&["xl-omx", "detach", guest, "0"])?;
+        }
+        self.dom0(&["xl", "shutdown", "driver-domain"])?;
+        let begun = Instant::now();
+        let domid = ["xl", "domid", "driver-domain"];
+        while self.host.exec("dom0", &domid, COMMAND)?.status == 0 {
+            if begun.elapsed() > COMMAND {
+                return Err(Error::Judged("the driver domain does not shut down".into()));
+            }
+            thread::sleep(Duration::from_millis(500));
+        }
+        Ok(())
     }
 
     /// Creates a guest of that name.
@@ -170,23 +211,7 @@ impl<'a> Fabric<'a> {
     /// Takes the guests' devices away and ends the driver domain, as an operator would.
     pub fn end(self) -> Result<(), Error> {
         stage("xl-omx detach, xl shutdown driver-domain", || {
-            for guest in ["guest1", "guest2"] {
-                self.dom0(&["xl-omx", "detach", guest, "0"])?;
-            }
-            self.dom0(&["xl", "shutdown", "driver-domain"])?;
-            let begun = Instant::now();
-            while self
-                .host
-                .exec("dom0", &["xl", "domid", "driver-domain"], COMMAND)?
-                .status
-                == 0
-            {
-                if begun.elapsed() > COMMAND {
-                    return Err(Error::Judged("the driver domain does not shut down".into()));
-                }
-                thread::sleep(Duration::from_millis(500));
-            }
-            Ok(())
+            self.end_driver_domain()
         })
     }
 

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `spec` | what host is wanted |
 //! | `qemu` | the process and its command line |
+//! | `kvm` | hardware virtualisation, where Xen boots under it |
 //! | `sessions` | commands in its domains, many at a time |
 //! | `keeper` | a host that stays when the command that started it has ended |
 //! | `client` | asks such a host |
 
 pub mod client;
 pub mod keeper;
+pub mod kvm;
 mod qemu;
 mod sessions;
 pub mod spec;

@@ -94,7 +94,11 @@ impl HostSpec {
 
     /// Five times what a quiet machine needs; the deterministic clock is slower still.
     pub fn boot_limit(&self) -> Duration {
-        Duration::from_secs(if self.icount { 240 } else { 90 })
+        Duration::from_secs(match (self.icount, self.kvm) {
+            (true, _) => 240,
+            (false, false) => 90,
+            (false, true) => 40,
+        })
     }
 }
 

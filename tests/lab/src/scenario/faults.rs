@@ -17,6 +17,7 @@ pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
     let shape = Shape {
         mtu: 9000,
         card: true,
+        kvm: false,
     };
     let fabric = Fabric::start(images, programs, shape)?;
     stage("a process is killed in the middle of 4 MiB", || {
@@ -35,6 +36,7 @@ pub fn no_card(images: Images, programs: &Programs) -> Result<(), Error> {
     let shape = Shape {
         mtu: 9000,
         card: false,
+        kvm: false,
     };
     let fabric = Fabric::start(images, programs, shape)?;
     stage(
