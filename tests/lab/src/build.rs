@@ -15,7 +15,7 @@ const PACKAGES: [&str; 4] = ["open-mx", "omx-node", "xl-omx", "lab-agent"];
 const TOOLS: [&str; 3] = ["omx_info", "omx_perf", "omx_verify"];
 
 /// The programs of the host's and the lab's side.
-const OWN: [&str; 3] = ["omxd", "xl-omx", "lab-agent"];
+const OWN: [&str; 4] = ["omxd", "xl-omx", "lab-agent", "lab-udp"];
 
 /// The target of what runs without an operating system below it.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";

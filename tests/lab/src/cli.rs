@@ -79,6 +79,10 @@ pub struct DemoArgs {
     /// Use KVM where Xen really boots under it; otherwise say so and emulate.
     #[arg(long)]
     pub kvm: bool,
+    /// Measure guest to guest under the deterministic clock instead (a tick per instruction), with one processor for all
+    /// and with one for each domain, beside UDP by netfront and netback in the same boot.
+    #[arg(long)]
+    pub icount: bool,
     /// Print the figures as JSON too.
     #[arg(long)]
     pub json: bool,
@@ -146,6 +150,11 @@ impl Command {
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),
             Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),
             Command::Images => made().map(|_| ExitCode::SUCCESS),
+            Command::Demo(args) if args.icount => {
+                let machine = prepare::machine()?;
+                let built = build::everything(&machine)?;
+                demo::deterministic::run(&machine, &built, args.json)
+            }
             Command::Demo(args) => {
                 let (images, built) = made()?;
                 demo::run(images, &built.programs, &args)

@@ -220,6 +220,7 @@ fn demo() -> Result<Counted, Error> {
     let args = DemoArgs {
         mtu: 9000,
         kvm: false,
+        icount: false,
         json: false,
     };
     demo::run(images, &built.programs, &args)?;

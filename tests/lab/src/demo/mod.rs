@@ -5,9 +5,11 @@
 //! | `fabric` | the host, its driver domain and guests, and the node outside |
 //! | `perf` | omx_perf and omx_verify between two of them |
 //! | `cost` | what a message costs besides: dom0's time, calls, hypercalls, events, grants |
+//! | `deterministic` | guest to guest under the deterministic clock, beside netfront and netback |
 //! | `plot` | latency and bandwidth as a picture |
 
 mod cost;
+pub mod deterministic;
 pub mod fabric;
 pub mod perf;
 mod plot;

@@ -78,6 +78,27 @@ impl Host {
     }
 }
 
+/// Boots a host whose dom0 runs a script, waits until it is switched off, and returns what dom0 wrote to its console.
+pub fn run_to_end(spec: &HostSpec, limit: Duration) -> Result<String, Error> {
+    let _only_one = lock()?;
+    std::fs::create_dir_all(&spec.directory).at("create", &spec.directory)?;
+    let mut qemu = Qemu::start(spec)?;
+    let begun = Instant::now();
+    while qemu.is_running() {
+        if begun.elapsed() > limit {
+            return Err(Error::NoBoot {
+                seconds: limit.as_secs(),
+                tail: tail(&spec.console_log()),
+                log: spec.console_log(),
+            });
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let log = spec.console_log();
+    let text = std::fs::read(&log).at("read", &log)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// Two hosts at a time would starve each other, and their timeouts would mean nothing.
 fn lock() -> Result<File, Error> {
     let path = std::env::temp_dir().join("xen2mx-lab.lock");

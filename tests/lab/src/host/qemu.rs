@@ -128,15 +128,17 @@ fn arguments(spec: &HostSpec, agent: &Path, wire: Option<&UdpSocket>) -> Vec<OsS
     }
     // libxl passes a card through only where there is an IOMMU.
     add("-device", "intel-iommu,intremap=on");
-    add("-device", "virtio-serial-pci,addr=3");
-    add(
-        "-chardev",
-        &format!(
-            "socket,id=agent,server=on,wait=off,path={}",
-            agent.display()
-        ),
-    );
-    add("-device", "virtserialport,chardev=agent,name=lab");
+    if !spec.scripted {
+        add("-device", "virtio-serial-pci,addr=3");
+        add(
+            "-chardev",
+            &format!(
+                "socket,id=agent,server=on,wait=off,path={}",
+                agent.display()
+            ),
+        );
+        add("-device", "virtserialport,chardev=agent,name=lab");
+    }
     if let Some(wire) = wire {
         let descriptor = wire.as_raw_fd();
         add(

@@ -66,6 +66,8 @@ pub struct HostSpec {
     pub wire: Option<Wire>,
     /// The deterministic clock: a tick per instruction.
     pub icount: bool,
+    /// dom0 runs a script of its image and switches off; there is no agent, whose port would not be deterministic.
+    pub scripted: bool,
     /// Hardware virtualisation instead of software emulation.
     pub kvm: bool,
     /// Where sockets and logs are put.
@@ -82,6 +84,7 @@ impl HostSpec {
             cpus: 2,
             wire: None,
             icount: false,
+            scripted: false,
             kvm: false,
             directory,
         }

@@ -35,10 +35,36 @@ const XENSTORE: [&str; 8] = [
     "read", "write", "list", "ls", "rm", "watch", "chmod", "exists",
 ];
 
+/// What dom0 and the guests run instead of waiting for the lab.
+pub struct Scripts {
+    /// dom0's script; when it ends, the machine is switched off.
+    pub dom0: &'static str,
+    /// The guests' script.
+    pub guest: &'static str,
+    /// Assignments that dom0's script reads.
+    pub parameters: String,
+}
+
 /// Makes the images.
 pub fn make(machine: &Machine, built: &Built) -> Result<Images, Error> {
     let stage = Stage::begin("making the images of dom0 and the guests");
-    let directory = place::work().join("images");
+    let images = write(machine, built, "images", None)?;
+    stage.done("");
+    Ok(images)
+}
+
+/// Makes images whose domains run scripts.
+pub fn make_scripted(machine: &Machine, built: &Built, scripts: &Scripts) -> Result<Images, Error> {
+    write(machine, built, "scripted-images", Some(scripts))
+}
+
+fn write(
+    machine: &Machine,
+    built: &Built,
+    folder: &str,
+    scripts: Option<&Scripts>,
+) -> Result<Images, Error> {
+    let directory = place::work().join(folder);
     fs::create_dir_all(&directory).at("create", &directory)?;
     let host = &machine.xen;
     let (xen, kernel) = (
@@ -46,13 +72,23 @@ pub fn make(machine: &Machine, built: &Built) -> Result<Images, Error> {
         kernel::linux(host, &directory)?,
     );
     let guest = directory.join("guest.cpio");
-    guest_system(host, built)?.tree.write(&guest)?;
+    let mut system = guest_system(host, built)?;
+    if let Some(scripts) = scripts {
+        system.tree.file("lab/scenario.sh", 0o644, scripts.guest);
+        let program = built.programs.path("lab-udp");
+        system.program("usr/bin/lab-udp", &program)?;
+    }
+    system.tree.write(&guest)?;
     let mut system = dom0_system(host, built)?;
+    if let Some(scripts) = scripts {
+        system.tree.file("lab/scenario.sh", 0o644, scripts.dom0);
+        let parameters = scripts.parameters.as_bytes();
+        system.tree.file("lab/parameters", 0o644, parameters);
+    }
     system.tree.copy("boot/vmlinux", 0o644, &kernel);
     system.tree.copy("boot/guest.cpio", 0o644, &guest);
     let dom0 = directory.join("dom0.cpio");
     system.tree.write(&dom0)?;
-    stage.done("");
     Ok(Images {
         xen,
         dom0_kernel: kernel,
