@@ -5,6 +5,7 @@
 
 mod buffer;
 pub(crate) mod port;
+mod spin;
 pub(crate) mod state;
 mod wait;
 

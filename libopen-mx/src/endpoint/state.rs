@@ -6,6 +6,7 @@ use mx_ring::control::Status as Reason;
 use mx_ring::{Area, Event};
 
 use super::port::Port;
+use super::spin::Spin;
 use super::{Address, Status};
 use crate::board::{Board, nic_id_of};
 use crate::code::Code;
@@ -42,6 +43,8 @@ pub struct State {
     pub nic_ids: Vec<Option<u64>>,
     /// When the home was last known to be there.
     pub heard: Duration,
+    /// How long to look before sleeping.
+    pub spin: Spin,
 }
 
 impl State {
@@ -66,6 +69,7 @@ impl State {
             board,
             broken: None,
             sleeping: false,
+            spin: Spin::new(),
             waiting: 0,
             wakeups: 0,
             nic_ids: Vec::new(),

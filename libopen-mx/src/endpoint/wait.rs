@@ -11,10 +11,8 @@ use super::state::State;
 use crate::clock;
 use crate::error::Error;
 
-/// Looks before a thread goes to sleep.
-const LOOKS: u32 = 2000;
 /// Looks after it was woken for nothing that it waits for.
-const LOOKS_AGAIN: u32 = 100;
+const LOOKS_AGAIN: u32 = 8;
 /// Longest sleep of a thread that another one should wake: a bound for what its death would cost.
 const NAP: Duration = Duration::from_millis(200);
 
@@ -28,7 +26,9 @@ impl Endpoint {
         let deadline = timeout.map(|timeout| clock::now() + timeout);
         let mut state = self.lock();
         let wakeups = state.wakeups;
-        let mut looks = LOOKS;
+        let mut looks = state.spin.begin();
+        // What is there at once says nothing about spinning.
+        let (mut looked, mut slept) = (false, false);
         loop {
             let completed = state.engine.completions();
             state.progress(clock::now(), &*self.channel);
@@ -37,6 +37,9 @@ impl Endpoint {
                 self.tell_others(&state);
             }
             if found.is_some() {
+                if looked && !slept {
+                    state.spin.paid();
+                }
                 return Ok(found);
             }
             if let Some(error) = &state.broken {
@@ -47,10 +50,15 @@ impl Endpoint {
             }
             if looks > 0 || self.never_sleeps {
                 looks = looks.saturating_sub(1);
+                looked = true;
                 drop(state);
                 core::hint::spin_loop();
                 state = self.lock();
             } else {
+                if !slept {
+                    state.spin.in_vain();
+                    slept = true;
+                }
                 state = self.sleep(state, deadline);
                 looks = LOOKS_AGAIN;
             }

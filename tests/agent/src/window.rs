@@ -31,5 +31,7 @@ pub fn print(seconds: &str) -> ExitCode {
 fn task_time() -> Option<u64> {
     let text = std::fs::read_to_string(FILE).ok()?;
     let processors = text.lines().filter(|line| line.starts_with("cpu"));
-    processors.map(|line| line.split_whitespace().nth(7)?.parse::<u64>().ok()).sum()
+    processors
+        .map(|line| line.split_whitespace().nth(7)?.parse::<u64>().ok())
+        .sum()
 }
