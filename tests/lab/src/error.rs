@@ -87,10 +87,6 @@ pub enum Error {
         seconds: u64,
     },
     /// A command inside a domain failed.
-    #[allow(
-        dead_code,
-        reason = "the scenarios judge commands; the command line passes their status on"
-    )]
     #[error("`{command}` in {domain} ended with status {status}:\n{output}")]
     Inside {
         /// Where.

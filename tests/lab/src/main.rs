@@ -11,7 +11,6 @@ mod captures;
 mod cli;
 mod demo;
 mod error;
-#[allow(dead_code, reason = "the scenarios use what the command line does not")]
 mod host;
 mod image;
 mod node;

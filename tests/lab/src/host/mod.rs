@@ -28,7 +28,7 @@ pub use spec::{HostSpec, Images, Wire};
 
 /// A running Xen host. It ends when this value is dropped.
 pub struct Host {
-    qemu: Qemu,
+    _qemu: Qemu,
     sessions: Sessions,
     _only_one: File,
 }
@@ -56,7 +56,7 @@ impl Host {
             }
         }
         Ok(Self {
-            qemu,
+            _qemu: qemu,
             sessions,
             _only_one: only_one,
         })
@@ -70,11 +70,6 @@ impl Host {
     /// Starts a command in a domain.
     pub fn spawn(&self, domain: &str, command: &[&str]) -> Result<Session, Error> {
         self.sessions.spawn(domain, command)
-    }
-
-    /// Seconds of processor time that QEMU has used.
-    pub fn cpu_seconds(&self) -> f64 {
-        self.qemu.cpu_seconds()
     }
 }
 

@@ -178,27 +178,6 @@ impl Session {
         }
     }
 
-    /// Waits until its output contains a text; returns what it printed until then.
-    pub fn wait_for(&self, text: &str, limit: Duration) -> Result<String, Error> {
-        let end = Instant::now() + limit;
-        let mut seen = String::new();
-        while !seen.contains(text) {
-            match self.next(end.saturating_duration_since(Instant::now()))? {
-                Message::Out(bytes) | Message::Err(bytes) => {
-                    seen.push_str(&String::from_utf8_lossy(&bytes));
-                }
-                Message::Lost(reason) => return Err(self.lost(&reason)),
-                Message::Exit(status) => {
-                    return Err(self.lost(&format!(
-                        "it ended with {status} before it said '{text}':\n{seen}"
-                    )));
-                }
-                Message::Run(_) | Message::Kill => {}
-            }
-        }
-        Ok(seen)
-    }
-
     /// Waits for its end. A command that takes too long is killed.
     pub fn wait(self, limit: Duration) -> Result<Output, Error> {
         let end = Instant::now() + limit;
