@@ -1,19 +1,13 @@
-//! The C header against the C ABI, by the machine's C compiler.
+//! The C header against the C ABI (api.md §2), by the machine's C compiler.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Compiles a program that includes the header.
-fn compile(language: &str, program: &str) -> (bool, String) {
+/// Compiles a program that includes the header, with every warning an error.
+fn compile(language: &str, standard: &str, program: &str) -> (bool, String) {
     let mut compiler = Command::new("cc")
-        .args([
-            "-x",
-            language,
-            "-fsyntax-only",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-        ])
+        .args(["-x", language, standard, "-fsyntax-only"])
+        .args(["-Wall", "-Wextra", "-pedantic", "-Werror"])
         .arg("-I")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/include"))
         .arg("-")
@@ -30,33 +24,66 @@ fn compile(language: &str, program: &str) -> (bool, String) {
 }
 
 #[test]
-fn sizes_and_offsets_of_the_header_are_those_of_the_abi() {
+fn sizes_offsets_and_numbers_of_the_header_are_those_of_the_abi() {
     let program = r#"
         #include <open-mx.h>
-        #define AT(type, field, offset) _Static_assert(offsetof(struct type, field) == offset, #field)
-        _Static_assert(sizeof(omx_return_t) == 4, "return");
-        _Static_assert(sizeof(omx_endpoint_t) == 8, "endpoint");
-        _Static_assert(sizeof(omx_request_t) == 8, "request");
-        _Static_assert(sizeof(omx_endpoint_addr_t) == OMX_SIZEOF_ADDR, "address");
-        _Static_assert(sizeof(omx_status_t) == 48, "status");
+        #define IS(what, number) _Static_assert((what) == (number), #what)
+        #define AT(type, field, offset) IS(offsetof(struct type, field), offset)
+        IS(sizeof(omx_return_t), 4);
+        IS(sizeof(omx_endpoint_t), 8);
+        IS(sizeof(omx_request_t), 8);
+        IS(sizeof(omx_endpoint_addr_t), OMX_SIZEOF_ADDR);
+        IS(sizeof(omx_status_t), 48);
         AT(omx_status, code, 0);
         AT(omx_status, addr, 8);
         AT(omx_status, match_info, 24);
         AT(omx_status, msg_length, 32);
         AT(omx_status, xfer_length, 36);
         AT(omx_status, context, 40);
-        _Static_assert(sizeof(omx_seg_t) == 16, "segment");
+        IS(sizeof(omx_seg_t), 16);
+        AT(omx_seg, ptr, 0);
         AT(omx_seg, len, 8);
-        _Static_assert(sizeof(omx_endpoint_param_t) == 16, "parameter");
+        IS(sizeof(omx_endpoint_param_t), 16);
+        AT(omx_endpoint_param, key, 0);
         AT(omx_endpoint_param, val, 8);
+        AT(omx_endpoint_param, val.error_handler, 8);
+        AT(omx_endpoint_param, val.unexp_queue_max, 8);
+        AT(omx_endpoint_param, val.context_id.bits, 8);
+        AT(omx_endpoint_param, val.context_id.shift, 9);
+        IS(sizeof(omx_error_handler_t), 8);
+        IS(sizeof(omx_unexp_handler_t), 8);
+        IS(OMX_API, 0x301);
+        IS(OMX_ANY_NIC, 0xffffffff);
+        IS(OMX_ANY_ENDPOINT, 0xffffffff);
+        IS(OMX_TIMEOUT_INFINITE, 0xffffffff);
+        IS(OMX_MAX_SEGMENTS, 256);
+        IS(OMX_HOSTNAMELEN_MAX, 80);
+        IS(OMX_BOARD_ADDR_STRLEN, 18);
+        IS(OMX_SIZEOF_ADDR, 16);
+        IS(OMX_ENDPOINT_CONTEXT_ID_BITS_MAX, 16);
+        IS(OMX_RECV_CONTINUE, 0);
+        IS(OMX_RECV_FINISHED, 1);
+        IS(OMX_ENDPOINT_PARAM_ERROR_HANDLER, 0);
+        IS(OMX_ENDPOINT_PARAM_UNEXP_QUEUE_MAX, 1);
+        IS(OMX_ENDPOINT_PARAM_CONTEXT_ID, 2);
+        IS(OMX_INFO_BOARD_MAX, 0);
+        IS(OMX_INFO_ENDPOINT_MAX, 1);
+        IS(OMX_INFO_BOARD_COUNT, 2);
+        IS(OMX_INFO_BOARD_IDS, 3);
+        IS(OMX_INFO_BOARD_HOSTNAME, 4);
+        IS(OMX_INFO_BOARD_IFACENAME, 5);
+        IS(OMX_INFO_BOARD_NUMA_NODE, 6);
+        IS(OMX_INFO_COUNTER_MAX, 7);
+        IS(OMX_INFO_COUNTER_VALUES, 8);
+        IS(OMX_INFO_COUNTER_LABEL, 9);
         int main(void) { return omx_init() != OMX_SUCCESS; }
     "#;
-    let (compiled, said) = compile("c", program);
+    let (compiled, said) = compile("c", "-std=c11", program);
     assert!(compiled, "{said}");
 }
 
 #[test]
-fn numbers_of_the_header_are_those_of_the_library() {
+fn codes_of_the_header_are_those_of_the_library() {
     let header = include_str!("../include/open-mx.h");
     let mut checked = 0;
     for line in header.lines() {
@@ -77,8 +104,27 @@ fn numbers_of_the_header_are_those_of_the_library() {
 }
 
 #[test]
-fn the_header_serves_cpp_programs() {
-    let (compiled, said) = compile("c++", "#include <open-mx.h>\nint main() { return 0; }");
+fn c99_and_cpp_programs_can_include_the_header() {
+    let program = r#"
+        #include <open-mx.h>
+        static omx_unexp_handler_action_t take(void *context, omx_endpoint_addr_t source, uint64_t match_info,
+                                               uint32_t msg_length, void *data) {
+            (void)context, (void)source, (void)match_info, (void)msg_length, (void)data;
+            return OMX_RECV_FINISHED;
+        }
+        int main(void) {
+            omx_endpoint_param_t parameter;
+            omx_endpoint_t endpoint;
+            parameter.key = OMX_ENDPOINT_PARAM_ERROR_HANDLER;
+            parameter.val.error_handler = OMX_ERRORS_RETURN;
+            if (omx_init() != OMX_SUCCESS) return 1;
+            if (omx_open_endpoint(OMX_ANY_NIC, OMX_ANY_ENDPOINT, 0, &parameter, 1, &endpoint) != OMX_SUCCESS) return 1;
+            return omx_register_unexp_handler(endpoint, take, 0) != OMX_SUCCESS;
+        }
+    "#;
+    let (compiled, said) = compile("c", "-std=c99", program);
+    assert!(compiled, "{said}");
+    let (compiled, said) = compile("c++", "-std=c++98", program);
     // Without a C++ compiler beside it, cc says so: then there is nothing to check.
     assert!(compiled || said.contains("cc1plus"), "{said}");
 }
