@@ -366,7 +366,7 @@ impl Endpoint {
     /// Takes back a receive that nothing has matched, or a pending connect. False when it is too late. An error for a
     /// send.
     pub fn cancel(&self, request: Request) -> Result<bool, Error> {
-        self.with(|state| state.engine.cancel(request.0).ok_or(Error::Request))
+        self.with(|state| state.engine.cancel(request.0, false).ok_or(Error::Request))
     }
 
     /// Gives up all interest in a request: it is freed when it is done.

@@ -18,7 +18,13 @@ impl Engine {
 
     /// The application wants no more of this partner. Its address can be used again after another connect.
     pub fn disconnect(&mut self, key: PartnerKey, link: &mut impl Link) {
+        if key == self.own {
+            return;
+        }
         self.break_off(key, SCRAMBLE_DISCONNECT, link);
+        if let Some(partner) = self.partners.get_mut(key) {
+            partner.context = 0;
+        }
     }
 
     fn break_off(&mut self, key: PartnerKey, scramble: u16, link: &mut impl Link) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::contexts::ContextIds;
+
 /// Largest message that travels within an entry.
 pub const TINY_MAX: u32 = 32;
 /// Largest message with a command-data slot.
@@ -38,6 +40,8 @@ pub struct Config {
     pub pulls_max: usize,
     /// Bytes of unexpected and early messages that are kept; more are not received, hence sent again later.
     pub kept_bytes_max: usize,
+    /// Which bits of the match info are the context id.
+    pub context_ids: ContextIds,
     /// How long to wait before memory whose registration was refused is tried again.
     pub registration_pause: Duration,
 }
@@ -61,6 +65,7 @@ impl Config {
             transmit_bytes: 512 << 10,
             pulls_max: 256,
             kept_bytes_max: 256 << 20,
+            context_ids: ContextIds::default(),
             registration_pause: Duration::from_millis(5),
         }
     }

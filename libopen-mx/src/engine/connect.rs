@@ -11,7 +11,7 @@ use mx_ring::{Command, Origin};
 use super::Engine;
 use super::link::Link;
 use super::partner::{Connect, PartnerKey};
-use super::request::{Purpose, RequestKey};
+use super::request::{Kind, Purpose, RequestKey};
 use super::sequence::Sequence;
 use crate::code::Code;
 
@@ -29,7 +29,9 @@ impl Engine {
         context: u64,
         link: &mut impl Link,
     ) -> RequestKey {
-        let request = self.requests.insert(Purpose::Connect, match_info, context);
+        let request = self
+            .requests
+            .insert(Kind::Connect, Purpose::Connect, match_info, context);
         let partner_key = self.partners.find_or_add(peer, endpoint);
         let now = self.now;
         if let Some(partner) = self.partners.get_mut(partner_key) {
@@ -53,7 +55,9 @@ impl Engine {
 
     /// Connects to the own endpoint: done at once.
     pub fn connect_own(&mut self, key: u32, match_info: u64, context: u64) -> RequestKey {
-        let request = self.requests.insert(Purpose::Connect, match_info, context);
+        let request = self
+            .requests
+            .insert(Kind::Connect, Purpose::Connect, match_info, context);
         if let Some(request) = self.requests.get_mut(request) {
             request.outcome.partner = Some(self.own);
         }

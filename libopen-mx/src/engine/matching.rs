@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use slotmap::SlotMap;
 
 use super::Engine;
+use super::contexts::{ContextIds, Place, Queues};
 use super::link::Link;
 use super::memory::{Memory, Payload, zeroed};
 use super::partner::PartnerKey;
 use super::reassembly::{Assembly, Progress, Target, fragment_offset};
 use super::receive::Content;
-use super::request::{Outcome, Purpose, RequestKey};
+use super::request::{Kind, Outcome, Purpose, RequestKey};
 use super::sequence::Sequence;
 use crate::code::Code;
 
@@ -35,10 +36,16 @@ pub enum Body {
 /// A message that came before its receive.
 #[derive(Debug)]
 pub struct Message {
-    partner: PartnerKey,
-    match_info: u64,
-    total: u32,
-    body: Body,
+    /// Who sent it.
+    pub partner: PartnerKey,
+    /// Its match info.
+    pub match_info: u64,
+    /// Bytes of it.
+    pub total: u32,
+    /// As much as is here.
+    pub body: Body,
+    /// Bytes kept of it.
+    kept: usize,
 }
 
 /// What an unexpected message costs besides its bytes.
@@ -46,59 +53,103 @@ const MESSAGE_COST: usize = 128;
 
 impl Message {
     fn cost(&self) -> usize {
-        MESSAGE_COST
-            + match &self.body {
-                Body::Whole(data) | Body::Partial(_, data) | Body::Own(_, data) => data.len(),
-                Body::Large(_) => 0,
-            }
+        MESSAGE_COST + self.kept
     }
 }
 
+/// A receive that no message has matched yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Posted {
+    request: RequestKey,
+    match_info: u64,
+    mask: u64,
+}
+
 /// The unexpected messages of an endpoint, in the order of arrival.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Unexpected {
     all: SlotMap<UnexpectedKey, Message>,
-    order: VecDeque<UnexpectedKey>,
+    order: Queues<UnexpectedKey>,
     bytes: usize,
+    /// Whether messages are offered to the application before they are listed in `order`.
+    pub(super) offered: bool,
+    /// Messages to offer.
+    pub(super) to_offer: VecDeque<UnexpectedKey>,
 }
 
 impl Unexpected {
+    /// None yet.
+    pub fn new(context_ids: ContextIds) -> Self {
+        Self {
+            all: SlotMap::with_key(),
+            order: Queues::new(context_ids),
+            bytes: 0,
+            offered: false,
+            to_offer: VecDeque::new(),
+        }
+    }
+
     /// What all of them cost.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
+    /// A message by its key.
+    pub fn get_mut(&mut self, key: UnexpectedKey) -> Option<&mut Message> {
+        self.all.get_mut(key)
+    }
+
     fn push(&mut self, message: Message) -> UnexpectedKey {
         self.bytes += message.cost();
+        let match_info = message.match_info;
         let key = self.all.insert(message);
-        self.order.push_back(key);
+        if self.offered {
+            self.to_offer.push_back(key);
+        } else {
+            self.order.push(match_info, key);
+        }
         key
     }
 
-    fn find(&self, info: u64, mask: u64) -> Option<(usize, &Message)> {
-        self.order.iter().enumerate().find_map(|(at, key)| {
-            let message = self.all.get(*key)?;
-            (message.match_info & mask == info).then_some((at, message))
-        })
+    /// Lists a message that was offered.
+    pub fn list(&mut self, key: UnexpectedKey) {
+        if let Some(message) = self.all.get(key) {
+            self.order.push(message.match_info, key);
+        }
     }
 
-    fn remove(&mut self, at: usize) -> Option<Message> {
-        let message = self.all.remove(self.order.remove(at)?)?;
+    fn find(&self, info: u64, mask: u64) -> Option<(Place, &Message)> {
+        let place = self.order.find(info, mask, |key| {
+            let message = self.all.get(*key);
+            message.is_some_and(|message| message.match_info & mask == info)
+        })?;
+        Some((place, self.all.get(*self.order.get(place)?)?))
+    }
+
+    fn remove(&mut self, place: Place) -> Option<Message> {
+        let key = self.order.remove(place)?;
+        self.take(key)
+    }
+
+    /// Takes a message that is not listed.
+    pub fn take(&mut self, key: UnexpectedKey) -> Option<Message> {
+        let message = self.all.remove(key)?;
         self.bytes -= message.cost();
         Some(message)
     }
 
     /// Forgets what came from a partner.
     pub fn forget(&mut self, partner: PartnerKey) {
-        let Self { all, order, bytes } = self;
-        order.retain(|key| match all.get(*key) {
-            Some(message) if message.partner == partner => {
+        let bytes = &mut self.bytes;
+        self.all.retain(|_, message| {
+            let forgotten = message.partner == partner;
+            if forgotten {
                 *bytes -= message.cost();
-                all.remove(*key);
-                false
             }
-            other => other.is_some(),
+            !forgotten
         });
+        let all = &self.all;
+        self.order.retain(|key| all.contains_key(*key));
     }
 }
 
@@ -113,12 +164,25 @@ impl Engine {
         link: &mut impl Link,
     ) -> RequestKey {
         let purpose = Purpose::PostedReceive(memory);
-        let request = self.requests.insert(purpose, match_info, context);
+        let request = self
+            .requests
+            .insert(Kind::Receive, purpose, match_info, context);
         let found = self.unexpected.find(match_info, mask).map(|(at, _)| at);
         let Some(message) = found.and_then(|at| self.unexpected.remove(at)) else {
-            self.posted.push_back((request, match_info, mask));
+            let posted = Posted {
+                request,
+                match_info,
+                mask,
+            };
+            self.posted.push(match_info, posted);
             return request;
         };
+        self.give(request, message, link);
+        request
+    }
+
+    /// Gives a posted receive a message that came before it.
+    pub(super) fn give(&mut self, request: RequestKey, message: Message, link: &mut impl Link) {
         self.begin_receive(request, message.partner, message.match_info, message.total);
         match message.body {
             Body::Whole(data) => {
@@ -127,11 +191,7 @@ impl Engine {
             }
             Body::Partial(seq, data) => {
                 self.copy_in(request, 0, Payload::Bytes(&data));
-                if let Some(partner) = self.partners.get_mut(message.partner)
-                    && let Some(assembly) = partner.partials.iter_mut().find(|a| a.seq == seq)
-                {
-                    assembly.target = Target::Receive(request);
-                }
+                self.redirect(message.partner, seq, Target::Receive(request));
             }
             Body::Large(content) => {
                 self.pull(request, message.partner, content);
@@ -143,7 +203,20 @@ impl Engine {
                 self.end_own(send, request);
             }
         }
-        request
+    }
+
+    /// Sends the rest of a message that is arriving elsewhere.
+    pub(super) fn redirect(&mut self, partner: PartnerKey, seq: Sequence, target: Target) {
+        if let Some(partner) = self.partners.get_mut(partner)
+            && let Some(assembly) = partner.partials.iter_mut().find(|a| a.seq == seq)
+        {
+            assembly.target = target;
+        }
+    }
+
+    /// Takes a posted receive back.
+    pub(super) fn unpost(&mut self, request: RequestKey) {
+        self.posted.retain(|posted| posted.request != request);
     }
 
     /// The first unexpected message whose match info fits; it stays.
@@ -161,11 +234,10 @@ impl Engine {
 
     /// The first posted receive that takes a message of this match info.
     pub(super) fn take_posted(&mut self, match_info: u64) -> Option<RequestKey> {
-        let at = self
-            .posted
-            .iter()
-            .position(|(_, info, mask)| match_info & mask == *info)?;
-        self.posted.remove(at).map(|(request, ..)| request)
+        // Whatever the masks are, the context is a part of them.
+        let fits = |posted: &Posted| match_info & posted.mask == posted.match_info;
+        let place = self.posted.find(match_info, u64::MAX, fits)?;
+        self.posted.remove(place).map(|posted| posted.request)
     }
 
     /// Tells a receive which message it gets.
@@ -220,11 +292,16 @@ impl Engine {
         total: u32,
         body: Body,
     ) -> Option<UnexpectedKey> {
+        let kept = match &body {
+            Body::Whole(data) | Body::Partial(_, data) | Body::Own(_, data) => data.len(),
+            Body::Large(_) => 0,
+        };
         let message = Message {
             partner,
             match_info,
             total,
             body,
+            kept,
         };
         let own = matches!(message.body, Body::Own(..));
         if !own && self.kept_bytes() + message.cost() > self.config.kept_bytes_max {
@@ -324,7 +401,7 @@ impl Engine {
                 }
             }
             Target::Unexpected(key) => {
-                let Some(message) = self.unexpected.all.get_mut(key) else {
+                let Some(message) = self.unexpected.get_mut(key) else {
                     return;
                 };
                 if let Body::Partial(_, data) = &mut message.body {
@@ -337,6 +414,7 @@ impl Engine {
                     }
                 }
             }
+            Target::Nobody => {}
         }
     }
 }

@@ -11,6 +11,8 @@
 //! | `ack`, `resend` | acknowledgements, retransmission, giving up |
 //! | `receive`, `early` | order of what comes |
 //! | `matching`, `reassembly` | posted receives, unexpected messages, fragments |
+//! | `contexts` | context ids |
+//! | `unexpected` | the application's handler of unexpected messages |
 //! | `large`, `window` | rendezvous, pull, notify |
 //! | `own` | messages to the own endpoint |
 //! | `cleanup` | end of a relation |
@@ -19,6 +21,7 @@ mod ack;
 mod cleanup;
 mod config;
 mod connect;
+mod contexts;
 mod early;
 mod large;
 mod link;
@@ -34,6 +37,7 @@ mod send;
 mod sequence;
 mod transmit;
 mod transmit_space;
+mod unexpected;
 mod window;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -43,14 +47,17 @@ use mx_ring::{Area, Event};
 use slotmap::SlotMap;
 
 pub use config::Config;
+pub use contexts::ContextIds;
 pub use link::{Exposure, Link, Refused, Use};
 pub use memory::Memory;
 pub use partner::PartnerKey;
-pub use request::{Outcome, Purpose, RequestKey};
+pub use request::{Kind, Outcome, Purpose, RequestKey};
+pub use unexpected::{Action, Offer};
 
 use crate::code::Code;
+use contexts::Queues;
 use large::Pull;
-use matching::Unexpected;
+use matching::{Posted, Unexpected};
 use memory::Payload;
 use partner::Partners;
 use receive::Content;
@@ -68,8 +75,8 @@ pub struct Engine {
     own: PartnerKey,
     partners: Partners,
     requests: Requests,
-    /// Receives without message: request, match info, mask; in the order of posting.
-    posted: VecDeque<(RequestKey, u64, u64)>,
+    /// Receives without message, in the order of posting.
+    posted: Queues<Posted>,
     /// Messages without receive, in the order of arrival.
     unexpected: Unexpected,
     outgoing: SlotMap<OutgoingKey, Outgoing>,
@@ -99,12 +106,12 @@ impl Engine {
         Self {
             own: partners.add_own(),
             transmit: TransmitSpace::new(config.transmit_bytes),
-            config,
             now: Duration::ZERO,
             partners,
-            requests: Requests::default(),
-            posted: VecDeque::new(),
-            unexpected: Unexpected::default(),
+            requests: Requests::new(config.context_ids, config.give_up),
+            posted: Queues::new(config.context_ids),
+            unexpected: Unexpected::new(config.context_ids),
+            config,
             outgoing: SlotMap::with_key(),
             delayed: VecDeque::new(),
             windows: Windows::default(),
@@ -305,9 +312,10 @@ impl Engine {
 
     /// Whether the memory of a send may be used again although it is not done. `None` for what is no send.
     pub fn buffered(&self, key: RequestKey) -> Option<bool> {
-        match self.requests.get(key)?.purpose {
+        let request = self.requests.get(key)?;
+        match request.purpose {
             Purpose::Send { buffered } => Some(buffered),
-            Purpose::Done => Some(true),
+            Purpose::Done => (request.kind == Kind::Send).then_some(true),
             _ => None,
         }
     }
@@ -322,22 +330,43 @@ impl Engine {
     }
 
     /// Takes back a receive that nothing has matched, or a pending connect: true. False when it is too late; `None`
-    /// for a send, which cannot be taken back, or an unknown request.
-    pub fn cancel(&mut self, key: RequestKey) -> Option<bool> {
-        match self.requests.get(key)?.purpose {
-            Purpose::PostedReceive(_) => {
-                self.posted.retain(|(posted, ..)| *posted != key);
-                self.requests.withdraw(key);
-                Some(true)
-            }
-            Purpose::Connect => {
-                self.forget_connect(key);
-                self.requests.withdraw(key);
-                Some(true)
-            }
-            Purpose::MatchedReceive(_) | Purpose::Done => Some(false),
-            Purpose::Send { .. } => None,
+    /// for a send, which cannot be taken back, or an unknown request. The request is gone unless `told`: then it is
+    /// done, as [`Code::Cancelled`].
+    pub fn cancel(&mut self, key: RequestKey, told: bool) -> Option<bool> {
+        let request = self.requests.get(key)?;
+        match (request.kind, &request.purpose) {
+            (Kind::Send, _) => return None,
+            (_, Purpose::PostedReceive(_)) => self.unpost(key),
+            (_, Purpose::Connect) => self.forget_connect(key),
+            _ => return Some(false),
         }
+        if told {
+            self.requests.complete(key, Code::Cancelled);
+        } else {
+            self.requests.withdraw(key);
+        }
+        Some(true)
+    }
+
+    /// How long a request, or with `None` all that begin later, is tried before its partner is given up: sends and
+    /// connects until they are answered. `None` when there is no such request.
+    pub fn set_timeout(&mut self, key: Option<RequestKey>, timeout: Duration) -> Option<()> {
+        match key {
+            Some(key) => self.requests.get_mut(key)?.timeout = timeout,
+            None => self.requests.timeout = timeout,
+        }
+        Some(())
+    }
+
+    /// How long the message of a request is tried; one that nobody asks for any more as long as a new one.
+    fn timeout(&self, key: Option<RequestKey>) -> Duration {
+        key.and_then(|key| self.requests.get(key))
+            .map_or(self.requests.timeout, |request| request.timeout)
+    }
+
+    /// The application's word of a partner, 0 at first. `None` when there is no such partner.
+    pub fn partner_context(&mut self, key: PartnerKey) -> Option<&mut u64> {
+        Some(&mut self.partners.get_mut(key)?.context)
     }
 
     /// The home is gone: everything that waits ends.

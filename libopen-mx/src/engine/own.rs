@@ -3,7 +3,7 @@
 use super::Engine;
 use super::matching::Body;
 use super::memory::{Memory, Payload, zeroed};
-use super::request::RequestKey;
+use super::request::{Purpose, RequestKey};
 use crate::code::Code;
 
 impl Engine {
@@ -15,6 +15,10 @@ impl Engine {
             return;
         };
         memory.copy_out(0, &mut data);
+        // From here on the library has it all.
+        if let Some(request) = self.requests.get_mut(send) {
+            request.purpose = Purpose::Send { buffered: true };
+        }
         if let Some(receive) = self.take_posted(match_info) {
             self.begin_receive(receive, self.own, match_info, total);
             self.copy_in(receive, 0, Payload::Bytes(&data));

@@ -57,6 +57,8 @@ pub struct Partner {
     pub endpoint: u8,
     /// Its session, once either side has connected.
     pub session: Option<u32>,
+    /// The application's word for it.
+    pub context: u64,
     /// Counts the connects.
     pub connect_counter: u8,
     /// Number of the last explicit ack sent.
@@ -95,6 +97,7 @@ impl Partner {
             peer,
             endpoint,
             session: None,
+            context: 0,
             connect_counter: 0,
             ack_number_sent: 0,
             ack_number_received: 0,

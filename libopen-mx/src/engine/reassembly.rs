@@ -12,6 +12,8 @@ pub enum Target {
     Receive(RequestKey),
     /// Into an unexpected message's buffer.
     Unexpected(UnexpectedKey),
+    /// The application does not want it.
+    Nobody,
 }
 
 /// A message that is not whole yet.

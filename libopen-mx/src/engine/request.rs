@@ -1,9 +1,10 @@
 //! What the application holds: requests, and the queue of those that are done.
 
-use std::collections::VecDeque;
+use std::time::Duration;
 
 use slotmap::SlotMap;
 
+use super::contexts::{ContextIds, Queues};
 use super::memory::Memory;
 use super::partner::PartnerKey;
 use crate::code::Code;
@@ -48,31 +49,66 @@ pub enum Purpose {
     Done,
 }
 
+/// What a request was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A connect.
+    Connect,
+    /// A send.
+    Send,
+    /// A receive.
+    Receive,
+}
+
 /// A request.
 #[derive(Debug)]
 pub struct Request {
+    /// What it was made for.
+    pub kind: Kind,
     /// What it waits for.
     pub purpose: Purpose,
     /// How it will have ended.
     pub outcome: Outcome,
     /// Whether nobody will ask for it.
     pub forgotten: bool,
+    /// How long it is tried.
+    pub timeout: Duration,
 }
 
 /// All requests of an endpoint.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Requests {
     all: SlotMap<RequestKey, Request>,
     /// In the order of completion. A request that was taken away leaves its key behind.
-    done: VecDeque<RequestKey>,
+    done: Queues<RequestKey>,
     done_live: usize,
     completions: u64,
+    /// How long new requests are tried.
+    pub timeout: Duration,
 }
 
 impl Requests {
+    /// None yet.
+    pub fn new(context_ids: ContextIds, timeout: Duration) -> Self {
+        Self {
+            all: SlotMap::with_key(),
+            done: Queues::new(context_ids),
+            done_live: 0,
+            completions: 0,
+            timeout,
+        }
+    }
+
     /// A new request.
-    pub fn insert(&mut self, purpose: Purpose, match_info: u64, context: u64) -> RequestKey {
+    pub fn insert(
+        &mut self,
+        kind: Kind,
+        purpose: Purpose,
+        match_info: u64,
+        context: u64,
+    ) -> RequestKey {
         self.all.insert(Request {
+            kind,
             purpose,
             outcome: Outcome {
                 code: Code::Success,
@@ -83,6 +119,7 @@ impl Requests {
                 context,
             },
             forgotten: false,
+            timeout: self.timeout,
         })
     }
 
@@ -111,6 +148,7 @@ impl Requests {
         }
         request.purpose = Purpose::Done;
         request.outcome.code = code;
+        let info = request.outcome.match_info;
         self.completions += 1;
         if request.forgotten {
             self.all.remove(key);
@@ -120,7 +158,7 @@ impl Requests {
             let all = &self.all;
             self.done.retain(|key| all.contains_key(*key));
         }
-        self.done.push_back(key);
+        self.done.push(info, key);
         self.done_live += 1;
     }
 
@@ -136,12 +174,9 @@ impl Requests {
         }
         let outcome = self.all.remove(key)?.outcome;
         self.done_live = self.done_live.saturating_sub(1);
-        while let Some(front) = self.done.front() {
-            if self.all.contains_key(*front) {
-                break;
-            }
-            self.done.pop_front();
-        }
+        let all = &self.all;
+        self.done
+            .drop_front_while(outcome.match_info, |key| !all.contains_key(*key));
         Some(outcome)
     }
 
@@ -152,11 +187,12 @@ impl Requests {
 
     /// The first done request whose match info fits.
     pub fn first_done(&self, info: u64, mask: u64) -> Option<RequestKey> {
-        self.done.iter().copied().find(|key| {
+        let place = self.done.find(info, mask, |key| {
             self.all
                 .get(*key)
                 .is_some_and(|request| request.outcome.match_info & mask == info)
-        })
+        })?;
+        self.done.get(place).copied()
     }
 
     /// Completes everything that is not done.
@@ -174,11 +210,11 @@ mod tests {
 
     #[test]
     fn one_untested_request_does_not_make_the_done_queue_grow() {
-        let mut requests = Requests::default();
-        let first = requests.insert(Purpose::Connect, 1, 0);
+        let mut requests = Requests::new(ContextIds::default(), Duration::MAX);
+        let first = requests.insert(Kind::Connect, Purpose::Connect, 1, 0);
         requests.complete(first, Code::Success);
         for _ in 0..10_000 {
-            let key = requests.insert(Purpose::Connect, 2, 0);
+            let key = requests.insert(Kind::Connect, Purpose::Connect, 2, 0);
             requests.complete(key, Code::Success);
             assert!(requests.take_done(key).is_some());
         }

@@ -8,8 +8,8 @@ use super::link::Link;
 use super::partner::PartnerKey;
 use super::send::{OutgoingKey, Posted};
 
-/// Transmissions before a partner may be given up, however much time has passed: the application may not have called
-/// for long.
+/// Transmissions before a partner may be given up, unless a shorter timeout has room for fewer: the application may not
+/// have called for long.
 const TRANSMISSIONS_MIN: u32 = 8;
 
 impl Engine {
@@ -59,7 +59,8 @@ impl Engine {
             return false;
         }
         let age = self.now.saturating_sub(outgoing.first_sent);
-        if age >= self.config.give_up && outgoing.transmissions >= TRANSMISSIONS_MIN {
+        let timeout = self.timeout(outgoing.request);
+        if age >= timeout && outgoing.transmissions >= self.transmissions_before(timeout) {
             return true;
         }
         if self.transmit(key, link) == Posted::Yes {
@@ -70,16 +71,27 @@ impl Engine {
         false
     }
 
+    /// Transmissions before a message that is tried for so long may be given up, however much time has passed.
+    fn transmissions_before(&self, timeout: Duration) -> u32 {
+        let delay = self.config.resend_delay.as_millis().max(1);
+        let regular = timeout.as_millis().div_ceil(delay);
+        u32::try_from(regular).map_or(TRANSMISSIONS_MIN, |r| r.clamp(1, TRANSMISSIONS_MIN))
+    }
+
     /// Repeats the connects of a partner. True when it must be given up.
     fn reconnect(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
         let (now, delay) = (self.now, self.config.resend_delay);
         let mut next = None;
         let mut hopeless = false;
+        let requests = &self.requests;
         if let Some(partner) = self.partners.get_mut(key) {
             let (peer, endpoint) = (partner.peer, partner.endpoint);
             for connect in &mut partner.connects {
                 if connect.last_sent + delay <= now {
-                    hopeless |= now.saturating_sub(connect.first_sent) >= self.config.give_up;
+                    let tried = now.saturating_sub(connect.first_sent);
+                    hopeless |= requests
+                        .get(connect.request)
+                        .is_some_and(|request| tried >= request.timeout);
                     link.post(&request_command(peer, endpoint, connect), &[]);
                     connect.last_sent = now;
                 }

@@ -8,7 +8,7 @@ use super::large::Shown;
 use super::link::{Link, Refused};
 use super::memory::Memory;
 use super::partner::PartnerKey;
-use super::request::{Purpose, RequestKey};
+use super::request::{Kind, Purpose, RequestKey};
 use super::sequence::Sequence;
 use super::transmit_space::Span;
 use crate::code::Code;
@@ -130,7 +130,9 @@ impl Engine {
     ) -> RequestKey {
         let total = memory.length();
         let purpose = Purpose::Send { buffered: false };
-        let request = self.requests.insert(purpose, match_info, context);
+        let request = self
+            .requests
+            .insert(Kind::Send, purpose, match_info, context);
         if let Some(request) = self.requests.get_mut(request) {
             request.outcome.partner = Some(to);
             request.outcome.message_length = total;

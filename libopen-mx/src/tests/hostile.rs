@@ -260,7 +260,7 @@ proptest! {
                 }
                 Step::Cancel => {
                     if let Some(request) = requests.pop() {
-                        engine.cancel(request);
+                        engine.cancel(request, false);
                     }
                 }
                 Step::Disconnect => engine.disconnect(partner, &mut link),
