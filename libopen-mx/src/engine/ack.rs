@@ -11,6 +11,9 @@ use super::send::{Body, OutgoingKey};
 use super::sequence::Sequence;
 use crate::code::Code;
 
+/// Acknowledgements that may overtake each other.
+const ACKS_UNDER_WAY_MAX: u32 = 1 << 16;
+
 impl Engine {
     /// An acknowledgement is due after `delay`, unless a message carries it before.
     pub(super) fn ack_within(&mut self, key: PartnerKey, delay: Duration) {
@@ -111,7 +114,9 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
-        if !ack.same_relation(partner.next_send) || number <= partner.ack_number_received {
+        // How far it is behind the newest one; a number that is far off says nothing but where to count on from.
+        let behind = partner.ack_number_received.wrapping_sub(number);
+        if !ack.same_relation(partner.next_send) || behind < ACKS_UNDER_WAY_MAX {
             return;
         }
         partner.ack_number_received = number;
@@ -128,13 +133,44 @@ impl Engine {
             return;
         }
         partner.next_acked = ack;
+        partner.answered = self.now;
+        partner.resent = false;
+        // When the newest of them was sent; nothing if one was sent more than once.
+        let mut sent = None;
+        let mut once = true;
         for _ in 0..count {
             let Some(partner) = self.partners.get_mut(key) else {
                 return;
             };
-            if let Some(outgoing) = partner.unacked.pop_front() {
-                self.message_acked(outgoing, link);
+            let Some(outgoing) = partner.unacked.pop_front() else {
+                break;
+            };
+            if let Some(message) = self.outgoing.get(outgoing) {
+                sent = Some(message.last_sent);
+                once &= message.transmissions == 1;
             }
+            self.message_acked(outgoing, link);
+        }
+        if let (Some(sent), true) = (sent, once)
+            && let Some(partner) = self.partners.get_mut(key)
+        {
+            let time = self.now.saturating_sub(sent);
+            partner.round_trip.measured(time, &self.config);
+        }
+        self.drop_refused(key);
+        self.time_oldest(key);
+    }
+
+    /// Messages that were refused will not be acknowledged: those before all others do not count as unacknowledged.
+    fn drop_refused(&mut self, key: PartnerKey) {
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        while let Some(front) = partner.unacked.front()
+            && !self.outgoing.contains_key(*front)
+        {
+            partner.unacked.pop_front();
+            partner.next_acked = partner.next_acked.next();
         }
     }
 
@@ -168,20 +204,24 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
-        let at = usize::from(seq.since(partner.next_acked));
-        let refused = partner
-            .unacked
-            .get(at)
-            .copied()
-            .filter(|_| seq.same_relation(partner.next_send));
-        if let Some(outgoing) = refused {
-            self.end_outgoing(outgoing, code, link);
-        } else if !partner.connects.is_empty() {
+        // A connect has the number 0. So has a message now and then, but not one that waits together with a connect.
+        if seq.to_wire() == 0 && !partner.connects.is_empty() {
             let oldest = partner.connects.remove(0);
             if let Some(request) = self.requests.get_mut(oldest.request) {
                 request.outcome.partner = Some(key);
             }
             self.requests.complete(oldest.request, code);
+            return;
+        }
+        let at = usize::from(seq.since(partner.next_acked));
+        // What was meant for the session before is not told apart from this one's but by the time.
+        let refused = partner.unacked.get(at).copied().filter(|_| {
+            seq.same_relation(partner.next_send) && self.now >= partner.refusals_count_from
+        });
+        if let Some(outgoing) = refused {
+            self.end_outgoing(outgoing, code, link);
+            self.drop_refused(key);
+            self.time_oldest(key);
         }
     }
 }

@@ -46,6 +46,7 @@ impl Engine {
             return;
         };
         partner.session = None;
+        partner.relation = partner.relation.wrapping_add(1);
         partner.ack_number_sent = 0;
         partner.ack_number_received = 0;
         partner.ack_due = None;

@@ -28,8 +28,11 @@ pub struct Config {
     pub zombies_max: usize,
     /// Messages received before an acknowledgement is sent at once (OMX_NOTACKED_MAX).
     pub not_acked_max: u16,
-    /// How long a message waits for its acknowledgement before it is sent again.
+    /// How long a message waits for its acknowledgement before it is sent again, at most and as long as nothing is
+    /// known about the partner.
     pub resend_delay: Duration,
+    /// How long it waits at least, for the partner's own delay of acknowledgements and two ticks of the clock.
+    pub resend_delay_min: Duration,
     /// How long an acknowledgement waits for a message that carries it.
     pub ack_delay: Duration,
     /// How long a message is sent again before the partner is given up (OMX_RESENDS_MAX half seconds).
@@ -60,6 +63,7 @@ impl Config {
             zombies_max: 512,
             not_acked_max: 4,
             resend_delay: Duration::from_millis(500),
+            resend_delay_min: Duration::from_millis(40),
             ack_delay: Duration::from_millis(16),
             give_up: Duration::from_secs(500),
             transmit_bytes: 512 << 10,

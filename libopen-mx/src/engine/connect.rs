@@ -6,6 +6,8 @@
 //! given up, refuses). And one rule in place of the original's restart at 1: what this side announced as expected next
 //! stays true. The other side adopts exactly that number when it learns our session, from our request or our reply.
 
+use std::time::Duration;
+
 use mx_ring::{Command, Origin};
 
 use super::Engine;
@@ -15,6 +17,10 @@ use super::request::{Kind, Purpose, RequestKey};
 use super::sequence::Sequence;
 use crate::code::Code;
 
+/// Sessions of a partner that are remembered after their end.
+const PAST_SESSIONS_MAX: usize = 4;
+/// How long a frame may be under way.
+const FRAME_LIFE: Duration = Duration::from_secs(10);
 const STATUS_OK: u8 = 0;
 const STATUS_BAD_KEY: u8 = 11;
 
@@ -90,6 +96,9 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(partner_key) else {
             return;
         };
+        if partner.session != Some(session) {
+            return;
+        }
         // A full queue is a lost frame: the peer asks again.
         link.post(
             &Command::ConnectReply {
@@ -134,6 +143,9 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(partner_key) else {
             return;
         };
+        if code == Code::Success && partner.session != Some(session) {
+            return;
+        }
         let connect = partner.connects.remove(at);
         // A native node restarts at 1 when it is connected to for the first time, whatever it had received before. What
         // it has not acknowledged yet it may have received or not: that cannot be repaired.
@@ -144,25 +156,42 @@ impl Engine {
         {
             partner.restart_sending(expected);
         }
+        if connect.last_sent == connect.first_sent {
+            let time = self.now.saturating_sub(connect.first_sent);
+            partner.round_trip.measured(time, &self.config);
+        }
         if let Some(request) = self.requests.get_mut(connect.request) {
             request.outcome.partner = Some(partner_key);
         }
         self.requests.complete(connect.request, code);
     }
 
-    /// Takes over what a partner says of its session and of the number it expects next.
+    /// Takes over what a partner says of its session and of the number it expects next. What an earlier session said is
+    /// late, and without effect.
     fn adopt(&mut self, key: PartnerKey, session: u32, expected: Sequence, link: &mut impl Link) {
         let Some(partner) = self.partners.get(key) else {
             return;
         };
         let known = partner.session;
-        if known == Some(session) && partner.next_send.same_relation(expected) {
+        let late = |(past, until): &(u32, Duration)| *past == session && self.now < *until;
+        if (known == Some(session) && partner.next_send.same_relation(expected))
+            || partner.past_sessions.iter().any(late)
+        {
             return;
         }
         if known.is_some() {
             self.end_relation(key, link);
         }
         if let Some(partner) = self.partners.get_mut(key) {
+            if let Some(past) = partner.last_session.replace(session)
+                && past != session
+            {
+                partner.past_sessions.truncate(PAST_SESSIONS_MAX - 1);
+                partner
+                    .past_sessions
+                    .push_front((past, self.now + FRAME_LIFE));
+                partner.refusals_count_from = self.now + self.config.resend_delay;
+            }
             partner.session = Some(session);
             partner.restart_sending(expected);
             // A request of ours that it may have seen before decides what it sends next.

@@ -66,6 +66,8 @@ impl Shown {
 pub struct Pull {
     request: RequestKey,
     partner: PartnerKey,
+    /// The partner's relation: a later one knows nothing of this message.
+    relation: u32,
     length: u32,
     window: u8,
     window_seqnum: u8,
@@ -115,9 +117,14 @@ impl Engine {
         }
         let cookie = self.next_cookie;
         self.next_cookie = cookie.wrapping_add(1);
+        let relation = self
+            .partners
+            .get(partner)
+            .map_or(0, |partner| partner.relation);
         let pull = Pull {
             request,
             partner,
+            relation,
             length,
             window,
             window_seqnum,
@@ -235,6 +242,15 @@ impl Engine {
             link.retract(exposure);
             self.register_at = self.now;
         }
+        let related = self
+            .partners
+            .get(pull.partner)
+            .is_some_and(|partner| partner.session.is_some() && partner.relation == pull.relation);
+        let code = if related || code == Code::Success {
+            code
+        } else {
+            Code::RemoteEndpointUnreachable
+        };
         let transferred = if code == Code::Success {
             self.end_receive(pull.request);
             pull.length
@@ -245,11 +261,8 @@ impl Engine {
             self.requests.complete(pull.request, code);
             0
         };
-        let connected = self
-            .partners
-            .get(pull.partner)
-            .is_some_and(|partner| partner.session.is_some());
-        if connected {
+        // Whoever is there now may use the same window for another message.
+        if related {
             self.send_notify(pull.partner, transferred, pull.window, pull.window_seqnum);
         }
     }

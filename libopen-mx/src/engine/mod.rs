@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `connect` | handshake and sessions |
 //! | `send`, `transmit`, `transmit_space` | sends, from the call to the queue |
-//! | `ack`, `resend` | acknowledgements, retransmission, giving up |
+//! | `ack`, `resend`, `round_trip` | acknowledgements, retransmission, giving up |
 //! | `receive`, `early` | order of what comes |
 //! | `matching`, `reassembly` | posted receives, unexpected messages, fragments |
 //! | `contexts` | context ids |
@@ -29,10 +29,12 @@ mod matching;
 mod memory;
 mod own;
 mod partner;
+mod random;
 mod reassembly;
 mod receive;
 mod request;
 mod resend;
+mod round_trip;
 mod send;
 mod sequence;
 mod transmit;
@@ -60,6 +62,7 @@ use large::Pull;
 use matching::{Posted, Unexpected};
 use memory::Payload;
 use partner::Partners;
+use random::Random;
 use receive::Content;
 use request::Requests;
 use send::{Outgoing, OutgoingKey};
@@ -97,6 +100,7 @@ pub struct Engine {
     ack_at: Option<Duration>,
     resend_at: Option<Duration>,
     register_at: Duration,
+    random: Random,
 }
 
 impl Engine {
@@ -106,6 +110,7 @@ impl Engine {
         Self {
             own: partners.add_own(),
             transmit: TransmitSpace::new(config.transmit_bytes),
+            random: Random::new(config.session.into()),
             now: Duration::ZERO,
             partners,
             requests: Requests::new(config.context_ids, config.give_up),
@@ -356,12 +361,6 @@ impl Engine {
             None => self.requests.timeout = timeout,
         }
         Some(())
-    }
-
-    /// How long the message of a request is tried; one that nobody asks for any more as long as a new one.
-    fn timeout(&self, key: Option<RequestKey>) -> Duration {
-        key.and_then(|key| self.requests.get(key))
-            .map_or(self.requests.timeout, |request| request.timeout)
     }
 
     /// The application's word of a partner, 0 at first. `None` when there is no such partner.

@@ -8,6 +8,7 @@ use slotmap::{Key, KeyData, SlotMap};
 use super::early::EarlyMessages;
 use super::reassembly::Assembly;
 use super::request::RequestKey;
+use super::round_trip::RoundTrip;
 use super::send::OutgoingKey;
 use super::sequence::Sequence;
 
@@ -59,6 +60,14 @@ pub struct Partner {
     pub session: Option<u32>,
     /// The application's word for it.
     pub context: u64,
+    /// The session of its last relation, which may have ended.
+    pub last_session: Option<u32>,
+    /// Sessions that it had before: they do not come back, but frames of theirs may until that time.
+    pub past_sessions: VecDeque<(u32, Duration)>,
+    /// Counts the relations with it that have ended.
+    pub relation: u32,
+    /// Until then a refusal may be meant for an earlier session.
+    pub refusals_count_from: Duration,
     /// Counts the connects.
     pub connect_counter: u8,
     /// Number of the last explicit ack sent.
@@ -81,6 +90,14 @@ pub struct Partner {
     pub ack_listed: bool,
     /// Messages from `next_acked` on, in sequence. A refused one leaves its key behind.
     pub unacked: VecDeque<OutgoingKey>,
+    /// How fast it acknowledges.
+    pub round_trip: RoundTrip,
+    /// When unacknowledged messages are sent again, if there are some.
+    pub resend_at: Option<Duration>,
+    /// When it last acknowledged something.
+    pub answered: Duration,
+    /// Whether messages were sent again since then.
+    pub resent: bool,
     /// Messages that wait for acknowledgements of earlier ones.
     pub throttled: VecDeque<OutgoingKey>,
     /// Connects without reply.
@@ -98,6 +115,10 @@ impl Partner {
             endpoint,
             session: None,
             context: 0,
+            last_session: None,
+            past_sessions: VecDeque::new(),
+            relation: 0,
+            refusals_count_from: Duration::ZERO,
             connect_counter: 0,
             ack_number_sent: 0,
             ack_number_received: 0,
@@ -109,6 +130,10 @@ impl Partner {
             ack_due: None,
             ack_listed: false,
             unacked: VecDeque::new(),
+            round_trip: RoundTrip::default(),
+            resend_at: None,
+            answered: Duration::ZERO,
+            resent: false,
             throttled: VecDeque::new(),
             connects: Vec::new(),
             partials: VecDeque::new(),
@@ -120,6 +145,9 @@ impl Partner {
     pub fn restart_sending(&mut self, at: Sequence) {
         self.next_send = at;
         self.next_acked = at;
+        self.round_trip = RoundTrip::default();
+        self.resend_at = None;
+        self.resent = false;
     }
 
     /// Expects its next message to have this number.

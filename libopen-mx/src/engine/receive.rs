@@ -100,6 +100,9 @@ impl Engine {
         } else if seq.next() == partner.next_fragment {
             // The partner repeats what is whole here: an acknowledgement was probably lost.
             self.ack_at_once(key);
+        } else if seq.is_before(partner.next_fragment) {
+            // It may repeat its oldest messages alone.
+            self.ack_within(key, self.config.ack_delay);
         }
     }
 
@@ -182,7 +185,10 @@ impl Engine {
         content: Content,
         payload: Payload<'_>,
     ) {
-        if self.kept_bytes() + payload.len() > self.config.kept_bytes_max {
+        // Half of the room is for messages in turn: those behind them wait for them.
+        if self.early_bytes + payload.len() > self.config.kept_bytes_max / 2
+            || self.kept_bytes() + payload.len() > self.config.kept_bytes_max
+        {
             return;
         }
         let Some(partner) = self.partners.get_mut(key) else {

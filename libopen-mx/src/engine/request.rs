@@ -133,6 +133,12 @@ impl Requests {
         self.all.get_mut(key)
     }
 
+    /// How long the message of a request is tried; one that nobody asks for any more as long as a new one.
+    pub fn timeout_of(&self, key: Option<RequestKey>) -> Duration {
+        key.and_then(|key| self.all.get(key))
+            .map_or(self.timeout, |request| request.timeout)
+    }
+
     /// Whether a request is done; `None` when there is none of that key.
     pub fn is_done(&self, key: RequestKey) -> Option<bool> {
         Some(matches!(self.all.get(key)?.purpose, Purpose::Done))

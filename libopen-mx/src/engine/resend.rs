@@ -1,16 +1,27 @@
 //! Retransmission and giving up (protocol.md §8).
+//!
+//! One timer for each partner, for its oldest unacknowledged message. What is sent again when it expires:
+//!
+//! * the oldest messages, since nothing after a gap is acknowledged;
+//! * the newest one, since a native partner that has everything repeats its acknowledgement for that one alone;
+//! * some of the others, in any order, so that no loss pattern meets the same message each time.
 
 use std::time::Duration;
 
 use super::Engine;
+use super::config::Config;
 use super::connect::request_command;
 use super::link::Link;
 use super::partner::PartnerKey;
-use super::send::{OutgoingKey, Posted};
+use super::send::OutgoingKey;
 
 /// Transmissions before a partner may be given up, unless a shorter timeout has room for fewer: the application may not
 /// have called for long.
 const TRANSMISSIONS_MIN: u32 = 8;
+/// Commands that may be sent again at once the first time; twice as many the next time.
+const BURST: u32 = 16;
+/// The most: a part of the queue, and less than a partner's receive ring holds.
+const BURST_MAX: u32 = 64;
 
 impl Engine {
     /// Something must be sent again at `at`, if nothing acknowledges it before.
@@ -18,8 +29,24 @@ impl Engine {
         self.resend_at = Some(self.resend_at.map_or(at, |earlier| earlier.min(at)));
     }
 
+    /// Starts a partner's timer anew, from when its oldest unacknowledged message was last sent.
+    pub(super) fn time_oldest(&mut self, key: PartnerKey) {
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        let oldest = partner
+            .unacked
+            .front()
+            .and_then(|at| self.outgoing.get(*at));
+        partner.resend_at =
+            oldest.map(|oldest| oldest.last_sent + partner.round_trip.wait(&self.config));
+        if let Some(at) = partner.resend_at {
+            self.resend_by(at);
+        }
+    }
+
     /// Sends again what has waited too long for its acknowledgement. All partners are looked at, but only when the
-    /// oldest message of all was due when this was last done.
+    /// earliest of their timers was due when this was last done.
     pub(super) fn resend_due(&mut self, link: &mut impl Link) {
         if self.resend_at.is_none_or(|at| at > self.now) {
             return;
@@ -34,48 +61,80 @@ impl Engine {
 
     /// True when the partner must be given up.
     fn resend_to(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
-        let count = self.partners.get(key).map_or(0, |p| p.unacked.len());
-        for at in 0..count {
-            let outgoing = self
-                .partners
-                .get(key)
-                .and_then(|partner| partner.unacked.get(at).copied());
-            if let Some(outgoing) = outgoing
-                && self.resend(outgoing, link)
-            {
-                return true;
-            }
-        }
-        false
-    }
-
-    fn resend(&mut self, key: OutgoingKey, link: &mut impl Link) -> bool {
-        let Some(outgoing) = self.outgoing.get(key) else {
+        let Some(partner) = self.partners.get_mut(key) else {
             return false;
         };
-        let due = outgoing.last_sent + self.config.resend_delay;
+        let Some(due) = partner.resend_at else {
+            return false;
+        };
         if due > self.now {
             self.resend_by(due);
             return false;
         }
-        let age = self.now.saturating_sub(outgoing.first_sent);
-        let timeout = self.timeout(outgoing.request);
-        if age >= timeout && outgoing.transmissions >= self.transmissions_before(timeout) {
+        let oldest = partner
+            .unacked
+            .front()
+            .and_then(|at| self.outgoing.get(*at));
+        let Some(oldest) = oldest else {
+            partner.resend_at = None;
+            return false;
+        };
+        let (transmissions, answered) = (oldest.transmissions, partner.answered);
+        let hopeless = partner.unacked.iter().any(|at| {
+            self.outgoing.get(*at).is_some_and(|message| {
+                let timeout = self.requests.timeout_of(message.request);
+                let silent = self.now.saturating_sub(message.first_sent.max(answered));
+                silent >= timeout && transmissions >= transmissions_before(&self.config, timeout)
+            })
+        });
+        if hopeless {
             return true;
         }
-        if self.transmit(key, link) == Posted::Yes {
-            self.resend_by(self.now + self.config.resend_delay);
-        } else {
-            self.resend_by(self.now + self.config.registration_pause);
+        if std::mem::replace(&mut partner.resent, true) {
+            partner.round_trip.unanswered();
+        }
+        let at = self.now + partner.round_trip.wait(&self.config);
+        partner.resend_at = Some(at);
+        self.resend_by(at);
+        for message in self.burst(key) {
+            // Without room for it now it stays overdue, hence is a candidate the next time.
+            self.transmit(message, link);
         }
         false
     }
 
-    /// Transmissions before a message that is tried for so long may be given up, however much time has passed.
-    fn transmissions_before(&self, timeout: Duration) -> u32 {
-        let delay = self.config.resend_delay.as_millis().max(1);
-        let regular = timeout.as_millis().div_ceil(delay);
-        u32::try_from(regular).map_or(TRANSMISSIONS_MIN, |r| r.clamp(1, TRANSMISSIONS_MIN))
+    /// The messages to a partner that are sent again now, in the order in which that is done.
+    fn burst(&mut self, key: PartnerKey) -> Vec<OutgoingKey> {
+        let Some(partner) = self.partners.get(key) else {
+            return Vec::new();
+        };
+        let usual = partner.round_trip.usual(&self.config);
+        let mut budget = BURST_MAX.min(BURST << partner.round_trip.doublings());
+        let overdue = partner.unacked.iter().filter_map(|at| {
+            let message = self.outgoing.get(*at)?;
+            (message.last_sent + usual <= self.now)
+                .then(|| (*at, message.commands(self.config.medium_fragment)))
+        });
+        let mut overdue: Vec<(OutgoingKey, u32)> = overdue.collect();
+        let mut commands = 0;
+        let within_half = |(_, more): &&(OutgoingKey, u32)| {
+            commands += more;
+            commands <= budget / 2
+        };
+        let oldest = overdue.iter().take_while(within_half).count();
+        let others = &mut overdue[oldest..];
+        if let Some((_newest, between)) = others.split_last_mut() {
+            self.random.shuffle(between);
+            others.rotate_right(1);
+        }
+        let within = |(message, commands)| {
+            let more = budget > 0;
+            budget = budget.saturating_sub(commands);
+            more.then_some(message)
+        };
+        let mut chosen: Vec<OutgoingKey> = overdue.into_iter().map_while(within).collect();
+        self.random.shuffle(&mut chosen);
+        chosen
     }
 
     /// Repeats the connects of a partner. True when it must be given up.
@@ -104,4 +163,11 @@ impl Engine {
         }
         hopeless
     }
+}
+
+/// Transmissions before a message that is tried for so long may be given up, however much time has passed.
+fn transmissions_before(config: &Config, timeout: Duration) -> u32 {
+    let delay = config.resend_delay.as_millis().max(1);
+    let regular = timeout.as_millis().div_ceil(delay);
+    u32::try_from(regular).map_or(TRANSMISSIONS_MIN, |r| r.clamp(1, TRANSMISSIONS_MIN))
 }

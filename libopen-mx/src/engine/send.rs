@@ -42,6 +42,16 @@ pub struct Outgoing {
     pub body: Body,
 }
 
+impl Outgoing {
+    /// Commands of one transmission.
+    pub fn commands(&self, fragment: u32) -> u32 {
+        match &self.body {
+            Body::Medium { total, .. } => total.div_ceil(fragment),
+            _ => 1,
+        }
+    }
+}
+
 /// What a message is made of.
 #[derive(Debug)]
 pub enum Body {
@@ -298,7 +308,8 @@ impl Engine {
         let Some(outgoing) = self.outgoing.get_mut(key) else {
             return Dispatch::Gone;
         };
-        if let Some(partner) = self.partners.get_mut(outgoing.partner) {
+        let to = outgoing.partner;
+        if let Some(partner) = self.partners.get_mut(to) {
             partner.next_send = partner.next_send.next();
             partner.unacked.push_back(key);
         }
@@ -316,7 +327,13 @@ impl Engine {
                 request.purpose = Purpose::Send { buffered: true };
             }
         }
-        self.resend_by(self.now + self.config.resend_delay);
+        if self
+            .partners
+            .get(to)
+            .is_some_and(|partner| partner.resend_at.is_none())
+        {
+            self.time_oldest(to);
+        }
         Dispatch::Gone
     }
 

@@ -6,4 +6,6 @@ mod hostile;
 mod native;
 mod recorder;
 mod relations;
+mod resends;
+mod strays;
 mod world;

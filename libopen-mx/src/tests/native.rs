@@ -9,17 +9,17 @@ use crate::code::Code;
 use crate::endpoint::Buffer;
 use crate::engine::{Config, Engine, PartnerKey, RequestKey};
 
-const FROM: Origin = Origin {
+pub const FROM: Origin = Origin {
     peer: 1,
     endpoint: 3,
     local: false,
 };
 
-fn engine() -> Engine {
+pub fn engine() -> Engine {
     Engine::new(Config::new(0xa, 7, 8192, false))
 }
 
-fn request(next_expected: u16, connect_seqnum: u8) -> Event {
+pub fn request(next_expected: u16, connect_seqnum: u8) -> Event {
     Event::ConnectRequest {
         from: FROM,
         session: 0xb,
@@ -29,7 +29,7 @@ fn request(next_expected: u16, connect_seqnum: u8) -> Event {
     }
 }
 
-fn reply(next_expected: u16, connect_seqnum: u8) -> Event {
+pub fn reply(next_expected: u16, connect_seqnum: u8) -> Event {
     Event::ConnectReply {
         from: FROM,
         requester_session: 0xa,
@@ -40,7 +40,7 @@ fn reply(next_expected: u16, connect_seqnum: u8) -> Event {
     }
 }
 
-fn tiny(seq: u16, ack: u16) -> Event {
+pub fn tiny(seq: u16, ack: u16) -> Event {
     Event::Tiny {
         from: FROM,
         seq,
@@ -51,12 +51,12 @@ fn tiny(seq: u16, ack: u16) -> Event {
     }
 }
 
-fn send(engine: &mut Engine, link: &mut Recorder, to: PartnerKey) -> RequestKey {
+pub fn send(engine: &mut Engine, link: &mut Recorder, to: PartnerKey) -> RequestKey {
     let memory = Buffer::new(1).unwrap().part(0, 1).unwrap();
     engine.send(to, memory, 1, 0, false, link)
 }
 
-fn receive(engine: &mut Engine, link: &mut Recorder) -> RequestKey {
+pub fn receive(engine: &mut Engine, link: &mut Recorder) -> RequestKey {
     let memory = Buffer::new(1).unwrap().part(0, 1).unwrap();
     engine.receive(memory, 0, 0, 0, link)
 }
@@ -73,7 +73,7 @@ fn last_tiny(link: &Recorder) -> Option<(u16, u16)> {
 }
 
 /// A native node connects and sends a message; the engine's name for it.
-fn greeted(engine: &mut Engine, link: &mut Recorder) -> PartnerKey {
+pub fn greeted(engine: &mut Engine, link: &mut Recorder) -> PartnerKey {
     let receive = receive(engine, link);
     engine.event(&request(1, 0), None, link);
     engine.event(&tiny(1, 1), None, link);
