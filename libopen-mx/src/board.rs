@@ -1,6 +1,7 @@
 //! A board as its home describes it: name, address, peers, counters.
 
 use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
+use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::Mapping;
 
 use crate::error::Error;
@@ -51,6 +52,32 @@ impl Board {
         Ok(boards)
     }
 
+    /// The board of this number, or all of them.
+    pub fn chosen(home: &Home, number: Option<u32>) -> Result<Vec<(u32, Self)>, Error> {
+        match number {
+            Some(number) => Ok(vec![(number, Self::attach(home, number)?)]),
+            None => Self::all(home),
+        }
+    }
+
+    /// Who has opened each endpoint of a board, by their indices.
+    pub fn openers(home: &Home, board: u32) -> Result<Vec<Option<Opener>>, Error> {
+        let count = Self::attach(home, board)?.description()?.endpoint_max;
+        let channel = home.channel()?.channel;
+        let opener = |endpoint: u16| {
+            let endpoint = endpoint.into();
+            match channel.call(&Request::EndpointInfo { board, endpoint }, None) {
+                Ok(Reply::EndpointInfo { open, pid, command }) => Ok(open.then(|| Opener {
+                    pid,
+                    command: text(&command),
+                })),
+                Ok(_) => Err(Error::Confused),
+                Err(error) => Err(no_board(error.into(), board)),
+            }
+        };
+        (0..count).map(opener).collect()
+    }
+
     /// Its description.
     pub fn description(&self) -> Result<BoardDescription, Error> {
         self.pages.board().ok_or(Error::Confused)
@@ -87,6 +114,15 @@ impl Board {
     pub fn counter(&self, index: usize) -> u32 {
         self.pages.counter(index)
     }
+}
+
+/// The process that has opened an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opener {
+    /// Its number.
+    pub pid: u32,
+    /// Its command's name, the first 15 bytes.
+    pub command: String,
 }
 
 /// A call that failed because there is no such board says so by ENODEV or ENXIO.

@@ -1,6 +1,10 @@
-//! What the `omx_*` tools share: options as Open-MX's tools take them, and how they end.
+//! What the `omx_*` tools share: options as Open-MX's tools take them, how boards are named, and how the tools end.
 
 use std::process::ExitCode;
+
+use mx_ring::board_page::BoardDescription;
+
+use crate::board::text;
 
 /// Exit status of a tool that was called wrongly, or asked for help (-1).
 pub const USAGE_STATUS: u8 = 255;
@@ -8,8 +12,10 @@ pub const USAGE_STATUS: u8 = 255;
 /// Why a tool ends before its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Usage {
-    /// It was asked for help.
+    /// It was asked for its usage (`-h`), which Open-MX's tools count as a wrong call.
     Help,
+    /// It was asked to explain itself (`--help`).
+    Manual,
     /// There is no such option.
     Unknown(String),
     /// An option lacks its value, or the value is none; the option and what it needs.
@@ -17,10 +23,14 @@ pub enum Usage {
 }
 
 impl Usage {
-    /// Says why and how the tool is used, on standard error.
+    /// Says why and how the tool is used, on standard error; or only how, on standard output, when that was the question.
     pub fn explain(&self, text: &str) -> ExitCode {
         match self {
             Self::Help => {}
+            Self::Manual => {
+                print!("{text}");
+                return ExitCode::SUCCESS;
+            }
             Self::Unknown(option) => eprintln!("Unknown option {option}"),
             Self::Value(option, needs) => eprintln!("Option {option} needs {needs}"),
         }
@@ -98,6 +108,27 @@ impl Options {
     pub fn unknown(&self) -> Usage {
         Usage::Unknown(self.current.clone())
     }
+}
+
+/// Ends a tool: says on standard error what failed, if anything did.
+pub fn end<E: std::fmt::Display>(tool: &str, result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{tool}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A board as the tools name it.
+pub fn board_line(number: u32, description: &BoardDescription) -> String {
+    format!(
+        "{} (board #{number} name {} addr {})",
+        text(&description.hostname),
+        text(&description.interface),
+        mac_text(description.mac)
+    )
 }
 
 /// A string as JSON, quotes included.

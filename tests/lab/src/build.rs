@@ -12,7 +12,13 @@ use std::path::{Path, PathBuf};
 const PACKAGES: [&str; 4] = ["open-mx", "omx-node", "xl-omx", "lab-agent"];
 
 /// The tools of users.
-const TOOLS: [&str; 3] = ["omx_info", "omx_perf", "omx_verify"];
+const TOOLS: [&str; 5] = [
+    "omx_info",
+    "omx_endpoint_info",
+    "omx_counters",
+    "omx_perf",
+    "omx_verify",
+];
 
 /// The programs of the host's and the lab's side.
 const OWN: [&str; 4] = ["omxd", "xl-omx", "lab-agent", "lab-udp"];

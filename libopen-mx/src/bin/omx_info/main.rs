@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use open_mx::board::{Board, text};
-use open_mx::tool::{Options, Usage, json_string, mac_text};
+use open_mx::tool::{Options, Usage, board_line, end, json_string, mac_text};
 use open_mx::{Error, Home};
 
 const USAGE: &str = "\
@@ -13,8 +13,11 @@ omx_info [options]
  -q       only the boards
  -v       also versions and peers (default)
  --json   one JSON object instead
- -h       this help
+ -h       this help (--help: the same, as a success)
 ";
+
+/// The Open-MX whose interface and wire format this is, in the words that programs look for.
+const SPOKEN: &str = "1.5.4.90";
 
 struct Choice {
     board: Option<u32>,
@@ -34,7 +37,8 @@ fn choose(mut options: Options) -> Result<Choice, Usage> {
             "-q" => choice.verbose = false,
             "-v" => choice.verbose = true,
             "--json" => choice.json = true,
-            "-h" | "--help" => return Err(Usage::Help),
+            "-h" => return Err(Usage::Help),
+            "--help" => return Err(Usage::Manual),
             _ => return Err(options.unknown()),
         }
     }
@@ -46,31 +50,22 @@ fn main() -> ExitCode {
         Ok(choice) => choice,
         Err(usage) => return usage.explain(USAGE),
     };
-    match show(&choice) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("omx_info: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end("omx_info", show(&choice))
 }
 
 fn show(choice: &Choice) -> Result<(), Error> {
     let home = Home::find()?;
-    let boards = match choice.board {
-        Some(number) => vec![(number, Board::attach(&home, number)?)],
-        None => Board::all(&home)?,
-    };
+    let boards = Board::chosen(&home, choice.board)?;
     if choice.json {
         let boards = boards.iter().map(json).collect::<Result<Vec<_>, _>>()?;
         println!("{{\"boards\": [{}]}}", boards.join(", "));
         return Ok(());
     }
     if choice.verbose {
-        println!("Open-MX version {}", env!("CARGO_PKG_VERSION"));
+        println!("Open-MX version {SPOKEN}");
         println!(
-            " build: {} {}, shared memory version {}",
-            env!("CARGO_PKG_NAME"),
+            " build: Xen2MX {} for {}, shared memory version {}",
+            env!("CARGO_PKG_VERSION"),
             std::env::consts::ARCH,
             mx_ring::ABI_VERSION
         );
@@ -97,12 +92,7 @@ fn show(choice: &Choice) -> Result<(), Error> {
 
 fn show_board(number: u32, board: &Board, verbose: bool) -> Result<(), Error> {
     let description = board.description()?;
-    println!(
-        " {} (board #{number} name {} addr {})",
-        text(&description.hostname),
-        text(&description.interface),
-        mac_text(description.mac)
-    );
+    println!(" {}", board_line(number, &description));
     let driver = text(&description.driver);
     if verbose && !driver.is_empty() {
         println!("   managed by driver '{driver}'");

@@ -105,7 +105,8 @@ impl Choice {
                 "-Y" => parameters.synchronous = true,
                 "--json" => choice.json = true,
                 "--ticks" => choice.ticks = true,
-                "-h" | "--help" => return Err(Usage::Help),
+                "-h" => return Err(Usage::Help),
+                "--help" => return Err(Usage::Manual),
                 _ => return Err(options.unknown()),
             }
         }

@@ -75,7 +75,8 @@ impl Choice {
                 "-Y" => choice.synchronous = true,
                 "--iterations" => choice.iterations = iterations(&mut options)?,
                 "--json" => choice.json = true,
-                "-h" | "--help" => return Err(Usage::Help),
+                "-h" => return Err(Usage::Help),
+                "--help" => return Err(Usage::Manual),
                 _ => return Err(options.unknown()),
             }
         }

@@ -1,0 +1,166 @@
+//! The tools against a node of two boards: what they print, and how they end.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use omx_node::Node;
+use open_mx::{Board, Endpoint, Home, Options};
+
+const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
+const ENDPOINT_INFO: &str = env!("CARGO_BIN_EXE_omx_endpoint_info");
+const COUNTERS: &str = env!("CARGO_BIN_EXE_omx_counters");
+const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
+const TOOLS: [&str; 5] = [
+    INFO,
+    ENDPOINT_INFO,
+    COUNTERS,
+    PERF,
+    env!("CARGO_BIN_EXE_omx_verify"),
+];
+
+/// The socket of a node that all tests of this process share.
+fn socket() -> &'static PathBuf {
+    static SOCKET: OnceLock<PathBuf> = OnceLock::new();
+    SOCKET.get_or_init(|| {
+        let place = std::env::temp_dir().join(format!("open-mx-tools-{}", std::process::id()));
+        std::fs::create_dir_all(&place).expect("a directory for temporary files");
+        let socket = place.join("omxd.sock");
+        let mut arguments: Vec<std::ffi::OsString> =
+            ["omxd", "--alone", "--name", "left"].map(Into::into).into();
+        arguments.extend(["--mac", "02:00:00:00:00:0a", "--board"].map(Into::into));
+        arguments
+            .extend(["right,02:00:00:00:00:0b", "--endpoints", "8", "--socket"].map(Into::into));
+        arguments.push(socket.clone().into());
+        let options = omx_node::cli::Options::parse_from(arguments);
+        std::thread::spawn(move || Node::start(&options).and_then(Node::run));
+        let start = Instant::now();
+        while Board::all(&Home::Socket(socket.clone())).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(10), "no node");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        socket
+    })
+}
+
+fn run(tool: &str, arguments: &[&str]) -> Output {
+    Command::new(tool)
+        .args(arguments)
+        .env("OMX_SOCKET", socket())
+        .output()
+        .expect("a tool that starts")
+}
+
+/// What a tool prints that succeeds.
+fn printed(tool: &str, arguments: &[&str]) -> String {
+    let output = run(tool, arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{tool} {arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn every_tool_explains_itself_and_names_an_option_that_it_does_not_have() {
+    for tool in TOOLS {
+        let manual = printed(tool, &["--help"]);
+        assert!(manual.lines().count() > 5, "{manual}");
+        let usage = run(tool, &["-h"]);
+        assert_eq!(usage.status.code(), Some(255));
+        assert_eq!(String::from_utf8_lossy(&usage.stderr), manual);
+        let unknown = run(tool, &["-Z"]);
+        assert_eq!(unknown.status.code(), Some(255));
+        let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+        assert!(said.starts_with("Unknown option -Z\n"), "{said}");
+    }
+}
+
+#[test]
+fn omx_info_prints_boards_and_peers_as_open_mx_does() {
+    let all = printed(INFO, &[]);
+    let lines: Vec<&str> = all.lines().collect();
+    assert_eq!(lines[0], "Open-MX version 1.5.4.90");
+    assert!(lines[1].starts_with(" build: "));
+    assert_eq!(lines[2], "");
+    assert_eq!(
+        lines[3],
+        "Found 2 boards (32 max) supporting 8 endpoints each:"
+    );
+    assert!(lines[4].starts_with(" left:0 (board #0 name "));
+    assert!(lines[4].ends_with(" addr 02:00:00:00:00:0a)"));
+    assert!(all.contains("Peer table is ready, mapper is 00:00:00:00:00:00\n"));
+    let separator = "=".repeat(48);
+    assert!(all.contains(&format!("\n{separator}\n  0) 02:00:00:00:00:0a left:0\n")));
+    let quiet = printed(INFO, &["-q", "-b", "1"]);
+    assert_eq!(quiet.lines().count(), 2);
+    assert!(quiet.contains(" right:0 (board #1 name "));
+    assert_eq!(run(INFO, &["-b", "7"]).status.code(), Some(1));
+}
+
+#[test]
+fn omx_endpoint_info_names_the_process_that_holds_an_endpoint() {
+    let home = Home::Socket(socket().clone());
+    let options = Options {
+        board: Some(1),
+        endpoint: Some(5),
+        ..Options::new(1)
+    };
+    let _held = Endpoint::open(&home, &options).unwrap();
+    let pid = std::process::id();
+    let printed_of = |arguments: &[&str]| printed(ENDPOINT_INFO, arguments);
+    let open = printed_of(&["-b", "1"]);
+    let lines: Vec<&str> = open.lines().collect();
+    assert!(lines[0].starts_with("right:0 (board #1 name "));
+    assert_eq!(lines[1], "=".repeat(46));
+    assert!(open.contains(&format!("\n  5\topen by pid {pid} (")));
+    assert!(open.ends_with(" regular endpoints open (out of 8)\n\n"));
+    let verbose = printed_of(&["-b", "1", "-v"]);
+    assert!(verbose.contains("\n  raw\tnot open\n  0\tnot open\n  1\tnot open\n"));
+    let json = printed_of(&["--json"]);
+    assert!(json.contains(&format!("\"endpoint\": 5, \"pid\": {pid}")));
+}
+
+#[test]
+fn omx_counters_counts_what_omx_perf_sent() {
+    let mut receiver = Command::new(PERF)
+        .args(["-b", "1", "-e", "2"])
+        .env("OMX_SOCKET", socket())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("a tool that starts");
+    let home = Home::Socket(socket().clone());
+    let start = Instant::now();
+    while Board::openers(&home, 1).unwrap()[2].is_none() {
+        assert!(start.elapsed() < Duration::from_secs(10), "no receiver");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let run = [
+        "-d", "right:0", "-r", "2", "-N", "20", "-S", "16", "-E", "17",
+    ];
+    let result = printed(PERF, &run);
+    let line = result
+        .lines()
+        .find(|line| line.starts_with("length        16:\t"));
+    let line = line.expect("a line for 16 bytes");
+    assert!(line.contains(" us\t") && line.contains(" MB/s\t ") && line.ends_with(" MiB/s"));
+    assert!(receiver.wait().expect("ends by itself").success());
+    let value = |text: &str, label: &str| -> u32 {
+        let line = text.lines().find(|line| line.ends_with(label));
+        let words = line.and_then(|line| line.split_whitespace().nth(1));
+        words.map_or(0, |word| word.parse().unwrap())
+    };
+    // A busy node publishes its counters now and then.
+    while value(&printed(COUNTERS, &["-b", "0"]), " Shared Tiny") < 30 {
+        assert!(start.elapsed() < Duration::from_secs(20), "not counted");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let all = printed(COUNTERS, &[]);
+    assert!(all.starts_with("Shared Communication (addr 00:00:00:00:00:00)\n"));
+    assert!(all.contains(&format!("\n{}\n", "=".repeat(55))));
+    let shared = printed(COUNTERS, &["-s"]);
+    assert!(value(&shared, " Shared Tiny") >= 60);
+    let verbose = printed(COUNTERS, &["-b", "0", "-v"]);
+    assert_eq!(verbose.lines().count(), 2 + 85 + 1);
+    assert!(printed(COUNTERS, &["--json"]).contains("\"Shared Rndv\": "));
+}
