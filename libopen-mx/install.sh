@@ -21,7 +21,7 @@ install -m 755 "$built/libopen_mx.so" "$to/lib/libopen-mx.so.0.0.0"
 ln -sf libopen-mx.so.0.0.0 "$to/lib/libopen-mx.so.0"
 ln -sf libopen-mx.so.0 "$to/lib/libopen-mx.so"
 install -m 644 "$here/include/open-mx.h" "$to/include/open-mx.h"
-for tool in omx_info omx_endpoint_info omx_counters omx_perf omx_verify; do
+for tool in omx_info omx_endpoint_info omx_counters omx_hostname omx_init_peers omx_perf omx_verify; do
     install -m 755 "$built/$tool" "$to/bin/$tool"
     install -m 644 "$here/man/$tool.1" "$to/share/man/man1/$tool.1"
 done

@@ -30,6 +30,8 @@ pub struct Board {
     pub(crate) random: Random,
     /// Drops whatever it receives: its guest has not registered its endpoints yet.
     pub(crate) deaf: bool,
+    /// Somebody has declared the peer table complete.
+    pub(crate) peers_marked: bool,
     /// Bytes that it may still move in this turn; negative when it moved too many in the last.
     pub(crate) credit: i64,
     endpoints: Vec<Option<Box<Endpoint>>>,
@@ -63,6 +65,7 @@ impl Board {
             discovery: Discovery::new(now, serial),
             random,
             deaf: false,
+            peers_marked: false,
             credit: 0,
             endpoints,
             active: [0; ENDPOINTS / 64],
@@ -94,6 +97,11 @@ impl Board {
     /// Whether it drops whatever it receives.
     pub const fn is_deaf(&self) -> bool {
         self.deaf
+    }
+
+    /// Whether somebody has declared the peer table complete.
+    pub const fn are_peers_marked(&self) -> bool {
+        self.peers_marked
     }
 
     pub(crate) fn count(&mut self, counter: Counter) {

@@ -24,7 +24,8 @@ pub(crate) struct Discovery {
 }
 
 impl Discovery {
-    /// The magic of queries. Names are never cleared here, so it stays the first one.
+    /// The magic of queries. Open-MX counts it up when names are cleared, which costs it the first answers after that; here
+    /// it stays the first one.
     pub const MAGIC: u32 = HostQuery::FIRST_MAGIC;
 
     pub fn new(now: Instant, serial: u32) -> Self {
@@ -73,6 +74,12 @@ impl Discovery {
     pub fn round_done(&mut self, now: Instant) {
         self.query_cursor = 0;
         self.next_query_round = now + QUERY_INTERVAL;
+    }
+
+    /// The next round of queries is due.
+    pub fn ask_for_names(&mut self, now: Instant) {
+        self.query_cursor = 0;
+        self.next_query_round = self.next_query_round.min(now);
     }
 
     pub fn deadline(&self, names_wanted: bool) -> Instant {

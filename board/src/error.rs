@@ -1,4 +1,4 @@
-//! Why a board or an endpoint was not opened or closed.
+//! Why a board or an endpoint was not opened, closed or changed.
 
 use core::fmt;
 
@@ -34,6 +34,32 @@ impl fmt::Display for AddBoardError {
 }
 
 impl core::error::Error for AddBoardError {}
+
+/// Why a board was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeError {
+    /// There is no such board.
+    NoBoard,
+    /// An empty name, which means "not known".
+    NoName,
+    /// A group address, or all zeros: no station has it.
+    BadAddress(MacAddress),
+    /// The peer table has no room.
+    PeersFull,
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBoard => f.write_str("there is no such board"),
+            Self::NoName => f.write_str("a board needs a name of at least one character"),
+            Self::BadAddress(mac) => write!(f, "{mac} is no address of a station"),
+            Self::PeersFull => f.write_str("the peer table is full: restart the home to empty it"),
+        }
+    }
+}
+
+impl core::error::Error for ChangeError {}
 
 /// Why an endpoint was not opened or closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

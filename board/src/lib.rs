@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod administration;
 mod board;
 mod counters;
 mod discovery;
@@ -33,7 +34,7 @@ mod work;
 
 pub use board::Board;
 pub use counters::Counters;
-pub use error::{AddBoardError, EndpointError};
+pub use error::{AddBoardError, ChangeError, EndpointError};
 pub use key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 pub use name::HostName;
 pub use peers::{Peer, PeerTable};

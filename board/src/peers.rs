@@ -25,6 +25,8 @@ pub struct Peer {
     /// The serial of its last beacon.
     pub(crate) serial: Option<u32>,
     pub(crate) nacks: NackAllowance,
+    /// It keeps its index and is none of the peers, until it is added again.
+    forgotten: bool,
     next_in_bucket: u16,
 }
 
@@ -66,7 +68,7 @@ impl PeerTable {
         }
     }
 
-    /// Entries in use: every index below this one names a peer.
+    /// Entries in use: every index below this one names a peer, or has named one that was forgotten.
     pub fn count(&self) -> u16 {
         self.peers.len() as u16
     }
@@ -83,17 +85,28 @@ impl PeerTable {
 
     /// The peer of that index.
     pub fn get(&self, index: u16) -> Option<&Peer> {
+        self.entry(index).filter(|peer| !peer.forgotten)
+    }
+
+    fn entry(&self, index: u16) -> Option<&Peer> {
         self.peers.get(usize::from(index))
     }
 
     pub(crate) fn get_mut(&mut self, index: u16) -> Option<&mut Peer> {
-        self.peers.get_mut(usize::from(index))
+        self.peers
+            .get_mut(usize::from(index))
+            .filter(|peer| !peer.forgotten)
     }
 
     /// The index of the peer with that address.
     pub fn index_of(&self, mac: MacAddress) -> Option<u16> {
+        self.entry_of(mac)
+            .filter(|index| self.get(*index).is_some())
+    }
+
+    fn entry_of(&self, mac: MacAddress) -> Option<u16> {
         let mut index = self.buckets[bucket(mac)];
-        while let Some(peer) = self.get(index) {
+        while let Some(peer) = self.entry(index) {
             if peer.mac == mac {
                 return Some(index);
             }
@@ -102,9 +115,16 @@ impl PeerTable {
         None
     }
 
-    /// Finds or appends a peer; `None` when the table is full.
+    /// Finds or appends a peer; `None` when the table is full. One that was forgotten gets its index back.
     pub(crate) fn add(&mut self, mac: MacAddress, local: Option<BoardId>) -> Option<u16> {
-        if let Some(index) = self.index_of(mac) {
+        if let Some(index) = self.entry_of(mac) {
+            if let Some(peer) = self.peers.get_mut(usize::from(index))
+                && peer.forgotten
+            {
+                peer.forgotten = false;
+                peer.local = local;
+                self.nameless += 1;
+            }
             return Some(index);
         }
         let kept = if local.is_some() {
@@ -125,6 +145,7 @@ impl PeerTable {
             reverse: None,
             serial: None,
             nacks: NackAllowance::default(),
+            forgotten: false,
             next_in_bucket: *head,
         });
         *head = index;
@@ -132,27 +153,39 @@ impl PeerTable {
         Some(index)
     }
 
+    /// A peer is none any more.
+    pub(crate) fn forget(&mut self, index: u16) {
+        self.set_name(index, HostName::UNKNOWN);
+        if let Some(peer) = self.get_mut(index) {
+            peer.forgotten = true;
+            peer.reverse = None;
+            peer.serial = None;
+            self.nameless -= 1;
+        }
+    }
+
     /// Gives a peer its name; true when it is a new one.
     pub(crate) fn set_name(&mut self, index: u16, name: HostName) -> bool {
-        let Some(peer) = self.peers.get_mut(usize::from(index)) else {
+        let Some(peer) = self.get_mut(index) else {
             return false;
         };
         if peer.name == name {
             return false;
         }
-        match (peer.name.is_unknown(), name.is_unknown()) {
+        let before = core::mem::replace(&mut peer.name, name);
+        match (before.is_unknown(), name.is_unknown()) {
             (true, false) => self.nameless -= 1,
             (false, true) => self.nameless += 1,
             _ => {}
         }
-        peer.name = name;
         true
     }
 
     /// The first peer at `from` or later whose name is not known.
     pub(crate) fn next_nameless(&self, from: u16) -> Option<u16> {
         let rest = self.peers.get(usize::from(from)..)?;
-        let place = rest.iter().position(|peer| peer.name.is_unknown())?;
+        let asked_for = |peer: &Peer| peer.name.is_unknown() && !peer.forgotten;
+        let place = rest.iter().position(asked_for)?;
         Some(from + place as u16)
     }
 }
@@ -213,5 +246,27 @@ mod tests {
         assert!(!table.has_nameless());
         table.set_name(2, HostName::UNKNOWN);
         assert!(table.has_nameless());
+    }
+
+    #[test]
+    fn a_forgotten_peer_is_not_found_and_gets_its_index_back() {
+        let mut table = PeerTable::new(256);
+        for n in 0..3 {
+            table.add(mac(n), None);
+        }
+        table.set_name(1, HostName::new(b"one:0"));
+        table.forget(1);
+        table.forget(1);
+        assert!(table.get(1).is_none());
+        assert_eq!(table.index_of(mac(1)), None);
+        assert!(!table.set_name(1, HostName::new(b"ghost:0")));
+        assert_eq!(table.next_nameless(1), Some(2));
+        table.set_name(0, HostName::new(b"zero:0"));
+        table.set_name(2, HostName::new(b"two:0"));
+        assert!(!table.has_nameless());
+        assert_eq!(table.add(mac(1), None), Some(1));
+        assert!(table.has_nameless());
+        assert!(table.get(1).is_some_and(|peer| peer.name().is_unknown()));
+        assert_eq!(table.count(), 3);
     }
 }

@@ -441,6 +441,10 @@ impl Switch {
         Ok(())
     }
 
+    pub(crate) fn boards_mut(&mut self) -> impl Iterator<Item = &mut Board> {
+        self.boards.iter_mut().flatten()
+    }
+
     /// When [`Self::work`] is to be called again, at the latest, if nothing else happens.
     pub fn deadline(&self) -> Option<Instant> {
         self.boards

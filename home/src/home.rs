@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use mx_board::{
-    AddBoardError, BoardId, Counters, EndpointError, EndpointKey, Full, HostName, Instant,
-    Settings, Switch,
+    AddBoardError, BoardId, ChangeError, Counters, EndpointError, EndpointKey, Full, HostName,
+    Instant, Settings, Switch,
 };
+use mx_ring::administration::Change;
 use mx_ring::board_page::{BoardPages, PEERS};
 use mx_ring::control::Status;
 use mx_ring::{Area, HomeSide, RegionKey};
@@ -162,6 +163,24 @@ impl Home {
         self.now = now;
         self.switch.set_deaf(now, board, false);
         self.describe(board);
+    }
+
+    /// Changes a board for the administrator of its machine: whether who asks is one, the caller has checked.
+    pub fn change(
+        &mut self,
+        now: Instant,
+        board: BoardId,
+        change: &Change,
+    ) -> Result<(), ChangeError> {
+        self.now = now;
+        self.engine(&mut NoLink, |switch, ports| {
+            switch.change(now, board, change, ports)
+        })?;
+        self.publish_changes();
+        self.describe(board);
+        self.counted = true;
+        self.publish_counters(now, true);
+        Ok(())
     }
 
     /// Closes all endpoints of a board and removes it: [`Completion::EndpointClosed`] for each of them, then

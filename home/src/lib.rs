@@ -24,5 +24,7 @@ mod wiring;
 pub use error::{Misbehaviour, RegionError};
 pub use home::{Completion, Home, HomeConfig};
 pub use link::{Handed, Link, Payload, Sleepers, Token};
-pub use mx_board::{AddBoardError, BoardId, EndpointError, EndpointKey, HostName, Instant};
+pub use mx_board::{
+    AddBoardError, BoardId, ChangeError, EndpointError, EndpointKey, HostName, Instant,
+};
 pub use serve::Activity;

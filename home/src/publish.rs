@@ -37,6 +37,7 @@ impl Home {
             link_up: self.link_up,
             peers_configured: !board.is_deaf(),
             peers_full: board.peers().is_full(),
+            peers_marked: board.are_peers_marked(),
             endpoint_max: self.config.endpoint_max,
             peer_count: board.peers().count(),
             mac: board.mac().0,
@@ -49,23 +50,24 @@ impl Home {
     /// Writes the peers that have changed, and the descriptions of their boards.
     pub(crate) fn publish_changes(&mut self) {
         while let Some((id, index)) = self.outcome.peers.pop() {
-            let peer = self
-                .switch
-                .board(id)
-                .and_then(|board| board.peers().get(index));
-            if let (Some(peer), Some(slot)) = (peer, self.slots.board(id))
-                && !slot.removing
-            {
-                slot.pages.set_peer(
+            let (Some(board), Some(slot)) = (self.switch.board(id), self.slots.board(id)) else {
+                continue;
+            };
+            if slot.removing {
+                continue;
+            }
+            match board.peers().get(index) {
+                Some(peer) => slot.pages.set_peer(
                     index,
                     &PeerDescription {
                         mac: peer.mac().0,
                         local: peer.local().is_some(),
                         hostname: *peer.name().padded(),
                     },
-                );
-                self.describe(id);
+                ),
+                None => slot.pages.clear_peer(index),
             }
+            self.describe(id);
         }
     }
 

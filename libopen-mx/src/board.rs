@@ -1,8 +1,10 @@
 //! A board as its home describes it: name, address, peers, counters.
 
+use mx_ring::administration::Change;
 use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::Mapping;
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::home::Home;
@@ -78,6 +80,26 @@ impl Board {
         (0..count).map(opener).collect()
     }
 
+    /// Changes a board; only an administrator may.
+    pub fn change(home: &Home, board: u32, change: &Change) -> Result<(), Error> {
+        let change = Request::Change {
+            board,
+            change: *change,
+        };
+        match home.channel()?.channel.call(&change, None) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match no_board(error.into(), board) {
+                Error::Refused(Errno::PERM | Errno::ACCESS) => Error::NotAdministrator,
+                Error::Refused(Errno::NOSYS | Errno::NOTTY | Errno::OPNOTSUPP) => {
+                    Error::NotChangedHere
+                }
+                Error::Refused(Errno::INVAL) => Error::BadChange,
+                Error::Refused(Errno::NOSPC) => Error::PeersFull,
+                other => other,
+            }),
+        }
+    }
+
     /// Its description.
     pub fn description(&self) -> Result<BoardDescription, Error> {
         self.pages.board().ok_or(Error::Confused)
@@ -128,7 +150,7 @@ pub struct Opener {
 /// A call that failed because there is no such board says so by ENODEV or ENXIO.
 pub(crate) fn no_board(error: Error, board: u32) -> Error {
     match error {
-        Error::Refused(rustix::io::Errno::NODEV | rustix::io::Errno::NXIO) => Error::NoBoard(board),
+        Error::Refused(Errno::NODEV | Errno::NXIO) => Error::NoBoard(board),
         other => other,
     }
 }

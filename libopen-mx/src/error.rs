@@ -47,6 +47,14 @@ pub enum Error {
     Memory,
     /// A message in more parts than 256; how many.
     Segments(u32),
+    /// A board may be changed by administrators alone.
+    NotAdministrator,
+    /// The board's home takes no changes from here.
+    NotChangedHere,
+    /// A board cannot be changed in this way.
+    BadChange,
+    /// The board's peer table has no room.
+    PeersFull,
     /// The call does not apply to this request, or there is none such.
     Request,
 }
@@ -62,7 +70,12 @@ impl Error {
             Self::Version { home } if *home < mx_ring::ABI_VERSION => Code::BadKernelAbi,
             Self::Version { .. } => Code::BadLibAbi,
             Self::Refused(Errno::BUSY) | Self::Busy => Code::Busy,
-            Self::Refused(Errno::ACCESS | Errno::PERM) => Code::AccessDenied,
+            Self::Refused(Errno::ACCESS | Errno::PERM) | Self::NotAdministrator => {
+                Code::AccessDenied
+            }
+            Self::NotChangedHere => Code::NotImplemented,
+            Self::BadChange => Code::BadError,
+            Self::PeersFull => Code::NoResources,
             Self::Refused(_) => Code::NoSystemResources,
             Self::NoBoard(_) => Code::BoardNotFound,
             Self::NoEndpoint(_) | Self::Closed(_) => Code::BadEndpoint,
@@ -133,6 +146,16 @@ impl core::fmt::Display for Error {
                     "a message of {count} parts: 256 are allowed, gather them first"
                 )
             }
+            Self::NotAdministrator => f.write_str(
+                "only an administrator may change a board: root, or the user who runs omxd",
+            ),
+            Self::NotChangedHere => f.write_str(
+                "the board's home takes no such change from here: its host's administrator can make it",
+            ),
+            Self::BadChange => f.write_str(
+                "the home refused the change: a name needs a character, an address must be a single station's",
+            ),
+            Self::PeersFull => f.write_str("the board's peer table is full"),
             Self::Request => f.write_str("the call does not apply to this request"),
         }
     }

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use mx_ring::board_page::BoardDescription;
+use mx_ring::administration::Name;
+use mx_ring::board_page::{BoardDescription, HOSTNAME_MAX};
 
 use crate::board::text;
 
@@ -145,6 +146,28 @@ pub fn json_string(text: &str) -> String {
     json
 }
 
+/// A name as boards hold it; `None` when it is longer than 79 bytes or not printable.
+pub fn name_bytes(name: &str) -> Option<Name> {
+    let mut bytes: Name = [0; HOSTNAME_MAX];
+    let fits = name.len() < HOSTNAME_MAX && name.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| {
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        bytes
+    })
+}
+
+/// An address from `xx:xx:xx:xx:xx:xx`.
+pub fn mac_from_text(text: &str) -> Option<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut parts = text.split(':');
+    for octet in &mut mac {
+        let part = parts.next().filter(|part| (1..=2).contains(&part.len()))?;
+        let digits = part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        *octet = u8::from_str_radix(part, 16).ok().filter(|_| digits)?;
+    }
+    parts.next().is_none().then_some(mac)
+}
+
 /// An address as `xx:xx:xx:xx:xx:xx`.
 pub fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
@@ -181,6 +204,24 @@ mod tests {
         let mut second = options(&["-b"]);
         second.next_option();
         assert!(second.text().is_err());
+    }
+
+    #[test]
+    fn an_address_has_six_octets_and_a_name_at_most_79_printable_bytes() {
+        let mac = [2, 0, 0, 10, 11, 255];
+        assert_eq!(mac_from_text("02:0:00:0a:0B:ff"), Some(mac));
+        for wrong in [
+            "",
+            "02:00:00:00:00",
+            "1:2:3:4:5:6:7",
+            "+1:2:3:4:5:6",
+            "1:2:3:4:5:g",
+        ] {
+            assert_eq!(mac_from_text(wrong), None, "{wrong}");
+        }
+        assert!(name_bytes(&"n".repeat(79)).is_some());
+        assert!(name_bytes(&"n".repeat(80)).is_none());
+        assert!(name_bytes("a b").is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The tools against a node of two boards: what they print, and how they end.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -13,52 +14,76 @@ const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
 const ENDPOINT_INFO: &str = env!("CARGO_BIN_EXE_omx_endpoint_info");
 const COUNTERS: &str = env!("CARGO_BIN_EXE_omx_counters");
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
-const TOOLS: [&str; 5] = [
+const HOSTNAME: &str = env!("CARGO_BIN_EXE_omx_hostname");
+const INIT_PEERS: &str = env!("CARGO_BIN_EXE_omx_init_peers");
+const TOOLS: [&str; 7] = [
     INFO,
     ENDPOINT_INFO,
     COUNTERS,
+    HOSTNAME,
+    INIT_PEERS,
     PERF,
     env!("CARGO_BIN_EXE_omx_verify"),
 ];
 
-/// The socket of a node that all tests of this process share.
+/// Starts a node of the boards `left` and `right`; where it listens.
+fn start_node(label: &str) -> PathBuf {
+    let process = std::process::id();
+    let place = std::env::temp_dir().join(format!("open-mx-tools-{process}-{label}"));
+    std::fs::create_dir_all(&place).expect("a directory for temporary files");
+    let socket = place.join("omxd.sock");
+    let line = "omxd --alone --name left --mac 02:00:00:00:00:0a --board right,02:00:00:00:00:0b --endpoints 8 --socket";
+    let arguments = line.split(' ').map(OsStr::new).chain([socket.as_os_str()]);
+    let options = omx_node::cli::Options::parse_from(arguments);
+    std::thread::spawn(move || Node::start(&options).and_then(Node::run));
+    let start = Instant::now();
+    while Board::all(&Home::Socket(socket.clone())).is_err() {
+        assert!(start.elapsed() < Duration::from_secs(10), "no node");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    socket
+}
+
+/// The node of the tests that change nothing.
 fn socket() -> &'static PathBuf {
     static SOCKET: OnceLock<PathBuf> = OnceLock::new();
-    SOCKET.get_or_init(|| {
-        let place = std::env::temp_dir().join(format!("open-mx-tools-{}", std::process::id()));
-        std::fs::create_dir_all(&place).expect("a directory for temporary files");
-        let socket = place.join("omxd.sock");
-        let mut arguments: Vec<std::ffi::OsString> =
-            ["omxd", "--alone", "--name", "left"].map(Into::into).into();
-        arguments.extend(["--mac", "02:00:00:00:00:0a", "--board"].map(Into::into));
-        arguments
-            .extend(["right,02:00:00:00:00:0b", "--endpoints", "8", "--socket"].map(Into::into));
-        arguments.push(socket.clone().into());
-        let options = omx_node::cli::Options::parse_from(arguments);
-        std::thread::spawn(move || Node::start(&options).and_then(Node::run));
-        let start = Instant::now();
-        while Board::all(&Home::Socket(socket.clone())).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(10), "no node");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        socket
-    })
+    SOCKET.get_or_init(|| start_node("shared"))
+}
+
+/// Runs tools against one node.
+struct Tools<'a>(&'a Path);
+
+impl Tools<'_> {
+    fn run(&self, tool: &str, arguments: &[&str]) -> Output {
+        Command::new(tool)
+            .args(arguments)
+            .env("OMX_SOCKET", self.0)
+            .output()
+            .expect("a tool that starts")
+    }
+
+    /// What a tool prints that succeeds.
+    fn printed(&self, tool: &str, arguments: &[&str]) -> String {
+        let output = self.run(tool, arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{tool} {arguments:?}: {said}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// What a tool says that fails with this exit status.
+    fn refused(&self, tool: &str, arguments: &[&str], status: i32) -> String {
+        let output = self.run(tool, arguments);
+        assert_eq!(output.status.code(), Some(status), "{tool} {arguments:?}");
+        String::from_utf8(output.stderr).expect("text")
+    }
 }
 
 fn run(tool: &str, arguments: &[&str]) -> Output {
-    Command::new(tool)
-        .args(arguments)
-        .env("OMX_SOCKET", socket())
-        .output()
-        .expect("a tool that starts")
+    Tools(socket()).run(tool, arguments)
 }
 
-/// What a tool prints that succeeds.
 fn printed(tool: &str, arguments: &[&str]) -> String {
-    let output = run(tool, arguments);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{tool} {arguments:?}: {said}");
-    String::from_utf8(output.stdout).expect("text")
+    Tools(socket()).printed(tool, arguments)
 }
 
 #[test]
@@ -163,4 +188,100 @@ fn omx_counters_counts_what_omx_perf_sent() {
     let verbose = printed(COUNTERS, &["-b", "0", "-v"]);
     assert_eq!(verbose.lines().count(), 2 + 85 + 1);
     assert!(printed(COUNTERS, &["--json"]).contains("\"Shared Rndv\": "));
+}
+
+#[test]
+fn omx_hostname_shows_and_sets_the_name_that_peers_see() {
+    let socket = start_node("hostname");
+    let tools = Tools(&socket);
+    let shown = tools.printed(HOSTNAME, &["-b", "1"]);
+    assert!(shown.starts_with("Board #1 ("), "{shown}");
+    assert!(
+        shown.ends_with(" 02:00:00:00:00:0b) hostname was right:0\n"),
+        "{shown}"
+    );
+    assert_eq!(tools.printed(HOSTNAME, &["-b", "1", "-n", "node7:1"]), "");
+    let shown = tools.printed(HOSTNAME, &["-b", "1", "-v"]);
+    assert!(shown.ends_with(" hostname was node7:1\n"), "{shown}");
+    // The other board learns it at once.
+    let info = tools.printed(INFO, &["-b", "0"]);
+    assert!(info.contains("02:00:00:00:00:0b node7:1\n"), "{info}");
+    let long = "n".repeat(80);
+    for bad in ["", "two words", long.as_str()] {
+        let said = tools.refused(HOSTNAME, &["-n", bad], 1);
+        assert!(said.contains("a name needs"), "{said}");
+    }
+    assert!(
+        tools
+            .printed(HOSTNAME, &["--json"])
+            .contains("\"name\": \"left:0\"")
+    );
+}
+
+#[test]
+fn omx_init_peers_adds_marks_and_forgets_peers() {
+    let socket = start_node("peers");
+    let tools = Tools(&socket);
+    let knows = |peer: &str| tools.printed(INFO, &[]).contains(peer);
+    let said = tools.printed(INIT_PEERS, &["-v", "00:11:22:33:44:55", "far:0"]);
+    assert_eq!(said, "Adding peer far:0 address 00:11:22:33:44:55\n");
+    assert!(knows("  2) 00:11:22:33:44:55 far:0\n"));
+    let file = socket.with_extension("peers");
+    std::fs::write(
+        &file,
+        "# two\n00:11:22:33:44:55 farther:0\n02:00:00:00:00:99\n",
+    )
+    .unwrap();
+    let path = file.to_str().unwrap();
+    let said = tools.printed(INIT_PEERS, &["-d", path]);
+    let marked = "Marking the peer table configured as done...\n";
+    assert_eq!(said, format!("Adding peers from file {path}...\n{marked}"));
+    assert!(knows("  2) 00:11:22:33:44:55 farther:0\n"));
+    assert!(knows("  3) 02:00:00:00:00:99 <unknown>\n"));
+    assert!(knows("Peer table is ready, mapper is ff:ff:ff:ff:ff:ff\n"));
+    let said = tools.printed(INIT_PEERS, &["-c"]);
+    assert_eq!(said, "Clearing peers...\nNot adding any peer\n");
+    assert!(!knows("00:11:22:33:44:55"));
+    assert!(
+        knows("02:00:00:00:00:0b right:0\n"),
+        "boards of this node stay"
+    );
+    // A peer keeps its index for ever.
+    tools.printed(INIT_PEERS, &["02:00:00:00:00:99", "again:0"]);
+    assert!(knows("  3) 02:00:00:00:00:99 again:0\n"));
+    assert!(
+        tools
+            .refused(INIT_PEERS, &["nowhere"], 1)
+            .contains("cannot be read")
+    );
+    assert!(
+        tools
+            .refused(INIT_PEERS, &["1:2:3", "a:0"], 1)
+            .contains("is no peer")
+    );
+    tools.refused(INIT_PEERS, &["ff:ff:ff:ff:ff:ff", "a:0"], 1);
+}
+
+#[test]
+fn omx_counters_clears_what_was_counted() {
+    let socket = start_node("clear");
+    let tools = Tools(&socket);
+    // Beacons have been counted by now.
+    let start = Instant::now();
+    while !tools
+        .printed(COUNTERS, &["-b", "0"])
+        .contains(" Send Raw\n")
+    {
+        assert!(start.elapsed() < Duration::from_secs(10), "nothing counted");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // Until the burst of beacons is over, there is something to count each second.
+    let cleared = |tools: &Tools| {
+        let said = tools.printed(COUNTERS, &["-b", "0", "-c"]);
+        assert!(said.ends_with(": counters are cleared\n"), "{said}");
+        !tools
+            .printed(COUNTERS, &["-b", "0"])
+            .contains(" Send Raw\n")
+    };
+    assert!((0..3).any(|_| cleared(&tools)));
 }

@@ -35,6 +35,11 @@ impl Credentials {
             command,
         })
     }
+
+    /// Whether it may change boards: root may, and whoever runs this node.
+    pub fn may_administer(&self) -> bool {
+        self.uid == 0 || self.uid == rustix::process::geteuid().as_raw()
+    }
 }
 
 impl std::fmt::Display for Credentials {

@@ -35,6 +35,8 @@ pub struct BoardDescription {
     pub peers_configured: bool,
     /// Whether a peer could not be added for want of room.
     pub peers_full: bool,
+    /// Whether somebody has declared the peer table complete, besides discovery.
+    pub peers_marked: bool,
     /// Endpoints that may be opened.
     pub endpoint_max: u16,
     /// Entries of the peer table in use.
@@ -107,7 +109,8 @@ impl BoardPages {
         let flags = u32::from(d.mx_wire)
             | u32::from(d.link_up) << 1
             | u32::from(d.peers_configured) << 2
-            | u32::from(d.peers_full) << 3;
+            | u32::from(d.peers_full) << 3
+            | u32::from(d.peers_marked) << 4;
         body[0..4].copy_from_slice(&d.generation.to_le_bytes());
         body[4..8].copy_from_slice(&flags.to_le_bytes());
         body[8..10].copy_from_slice(&d.mtu.to_le_bytes());
@@ -135,6 +138,7 @@ impl BoardPages {
             link_up: flags & 2 != 0,
             peers_configured: flags & 4 != 0,
             peers_full: flags & 8 != 0,
+            peers_marked: flags & 16 != 0,
             mtu: u16_at(8),
             medium_fragment: u16_at(10),
             endpoint_max: u16_at(12),
@@ -159,6 +163,13 @@ impl BoardPages {
         body[6] = 1 | u8::from(peer.local) << 1;
         body[8..88].copy_from_slice(&peer.hostname);
         seqlock::write(&self.area, at, at + PEER_BODY, &body);
+    }
+
+    /// There is no peer of this index any more; indices beyond the table are ignored.
+    pub fn clear_peer(&self, index: u16) {
+        if let Some(at) = peer_offset(index) {
+            seqlock::write(&self.area, at, at + PEER_BODY, &[0; PEER_BODY_SIZE]);
+        }
     }
 
     /// Reads a peer; `None` when there is none of that index.

@@ -6,6 +6,7 @@
 //! descriptors along with its answer: the board pages (read-only), and for an endpoint W, R (read-only), the eventfd
 //! that wakes the process and the eventfd that kicks the home, in the order board, W, R, wake, kick.
 
+use crate::administration::{self, Change};
 use crate::layout::Geometry;
 use crate::message::RegionKey;
 
@@ -127,6 +128,13 @@ pub enum Request {
         board: u32,
         /// Which endpoint.
         endpoint: u32,
+    },
+    /// Change a board; for administrators.
+    Change {
+        /// Which board.
+        board: u32,
+        /// How.
+        change: Change,
     },
 }
 
@@ -271,6 +279,17 @@ impl Request {
                 w[1] = endpoint.into();
                 10
             }
+            Self::Change { board, change } => {
+                w[0] = board.into();
+                let bytes = change.to_bytes();
+                for (word, bytes) in w[1..].iter_mut().zip(bytes.chunks_exact(8)) {
+                    *word = bytes
+                        .iter()
+                        .rev()
+                        .fold(0, |word, b| word << 8 | u64::from(*b));
+                }
+                11
+            }
         };
         call
     }
@@ -315,6 +334,16 @@ impl Request {
                 board: w[0] as u32,
                 endpoint: w[1] as u32,
             },
+            11 => {
+                let mut bytes = [0; administration::SIZE];
+                for (place, word) in bytes.chunks_exact_mut(8).zip(&w[1..]) {
+                    place.copy_from_slice(&word.to_le_bytes());
+                }
+                Self::Change {
+                    board: w[0] as u32,
+                    change: Change::from_bytes(&bytes).map_err(|_| UnknownCall(call.kind))?,
+                }
+            }
             kind => return Err(UnknownCall(kind)),
         })
     }

@@ -22,6 +22,7 @@
 #[cfg(any(feature = "std", loom))]
 extern crate std;
 
+pub mod administration;
 pub mod board_page;
 pub mod call;
 #[cfg(feature = "std")]

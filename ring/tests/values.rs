@@ -4,7 +4,8 @@
 mod common;
 
 use common::{Endpoint, Pages};
-use mx_ring::board_page::{BoardDescription, BoardPages, PAGES, PeerDescription};
+use mx_ring::administration::{self, Change};
+use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, PeerDescription};
 use mx_ring::call::{Call, Reply, Request};
 use mx_ring::control::{self, HomeControl, ModuleControl};
 use mx_ring::{Command, Destination, Event, Geometry, Origin, Positions, RegionKey, Window};
@@ -197,8 +198,16 @@ fn event() -> impl Strategy<Value = Event> {
     )
 }
 
+/// A name of up to 79 bytes.
+fn name(seed: u64) -> administration::Name {
+    let mut name = [0; HOSTNAME_MAX];
+    let used = seed as usize % HOSTNAME_MAX;
+    name[..used].fill((seed >> 8) as u8 | 1);
+    name
+}
+
 fn request() -> impl Strategy<Value = Request> {
-    (0..10, geometry(), region(), numbers(), any::<bool>()).prop_map(
+    (0..11, geometry(), region(), numbers(), any::<bool>()).prop_map(
         |(kind, geometry, region, (_, _, long, word, _, _, _, other), flag)| match kind {
             0 => Request::Hello { version: word },
             1 => Request::AttachBoard { board: word },
@@ -222,9 +231,23 @@ fn request() -> impl Strategy<Value = Request> {
             6 => Request::Kick,
             7 => Request::Wakeup,
             8 => Request::Statistics,
-            _ => Request::EndpointInfo {
+            9 => Request::EndpointInfo {
                 board: word,
                 endpoint: other,
+            },
+            _ => Request::Change {
+                board: word,
+                change: match other % 6 {
+                    0 => Change::ClearCounters,
+                    1 => Change::SetHostname(name(long)),
+                    2 => Change::ClearPeerNames,
+                    3 => Change::ClearPeers,
+                    4 => Change::AddPeer {
+                        mac: [flag as u8; 6],
+                        name: name(long),
+                    },
+                    _ => Change::MarkPeersConfigured,
+                },
             },
         },
     )
@@ -365,7 +388,7 @@ proptest! {
 
     #[test]
     fn board_and_peers_are_read_as_they_were_written(
-        generation: u32, flags: [bool; 4], numbers: [u16; 4], mac: [u8; 6], index in 0_u16..256, name: [u8; 16],
+        generation: u32, flags: [bool; 5], numbers: [u16; 4], mac: [u8; 6], index in 0_u16..256, name: [u8; 16],
     ) {
         let mut memory = Pages::new(PAGES * 4096);
         let pages = BoardPages::new(memory.area()).unwrap();
@@ -382,6 +405,7 @@ proptest! {
             link_up: flags[1],
             peers_configured: flags[2],
             peers_full: flags[3],
+            peers_marked: flags[4],
             endpoint_max: numbers[2],
             peer_count: numbers[3],
             mac,

@@ -2,8 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use mx_board::EndpointError;
-use mx_home::{EndpointKey, Home, RegionError};
+use mx_home::{ChangeError, EndpointError, EndpointKey, Home, RegionError};
 use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
 use mx_ring::mapping::{Access, Mapping, MappingError};
 use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey};
@@ -88,6 +87,23 @@ impl Server {
                     command: owner.map_or([0; 16], |owner| owner.command),
                 };
                 Ok(Answer::Now(reply, Along::Nothing))
+            }
+            Request::Change { board, change } => {
+                let client = self.clients.get(&id).ok_or(Errno::BADF)?;
+                if !client.credentials.may_administer() {
+                    return Err(Errno::PERM);
+                }
+                let board = self.boards.get(board as usize).ok_or(Errno::NODEV)?;
+                info!("board {}: {change}, for {}", board.id.0, client.credentials);
+                around
+                    .home
+                    .change(around.now, board.id, &change)
+                    .map_err(|error| match error {
+                        ChangeError::NoBoard => Errno::NODEV,
+                        ChangeError::NoName | ChangeError::BadAddress(_) => Errno::INVAL,
+                        ChangeError::PeersFull => Errno::NOSPC,
+                    })?;
+                Ok(Answer::Now(Reply::Done, Along::Nothing))
             }
             Request::Wait { .. } | Request::Kick | Request::Wakeup | Request::Statistics => {
                 Err(Errno::OPNOTSUPP)

@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 const PACKAGES: [&str; 4] = ["open-mx", "omx-node", "xl-omx", "lab-agent"];
 
 /// The tools of users.
-const TOOLS: [&str; 5] = [
+const TOOLS: [&str; 7] = [
     "omx_info",
     "omx_endpoint_info",
     "omx_counters",
+    "omx_hostname",
+    "omx_init_peers",
     "omx_perf",
     "omx_verify",
 ];

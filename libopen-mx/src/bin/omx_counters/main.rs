@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use mx_ring::Counter;
+use mx_ring::administration::Change;
 use open_mx::board::{Board, text};
 use open_mx::tool::{Options, Usage, board_line, end, json_string, mac_text};
 use open_mx::{Error, Home};
@@ -13,6 +14,7 @@ omx_counters [options]
  -b <n>   only the board of this number
  -a       shared communication, then all boards (default)
  -s       only shared communication: messages between boards of one home, which no wire carries
+ -c       clear them (for administrators; with -s those of all boards, which the shared ones are part of)
  -q       only counters that are not zero (default)
  -v       all counters
  --json   one JSON object instead, with all counters
@@ -32,6 +34,7 @@ enum Which {
 
 struct Choice {
     which: Which,
+    clear: bool,
     verbose: bool,
     json: bool,
 }
@@ -39,6 +42,7 @@ struct Choice {
 fn choose(mut options: Options) -> Result<Choice, Usage> {
     let mut choice = Choice {
         which: Which::All,
+        clear: false,
         verbose: false,
         json: false,
     };
@@ -47,6 +51,7 @@ fn choose(mut options: Options) -> Result<Choice, Usage> {
             "-b" => choice.which = Which::Board(options.number()?),
             "-a" => choice.which = Which::All,
             "-s" => choice.which = Which::Shared,
+            "-c" => choice.clear = true,
             "-q" => choice.verbose = false,
             "-v" => choice.verbose = true,
             "--json" => choice.json = true,
@@ -83,6 +88,9 @@ fn show(choice: &Choice) -> Result<(), Error> {
         Which::All | Which::Shared => None,
     };
     let boards = Board::chosen(&home, wanted)?;
+    if choice.clear {
+        return clear(&home, &boards);
+    }
     let mut sections = Vec::new();
     if wanted.is_none() {
         sections.push(shared(&boards));
@@ -106,6 +114,15 @@ fn show(choice: &Choice) -> Result<(), Error> {
             }
         }
         println!();
+    }
+    Ok(())
+}
+
+fn clear(home: &Home, boards: &[(u32, Board)]) -> Result<(), Error> {
+    for (number, board) in boards {
+        Board::change(home, *number, &Change::ClearCounters)?;
+        let title = board_line(*number, &board.description()?);
+        println!("{title}: counters are cleared");
     }
     Ok(())
 }

@@ -107,7 +107,9 @@ fn show_peers(board: &Board) -> Result<(), Error> {
     let description = board.description()?;
     println!();
     if description.peers_configured {
-        println!("Peer table is ready, mapper is 00:00:00:00:00:00");
+        // Discovery has no mapper; who declares the table complete (omx_init_peers -d) is none either.
+        let mapper = if description.peers_marked { 0xff } else { 0 };
+        println!("Peer table is ready, mapper is {}", mac_text([mapper; 6]));
     } else {
         println!("Peer table is not configured yet");
     }

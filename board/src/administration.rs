@@ -1,0 +1,107 @@
+//! What the administrator of a machine changes at a board (api.md §6: `omx_counters -c`, `omx_hostname`,
+//! `omx_init_peers`).
+
+use mx_ring::administration::Change;
+use mx_wire::MacAddress;
+
+use crate::board::Board;
+use crate::counters::Counters;
+use crate::error::ChangeError;
+use crate::key::BoardId;
+use crate::name::HostName;
+use crate::ports::Ports;
+use crate::switch::Switch;
+use crate::time::Instant;
+
+impl Switch {
+    /// Changes a board. Only who may administer the machine may ask for it: that is the home's affair to check.
+    pub fn change<P: Ports>(
+        &mut self,
+        now: Instant,
+        id: BoardId,
+        change: &Change,
+        ports: &mut P,
+    ) -> Result<(), ChangeError> {
+        let board = self.board_mut(id).ok_or(ChangeError::NoBoard)?;
+        match change {
+            Change::ClearCounters => board.counters = Counters::new(),
+            Change::SetHostname(name) => return self.rename(id, HostName::new(name), ports),
+            Change::ClearPeerNames => {
+                board.each_remote_peer(ports, |board, index| {
+                    board.peers.set_name(index, HostName::UNKNOWN);
+                });
+                board.discovery.ask_for_names(now);
+            }
+            Change::ClearPeers => board.each_remote_peer(ports, |board, index| {
+                board.peers.forget(index);
+            }),
+            Change::AddPeer { mac, name } => {
+                board.add_peer(MacAddress(*mac), HostName::new(name), ports)?;
+                board.discovery.ask_for_names(now);
+            }
+            Change::MarkPeersConfigured => board.peers_marked = true,
+        }
+        Ok(())
+    }
+
+    /// The boards here learn a new name at once.
+    fn rename<P: Ports>(
+        &mut self,
+        id: BoardId,
+        name: HostName,
+        ports: &mut P,
+    ) -> Result<(), ChangeError> {
+        if name.is_unknown() {
+            return Err(ChangeError::NoName);
+        }
+        let board = self.board_mut(id).ok_or(ChangeError::NoBoard)?;
+        board.name = name;
+        let mac = board.mac;
+        for other in self.boards_mut() {
+            if let Some(index) = other.peers.index_of(mac)
+                && other.peers.set_name(index, name)
+            {
+                ports.peer_changed(other.id, index);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Board {
+    fn each_remote_peer<P: Ports>(
+        &mut self,
+        ports: &mut P,
+        mut change: impl FnMut(&mut Self, u16),
+    ) {
+        for index in 0..self.peers.count() {
+            let remote = |peer: &crate::peers::Peer| peer.local().is_none();
+            if self.peers.get(index).is_some_and(remote) {
+                change(self, index);
+                ports.peer_changed(self.id, index);
+            }
+        }
+    }
+
+    /// The name of a board of this home is that board's own affair.
+    fn add_peer<P: Ports>(
+        &mut self,
+        mac: MacAddress,
+        name: HostName,
+        ports: &mut P,
+    ) -> Result<(), ChangeError> {
+        if mac.is_group() || mac == MacAddress([0; 6]) {
+            return Err(ChangeError::BadAddress(mac));
+        }
+        let index = self.peers.add(mac, None).ok_or(ChangeError::PeersFull)?;
+        let local = self
+            .peers
+            .get(index)
+            .is_some_and(|peer| peer.local().is_some());
+        if !local {
+            self.peers.set_name(index, name);
+        }
+        ports.peer_changed(self.id, index);
+        Ok(())
+    }
+}
