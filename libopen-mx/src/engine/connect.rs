@@ -11,6 +11,7 @@ use std::time::Duration;
 use mx_ring::{Command, Origin};
 
 use super::Engine;
+use super::counts::FrameKind;
 use super::link::Link;
 use super::partner::{Connect, PartnerKey};
 use super::request::{Kind, Purpose, RequestKey};
@@ -135,6 +136,7 @@ impl Engine {
             return;
         };
         let Some(at) = partner.connects.iter().position(|c| c.counter == counter) else {
+            self.counts.duplicates.add(FrameKind::Connect, 1);
             return;
         };
         if code == Code::Success {

@@ -6,6 +6,7 @@ use slotmap::SlotMap;
 
 use super::Engine;
 use super::contexts::{ContextIds, Place, Queues};
+use super::counts::FrameKind;
 use super::link::Link;
 use super::memory::{Memory, Payload, zeroed};
 use super::partner::PartnerKey;
@@ -382,11 +383,13 @@ impl Engine {
             return;
         };
         let Some(at) = record.partials.iter().position(|a| a.seq == seq) else {
+            self.counts.duplicates.add(FrameKind::Medium, 1);
             return;
         };
         let progress = record.partials[at].count(total, number, payload.len() as u32);
         let target = record.partials[at].target;
         if progress == Progress::Dropped {
+            self.counts.duplicates.add(FrameKind::Medium, 1);
             return;
         }
         let whole = progress == Progress::Whole;

@@ -16,12 +16,14 @@
 //! | `large`, `window` | rendezvous, pull, notify |
 //! | `own` | messages to the own endpoint |
 //! | `cleanup` | end of a relation |
+//! | `counts` | what was sent or came more than once |
 
 mod ack;
 mod cleanup;
 mod config;
 mod connect;
 mod contexts;
+mod counts;
 mod early;
 mod large;
 mod link;
@@ -50,6 +52,7 @@ use slotmap::SlotMap;
 
 pub use config::Config;
 pub use contexts::ContextIds;
+pub use counts::{ByKind, Counts, FrameKind};
 pub use link::{Exposure, Link, Refused, Use};
 pub use memory::Memory;
 pub use partner::PartnerKey;
@@ -101,6 +104,7 @@ pub struct Engine {
     resend_at: Option<Duration>,
     register_at: Duration,
     random: Random,
+    counts: Counts,
 }
 
 impl Engine {
@@ -131,6 +135,7 @@ impl Engine {
             ack_at: None,
             resend_at: None,
             register_at: Duration::ZERO,
+            counts: Counts::default(),
         }
     }
 
@@ -372,6 +377,11 @@ impl Engine {
     pub fn abandon(&mut self, code: Code) {
         self.posted.clear();
         self.requests.complete_all(code);
+    }
+
+    /// What was sent again, and what came again.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Whether everything that was sent has been acknowledged.

@@ -3,6 +3,8 @@
 use mx_ring::Origin;
 
 use super::Engine;
+use super::config::TINY_MAX;
+use super::counts::FrameKind;
 use super::early::{EARLY_REACH, Early};
 use super::link::Link;
 use super::memory::Payload;
@@ -51,6 +53,17 @@ pub enum Content {
 }
 
 impl Content {
+    /// The kind of its frame, which carries that many bytes.
+    fn kind(&self, length: usize) -> FrameKind {
+        match self {
+            Self::Eager { .. } if length <= TINY_MAX as usize => FrameKind::Tiny,
+            Self::Eager { .. } => FrameKind::Small,
+            Self::Fragment { .. } => FrameKind::Medium,
+            Self::Rendezvous { .. } => FrameKind::Rendezvous,
+            Self::Notify { .. } => FrameKind::Notify,
+        }
+    }
+
     /// Number of the fragment; 0 for what has none.
     pub fn fragment(&self) -> u8 {
         match self {
@@ -97,13 +110,22 @@ impl Engine {
             self.take_early(key, link);
         } else if distance <= reach + EARLY_REACH {
             self.keep_early(key, seq, content, payload);
-        } else if seq.next() == partner.next_fragment {
-            // The partner repeats what is whole here: an acknowledgement was probably lost.
-            self.ack_at_once(key);
         } else if seq.is_before(partner.next_fragment) {
-            // It may repeat its oldest messages alone.
-            self.ack_within(key, self.config.ack_delay);
+            // The partner repeats what is whole here: an acknowledgement was probably lost. It may repeat its oldest
+            // messages alone, or all of them, which takes one answer.
+            let newest = seq.next() == partner.next_fragment;
+            self.duplicate(&content, payload.len());
+            if newest {
+                self.ack_at_once(key);
+            } else {
+                self.ack_within(key, self.config.ack_delay);
+            }
         }
+    }
+
+    /// Counts a frame that brings nothing new.
+    pub(super) fn duplicate(&mut self, content: &Content, length: usize) {
+        self.counts.duplicates.add(content.kind(length), 1);
     }
 
     /// A message that is not early: the next one, a part of an incomplete one, or a duplicate.
@@ -144,6 +166,8 @@ impl Engine {
             }
         } else if let Content::Fragment { total, number, .. } = content {
             self.later_fragment(key, seq, total, number, payload);
+        } else {
+            self.duplicate(&content, payload.len());
         }
         self.advance(key);
         if self.config.mx_wire
@@ -194,9 +218,11 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
-        if let Some(place) = partner.early.place(partner.next_fragment, seq, &content)
-            && let Some(data) = payload.to_vec()
-        {
+        let Some(place) = partner.early.place(partner.next_fragment, seq, &content) else {
+            self.duplicate(&content, payload.len());
+            return;
+        };
+        if let Some(data) = payload.to_vec() {
             self.early_bytes += data.len();
             partner.early.insert(place, Early { seq, content, data });
         }

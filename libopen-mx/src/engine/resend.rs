@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Engine;
 use super::config::Config;
 use super::connect::request_command;
+use super::counts::FrameKind;
 use super::link::Link;
 use super::partner::PartnerKey;
 use super::send::OutgoingKey;
@@ -153,6 +154,7 @@ impl Engine {
                         .is_some_and(|request| tried >= request.timeout);
                     link.post(&request_command(peer, endpoint, connect), &[]);
                     connect.last_sent = now;
+                    self.counts.resent.add(FrameKind::Connect, 1);
                 }
                 let due = connect.last_sent + delay;
                 next = Some(next.map_or(due, |earlier: Duration| earlier.min(due)));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::config::{SMALL_MAX, TINY_MAX};
+use super::counts::FrameKind;
 use super::large::Shown;
 use super::link::{Link, Refused};
 use super::memory::Memory;
@@ -108,6 +109,19 @@ pub enum Body {
         /// Its use.
         window_seqnum: u8,
     },
+}
+
+impl Body {
+    /// The kind of its frames.
+    pub fn kind(&self) -> FrameKind {
+        match self {
+            Self::Tiny { .. } => FrameKind::Tiny,
+            Self::Small { .. } => FrameKind::Small,
+            Self::Medium { .. } => FrameKind::Medium,
+            Self::Large { .. } => FrameKind::Rendezvous,
+            Self::Notify { .. } => FrameKind::Notify,
+        }
+    }
 }
 
 /// How an attempt to send ended.

@@ -126,6 +126,10 @@ impl Engine {
         if !done {
             return Posted::NotNow;
         }
+        if outgoing.transmissions > 0 {
+            let frames = outgoing.commands(self.config.medium_fragment);
+            self.counts.resent.add(outgoing.body.kind(), frames);
+        }
         outgoing.transmissions += 1;
         outgoing.last_sent = self.now;
         partner.last_acked = partner.next_fragment;

@@ -8,6 +8,7 @@
 mod fabric;
 mod process;
 mod random;
+pub mod soak;
 mod traffic;
 
 pub use fabric::{BoardPlace, Fabric};

@@ -109,7 +109,8 @@ impl Traffic {
         within: Duration,
     ) -> Self {
         let mut random = Random::new(seed);
-        let partners = connect_all(fabric, messages, within);
+        let pairs: Vec<(usize, usize)> = messages.iter().map(|m| (m.from, m.to)).collect();
+        let partners = connect_all(fabric, &pairs, within);
         let mut traffic = Self {
             sends: Vec::new(),
             receives: Vec::new(),
@@ -293,12 +294,12 @@ fn message_memory(length: u32) -> (Arc<Memfd>, Memory) {
 }
 
 /// Connects each sender to its receivers; who could not be reached is missing.
-fn connect_all(
+pub(crate) fn connect_all(
     fabric: &mut Fabric,
-    messages: &[Message],
+    pairs: &[(usize, usize)],
     within: Duration,
 ) -> BTreeMap<(usize, usize), PartnerKey> {
-    let mut pairs: Vec<(usize, usize)> = messages.iter().map(|m| (m.from, m.to)).collect();
+    let mut pairs = pairs.to_vec();
     pairs.sort_unstable();
     pairs.dedup();
     while pairs

@@ -1,0 +1,115 @@
+#![forbid(unsafe_code)]
+//! `cargo lab soak`: very many messages over a bad network, in virtual time.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use sim::soak::{Plan, Report, run};
+
+/// Send messages of mixed sizes between two nodes over a network that loses, doubles and reorders frames, and verify
+/// every byte.
+///
+/// Library, queues, homes and boards are the real ones; the network and the time are simulated, so that a run depends on
+/// its seed alone. Exit status 0 means that every message arrived once, whole and in order; 1, that something is wrong:
+/// the first thing is printed.
+#[derive(Parser)]
+#[command(name = "soak", version)]
+struct Options {
+    /// Messages, of both directions together.
+    #[arg(long, default_value_t = 1_000_000)]
+    messages: u64,
+    /// Per cent of the frames that are lost; as many are doubled, and as many come late.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=50))]
+    loss: u8,
+    /// What determines the run.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Time between two lines of progress.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let plan = Plan {
+        messages: options.messages,
+        loss: options.loss,
+        seed: options.seed,
+    };
+    let begun = Instant::now();
+    let mut shown = begun;
+    let result = run(&plan, |arrived| {
+        if shown.elapsed() >= PROGRESS_EVERY {
+            shown = Instant::now();
+            let end = if std::io::stderr().is_terminal() {
+                '\r'
+            } else {
+                '\n'
+            };
+            let seconds = begun.elapsed().as_secs();
+            eprint!(
+                "{arrived} of {} messages after {seconds} s{end}",
+                plan.messages
+            );
+        }
+    });
+    match result {
+        Ok(report) if options.json => println!("{}", json(&plan, &report, begun.elapsed())),
+        Ok(report) => print(&plan, &report, begun.elapsed()),
+        Err(error) => {
+            eprintln!(
+                "soak: {error}\nThe same again: --messages {} --loss {} --seed {}",
+                plan.messages, plan.loss, plan.seed
+            );
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn print(plan: &Plan, report: &Report, took: Duration) {
+    println!(
+        "{} messages, {} bytes verified in {:.1} s ({:.1} s of the network's time); {} % lost, doubled and late each",
+        report.messages,
+        report.bytes,
+        took.as_secs_f64(),
+        report.virtual_time.as_secs_f64(),
+        plan.loss
+    );
+    for (title, frames) in [
+        ("sent again", &report.resent),
+        ("duplicates", &report.duplicates),
+    ] {
+        let total: u64 = frames.iter().map(|(_, count)| count).sum();
+        println!("{title}: {total}");
+        for (kind, count) in frames {
+            println!("  {kind}: {count}");
+        }
+    }
+}
+
+fn json(plan: &Plan, report: &Report, took: Duration) -> String {
+    let object = |frames: &[(&str, u64)]| {
+        let members = frames
+            .iter()
+            .map(|(kind, count)| format!("\"{kind}\":{count}"));
+        members.collect::<Vec<_>>().join(",")
+    };
+    format!(
+        "{{\"messages\":{},\"bytes\":{},\"seconds\":{:.3},\"virtual_seconds\":{:.3},\"loss\":{},\"seed\":{},\
+         \"resent\":{{{}}},\"duplicates\":{{{}}}}}",
+        report.messages,
+        report.bytes,
+        took.as_secs_f64(),
+        report.virtual_time.as_secs_f64(),
+        plan.loss,
+        plan.seed,
+        object(&report.resent),
+        object(&report.duplicates)
+    )
+}

@@ -1,0 +1,409 @@
+//! Very many messages of mixed sizes between two nodes, each verified byte by byte.
+//!
+//! Each node sends to the other at the same time. Receives are posted in order, sometimes before their message comes and
+//! sometimes after. Memory is used again all the time, with guards around each message.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mx_home::fake::Faults;
+use mx_ring::mapping::Memfd;
+use mx_ring::{Counter, Geometry};
+use mx_wire::Format;
+use open_mx::Code;
+use open_mx::engine::{ByKind, FrameKind, Memory, PartnerKey, RequestKey};
+
+use crate::fabric::{BoardPlace, Fabric};
+use crate::random::Random;
+use crate::traffic::connect_all;
+
+const GUARD: usize = 64;
+const GUARD_BYTE: u8 = 0xa5;
+/// Longest message.
+const LENGTH_MAX: u32 = 400 << 10;
+/// Longest message of a short slot.
+const SHORT_MAX: u32 = 32 << 10;
+/// Messages of one direction under way: short ones, and long ones.
+const UNDER_WAY: [usize; 2] = [96, 6];
+/// The longest time between two calls of the application.
+const SOON: Duration = Duration::from_micros(50);
+/// Without any message ended for so long, something is stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+const FIRST_CONTACT: Duration = Duration::from_secs(120);
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Messages, of both directions together.
+    pub messages: u64,
+    /// Per cent of the frames that are lost; as many are doubled, and as many come late.
+    pub loss: u8,
+    /// Determines everything.
+    pub seed: u64,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Messages that arrived and are right.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The network's own time.
+    pub virtual_time: Duration,
+    /// Frames that libraries sent again.
+    pub resent: Vec<(&'static str, u64)>,
+    /// Frames that brought nothing new.
+    pub duplicates: Vec<(&'static str, u64)>,
+}
+
+/// A piece of memory for one message at a time, between guards.
+struct Slot {
+    memory: Arc<Memfd>,
+}
+
+impl Slot {
+    fn new(length: u32) -> Self {
+        let size = length as usize + 2 * GUARD;
+        Self {
+            memory: Arc::new(Memfd::create("soak slot", size).expect("memory")),
+        }
+    }
+
+    /// The memory of a message, its guards drawn.
+    fn message(&self, length: u32) -> Memory {
+        let area = self.memory.area();
+        let end = GUARD + length as usize;
+        for guard in [0, end] {
+            area.write(guard, &[GUARD_BYTE; GUARD]).expect("own memory");
+        }
+        let part = area.part(GUARD, length as usize).expect("own memory");
+        Memory::owned(part, self.memory.clone()).expect("less than 4 GiB")
+    }
+
+    /// What lies there is this message, and its guards are whole.
+    fn holds(&self, message: &[u8], space: &mut Vec<u8>) -> bool {
+        space.resize(message.len() + 2 * GUARD, 0);
+        self.memory.area().read(0, space).expect("own memory");
+        let (before, rest) = space.split_at(GUARD);
+        let (content, after) = rest.split_at(message.len());
+        content == message && before.iter().chain(after).all(|byte| *byte == GUARD_BYTE)
+    }
+}
+
+/// Slots for short and for long messages.
+struct Slots([Vec<Slot>; 2]);
+
+impl Slots {
+    fn new() -> Self {
+        let slots = |count, length| (0..count).map(|_| Slot::new(length)).collect();
+        Self([
+            slots(UNDER_WAY[0], SHORT_MAX),
+            slots(UNDER_WAY[1], LENGTH_MAX),
+        ])
+    }
+
+    fn take(&mut self, length: u32) -> Option<Slot> {
+        self.0[usize::from(length > SHORT_MAX)].pop()
+    }
+
+    fn give_back(&mut self, slot: Slot, length: u32) {
+        self.0[usize::from(length > SHORT_MAX)].push(slot);
+    }
+}
+
+/// A message that is sent, or awaited.
+struct Pending {
+    request: RequestKey,
+    number: u64,
+    slot: Slot,
+}
+
+/// All messages from one process to the other.
+struct Flow {
+    from: usize,
+    to: usize,
+    partner: PartnerKey,
+    seed: u64,
+    messages: u64,
+    sent: u64,
+    posted: u64,
+    received: u64,
+    bytes: u64,
+    sends: VecDeque<Pending>,
+    receives: VecDeque<Pending>,
+    send_slots: Slots,
+    receive_slots: Slots,
+}
+
+/// Bytes of messages, and room for those that are compared with them.
+#[derive(Default)]
+struct Scratch {
+    message: Vec<u8>,
+    seen: Vec<u8>,
+}
+
+impl Flow {
+    fn length(&self, number: u64) -> u32 {
+        let mut random = Random::new(self.seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        match random.below(100) {
+            0..50 => random.below(33),
+            50..70 => 33 + random.below(96),
+            70..92 => 129 + random.below(4 << 10),
+            92..99 => 129 + random.below(SHORT_MAX - 128),
+            _ => SHORT_MAX + 1 + random.below(LENGTH_MAX - SHORT_MAX),
+        }
+    }
+
+    fn fill(&self, number: u64, message: &mut Vec<u8>) {
+        let length = self.length(number) as usize;
+        let mut random = Random::new(self.seed.rotate_left(32) ^ number);
+        message.clear();
+        message.reserve(length + 8);
+        while message.len() < length {
+            message.extend_from_slice(&random.bits().to_le_bytes());
+        }
+        message.truncate(length);
+    }
+
+    /// Sends and posts receives, as many as the generator says and memory allows.
+    fn call(&mut self, fabric: &mut Fabric, random: &mut Random, scratch: &mut Scratch) {
+        for _ in 0..random.below(12) {
+            let length = self.length(self.sent);
+            if self.sent == self.messages {
+                break;
+            }
+            let Some(slot) = self.send_slots.take(length) else {
+                break;
+            };
+            self.fill(self.sent, &mut scratch.message);
+            let memory = slot.message(length);
+            let area = slot.memory.area();
+            area.write(GUARD, &scratch.message).expect("own memory");
+            let synchronous = random.below(64) == 0;
+            let process = &mut fabric.processes[self.from].1;
+            let (engine, port) = (&mut process.engine, &mut process.port);
+            let request = engine.send(self.partner, memory, self.sent, 0, synchronous, port);
+            let number = self.sent;
+            self.sends.push_back(Pending {
+                request,
+                number,
+                slot,
+            });
+            self.sent += 1;
+        }
+        for _ in 0..random.below(12) {
+            let length = self.length(self.posted);
+            if self.posted == self.messages {
+                break;
+            }
+            let Some(slot) = self.receive_slots.take(length) else {
+                break;
+            };
+            let memory = slot.message(length);
+            let process = &mut fabric.processes[self.to].1;
+            let (engine, port) = (&mut process.engine, &mut process.port);
+            let request = engine.receive(memory, 0, 0, 0, port);
+            let number = self.posted;
+            self.receives.push_back(Pending {
+                request,
+                number,
+                slot,
+            });
+            self.posted += 1;
+        }
+    }
+
+    /// Takes what is done and verifies it; whether there was something.
+    fn collect(&mut self, fabric: &mut Fabric, scratch: &mut Scratch) -> Result<bool, String> {
+        let mut any = false;
+        let engine = &mut fabric.processes[self.from].1.engine;
+        let mut at = 0;
+        while let Some(send) = self.sends.get(at) {
+            let Some(outcome) = engine.take_done(send.request) else {
+                at += 1;
+                continue;
+            };
+            any = true;
+            if outcome.code != Code::Success {
+                return Err(format!(
+                    "send {} from node {} ended with: {}",
+                    send.number, self.from, outcome.code
+                ));
+            }
+            if let Some(send) = self.sends.remove(at) {
+                let length = self.length(send.number);
+                self.send_slots.give_back(send.slot, length);
+            }
+        }
+        let engine = &mut fabric.processes[self.to].1.engine;
+        while let Some(receive) = self.receives.front()
+            && let Some(outcome) = engine.take_done(receive.request)
+        {
+            any = true;
+            self.fill(receive.number, &mut scratch.message);
+            let length = self.length(receive.number);
+            let right = outcome.code == Code::Success
+                && outcome.match_info == receive.number
+                && (outcome.message_length, outcome.transferred) == (length, length)
+                && receive.slot.holds(&scratch.message, &mut scratch.seen);
+            if !right {
+                return Err(format!(
+                    "message {} to node {} of {length} bytes arrived wrongly: {outcome:?}",
+                    receive.number, self.to
+                ));
+            }
+            self.received += 1;
+            self.bytes += u64::from(length);
+            if let Some(receive) = self.receives.pop_front() {
+                self.receive_slots.give_back(receive.slot, length);
+            }
+        }
+        Ok(any)
+    }
+
+    fn is_over(&self) -> bool {
+        self.received == self.messages && self.sent == self.messages && self.sends.is_empty()
+    }
+}
+
+/// Carries a plan out. `progress` is told the messages that have arrived, again and again.
+///
+/// # Errors
+/// What went wrong first: a message that arrived wrongly, a send that failed, an endpoint that was closed, a leak, or
+/// nothing that moves any more.
+pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String> {
+    let faults = Faults {
+        loss: plan.loss,
+        duplication: plan.loss,
+        reordering: plan.loss,
+        ..Faults::default()
+    };
+    let format = Format::native(9000).map_err(|error| error.to_string())?;
+    let mut fabric = Fabric::new(format, &[1, 1], faults, plan.seed);
+    for home in 0..2 {
+        let place = BoardPlace { home, board: 0 };
+        fabric.open(place, 0, 1 + home as u32, Geometry::default());
+    }
+    let mut random = Random::new(plan.seed);
+    let partners = connect_all(&mut fabric, &[(0, 1), (1, 0)], FIRST_CONTACT);
+    let mut flows = Vec::new();
+    for (from, to) in [(0, 1), (1, 0)] {
+        let partner = partners
+            .get(&(from, to))
+            .ok_or_else(|| format!("node {from} could not connect to node {to}"))?;
+        flows.push(Flow {
+            from,
+            to,
+            partner: *partner,
+            seed: random.bits(),
+            messages: (plan.messages + from as u64) / 2,
+            sent: 0,
+            posted: 0,
+            received: 0,
+            bytes: 0,
+            sends: VecDeque::new(),
+            receives: VecDeque::new(),
+            send_slots: Slots::new(),
+            receive_slots: Slots::new(),
+        });
+    }
+    let mut scratch = Scratch::default();
+    let mut moved = fabric.elapsed();
+    while flows.iter().any(|flow| !flow.is_over()) {
+        for flow in &mut flows {
+            flow.call(&mut fabric, &mut random, &mut scratch);
+        }
+        for _ in 0..1 + random.below(8) {
+            fabric.step(Some(SOON));
+        }
+        for flow in &mut flows {
+            if flow.collect(&mut fabric, &mut scratch)? {
+                moved = fabric.elapsed();
+            }
+        }
+        progress(flows.iter().map(|flow| flow.received).sum());
+        if fabric.elapsed() - moved > PATIENCE {
+            return Err(format!(
+                "stuck: nothing has ended for {} s; {} and {} messages have arrived of {} and {}",
+                PATIENCE.as_secs(),
+                flows[0].received,
+                flows[1].received,
+                flows[0].messages,
+                flows[1].messages
+            ));
+        }
+    }
+    end(&mut fabric)?;
+    Ok(Report {
+        messages: flows.iter().map(|flow| flow.received).sum(),
+        bytes: flows.iter().map(|flow| flow.bytes).sum(),
+        virtual_time: fabric.elapsed(),
+        resent: frames(
+            &fabric,
+            |counts| counts.0,
+            &[
+                (
+                    "pull request (oldest block)",
+                    Counter::PullTimeoutHandlerRequestsFirstBlock,
+                ),
+                (
+                    "pull request (later block)",
+                    Counter::PullTimeoutHandlerRequestsNonFirstBlock,
+                ),
+                (
+                    "pull request (several blocks)",
+                    Counter::PullRequestForNotOnlyTheFirstBlockAtOnce,
+                ),
+            ],
+        ),
+        duplicates: frames(
+            &fabric,
+            |counts| counts.1,
+            &[("pull reply", Counter::DropPullReplyDuplicate)],
+        ),
+    })
+}
+
+/// Waits until everything is acknowledged, and looks for what is left.
+fn end(fabric: &mut Fabric) -> Result<(), String> {
+    let begun = fabric.elapsed();
+    let rests = |fabric: &Fabric| {
+        let mut processes = fabric.processes.iter();
+        processes.all(|(_, process)| process.engine.settled() && process.regions() == 0)
+    };
+    while !rests(fabric) {
+        if fabric.elapsed() - begun > PATIENCE {
+            return Err("messages or regions are left when all has ended".to_owned());
+        }
+        fabric.step(Some(SOON));
+    }
+    match fabric.misbehaved[..] {
+        [] => Ok(()),
+        [key, ..] => Err(format!(
+            "the home closed endpoint {key:?}: its queues held garbage"
+        )),
+    }
+}
+
+/// Sums of what the libraries count by kind, and of counters of the boards.
+fn frames(
+    fabric: &Fabric,
+    which: impl Fn((ByKind, ByKind)) -> ByKind,
+    counters: &[(&'static str, Counter)],
+) -> Vec<(&'static str, u64)> {
+    let processes = || fabric.processes.iter().map(|(_, process)| process);
+    let by_kind = FrameKind::ALL.iter().map(|kind| {
+        let counts = processes().map(|process| {
+            let counts = process.engine.counts();
+            which((counts.resent, counts.duplicates)).of(*kind)
+        });
+        (kind.name(), counts.sum())
+    });
+    let by_board = counters.iter().map(|(name, counter)| {
+        let counts = processes().map(|process| u64::from(process.board.counter(*counter as usize)));
+        (*name, counts.sum())
+    });
+    by_kind.chain(by_board).collect()
+}
