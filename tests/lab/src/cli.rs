@@ -8,6 +8,7 @@ use crate::host::{HostSpec, Images, Wire, client, keeper, kvm};
 use crate::image;
 use crate::place;
 use crate::prepare;
+use crate::soak;
 use crate::stage::Stage;
 use crate::test;
 use clap::{Args, Parser, Subcommand};
@@ -36,6 +37,11 @@ pub enum Command {
     /// wire mode: a file has the format that its folder names, mtu<bytes> (native) or mxwire. Exit status 1 means that a
     /// frame does not hold.
     Captures(CapturesArgs),
+    /// Send very many messages of mixed sizes between two nodes over a bad network, in virtual time, and verify each byte.
+    ///
+    /// Library, queues, homes and boards are the real ones. Prints its progress, then what was verified, sent again and
+    /// received again. Exit status 1 means that a message was lost, doubled, changed or stuck; the first is printed.
+    Soak(soak::SoakArgs),
     /// Prepare this machine: install Debian packages that are missing, fetch and unpack the Xen host's.
     ///
     /// Needs root or sudo for what is missing, and says the line to run where it has neither. What is only unpacked goes
@@ -148,6 +154,7 @@ impl Command {
         match self {
             Command::Test(args) => test::run(&args),
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),
+            Command::Soak(args) => soak::run(&args),
             Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),
             Command::Images => made().map(|_| ExitCode::SUCCESS),
             Command::Demo(args) if args.icount => {

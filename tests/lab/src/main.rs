@@ -18,6 +18,7 @@ mod place;
 mod prepare;
 mod run;
 mod scenario;
+mod soak;
 mod stage;
 mod test;
 
