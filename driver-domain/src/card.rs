@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use mx_nic::virtio::{Interrupts, Options, drives, open_pci};
-use mx_nic::{LinkState, Nic};
+use mx_nic::intel::{self, Igb, Ixgbe};
+use mx_nic::{LinkState, Nic, OpenError, virtio};
 use mx_wire::MacAddress;
 use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess, DeviceFunction, PciRoot};
 use xen_pv_boot::event::Channel;
@@ -40,11 +40,11 @@ pub fn find(store: &mut Xenstore, grants: &mut GrantTable) -> Option<Card> {
     };
     let mut seen = Vec::new();
     for (device, vendor, id) in devices(&frontend) {
-        if !drives(vendor, id) {
+        let Some(driver) = Driver::of(vendor, id) else {
             seen.push(format!("{device} is {vendor:04x}:{id:04x}"));
             continue;
-        }
-        match open(frontend, device) {
+        };
+        match open(frontend, device, driver) {
             Some(card) => return Some(card),
             None => seen.push(format!("{device} failed")),
         }
@@ -58,29 +58,107 @@ pub fn find(store: &mut Xenstore, grants: &mut GrantTable) -> Option<Card> {
     None
 }
 
-fn open(frontend: PciFrontend, device: DeviceFunction) -> Option<Card> {
-    // The backend only enables interrupts of a device that decodes its memory.
-    PciRoot::new(frontend).set_command(device, Command::MEMORY_SPACE | Command::BUS_MASTER);
-    let interrupt = match frontend.enable_msix(device, 1) {
-        Ok(mut channels) => channels.pop(),
-        Err(error) => {
-            log::warn!("{device}: no MSI-X interrupt, the card will be polled: {error}");
+/// The drivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Driver {
+    Virtio,
+    Igb,
+    Ixgbe,
+}
+
+impl Driver {
+    /// The driver of a PCI function of that vendor and device number.
+    fn of(vendor: u16, device: u16) -> Option<Self> {
+        if virtio::drives(vendor, device) {
+            Some(Self::Virtio)
+        } else if intel::drives_igb(vendor, device) {
+            Some(Self::Igb)
+        } else if intel::drives_ixgbe(vendor, device) {
+            Some(Self::Ixgbe)
+        } else {
             None
         }
-    };
-    let interrupts = match interrupt {
-        Some(_) => Interrupts::Vectors {
-            configuration: 0,
-            receive: 0,
-            transmit: 0,
+    }
+}
+
+/// How a card's interrupt comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    MsiX,
+    Msi,
+    Polled,
+}
+
+/// Turns on the best interrupt that the PCI backend agrees to.
+fn interrupt(
+    frontend: PciFrontend,
+    device: DeviceFunction,
+    driver: Driver,
+) -> (Option<Channel>, Delivery) {
+    match frontend.enable_msix(device, 1) {
+        Ok(mut channels) => {
+            return (channels.pop(), Delivery::MsiX);
+        }
+        Err(error) => log::info!("{device}: no MSI-X interrupt: {error}"),
+    }
+    // virtio has no MSI.
+    if driver != Driver::Virtio {
+        match frontend.enable_msi(device) {
+            Ok(channel) => return (Some(channel), Delivery::Msi),
+            Err(error) => log::info!("{device}: no MSI interrupt: {error}"),
+        }
+    }
+    log::warn!("{device}: no interrupt, the card will be polled");
+    (None, Delivery::Polled)
+}
+
+/// Opens a card with its driver.
+fn open_nic(
+    frontend: PciFrontend,
+    device: DeviceFunction,
+    driver: Driver,
+    delivery: Delivery,
+) -> Result<Box<dyn Nic>, OpenError> {
+    let options = intel::Options {
+        interrupts: match delivery {
+            Delivery::MsiX => intel::Interrupts::MsiX,
+            Delivery::Msi => intel::Interrupts::Msi,
+            Delivery::Polled => intel::Interrupts::None,
         },
-        None => Interrupts::None,
+        ..intel::Options::default()
     };
-    let options = Options {
-        interrupts,
-        ..Options::default()
-    };
-    match open_pci(&frontend, device, &XenPlatform, &options) {
+    Ok(match driver {
+        Driver::Virtio => {
+            let interrupts = match delivery {
+                Delivery::MsiX => virtio::Interrupts::Vectors {
+                    configuration: 0,
+                    receive: 0,
+                    transmit: 0,
+                },
+                Delivery::Msi | Delivery::Polled => virtio::Interrupts::None,
+            };
+            let options = virtio::Options {
+                interrupts,
+                ..virtio::Options::default()
+            };
+            Box::new(virtio::open_pci(&frontend, device, &XenPlatform, &options)?)
+        }
+        Driver::Igb => {
+            let nic = intel::open_pci::<Igb, _, _>(frontend, device, XenPlatform, &options)?;
+            Box::new(nic)
+        }
+        Driver::Ixgbe => {
+            let nic = intel::open_pci::<Ixgbe, _, _>(frontend, device, XenPlatform, &options)?;
+            Box::new(nic)
+        }
+    })
+}
+
+fn open(frontend: PciFrontend, device: DeviceFunction, driver: Driver) -> Option<Card> {
+    // The backend only enables interrupts of a device that decodes its memory.
+    PciRoot::new(frontend).set_command(device, Command::MEMORY_SPACE | Command::BUS_MASTER);
+    let (interrupt, delivery) = interrupt(frontend, device, driver);
+    match open_nic(frontend, device, driver, delivery) {
         Ok(mut nic) => {
             let capabilities = nic.capabilities();
             log::info!(
@@ -92,19 +170,16 @@ fn open(frontend: PciFrontend, device: DeviceFunction) -> Option<Card> {
                     LinkState::Down => "down",
                 },
                 capabilities.max_frame,
-                if capabilities.interrupts {
-                    "interrupts by MSI-X"
-                } else {
-                    "polled"
+                match delivery {
+                    Delivery::MsiX => "interrupts by MSI-X",
+                    Delivery::Msi => "interrupts by MSI",
+                    Delivery::Polled => "polled",
                 },
             );
             if !capabilities.promiscuous {
                 log::warn!("network card {device}: it may drop frames to the guests' addresses");
             }
-            Some(Card {
-                nic: Box::new(nic),
-                interrupt,
-            })
+            Some(Card { nic, interrupt })
         }
         Err(error) => {
             log::error!("network card {device} could not be opened: {error}");

@@ -53,6 +53,8 @@ pub enum Fault {
     },
     /// The card says by itself that it needs a reset.
     NeedsReset,
+    /// The card holds frames and sends none, though its link is up.
+    Hung,
     /// The card no longer answers: all its registers read as ones.
     Vanished,
 }
@@ -79,6 +81,7 @@ impl fmt::Display for Fault {
                 )
             }
             Self::NeedsReset => f.write_str("the card asks for a reset; open it again"),
+            Self::Hung => f.write_str("the card sends no more frames; recover it"),
             Self::Vanished => f.write_str("the card no longer answers; was it detached?"),
         }
     }

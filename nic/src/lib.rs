@@ -3,6 +3,7 @@
 //!
 //! | module | card |
 //! |---|---|
+//! | [`intel`] | 82576 (`igb`) and 82599 (`ixgbe`) |
 //! | [`virtio`] | virtio-net, modern, over PCI (virtio 1.2) |
 //! | [`fake`] | a pair of cards in memory with seeded loss, reordering, duplication, corruption and truncation |
 //!
@@ -24,6 +25,7 @@ extern crate alloc;
 pub mod dma;
 mod error;
 pub mod fake;
+pub mod intel;
 mod nic;
 #[allow(unsafe_code)]
 mod platform;
@@ -31,6 +33,7 @@ pub mod virtio;
 
 pub use error::{Fault, OpenError, TransmitError};
 pub use nic::{
-    Armed, Capabilities, Fragment, LinkState, MIN_FRAME, MacAddress, Nic, Statistics, Token,
+    Armed, Capabilities, Fragment, LinkState, MIN_FRAME, MacAddress, Nic, Reception, Statistics,
+    Token,
 };
 pub use platform::{HeapPlatform, Platform, Registers};

@@ -1,6 +1,8 @@
 //! The trait of a card, and the values it speaks in.
 
-use crate::{Fault, TransmitError};
+use core::time::Duration;
+
+use crate::{Fault, OpenError, TransmitError};
 
 /// An Ethernet address.
 pub type MacAddress = [u8; 6];
@@ -40,6 +42,10 @@ pub struct Capabilities {
     pub zero_copy: bool,
     /// Whether frames to all addresses come in. A card that was asked and refused says false.
     pub promiscuous: bool,
+    /// Addresses besides its own by which the card can choose frames, see [`Nic::set_addresses`].
+    pub addresses: usize,
+    /// Whether [`Nic::recover`] can bring the card back.
+    pub recovers: bool,
     /// Whether [`Nic::arm`] leads to an interrupt. Without one the owner looks again from time to time.
     pub interrupts: bool,
     /// Queues to the wire, numbered from 0.
@@ -68,6 +74,15 @@ pub enum Armed {
     Quiet,
 }
 
+/// What a card makes of [`Nic::set_addresses`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reception {
+    /// Frames to the named addresses come in, and broadcasts. A few others may: multicast addresses are hashed.
+    Named,
+    /// Frames to all addresses come in: the card has no filter, or too short a one.
+    All,
+}
+
 /// What happened since the card was opened. All counters only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -79,8 +94,15 @@ pub struct Statistics {
     pub received_frames: u64,
     /// Bytes of them.
     pub received_bytes: u64,
-    /// Frames that came in and were dropped here: shorter than an Ethernet header.
+    /// Frames that came in and were dropped: shorter than an Ethernet header, or too short by the card's word.
     pub received_short: u64,
+    /// Frames that were dropped for being longer than [`Capabilities::max_frame`]. This and the next two are, in part,
+    /// counters of the card, which [`Nic::link`] reads; not every card has them.
+    pub received_long: u64,
+    /// Frames that the wire has damaged.
+    pub received_bad: u64,
+    /// Frames for which there was no buffer.
+    pub received_missed: u64,
     /// Times that a frame found its transmit queue full.
     pub transmit_full: u64,
     /// Times that the card was told of new work (a register write each).
@@ -137,6 +159,27 @@ pub trait Nic {
     /// State of the link. Reads registers: ask once a second, or after an interrupt, not for every frame. Also
     /// notices a card that vanished or asks for a reset.
     fn link(&mut self) -> LinkState;
+
+    /// Looks at the card, by the owner's clock (any that only grows): as [`Nic::link`] does, and whether frames leave it.
+    /// One that holds a frame for too long while its link is up is stopped, with [`Fault::Hung`]. Ask once a second.
+    fn health(&mut self, _now: Duration) -> Result<(), Fault> {
+        self.link();
+        self.fault().map_or(Ok(()), Err)
+    }
+
+    /// Resets the card, running or stopped, and sets it up as it was: addresses, buffers, queues. Frames in flight may be
+    /// lost or sent; [`Nic::completed`] hands their tokens back. Interrupts are off until [`Nic::arm`]. May take a tenth of a second.
+    ///
+    /// Without [`Capabilities::recovers`] it does nothing and fails: drop the card and open it again.
+    fn recover(&mut self) -> Result<(), OpenError> {
+        Err(OpenError::Feature("a way back; open it again"))
+    }
+
+    /// Names the addresses whose frames are wanted besides the card's own and broadcasts; earlier ones are forgotten. A
+    /// card with fewer places takes everything. The owner still looks at each frame's address.
+    fn set_addresses(&mut self, _unicast: &[MacAddress], _multicast: &[MacAddress]) -> Reception {
+        Reception::All
+    }
 
     /// Why the card was stopped, if it was.
     fn fault(&self) -> Option<Fault>;

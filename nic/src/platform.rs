@@ -17,6 +17,20 @@ pub trait Platform {
     fn pause(&self, microseconds: u32);
 }
 
+impl<P: Platform> Platform for &P {
+    fn allocate(&self, pages: usize) -> Option<DmaMemory> {
+        (**self).allocate(pages)
+    }
+
+    fn registers(&self, bus: u64, bytes: usize) -> Option<Registers> {
+        (**self).registers(bus, bytes)
+    }
+
+    fn pause(&self, microseconds: u32) {
+        (**self).pause(microseconds);
+    }
+}
+
 /// Mapped registers of a card.
 #[derive(Debug)]
 pub struct Registers {

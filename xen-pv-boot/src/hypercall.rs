@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 
-use xen_sys::{event_channel, grant_table, memory, sched, xen};
+use xen_sys::{event_channel, grant_table, memory, physdev, sched, xen};
 
 use crate::counters::{self, Counter};
 use crate::types::Errno;
@@ -251,6 +251,23 @@ pub(crate) fn event_close(port: u32) -> Result<(), Errno> {
         call(
             xen::HYPERVISOR_EVENT_CHANNEL_OP,
             u64::from(event_channel::EVTCHNOP_CLOSE),
+            address(&argument),
+            0,
+            0,
+        )
+    }
+    .map(drop)
+}
+
+/// Lets the next physical interrupt come.
+pub(crate) fn end_of_interrupt(pirq: u32) -> Result<(), Errno> {
+    counters::add(Counter::Other, 1);
+    let argument = physdev::PhysdevEoi { irq: pirq };
+    // SAFETY: Xen only reads the argument.
+    unsafe {
+        call(
+            xen::HYPERVISOR_PHYSDEV_OP,
+            u64::from(physdev::PHYSDEVOP_EOI),
             address(&argument),
             0,
             0,

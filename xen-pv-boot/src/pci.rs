@@ -189,7 +189,7 @@ impl PciFrontend {
     /// Turns the MSI interrupt of a device on.
     pub fn enable_msi(&self, device: DeviceFunction) -> Result<Channel, PciError> {
         let interrupt = self.operate(abi::XEN_PCI_OP_ENABLE_MSI, device, 0, 0, 0)?;
-        Channel::interrupt(interrupt).map_err(PciError::Event)
+        Channel::held_interrupt(interrupt).map_err(PciError::Event)
     }
 }
 

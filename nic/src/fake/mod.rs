@@ -151,6 +151,8 @@ impl Nic for FakeNic {
             max_fragments: if zero_copy { MAX_FRAGMENTS } else { 0 },
             zero_copy,
             promiscuous: true,
+            addresses: 0,
+            recovers: false,
             interrupts: true,
             transmit_queues: 1,
             receive_queues: 1,

@@ -107,6 +107,8 @@ pub fn open<T: Transport>(
             max_fragments: MAX_FRAGMENTS,
             zero_copy: true,
             promiscuous,
+            addresses: 0,
+            recovers: false,
             interrupts: options.interrupts != Interrupts::None,
             transmit_queues: 1,
             receive_queues: 1,

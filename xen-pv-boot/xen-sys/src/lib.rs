@@ -13,6 +13,7 @@ pub mod event_channel;
 pub mod grant_table;
 pub mod memory;
 pub mod pciif;
+pub mod physdev;
 pub mod sched;
 pub mod version;
 pub mod xen;

@@ -25,6 +25,8 @@ pub const HYPERVISOR_MMUEXT_OP: u64 = 26;
 pub const HYPERVISOR_SCHED_OP: u64 = 29;
 /// Event channels.
 pub const HYPERVISOR_EVENT_CHANNEL_OP: u64 = 32;
+/// `HYPERVISOR_physdev_op`.
+pub const HYPERVISOR_PHYSDEV_OP: u64 = 33;
 
 /// `HYPERVISOR_console_io`: write.
 pub const CONSOLEIO_WRITE: u32 = 0;

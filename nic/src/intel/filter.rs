@@ -1,0 +1,130 @@
+//! The addresses whose frames come in (82576 §7.1.1.1, 82599 §7.1.1.1): a table of unicast addresses, and a hash table of
+//! multicast ones. Broadcasts always come in.
+
+use crate::{MacAddress, Reception};
+
+/// Addresses in the larger table of the two chips.
+const MOST: usize = 128;
+/// Words of the hash table, MTA.
+pub(super) const HASH_WORDS: usize = 128;
+
+/// What a card takes. Kept so that a card that was reset gets it again.
+pub struct Filter {
+    /// The card's own address comes first.
+    unicast: [MacAddress; MOST],
+    count: usize,
+    /// Frames to all addresses.
+    all: bool,
+    multicast: [u32; HASH_WORDS],
+}
+
+impl Filter {
+    /// Takes everything.
+    pub(super) const fn all(own: MacAddress) -> Self {
+        let mut unicast = [[0; 6]; MOST];
+        unicast[0] = own;
+        Self {
+            unicast,
+            count: 1,
+            all: true,
+            multicast: [0; HASH_WORDS],
+        }
+    }
+
+    /// Takes frames to these addresses and the own one, or everything when they do not fit a table of `places`.
+    pub(super) fn set(
+        &mut self,
+        places: usize,
+        unicast: &[MacAddress],
+        multicast: &[MacAddress],
+    ) -> Reception {
+        self.count = 1;
+        self.all = unicast.len() + 1 > places.min(MOST);
+        if !self.all {
+            for (place, address) in self.unicast[1..].iter_mut().zip(unicast) {
+                *place = *address;
+                self.count += 1;
+            }
+        }
+        self.multicast = [0; HASH_WORDS];
+        for address in multicast {
+            let hash = hash(address);
+            self.multicast[hash / 32] |= 1 << (hash % 32);
+        }
+        if self.all {
+            Reception::All
+        } else {
+            Reception::Named
+        }
+    }
+
+    /// The addresses of the table.
+    pub(super) fn unicast(&self) -> &[MacAddress] {
+        &self.unicast[..self.count]
+    }
+
+    /// Whether frames to all addresses are wanted.
+    pub(super) const fn takes_all(&self) -> bool {
+        self.all
+    }
+
+    /// The hash table.
+    pub(super) const fn multicast(&self) -> &[u32; HASH_WORDS] {
+        &self.multicast
+    }
+}
+
+/// The bit of an address in the hash table: its bits 47 to 36, the last byte being the highest (RCTL.MO and
+/// MCSTCTRL.MO of 0).
+fn hash(address: &MacAddress) -> usize {
+    usize::from(address[5]) << 4 | usize::from(address[4]) >> 4
+}
+
+/// The two words of an address in the table, RAL and RAH, the second with its "address valid".
+pub(super) const fn words(address: &MacAddress) -> (u32, u32) {
+    let [a, b, c, d, e, f] = *address;
+    const VALID: u32 = 1 << 31;
+    (
+        u32::from_le_bytes([a, b, c, d]),
+        u32::from_le_bytes([e, f, 0, 0]) | VALID,
+    )
+}
+
+/// The address in two words of the table, if it is one that a card can have.
+pub(super) fn own_address(low: u32, high: u32) -> Option<MacAddress> {
+    let [a, b, c, d] = low.to_le_bytes();
+    let [e, f, _, _] = high.to_le_bytes();
+    let address = [a, b, c, d, e, f];
+    let is_group = a & 1 != 0;
+    (address != [0; 6] && !is_group).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_beyond_the_table_make_the_card_take_all() {
+        let mut filter = Filter::all([2, 0, 0, 0, 0, 1]);
+        let many: Vec<MacAddress> = (0..200).map(|number| [2, 0, 0, 0, 1, number]).collect();
+        assert_eq!(filter.set(24, &many[..23], &[]), Reception::Named);
+        assert_eq!(filter.unicast().len(), 24);
+        assert_eq!(filter.set(24, &many[..24], &[]), Reception::All);
+        assert_eq!(filter.set(128, &many[..127], &[]), Reception::Named);
+        assert_eq!(filter.set(1000, &many, &[]), Reception::All);
+        assert_eq!(filter.unicast(), [[2, 0, 0, 0, 0, 1]]);
+    }
+
+    #[test]
+    fn an_address_survives_its_words() {
+        let address = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+        let (low, high) = words(&address);
+        assert_eq!((low, high), (0x1200_5452, 0x8000_5634));
+        assert_eq!(own_address(low, high), Some(address));
+        assert_eq!(own_address(0, 1 << 31), None);
+        assert_eq!(own_address(0x5e_0001, 0), None);
+    }
+
+    extern crate std;
+    use std::vec::Vec;
+}

@@ -1,0 +1,264 @@
+//! The 82576 (`igb`): 1 GbE over copper, 24 receive addresses, frames of up to 9.5 KB. It is the card that QEMU's `-device igb` plays.
+
+mod registers;
+
+use registers as reg;
+
+use super::chip::{Chip, ReceivePlan, RingPlace, place_ring, queue};
+use super::filter::{self, Filter};
+use super::mmio::{GONE, Mmio, clear, set, wait};
+use super::net::Interrupts;
+use crate::{LinkState, MacAddress, OpenError, Statistics};
+
+/// Bytes of a frame check.
+const FRAME_CHECK: u32 = 4;
+/// After a reset no register may be touched for a millisecond (§4.2.1.6: until the reset is over, as EEC.Auto_RD tells).
+const RESET_PAUSE_MICROSECONDS: u32 = 1000;
+
+/// The 82576.
+#[derive(Clone, Copy, Debug)]
+pub struct Igb;
+
+impl Chip for Igb {
+    const NAME: &'static str = "igb";
+    const ADDRESSES: usize = 24;
+    /// 9.5 KB with the check (§1.5: jumbo frames).
+    const MAX_FRAME: usize = 9728 - FRAME_CHECK as usize;
+    /// RXE (§7.1.5, write-back format). IPE and L4E are of checksums.
+    const RECEIVE_ERRORS: u32 = 1 << 11;
+    const RECEIVE_QUEUE: u32 = reg::RECEIVE_QUEUE;
+    const TRANSMIT_QUEUE: u32 = reg::TRANSMIT_QUEUE;
+
+    fn reset(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
+        if registers.read(reg::STATUS) == GONE {
+            return Err(OpenError::Reset);
+        }
+        // §4.5.4: no interrupts while the card is set up.
+        Self::mask(registers);
+        // §4.5.9 and §4.5.10: both directions end before the queues do.
+        clear(registers, reg::RCTL, reg::RCTL_ENABLE);
+        clear(registers, reg::TCTL, reg::TCTL_ENABLE);
+        // §5.2.3.3: what is under way on the bus ends before the reset. Where it does not, a second reset helps.
+        set(registers, reg::CTRL, reg::CTRL_MASTER_DISABLE);
+        let is_quiet = wait(registers, pause, reg::STATUS, reg::STATUS_MASTER_ENABLE, 0);
+        for _ in 0..if is_quiet { 1 } else { 2 } {
+            // §4.5.5.
+            set(registers, reg::CTRL, reg::CTRL_RESET);
+            pause(RESET_PAUSE_MICROSECONDS);
+            if !wait(registers, pause, reg::CTRL, reg::CTRL_RESET, 0) {
+                return Err(OpenError::Reset);
+            }
+        }
+        // QEMU's card has its EEPROM's values at once, and never says so.
+        if registers.read(reg::receive_address(0)) == 0 {
+            wait(
+                registers,
+                pause,
+                reg::EEC,
+                reg::EEC_AUTO_READ,
+                reg::EEC_AUTO_READ,
+            );
+        }
+        Self::mask(registers);
+        Ok(())
+    }
+
+    fn address(registers: &impl Mmio) -> Option<MacAddress> {
+        // §4.5.5: the EEPROM has set the first receive address.
+        let low = reg::receive_address(0);
+        filter::own_address(registers.read(low), registers.read(low + 4))
+    }
+
+    fn start_link(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
+        // §4.5.7: the MAC takes speed and duplex from the PHY.
+        let control = registers.read(reg::CTRL);
+        registers.write(
+            reg::CTRL,
+            (control & !(reg::CTRL_FORCE | reg::CTRL_MASTER_DISABLE)) | reg::CTRL_SET_LINK_UP,
+        );
+        set(registers, reg::CTRL_EXT, reg::CTRL_EXT_DRIVER_LOADED);
+        let now = phy_read(registers, pause, reg::phy::CONTROL)?;
+        let awake = now & !(reg::phy::POWER_DOWN | reg::phy::ISOLATE);
+        phy_write(
+            registers,
+            pause,
+            reg::phy::CONTROL,
+            awake | reg::phy::NEGOTIATE | reg::phy::RESTART_NEGOTIATION,
+        )
+    }
+
+    fn filter(registers: &mut impl Mmio, filter: &Filter) {
+        // §4.5.9: receive addresses, then the hash table. A place is invalid before its address changes.
+        for index in 0..Self::ADDRESSES {
+            let low = reg::receive_address(index);
+            registers.write(low + 4, 0);
+            if let Some(address) = filter.unicast().get(index) {
+                let (first, second) = filter::words(address);
+                registers.write(low, first);
+                registers.write(low + 4, second);
+            }
+        }
+        for (word, bits) in (0..).zip(filter.multicast()) {
+            registers.write(reg::MTA + 4 * word, *bits);
+        }
+        let everything = reg::RCTL_ALL_UNICAST | reg::RCTL_ALL_MULTICAST;
+        if filter.takes_all() {
+            set(registers, reg::RCTL, everything);
+        } else {
+            clear(registers, reg::RCTL, everything);
+        }
+    }
+
+    fn enable_receive_queue(
+        registers: &mut impl Mmio,
+        plan: &ReceivePlan,
+        pause: &dyn Fn(u32),
+    ) -> Result<(), OpenError> {
+        // §4.5.9: queue 0 is enabled after a reset, and must not be while it is set up.
+        let control = reg::RECEIVE_QUEUE + queue::CONTROL;
+        registers.write(control, 0);
+        if !wait(registers, pause, control, queue::ENABLE, 0) {
+            return Err(OpenError::Queue { queue: 0, size: 0 });
+        }
+        registers.write(reg::MRQC, 0);
+        registers.write(reg::RLPML, plan.max_frame as u32 + FRAME_CHECK);
+        place_ring(registers, reg::RECEIVE_QUEUE, plan.ring);
+        let kilobytes = (plan.buffer / 1024) as u32;
+        registers.write(
+            reg::SRRCTL,
+            reg::SRRCTL_ADVANCED | reg::SRRCTL_DROP | kilobytes,
+        );
+        registers.write(control, queue::ENABLE | reg::RXDCTL_THRESHOLDS);
+        if wait(registers, pause, control, queue::ENABLE, queue::ENABLE) {
+            Ok(())
+        } else {
+            Err(OpenError::Queue { queue: 0, size: 0 })
+        }
+    }
+
+    fn receive(registers: &mut impl Mmio, _pause: &dyn Fn(u32)) -> Result<(), OpenError> {
+        // §4.5.9: only after all the rest.
+        set(
+            registers,
+            reg::RCTL,
+            reg::RCTL_ENABLE | reg::RCTL_LONG | reg::RCTL_BROADCAST | reg::RCTL_STRIP_CHECK,
+        );
+        Ok(())
+    }
+
+    fn transmit(
+        registers: &mut impl Mmio,
+        ring: RingPlace,
+        pause: &dyn Fn(u32),
+    ) -> Result<(), OpenError> {
+        // §4.5.10, in its order; queue 0 as above.
+        let control = reg::TRANSMIT_QUEUE + queue::CONTROL;
+        registers.write(control, 0);
+        let failed = OpenError::Queue { queue: 1, size: 0 };
+        if !wait(registers, pause, control, queue::ENABLE, 0) {
+            return Err(failed);
+        }
+        place_ring(registers, reg::TRANSMIT_QUEUE, ring);
+        registers.write(control, queue::ENABLE | reg::TXDCTL_THRESHOLDS);
+        if !wait(registers, pause, control, queue::ENABLE, queue::ENABLE) {
+            return Err(failed);
+        }
+        set(registers, reg::TCTL, reg::TCTL_ENABLE | reg::TCTL_PAD);
+        Ok(())
+    }
+
+    fn set_up_interrupts(registers: &mut impl Mmio, interrupts: Interrupts) {
+        // §7.3.1 and §7.3.2: where causes lead to. No throttle: the driver masks by itself while there is work.
+        registers.write(reg::EITR_0, 0);
+        if interrupts == Interrupts::MsiX {
+            registers.write(reg::GPIE, reg::GPIE_MSI_X);
+            let both = reg::IVAR_VECTOR_0 | reg::IVAR_VECTOR_0 << 8;
+            registers.write(reg::IVAR_0, both);
+            registers.write(reg::IVAR_MISC, reg::IVAR_VECTOR_0 << 8);
+            registers.write(reg::EIAC, 1);
+        } else {
+            registers.write(reg::GPIE, 0);
+        }
+    }
+
+    fn unmask(registers: &mut impl Mmio, interrupts: Interrupts) {
+        // §8.8: writing ones clears causes; what comes between the two writes is not lost, since the mask is only compared.
+        registers.write(reg::ICR, u32::MAX);
+        match interrupts {
+            Interrupts::None => return,
+            Interrupts::Msi => {
+                let causes = reg::CAUSE_RECEIVED | reg::CAUSE_SENT | reg::CAUSE_LINK;
+                registers.write(reg::IMS, causes);
+            }
+            Interrupts::MsiX => {
+                registers.write(reg::EICR, u32::MAX);
+                registers.write(reg::IMS, reg::CAUSE_LINK);
+                registers.write(reg::EIMS, 1);
+            }
+        }
+        // The writes have arrived, and so have the card's own to memory, when a read comes back (PCI Express §2.4.1).
+        registers.read(reg::STATUS);
+    }
+
+    fn mask(registers: &mut impl Mmio) {
+        registers.write(reg::IMC, u32::MAX);
+        registers.write(reg::EIMC, u32::MAX);
+    }
+
+    fn link(registers: &impl Mmio) -> Option<LinkState> {
+        match registers.read(reg::STATUS) {
+            GONE => None,
+            status if status & reg::STATUS_LINK_UP != 0 => Some(LinkState::Up),
+            _ => Some(LinkState::Down),
+        }
+    }
+
+    fn count(registers: &impl Mmio, statistics: &mut Statistics) {
+        let read = |register| u64::from(registers.read(register));
+        statistics.received_bad += read(reg::CRCERRS);
+        statistics.received_short += read(reg::RUC);
+        statistics.received_long += read(reg::ROC);
+        statistics.received_missed += read(reg::MPC) + read(reg::RQDPC_0);
+    }
+}
+
+/// Waits for the PHY's answer (§8.2, MDIC).
+fn phy_wait(registers: &impl Mmio, pause: &dyn Fn(u32)) -> Result<u16, OpenError> {
+    let is_done = wait(
+        registers,
+        pause,
+        reg::MDIC,
+        reg::MDIC_READY,
+        reg::MDIC_READY,
+    );
+    let answer = registers.read(reg::MDIC);
+    if is_done && answer & reg::MDIC_ERROR == 0 {
+        Ok(answer as u16)
+    } else {
+        Err(OpenError::Feature("a PHY that answers"))
+    }
+}
+
+fn phy_read(
+    registers: &mut impl Mmio,
+    pause: &dyn Fn(u32),
+    register: u32,
+) -> Result<u16, OpenError> {
+    let place = register << reg::MDIC_REGISTER_SHIFT;
+    registers.write(reg::MDIC, reg::MDIC_READ | reg::MDIC_OWN_PHY | place);
+    phy_wait(registers, pause)
+}
+
+fn phy_write(
+    registers: &mut impl Mmio,
+    pause: &dyn Fn(u32),
+    register: u32,
+    value: u16,
+) -> Result<(), OpenError> {
+    let place = register << reg::MDIC_REGISTER_SHIFT;
+    registers.write(
+        reg::MDIC,
+        reg::MDIC_WRITE | reg::MDIC_OWN_PHY | place | u32::from(value),
+    );
+    phy_wait(registers, pause).map(|_| ())
+}
