@@ -16,11 +16,12 @@ if [ ! -e "$built/libopen_mx.so" ]; then
     exit 1
 fi
 
-install -d "$to/lib" "$to/include" "$to/bin" "$to/share/man/man1"
+install -d "$to/lib" "$to/include" "$to/bin" "$to/share/man/man1" "$to/share/man/man7"
 install -m 755 "$built/libopen_mx.so" "$to/lib/libopen-mx.so.0.0.0"
 ln -sf libopen-mx.so.0.0.0 "$to/lib/libopen-mx.so.0"
 ln -sf libopen-mx.so.0 "$to/lib/libopen-mx.so"
 install -m 644 "$here/include/open-mx.h" "$to/include/open-mx.h"
+install -m 644 "$here/man/open-mx.7" "$to/share/man/man7/open-mx.7"
 for tool in omx_info omx_endpoint_info omx_counters omx_hostname omx_init_peers omx_perf omx_verify; do
     install -m 755 "$built/$tool" "$to/bin/$tool"
     install -m 644 "$here/man/$tool.1" "$to/share/man/man1/$tool.1"

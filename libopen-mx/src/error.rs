@@ -43,8 +43,16 @@ pub enum Error {
     HomeGone,
     /// The match info has bits outside of the mask.
     MatchMask,
-    /// Memory that lies outside of its buffer, or 4 GiB and more.
+    /// The mask leaves bits of the context id open.
+    ContextMask,
+    /// No memory where some is needed, or memory that lies outside of its buffer.
     Memory,
+    /// A message of more than 2^32 - 1 bytes.
+    Length,
+    /// The process has as many endpoints open as it may.
+    TooManyEndpoints,
+    /// Not an open endpoint of this process.
+    NotOpen,
     /// A message in more parts than 256; how many.
     Segments(u32),
     /// A board may be changed by administrators alone.
@@ -57,6 +65,10 @@ pub enum Error {
     PeersFull,
     /// The call does not apply to this request, or there is none such.
     Request,
+    /// The address is no remote endpoint's, or another local endpoint's.
+    StrangeAddress,
+    /// The call would wait for progress, or for the handler of unexpected messages, within that handler.
+    InHandler,
 }
 
 impl Error {
@@ -78,14 +90,17 @@ impl Error {
             Self::PeersFull => Code::NoResources,
             Self::Refused(_) => Code::NoSystemResources,
             Self::NoBoard(_) => Code::BoardNotFound,
-            Self::NoEndpoint(_) | Self::Closed(_) => Code::BadEndpoint,
+            Self::NoEndpoint(_) | Self::NotOpen | Self::Closed(_) => Code::BadEndpoint,
             Self::NoPeer(_) => Code::NicIdNotFound,
             Self::NoPeerName(_) => Code::PeerNotFound,
             Self::Connect(code) => *code,
             Self::MatchMask => Code::BadMatchMask,
-            Self::Memory => Code::NoResources,
+            Self::ContextMask => Code::BadMatchingForContextIdMask,
+            Self::Memory | Self::Length | Self::TooManyEndpoints => Code::NoResources,
             Self::Segments(_) => Code::SegmentsBadCount,
             Self::Request => Code::BadRequest,
+            Self::StrangeAddress => Code::BadEndpoint,
+            Self::InHandler => Code::NotSupportedInHandler,
         }
     }
 }
@@ -137,9 +152,21 @@ impl core::fmt::Display for Error {
                 "the home of the board is gone: open the endpoint again when it is back",
             ),
             Self::MatchMask => f.write_str("the match info has bits outside of the mask"),
+            Self::ContextMask => f.write_str(
+                "the mask leaves bits of the context id open: a receive is of one context",
+            ),
             Self::Memory => {
-                f.write_str("the memory lies outside of its buffer, or has 4 GiB or more")
+                f.write_str("no memory is given, or it lies outside of its buffer")
             }
+            Self::Length => {
+                f.write_str("a message of 4 GiB or more: send it in several")
+            }
+            Self::TooManyEndpoints => {
+                f.write_str("the process has 256 endpoints open: close one first")
+            }
+            Self::NotOpen => f.write_str(
+                "this is no open endpoint of this process: it was closed, or opened before a fork",
+            ),
             Self::Segments(count) => {
                 write!(
                     f,
@@ -157,6 +184,12 @@ impl core::fmt::Display for Error {
             ),
             Self::PeersFull => f.write_str("the board's peer table is full"),
             Self::Request => f.write_str("the call does not apply to this request"),
+            Self::StrangeAddress => f.write_str(
+                "the address is not of this endpoint's partners: connect from this endpoint first",
+            ),
+            Self::InHandler => f.write_str(
+                "nothing progresses within the handler of unexpected messages: do this after it has returned",
+            ),
         }
     }
 }

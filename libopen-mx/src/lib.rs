@@ -16,6 +16,7 @@ mod clock;
 mod code;
 mod endpoint;
 pub mod engine;
+mod environment;
 mod error;
 mod ffi;
 mod home;
@@ -25,7 +26,9 @@ pub mod tool;
 
 pub use board::Board;
 pub use code::Code;
-pub use endpoint::{Address, Buffer, Endpoint, Options, Request, Status};
-pub use engine::Memory;
+pub use endpoint::{
+    Address, Buffer, Endpoint, Options, Request, Status, UnexpectedHandler, UnexpectedMessage,
+};
+pub use engine::{Action, ContextIds, Memory};
 pub use error::Error;
 pub use home::Home;

@@ -4,6 +4,8 @@
 //! lock. Nothing happens but within calls: a message that needs to be sent again waits until the application calls.
 
 mod buffer;
+mod handler;
+mod options;
 pub(crate) mod port;
 mod spin;
 pub(crate) mod state;
@@ -12,17 +14,18 @@ mod wait;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mx_ring::call::ANY_ENDPOINT;
-use mx_ring::{EndpointLayout, Geometry, ProcessSide};
+use mx_ring::{EndpointLayout, ProcessSide};
 use slotmap::{Key, KeyData};
 
-use crate::board::{Board, no_board};
-use crate::clock;
+use crate::board::Board;
 use crate::code::Code;
 use crate::engine::{Memory, PartnerKey, RequestKey};
 use crate::error::Error;
-use crate::home::{Channel, Home, Opened, Regions};
+use crate::home::{Channel, Home, Regions};
+use crate::{clock, environment};
 pub use buffer::Buffer;
+pub use handler::{UnexpectedHandler, UnexpectedMessage};
+pub use options::Options;
 use port::Port;
 use state::State;
 
@@ -71,37 +74,13 @@ pub struct Status {
     pub context: u64,
 }
 
-/// Which endpoint to open, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// The board's number, or the first one with a free endpoint.
-    pub board: Option<u32>,
-    /// The endpoint's index, or any.
-    pub endpoint: Option<u32>,
-    /// What peers must present to connect.
-    pub key: u32,
-    /// Sizes of its queues.
-    pub geometry: Geometry,
-}
-
-impl Options {
-    /// Any endpoint of any board, with queues of default size.
-    pub fn new(key: u32) -> Self {
-        Self {
-            board: None,
-            endpoint: None,
-            key,
-            geometry: Geometry::default(),
-        }
-    }
-}
-
 /// An open endpoint. It is closed when it is dropped: what is not acknowledged then is lost.
 pub struct Endpoint {
     state: Mutex<State>,
     moved: Condvar,
     channel: Arc<dyn Channel>,
     never_sleeps: bool,
+    interruptible: bool,
     board: u32,
     // The state's areas point into them.
     _w: mx_ring::mapping::Mapping,
@@ -112,52 +91,33 @@ impl Endpoint {
     /// Opens an endpoint.
     pub fn open(home: &Home, options: &Options) -> Result<Self, Error> {
         let greeted = home.channel()?;
-        let boards = match options.board {
-            Some(board) => board..board.saturating_add(1),
-            None => 0..greeted.boards,
-        };
-        let endpoint = options.endpoint.unwrap_or(ANY_ENDPOINT);
         let layout = EndpointLayout::new(options.geometry).map_err(|_| Error::Memory)?;
-        let mut failure = Error::NoBoard(options.board.unwrap_or(0));
-        for board in boards {
-            if board >= greeted.boards {
-                return Err(Error::NoBoard(board));
-            }
-            match greeted.channel.open(board, endpoint, &layout) {
-                Ok(opened) => {
-                    let (channel, user_memory) = (greeted.channel, greeted.user_memory);
-                    return Self::of(channel, user_memory, board, opened, layout, options.key);
-                }
-                Err(error) => {
-                    failure = match no_board(error.into(), board) {
-                        Error::Refused(rustix::io::Errno::INVAL) => Error::NoEndpoint(endpoint),
-                        other => other,
-                    };
-                }
-            }
-        }
-        Err(failure)
-    }
-
-    fn of(
-        channel: Arc<dyn Channel>,
-        user_memory: bool,
-        number: u32,
-        opened: Opened,
-        layout: EndpointLayout,
-        key: u32,
-    ) -> Result<Self, Error> {
+        let (number, opened) = options.open(&greeted, &layout)?;
         let process = ProcessSide::new(layout, opened.w.area(), opened.r.area())
             .map_err(|_| Error::Confused)?;
-        let regions = Regions::new(channel.clone(), user_memory);
+        let channel = greeted.channel;
+        let regions = Regions::new(channel.clone(), greeted.user_memory);
         let port = Port::new(process, regions);
         let board = Board::new(opened.board)?;
-        let state = State::new(port, board, opened.endpoint, opened.session, key)?;
+        let communication = environment::communication();
+        let (endpoint, key) = (opened.endpoint, options.key);
+        let context_ids = options.context_ids.or(communication.context_ids);
+        let mut state = State::new(port, board, endpoint, opened.session, key, |config| {
+            communication.adjust(config);
+            config.context_ids = context_ids.unwrap_or_default();
+        })?;
+        if communication.self_by_network {
+            let peer = state.board.peer_by_nic_id(state.own.0)?;
+            let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
+            state.engine.reach_own_by_network(peer, endpoint);
+        }
+        communication.bind(crate::board::mac_of(state.own.0), endpoint);
         Ok(Self {
             state: Mutex::new(state),
             moved: Condvar::new(),
             channel,
-            never_sleeps: std::env::var_os("OMX_WAITSPIN").is_some_and(|value| value != "0"),
+            never_sleeps: communication.wait_spins,
+            interruptible: communication.wait_interruptible,
             board: number,
             _w: opened.w,
             _r: opened.r,
@@ -181,19 +141,37 @@ impl Endpoint {
         if state.engine.completions() != completed {
             self.tell_others(&state);
         }
+        if state.engine.has_offers() {
+            // A message to the own endpoint.
+            drop(self.offer(state));
+        }
         result
     }
 
     /// Makes progress once, then runs a call.
     fn progressed<T>(&self, call: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
-        let mut state = self.lock();
+        let state = self.lock();
         let completed = state.engine.completions();
-        state.progress(clock::now(), &*self.channel);
+        let mut state = self.advance(state);
         let result = call(&mut state);
         if state.engine.completions() != completed {
             self.tell_others(&state);
         }
         result
+    }
+
+    /// Makes progress, with all that the handler of unexpected messages has to say to it.
+    fn advance<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.progress(clock::now(), &*self.channel);
+        while state.engine.has_offers() {
+            let (offered, some) = self.offer(state);
+            state = offered;
+            if !some {
+                break;
+            }
+            state.progress(clock::now(), &*self.channel);
+        }
+        state
     }
 
     /// Number of the board.
@@ -223,7 +201,7 @@ impl Endpoint {
         context: u64,
     ) -> Result<Request, Error> {
         self.with(|state| {
-            let request = if (nic_id, endpoint) == state.own {
+            let request = if (nic_id, endpoint) == state.own && !state.engine.own_by_network() {
                 state.engine.connect_own(key, match_info, context)
             } else {
                 let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
@@ -244,7 +222,17 @@ impl Endpoint {
         timeout: Option<Duration>,
     ) -> Result<Address, Error> {
         let request = self.iconnect(nic_id, endpoint, key, 0, 0)?;
-        let Some(status) = self.wait(request, timeout)? else {
+        let status = self.wait(request, timeout);
+        self.connected(request, status)
+    }
+
+    /// The address that a connect's end tells. Without an end the time is over, and the connect is taken back.
+    pub(crate) fn connected(
+        &self,
+        request: Request,
+        status: Result<Option<Status>, Error>,
+    ) -> Result<Address, Error> {
+        let Some(status) = status.inspect_err(|_| drop(self.cancel(request)))? else {
             self.cancel(request)?;
             return Err(Error::Connect(Code::Timeout));
         };
@@ -290,11 +278,13 @@ impl Endpoint {
         mask: u64,
         context: u64,
     ) -> Result<Request, Error> {
-        if match_info & !mask != 0 {
-            return Err(Error::MatchMask);
-        }
+        within(match_info, mask)?;
         self.with(|state| {
             let State { engine, port, .. } = state;
+            let contexts = engine.config().context_ids.mask();
+            if mask & contexts != contexts {
+                return Err(Error::ContextMask);
+            }
             let request = engine.receive(memory, match_info, mask, context, port);
             Ok(Request(request))
         })
@@ -325,6 +315,7 @@ impl Endpoint {
 
     /// The first done request whose match info fits: its status, which uses it up.
     pub fn test_any(&self, match_info: u64, mask: u64) -> Result<Option<Status>, Error> {
+        within(match_info, mask)?;
         self.progressed(|state| Ok(any_done(state, match_info, mask)))
     }
 
@@ -335,6 +326,7 @@ impl Endpoint {
         mask: u64,
         timeout: Option<Duration>,
     ) -> Result<Option<Status>, Error> {
+        within(match_info, mask)?;
         self.wait_until(timeout, |state| any_done(state, match_info, mask))
     }
 
@@ -350,6 +342,7 @@ impl Endpoint {
 
     /// The first unexpected message whose match info fits; it stays.
     pub fn iprobe(&self, match_info: u64, mask: u64) -> Result<Option<Status>, Error> {
+        within(match_info, mask)?;
         self.progressed(|state| Ok(probed(state, match_info, mask)))
     }
 
@@ -360,6 +353,7 @@ impl Endpoint {
         mask: u64,
         timeout: Option<Duration>,
     ) -> Result<Option<Status>, Error> {
+        within(match_info, mask)?;
         self.wait_until(timeout, |state| probed(state, match_info, mask))
     }
 
@@ -367,6 +361,37 @@ impl Endpoint {
     /// send.
     pub fn cancel(&self, request: Request) -> Result<bool, Error> {
         self.with(|state| state.engine.cancel(request.0, false).ok_or(Error::Request))
+    }
+
+    /// The same, but the request ends as cancelled and is still to be tested or waited for.
+    pub fn cancel_told(&self, request: Request) -> Result<bool, Error> {
+        self.with(|state| state.engine.cancel(request.0, true).ok_or(Error::Request))
+    }
+
+    /// How long a request, or all that begin later, is tried before its partner is given up; without a time for ever.
+    pub fn set_timeout(
+        &self,
+        request: Option<Request>,
+        timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        let timeout = timeout.unwrap_or(Duration::MAX);
+        self.with(|state| {
+            let request = request.map(|request| request.0);
+            state
+                .engine
+                .set_timeout(request, timeout)
+                .ok_or(Error::Request)
+        })
+    }
+
+    /// The application's word of a remote endpoint, 0 at first.
+    pub fn address_context(&self, address: Address) -> Result<u64, Error> {
+        self.with(|state| context_of(state, address).map(|context| *context))
+    }
+
+    /// Changes it, for all addresses of that endpoint.
+    pub fn set_address_context(&self, address: Address, context: u64) -> Result<(), Error> {
+        self.with(|state| context_of(state, address).map(|place| *place = context))
     }
 
     /// Gives up all interest in a request: it is freed when it is done.
@@ -396,6 +421,13 @@ impl Endpoint {
         Ok(settled.is_some())
     }
 
+    /// The endpoint is to be closed: calls that wait end with an error, others are refused.
+    pub(crate) fn shut(&self) {
+        let mut state = self.lock();
+        state.fail(Error::NotOpen);
+        self.tell_others(&state);
+    }
+
     /// Makes all waiting calls of this endpoint return without result.
     pub fn wakeup(&self) {
         let mut state = self.lock();
@@ -411,6 +443,20 @@ impl Drop for Endpoint {
         engine.flush_acks(port);
         state.flush(&*self.channel);
     }
+}
+
+/// Match info must lie within its mask.
+fn within(match_info: u64, mask: u64) -> Result<(), Error> {
+    if match_info & !mask == 0 {
+        Ok(())
+    } else {
+        Err(Error::MatchMask)
+    }
+}
+
+fn context_of(state: &mut State, address: Address) -> Result<&mut u64, Error> {
+    let context = state.engine.partner_context(address.partner);
+    context.ok_or(Error::StrangeAddress)
 }
 
 fn done(state: &mut State, request: Request) -> Result<Option<Status>, Error> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mx_ring::control::Status as Reason;
 use mx_ring::{Area, Event};
 
+use super::handler::Handling;
 use super::port::Port;
 use super::spin::Spin;
 use super::{Address, Status};
@@ -45,16 +46,21 @@ pub struct State {
     pub heard: Duration,
     /// How long to look before sleeping.
     pub spin: Spin,
+    /// Whether the application has forbidden progress.
+    pub disabled: bool,
+    /// The application's handler of unexpected messages.
+    pub handling: Handling,
 }
 
 impl State {
-    /// Of a freshly opened endpoint.
+    /// Of a freshly opened endpoint. `adjust` changes what the protocol begins with.
     pub fn new(
         port: Port,
         board: Board,
         endpoint: u32,
         session: u32,
         key: u32,
+        adjust: impl FnOnce(&mut Config),
     ) -> Result<Self, Error> {
         let description = board.description()?;
         let fragment = description.medium_fragment.into();
@@ -62,6 +68,7 @@ impl State {
         let geometry = port.process.layout().geometry();
         config.transmit_bytes = geometry.transmit;
         config.pulls_max = geometry.expected as usize;
+        adjust(&mut config);
         Ok(Self {
             engine: Engine::new(config),
             port,
@@ -74,17 +81,26 @@ impl State {
             wakeups: 0,
             nic_ids: Vec::new(),
             heard: Duration::ZERO,
+            disabled: false,
+            handling: Handling::default(),
         })
     }
 
-    /// Takes events, does what is due at this time. Whether there were events.
+    /// Whether nothing may progress: the application says so, or its handler runs.
+    pub fn stopped(&self) -> bool {
+        self.disabled || self.handling.running()
+    }
+
+    /// Takes events, does what is due at this time. Whether there were events. An unexpected message that the
+    /// application wants to see ends the round: it must be offered before the next one.
     pub fn progress(&mut self, now: Duration, channel: &dyn Channel) -> bool {
-        if self.broken.is_some() {
+        if self.broken.is_some() || self.stopped() || self.engine.has_offers() {
             return false;
         }
         self.engine.set_now(now);
         let mut taken = 0;
         while taken < EVENTS_PER_ROUND
+            && !self.engine.has_offers()
             && let Some(event) = self.port.process.next_unexpected()
         {
             taken += 1;

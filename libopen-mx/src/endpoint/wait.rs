@@ -28,10 +28,10 @@ impl Endpoint {
         let wakeups = state.wakeups;
         let mut looks = state.spin.begin();
         // What is there at once says nothing about spinning.
-        let (mut looked, mut slept) = (false, false);
+        let (mut looked, mut slept, mut interrupted) = (false, false, false);
         loop {
             let completed = state.engine.completions();
-            state.progress(clock::now(), &*self.channel);
+            state = self.advance(state);
             let found = ready(&mut state);
             if state.engine.completions() != completed {
                 self.tell_others(&state);
@@ -45,7 +45,13 @@ impl Endpoint {
             if let Some(error) = &state.broken {
                 return Err(error.clone());
             }
-            if state.wakeups != wakeups || deadline.is_some_and(|at| clock::now() >= at) {
+            if state.handling.within() {
+                return Err(Error::InHandler);
+            }
+            if interrupted
+                || state.wakeups != wakeups
+                || deadline.is_some_and(|at| clock::now() >= at)
+            {
                 return Ok(None);
             }
             if looks > 0 || self.never_sleeps {
@@ -59,7 +65,8 @@ impl Endpoint {
                     state.spin.in_vain();
                     slept = true;
                 }
-                state = self.sleep(state, deadline);
+                (state, interrupted) = self.sleep(state, deadline);
+                interrupted &= self.interruptible;
                 looks = LOOKS_AGAIN;
             }
         }
@@ -75,19 +82,21 @@ impl Endpoint {
         }
     }
 
+    /// Sleeps; whether a signal ended it.
     fn sleep<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
         deadline: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
-        if state.sleeping {
+    ) -> (MutexGuard<'a, State>, bool) {
+        if state.sleeping || state.stopped() {
+            let left = deadline.map_or(NAP, |at| NAP.min(at.saturating_sub(clock::now())));
             state.waiting += 1;
             let (mut state, _) = self
                 .moved
-                .wait_timeout(state, NAP)
+                .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner);
             state.waiting -= 1;
-            return state;
+            return (state, false);
         }
         if self.channel.process_arms() {
             state.port.process.arm();
@@ -96,7 +105,7 @@ impl Endpoint {
             if state.progress(clock::now(), &*self.channel)
                 || state.engine.completions() != completed
             {
-                return state;
+                return (state, false);
             }
         }
         let until = [deadline, state.engine.deadline()]
@@ -110,12 +119,13 @@ impl Endpoint {
         let slept = self.channel.sleep(consumed, until, kick);
         let mut state = self.lock();
         state.sleeping = false;
-        if let Err(error) = slept {
+        let interrupted = slept.unwrap_or_else(|error| {
             state.fail(error.into());
-        }
+            false
+        });
         if state.waiting > 0 {
             self.moved.notify_all();
         }
-        state
+        (state, interrupted)
     }
 }

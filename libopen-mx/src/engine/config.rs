@@ -52,7 +52,7 @@ pub struct Config {
 impl Config {
     /// The protocol's own values (protocol.md §4 to §8) for an endpoint of default size.
     pub fn new(session: u32, key: u32, medium_fragment: u32, mx_wire: bool) -> Self {
-        let fragments = if mx_wire { 8 } else { FRAGMENTS_MAX };
+        let fragments = fragments_max(mx_wire);
         let medium_fragment = medium_fragment.max(SMALL_MAX);
         Self {
             session,
@@ -73,4 +73,15 @@ impl Config {
             registration_pause: Duration::from_millis(5),
         }
     }
+
+    /// Makes messages that are longer than this large; those of more fragments than the protocol has are in any case.
+    pub fn limit_eager(&mut self, threshold: u32) {
+        let fragments = fragments_max(self.mx_wire);
+        self.rendezvous_threshold = threshold.min(self.medium_fragment.saturating_mul(fragments));
+    }
+}
+
+/// Fragments of a medium message. MX's own libraries take no more than 8.
+fn fragments_max(mx_wire: bool) -> u32 {
+    if mx_wire { 8 } else { FRAGMENTS_MAX }
 }

@@ -79,6 +79,7 @@ pub struct Engine {
     config: Config,
     now: Duration,
     own: PartnerKey,
+    own_by_network: bool,
     partners: Partners,
     requests: Requests,
     /// Receives without message, in the order of posting.
@@ -113,6 +114,7 @@ impl Engine {
         let mut partners = Partners::default();
         Self {
             own: partners.add_own(),
+            own_by_network: false,
             transmit: TransmitSpace::new(config.transmit_bytes),
             random: Random::new(config.session.into()),
             now: Duration::ZERO,

@@ -1,4 +1,4 @@
-//! Messages of an endpoint to itself never reach the board (protocol.md §10).
+//! Messages of an endpoint to itself do not reach the board, unless that is wanted (protocol.md §10).
 
 use super::Engine;
 use super::matching::Body;
@@ -7,6 +7,21 @@ use super::request::{Purpose, RequestKey};
 use crate::code::Code;
 
 impl Engine {
+    /// Messages to the own endpoint take the way of all others from now on: it is the partner of this name.
+    pub fn reach_own_by_network(&mut self, peer: u16, endpoint: u8) {
+        self.own = self.partners.find_or_add(peer, endpoint);
+        self.own_by_network = true;
+        let session = self.config.session;
+        if let Some(own) = self.partners.get_mut(self.own) {
+            own.session = Some(session);
+        }
+    }
+
+    /// Whether they do.
+    pub fn own_by_network(&self) -> bool {
+        self.own_by_network
+    }
+
     /// Sends to the own endpoint: done when it was matched.
     pub(super) fn send_to_self(&mut self, send: RequestKey, memory: &Memory, match_info: u64) {
         let total = memory.length();

@@ -161,7 +161,7 @@ impl Engine {
             request.outcome.partner = Some(to);
             request.outcome.message_length = total;
         }
-        if to == self.own {
+        if to == self.own && !self.own_by_network {
             self.send_to_self(request, &memory, match_info);
             return request;
         }

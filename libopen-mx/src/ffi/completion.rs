@@ -1,12 +1,18 @@
 //! Completion of requests: test, wait, peek, probe, cancel, forget.
+//!
+//! Three shapes of calls, each in one function: those that use up a request, those that find something by its match
+//! info, and those that ask about a request.
 
 use core::ffi::c_void;
 use core::ptr::{null_mut, with_exposed_provenance_mut};
 
 use super::registry::{Handle, on};
 use super::types::{EndpointHandle, RequestHandle, Return, Status};
-use super::{put, timeout};
-use crate::endpoint;
+use super::{errors, put, timeout};
+use crate::endpoint::{self, Endpoint, Request};
+use crate::error::Error;
+
+type Found = Result<Option<endpoint::Status>, Error>;
 
 /// Tells what was found: status and 1, or 0.
 ///
@@ -20,11 +26,100 @@ unsafe fn tell(
 ) {
     // SAFETY: promised by the caller.
     unsafe {
-        if let Some(found) = &found {
-            put(status, handle.status(found));
+        // An error in the status passes through the handler, whether or not the caller wants the status.
+        if let Some(found) = found.map(|found| handle.status(&found)) {
+            put(status, found);
         }
         put(result, found.is_some().into());
     }
+}
+
+/// A call that uses a request up when it is done.
+///
+/// # Safety
+/// `request` is valid for reads and writes; `status` and `result` are null or valid for a write.
+unsafe fn consume(
+    call: &str,
+    endpoint: EndpointHandle,
+    (request, status, result): (*mut RequestHandle, *mut Status, *mut u32),
+    look: impl FnOnce(&Endpoint, Request) -> Found,
+) -> Return {
+    on(endpoint, call, |handle| {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let found = look(handle.endpoint(), handle.named(request)?)?;
+            if found.is_some() {
+                put(request, null_mut());
+            }
+            tell(handle, found, status, result);
+        }
+        Ok(())
+    })
+}
+
+/// A call that finds something by its match info.
+///
+/// # Safety
+/// `status` and `result` are null or valid for a write.
+unsafe fn find(
+    call: &str,
+    endpoint: EndpointHandle,
+    (status, result): (*mut Status, *mut u32),
+    look: impl FnOnce(&Endpoint) -> Found,
+) -> Return {
+    on(endpoint, call, |handle| {
+        let found = look(handle.endpoint())?;
+        // SAFETY: promised by the caller.
+        unsafe { tell(handle, found, status, result) };
+        Ok(())
+    })
+}
+
+/// A call that finds a done request, which stays.
+///
+/// # Safety
+/// `request` and `result` are null or valid for a write.
+unsafe fn peek(
+    call: &str,
+    endpoint: EndpointHandle,
+    (request, result): (*mut RequestHandle, *mut u32),
+    look: impl FnOnce(&Endpoint) -> Result<Option<Request>, Error>,
+) -> Return {
+    on(endpoint, call, |handle| {
+        let found = look(handle.endpoint())?;
+        // SAFETY: promised by the caller.
+        unsafe {
+            if let Some(found) = found {
+                put(request, handle.request_handle(found));
+            }
+            put(result, found.is_some().into());
+        }
+        Ok(())
+    })
+}
+
+/// A call that asks something about a request; when the answer is yes and `consumed`, the request is used up.
+///
+/// # Safety
+/// `request` is valid for reads and writes; `result` is null or valid for a write.
+unsafe fn ask(
+    call: &str,
+    endpoint: EndpointHandle,
+    (request, result): (*mut RequestHandle, *mut u32),
+    consumed: bool,
+    question: impl FnOnce(&Endpoint, Request) -> Result<bool, Error>,
+) -> Return {
+    on(endpoint, call, |handle| {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let answer = question(handle.endpoint(), handle.named(request)?)?;
+            if answer && consumed {
+                put(request, null_mut());
+            }
+            put(result, answer.into());
+        }
+        Ok(())
+    })
 }
 
 /// Whether a request is done; then it is used up.
@@ -38,17 +133,15 @@ pub unsafe extern "C" fn omx_test(
     status: *mut Status,
     result: *mut u32,
 ) -> Return {
-    on(endpoint, c"omx_test", |handle| {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let found = handle.endpoint().test(handle.named(request)?)?;
-            if found.is_some() {
-                put(request, null_mut());
-            }
-            tell(handle, found, status, result);
-        }
-        Ok(())
-    })
+    // SAFETY: promised by the caller.
+    unsafe {
+        consume(
+            "omx_test",
+            endpoint,
+            (request, status, result),
+            Endpoint::test,
+        )
+    }
 }
 
 /// Waits for a request; when it is done it is used up.
@@ -63,19 +156,15 @@ pub unsafe extern "C" fn omx_wait(
     result: *mut u32,
     milliseconds: u32,
 ) -> Return {
-    on(endpoint, c"omx_wait", |handle| {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let found = handle
-                .endpoint()
-                .wait(handle.named(request)?, timeout(milliseconds))?;
-            if found.is_some() {
-                put(request, null_mut());
-            }
-            tell(handle, found, status, result);
-        }
-        Ok(())
-    })
+    // SAFETY: promised by the caller.
+    unsafe {
+        consume(
+            "omx_wait",
+            endpoint,
+            (request, status, result),
+            |endpoint, request| endpoint.wait(request, timeout(milliseconds)),
+        )
+    }
 }
 
 /// The first done request whose match info fits; it is used up.
@@ -90,12 +179,12 @@ pub unsafe extern "C" fn omx_test_any(
     status: *mut Status,
     result: *mut u32,
 ) -> Return {
-    on(endpoint, c"omx_test_any", |handle| {
-        let found = handle.endpoint().test_any(match_info, mask)?;
-        // SAFETY: promised by the caller.
-        unsafe { tell(handle, found, status, result) };
-        Ok(())
-    })
+    // SAFETY: promised by the caller.
+    unsafe {
+        find("omx_test_any", endpoint, (status, result), |endpoint| {
+            endpoint.test_any(match_info, mask)
+        })
+    }
 }
 
 /// Waits for a done request whose match info fits; it is used up.
@@ -111,14 +200,12 @@ pub unsafe extern "C" fn omx_wait_any(
     result: *mut u32,
     milliseconds: u32,
 ) -> Return {
-    on(endpoint, c"omx_wait_any", |handle| {
-        let found = handle
-            .endpoint()
-            .wait_any(match_info, mask, timeout(milliseconds))?;
-        // SAFETY: promised by the caller.
-        unsafe { tell(handle, found, status, result) };
-        Ok(())
-    })
+    // SAFETY: promised by the caller.
+    unsafe {
+        find("omx_wait_any", endpoint, (status, result), |endpoint| {
+            endpoint.wait_any(match_info, mask, timeout(milliseconds))
+        })
+    }
 }
 
 /// The first done request, which stays.
@@ -131,12 +218,8 @@ pub unsafe extern "C" fn omx_ipeek(
     request: *mut RequestHandle,
     result: *mut u32,
 ) -> Return {
-    on(endpoint, c"omx_ipeek", |handle| {
-        let found = handle.endpoint().ipeek()?;
-        // SAFETY: promised by the caller.
-        unsafe { tell_request(handle, found, request, result) };
-        Ok(())
-    })
+    // SAFETY: promised by the caller.
+    unsafe { peek("omx_ipeek", endpoint, (request, result), Endpoint::ipeek) }
 }
 
 /// Waits for a done request, which stays.
@@ -150,28 +233,11 @@ pub unsafe extern "C" fn omx_peek(
     result: *mut u32,
     milliseconds: u32,
 ) -> Return {
-    on(endpoint, c"omx_peek", |handle| {
-        let found = handle.endpoint().peek(timeout(milliseconds))?;
-        // SAFETY: promised by the caller.
-        unsafe { tell_request(handle, found, request, result) };
-        Ok(())
-    })
-}
-
-/// # Safety
-/// `request` and `result` are null or valid for a write.
-unsafe fn tell_request(
-    handle: &Handle,
-    found: Option<endpoint::Request>,
-    request: *mut RequestHandle,
-    result: *mut u32,
-) {
     // SAFETY: promised by the caller.
     unsafe {
-        if let Some(found) = found {
-            put(request, handle.request_handle(found));
-        }
-        put(result, found.is_some().into());
+        peek("omx_peek", endpoint, (request, result), |endpoint| {
+            endpoint.peek(timeout(milliseconds))
+        })
     }
 }
 
@@ -187,12 +253,12 @@ pub unsafe extern "C" fn omx_iprobe(
     status: *mut Status,
     result: *mut u32,
 ) -> Return {
-    on(endpoint, c"omx_iprobe", |handle| {
-        let found = handle.endpoint().iprobe(match_info, mask)?;
-        // SAFETY: promised by the caller.
-        unsafe { tell(handle, found, status, result) };
-        Ok(())
-    })
+    // SAFETY: promised by the caller.
+    unsafe {
+        find("omx_iprobe", endpoint, (status, result), |endpoint| {
+            endpoint.iprobe(match_info, mask)
+        })
+    }
 }
 
 /// Waits for an unexpected message whose match info fits; it stays.
@@ -208,14 +274,12 @@ pub unsafe extern "C" fn omx_probe(
     result: *mut u32,
     milliseconds: u32,
 ) -> Return {
-    on(endpoint, c"omx_probe", |handle| {
-        let found = handle
-            .endpoint()
-            .probe(match_info, mask, timeout(milliseconds))?;
-        // SAFETY: promised by the caller.
-        unsafe { tell(handle, found, status, result) };
-        Ok(())
-    })
+    // SAFETY: promised by the caller.
+    unsafe {
+        find("omx_probe", endpoint, (status, result), |endpoint| {
+            endpoint.probe(match_info, mask, timeout(milliseconds))
+        })
+    }
 }
 
 /// Whether the memory of a send may be used again.
@@ -228,17 +292,19 @@ pub unsafe extern "C" fn omx_ibuffered(
     request: *mut RequestHandle,
     result: *mut u32,
 ) -> Return {
-    on(endpoint, c"omx_ibuffered", |handle| {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let buffered = handle.endpoint().ibuffered(handle.named(request)?)?;
-            put(result, buffered.into());
-        }
-        Ok(())
-    })
+    // SAFETY: promised by the caller; the request is not used up, hence not written.
+    unsafe {
+        ask(
+            "omx_ibuffered",
+            endpoint,
+            (request, result),
+            false,
+            Endpoint::ibuffered,
+        )
+    }
 }
 
-/// Takes back a receive that nothing has matched, or a pending connect.
+/// Takes back a receive that nothing has matched, or a pending connect; then the request is used up.
 ///
 /// # Safety
 /// `request` is valid for reads and writes; `result` is null or valid for a write.
@@ -248,17 +314,38 @@ pub unsafe extern "C" fn omx_cancel(
     request: *mut RequestHandle,
     result: *mut u32,
 ) -> Return {
-    on(endpoint, c"omx_cancel", |handle| {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let cancelled = handle.endpoint().cancel(handle.named(request)?)?;
-            if cancelled {
-                put(request, null_mut());
-            }
-            put(result, cancelled.into());
-        }
-        Ok(())
-    })
+    // SAFETY: promised by the caller.
+    unsafe {
+        ask(
+            "omx_cancel",
+            endpoint,
+            (request, result),
+            true,
+            Endpoint::cancel,
+        )
+    }
+}
+
+/// The same, but the request is then done, as cancelled, and still to be tested or waited for.
+///
+/// # Safety
+/// As for [`omx_cancel`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn omx_cancel_notest(
+    endpoint: EndpointHandle,
+    request: *mut RequestHandle,
+    result: *mut u32,
+) -> Return {
+    // SAFETY: promised by the caller.
+    unsafe {
+        ask(
+            "omx_cancel_notest",
+            endpoint,
+            (request, result),
+            false,
+            Endpoint::cancel_told,
+        )
+    }
 }
 
 /// Gives up all interest in a request.
@@ -270,14 +357,16 @@ pub unsafe extern "C" fn omx_forget(
     endpoint: EndpointHandle,
     request: *mut RequestHandle,
 ) -> Return {
-    on(endpoint, c"omx_forget", |handle| {
-        // SAFETY: promised by the caller.
-        unsafe {
-            handle.endpoint().forget(handle.named(request)?)?;
-            put(request, null_mut());
-        }
-        Ok(())
-    })
+    // SAFETY: promised by the caller.
+    unsafe {
+        ask(
+            "omx_forget",
+            endpoint,
+            (request, null_mut()),
+            true,
+            |endpoint, request| endpoint.forget(request).map(|()| true),
+        )
+    }
 }
 
 /// The context of a request, whichever endpoint it belongs to.
@@ -289,14 +378,15 @@ pub unsafe extern "C" fn omx_context(
     request: *mut RequestHandle,
     context: *mut *mut c_void,
 ) -> Return {
-    // SAFETY: promised by the caller.
-    let found = unsafe { Handle::context_of(request) };
-    super::errors::finish(
-        None,
-        c"omx_context",
-        found.map(|word| {
-            // SAFETY: promised by the caller.
-            unsafe { put(context, with_exposed_provenance_mut(word as usize)) };
-        }),
-    )
+    let held = if request.is_null() {
+        null_mut()
+    } else {
+        // SAFETY: not null, hence valid by the caller's promise.
+        unsafe { request.read() }
+    };
+    let found = Handle::context_of(held).map(|word| {
+        // SAFETY: promised by the caller.
+        unsafe { put(context, with_exposed_provenance_mut(word as usize)) };
+    });
+    errors::finish(None, "omx_context", found)
 }

@@ -1,13 +1,19 @@
 //! Opening and closing endpoints, connecting.
 
 use core::ffi::c_void;
+use std::time::{Duration, Instant};
 
 use super::library::home;
+use super::messages::hand_over;
 use super::registry::{Handle, on};
-use super::types::{EndpointAddress, EndpointHandle, EndpointParameter, RequestHandle, Return};
+use super::types::{
+    EndpointAddress, EndpointHandle, EndpointParameter, ErrorHandler, RequestHandle, Return,
+};
 use super::{errors, put, timeout};
 use crate::code::Code;
-use crate::endpoint::{Endpoint, Options};
+use crate::endpoint::{Address, Endpoint, Options};
+use crate::engine::ContextIds;
+use crate::environment;
 use crate::error::Error;
 
 /// `OMX_ANY_NIC`, `OMX_ANY_ENDPOINT`.
@@ -16,7 +22,45 @@ const PARAMETER_ERROR_HANDLER: u32 = 0;
 const PARAMETER_UNEXPECTED_QUEUE_MAX: u32 = 1;
 const PARAMETER_CONTEXT_ID: u32 = 2;
 
-/// Opens an endpoint.
+/// What parameters say.
+#[derive(Default)]
+struct Parameters {
+    handler: ErrorHandler,
+    context_ids: Option<ContextIds>,
+}
+
+/// # Safety
+/// `parameters` is null or names `count` parameters.
+unsafe fn read_parameters(
+    parameters: *const EndpointParameter,
+    count: u32,
+) -> Result<Parameters, Code> {
+    let mut read = Parameters::default();
+    if parameters.is_null() && count > 0 {
+        return Err(Code::EndpointParamsBadList);
+    }
+    for index in 0..count as usize {
+        // SAFETY: the caller names `count` parameters.
+        let parameter = unsafe { parameters.add(index).read() };
+        match parameter.key {
+            PARAMETER_ERROR_HANDLER => {
+                // SAFETY: this key's value is the handler.
+                read.handler = unsafe { parameter.value.error_handler };
+            }
+            PARAMETER_UNEXPECTED_QUEUE_MAX => {}
+            PARAMETER_CONTEXT_ID => {
+                // SAFETY: any bytes are two numbers.
+                let [bits, shift] = unsafe { parameter.value.context_id };
+                let ids = ContextIds::new(bits, shift);
+                read.context_ids = Some(ids.ok_or(Code::EndpointParamBadValue)?);
+            }
+            _ => return Err(Code::EndpointParamBadKey),
+        }
+    }
+    Ok(read)
+}
+
+/// Opens an endpoint. Errors pass through the handler that the parameters name, if they do.
 ///
 /// # Safety
 /// `parameters` is null or names `count` parameters; `out` is null or valid for a write.
@@ -29,72 +73,39 @@ pub unsafe extern "C" fn omx_open_endpoint(
     count: u32,
     out: *mut EndpointHandle,
 ) -> Return {
-    let call = c"omx_open_endpoint";
+    let call = "omx_open_endpoint";
     let Some(home) = home() else {
         return errors::handled(None, call, Code::NotInitialized);
     };
-    if parameters.is_null() && count > 0 {
-        return errors::handled(None, call, Code::EndpointParamsBadList);
-    }
-    let mut handler = None;
-    for index in 0..count as usize {
-        // SAFETY: the caller names `count` parameters.
-        let parameter = unsafe { parameters.add(index).read() };
-        match parameter.key {
-            PARAMETER_ERROR_HANDLER => {
-                // SAFETY: this key's value is the handler.
-                handler = unsafe { parameter.value.error_handler };
-            }
-            PARAMETER_UNEXPECTED_QUEUE_MAX => {}
-            PARAMETER_CONTEXT_ID => {
-                // SAFETY: any bytes are two numbers.
-                let [bits, _shift] = unsafe { parameter.value.context_id };
-                if bits != 0 {
-                    return errors::handled(None, call, Code::NotImplemented);
-                }
-            }
-            _ => return errors::handled(None, call, Code::EndpointParamBadKey),
-        }
-    }
+    // SAFETY: promised by the caller.
+    let parameters = match unsafe { read_parameters(parameters, count) } {
+        Ok(parameters) => parameters,
+        Err(code) => return errors::handled(None, call, code),
+    };
     let options = Options {
         board: (board != ANY).then_some(board),
         endpoint: (endpoint != ANY).then_some(endpoint),
+        context_ids: parameters.context_ids,
         ..Options::new(key)
     };
-    let opened = Endpoint::open(&home, &options).and_then(|opened| Handle::add(opened, handler));
-    errors::finish(
-        None,
-        call,
-        opened.map(|handle| {
+    let opened = Endpoint::open(&home, &options);
+    match opened.and_then(|opened| Handle::add(opened, parameters.handler)) {
+        Ok(handle) => {
             // SAFETY: promised by the caller.
             unsafe { put(out, handle) };
-        }),
-    )
+            Code::Success as Return
+        }
+        Err(error) => {
+            let text = format!("{call}: {error}");
+            errors::handled_by(parameters.handler, None, &text, error.code())
+        }
+    }
 }
 
-/// Closes an endpoint.
+/// Closes an endpoint. Calls of other threads that wait on it end.
 #[unsafe(no_mangle)]
 pub extern "C" fn omx_close_endpoint(endpoint: EndpointHandle) -> Return {
-    let closed = Handle::remove(endpoint);
-    let result = closed.then_some(()).ok_or(Error::NoEndpoint(u32::MAX));
-    errors::finish(None, c"omx_close_endpoint", result)
-}
-
-/// Makes all waiting calls of an endpoint return.
-#[unsafe(no_mangle)]
-pub extern "C" fn omx_wakeup(endpoint: EndpointHandle) -> Return {
-    on(endpoint, c"omx_wakeup", |handle| {
-        handle.endpoint().wakeup();
-        Ok(())
-    })
-}
-
-/// Makes progress.
-#[unsafe(no_mangle)]
-pub extern "C" fn omx_progress(endpoint: EndpointHandle) -> Return {
-    on(endpoint, c"omx_progress", |handle| {
-        handle.endpoint().progress()
-    })
+    errors::finish(None, "omx_close_endpoint", Handle::remove(endpoint))
 }
 
 /// The own address.
@@ -106,7 +117,7 @@ pub unsafe extern "C" fn omx_get_endpoint_addr(
     endpoint: EndpointHandle,
     out: *mut EndpointAddress,
 ) -> Return {
-    on(endpoint, c"omx_get_endpoint_addr", |handle| {
+    on(endpoint, "omx_get_endpoint_addr", |handle| {
         let address = handle.endpoint().address()?;
         // SAFETY: promised by the caller.
         unsafe { put(out, handle.address(&address)) };
@@ -127,14 +138,42 @@ pub unsafe extern "C" fn omx_connect(
     milliseconds: u32,
     out: *mut EndpointAddress,
 ) -> Return {
-    on(endpoint, c"omx_connect", |handle| {
-        let address = handle
-            .endpoint()
-            .connect(nic, remote, key, timeout(milliseconds))?;
+    on(endpoint, "omx_connect", |handle| {
+        let timeout = timeout(milliseconds);
+        let address = if environment::communication().connect_polls_all {
+            connect_polling(handle, nic, remote, key, timeout)?
+        } else {
+            handle.endpoint().connect(nic, remote, key, timeout)?
+        };
         // SAFETY: promised by the caller.
         unsafe { put(out, handle.address(&address)) };
         Ok(())
     })
+}
+
+/// Connects while all endpoints of the process make progress: two processes that connect over several boards, in
+/// another order each, would wait for each other (`OMX_CONNECT_POLLALL`).
+fn connect_polling(
+    handle: &Handle,
+    nic: u64,
+    remote: u32,
+    key: u32,
+    timeout: Option<Duration>,
+) -> Result<Address, Error> {
+    let start = Instant::now();
+    let request = handle.endpoint().iconnect(nic, remote, key, 0, 0)?;
+    loop {
+        for other in Handle::all() {
+            // An endpoint that is broken tells its own users.
+            let _ = other.endpoint().progress();
+        }
+        let status = handle.endpoint().test(request);
+        let late = timeout.is_some_and(|timeout| start.elapsed() >= timeout);
+        if late || !matches!(status, Ok(None)) {
+            return handle.endpoint().connected(request, status);
+        }
+        core::hint::spin_loop();
+    }
 }
 
 /// Starts to connect.
@@ -151,62 +190,20 @@ pub unsafe extern "C" fn omx_iconnect(
     context: *mut c_void,
     request: *mut RequestHandle,
 ) -> Return {
-    on(endpoint, c"omx_iconnect", |handle| {
+    on(endpoint, "omx_iconnect", |handle| {
         let context = context.expose_provenance() as u64;
         let started = handle
             .endpoint()
             .iconnect(nic, remote, key, match_info, context)?;
-        if request.is_null() {
-            return handle.endpoint().forget(started);
-        }
         // SAFETY: promised by the caller.
-        unsafe { put(request, handle.request_handle(started)) };
-        Ok(())
+        unsafe { hand_over(handle, started, request) }
     })
 }
 
 /// Ends the relation with a partner.
 #[unsafe(no_mangle)]
 pub extern "C" fn omx_disconnect(endpoint: EndpointHandle, address: EndpointAddress) -> Return {
-    on(endpoint, c"omx_disconnect", |handle| {
-        handle.endpoint().disconnect(address.address())
+    on(endpoint, "omx_disconnect", |handle| {
+        handle.endpoint().disconnect(handle.partner(address)?)
     })
-}
-
-/// Board and endpoint of an address.
-///
-/// # Safety
-/// `nic` and `remote` are null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_decompose_endpoint_addr(
-    address: EndpointAddress,
-    nic: *mut u64,
-    remote: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        put(nic, address.nic_id());
-        put(remote, address.endpoint());
-    }
-    Code::Success as Return
-}
-
-/// Board, endpoint and session of an address.
-///
-/// # Safety
-/// `nic`, `remote` and `session` are null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_decompose_endpoint_addr_with_session(
-    address: EndpointAddress,
-    nic: *mut u64,
-    remote: *mut u32,
-    session: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        put(nic, address.nic_id());
-        put(remote, address.endpoint());
-        put(session, address.session());
-    }
-    Code::Success as Return
 }

@@ -1,11 +1,14 @@
 //! Error handlers: nearly every failing call passes through one before it returns (api.md §2).
 
 use core::ffi::{CStr, c_char};
+use std::cell::RefCell;
+use std::ffi::CString;
 use std::sync::{PoisonError, RwLock};
 
 use super::registry::Handle;
 use super::types::{EndpointHandle, ErrorHandler, Return};
 use crate::code::Code;
+use crate::environment::{self, Speaker};
 use crate::error::Error;
 
 /// `OMX_ERRORS_ARE_FATAL`: says what went wrong and ends the process.
@@ -16,17 +19,56 @@ pub static OMX_ERRORS_ARE_FATAL: ErrorHandler = Some(fatal);
 #[unsafe(no_mangle)]
 pub static OMX_ERRORS_RETURN: ErrorHandler = Some(give_back);
 
-/// The handler of what has none of its own. None: the library is not initialised.
-static GLOBAL: RwLock<ErrorHandler> = RwLock::new(None);
+/// Bytes of a text that a handler gets, without its NUL.
+const TEXT_MAX: usize = 255;
+
+/// The handler of what has none of its own.
+struct Global {
+    /// The program's choice, which an initialisation does not change.
+    chosen: ErrorHandler,
+    initialised: bool,
+}
+
+static GLOBAL: RwLock<Global> = RwLock::new(Global {
+    chosen: None,
+    initialised: false,
+});
+
+thread_local! {
+    /// Of which endpoint the error is that this thread's handler is told.
+    static SPEAKER: RefCell<Speaker> = RefCell::default();
+}
+
+impl Global {
+    fn handler(&self) -> ErrorHandler {
+        let lenient = self.initialised && !environment::reporting().errors_are_fatal;
+        self.chosen.or(if lenient {
+            Some(give_back)
+        } else {
+            Some(fatal)
+        })
+    }
+}
 
 unsafe extern "C" fn fatal(text: *const c_char, code: Return) -> Return {
     // SAFETY: handlers are called by this library, with C strings; a program that calls it itself owes the same.
-    let text = unsafe { CStr::from_ptr(text) };
-    eprintln!(
-        "OMX: {}: {}",
-        text.to_string_lossy(),
-        strerror(code).to_string_lossy()
-    );
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    let reporting = environment::reporting();
+    let initialised = GLOBAL
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .initialised;
+    let prefix = if initialised {
+        SPEAKER.with_borrow(|speaker| reporting.prefix(speaker))
+    } else {
+        "BeforeInit: ".to_owned()
+    };
+    eprintln!("{prefix}{text}: {}", strerror(code).to_string_lossy());
+    if !reporting.abort_sleep.is_zero() {
+        let seconds = reporting.abort_sleep.as_secs();
+        eprintln!("{prefix}sleeping {seconds} seconds before the end, for a debugger");
+        std::thread::sleep(reporting.abort_sleep);
+    }
     std::process::exit(-1)
 }
 
@@ -38,57 +80,76 @@ fn strerror(code: Return) -> &'static CStr {
     Code::from_number(code).map_or(c"Unknown Return Code", Code::c_text)
 }
 
-/// Text of a code.
+/// Text of a code. An unknown one is also told on standard error.
 #[unsafe(no_mangle)]
 pub extern "C" fn omx_strerror(code: Return) -> *const c_char {
+    if Code::from_number(code).is_none() {
+        environment::say(&format!("{code} is no return code"));
+    }
     strerror(code).as_ptr()
 }
 
-/// What the environment wants, when the library is initialised.
-pub fn initialise() {
-    let lenient = std::env::var_os("OMX_FATAL_ERRORS").is_some_and(|value| value == "0");
-    set_global(if lenient {
-        Some(give_back)
-    } else {
-        Some(fatal)
-    });
+/// Tells whether the library is initialised.
+pub fn set_initialised(initialised: bool) {
+    GLOBAL
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .initialised = initialised;
 }
 
 fn set_global(handler: ErrorHandler) -> ErrorHandler {
     let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
-    std::mem::replace(&mut *global, handler)
+    let before = global.handler();
+    global.chosen = handler;
+    before
 }
 
 /// Passes an error through the handler of an endpoint, or the global one: what is to be returned.
-pub fn handled(endpoint: Option<&Handle>, text: &CStr, code: Code) -> Return {
+pub fn handled(endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
+    handled_by(
+        endpoint.and_then(Handle::error_handler),
+        endpoint,
+        text,
+        code,
+    )
+}
+
+/// The same with a handler that comes before the global one.
+pub fn handled_by(own: ErrorHandler, endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
     if code == Code::Success {
         return code as Return;
     }
-    let own = endpoint.and_then(|endpoint| endpoint.error_handler());
-    let global = *GLOBAL.read().unwrap_or_else(PoisonError::into_inner);
-    match own.or(global) {
-        // SAFETY: the program gave a function of this type, and the text is a C string.
-        Some(handler) => unsafe { handler(text.as_ptr(), code as Return) },
-        None => {
-            eprintln!("BeforeInit: {}: {code}", text.to_string_lossy());
-            std::process::exit(-1)
-        }
-    }
+    let global = || {
+        let global = GLOBAL.read().unwrap_or_else(PoisonError::into_inner);
+        global.handler()
+    };
+    let Some(handler) = own.or_else(global) else {
+        return code as Return;
+    };
+    let text = bounded(text);
+    let speaker = endpoint.map(Handle::speaker).unwrap_or_default();
+    let before = SPEAKER.replace(speaker);
+    // SAFETY: the program gave a function of this type, and the text is a C string.
+    let returned = unsafe { handler(text.as_ptr(), code as Return) };
+    SPEAKER.set(before);
+    returned
+}
+
+fn bounded(text: &str) -> CString {
+    let end = text.floor_char_boundary(TEXT_MAX.min(text.len()));
+    let bytes: Vec<u8> = text.bytes().take(end).filter(|byte| *byte != 0).collect();
+    CString::new(bytes).unwrap_or_default()
 }
 
 /// The same for a call's result: its text names the cause.
-pub fn finish(endpoint: Option<&Handle>, call: &CStr, result: Result<(), Error>) -> Return {
+pub fn finish(endpoint: Option<&Handle>, call: &str, result: Result<(), Error>) -> Return {
     match result {
         Ok(()) => Code::Success as Return,
-        Err(error) => {
-            let text = format!("{}: {error}", call.to_string_lossy());
-            let text = std::ffi::CString::new(text).unwrap_or_else(|_| call.into());
-            handled(endpoint, &text, error.code())
-        }
+        Err(error) => handled(endpoint, &format!("{call}: {error}"), error.code()),
     }
 }
 
-/// Sets the handler of an endpoint, or the global one; returns the one before.
+/// Sets the handler of an endpoint, or the global one; returns the one before. None is the library's own choice.
 #[unsafe(no_mangle)]
 pub extern "C" fn omx_set_error_handler(
     endpoint: EndpointHandle,
@@ -98,4 +159,16 @@ pub extern "C" fn omx_set_error_handler(
         return set_global(handler);
     }
     Handle::find(endpoint).and_then(|endpoint| endpoint.set_error_handler(handler))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_at_most_255_bytes_and_ends_between_characters() {
+        let long = format!("{}ö{}", "x".repeat(254), "y".repeat(50));
+        assert_eq!(bounded(&long).as_bytes(), "x".repeat(254).as_bytes());
+        assert_eq!(bounded("a\0b").as_bytes(), b"ab");
+    }
 }

@@ -27,7 +27,7 @@ mod key {
 
 const BOARD_MAX: u32 = 32;
 
-/// Asks for a value. Without an endpoint, `input` names the board, or the counter, by one byte.
+/// Asks for a value. Without an endpoint, `input` names the board by one byte; the counter always.
 ///
 /// # Safety
 /// `input` is null or names `input_length` bytes; `output` is null or has room for `output_length`.
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn omx_get_info(
     output: *mut c_void,
     output_length: u32,
 ) -> Return {
-    let call = c"omx_get_info";
+    let call = "omx_get_info";
     let handle = if endpoint.is_null() {
         None
     } else {
@@ -49,11 +49,13 @@ pub unsafe extern "C" fn omx_get_info(
             None => return errors::handled(None, call, Code::BadEndpoint),
         }
     };
-    let named = if input.is_null() || input_length == 0 {
-        None
+    let named = if input.is_null() {
+        Err(Code::BadInfoAddress)
+    } else if input_length == 0 {
+        Err(Code::BadInfoLength)
     } else {
         // SAFETY: not null and at least a byte long, by the caller's promise.
-        Some(u32::from(unsafe { input.cast::<u8>().read() }))
+        Ok(u32::from(unsafe { input.cast::<u8>().read() }))
     };
     let value = match value(handle.as_ref(), key, named) {
         Ok(value) => value,
@@ -70,14 +72,14 @@ pub unsafe extern "C" fn omx_get_info(
     Code::Success as Return
 }
 
-fn value(handle: Option<&Handle>, key: u32, named: Option<u32>) -> Result<Vec<u8>, Code> {
+fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Result<Vec<u8>, Code> {
     let home = home().ok_or(Code::NotInitialized)?;
     let word = |value: u32| Ok(value.to_ne_bytes().to_vec());
     let boards = || Board::all(&home).map_err(|error| error.code());
     let board = || {
         let number = match handle {
             Some(handle) => handle.endpoint().board_number(),
-            None => named.ok_or(Code::BadInfoAddress)?,
+            None => named?,
         };
         Board::attach(&home, number).map_err(|error| error.code())
     };
@@ -111,7 +113,7 @@ fn value(handle: Option<&Handle>, key: u32, named: Option<u32>) -> Result<Vec<u8
             Ok(values.collect())
         }
         key::COUNTER_LABEL => {
-            let index = named.ok_or(Code::BadInfoAddress)?;
+            let index = named?;
             let counter = Counter::ALL
                 .get(index as usize)
                 .ok_or(Code::BadInfoAddress)?;

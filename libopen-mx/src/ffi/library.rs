@@ -7,6 +7,7 @@ use super::types::Return;
 use super::{errors, put};
 use crate::board::{Board, mac_of, nic_id_of, text};
 use crate::code::Code;
+use crate::environment;
 use crate::error::Error;
 use crate::home::Home;
 
@@ -23,7 +24,7 @@ pub fn home() -> Option<Home> {
 }
 
 /// A call that needs the library initialised.
-fn initialised(call: &CStr, run: impl FnOnce(&Home) -> Result<(), Error>) -> Return {
+fn initialised(call: &str, run: impl FnOnce(&Home) -> Result<(), Error>) -> Return {
     match home() {
         Some(home) => errors::finish(None, call, run(&home)),
         None => errors::handled(None, call, Code::NotInitialized),
@@ -33,19 +34,25 @@ fn initialised(call: &CStr, run: impl FnOnce(&Home) -> Result<(), Error>) -> Ret
 /// Initialises the library for programs of this API.
 #[unsafe(no_mangle)]
 pub extern "C" fn omx__init_api(api: i32) -> Return {
-    errors::initialise();
-    if api.cast_unsigned() >> 8 != API >> 8 || api == 0 {
-        return errors::handled(None, c"omx_init", Code::BadLibAbi);
-    }
     if home().is_some() {
-        return errors::handled(None, c"omx_init", Code::AlreadyInitialized);
+        // Harmless, and common in programs that use several libraries: the handler, which may end the program, is not
+        // asked.
+        return Code::AlreadyInitialized as Return;
+    }
+    environment::read_reporting();
+    if api.cast_unsigned() >> 8 != API >> 8 {
+        return errors::handled(None, "omx_init", Code::BadLibAbi);
     }
     let found = Home::find().and_then(|home| home.channel().map(|_| home));
     errors::finish(
         None,
-        c"omx_init",
+        "omx_init",
         found.map(|home| {
+            if environment::reporting().verbose {
+                environment::say(&format!("the boards are those of {home:?}"));
+            }
             *HOME.write().unwrap_or_else(PoisonError::into_inner) = Some(home);
+            errors::set_initialised(true);
         }),
     )
 }
@@ -53,8 +60,9 @@ pub extern "C" fn omx__init_api(api: i32) -> Return {
 /// Ends the use of the library. Open endpoints are not looked at.
 #[unsafe(no_mangle)]
 pub extern "C" fn omx_finalize() -> Return {
-    initialised(c"omx_finalize", |_| {
+    initialised("omx_finalize", |_| {
         *HOME.write().unwrap_or_else(PoisonError::into_inner) = None;
+        errors::set_initialised(false);
         Ok(())
     })
 }
@@ -65,7 +73,7 @@ pub extern "C" fn omx_finalize() -> Return {
 /// `nic` is null or valid for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx_board_number_to_nic_id(board: u32, nic: *mut u64) -> Return {
-    initialised(c"omx_board_number_to_nic_id", |home| {
+    initialised("omx_board_number_to_nic_id", |home| {
         let description = Board::attach(home, board)?.description()?;
         // SAFETY: promised by the caller.
         unsafe { put(nic, nic_id_of(description.mac)) };
@@ -79,7 +87,7 @@ pub unsafe extern "C" fn omx_board_number_to_nic_id(board: u32, nic: *mut u64) -
 /// `board` is null or valid for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx_nic_id_to_board_number(nic: u64, board: *mut u32) -> Return {
-    initialised(c"omx_nic_id_to_board_number", |home| {
+    initialised("omx_nic_id_to_board_number", |home| {
         for (number, candidate) in Board::all(home)? {
             if candidate.description()?.mac == mac_of(nic) {
                 // SAFETY: promised by the caller.
@@ -97,7 +105,7 @@ pub unsafe extern "C" fn omx_nic_id_to_board_number(nic: u64, board: *mut u32) -
 /// `name` is a C string; `nic` is null or valid for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx_hostname_to_nic_id(name: *const c_char, nic: *mut u64) -> Return {
-    initialised(c"omx_hostname_to_nic_id", |home| {
+    initialised("omx_hostname_to_nic_id", |home| {
         if name.is_null() {
             return Err(Error::NoPeerName(String::new()));
         }
@@ -120,7 +128,7 @@ pub unsafe extern "C" fn omx_hostname_to_nic_id(name: *const c_char, nic: *mut u
 /// `name` is null or has room for 80 bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx_nic_id_to_hostname(nic: u64, name: *mut c_char) -> Return {
-    initialised(c"omx_nic_id_to_hostname", |home| {
+    initialised("omx_nic_id_to_hostname", |home| {
         let boards = Board::all(home)?;
         let found = boards
             .iter()

@@ -1,6 +1,6 @@
 //! Sends and receives.
 
-use core::ffi::{CStr, c_void};
+use core::ffi::c_void;
 use core::ptr::NonNull;
 
 use mx_ring::Area;
@@ -15,7 +15,7 @@ use crate::error::Error;
 /// `OMX_MAX_SEGMENTS`.
 const SEGMENTS_MAX: u32 = 256;
 
-/// A span of the program's memory. Lengths count modulo 2^32, as the API says.
+/// A span of the program's memory.
 ///
 /// # Safety
 /// `pointer` names `length` bytes that stay mapped, and are left alone, until the request is done; or `length` is 0.
@@ -33,9 +33,10 @@ unsafe fn span(pointer: *mut c_void, length: u32) -> Result<Area, Error> {
 /// # Safety
 /// As for [`span`].
 unsafe fn single(pointer: *mut c_void, length: usize) -> Result<Memory, Error> {
+    let length = u32::try_from(length).map_err(|_| Error::Length)?;
     // SAFETY: promised by the caller.
-    let span = unsafe { span(pointer, length as u32) }?;
-    Memory::new(span).map_err(|_| Error::Memory)
+    let span = unsafe { span(pointer, length) }?;
+    Memory::new(span).map_err(|_| Error::Length)
 }
 
 /// # Safety
@@ -44,21 +45,24 @@ unsafe fn several(segments: *const Segment, count: u32) -> Result<Memory, Error>
     if count > SEGMENTS_MAX {
         return Err(Error::Segments(count));
     }
-    let mut spans = Vec::new();
+    if segments.is_null() && count > 0 {
+        return Err(Error::Memory);
+    }
+    let mut spans = Vec::with_capacity(count as usize);
     for index in 0..count as usize {
         // SAFETY: the caller names `count` segments.
         let segment = unsafe { segments.add(index).read() };
         // SAFETY: promised by the caller.
         spans.push(unsafe { span(segment.pointer, segment.length) }?);
     }
-    Memory::several(spans.into()).map_err(|_| Error::Memory)
+    Memory::several(spans.into()).map_err(|_| Error::Length)
 }
 
 /// Hands a started request over; without a place for it, it is forgotten.
 ///
 /// # Safety
 /// `place` is null or valid for a write.
-unsafe fn hand_over(
+pub unsafe fn hand_over(
     handle: &Handle,
     started: Request,
     place: *mut RequestHandle,
@@ -87,12 +91,13 @@ macro_rules! sends {
             context: *mut c_void,
             request: *mut RequestHandle,
         ) -> Return {
-            on(endpoint, c_name(concat!(stringify!($one), "\0")), |handle| {
+            on(endpoint, stringify!($one), |handle| {
                 // SAFETY: promised by the caller.
                 let memory = unsafe { single(buffer, length) }?;
                 let context = context.expose_provenance() as u64;
+                let to = handle.partner(to)?;
                 let started =
-                    handle.endpoint().isend(memory, to.address(), match_info, context, $synchronous)?;
+                    handle.endpoint().isend(memory, to, match_info, context, $synchronous)?;
                 // SAFETY: promised by the caller.
                 unsafe { hand_over(handle, started, request) }
             })
@@ -113,22 +118,18 @@ macro_rules! sends {
             context: *mut c_void,
             request: *mut RequestHandle,
         ) -> Return {
-            on(endpoint, c_name(concat!(stringify!($many), "\0")), |handle| {
+            on(endpoint, stringify!($many), |handle| {
                 // SAFETY: promised by the caller.
                 let memory = unsafe { several(segments, count) }?;
                 let context = context.expose_provenance() as u64;
+                let to = handle.partner(to)?;
                 let started =
-                    handle.endpoint().isend(memory, to.address(), match_info, context, $synchronous)?;
+                    handle.endpoint().isend(memory, to, match_info, context, $synchronous)?;
                 // SAFETY: promised by the caller.
                 unsafe { hand_over(handle, started, request) }
             })
         }
     )*};
-}
-
-/// The name of a call with its NUL.
-fn c_name(name: &'static str) -> &'static CStr {
-    CStr::from_bytes_with_nul(name.as_bytes()).unwrap_or_default()
 }
 
 sends! {
@@ -150,7 +151,7 @@ pub unsafe extern "C" fn omx_irecv(
     context: *mut c_void,
     request: *mut RequestHandle,
 ) -> Return {
-    on(endpoint, c"omx_irecv", |handle| {
+    on(endpoint, "omx_irecv", |handle| {
         // SAFETY: promised by the caller.
         let memory = unsafe { single(buffer, length) }?;
         let context = context.expose_provenance() as u64;
@@ -175,7 +176,7 @@ pub unsafe extern "C" fn omx_irecvv(
     context: *mut c_void,
     request: *mut RequestHandle,
 ) -> Return {
-    on(endpoint, c"omx_irecvv", |handle| {
+    on(endpoint, "omx_irecvv", |handle| {
         // SAFETY: promised by the caller.
         let memory = unsafe { several(segments, count) }?;
         let context = context.expose_provenance() as u64;

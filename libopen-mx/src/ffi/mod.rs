@@ -5,12 +5,14 @@
 //! Handles that C code holds (endpoints, requests, addresses) are numbers, looked up at each call: a stale one is an
 //! error and no access to freed memory. Pointers that it passes are trusted to be what the header says.
 
+mod address;
 mod completion;
 mod endpoint;
 mod errors;
 mod info;
 mod library;
 mod messages;
+mod progress;
 mod registry;
 mod types;
 

@@ -1,13 +1,17 @@
 //! The open endpoints of the process, by the numbers that C code holds.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::cell::RefCell;
+use std::sync::{Arc, Once, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::errors;
 use super::types::{
-    EndpointAddress, EndpointHandle, ErrorHandler, RequestHandle, Return, Status, request_handle,
-    request_of,
+    EndpointAddress, EndpointHandle, ErrorHandler, RequestHandle, Return, Seat, Status,
+    request_handle, request_of,
 };
+use crate::board::text;
+use crate::code::Code;
 use crate::endpoint::{self, Endpoint};
+use crate::environment::Speaker;
 use crate::error::Error;
 
 /// Endpoints that a process may have open: their number is a byte of each address.
@@ -21,20 +25,26 @@ struct Slot {
 
 struct Open {
     endpoint: Endpoint,
+    index: u32,
     handler: RwLock<ErrorHandler>,
 }
 
-static SLOTS: RwLock<Vec<Slot>> = RwLock::new(Vec::new());
+type Slots = Vec<Slot>;
+
+static SLOTS: RwLock<Slots> = RwLock::new(Vec::new());
 
 /// An endpoint that stays open for as long as this value exists.
 pub struct Handle {
     open: Arc<Open>,
-    slot: u8,
+    seat: Seat,
 }
 
 impl Handle {
     /// Registers an endpoint.
     pub fn add(endpoint: Endpoint, handler: ErrorHandler) -> Result<EndpointHandle, Error> {
+        static FORK_WATCH: Once = Once::new();
+        FORK_WATCH.call_once(watch_forks);
+        let index = endpoint.address()?.endpoint;
         let mut slots = SLOTS.write().unwrap_or_else(PoisonError::into_inner);
         let free = slots.iter().position(|slot| slot.endpoint.is_none());
         let at = match free {
@@ -46,12 +56,13 @@ impl Handle {
                 });
                 slots.len() - 1
             }
-            None => return Err(Error::Memory),
+            None => return Err(Error::TooManyEndpoints),
         };
         let slot = &mut slots[at];
         slot.generation += 1;
         slot.endpoint = Some(Arc::new(Open {
             endpoint,
+            index,
             handler: RwLock::new(handler),
         }));
         Ok(core::ptr::without_provenance_mut(slot.generation << 8 | at))
@@ -67,23 +78,69 @@ impl Handle {
         }
         Some(Self {
             open: slot.endpoint.clone()?,
-            slot: number as u8,
+            seat: Seat {
+                slot: number as u8,
+                generation: slot.generation as u8,
+            },
         })
     }
 
-    /// Forgets a handle. The endpoint closes when no call uses it any more.
-    pub fn remove(handle: EndpointHandle) -> bool {
-        let Some(found) = Self::find(handle) else {
-            return false;
-        };
+    /// The endpoint that an address belongs to.
+    pub fn of_address(address: EndpointAddress) -> Option<Self> {
+        let seat = address.seat();
+        Self::all().into_iter().find(|handle| handle.seat == seat)
+    }
+
+    /// All open endpoints.
+    pub fn all() -> Vec<Self> {
+        let slots = SLOTS.read().unwrap_or_else(PoisonError::into_inner);
+        let open = slots.iter().enumerate().filter_map(|(at, slot)| {
+            Some(Self {
+                open: slot.endpoint.clone()?,
+                seat: Seat {
+                    slot: at as u8,
+                    generation: slot.generation as u8,
+                },
+            })
+        });
+        open.collect()
+    }
+
+    /// Forgets a handle: calls that wait on the endpoint end, and it closes when none uses it any more.
+    pub fn remove(handle: EndpointHandle) -> Result<(), Error> {
+        let found = Self::find(handle).ok_or(Error::NotOpen)?;
+        if found.endpoint().in_handler() {
+            return Err(Error::InHandler);
+        }
         let mut slots = SLOTS.write().unwrap_or_else(PoisonError::into_inner);
-        slots[usize::from(found.slot)].endpoint = None;
-        true
+        let closed = slots[usize::from(found.seat.slot)].endpoint.take();
+        drop(slots);
+        // Another thread may have been faster.
+        let closed = closed.ok_or(Error::NotOpen)?;
+        closed.endpoint.shut();
+        Ok(())
+    }
+
+    /// Its place in the process.
+    pub fn seat(&self) -> Seat {
+        self.seat
     }
 
     /// The endpoint.
     pub fn endpoint(&self) -> &Endpoint {
         &self.open.endpoint
+    }
+
+    /// The endpoint as messages name it.
+    pub fn speaker(&self) -> Speaker {
+        let board = self
+            .endpoint()
+            .with_board(|board| board.description().ok().map(|board| text(&board.hostname)));
+        Speaker {
+            endpoint: Some(self.open.index),
+            board: Some(self.endpoint().board_number()),
+            board_name: board,
+        }
     }
 
     /// Its own error handler.
@@ -107,45 +164,62 @@ impl Handle {
 
     /// A request of this endpoint as C code holds it.
     pub fn request_handle(&self, request: endpoint::Request) -> RequestHandle {
-        request_handle(request, self.slot)
+        request_handle(request, self.seat.slot)
     }
 
-    /// The request of this endpoint that a pointer names.
-    ///
-    /// # Safety
-    /// `request` is null or valid for a read.
-    pub unsafe fn named(&self, request: *const RequestHandle) -> Result<endpoint::Request, Error> {
-        // SAFETY: promised by the caller.
-        match unsafe { read_request(request) } {
-            Some((request, slot)) if slot == self.slot => Ok(request),
+    /// The request of this endpoint that C code holds.
+    pub fn request(&self, held: RequestHandle) -> Result<endpoint::Request, Error> {
+        match request_of(held) {
+            (request, slot) if slot == self.seat.slot => Ok(request),
             _ => Err(Error::Request),
         }
     }
 
-    /// The application's word of a request of any endpoint.
+    /// The same at a place.
     ///
     /// # Safety
     /// `request` is null or valid for a read.
-    pub unsafe fn context_of(request: *const RequestHandle) -> Result<u64, Error> {
-        // SAFETY: promised by the caller.
-        let (request, slot) = unsafe { read_request(request) }.ok_or(Error::Request)?;
-        let slots = SLOTS.read().unwrap_or_else(PoisonError::into_inner);
-        let open = slots
-            .get(usize::from(slot))
-            .and_then(|slot| slot.endpoint.clone());
-        drop(slots);
-        open.ok_or(Error::Request)?.endpoint.context(request)
+    pub unsafe fn named(&self, request: *const RequestHandle) -> Result<endpoint::Request, Error> {
+        if request.is_null() {
+            return Err(Error::Request);
+        }
+        // SAFETY: not null, hence valid by the caller's promise.
+        self.request(unsafe { request.read() })
+    }
+
+    /// The application's word of a request of any endpoint.
+    pub fn context_of(held: RequestHandle) -> Result<u64, Error> {
+        let (request, slot) = request_of(held);
+        let open = Self::all()
+            .into_iter()
+            .find(|handle| handle.seat.slot == slot);
+        open.ok_or(Error::Request)?.endpoint().context(request)
     }
 
     /// An address as C code holds it.
     pub fn address(&self, address: &endpoint::Address) -> EndpointAddress {
-        EndpointAddress::new(address, self.slot)
+        EndpointAddress::new(address, self.seat)
     }
 
-    /// A status as C code gets it; an error in it passes through the handler.
+    /// An address that C code holds, for a call of this endpoint.
+    pub fn partner(&self, address: EndpointAddress) -> Result<endpoint::Address, Error> {
+        if address.seat() == self.seat {
+            Ok(address.address())
+        } else {
+            Err(Error::StrangeAddress)
+        }
+    }
+
+    /// A status as C code gets it; an error in it passes through the handler, but not what the program itself asked
+    /// for.
     pub fn status(&self, status: &endpoint::Status) -> Status {
+        let code = if status.code == Code::Cancelled {
+            status.code as Return
+        } else {
+            errors::handled(Some(self), "request completed with an error", status.code)
+        };
         Status {
-            code: errors::handled(Some(self), c"request completed with an error", status.code),
+            code,
             address: status
                 .address
                 .as_ref()
@@ -158,20 +232,10 @@ impl Handle {
     }
 }
 
-/// # Safety
-/// `request` is null or valid for a read.
-unsafe fn read_request(request: *const RequestHandle) -> Option<(endpoint::Request, u8)> {
-    if request.is_null() {
-        return None;
-    }
-    // SAFETY: not null, hence valid by the caller's promise.
-    Some(request_of(unsafe { request.read() }))
-}
-
 /// Runs a call on the endpoint of a handle; its failure passes through the handler.
 pub fn on(
     handle: EndpointHandle,
-    call: &core::ffi::CStr,
+    call: &str,
     run: impl FnOnce(&Handle) -> Result<(), Error>,
 ) -> Return {
     match Handle::find(handle) {
@@ -179,6 +243,47 @@ pub fn on(
             let result = run(&found);
             errors::finish(Some(&found), call, result)
         }
-        None => errors::finish(None, call, Err(Error::NoEndpoint(u32::MAX))),
+        None => errors::finish(None, call, Err(Error::NotOpen)),
+    }
+}
+
+thread_local! {
+    /// The table, held while this thread forks.
+    static FORKING: RefCell<Option<RwLockWriteGuard<'static, Slots>>> = const { RefCell::new(None) };
+}
+
+unsafe extern "C" {
+    /// POSIX.
+    fn pthread_atfork(
+        prepare: Option<unsafe extern "C" fn()>,
+        parent: Option<unsafe extern "C" fn()>,
+        child: Option<unsafe extern "C" fn()>,
+    ) -> core::ffi::c_int;
+}
+
+/// A child that has the parent's queues in its memory, or a copy of the protocol's state, must use neither: in the
+/// child the table is empty.
+fn watch_forks() {
+    unsafe extern "C" fn prepare() {
+        let slots = SLOTS.write().unwrap_or_else(PoisonError::into_inner);
+        FORKING.set(Some(slots));
+    }
+    unsafe extern "C" fn parent() {
+        FORKING.set(None);
+    }
+    unsafe extern "C" fn child() {
+        if let Some(mut slots) = FORKING.take() {
+            for slot in slots.iter_mut() {
+                // Closing it would write into the parent's queues.
+                std::mem::forget(slot.endpoint.take());
+            }
+        }
+    }
+    // SAFETY: the three are functions of this library, which stays loaded for as long as its endpoints are in use.
+    let refused = unsafe { pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    if refused != 0 {
+        crate::environment::say(
+            "a child of this process must not use its endpoints: out of memory",
+        );
     }
 }

@@ -18,13 +18,31 @@ pub type RequestHandle = *mut c_void;
 /// `omx_error_handler_t`.
 pub type ErrorHandler = Option<unsafe extern "C" fn(text: *const c_char, code: Return) -> Return>;
 
+/// `omx_unexp_handler_t`; what it returns is `OMX_RECV_CONTINUE` (0) or `OMX_RECV_FINISHED` (1).
+pub type UnexpectedHandler = Option<
+    unsafe extern "C" fn(
+        context: *mut c_void,
+        source: EndpointAddress,
+        match_info: u64,
+        length: u32,
+        data: *mut c_void,
+    ) -> u32,
+>;
+
+/// A local endpoint's place in the process, and which use of that place it is (its low bits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    pub slot: u8,
+    pub generation: u8,
+}
+
 /// `omx_endpoint_addr_t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct EndpointAddress {
     /// Address of the board (48 bits), endpoint index, slot of the local endpoint in this process.
     place: u64,
-    /// The partner's number, then its session.
+    /// The partner's number (24 bits), the use of the slot, the partner's session.
     partner: u64,
 }
 
@@ -77,23 +95,37 @@ const _: () = {
     assert!(size_of::<EndpointParameter>() == 16 && offset_of!(EndpointParameter, value) == 8);
 };
 
+/// Bits of a partner's number: more partners than boards have endpoints cannot be.
+const PARTNER: u64 = 0xff_ffff;
+
 impl EndpointAddress {
-    /// An address that endpoint `slot` of this process has for a partner.
-    pub fn new(address: &Address, slot: u8) -> Self {
+    /// An address that a local endpoint has for a partner.
+    pub fn new(address: &Address, seat: Seat) -> Self {
         let endpoint = u64::from(address.endpoint & 0xff);
+        let number = u64::from(address.partner.number()) & PARTNER;
         Self {
-            place: (address.nic_id & 0xffff_ffff_ffff) | endpoint << 48 | u64::from(slot) << 56,
-            partner: u64::from(address.partner.number()) | u64::from(address.session) << 32,
+            place: (address.nic_id & 0xffff_ffff_ffff)
+                | endpoint << 48
+                | u64::from(seat.slot) << 56,
+            partner: number | u64::from(seat.generation) << 24 | u64::from(address.session) << 32,
         }
     }
 
     /// The address, as that endpoint understands it.
     pub fn address(self) -> Address {
         Address {
-            partner: PartnerKey::from_number(self.partner as u32),
+            partner: PartnerKey::from_number((self.partner & PARTNER) as u32),
             nic_id: self.nic_id(),
             endpoint: self.endpoint(),
             session: self.session(),
+        }
+    }
+
+    /// The local endpoint that has it.
+    pub fn seat(self) -> Seat {
+        Seat {
+            slot: (self.place >> 56) as u8,
+            generation: (self.partner >> 24) as u8,
         }
     }
 
@@ -141,8 +173,14 @@ mod tests {
             endpoint: 255,
             session: 0xfedc_ba98,
         };
-        let packed = EndpointAddress::new(&address, 200);
+        let seat = Seat {
+            slot: 200,
+            generation: 77,
+        };
+        let packed = EndpointAddress::new(&address, seat);
         assert_eq!(packed.address(), address);
+        assert_eq!(packed.seat(), seat);
+        // The session is where Open-MX has it: in the last 4 bytes.
         assert_eq!((packed.partner >> 32) as u32, 0xfedc_ba98);
     }
 }

@@ -81,7 +81,7 @@ impl Channel for Device {
         consumed: (u32, u32),
         deadline: Option<Duration>,
         kick: bool,
-    ) -> Result<(), CallError> {
+    ) -> Result<bool, CallError> {
         let request = Request::Wait {
             unexpected: consumed.0,
             expected: consumed.1,
@@ -91,8 +91,9 @@ impl Channel for Device {
             kick,
         };
         match self.call(&request, None) {
-            Err(CallError(Errno::INTR | Errno::TIMEDOUT | Errno::AGAIN)) => Ok(()),
-            other => other.map(|_| ()),
+            Err(CallError(Errno::INTR)) => Ok(true),
+            Err(CallError(Errno::TIMEDOUT | Errno::AGAIN)) => Ok(false),
+            other => other.map(|_| false),
         }
     }
 

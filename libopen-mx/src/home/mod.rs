@@ -130,13 +130,13 @@ pub trait Channel: Send + Sync {
     /// Whether the process itself must announce in shared memory that it goes to sleep.
     fn process_arms(&self) -> bool;
     /// Wakes the home if `kick`, then sleeps until there are events beyond these consumer indices, a wakeup, or the
-    /// deadline (CLOCK_MONOTONIC). May return early.
+    /// deadline (CLOCK_MONOTONIC). May return early. Whether a signal ended it.
     fn sleep(
         &self,
         consumed: (u32, u32),
         deadline: Option<Duration>,
         kick: bool,
-    ) -> Result<(), CallError>;
+    ) -> Result<bool, CallError>;
     /// Wakes the home.
     fn kick(&self);
     /// Makes sleepers of this endpoint return.

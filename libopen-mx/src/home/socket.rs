@@ -126,9 +126,9 @@ impl Channel for Socket {
         _consumed: (u32, u32),
         deadline: Option<Duration>,
         kick: bool,
-    ) -> Result<(), CallError> {
+    ) -> Result<bool, CallError> {
         let Some(events) = self.events.get() else {
-            return Ok(());
+            return Ok(false);
         };
         if kick {
             signal(&events.kick);
@@ -141,7 +141,8 @@ impl Channel for Socket {
             PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::empty()),
         ];
         match poll(&mut watched, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(true),
             Err(errno) => return Err(CallError(errno)),
         }
         if watched[0].revents().contains(PollFlags::IN) {
@@ -151,7 +152,7 @@ impl Channel for Socket {
         if self.hung_up(watched[1].revents()) {
             return Err(CallError(Errno::PIPE));
         }
-        Ok(())
+        Ok(false)
     }
 
     fn kick(&self) {

@@ -286,7 +286,7 @@ impl World {
         let regions = Regions::new(channel.clone(), false);
         let board = Board::new(pages.unwrap()).unwrap();
         let port = Port::new(process, regions);
-        let state = State::new(port, board, endpoint.into(), session, key).unwrap();
+        let state = State::new(port, board, endpoint.into(), session, key, |_| {}).unwrap();
         Station {
             world: self.clone(),
             channel,
@@ -344,8 +344,8 @@ impl Channel for TestChannel {
         true
     }
 
-    fn sleep(&self, _: (u32, u32), _: Option<Duration>, _: bool) -> Result<(), CallError> {
-        Ok(())
+    fn sleep(&self, _: (u32, u32), _: Option<Duration>, _: bool) -> Result<bool, CallError> {
+        Ok(false)
     }
 
     fn kick(&self) {

@@ -1,0 +1,128 @@
+//! The application's handler of unexpected messages, and its switch of progress (protocol.md §10).
+//!
+//! The handler runs without the endpoint's lock, in the thread whose call made progress, and meanwhile nothing
+//! progresses: it may post, test and forget, but what would wait for progress, or for the handler itself, is refused.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use super::state::State;
+use super::{Address, Endpoint};
+use crate::engine::Action;
+use crate::error::Error;
+
+/// A message that no receive waits for.
+#[derive(Debug)]
+pub struct UnexpectedMessage<'a> {
+    /// Who sent it.
+    pub source: Option<Address>,
+    /// Its match info.
+    pub match_info: u64,
+    /// Bytes of it.
+    pub length: u32,
+    /// All of it, when it came at once.
+    pub data: Option<&'a mut [u8]>,
+}
+
+/// A handler of unexpected messages.
+pub type UnexpectedHandler = Arc<dyn Fn(UnexpectedMessage<'_>) -> Action + Send + Sync>;
+
+/// The handler of an endpoint.
+#[derive(Default)]
+pub struct Handling {
+    handler: Option<UnexpectedHandler>,
+    running: Option<ThreadId>,
+}
+
+impl Handling {
+    /// Whether it runs.
+    pub fn running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Whether the calling thread is within it.
+    pub fn within(&self) -> bool {
+        self.running
+            .is_some_and(|thread| thread == thread::current().id())
+    }
+}
+
+impl Endpoint {
+    /// Sets the handler of unexpected messages, or none. Those that are waiting already are not shown to it. When this
+    /// returns the handler before does not run any more, unless it is itself the caller.
+    pub fn set_unexpected_handler(&self, handler: Option<UnexpectedHandler>) {
+        let mut state = self.lock();
+        state.engine.offer_unexpected(handler.is_some());
+        state.handling.handler = handler;
+        if !state.handling.within() {
+            drop(self.wait_for_handler(state));
+        }
+    }
+
+    /// Whether the calling thread is within this endpoint's handler.
+    pub fn in_handler(&self) -> bool {
+        self.lock().handling.within()
+    }
+
+    /// From now on no call makes progress.
+    pub fn disable_progression(&self) -> Result<(), Error> {
+        let mut state = self.lock();
+        if state.handling.within() {
+            return Err(Error::InHandler);
+        }
+        state.disabled = true;
+        drop(self.wait_for_handler(state));
+        Ok(())
+    }
+
+    /// Calls make progress again.
+    pub fn reenable_progression(&self) {
+        let mut state = self.lock();
+        state.disabled = false;
+        self.tell_others(&state);
+    }
+
+    fn wait_for_handler<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        while state.handling.running() {
+            state.waiting += 1;
+            state = self
+                .moved
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+        }
+        state
+    }
+
+    /// Shows the handler what waits for it. Whether there was something.
+    pub(super) fn offer<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let mut offered = false;
+        while !state.handling.running()
+            && let Some(mut offer) = state.engine.next_offer()
+        {
+            offered = true;
+            let mut action = Action::Continue;
+            if let Some(handler) = state.handling.handler.clone() {
+                let source = state.address(offer.partner);
+                state.handling.running = Some(thread::current().id());
+                drop(state);
+                action = handler(UnexpectedMessage {
+                    source,
+                    match_info: offer.match_info,
+                    length: offer.length,
+                    data: offer.data.as_deref_mut(),
+                });
+                state = self.lock();
+                state.handling.running = None;
+            }
+            let State { engine, port, .. } = &mut *state;
+            engine.answer(offer, action, port);
+            state.flush(&*self.channel);
+            self.tell_others(&state);
+        }
+        (state, offered)
+    }
+}

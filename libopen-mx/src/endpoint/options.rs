@@ -1,0 +1,85 @@
+//! Which endpoint to open.
+
+use mx_ring::call::ANY_ENDPOINT;
+use mx_ring::{EndpointLayout, Geometry};
+use rustix::io::Errno;
+
+use crate::board::no_board;
+use crate::engine::ContextIds;
+use crate::environment;
+use crate::error::Error;
+use crate::home::{Greeted, Opened};
+
+/// Which endpoint to open, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The board's number, or the first one with a free endpoint.
+    pub board: Option<u32>,
+    /// The endpoint's index, or any.
+    pub endpoint: Option<u32>,
+    /// What peers must present to connect.
+    pub key: u32,
+    /// Sizes of its queues.
+    pub geometry: Geometry,
+    /// Which bits of the match info are the context id; what `OMX_CTXIDS` says unless given.
+    pub context_ids: Option<ContextIds>,
+}
+
+impl Options {
+    /// Any endpoint of any board, with queues of default size.
+    pub fn new(key: u32) -> Self {
+        Self {
+            board: None,
+            endpoint: None,
+            key,
+            geometry: Geometry::default(),
+            context_ids: None,
+        }
+    }
+
+    /// Opens the first endpoint that fits: its board's number with it. Of any board and any endpoint it is the lowest
+    /// endpoint that is free on some board (protocol.md §2).
+    pub(super) fn open(
+        &self,
+        greeted: &Greeted,
+        layout: &EndpointLayout,
+    ) -> Result<(u32, Opened), Error> {
+        let boards = match self.board {
+            Some(board) if board >= greeted.boards => return Err(Error::NoBoard(board)),
+            Some(board) => board..board + 1,
+            None => 0..greeted.boards,
+        };
+        let endpoints = match self.endpoint.or(environment::communication().any_endpoint) {
+            Some(endpoint) => vec![endpoint],
+            // One board finds its first free endpoint itself.
+            None if boards.len() == 1 => vec![ANY_ENDPOINT],
+            None => (0..=u8::MAX.into()).collect(),
+        };
+        let mut failure = Error::NoBoard(self.board.unwrap_or(0));
+        for endpoint in endpoints {
+            for board in boards.clone() {
+                match attempt(greeted, layout, board, endpoint) {
+                    Ok(opened) => return Ok((board, opened)),
+                    Err(Error::NoBoard(_)) => {}
+                    // What is in use would have done, what is beyond the last would not.
+                    Err(_) if failure == Error::Busy => {}
+                    Err(error) => failure = error,
+                }
+            }
+        }
+        Err(failure)
+    }
+}
+
+fn attempt(
+    greeted: &Greeted,
+    layout: &EndpointLayout,
+    board: u32,
+    endpoint: u32,
+) -> Result<Opened, Error> {
+    let opened = greeted.channel.open(board, endpoint, layout);
+    opened.map_err(|error| match no_board(error.into(), board) {
+        Error::Refused(Errno::INVAL) => Error::NoEndpoint(endpoint),
+        other => other,
+    })
+}
