@@ -4,7 +4,7 @@
 use crate::Format;
 
 /// The two endpoints of a packet, as numbered by their boards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ends {
     /// The endpoint the packet is for.
     pub destination: u8,

@@ -1,11 +1,10 @@
 //! Real frames of Open-MX nodes: each parses, and builds again to the same bytes.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::io::{Write, stderr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use omx_captures::{FileReport, check_directory};
+use omx_captures::{FileReport, check_directory, complete_set};
 
 const ALL_TYPES: [&str; 15] = [
     "CONNECT reply",
@@ -60,18 +59,9 @@ fn every_frame_of_the_selection_in_this_repository_holds() {
     every_frame_holds(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures"));
 }
 
-/// Where the complete set must be (`OMX_CAPTURES`, or in CI beside the repository), or may be.
-fn complete_set() -> Option<PathBuf> {
-    if let Some(named) = env::var_os("OMX_CAPTURES") {
-        return Some(named.into());
-    }
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
-    (env::var_os("CI").is_some() || beside.is_dir()).then_some(beside)
-}
-
 #[test]
 fn every_frame_of_the_complete_set_holds_where_it_is_found() {
-    match complete_set() {
+    match complete_set(Path::new(env!("CARGO_MANIFEST_DIR"))) {
         Some(directory) => {
             assert!(
                 directory.is_dir(),

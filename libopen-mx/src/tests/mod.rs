@@ -1,6 +1,5 @@
 //! The library over real queues, real boards and a wire that misbehaves, in one process and virtual time.
 
-mod captures;
 mod delivery;
 mod hostile;
 mod native;

@@ -13,4 +13,7 @@ mod report;
 mod uninitialised;
 
 pub use pcap::{Frames, PcapError};
-pub use report::{CaptureError, FileReport, Problem, check_directory, check_file, format_named};
+pub use report::{
+    CaptureError, CaptureFile, FileReport, Problem, capture_files, check_directory, check_file,
+    complete_set, format_named,
+};

@@ -1,5 +1,7 @@
 //! Reads classic pcap files: a header of 24 bytes, then records of 16 bytes and a frame each.
 
+use std::time::Duration;
+
 /// Why a file is no capture of whole Ethernet frames.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PcapError {
@@ -29,29 +31,39 @@ pub enum PcapError {
 pub struct Frames<'a> {
     rest: &'a [u8],
     big_endian: bool,
+    nanoseconds: bool,
     record: usize,
+    time: Duration,
 }
 
 impl<'a> Frames<'a> {
     /// Reads the file's header.
     pub fn new(file: &'a [u8]) -> Result<Self, PcapError> {
         let (magic, _) = file.split_first_chunk().ok_or(PcapError::Magic)?;
-        // Microseconds or nanoseconds: time does not matter here.
-        let big_endian = match u32::from_le_bytes(*magic) {
-            0xa1b2_c3d4 | 0xa1b2_3c4d => false,
-            0xd4c3_b2a1 | 0x4d3c_b2a1 => true,
+        let (big_endian, nanoseconds) = match u32::from_le_bytes(*magic) {
+            0xa1b2_c3d4 => (false, false),
+            0xa1b2_3c4d => (false, true),
+            0xd4c3_b2a1 => (true, false),
+            0x4d3c_b2a1 => (true, true),
             _ => return Err(PcapError::Magic),
         };
         let (header, rest) = file.split_first_chunk::<24>().ok_or(PcapError::Magic)?;
         let frames = Self {
             rest,
             big_endian,
+            nanoseconds,
             record: 0,
+            time: Duration::ZERO,
         };
         match frames.word(header, 20) & 0xffff {
             1 => Ok(frames),
             other => Err(PcapError::LinkType(other)),
         }
+    }
+
+    /// When the frame that was read last was captured, since the Epoch.
+    pub const fn time(&self) -> Duration {
+        self.time
     }
 
     fn word<const N: usize>(&self, bytes: &[u8; N], at: usize) -> u32 {
@@ -80,6 +92,10 @@ impl<'a> Frames<'a> {
                 length,
             });
         }
+        let part = u64::from(self.word(header, 4));
+        let nanoseconds = if self.nanoseconds { part } else { part * 1000 };
+        self.time =
+            Duration::from_secs(self.word(header, 0).into()) + Duration::from_nanos(nanoseconds);
         self.rest = rest;
         Ok(frame)
     }
@@ -108,7 +124,7 @@ mod tests {
     /// A capture of one frame "abc", of which `captured` bytes are said to be in the file.
     fn capture(captured: u32, word: fn(u32) -> [u8; 4]) -> Vec<u8> {
         let header = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65535, 1];
-        let record = [0, 0, captured, 3];
+        let record = [5, 7, captured, 3];
         let words = header.into_iter().chain(record).flat_map(word);
         words.chain(*b"abc").collect()
     }
@@ -117,8 +133,10 @@ mod tests {
     fn both_byte_orders_are_read() {
         for word in [u32::to_le_bytes, u32::to_be_bytes] {
             let file = capture(3, word);
-            let frames: Vec<_> = Frames::new(&file).expect("a header").collect();
-            assert_eq!(frames, [Ok(&b"abc"[..])]);
+            let mut frames = Frames::new(&file).expect("a header");
+            assert_eq!(frames.next(), Some(Ok(&b"abc"[..])));
+            assert_eq!(frames.time(), Duration::new(5, 7000));
+            assert_eq!(frames.next(), None);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Whole files and directories.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -93,33 +94,81 @@ fn format_name(format: &Format) -> String {
     }
 }
 
-/// Judges every `*.pcap` below a directory (or one file), in the order of their names.
+/// Where the complete set of captures must be (`OMX_CAPTURES`, or in CI beside the repository), or may be. `crate_folder`
+/// is a crate's folder directly below the repository's.
+pub fn complete_set(crate_folder: &Path) -> Option<PathBuf> {
+    if let Some(named) = env::var_os("OMX_CAPTURES") {
+        return Some(named.into());
+    }
+    let beside = crate_folder.join("../../shared/captures");
+    (env::var_os("CI").is_some() || beside.is_dir()).then_some(beside)
+}
+
+/// A capture file.
+#[derive(Clone, Debug)]
+pub struct CaptureFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its name below the directory that was asked for.
+    pub below: PathBuf,
+    /// The format of its frames.
+    pub format: Format,
+}
+
+impl CaptureFile {
+    /// Reads its bytes.
+    pub fn read(&self) -> Result<Vec<u8>, CaptureError> {
+        fs::read(&self.path).map_err(|source| CaptureError::Read {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// Every `*.pcap` below a directory (or one file), in the order of their names.
 ///
 /// The folder that holds a file names its format; `otherwise` is the format where no folder does.
-pub fn check_directory(
+pub fn capture_files(
     directory: &Path,
     otherwise: Option<Format>,
-) -> Result<Vec<FileReport>, CaptureError> {
-    let mut files = Vec::new();
-    collect(directory, &mut files)?;
-    if files.is_empty() {
+) -> Result<Vec<CaptureFile>, CaptureError> {
+    let mut paths = Vec::new();
+    collect(directory, &mut paths)?;
+    if paths.is_empty() {
         return Err(CaptureError::Empty {
             path: directory.to_owned(),
         });
     }
-    files.sort();
-    let mut reports = Vec::new();
-    for path in files {
-        let format = folder_format(&path).or(otherwise);
-        let Some(format) = format else {
+    paths.sort();
+    let file = |path: PathBuf| {
+        let Some(format) = folder_format(&path).or(otherwise) else {
             return Err(CaptureError::Format { path });
         };
-        let mut report = check_file(&path, &format)?;
-        if let Ok(below) = path.strip_prefix(directory)
-            && below.file_name().is_some()
-        {
-            report.file = below.to_owned();
-        }
+        let below = path
+            .strip_prefix(directory)
+            .ok()
+            .filter(|below| below.file_name().is_some())
+            .unwrap_or(&path)
+            .to_owned();
+        Ok(CaptureFile {
+            path,
+            below,
+            format,
+        })
+    };
+    paths.into_iter().map(file).collect()
+}
+
+/// Judges every `*.pcap` below a directory (or one file), in the order of their names, with formats as
+/// [`capture_files`] finds them.
+pub fn check_directory(
+    directory: &Path,
+    otherwise: Option<Format>,
+) -> Result<Vec<FileReport>, CaptureError> {
+    let mut reports = Vec::new();
+    for file in capture_files(directory, otherwise)? {
+        let mut report = check_file(&file.path, &file.format)?;
+        report.file = file.below;
         reports.push(report);
     }
     Ok(reports)

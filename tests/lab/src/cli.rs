@@ -9,6 +9,7 @@ use crate::image;
 use crate::place;
 use crate::prepare;
 use crate::soak;
+use crate::replay;
 use crate::stage::Stage;
 use crate::test;
 use clap::{Args, Parser, Subcommand};
@@ -42,6 +43,12 @@ pub enum Command {
     /// Library, queues, homes and boards are the real ones. Prints its progress, then what was verified, sent again and
     /// received again. Exit status 1 means that a message was lost, doubled, changed or stuck; the first is printed.
     Soak(soak::SoakArgs),
+    /// Play captures again: our whole stack takes the place of each node and must send what that node sent.
+    ///
+    /// Prints a line per file and side: frames that are the same, and differences by name; then why each difference is
+    /// meant to be. Files are named and kept in folders as for `captures`. What a capture's application did is inferred from its
+    /// frames. Exit status 1 means that a difference is not explained.
+    Replay(CapturesArgs),
     /// Prepare this machine: install Debian packages that are missing, fetch and unpack the Xen host's.
     ///
     /// Needs root or sudo for what is missing, and says the line to run where it has neither. What is only unpacked goes
@@ -135,7 +142,7 @@ pub struct TestArgs {
     pub only: String,
 }
 
-/// Options of `cargo lab captures`.
+/// Options of `cargo lab captures` and `cargo lab replay`.
 #[derive(Args)]
 pub struct CapturesArgs {
     /// A folder with *.pcap files in it or below it, or one such file.
@@ -155,6 +162,7 @@ impl Command {
             Command::Test(args) => test::run(&args),
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),
             Command::Soak(args) => soak::run(&args),
+            Command::Replay(args) => replay::run(&args.path, args.format.as_deref(), args.json),
             Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),
             Command::Images => made().map(|_| ExitCode::SUCCESS),
             Command::Demo(args) if args.icount => {

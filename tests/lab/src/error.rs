@@ -169,6 +169,9 @@ pub enum Error {
     /// Captures could not be judged.
     #[error(transparent)]
     Captures(#[from] omx_captures::CaptureError),
+    /// Captures could not be replayed.
+    #[error(transparent)]
+    Replay(#[from] omx_replay::ReplayError),
     /// A format of captures that does not exist.
     #[error("\"{0}\" is no wire format; say mxwire, or mtu1500 to mtu9000")]
     Format(String),

@@ -16,6 +16,7 @@ mod image;
 mod node;
 mod place;
 mod prepare;
+mod replay;
 mod run;
 mod scenario;
 mod soak;

@@ -5,6 +5,7 @@ use crate::cli::{DemoArgs, TestArgs, made};
 use crate::demo;
 use crate::error::Error;
 use crate::prepare;
+use crate::replay;
 use crate::run::Run;
 use crate::scenario;
 use crate::soak;
@@ -31,7 +32,7 @@ struct Step {
 }
 
 /// The steps that need no QEMU, the quickest to fail first.
-const FAST: [Step; 8] = [
+const FAST: [Step; 9] = [
     Step {
         title: "format",
         work: format,
@@ -59,6 +60,10 @@ const FAST: [Step; 8] = [
     Step {
         title: "20 000 messages over a network that loses, doubles and reorders",
         work: soak,
+    },
+    Step {
+        title: "captures of native nodes, played again by our stack",
+        work: replayed,
     },
     Step {
         title: "two nodes on one Linux",
@@ -207,6 +212,12 @@ fn nodes() -> Result<Counted, Error> {
 fn soak() -> Result<Counted, Error> {
     soak::short()?;
     Ok(Counted { passed: 1 })
+}
+
+fn replayed() -> Result<Counted, Error> {
+    Ok(Counted {
+        passed: replay::all()?,
+    })
 }
 
 fn two_nodes() -> Result<Counted, Error> {

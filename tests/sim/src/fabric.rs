@@ -13,6 +13,8 @@ use mx_wire::{Format, MacAddress};
 
 use crate::process::Process;
 
+/// What every endpoint is opened with.
+pub(crate) const APP_KEY: u32 = 7;
 /// Turns of a home at one moment: more would be work that never ends.
 const TURNS: u32 = 100_000;
 
@@ -79,7 +81,14 @@ impl Fabric {
         let node = &self.nodes[place.home];
         let (board, pages) = node.boards[place.board];
         let key = EndpointKey { board, endpoint };
-        let process = Process::open(&node.home, pages, key, session, geometry, self.now);
+        let process = Process::open(
+            &node.home,
+            pages,
+            key,
+            (session, APP_KEY),
+            geometry,
+            self.now,
+        );
         self.processes.push((place.home, process));
         self.processes.len() - 1
     }

@@ -45,7 +45,7 @@ type RegionKeyOrder = (u16, u16);
 const SLOTS: u32 = 64;
 
 impl Process {
-    /// Opens an endpoint.
+    /// Opens an endpoint of that session, with the application's key.
     ///
     /// # Panics
     /// When the home does not take it: the tests open what exists.
@@ -53,7 +53,7 @@ impl Process {
         home: &Rc<RefCell<Home>>,
         board: BoardPages,
         key: EndpointKey,
-        session: u32,
+        (session, app_key): (u32, u32),
         geometry: Geometry,
         now: Instant,
     ) -> Self {
@@ -66,7 +66,7 @@ impl Process {
             .expect("a free endpoint");
         let description = board.board().expect("a described board");
         let fragment = description.medium_fragment.into();
-        let mut config = Config::new(session, 7, fragment, description.mx_wire);
+        let mut config = Config::new(session, app_key, fragment, description.mx_wire);
         config.transmit_bytes = geometry.transmit;
         config.pulls_max = geometry.expected as usize;
         Self {

@@ -8,7 +8,7 @@ use mx_ring::mapping::Memfd;
 use open_mx::Code;
 use open_mx::engine::{Memory, PartnerKey, RequestKey};
 
-use crate::fabric::Fabric;
+use crate::fabric::{APP_KEY, Fabric};
 use crate::random::Random;
 
 /// Bytes before and after each receive buffer that nobody may touch.
@@ -319,7 +319,7 @@ pub(crate) fn connect_all(
         let process = &mut fabric.processes[from].1;
         let request = process
             .engine
-            .connect(peer, endpoint, 7, 0, 0, &mut process.port);
+            .connect(peer, endpoint, APP_KEY, 0, 0, &mut process.port);
         connects.push((from, to, request));
     }
     let done = |fabric: &Fabric| {
