@@ -74,13 +74,15 @@ fn print(report: &SideReport) {
         .map(|(name, count)| format!("; {name}: {count}"))
         .collect();
     println!(
-        "{verdict:6} {} as {}: {} frames the same, {} messages compared, acks {} (native {}){}",
+        "{verdict:6} {} as {}: {} frames the same, {} messages compared, acks {} (native {}), sent again {} (native {}){}",
         report.file,
         report.node,
         report.same,
         report.messages,
         report.our_acks,
         report.native_acks,
+        report.our_repeats,
+        report.native_repeats,
         explained.concat()
     );
     for failure in &report.failures {

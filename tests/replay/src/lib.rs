@@ -9,7 +9,9 @@
 //!   listed is a failure.
 //!
 //! Left out of the comparison are handles of pulls, serials of beacons, timing, and explicit acknowledgements, whose
-//! number and place the protocol's rules leave open; but in the end both must have acknowledged the same.
+//! number and place the protocol's rules leave open; but in the end both must have acknowledged the same. Timing is also
+//! how often, and in which order, unacknowledged messages are sent again: what the native node sent again ours must send again
+//! too, and may do so oftener.
 //!
 //! It refuses to judge bytes, which `omx-captures` does.
 
@@ -18,6 +20,7 @@ pub mod facts;
 mod handles;
 mod play;
 mod recording;
+mod repeats;
 mod report;
 mod rules;
 mod stack;

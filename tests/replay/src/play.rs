@@ -9,6 +9,7 @@ use crate::actions::{self, Action, Actions};
 use crate::facts;
 use crate::handles::Handles;
 use crate::recording::{Opened, Recording, acquaintances, endpoints, speakers};
+use crate::repeats::Repeats;
 use crate::rules::{Difference, Rule, rule_for};
 use crate::stack::{Stack, addressee};
 
@@ -29,6 +30,8 @@ pub struct Outcome {
     pub same: u64,
     /// Explicit acknowledgements that the native node sent, and ours.
     pub acks: (u64, u64),
+    /// Messages that the native node sent again, and ours.
+    pub repeats: (u64, u64),
     /// Messages received whole and compared.
     pub verified: u64,
     /// Differences that a rule explains, by its name.
@@ -66,6 +69,7 @@ pub fn play(recording: &Recording, own: MacAddress) -> Outcome {
         endpoints,
         handles: Handles::default(),
         stack,
+        repeats: Repeats::default(),
         acknowledged: (0, 0),
         outcome: Outcome::default(),
     };
@@ -94,6 +98,7 @@ struct Play<'a> {
     facts: Vec<facts::Event>,
     handles: Handles,
     stack: Stack,
+    repeats: Repeats,
     /// What the native node acknowledged last, and ours.
     acknowledged: (u16, u16),
     outcome: Outcome,
@@ -197,6 +202,13 @@ impl<'a> Play<'a> {
             self.outcome.acks.0 += 1;
             return;
         }
+        if self.repeats.recorded(&native.packet) {
+            self.outcome.repeats.0 += 1;
+            if self.repeats.take(native, &self.recording.format) {
+                self.outcome.same += 1;
+                return;
+            }
+        }
         let give_up = self.stack.now() + PATIENCE;
         loop {
             let mut unlike = None;
@@ -211,8 +223,9 @@ impl<'a> Play<'a> {
                 }
             }
             let missing = Difference::Missing(native);
+            let before = self.stack.waiting();
             let next = self.stack.run();
-            if self.stack.front().is_some() && unlike.is_none() {
+            if self.stack.waiting() > before && unlike.is_none() {
                 continue;
             }
             let next = next.filter(|next| *next < give_up);
@@ -249,34 +262,39 @@ impl<'a> Play<'a> {
             self.drop_free();
             return Some(Judged::Dropped);
         }
-        if alike(&ours, native, &self.handles) {
-            let (native, ours) = (native.packet, ours.packet);
-            self.handles.learn(&native, &ours);
-            self.acknowledge(&native, &ours);
-            self.stack.pop();
-            self.outcome.same += 1;
-            return Some(Judged::Settled);
-        }
         let changed = Difference::Changed {
             native,
             ours: &ours,
         };
-        if let Some(rule) = rule_for(self.recording.stem(), &changed) {
-            let (native, ours) = (native.packet, ours.packet);
-            self.handles.learn(&native, &ours);
-            self.acknowledge(&native, &ours);
-            self.stack.pop();
+        let packet = ours.packet;
+        let repeated = self.repeats.sent(&packet);
+        let rule = rule_for(self.recording.stem(), &changed);
+        if alike(&ours, native, &self.handles) {
+            self.outcome.same += 1;
+        } else if let Some(rule) = rule {
             self.explain(rule);
-            return Some(Judged::Settled);
-        }
-        if let Some(rule) = rule_for(self.recording.stem(), &Difference::Extra(&ours)) {
-            let packet = ours.packet;
-            self.learn_extra(number, &packet);
-            self.stack.pop();
-            self.explain(rule);
+        } else if self.beacons {
+            // It may come yet.
+            return None;
+        } else if repeated {
+            self.outcome.repeats.1 += 1;
+            self.repeats.keep(self.stack.pop());
             return Some(Judged::Dropped);
+        } else if let Some(rule) = self.rule(&Difference::Extra(&ours)) {
+            self.explain(rule);
+            self.learn_extra(number, &packet);
+            self.repeats.note(&packet);
+            self.stack.pop();
+            return Some(Judged::Dropped);
+        } else {
+            return Some(Judged::Unlike(format!("comes {packet:?}")));
         }
-        Some(Judged::Unlike(format!("comes {:?}", ours.packet)))
+        self.outcome.repeats.1 += u64::from(repeated);
+        self.repeats.note(&packet);
+        self.handles.learn(&native.packet, &packet);
+        self.acknowledge(&native.packet, &packet);
+        self.stack.pop();
+        Some(Judged::Settled)
     }
 
     /// A PULL of ours whose native counterpart was lost on its way: the handle is that of the pull's other requests.
@@ -342,6 +360,11 @@ impl<'a> Play<'a> {
             let packet = ours.packet;
             if self.is_free(&ours) {
                 self.drop_free();
+                continue;
+            }
+            if self.repeats.sent(&packet) {
+                self.outcome.repeats.1 += 1;
+                self.stack.pop();
                 continue;
             }
             let rule = self.rule(&Difference::Extra(&ours));

@@ -23,6 +23,10 @@ pub struct SideReport {
     pub native_acks: u64,
     /// Ours.
     pub our_acks: u64,
+    /// Frames of messages that the native node sent again.
+    pub native_repeats: u64,
+    /// That ours did.
+    pub our_repeats: u64,
     /// Messages that were received whole and compared byte by byte.
     pub messages: u64,
     /// Differences that a rule explains, by the rule's name.
@@ -43,6 +47,8 @@ pub fn replay_file(recording: &Recording) -> Vec<SideReport> {
                 same: outcome.same,
                 native_acks: outcome.acks.0,
                 our_acks: outcome.acks.1,
+                native_repeats: outcome.repeats.0,
+                our_repeats: outcome.repeats.1,
                 messages: outcome.verified,
                 explained: outcome.explained,
                 failures: outcome.failures,

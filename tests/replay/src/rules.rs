@@ -84,18 +84,6 @@ pub const RULES: &[Rule] = &[
         explains: |difference| extra(difference).is_some(),
     },
     Rule {
-        name: "sent again at another time",
-        reason: "an unacknowledged message is repeated by a timer: how often before an answer depends on the clocks",
-        captures: &["38-loss-liback"],
-        explains: |difference| matches!(extra(difference), Some(Packet::Tiny(_))),
-    },
-    Rule {
-        name: "sent again at another time",
-        reason: "the native node had repeated its RNDV when the NOTIFY came, which ours had heard before its timer",
-        captures: &["10-omx_perf"],
-        explains: |difference| matches!(difference, Difference::Missing(native) if matches!(native.packet, Packet::Rendezvous(_))),
-    },
-    Rule {
         name: "announced numbers stay true",
         reason: "at the first CONNECT of a node that has sent before, the original restarts its receive sequence at 1 and \
                  has the other side send again what it has; ours goes on with what it announced (protocol.md §3)",

@@ -392,9 +392,14 @@ impl Stack {
         }
     }
 
-    /// It is dealt with.
-    pub fn pop(&mut self) {
-        self.out.0.pop_front();
+    /// Takes it: it is dealt with.
+    pub fn pop(&mut self) -> Vec<u8> {
+        self.out.0.pop_front().unwrap_or_default()
+    }
+
+    /// How many frames wait to be looked at.
+    pub fn waiting(&self) -> usize {
+        self.out.0.len()
     }
 
     /// Forgets all that went out.
