@@ -29,6 +29,9 @@ pub use options::Options;
 use port::Port;
 use state::State;
 
+/// How long a close waits for its home to take what was posted.
+const LAST_COMMANDS: Duration = Duration::from_millis(200);
+
 /// A request of an endpoint. It is used up when its completion is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Request(RequestKey);
@@ -442,6 +445,16 @@ impl Drop for Endpoint {
         let State { engine, port, .. } = &mut *state;
         engine.flush_acks(port);
         state.flush(&*self.channel);
+        // Open-MX hands each frame to the card within the call that posts it: a program may close right after.
+        let start = clock::now();
+        let process = &state.port.process;
+        while process.sent() != process.next_command_index()
+            && state.broken.is_none()
+            && clock::now().saturating_sub(start) < LAST_COMMANDS
+            && self.channel.alive()
+        {
+            std::thread::sleep(Duration::from_micros(50));
+        }
     }
 }
 
