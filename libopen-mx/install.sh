@@ -1,31 +1,62 @@
 #!/bin/sh
-# Installs what `cargo build --release --package open-mx` has built: library, header, tools, manual pages.
+# Installs what `cargo build --release --package open-mx` has built: libraries, headers, tools, manual pages, and what
+# pkg-config tells of them (open-mx for omx_* programs, myriexpress for mx_* programs).
 #
 #   libopen-mx/install.sh [PREFIX]      PREFIX is /usr/local unless given; DESTDIR is put before it.
 #
-# With the default prefix programs find the library without LD_LIBRARY_PATH, since the loader looks there.
+# BUILT names another directory than cargo's target/release, ARCHIVE another static library than the one there. The shared library is linked here, by cc: its symbols
+# have versions, which rustc cannot give. With the default prefix the loader finds it by itself; with another one
+# pkg-config gives programs the path.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-built=${CARGO_TARGET_DIR:-$here/../target}/release
+built=${BUILT:-${CARGO_TARGET_DIR:-$here/../target}/release}
+archive=${ARCHIVE:-$built/libopen_mx.a}
 prefix=${1:-/usr/local}
 to=${DESTDIR:-}$prefix
 
-if [ ! -e "$built/libopen_mx.so" ]; then
-    echo "install.sh: $built/libopen_mx.so is not there: run 'cargo build --release --package open-mx' first" >&2
+if [ ! -e "$archive" ]; then
+    echo "install.sh: $archive is not there: run 'cargo build --release --package open-mx' first" >&2
     exit 1
 fi
 
-install -d "$to/lib" "$to/include" "$to/bin" "$to/share/man/man1" "$to/share/man/man7"
-install -m 755 "$built/libopen_mx.so" "$to/lib/libopen-mx.so.0.0.0"
+install -d "$to/bin" "$to/lib/pkgconfig" "$to/include/mx/mx_internals" "$to/share/man/man1" \
+    "$to/share/man/man7"
+
+cc -shared -o "$to/lib/libopen-mx.so.0.0.0" -Wl,-soname,libopen-mx.so.0 \
+    -Wl,--version-script="$here/exports.map" -Wl,--gc-sections -Wl,-z,relro,-z,now \
+    -Wl,--whole-archive "$archive" -Wl,--no-whole-archive -lgcc_s -lpthread -lm -ldl
 ln -sf libopen-mx.so.0.0.0 "$to/lib/libopen-mx.so.0"
 ln -sf libopen-mx.so.0 "$to/lib/libopen-mx.so"
-install -m 644 "$here/include/open-mx.h" "$to/include/open-mx.h"
-install -m 644 "$here/man/open-mx.7" "$to/share/man/man7/open-mx.7"
-for tool in omx_info omx_endpoint_info omx_counters omx_hostname omx_init_peers omx_perf omx_verify; do
-    install -m 755 "$built/$tool" "$to/bin/$tool"
-    install -m 644 "$here/man/$tool.1" "$to/share/man/man1/$tool.1"
+ln -sf libopen-mx.so "$to/lib/libmyriexpress.so"
+install -m 644 "$archive" "$to/lib/libopen-mx.a"
+ln -sf libopen-mx.a "$to/lib/libmyriexpress.a"
+
+case $prefix in
+/usr | /usr/local) rpath= ;;
+*) rpath="-Wl,-rpath,$prefix/lib" ;;
+esac
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$here/../Cargo.toml")
+for package in open-mx myriexpress; do
+    sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" -e "s|@RPATH@|$rpath|" \
+        "$here/$package.pc.in" >"$to/lib/pkgconfig/$package.pc"
 done
+
+install -m 644 "$here/include/open-mx.h" "$to/include"
+install -m 644 "$here"/include/mx/*.h "$to/include/mx"
+install -m 644 "$here"/include/mx/mx_internals/*.h "$to/include/mx/mx_internals"
+# MX programs include <myriexpress.h>, without a folder.
+for header in "$here"/include/mx/*.h "$here/include/mx/mx_internals"; do
+    ln -sfn "mx/$(basename "$header")" "$to/include/$(basename "$header")"
+done
+
+# Each tool has a page of its name.
+for page in "$here"/man/*.1; do
+    install -m 755 "$built/$(basename "$page" .1)" "$to/bin"
+    install -m 644 "$page" "$to/share/man/man1"
+done
+
+install -m 644 "$here"/man/*.7 "$to/share/man/man7"
 
 if [ -z "${DESTDIR:-}" ] && [ "$(id -u)" = 0 ]; then
     ldconfig

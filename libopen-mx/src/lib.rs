@@ -20,6 +20,7 @@ mod environment;
 mod error;
 mod ffi;
 mod home;
+mod mx;
 #[cfg(test)]
 mod tests;
 pub mod tool;

@@ -10,6 +10,7 @@ use super::types::{EndpointHandle, ErrorHandler, Return};
 use crate::code::Code;
 use crate::environment::{self, Speaker};
 use crate::error::Error;
+use crate::mx;
 
 /// `OMX_ERRORS_ARE_FATAL`: says what went wrong and ends the process.
 #[unsafe(no_mangle)]
@@ -63,7 +64,7 @@ unsafe extern "C" fn fatal(text: *const c_char, code: Return) -> Return {
     } else {
         "BeforeInit: ".to_owned()
     };
-    eprintln!("{prefix}{text}: {}", strerror(code).to_string_lossy());
+    eprintln!("{prefix}{text}: {}", mx::strerror(code).to_string_lossy());
     if !reporting.abort_sleep.is_zero() {
         let seconds = reporting.abort_sleep.as_secs();
         eprintln!("{prefix}sleeping {seconds} seconds before the end, for a debugger");
@@ -130,7 +131,7 @@ pub fn handled_by(own: ErrorHandler, endpoint: Option<&Handle>, text: &str, code
     let speaker = endpoint.map(Handle::speaker).unwrap_or_default();
     let before = SPEAKER.replace(speaker);
     // SAFETY: the program gave a function of this type, and the text is a C string.
-    let returned = unsafe { handler(text.as_ptr(), code as Return) };
+    let returned = unsafe { mx::call(handler, &text, code as Return) };
     SPEAKER.set(before);
     returned
 }

@@ -12,7 +12,7 @@ use crate::board::{Board, nic_id_of};
 use crate::code::Code;
 
 /// `OMX_INFO_*`, in the order of the header.
-mod key {
+pub mod key {
     pub const BOARD_MAX: u32 = 0;
     pub const ENDPOINT_MAX: u32 = 1;
     pub const BOARD_COUNT: u32 = 2;
@@ -40,7 +40,29 @@ pub unsafe extern "C" fn omx_get_info(
     output: *mut c_void,
     output_length: u32,
 ) -> Return {
-    let call = "omx_get_info";
+    // SAFETY: promised by the caller.
+    unsafe {
+        answer(
+            "omx_get_info",
+            endpoint,
+            (input, input_length),
+            (output, output_length),
+            |handle, named| value(handle, key, named),
+        )
+    }
+}
+
+/// Answers a question for a value: what `find` makes of the endpoint, if there is one, and the number in `input`.
+///
+/// # Safety
+/// `input` is null or names its length in bytes; `output` is null or has room for its length.
+pub unsafe fn answer(
+    call: &str,
+    endpoint: EndpointHandle,
+    (input, input_length): (*const c_void, u32),
+    (output, output_length): (*mut c_void, u32),
+    find: impl FnOnce(Option<&Handle>, Result<u32, Code>) -> Result<Vec<u8>, Code>,
+) -> Return {
     let handle = if endpoint.is_null() {
         None
     } else {
@@ -57,7 +79,7 @@ pub unsafe extern "C" fn omx_get_info(
         // SAFETY: not null and at least a byte long, by the caller's promise.
         Ok(u32::from(unsafe { input.cast::<u8>().read() }))
     };
-    let value = match value(handle.as_ref(), key, named) {
+    let value = match find(handle.as_ref(), named) {
         Ok(value) => value,
         Err(code) => return errors::handled(handle.as_ref(), call, code),
     };
@@ -72,17 +94,12 @@ pub unsafe extern "C" fn omx_get_info(
     Code::Success as Return
 }
 
-fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Result<Vec<u8>, Code> {
+/// The bytes of a value.
+pub fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Result<Vec<u8>, Code> {
     let home = home().ok_or(Code::NotInitialized)?;
     let word = |value: u32| Ok(value.to_ne_bytes().to_vec());
     let boards = || Board::all(&home).map_err(|error| error.code());
-    let board = || {
-        let number = match handle {
-            Some(handle) => handle.endpoint().board_number(),
-            None => named?,
-        };
-        Board::attach(&home, number).map_err(|error| error.code())
-    };
+    let board = || board(handle, named);
     let description = || board()?.description().map_err(|error| error.code());
     match key {
         key::BOARD_MAX => word(BOARD_MAX),
@@ -121,6 +138,16 @@ fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Result<
         }
         _ => Err(Code::BadInfoKey),
     }
+}
+
+/// The board that is asked about: the endpoint's, or the named one.
+pub fn board(handle: Option<&Handle>, named: Result<u32, Code>) -> Result<Board, Code> {
+    let home = home().ok_or(Code::NotInitialized)?;
+    let number = match handle {
+        Some(handle) => handle.endpoint().board_number(),
+        None => named?,
+    };
+    Board::attach(&home, number).map_err(|error| error.code())
 }
 
 /// The bytes up to the first NUL, and one.

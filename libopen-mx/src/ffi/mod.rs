@@ -5,22 +5,22 @@
 //! Handles that C code holds (endpoints, requests, addresses) are numbers, looked up at each call: a stale one is an
 //! error and no access to freed memory. Pointers that it passes are trusted to be what the header says.
 
-mod address;
-mod completion;
-mod endpoint;
-mod errors;
-mod info;
-mod library;
-mod messages;
-mod progress;
-mod registry;
-mod types;
+pub(crate) mod address;
+pub(crate) mod completion;
+pub(crate) mod endpoint;
+pub(crate) mod errors;
+pub(crate) mod info;
+pub(crate) mod library;
+pub(crate) mod messages;
+pub(crate) mod progress;
+pub(crate) mod registry;
+pub(crate) mod types;
 
 /// Writes a result where the caller wants it.
 ///
 /// # Safety
 /// `place` is null or valid for a write of `T`.
-unsafe fn put<T>(place: *mut T, value: T) {
+pub(crate) unsafe fn put<T>(place: *mut T, value: T) {
     if !place.is_null() {
         // SAFETY: not null, hence valid by the caller's promise.
         unsafe { place.write(value) };

@@ -7,18 +7,19 @@ use crate::stage::Stage;
 use std::path::Path;
 
 /// What the lab runs on this machine, and what for.
-const PACKAGES: [&str; 11] = [
-    "gcc",       // links Rust programs, compiles the module's C part
-    "libc6-dev", // for both
-    "make",      // the kernel's build of modules
-    "binutils",  // objcopy of the module and the driver domain
-    "libelf1",   // objtool of the kernel headers
-    "libssl3",   // the same
-    "kmod",      // depmod
-    "xz-utils",  // unpacks the kernel
-    "zstd",      // unpacks newer kernels
-    "iproute2",  // pairs of interfaces for nodes
-    "strace",    // shows that a node makes no system calls
+const PACKAGES: [&str; 12] = [
+    "gcc",        // links Rust programs, compiles the module's C part
+    "libc6-dev",  // for both
+    "pkg-config", // tells C programs of the tests where the library is
+    "make",       // the kernel's build of modules
+    "binutils",   // objcopy of the module and the driver domain
+    "libelf1",    // objtool of the kernel headers
+    "libssl3",    // the same
+    "kmod",       // depmod
+    "xz-utils",   // unpacks the kernel
+    "zstd",       // unpacks newer kernels
+    "iproute2",   // pairs of interfaces for nodes
+    "strace",     // shows that a node makes no system calls
 ];
 
 /// The emulator. Debian 12's own is too old: the lab was proven with 10.0.

@@ -1,0 +1,219 @@
+//! MX's return and status codes, by the tables of api.md §2.
+
+use core::ffi::{CStr, c_char};
+
+use super::Return;
+use crate::code::Code;
+
+/// `MX_CLOSE_IN_HANDLER`.
+const CLOSE_IN_HANDLER: Return = 41;
+/// `MX_CANCEL_NOT_SUPPORTED`: never returned, but known.
+const CANCEL_NOT_SUPPORTED: Return = 40;
+/// `MX_STATUS_ABORTED`.
+const STATUS_ABORTED: u32 = 14;
+
+/// The codes that an MX call cannot return.
+const fn has_no_return(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Cancelled
+            | Code::RemoteRdmaWindowBadId
+            | Code::RemoteEndpointUnreachable
+            | Code::RemoteEndpointBadSession
+            | Code::MessageAborted
+            | Code::MessageTruncated
+            | Code::NoSystemResources
+            | Code::NotImplemented
+            | Code::ReturnCodeMax
+    )
+}
+
+/// A code for an error handler: those that MX does not have keep their numbers.
+pub const fn for_handler(code: Return) -> Return {
+    if code == Code::NotSupportedInHandler as Return {
+        return CLOSE_IN_HANDLER;
+    }
+    code
+}
+
+/// What an error handler returned, as this library's number.
+pub const fn from_handler(code: Return) -> Return {
+    match code {
+        CLOSE_IN_HANDLER => Code::NotSupportedInHandler as Return,
+        CANCEL_NOT_SUPPORTED => Code::BadRequest as Return,
+        code => code,
+    }
+}
+
+/// What an MX call returns for a code of this library; one that MX does not have ends the process.
+pub fn returned(code: Return) -> Return {
+    if let Some(known) = Code::from_number(code)
+        && has_no_return(known)
+    {
+        eprintln!("MX: a call of the MX interface cannot return the error '{known}' (code {code})");
+        std::process::abort();
+    }
+    for_handler(code)
+}
+
+/// The MX status of a code of this library.
+pub const fn status(code: Return) -> u32 {
+    match Code::from_number(code) {
+        Some(Code::Success) => 0,
+        Some(Code::Timeout) => 4,
+        Some(Code::MessageTruncated) => 5,
+        Some(Code::Cancelled) => 6,
+        Some(Code::RemoteEndpointClosed) => 8,
+        Some(Code::RemoteEndpointUnreachable) => 9,
+        Some(Code::RemoteEndpointBadSession) => 10,
+        Some(Code::RemoteEndpointBadConnectionKey) => 11,
+        Some(Code::RemoteEndpointBadId) => 12,
+        Some(Code::RemoteRdmaWindowBadId) => 13,
+        Some(Code::NoResources) => 16,
+        // MX has no status for anything else: the message failed.
+        _ => STATUS_ABORTED,
+    }
+}
+
+/// What MX alone says, or says with another number.
+const fn own_text(code: Return) -> Option<&'static CStr> {
+    Some(match code {
+        2 => c"Failure",
+        10 => c"Bad segment list",
+        11 => c"Bad segment memory",
+        16 => c"Bad address list",
+        17 => c"Bad address count",
+        18 => c"Bad root",
+        19 => c"Not completed",
+        23 => c"Bad NIC",
+        27 => c"Bad hostname arguments",
+        29 => c"Request pending",
+        31 => c"No match",
+        39 => c"NIC is dead",
+        43 => c"Not supported with context ids",
+        _ => return None,
+    })
+}
+
+/// Text of a return code of this library or of MX.
+pub fn text(code: Return) -> &'static CStr {
+    own_text(code)
+        .or_else(|| Code::from_number(from_handler(code)).map(Code::c_text))
+        .unwrap_or(c"Unknown Return Code")
+}
+
+/// Text of a return code.
+#[unsafe(no_mangle)]
+pub extern "C" fn mx_strerror(code: Return) -> *const c_char {
+    text(code).as_ptr()
+}
+
+/// Text of a status code.
+#[unsafe(no_mangle)]
+pub extern "C" fn mx_strstatus(code: u32) -> *const c_char {
+    let text = match code {
+        0 => Code::Success.c_text(),
+        1 => c"Pending",
+        2 => c"Buffered",
+        3 => c"Rejected",
+        4 => Code::Timeout.c_text(),
+        5 => Code::MessageTruncated.c_text(),
+        6 => Code::Cancelled.c_text(),
+        7 => c"Remote endpoint unknown",
+        8 => Code::RemoteEndpointClosed.c_text(),
+        9 => Code::RemoteEndpointUnreachable.c_text(),
+        10 => Code::RemoteEndpointBadSession.c_text(),
+        11 => Code::RemoteEndpointBadConnectionKey.c_text(),
+        12 => Code::RemoteEndpointBadId.c_text(),
+        13 => Code::RemoteRdmaWindowBadId.c_text(),
+        STATUS_ABORTED => Code::MessageAborted.c_text(),
+        15 => c"Event queue full",
+        16 => Code::NoResources.c_text(),
+        _ => c"Unknown Status Code",
+    };
+    text.as_ptr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Number here, MX return (none: the process ends), MX status where there is one of its own.
+    const TABLE: [(Return, Option<Return>, Option<u32>); 39] = [
+        (0, Some(0), Some(0)),
+        (1, Some(1), None),
+        (3, Some(3), None),
+        (4, Some(4), None),
+        (5, Some(5), None),
+        (6, Some(6), None),
+        (7, Some(7), None),
+        (8, Some(8), None),
+        (9, Some(9), None),
+        (12, Some(12), None),
+        (13, Some(13), None),
+        (14, Some(14), None),
+        (15, Some(15), Some(16)),
+        (20, Some(20), None),
+        (21, Some(21), None),
+        (22, Some(22), None),
+        (24, Some(24), None),
+        (25, Some(25), None),
+        (26, Some(26), None),
+        (28, Some(28), None),
+        (30, Some(30), Some(4)),
+        (32, Some(32), Some(12)),
+        (33, Some(33), Some(8)),
+        (34, Some(34), Some(11)),
+        (35, Some(35), None),
+        (36, Some(36), None),
+        (37, Some(37), None),
+        (38, Some(38), None),
+        (42, Some(42), None),
+        (90, None, Some(6)),
+        (91, None, Some(13)),
+        (92, None, Some(9)),
+        (93, None, Some(10)),
+        (94, None, Some(14)),
+        (95, None, Some(5)),
+        (96, Some(41), None),
+        (97, None, None),
+        (99, None, None),
+        (100, None, None),
+    ];
+
+    #[test]
+    fn each_row_of_the_table_has_its_mx_return_and_status() {
+        for (number, mx_return, mx_status) in TABLE {
+            let code = Code::from_number(number).expect("a row is a code");
+            assert_eq!(has_no_return(code), mx_return.is_none(), "{code}");
+            if let Some(mx_return) = mx_return {
+                assert_eq!(returned(number), mx_return, "{code}");
+            }
+            assert_eq!(
+                status(number),
+                mx_status.unwrap_or(STATUS_ABORTED),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn handlers_see_every_code_and_give_it_back() {
+        for (number, ..) in TABLE {
+            assert_eq!(from_handler(for_handler(number)), number);
+        }
+        assert_eq!(for_handler(95), 95);
+        assert_eq!(from_handler(CANCEL_NOT_SUPPORTED), 13);
+    }
+
+    #[test]
+    fn every_return_and_status_of_the_header_has_a_text() {
+        let unknown = [mx_strerror(1000), mx_strstatus(1000)];
+        for code in 0..=43 {
+            assert_ne!(mx_strerror(code), unknown[0], "return {code}");
+        }
+        for code in 0..=16 {
+            assert_ne!(mx_strstatus(code), unknown[1], "status {code}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The extensions of MX (`mx_extensions.h`).
+
+use core::ffi::c_void;
+
+use super::codes::returned;
+use super::{Return, timeout};
+use crate::ffi::address::{
+    omx_decompose_endpoint_addr_with_session, omx_get_endpoint_addr_context,
+    omx_set_endpoint_addr_context,
+};
+use crate::ffi::completion::omx_forget;
+use crate::ffi::endpoint::{omx_disconnect, omx_iconnect};
+use crate::ffi::progress::{omx_progress, omx_register_unexp_handler, omx_set_request_timeout};
+use crate::ffi::types::{EndpointAddress, EndpointHandle, RequestHandle, UnexpectedHandler};
+
+/// Starts to connect.
+///
+/// # Safety
+/// As for [`omx_iconnect`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mx_iconnect(
+    endpoint: EndpointHandle,
+    nic: u64,
+    remote: u32,
+    key: u32,
+    match_info: u64,
+    context: *mut c_void,
+    request: *mut RequestHandle,
+) -> Return {
+    // SAFETY: promised by the caller.
+    returned(unsafe { omx_iconnect(endpoint, nic, remote, key, match_info, context, request) })
+}
+
+/// Ends the relation with a partner.
+#[unsafe(no_mangle)]
+pub extern "C" fn mx_disconnect(endpoint: EndpointHandle, address: EndpointAddress) -> Return {
+    returned(omx_disconnect(endpoint, address))
+}
+
+/// Board, endpoint and session of an address.
+///
+/// # Safety
+/// As for [`omx_decompose_endpoint_addr_with_session`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mx_decompose_endpoint_addr2(
+    address: EndpointAddress,
+    nic: *mut u64,
+    remote: *mut u32,
+    session: *mut u32,
+) -> Return {
+    // SAFETY: promised by the caller.
+    returned(unsafe { omx_decompose_endpoint_addr_with_session(address, nic, remote, session) })
+}
+
+/// Gives up all interest in a request.
+///
+/// # Safety
+/// As for [`omx_forget`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mx_forget(
+    endpoint: EndpointHandle,
+    request: *mut RequestHandle,
+) -> Return {
+    // SAFETY: promised by the caller.
+    returned(unsafe { omx_forget(endpoint, request) })
+}
+
+/// Makes progress.
+#[unsafe(no_mangle)]
+pub extern "C" fn mx_progress(endpoint: EndpointHandle) -> Return {
+    returned(omx_progress(endpoint))
+}
+
+/// Sets who is asked about messages that no receive waits for; none for nobody.
+///
+/// # Safety
+/// As for [`omx_register_unexp_handler`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mx_register_unexp_handler(
+    endpoint: EndpointHandle,
+    handler: UnexpectedHandler,
+    context: *mut c_void,
+) -> Return {
+    // SAFETY: promised by the caller.
+    returned(unsafe { omx_register_unexp_handler(endpoint, handler, context) })
+}
+
+/// The program's own pointer for a remote endpoint.
+#[unsafe(no_mangle)]
+pub extern "C" fn mx_set_endpoint_addr_context(
+    address: EndpointAddress,
+    context: *mut c_void,
+) -> Return {
+    returned(omx_set_endpoint_addr_context(address, context))
+}
+
+/// The same pointer.
+///
+/// # Safety
+/// As for [`omx_get_endpoint_addr_context`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mx_get_endpoint_addr_context(
+    address: EndpointAddress,
+    context: *mut *mut c_void,
+) -> Return {
+    // SAFETY: promised by the caller.
+    returned(unsafe { omx_get_endpoint_addr_context(address, context) })
+}
+
+/// How long a request is tried, or without one all that begin later.
+#[unsafe(no_mangle)]
+pub extern "C" fn mx_set_request_timeout(
+    endpoint: EndpointHandle,
+    request: RequestHandle,
+    milliseconds: u32,
+) -> Return {
+    returned(omx_set_request_timeout(
+        endpoint,
+        request,
+        timeout(milliseconds),
+    ))
+}
+
+/// Functions of MX that no library has: whoever calls one learns of it at once.
+macro_rules! missing {
+    ($($name:ident)*) => {$(
+        #[doc = concat!("`", stringify!($name), "`: ends the process, whatever its arguments are.")]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name() -> Return {
+            eprintln!(concat!("MX: ", stringify!($name), " is not implemented"));
+            std::process::abort()
+        }
+    )*};
+}
+
+missing! { mx_register_unexp_callback mx_iput mx_iget mx_buffered }

@@ -1,0 +1,101 @@
+//! The library as a user has it: installed below a prefix.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// A place for this process's files.
+pub fn place() -> PathBuf {
+    let place = std::env::temp_dir().join(format!("open-mx-test-{}", std::process::id()));
+    std::fs::create_dir_all(&place).expect("a directory for temporary files");
+    place
+}
+
+/// Where the library of this build is installed for the tests of this process.
+pub fn prefix() -> &'static Path {
+    static PREFIX: OnceLock<PathBuf> = OnceLock::new();
+    PREFIX.get_or_init(|| {
+        let prefix = place().join("installed");
+        // Beside the test's own file lies the static library that was built for it, the tools are one folder up.
+        let test = std::env::current_exe().expect("a path");
+        let beside = test.parent().expect("a directory");
+        let built = Path::new(env!("CARGO_BIN_EXE_omx_info")).parent();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh");
+        let output = Command::new(script)
+            .arg(&prefix)
+            .env("BUILT", built.expect("a directory"))
+            .env("ARCHIVE", beside.join("libopen_mx.a"))
+            .env_remove("DESTDIR")
+            .output()
+            .expect("a shell");
+        succeeded(&output);
+        prefix
+    })
+}
+
+/// The words that pkg-config has for a package of the installed tree. On a machine without pkg-config they are read
+/// from its file.
+pub fn pkg_config(package: &str) -> Vec<String> {
+    let directory = prefix().join("lib/pkgconfig");
+    let asked = Command::new("pkg-config")
+        .args(["--cflags", "--libs", package])
+        .env("PKG_CONFIG_PATH", &directory)
+        .output();
+    let words = match asked {
+        Ok(output) => {
+            succeeded(&output);
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        }
+        Err(_) => words_of(
+            &std::fs::read_to_string(directory.join(format!("{package}.pc"))).expect("a file"),
+        ),
+    };
+    words.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Flags and libraries of a package file, with its variables put in.
+fn words_of(file: &str) -> String {
+    let mut file = file.to_owned();
+    while let Some((name, value)) = file.lines().find_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        file.contains(&format!("${{{name}}}"))
+            .then(|| (name.to_owned(), value.to_owned()))
+    }) {
+        file = file.replace(&format!("${{{name}}}"), &value);
+    }
+    let wanted = |line: &str| {
+        let line = line
+            .strip_prefix("Cflags:")
+            .or_else(|| line.strip_prefix("Libs:"));
+        line.map(str::to_owned)
+    };
+    file.lines().filter_map(wanted).collect()
+}
+
+/// Compiles a C program of this crate against the installed tree.
+pub fn compiled(source: &str, package: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+    let program = place().join(source.file_stem().expect("a file"));
+    let output = Command::new("cc")
+        .args([
+            "-std=c99",
+            "-Wall",
+            "-Wextra",
+            "-pedantic",
+            "-Werror",
+            "-O1",
+            "-o",
+        ])
+        .args([&program, &source])
+        .args(pkg_config(package))
+        .output()
+        .expect("a C compiler");
+    succeeded(&output);
+    program
+}
+
+/// Fails with what the program said unless it ended well.
+pub fn succeeded(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} {said}", output.status);
+}
