@@ -56,6 +56,25 @@ impl ByKind {
     }
 }
 
+/// What an endpoint holds for the sake of messages and requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Requests, those that are done but untested among them.
+    pub requests: usize,
+    /// Messages on their way out, and notifies.
+    pub messages: usize,
+    /// Those of them that have completed their request.
+    pub zombies: usize,
+    /// Large messages that are fetched or will be.
+    pub pulls: usize,
+    /// Windows.
+    pub windows: usize,
+    /// Bytes of the transmit area.
+    pub transmit: usize,
+    /// Bytes of early and unexpected messages, with what they cost besides.
+    pub kept: usize,
+}
+
 /// What an endpoint counts for those who watch it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -52,7 +52,7 @@ use slotmap::SlotMap;
 
 pub use config::Config;
 pub use contexts::ContextIds;
-pub use counts::{ByKind, Counts, FrameKind};
+pub use counts::{ByKind, Counts, FrameKind, Holdings};
 pub use link::{Exposure, Link, Refused, Use};
 pub use memory::Memory;
 pub use partner::PartnerKey;
@@ -384,6 +384,19 @@ impl Engine {
     /// What was sent again, and what came again.
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// What is held for messages and requests: nothing when all of them have ended.
+    pub fn holdings(&self) -> Holdings {
+        Holdings {
+            requests: self.requests.count(),
+            messages: self.outgoing.len(),
+            zombies: self.zombies,
+            pulls: self.pulls.len(),
+            windows: self.windows.taken(),
+            transmit: self.transmit.taken(),
+            kept: self.kept_bytes(),
+        }
     }
 
     /// Whether everything that was sent has been acknowledged.

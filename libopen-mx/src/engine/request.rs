@@ -123,6 +123,11 @@ impl Requests {
         })
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
     /// A request by its key.
     pub fn get(&self, key: RequestKey) -> Option<&Request> {
         self.all.get(key)

@@ -65,6 +65,11 @@ impl TransmitSpace {
         self.taken[span.first as usize..(span.first + span.pieces) as usize].fill(taken);
     }
 
+    /// Bytes that are not free.
+    pub fn taken(&self) -> usize {
+        self.taken.iter().filter(|taken| **taken).count() * PIECE as usize
+    }
+
     /// Gives a span back once the home has passed the command `last`.
     pub fn leave(&mut self, span: Span, last: u32) {
         self.leaving.push_back((last, span));

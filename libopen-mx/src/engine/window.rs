@@ -45,6 +45,11 @@ impl Windows {
         entry.seqnum = entry.seqnum.wrapping_add(1);
     }
 
+    /// Ids that are taken.
+    pub fn taken(&self) -> usize {
+        self.entries.iter().filter(|e| e.holder.is_some()).count()
+    }
+
     /// The send that holds an id in this use.
     pub fn holder(&self, id: u8, seqnum: u8) -> Option<OutgoingKey> {
         let entry = &self.entries[usize::from(id)];

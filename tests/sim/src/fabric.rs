@@ -11,7 +11,7 @@ use mx_ring::mapping::Memfd;
 use mx_ring::{Geometry, PAGE_SIZE};
 use mx_wire::{Format, MacAddress};
 
-use crate::process::Process;
+use crate::process::{Endpoint, Process};
 
 /// What every endpoint is opened with.
 pub(crate) const APP_KEY: u32 = 7;
@@ -93,9 +93,34 @@ impl Fabric {
         self.processes.len() - 1
     }
 
+    /// Closes the endpoint of a process, as a library does when its program ends. The endpoint can be opened again when
+    /// [`Self::is_closed`].
+    ///
+    /// # Panics
+    /// When it is closed already.
+    pub fn close(&mut self, process: usize) {
+        let (home, process) = &mut self.processes[process];
+        process.close(self.now);
+        self.nodes[*home]
+            .home
+            .borrow_mut()
+            .close_endpoint(process.key)
+            .expect("an open endpoint");
+    }
+
+    /// Whether the home has let go of the closed endpoint of a process.
+    pub fn is_closed(&self, process: usize) -> bool {
+        self.processes[process].1.state == Endpoint::Closed
+    }
+
     /// From now on the network has no faults.
     pub fn heal(&mut self) {
-        self.network.set_faults(Faults::default());
+        self.set_faults(Faults::default());
+    }
+
+    /// From now on the network has these faults.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.network.set_faults(faults);
     }
 
     /// The index under which process `of` knows the board of process `other`, once it does.
@@ -133,8 +158,9 @@ impl Fabric {
     }
 
     fn next(&self) -> Option<Instant> {
+        let open = |process: &Process| process.state == Endpoint::Open;
         let engines = self.processes.iter().filter_map(|(_, process)| {
-            let due = process.engine.deadline()?;
+            let due = process.engine.deadline().filter(|_| open(process))?;
             Some(Instant::default() + due)
         });
         let homes = self.nodes.iter().filter_map(|node| node.deadline);
@@ -164,19 +190,31 @@ impl Fabric {
         while let Some(completion) = home.next_completion() {
             match completion {
                 Completion::RegionReleased(key, region) => {
-                    let owner = self
-                        .processes
-                        .iter_mut()
-                        .find(|(home, process)| *home == number && process.key == key);
-                    if let Some((_, process)) = owner {
+                    if let Some(process) = owner(&mut self.processes, number, key) {
                         process.released(region);
                     }
                 }
+                Completion::EndpointClosed(key) => {
+                    if let Some(process) = owner(&mut self.processes, number, key) {
+                        process.state = Endpoint::Closed;
+                    }
+                }
                 Completion::Misbehaved(key, _) => self.misbehaved.push(key),
-                Completion::EndpointClosed(_) | Completion::BoardRemoved(_) => {}
+                Completion::BoardRemoved(_) => {}
             }
         }
     }
+}
+
+/// The last process that had this endpoint: it is opened again only when the one before has lost it.
+fn owner(
+    processes: &mut [(usize, Process)],
+    home: usize,
+    key: EndpointKey,
+) -> Option<&mut Process> {
+    let mut latest_first = processes.iter_mut().rev();
+    let found = latest_first.find(|(of, process)| *of == home && process.key == key);
+    found.map(|(_, process)| process)
 }
 
 impl Node {

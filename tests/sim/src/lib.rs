@@ -7,6 +7,7 @@
 
 mod fabric;
 mod process;
+pub mod program;
 mod random;
 pub mod soak;
 mod traffic;

@@ -24,6 +24,19 @@ pub struct Process {
     pub port: Port,
     /// What it sees of its board.
     pub board: BoardPages,
+    /// Whether it still has its endpoint.
+    pub state: Endpoint,
+}
+
+/// The life of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// In use.
+    Open,
+    /// Closed by its process; its home still uses the memory.
+    Closing,
+    /// Gone.
+    Closed,
 }
 
 /// The engine's link.
@@ -82,7 +95,15 @@ impl Process {
                 _pages: [w, r],
             },
             board,
+            state: Endpoint::Open,
         }
+    }
+
+    /// The last word of the library before its endpoint is closed.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.engine.flush_acks(&mut self.port);
+        self.kick(now);
+        self.state = Endpoint::Closing;
     }
 
     /// Takes events and does what is due; whether there were events or posts.
@@ -90,6 +111,9 @@ impl Process {
     /// # Panics
     /// When the home wrote what is no event.
     pub fn progress(&mut self, now: Instant) -> bool {
+        if self.state != Endpoint::Open {
+            return false;
+        }
         self.engine.set_now(Duration::from_nanos(now.as_nanos()));
         let mut any = false;
         while let Some(event) = self.port.side.next_unexpected() {
