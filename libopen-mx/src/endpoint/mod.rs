@@ -449,7 +449,7 @@ impl Drop for Endpoint {
         let start = clock::now();
         let process = &state.port.process;
         while process.sent() != process.next_command_index()
-            && state.broken.is_none()
+            && process.status() == state::OPEN
             && clock::now().saturating_sub(start) < LAST_COMMANDS
             && self.channel.alive()
         {

@@ -17,7 +17,8 @@ use crate::home::Channel;
 
 /// Events taken in one round, so that a flood does not keep a caller for ever.
 const EVENTS_PER_ROUND: usize = 256;
-const OPEN: u32 = Reason::Ok as u32;
+/// Status of an endpoint that its home serves.
+pub const OPEN: u32 = Reason::Ok as u32;
 const HOME_GONE: u32 = Reason::HomeGone as u32;
 /// How often a silent home is asked whether it is still there.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
