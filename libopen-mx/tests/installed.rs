@@ -8,10 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use common::{compiled, place, prefix, succeeded};
-use omx_node::Node;
-use omx_node::cli::Options;
+use common::{compiled, node, place, prefix, succeeded};
 
 /// What `readelf` says of a file, line by line.
 fn readelf(option: &str, file: &Path) -> Vec<String> {
@@ -146,37 +143,13 @@ fn every_function_that_the_headers_declare_is_in_the_library() {
     assert!(declared > 90, "{declared} declarations found");
 }
 
-/// Starts a node of its own on one end of a wire.
-fn node(name: &str, peer: &str) -> std::path::PathBuf {
-    let at = |name: &str, what: &str| place().join(format!("{name}.{what}"));
-    let socket = at(name, "sock");
-    let wire = format!(
-        "{},{}",
-        at(name, "wire").display(),
-        at(peer, "wire").display()
-    );
-    let options = Options::parse_from([
-        "omxd".as_ref(),
-        "--name".as_ref(),
-        name.as_ref(),
-        "--dgram".as_ref(),
-        wire.as_ref(),
-        "--socket".as_ref(),
-        socket.as_os_str(),
-    ]);
-    std::thread::spawn(move || Node::start(&options).and_then(Node::run));
-    socket
-}
-
 #[test]
 fn the_example_is_built_through_pkg_config_and_runs_between_two_nodes() {
     let hello = compiled("examples/hello.c", "myriexpress");
-    let (left, right) = (node("left", "right"), node("right", "left"));
-    let start = Instant::now();
-    while !(left.exists() && right.exists()) {
-        assert!(start.elapsed() < Duration::from_secs(10), "nodes start");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let wire = |name: &str| place().join(name).display().to_string();
+    let between = |own: &str, other: &str| format!("{},{}", wire(own), wire(other));
+    let left = node("left", &["--dgram", &between("left", "right")]);
+    let right = node("right", &["--dgram", &between("right", "left")]);
     let mut waiting = Command::new("timeout")
         .arg("60")
         .arg(&hello)
@@ -188,6 +161,7 @@ fn the_example_is_built_through_pkg_config_and_runs_between_two_nodes() {
     let mut line = String::new();
     heard.read_line(&mut line).expect("a line");
     assert_eq!(line, "right:0 waits for a greeting\n");
+    let start = Instant::now();
     // Names are known a moment after the nodes have found each other.
     let greeted = loop {
         let output = Command::new("timeout")

@@ -1,8 +1,14 @@
-//! The library as a user has it: installed below a prefix.
+//! The library as a user has it, installed below a prefix, and nodes to run programs at.
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use omx_node::Node;
+use omx_node::cli::Options;
 
 /// A place for this process's files.
 pub fn place() -> PathBuf {
@@ -98,4 +104,19 @@ pub fn compiled(source: &str, package: &str) -> PathBuf {
 pub fn succeeded(output: &Output) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{} {said}", output.status);
+}
+
+/// Starts a node in this process: its socket.
+pub fn node(name: &str, arguments: &[&str]) -> PathBuf {
+    let socket = place().join(format!("{name}.sock"));
+    let path = socket.display().to_string();
+    let own = ["omxd", "--name", name, "--socket", &path];
+    let options = Options::parse_from(own.iter().chain(arguments));
+    std::thread::spawn(move || Node::start(&options).and_then(Node::run));
+    let start = Instant::now();
+    while !socket.exists() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{name} starts");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    socket
 }

@@ -1,0 +1,86 @@
+//! The MX API from C: what each call does, and what ends the process.
+
+mod common;
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use common::{compiled, node, succeeded};
+
+/// Runs the program at a node with two boards.
+fn run(arguments: &[&str]) -> Output {
+    static PROGRAM: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
+    let (program, socket) = PROGRAM.get_or_init(|| {
+        let socket = node("left", &["--alone", "--board", "right"]);
+        (compiled("tests/c/mx.c", "myriexpress"), socket)
+    });
+    Command::new("timeout")
+        .arg("60")
+        .arg(program)
+        .args(arguments)
+        .env("OMX_SOCKET", socket)
+        .output()
+        .expect("a program")
+}
+
+#[test]
+fn each_call_takes_its_arguments_in_the_order_of_mx_and_tells_the_codes_of_mx() {
+    succeeded(&run(&[]));
+}
+
+#[test]
+fn an_error_before_the_initialisation_ends_the_process() {
+    let output = run(&["before-init"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(255), "{said}");
+    assert!(said.starts_with("BeforeInit: "), "{said}");
+    assert!(said.contains("finalize: Not initialized"), "{said}");
+}
+
+#[test]
+fn an_error_that_nobody_handles_ends_the_process() {
+    let output = run(&["fatal"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(255), "{said}");
+    assert!(
+        said.contains("mx_irecv") && said.contains("Bad match mask."),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_code_that_mx_does_not_have_is_never_returned() {
+    let output = run(&["no-return"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.signal().is_some() || output.status.code() == Some(134),
+        "{said}"
+    );
+    assert!(
+        said.contains("cannot return the error 'Not implemented'"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_no_library_implements_ends_the_process_when_it_is_called() {
+    for call in [
+        "mx_iput",
+        "mx_iget",
+        "mx_buffered",
+        "mx_register_unexp_callback",
+    ] {
+        let output = run(&[call]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.signal().is_some() || output.status.code() == Some(134),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("{call} is not implemented")),
+            "{said}"
+        );
+    }
+}
