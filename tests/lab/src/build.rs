@@ -47,6 +47,9 @@ impl Programs {
         for name in TOOLS.iter().chain(&OWN) {
             strip(&target().join("release").join(name), &directory.join(name))?;
         }
+        let library = directory.join("libopen_mx.so");
+        strip(&target().join("release/libopen_mx.so"), &library)?;
+        conformance::build(&library, &directory)?;
         stage.done("");
         Ok(Programs { directory })
     }
@@ -58,7 +61,7 @@ impl Programs {
 
     /// What a guest holds.
     pub fn of_guests(&self) -> Vec<PathBuf> {
-        let names = TOOLS.iter().chain(&["lab-agent"]);
+        let names = TOOLS.iter().chain(&["conformance", "lab-agent"]);
         names.map(|name| self.path(name)).collect()
     }
 

@@ -7,6 +7,9 @@ use std::process::ExitStatus;
 /// Why the lab could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The conformance programs could not be built.
+    #[error(transparent)]
+    Conformance(#[from] conformance::BuildError),
     /// A file or directory could not be used.
     #[error("cannot {action} {}: {source}", path.display())]
     File {

@@ -32,7 +32,7 @@ struct Step {
 }
 
 /// The steps that need no QEMU, the quickest to fail first.
-const FAST: [Step; 9] = [
+const FAST: [Step; 10] = [
     Step {
         title: "format",
         work: format,
@@ -68,6 +68,10 @@ const FAST: [Step; 9] = [
     Step {
         title: "two nodes on one Linux",
         work: two_nodes,
+    },
+    Step {
+        title: "conformance programs in C, on one node and on two",
+        work: conformance,
     },
 ];
 
@@ -223,6 +227,25 @@ fn replayed() -> Result<Counted, Error> {
 fn two_nodes() -> Result<Counted, Error> {
     scenario::two_nodes::run(&build::Programs::build()?)?;
     Ok(Counted { passed: 1 })
+}
+
+/// One after the other, so that none waits for another one's messages; says how many messages were verified.
+fn conformance() -> Result<Counted, Error> {
+    let run =
+        Run::new("cargo", "test-lints-conformance").args(["clippy", "--package", "conformance"]);
+    run.args(["--all-targets", "--", "-D", "warnings"])
+        .output()?;
+    let output = Run::new("cargo", "test-conformance")
+        .args(["test", "--package", "conformance", "--", "--nocapture"])
+        .args(["--test-threads", "1"])
+        .output()?;
+    let counted = |line: &&str| line.ends_with("messages verified");
+    for line in output.lines().filter(counted) {
+        println!("    {line}");
+    }
+    Ok(Counted {
+        passed: passed_tests(&output),
+    })
 }
 
 fn card() -> Result<Counted, Error> {

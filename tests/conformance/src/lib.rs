@@ -1,0 +1,121 @@
+#![forbid(unsafe_code)]
+//! Programs in C that verify the library as its users see it: through the public headers, over real boards.
+//!
+//! Why: a library that replaces another one is judged by programs that know nothing of it but the interface. The
+//! programs are in `c/`, one for each thing that is verified, and become one executable, `conformance`, that runs on one
+//! node or against `conformance peer` on another one; `conformance --help` tells how. This crate builds it, its tests run
+//! it on nodes of this machine, and the lab takes it into guests.
+//!
+//! Neighbours: `libopen-mx/include`, and the shared library. It refuses to look inside of either.
+
+use std::fmt;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The programs' directory, and those of the public headers, seen from here.
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+const HEADERS: [&str; 2] = ["libopen-mx/include", "libopen-mx/include/mx"];
+
+/// By which names programs are linked to the library and find it.
+const NAMES: [&str; 3] = ["libopen-mx.so.0", "libopen-mx.so", "libmyriexpress.so"];
+
+/// As strict as the users of the headers may be.
+const FLAGS: [&str; 8] = [
+    "-std=c99",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Werror",
+    "-O2",
+    "-pthread",
+    // The library lies beside the program.
+    "-Wl,-rpath,$ORIGIN",
+];
+
+/// Why the programs were not built.
+#[derive(Debug)]
+pub enum BuildError {
+    /// A file could not be read or made.
+    File(PathBuf, io::Error),
+    /// There is no C compiler.
+    NoCompiler(io::Error),
+    /// The compiler found something; what it said.
+    Refused(String),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::NoCompiler(error) => write!(f, "cc does not start (Debian: gcc): {error}"),
+            Self::Refused(said) => write!(f, "the conformance programs do not compile:\n{said}"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Builds `conformance` into a directory, where links to this shared library are laid beside it.
+pub fn build(library: &Path, into: &Path) -> Result<PathBuf, BuildError> {
+    for name in NAMES {
+        let link = into.join(name);
+        match symlink(library, &link) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(BuildError::File(link, error));
+            }
+            _ => {}
+        }
+    }
+    let here = Path::new(HERE);
+    let repository = here.ancestors().nth(2).unwrap_or(here);
+    let program = into.join("conformance");
+    let compiled = Command::new("cc")
+        .args(FLAGS)
+        .args(sources(&here.join("c"))?)
+        .args(HEADERS.map(|headers| format!("-I{}", repository.join(headers).display())))
+        .arg(format!("-L{}", into.display()))
+        .args(["-lmyriexpress", "-lopen-mx", "-o"])
+        .arg(&program)
+        .output()
+        .map_err(BuildError::NoCompiler)?;
+    if compiled.status.success() {
+        Ok(program)
+    } else {
+        let said = String::from_utf8_lossy(&compiled.stderr).into_owned();
+        Err(BuildError::Refused(said))
+    }
+}
+
+fn sources(directory: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    let failed = |error| BuildError::File(directory.to_owned(), error);
+    let mut sources = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "c") {
+            sources.push(path);
+        }
+    }
+    sources.sort();
+    Ok(sources)
+}
+
+/// Messages that a run's last line counts as verified.
+pub fn verified(output: &str) -> Option<u64> {
+    let (_, rest) = output.lines().last()?.split_once(": verified ")?;
+    rest.split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_counts() {
+        let output = "a line\nloopback: verified 16 messages, 37363468 bytes\n";
+        assert_eq!(verified(output), Some(16));
+        assert_eq!(verified("loopback: something else"), None);
+        assert_eq!(verified(""), None);
+    }
+}
