@@ -1,47 +1,17 @@
 //! The library with a node in the same process: a real socket, real memfds, real sleep.
 
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+mod node;
+
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use omx_node::Node;
-use omx_node::cli::Options as NodeOptions;
 use open_mx::{Board, Buffer, Code, Endpoint, Error, Home, Options};
 
 const KEY: u32 = 7;
 
-/// A place for this process's files.
-fn place() -> PathBuf {
-    let place = std::env::temp_dir().join(format!("open-mx-test-{}", std::process::id()));
-    std::fs::create_dir_all(&place).expect("a directory for temporary files");
-    place
-}
-
 /// The node with two boards, for all tests of this process.
 fn home() -> Home {
-    static SOCKET: OnceLock<PathBuf> = OnceLock::new();
-    let socket = SOCKET.get_or_init(|| {
-        let socket = place().join("omxd.sock");
-        let arguments = [
-            "omxd", "--alone", "--name", "left", "--board", "right", "--socket",
-        ];
-        let options = NodeOptions::parse_from(
-            arguments
-                .map(std::ffi::OsStr::new)
-                .into_iter()
-                .chain([socket.as_os_str()]),
-        );
-        std::thread::spawn(move || Node::start(&options).and_then(Node::run));
-        let start = Instant::now();
-        while !socket.exists() && start.elapsed() < Duration::from_secs(10) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        socket
-    });
-    Home::Socket(socket.clone())
+    let name = format!("open-mx-with-node-{}.sock", std::process::id());
+    node::of_two_boards(&std::env::temp_dir().join(name))
 }
 
 fn open(board: u32, endpoint: u32) -> Endpoint {
@@ -224,48 +194,4 @@ fn many_threads_that_wait_on_one_endpoint_each_get_their_message() {
             waiter.join().unwrap();
         }
     });
-}
-
-#[test]
-fn a_c_program_finds_the_library_by_its_soname_and_exchanges_messages() {
-    let place = place();
-    // Beside the test's own file lie the libraries that were built for it.
-    let built = std::env::current_exe().expect("a path");
-    let library = built
-        .ancestors()
-        .map(|directory| directory.join("libopen_mx.so"))
-        .find(|library| library.exists())
-        .expect("the shared library");
-    for name in ["libopen-mx.so", "libopen-mx.so.0"] {
-        let link = place.join(name);
-        if !link.exists() {
-            symlink(&library, link).expect("a link");
-        }
-    }
-    let program = place.join("exchange");
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let compiled = Command::new("cc")
-        .args(["-Wall", "-Wextra", "-Werror", "-O1", "-o"])
-        .arg(&program)
-        .arg(manifest.join("tests/c/exchange.c"))
-        .arg("-I")
-        .arg(manifest.join("include"))
-        .arg("-L")
-        .arg(&place)
-        .arg("-lopen-mx")
-        .arg(format!("-Wl,-rpath,{}", place.display()))
-        .status()
-        .expect("a C compiler");
-    assert!(compiled.success());
-    let Home::Socket(socket) = home() else {
-        panic!("the node of this test has a socket");
-    };
-    let output = Command::new("timeout")
-        .arg("60")
-        .arg(&program)
-        .env("OMX_SOCKET", socket)
-        .output()
-        .expect("a program");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{} {said}", output.status);
 }

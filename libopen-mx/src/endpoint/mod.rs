@@ -427,7 +427,7 @@ impl Endpoint {
     /// The endpoint is to be closed: calls that wait end with an error, others are refused.
     pub(crate) fn shut(&self) {
         let mut state = self.lock();
-        state.fail(Error::NotOpen);
+        state.broken.get_or_insert(Error::NotOpen);
         self.tell_others(&state);
     }
 
