@@ -1,5 +1,6 @@
 //! When a board beacons and asks for names (protocol.md §11, §12). Open-MX's daemon `omxoed` beacons 8 times, a second
-//! apart, then every three minutes; news from the network starts the 8 again.
+//! apart, then every three minutes; news from the network starts the 8 again. It asks every 5 s for names that are missing;
+//! here the first questions follow each other sooner, so that a lost one costs a tenth of a second.
 
 use core::time::Duration;
 
@@ -10,7 +11,43 @@ use crate::time::Instant;
 const BURST: u8 = 8;
 const BURST_INTERVAL: Duration = Duration::from_secs(1);
 const IDLE_INTERVAL: Duration = Duration::from_secs(180);
+const QUERY_FIRST_INTERVAL: Duration = Duration::from_millis(100);
 const QUERY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// When a peer is asked for its name: doubling intervals from a tenth of a second to 5 s.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking {
+    at: Instant,
+    interval: Duration,
+}
+
+impl Default for Asking {
+    /// At once.
+    fn default() -> Self {
+        Self {
+            at: Instant::default(),
+            interval: QUERY_FIRST_INTERVAL,
+        }
+    }
+}
+
+impl Asking {
+    /// When it is due.
+    pub const fn at(&self) -> Instant {
+        self.at
+    }
+
+    /// The peer was heard, so it is there: it is asked soon.
+    pub fn heard(&mut self, now: Instant) {
+        self.at = self.at.min(now + QUERY_FIRST_INTERVAL);
+    }
+
+    /// The peer was asked.
+    pub fn asked(&mut self, now: Instant) {
+        self.at = now + self.interval;
+        self.interval = (self.interval * 2).min(QUERY_INTERVAL);
+    }
+}
 
 /// The timers of one board's discovery.
 #[derive(Debug)]
@@ -18,9 +55,8 @@ pub(crate) struct Discovery {
     serial: u32,
     left: u8,
     next_beacon: Instant,
-    next_query_round: Instant,
-    /// Within a round of queries: peers below this index have had theirs.
-    query_cursor: u16,
+    /// No peer is to be asked before.
+    next_query: Instant,
 }
 
 impl Discovery {
@@ -33,8 +69,7 @@ impl Discovery {
             serial,
             left: BURST,
             next_beacon: now,
-            next_query_round: now + QUERY_INTERVAL,
-            query_cursor: 0,
+            next_query: now,
         }
     }
 
@@ -62,29 +97,24 @@ impl Discovery {
         self.next_beacon = self.next_beacon.min(now + BURST_INTERVAL);
     }
 
-    /// Where to go on with the queries that are due.
-    pub fn query_from(&self, now: Instant) -> Option<u16> {
-        (now >= self.next_query_round).then_some(self.query_cursor)
+    /// Whether some peer may be asked for its name now.
+    pub fn query_due(&self, now: Instant) -> bool {
+        now >= self.next_query
     }
 
-    pub fn queried(&mut self, peer: u16) {
-        self.query_cursor = peer + 1;
+    /// Some peer is to be asked at `at`.
+    pub fn ask_for_names(&mut self, at: Instant) {
+        self.next_query = self.next_query.min(at);
     }
 
-    pub fn round_done(&mut self, now: Instant) {
-        self.query_cursor = 0;
-        self.next_query_round = now + QUERY_INTERVAL;
-    }
-
-    /// The next round of queries is due.
-    pub fn ask_for_names(&mut self, now: Instant) {
-        self.query_cursor = 0;
-        self.next_query_round = self.next_query_round.min(now);
+    /// All that were due have been asked; the next is due at `at`, if there is one.
+    pub fn asked_all(&mut self, now: Instant, at: Option<Instant>) {
+        self.next_query = at.unwrap_or(now + QUERY_INTERVAL);
     }
 
     pub fn deadline(&self, names_wanted: bool) -> Instant {
         if names_wanted {
-            self.next_beacon.min(self.next_query_round)
+            self.next_beacon.min(self.next_query)
         } else {
             self.next_beacon
         }

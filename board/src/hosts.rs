@@ -33,6 +33,13 @@ impl Board {
         Ok(())
     }
 
+    /// A peer has been heard: if its name is not known, this is the time to ask.
+    pub(crate) fn heard(&mut self, now: Instant, peer: u16) {
+        if let Some(at) = self.peers.heard(peer, now) {
+            self.discovery.ask_for_names(at);
+        }
+    }
+
     /// A RAW frame: maybe a beacon, which names its sender. Anything else of that type is not ours to read.
     pub(crate) fn hear<P: Ports>(
         &mut self,
@@ -51,19 +58,23 @@ impl Board {
                 peer.serial = Some(beacon.serial);
                 self.discovery.news(now);
             }
+            if let Some(peer) = known {
+                self.heard(now, peer);
+            }
             return None;
         }
         if incoming.local {
             return None;
-        }
-        if !self.peers.has_nameless() {
-            self.discovery.round_done(now);
         }
         let peer = self.peers.add(beacon.board, None)?;
         if let Some(new) = self.peers.get_mut(peer) {
             new.serial = Some(beacon.serial);
         }
         self.discovery.news(now);
+        self.peers.asked(peer, now);
+        if let Some(at) = self.peers.ask_next_at() {
+            self.discovery.ask_for_names(at);
+        }
         ports.peer_changed(self.id, peer);
         Some(Answer {
             peer,

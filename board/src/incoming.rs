@@ -220,6 +220,7 @@ impl Board {
             Packet::HostQuery(query) => {
                 let peer = self.by_address(incoming)?;
                 self.learn_reverse(peer, query.sender_index);
+                self.heard(now, peer);
                 self.count(Counter::RecvHostQuery);
                 let packet = Packet::HostReply(HostReply {
                     sender_index: peer,

@@ -4,9 +4,12 @@ use alloc::vec::Vec;
 
 use mx_wire::MacAddress;
 
+use crate::discovery::Asking;
 use crate::key::BoardId;
 use crate::nack::NackAllowance;
 use crate::name::HostName;
+use crate::pull::RoundTrip;
+use crate::time::Instant;
 
 /// Entries that only boards of this home may take, so that a flood of forged beacons cannot keep a guest from
 /// reaching its neighbours.
@@ -25,6 +28,9 @@ pub struct Peer {
     /// The serial of its last beacon.
     pub(crate) serial: Option<u32>,
     pub(crate) nacks: NackAllowance,
+    /// How long it takes to answer a PULL.
+    pub(crate) round_trip: RoundTrip,
+    asking: Asking,
     /// It keeps its index and is none of the peers, until it is added again.
     forgotten: bool,
     next_in_bucket: u16,
@@ -145,6 +151,8 @@ impl PeerTable {
             reverse: None,
             serial: None,
             nacks: NackAllowance::default(),
+            round_trip: RoundTrip::default(),
+            asking: Asking::default(),
             forgotten: false,
             next_in_bucket: *head,
         });
@@ -157,6 +165,7 @@ impl PeerTable {
     pub(crate) fn forget(&mut self, index: u16) {
         self.set_name(index, HostName::UNKNOWN);
         if let Some(peer) = self.get_mut(index) {
+            peer.asking = Asking::default();
             peer.forgotten = true;
             peer.reverse = None;
             peer.serial = None;
@@ -173,6 +182,7 @@ impl PeerTable {
             return false;
         }
         let before = core::mem::replace(&mut peer.name, name);
+        peer.asking = Asking::default();
         match (before.is_unknown(), name.is_unknown()) {
             (true, false) => self.nameless -= 1,
             (false, true) => self.nameless += 1,
@@ -181,12 +191,34 @@ impl PeerTable {
         true
     }
 
-    /// The first peer at `from` or later whose name is not known.
-    pub(crate) fn next_nameless(&self, from: u16) -> Option<u16> {
-        let rest = self.peers.get(usize::from(from)..)?;
-        let asked_for = |peer: &Peer| peer.name.is_unknown() && !peer.forgotten;
-        let place = rest.iter().position(asked_for)?;
-        Some(from + place as u16)
+    fn nameless(&self) -> impl Iterator<Item = (u16, &Peer)> {
+        let all = (0..).zip(&self.peers);
+        all.filter(|(_, peer)| peer.name.is_unknown() && !peer.forgotten)
+    }
+
+    /// A peer that is to be asked for its name now.
+    pub(crate) fn next_to_ask(&self, now: Instant) -> Option<u16> {
+        let mut due = self.nameless().filter(|(_, peer)| peer.asking.at() <= now);
+        due.next().map(|(index, _)| index)
+    }
+
+    /// When the next one is to be asked, if any.
+    pub(crate) fn ask_next_at(&self) -> Option<Instant> {
+        self.nameless().map(|(_, peer)| peer.asking.at()).min()
+    }
+
+    /// That peer was heard: if its name is not known it is asked soon. When some peer is to be asked, if that one is.
+    pub(crate) fn heard(&mut self, index: u16, now: Instant) -> Option<Instant> {
+        let peer = self.get_mut(index)?;
+        peer.asking.heard(now);
+        peer.name.is_unknown().then_some(peer.asking.at())
+    }
+
+    /// That peer was asked.
+    pub(crate) fn asked(&mut self, index: u16, now: Instant) {
+        if let Some(peer) = self.get_mut(index) {
+            peer.asking.asked(now);
+        }
     }
 }
 
@@ -238,9 +270,13 @@ mod tests {
         }
         assert!(table.set_name(1, HostName::new(b"one:0")));
         assert!(!table.set_name(1, HostName::new(b"one:0")));
-        assert_eq!(table.next_nameless(0), Some(0));
-        assert_eq!(table.next_nameless(1), Some(2));
-        assert_eq!(table.next_nameless(3), None);
+        let now = Instant::from_nanos(1);
+        assert_eq!(table.next_to_ask(now), Some(0));
+        table.asked(0, now);
+        assert_eq!(table.next_to_ask(now), Some(2));
+        assert_eq!(table.ask_next_at(), Some(Instant::default()));
+        table.asked(2, now);
+        assert_eq!(table.next_to_ask(now), None);
         table.set_name(0, HostName::new(b"zero:0"));
         table.set_name(2, HostName::new(b"two:0"));
         assert!(!table.has_nameless());
@@ -260,7 +296,8 @@ mod tests {
         assert!(table.get(1).is_none());
         assert_eq!(table.index_of(mac(1)), None);
         assert!(!table.set_name(1, HostName::new(b"ghost:0")));
-        assert_eq!(table.next_nameless(1), Some(2));
+        table.asked(0, Instant::default());
+        assert_eq!(table.next_to_ask(Instant::default()), Some(2));
         table.set_name(0, HostName::new(b"zero:0"));
         table.set_name(2, HostName::new(b"two:0"));
         assert!(!table.has_nameless());

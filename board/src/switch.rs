@@ -212,7 +212,7 @@ impl Switch {
             return Ok(());
         };
         let peer = board.peers.get(order.peer);
-        let exists = peer.is_some();
+        let wait = peer.map(|peer| peer.round_trip.wait());
         let local = peer
             .and_then(|peer| peer.local)
             .filter(|id| self.board(*id).is_some_and(|board| !board.deaf));
@@ -223,16 +223,16 @@ impl Switch {
             return Ok(());
         };
         let cookie = order.cookie;
-        let started = match local {
-            Some(owner) => endpoint.pulls.start_local(
+        let started = match (local, wait) {
+            (Some(owner), _) => endpoint.pulls.start_local(
                 order,
                 EndpointKey {
                     board: owner,
                     endpoint: order.endpoint,
                 },
             ),
-            None if exists => endpoint.pulls.start_wire(now, &format, order),
-            None => endpoint.pulls.start_ended(cookie, status::TIMEOUT),
+            (None, Some(wait)) => endpoint.pulls.start_wire(now, wait, &format, order),
+            (None, None) => endpoint.pulls.start_ended(cookie, status::TIMEOUT),
         };
         started.ok_or(Full)?;
         if local.is_some() {

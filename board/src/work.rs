@@ -70,20 +70,22 @@ impl Switch {
             let Some(board) = self.board_mut(id) else {
                 break;
             };
-            let Some(from) = board.discovery.query_from(now) else {
+            if !board.discovery.query_due(now) {
+                break;
+            }
+            let Some(peer) = board.peers.next_to_ask(now) else {
+                board.discovery.asked_all(now, board.peers.ask_next_at());
                 break;
             };
-            let Some(peer) = board.peers.next_nameless(from) else {
-                board.discovery.round_done(now);
-                break;
-            };
-            board.discovery.queried(peer);
             let query = Board::host_query(peer);
             if self
                 .send(now, id, peer, &query, Source::NONE, ports)
                 .is_err()
             {
                 return Progress::Blocked;
+            }
+            if let Some(board) = self.board_mut(id) {
+                board.peers.asked(peer, now);
             }
             progress = Progress::Busy;
         }
@@ -261,14 +263,14 @@ impl Switch {
         peer: u16,
         ports: &mut P,
     ) -> Result<(), Full> {
-        while let Some((start, request)) = self
+        while let Some((frames, request)) = self
             .pulls(key)
             .and_then(|pulls| pulls.next_request(slot, key.endpoint))
         {
             let packet = Packet::Pull(request);
             self.send(now, key.board, peer, &packet, Source::NONE, ports)?;
             if let Some(pulls) = self.pulls(key) {
-                pulls.asked(slot, start);
+                pulls.asked(now, slot, frames);
             }
         }
         Ok(())

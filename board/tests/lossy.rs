@@ -30,6 +30,8 @@ struct Wire {
     dice: Dice,
     /// Percent of the frames that are lost, doubled, delayed.
     faults: u64,
+    /// None is doubled or delayed.
+    only_loses: bool,
     serial: u64,
 }
 
@@ -46,6 +48,7 @@ impl Wire {
             flying: BTreeMap::new(),
             dice: Dice(seed),
             faults,
+            only_loses: false,
             serial: 0,
         };
         (wire, a, b)
@@ -63,9 +66,10 @@ impl Wire {
                 if self.dice.percent() < self.faults {
                     continue;
                 }
-                let copies = 1 + usize::from(self.dice.percent() < self.faults);
+                let other = if self.only_loses { 0 } else { self.faults };
+                let copies = 1 + usize::from(self.dice.percent() < other);
                 for _ in 0..copies {
-                    let late = self.dice.percent() < self.faults;
+                    let late = self.dice.percent() < other;
                     let flight = Duration::from_micros(if late { 900 } else { 20 });
                     self.serial += 1;
                     self.flying
@@ -213,6 +217,47 @@ fn a_perfect_wire_needs_no_frame_twice() {
         assert_eq!(to.count(b.board, Counter::SendPullRequest), blocks);
         assert_eq!(to.count(b.board, Counter::DropPullReplyDuplicate), 0);
     }
+}
+
+#[test]
+fn what_is_lost_costs_little_time_and_few_frames_twice() {
+    for format in formats() {
+        let (mut wire, a, b) = Wire::new(format, 0, 1);
+        wire.meet();
+        wire.worlds[0].expose(a, 1, 1, pattern(4 << 20));
+        wire.worlds[1].expose(b, 2, 2, vec![0; (4 << 20) + 5]);
+        wire.worlds[1].command(b, pull(4 << 20, 0)).unwrap();
+        let start = wire.now();
+        wire.faults = 10;
+        // Only loses: doubled and late frames would count as sent twice.
+        wire.only_loses = true;
+        let end = start + Duration::from_secs(60);
+        while wire.worlds[1].ports.take(b).is_empty() {
+            assert!(wire.step(end), "the pull hangs");
+        }
+        let frames = (4_u32 << 20).div_ceil(format.pull_reply().into());
+        use mx_ring::Counter;
+        let sent = wire.worlds[0].count(a.board, Counter::SendPullReply);
+        let twice = wire.worlds[1].count(b.board, Counter::DropPullReplyDuplicate);
+        assert!(sent < frames * 5 / 4, "{sent} replies for {frames} frames");
+        assert!(twice < frames / 20, "{twice} of {frames} frames came twice");
+        let took = wire.now() - start;
+        assert!(took < Duration::from_secs(6), "it took {took:?}");
+    }
+}
+
+#[test]
+fn names_are_known_soon_although_queries_are_lost() {
+    let mut all = Duration::ZERO;
+    for seed in 0..20 {
+        let (mut wire, _, _) = Wire::new(formats()[1], 30, seed);
+        wire.only_loses = true;
+        let start = wire.now();
+        wire.meet();
+        all += wire.now() - start;
+    }
+    // Of the beacons, a second apart, a third are lost too.
+    assert!(all < Duration::from_secs(30), "{all:?} for 20 pairs");
 }
 
 #[test]

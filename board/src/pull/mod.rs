@@ -5,11 +5,13 @@ mod local;
 mod packets;
 mod puller;
 mod replier;
+mod round_trip;
 mod table;
 
 pub(crate) use local::{COPY_SLICE, LocalPull};
 pub(crate) use puller::WirePull;
 pub(crate) use replier::{ReplyJobs, Transfer};
+pub(crate) use round_trip::RoundTrip;
 pub(crate) use table::{Attention, PullTable};
 
 use mx_ring::RegionKey;

@@ -71,7 +71,7 @@ impl Board {
         reply: &PullReply,
         ports: &mut P,
     ) -> Result<(), Refusal> {
-        let sender = self.by_address(incoming);
+        let sender = self.by_address(incoming).ok();
         let index = Self::by_magic(reply.magic).ok_or(Counter::DropPullReplyBadEndpointInMagic)?;
         let key = self.key(index);
         let endpoint = self
@@ -80,7 +80,7 @@ impl Board {
         let (slot, pull) = endpoint
             .pulls
             .by_handle(reply.handle)
-            .filter(|(_, pull)| sender.is_ok_and(|peer| peer == pull.order.peer))
+            .filter(|(_, pull)| sender == Some(pull.order.peer))
             .ok_or(Counter::DropPullReplyBadWireHandle)?;
         let arrival = pull.locate(reply)?;
         let to = Extent {
@@ -89,18 +89,26 @@ impl Board {
             offset: pull.order.region_offset + arrival.bytes.start,
             length: arrival.bytes.end - arrival.bytes.start,
         };
-        let mut counted = None;
+        let (counted, took);
         if ports.copy(incoming.payload, to).is_err() {
-            counted = Some(Counter::PullReplyRecvFillPagesFailed);
+            (counted, took) = (Some(Counter::PullReplyRecvFillPagesFailed), None);
             endpoint.pulls.end(slot, status::ABORTED);
         } else {
-            if let Some(counter) = pull.arrived(now, &arrival) {
-                counted = Some(counter);
-            }
+            let arrived = pull.arrived(now, &arrival);
+            (counted, took) = (arrived.counter, arrived.round_trip);
             if pull.is_complete() {
                 endpoint.pulls.end(slot, status::OK);
             } else if pull.wants_to_ask() {
                 endpoint.pulls.wait(slot);
+            }
+        }
+        if let (Some(took), Some(peer)) = (took, sender)
+            && let Some(peer) = self.peers.get_mut(peer)
+        {
+            peer.round_trip.took(took);
+            let wait = peer.round_trip.wait();
+            if let Some(endpoint) = self.endpoint_mut(index) {
+                endpoint.pulls.expect_within(now, slot, wait);
             }
         }
         if let Some(counter) = counted {

@@ -1,4 +1,6 @@
-//! A pull over the wire, as the puller sees it: up to four blocks asked for, a bitmap of missing frames for each.
+//! A pull over the wire, as the puller sees it: up to four blocks asked for, a bitmap of missing frames for each. Open-MX
+//! asks for whole blocks again, and after a second; here it is only what is missing, after a multiple of the measured round
+//! trip.
 
 use core::ops::Range;
 use core::time::Duration;
@@ -7,36 +9,42 @@ use mx_ring::Counter;
 use mx_wire::{Ends, Format, Pull, PullFrames, PullReply, PullReplyError};
 
 use super::PullOrder;
+use super::round_trip::WAIT_MAX;
 use crate::time::Instant;
 
 /// Blocks that may be asked for at a time.
 const BLOCKS: usize = 4;
-/// So long without any reply, and everything missing is asked for again.
-const RETRY: Duration = Duration::from_secs(1);
-/// So long after its start, and the pull is given up.
+/// So long without any reply, and the pull is given up.
 const GIVE_UP: Duration = Duration::from_secs(500);
+/// Requests at most by which the missing frames of a block are asked for again.
+const PIECES: usize = 4;
 
-/// Consecutive frames that one request asks for.
+/// Consecutive frames. The first request asks for all of them, later ones only for those that are missing: to a replier
+/// any run of frames is a block (wire.md §6.8).
 #[derive(Clone, Copy, Debug, Default)]
 struct Block {
     start: u32,
     frames: u8,
     /// A bit per frame. Zero: the block is complete.
     missing: u64,
-    /// A request is to be sent.
-    wanted: bool,
+    /// The frames that are still to be asked for.
+    wanted: u64,
     /// It was asked for early, for the second time within a retry period.
     again: bool,
+    /// When it was asked for, until the first answer; unknown once it was asked for twice.
+    asked_at: Option<Instant>,
+    repeated: bool,
 }
 
 impl Block {
     fn new(start: u32, frames: u32) -> Self {
+        let all = u64::MAX.checked_shr(64 - frames).unwrap_or(0);
         Self {
             start,
             frames: frames as u8,
-            missing: u64::MAX.checked_shr(64 - frames).unwrap_or(0),
-            wanted: true,
-            again: false,
+            missing: all,
+            wanted: all,
+            ..Self::default()
         }
     }
 
@@ -51,9 +59,49 @@ impl Block {
     }
 
     fn ask_again(&mut self) {
-        self.wanted = true;
-        self.again = true;
+        self.wanted = in_few_pieces(self.missing);
+        self.repeated = true;
+        self.asked_at = None;
     }
+
+    /// The first run of frames that are to be asked for.
+    fn next_run(&self) -> Option<Range<u32>> {
+        let run = runs(self.wanted).next()?;
+        let first = self.start + run.trailing_zeros();
+        Some(first..first + run.count_ones())
+    }
+
+    /// These frames were asked for.
+    fn asked(&mut self, now: Instant, run: &Range<u32>) {
+        for frame in run.clone() {
+            self.wanted &= !self.bit(frame).unwrap_or(0);
+        }
+        if !self.repeated {
+            self.asked_at = Some(now);
+        }
+    }
+}
+
+/// The same frames, and others between them, so that there are at most [`PIECES`] runs.
+fn in_few_pieces(missing: u64) -> u64 {
+    let mut wanted = missing;
+    while runs(wanted).count() > PIECES {
+        let inside = u64::MAX << wanted.trailing_zeros() & u64::MAX >> wanted.leading_zeros();
+        let gap = runs(!wanted & inside).min_by_key(|gap| gap.count_ones());
+        wanted |= gap.unwrap_or(inside);
+    }
+    wanted
+}
+
+/// The runs of ones in a word, each as a word.
+fn runs(mut bits: u64) -> impl Iterator<Item = u64> {
+    core::iter::from_fn(move || {
+        let lowest = bits & bits.wrapping_neg();
+        // The carry of the addition runs through the run and clears it.
+        let run = bits & !bits.wrapping_add(lowest);
+        bits &= !run;
+        (run != 0).then_some(run)
+    })
 }
 
 /// Where a reply's payload belongs.
@@ -62,6 +110,15 @@ pub(crate) struct Arrival {
     frame: u32,
     /// Bytes of the message.
     pub bytes: Range<u32>,
+}
+
+/// What an arrival means besides its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arrived {
+    /// What is worth counting.
+    pub counter: Option<Counter>,
+    /// How long the peer took to answer, where that can be told.
+    pub round_trip: Option<Duration>,
 }
 
 /// What the retry timer found.
@@ -88,12 +145,16 @@ pub(crate) struct WirePull {
     live: usize,
     per_block: u32,
     received: u32,
+    /// So long without any reply, and everything missing is asked for again. Doubled each time.
+    wait: Duration,
+    /// The same, before it was doubled.
+    first_wait: Duration,
     retry_at: Instant,
     give_up_at: Instant,
 }
 
 impl WirePull {
-    pub fn new(now: Instant, format: &Format, order: PullOrder) -> Self {
+    pub fn new(now: Instant, wait: Duration, format: &Format, order: PullOrder) -> Self {
         let mut pull = Self {
             order,
             frames: PullFrames::new(format, order.window_offset.into(), order.length),
@@ -102,7 +163,9 @@ impl WirePull {
             live: 0,
             per_block: format.replies_per_block(),
             received: 0,
-            retry_at: now + RETRY,
+            wait,
+            first_wait: wait,
+            retry_at: now + wait,
             give_up_at: now + GIVE_UP,
         };
         pull.refill();
@@ -121,6 +184,13 @@ impl WirePull {
 
     pub const fn retry_at(&self) -> Instant {
         self.retry_at
+    }
+
+    /// From now on the peer is expected to answer within this time.
+    pub fn expect_within(&mut self, now: Instant, wait: Duration) {
+        self.first_wait = wait;
+        self.wait = wait;
+        self.retry_at = now + wait;
     }
 
     fn live(&self) -> &[Block] {
@@ -144,10 +214,11 @@ impl WirePull {
         new
     }
 
-    /// The next request to send, without the parts that the board stamps. [`Self::asked`] says that it was sent.
-    pub fn next_request(&self, handle: u32, source: u8) -> Option<(u32, Pull)> {
-        let block = self.live().iter().find(|block| block.wanted)?;
-        let (first_frame_offset, block_length) = self.frames.block(block.start..block.end())?;
+    /// The next request to send, without the parts that the board stamps, and the frames that it asks for.
+    /// [`Self::asked`] says that it was sent.
+    pub fn next_request(&self, handle: u32, source: u8) -> Option<(Range<u32>, Pull)> {
+        let run = self.live().iter().find_map(Block::next_run)?;
+        let (first_frame_offset, block_length) = self.frames.block(run.clone())?;
         let order = &self.order;
         let pull = Pull {
             ends: Ends {
@@ -163,23 +234,23 @@ impl WirePull {
             magic: Pull::MAGIC ^ u32::from(source),
             first_frame_offset,
             block_length,
-            frame_index: block.start,
+            frame_index: run.start,
         };
-        Some((block.start, pull))
+        Some((run, pull))
     }
 
-    /// The request of the block that starts at that frame was sent.
-    pub fn asked(&mut self, start: u32) {
+    /// The request for these frames was sent.
+    pub fn asked(&mut self, now: Instant, frames: Range<u32>) {
         for block in self.live_mut() {
-            if block.start == start {
-                block.wanted = false;
+            if block.bit(frames.start).is_some() {
+                block.asked(now, &frames);
             }
         }
     }
 
     /// Whether a request is to be sent.
     pub fn wants_to_ask(&self) -> bool {
-        self.live().iter().any(|block| block.wanted)
+        self.live().iter().any(|block| block.wanted != 0)
     }
 
     /// Checks a reply. Nothing has changed until [`Self::arrived`].
@@ -207,22 +278,32 @@ impl WirePull {
         Ok(Arrival { frame, bytes })
     }
 
-    /// The payload was copied to its place. Says what is worth counting.
-    pub fn arrived(&mut self, now: Instant, arrival: &Arrival) -> Option<Counter> {
-        self.retry_at = now + RETRY;
+    /// The payload was copied to its place.
+    pub fn arrived(&mut self, now: Instant, arrival: &Arrival) -> Arrived {
+        self.wait = self.first_wait;
+        self.retry_at = now + self.wait;
+        self.give_up_at = now + GIVE_UP;
+        let mut arrived = Arrived::default();
         let place = self.live_mut().iter_mut().position(|block| {
             let Some(bit) = block.bit(arrival.frame) else {
                 return false;
             };
             block.missing &= !bit;
+            block.wanted &= !bit;
+            arrived.round_trip = block.asked_at.take().map(|at| now - at);
             true
-        })?;
+        });
+        let Some(place) = place else {
+            return arrived;
+        };
         self.received += arrival.bytes.end - arrival.bytes.start;
         if self.blocks[place].missing != 0 {
-            return None;
+            return arrived;
         }
         if place > 0 {
-            return self.completed_out_of_turn(place);
+            self.completed_out_of_turn(place);
+            arrived.counter = Some(Counter::PullNonFirstBlockDoneBeforeFirstOne);
+            return arrived;
         }
         let popped = self
             .live()
@@ -231,18 +312,21 @@ impl WirePull {
             .count();
         self.blocks.copy_within(popped..self.live, 0);
         self.live -= popped;
-        (self.refill() > 1).then_some(Counter::PullRequestForNotOnlyTheFirstBlockAtOnce)
+        if self.refill() > 1 {
+            arrived.counter = Some(Counter::PullRequestForNotOnlyTheFirstBlockAtOnce);
+        }
+        arrived
     }
 
     /// A later block is complete while older ones are not: something of them was lost. Once per retry period each.
-    fn completed_out_of_turn(&mut self, place: usize) -> Option<Counter> {
-        self.blocks[place].wanted = false;
+    fn completed_out_of_turn(&mut self, place: usize) {
+        self.blocks[place].wanted = 0;
         for block in &mut self.blocks[..place] {
             if block.missing != 0 && !block.again {
                 block.ask_again();
+                block.again = true;
             }
         }
-        Some(Counter::PullNonFirstBlockDoneBeforeFirstOne)
     }
 
     /// Looks at the clock.
@@ -253,12 +337,13 @@ impl WirePull {
         if now >= self.give_up_at {
             return Retry::GivenUp;
         }
-        self.retry_at = now + RETRY;
+        self.wait = (self.wait * 2).min(WAIT_MAX);
+        self.retry_at = now + self.wait;
         let mut others = 0;
         for block in self.live_mut() {
             block.again = false;
             if block.missing != 0 {
-                block.wanted = true;
+                block.ask_again();
                 others += 1;
             }
         }
@@ -279,6 +364,7 @@ mod tests {
     use super::*;
 
     const START: Instant = Instant::from_nanos(7);
+    const WAIT: Duration = Duration::from_millis(30);
 
     fn pull(format: &Format, length: u32, window_offset: u16) -> WirePull {
         let order = PullOrder {
@@ -293,13 +379,13 @@ mod tests {
             region_offset: 0,
             length,
         };
-        WirePull::new(START, format, order)
+        WirePull::new(START, WAIT, format, order)
     }
 
     fn requests(pull: &mut WirePull) -> Vec<Pull> {
         let mut all = Vec::new();
-        while let Some((start, request)) = pull.next_request(0x40_0023, 3) {
-            pull.asked(start);
+        while let Some((frames, request)) = pull.next_request(0x40_0023, 3) {
+            pull.asked(START, frames);
             all.push(request);
         }
         all
@@ -323,7 +409,7 @@ mod tests {
 
     fn feed(pull: &mut WirePull, reply: &PullReply) -> Option<Counter> {
         let arrival = pull.locate(reply).unwrap();
-        pull.arrived(START, &arrival)
+        pull.arrived(START, &arrival).counter
     }
 
     fn format() -> Format {
@@ -367,7 +453,7 @@ mod tests {
         }
         assert!(requests(&mut pull).is_empty());
         assert_eq!(
-            pull.retry(START + RETRY),
+            pull.retry(START + WAIT),
             Retry::Asked {
                 first: true,
                 others: 1
@@ -426,7 +512,110 @@ mod tests {
             }
         }
         assert_eq!((now - START).as_secs(), 500);
-        assert_eq!(retries, 499);
+        // Every second, and the first few times sooner.
+        assert!((499..510).contains(&retries), "{retries} times");
+    }
+
+    #[test]
+    fn the_wait_doubles_until_an_answer_comes() {
+        let format = format();
+        let mut pull = pull(&format, 100_000, 0);
+        let request = requests(&mut pull)[0];
+        let mut waits = Vec::new();
+        for milliseconds in 0..3000 {
+            let now = START + Duration::from_millis(milliseconds);
+            if pull.retry(now) != Retry::NotDue {
+                waits.push(milliseconds);
+            }
+        }
+        assert_eq!(waits, [30, 90, 210, 450, 930, 1890, 2890]);
+        let arrival = pull.locate(&replies(&format, &request)[0]).unwrap();
+        let now = START + Duration::from_secs(3);
+        pull.arrived(now, &arrival);
+        assert_eq!(pull.retry_at(), now + WAIT);
+    }
+
+    #[test]
+    fn only_what_is_missing_is_asked_for_again() {
+        let format = format();
+        let mut pull = pull(&format, 2 * format.block_length(), 0);
+        let first = requests(&mut pull);
+        for (frame, reply) in replies(&format, &first[0]).iter().enumerate() {
+            if ![3, 4, 17].contains(&frame) {
+                feed(&mut pull, reply);
+            }
+        }
+        for reply in &replies(&format, &first[1])[..30] {
+            feed(&mut pull, reply);
+        }
+        assert!(matches!(pull.retry(START + WAIT), Retry::Asked { .. }));
+        let again: Vec<_> = requests(&mut pull)
+            .iter()
+            .map(|r| (r.frame_index, r.block_length / 8968))
+            .collect();
+        assert_eq!(again, [(3, 2), (17, 1), (62, 2)]);
+    }
+
+    #[test]
+    fn what_arrives_before_it_is_asked_for_again_is_not_asked_for() {
+        let format = format();
+        let mut pull = pull(&format, 100_000, 0);
+        let request = requests(&mut pull)[0];
+        let replies = replies(&format, &request);
+        for reply in &replies[..10] {
+            feed(&mut pull, reply);
+        }
+        assert!(matches!(pull.retry(START + WAIT), Retry::Asked { .. }));
+        feed(&mut pull, &replies[10]);
+        let again: Vec<_> = requests(&mut pull).iter().map(|r| r.frame_index).collect();
+        assert_eq!(again, [11]);
+    }
+
+    #[test]
+    fn a_block_is_asked_for_again_by_at_most_four_requests() {
+        let all = |frames: u64| runs(frames).count();
+        for missing in [
+            0x5555_5555_5555_5555,
+            0x8000_0000_0000_0001,
+            0xf0f0_0001_0101_0101,
+            u64::MAX,
+            1 << 63,
+            0b1101_1011_0111_0000_0001,
+        ] {
+            let wanted = in_few_pieces(missing);
+            assert_eq!(wanted & missing, missing);
+            assert!((1..=4).contains(&all(wanted)), "{missing:x}: {wanted:x}");
+            if all(missing) <= 4 {
+                assert_eq!(wanted, missing);
+            }
+        }
+        // The smallest gaps are filled, the large one stays.
+        assert_eq!(
+            in_few_pieces(0b1_0000_1010_1010_1001),
+            0b1_0000_1011_1111_1001
+        );
+    }
+
+    #[test]
+    fn a_round_trip_is_measured_where_one_request_was_answered() {
+        let format = format();
+        let mut pull = pull(&format, 2 * format.block_length(), 0);
+        let first = requests(&mut pull);
+        let at = |micros| START + Duration::from_micros(micros);
+        let arrive = |pull: &mut WirePull, request: &Pull, place: usize, micros| {
+            let arrival = pull.locate(&replies(&format, request)[place]).unwrap();
+            pull.arrived(at(micros), &arrival).round_trip
+        };
+        let measured = arrive(&mut pull, &first[0], 0, 300);
+        assert_eq!(measured, Some(Duration::from_micros(300)));
+        assert_eq!(arrive(&mut pull, &first[0], 1, 301), None);
+        pull.retry(at(0) + WAIT * 4);
+        requests(&mut pull);
+        assert_eq!(
+            arrive(&mut pull, &first[1], 0, 500_000),
+            None,
+            "asked twice"
+        );
     }
 
     #[test]

@@ -9,8 +9,8 @@ use mx_wire::PullBlock;
 /// Blocks that an endpoint has promised at most. A PULL of 60 bytes asks for up to 288 KB, so there is a limit
 /// (interfaces.md §1).
 const JOBS: usize = 64;
-/// Of them for one transfer: the four that a puller asks for at once, and as many early repetitions.
-const JOBS_PER_TRANSFER: usize = 8;
+/// Of them for one transfer: the four that a puller asks for at once, and the pieces of which it misses some again.
+const JOBS_PER_TRANSFER: usize = 16;
 
 /// One peer's pull of one window: the blocks of it that are still to be sent, in the order in which they were asked for.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::time::Duration;
 
 use mx_ring::{Event, RegionKey};
@@ -20,6 +21,10 @@ const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 const DELIVER_AGAIN: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a pull over the wire is what most slots hold, and nothing is allocated per message"
+)]
 enum State {
     Free,
     Wire(WirePull),
@@ -78,9 +83,15 @@ impl PullTable {
         }
     }
 
-    /// Starts a pull over the wire; `None` when all slots are taken.
-    pub fn start_wire(&mut self, now: Instant, format: &Format, order: PullOrder) -> Option<u16> {
-        let pull = WirePull::new(now, format, order);
+    /// Starts a pull over the wire from a peer whose answer takes less than `wait`; `None` when all slots are taken.
+    pub fn start_wire(
+        &mut self,
+        now: Instant,
+        wait: Duration,
+        format: &Format,
+        order: PullOrder,
+    ) -> Option<u16> {
+        let pull = WirePull::new(now, wait, format, order);
         let retry_at = pull.retry_at();
         let slot = self.take(State::Wire(pull))?;
         self.arm(retry_at);
@@ -221,8 +232,8 @@ impl PullTable {
         })
     }
 
-    /// The next request of that slot, from endpoint `source`, and the frame at which its block starts.
-    pub fn next_request(&self, index: u16, source: u8) -> Option<(u32, Pull)> {
+    /// The next request of that slot, from endpoint `source`, and the frames that it asks for.
+    pub fn next_request(&self, index: u16, source: u8) -> Option<(Range<u32>, Pull)> {
         match &self.slots.get(usize::from(index))?.state {
             State::Wire(pull) => pull.next_request(self.handle(index), source),
             _ => None,
@@ -230,11 +241,11 @@ impl PullTable {
     }
 
     /// That request was sent.
-    pub fn asked(&mut self, index: u16, start: u32) {
+    pub fn asked(&mut self, now: Instant, index: u16, frames: Range<u32>) {
         if let Some(slot) = self.slots.get_mut(usize::from(index))
             && let State::Wire(pull) = &mut slot.state
         {
-            pull.asked(start);
+            pull.asked(now, frames);
         }
     }
 
@@ -266,6 +277,17 @@ impl PullTable {
     /// The end found no room in the event queue: it is told later.
     pub fn tell_later(&mut self, now: Instant) {
         self.arm(now + DELIVER_AGAIN);
+    }
+
+    /// The peer of that pull is expected to answer within this time.
+    pub fn expect_within(&mut self, now: Instant, index: u16, wait: Duration) {
+        if let Some(slot) = self.slots.get_mut(usize::from(index))
+            && let State::Wire(pull) = &mut slot.state
+        {
+            pull.expect_within(now, wait);
+            let at = pull.retry_at();
+            self.arm(at);
+        }
     }
 
     fn arm(&mut self, at: Instant) {
