@@ -7,7 +7,7 @@ use crate::machine::{BAR, Machine};
 use crate::{frame, until};
 
 /// The registers of the card.
-struct Wired<'a>(&'a Machine);
+pub struct Wired<'a>(pub &'a Machine);
 
 impl Mmio for Wired<'_> {
     fn read(&self, register: u32) -> u32 {
@@ -21,9 +21,9 @@ impl Mmio for Wired<'_> {
     }
 }
 
-type Card<'a> = IntelNic<Igb, Wired<'a>, &'a Machine>;
+pub type Card<'a> = IntelNic<Igb, Wired<'a>, &'a Machine>;
 
-fn start() -> Machine {
+pub fn start() -> Machine {
     Machine::start("igb,mac=52:54:00:12:34:56,romfile=", 0)
 }
 
@@ -66,7 +66,7 @@ fn qemu_sends_and_receives_frames_of_all_lengths_past_the_end_of_its_rings() {
         assert_eq!((count, tokens[0]), (1, Token(number)));
 
         // Its address is that of no card: the card takes it all the same.
-        machine.send(&expected);
+        assert!(machine.send(&expected));
         let mut seen = Vec::new();
         until("the frame comes in", || {
             nic.receive(0, 8, &mut |frame| seen.push(frame.to_vec())) > 0

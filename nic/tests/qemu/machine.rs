@@ -23,6 +23,8 @@ const CONFIGURATION_ADDRESS: u16 = 0xcf8;
 const CONFIGURATION_DATA: u16 = 0xcfc;
 /// Where the test puts the card's registers.
 pub const BAR: u64 = 0xe000_0000;
+/// Where it puts the table of MSI-X.
+const VECTORS: u64 = 0xe100_0000;
 
 static MACHINES: AtomicUsize = AtomicUsize::new(0);
 
@@ -48,10 +50,11 @@ pub struct Machine {
     memory: NonNull<u8>,
     next_free: AtomicUsize,
     wire: UnixDatagram,
+    monitor: RefCell<BufReader<UnixStream>>,
 }
 
 impl Machine {
-    pub fn start(card: &str, bar: u32) -> Self {
+    pub fn start(card: &str, bar: u8) -> Self {
         let number = MACHINES.fetch_add(1, Ordering::Relaxed);
         let name = format!("mx-nic-{}-{number}", std::process::id());
         let directory = std::env::temp_dir().join(name);
@@ -61,6 +64,8 @@ impl Machine {
         file.set_len(MEMORY as u64).expect("room for memory");
         let wire = UnixDatagram::bind(at("wire")).expect("the wire's end");
         wire.set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a timeout");
+        wire.set_write_timeout(Some(Duration::from_millis(100)))
             .expect("a timeout");
         fs::write(at("firmware"), firmware()).expect("the firmware");
         let process = Command::new("qemu-system-x86_64")
@@ -72,6 +77,10 @@ impl Machine {
                 &format!("unix:{},server=on,wait=off", at("qtest")),
             ])
             .args(["-qtest-log", "none"])
+            .args([
+                "-qmp",
+                &format!("unix:{},server=on,wait=off", at("monitor")),
+            ])
             .args([
                 "-object",
                 &format!(
@@ -96,6 +105,7 @@ impl Machine {
             directory: directory.clone(),
         };
         let qtest = connect(&directory.join("qtest"));
+        let monitor = connect(&directory.join("monitor"));
         let mapped = File::options()
             .read(true)
             .write(true)
@@ -119,23 +129,95 @@ impl Machine {
             memory: NonNull::new(memory.expect("a mapping").cast()).expect("an address"),
             next_free: AtomicUsize::new(FIRST_FREE),
             wire,
+            monitor: RefCell::new(BufReader::new(monitor)),
         };
+        machine.command(r#"{"execute": "qmp_capabilities"}"#);
         machine.set_up_card(bar);
         machine
     }
 
     /// Gives the card its registers' place, and lets it use memory.
-    fn set_up_card(&self, bar: u32) {
-        self.write_configuration(0x10 + 4 * bar, BAR as u32);
+    fn set_up_card(&self, bar: u8) {
+        self.place_bar(bar, BAR);
         self.write_configuration(0x04, 0x406);
     }
 
-    fn write_configuration(&self, register: u32, value: u32) {
-        self.ask(&format!(
-            "outl {CONFIGURATION_ADDRESS:#x} {:#x}",
-            CONFIGURATION | register
-        ));
+    fn place_bar(&self, bar: u8, address: u64) {
+        self.write_configuration(0x10 + 4 * bar, address as u32);
+    }
+
+    fn select(&self, register: u8) {
+        let at = CONFIGURATION | u32::from(register & 0xfc);
+        self.ask(&format!("outl {CONFIGURATION_ADDRESS:#x} {at:#x}"));
+    }
+
+    fn write_configuration(&self, register: u8, value: u32) {
+        self.select(register);
         self.ask(&format!("outl {CONFIGURATION_DATA:#x} {value:#x}"));
+    }
+
+    fn read_configuration(&self, register: u8) -> u32 {
+        self.select(register);
+        self.ask(&format!("inl {CONFIGURATION_DATA:#x}")) as u32
+    }
+
+    /// Where a capability lies, PCI 3.0 §6.7.
+    fn capability(&self, id: u8) -> u8 {
+        let mut at = self.read_configuration(0x34) as u8;
+        while at != 0 {
+            let header = self.read_configuration(at);
+            if header as u8 == id {
+                return at;
+            }
+            at = (header >> 8) as u8;
+        }
+        panic!("the card has no capability {id:#x}");
+    }
+
+    /// Turns MSI on; messages go to memory, where they can be seen.
+    pub fn enable_msi(&self) -> Messages {
+        let messages = Messages::new(self);
+        let at = self.capability(5);
+        self.write_configuration(at + 4, messages.memory.bus(0) as u32);
+        self.write_configuration(at + 8, 0);
+        self.write_configuration(at + 12, MESSAGE);
+        let control = self.read_configuration(at);
+        self.write_configuration(at, control | 1 << 16);
+        messages
+    }
+
+    /// Turns MSI-X on, its first vector only; the table is at the start of BAR `bar`.
+    pub fn enable_msi_x(&self, bar: u8) -> Messages {
+        let messages = Messages::new(self);
+        self.place_bar(bar, VECTORS);
+        let entry = [messages.memory.bus(0) as u32, 0, MESSAGE, 0];
+        for (at, word) in (VECTORS..).step_by(4).zip(entry) {
+            self.ask(&format!("writel {at:#x} {word:#x}"));
+        }
+        let at = self.capability(0x11);
+        let control = self.read_configuration(at);
+        self.write_configuration(at, control | 1 << 31);
+        messages
+    }
+
+    /// Plugs the cable in, or out.
+    pub fn set_link(&self, up: bool) {
+        self.command(&format!(
+            r#"{{"execute": "set_link", "arguments": {{"name": "n", "up": {up}}}}}"#
+        ));
+    }
+
+    /// One command of the monitor.
+    fn command(&self, command: &str) {
+        let mut monitor = self.monitor.borrow_mut();
+        writeln!(monitor.get_mut(), "{command}").expect("QEMU listens");
+        let mut line = String::new();
+        // Its greeting and its events come in between.
+        while !line.starts_with(r#"{"return""#) {
+            line.clear();
+            monitor.read_line(&mut line).expect("QEMU answers");
+            assert!(!line.starts_with(r#"{"error""#), "{command}: {line}");
+        }
     }
 
     /// One request of the qtest protocol; its answer's number, 0 without one.
@@ -166,10 +248,10 @@ impl Machine {
         }
     }
 
-    pub fn send(&self, frame: &[u8]) {
-        self.wire
-            .send_to(frame, self.qemu.directory.join("card"))
-            .expect("QEMU takes the frame");
+    /// Sends a frame to the card; whether QEMU took it in time.
+    pub fn send(&self, frame: &[u8]) -> bool {
+        let card = self.qemu.directory.join("card");
+        self.wire.send_to(frame, card).is_ok()
     }
 
     pub fn come(&self) -> Vec<u8> {
@@ -177,6 +259,32 @@ impl Machine {
         let len = self.wire.recv(&mut frame).expect("a frame from QEMU");
         frame.truncate(len);
         frame
+    }
+}
+
+/// What a message writes.
+const MESSAGE: u32 = 0x4d58;
+
+/// Messages of the card, one after the other: those that come before the last one was seen look like one.
+pub struct Messages {
+    memory: DmaMemory,
+    seen: usize,
+}
+
+impl Messages {
+    fn new(machine: &Machine) -> Self {
+        Self {
+            memory: machine.allocate(1).expect("memory"),
+            seen: 0,
+        }
+    }
+
+    /// How many came so far.
+    pub fn count(&mut self) -> usize {
+        if self.memory.word32(0).swap(0, Ordering::AcqRel) == MESSAGE {
+            self.seen += 1;
+        }
+        self.seen
     }
 }
 

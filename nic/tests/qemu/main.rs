@@ -3,11 +3,24 @@
 //! QEMU runs no guest here: its processor halts at once, and this test takes its place. Registers are reached by the
 //! qtest protocol, and the machine's memory is a file that both map. The wire's other end is a datagram socket, one frame to a datagram.
 
+#[path = "../model/mod.rs"]
+mod model;
+#[path = "../intel/bench.rs"]
+mod model_bench;
+#[path = "../scenarios/mod.rs"]
+mod scenarios;
+
+mod bench;
 mod igb;
 mod machine;
 mod virtio;
 
 use std::time::{Duration, Instant};
+
+use bench::QemuBench;
+use model_bench::ModelBench;
+use mx_nic::intel::{Igb, Interrupts, Ixgbe};
+use scenarios::Bench;
 
 /// A frame of that length whose bytes tell it from others.
 fn frame(number: u64, len: usize) -> Vec<u8> {
@@ -25,4 +38,19 @@ fn until(what: &str, mut happens: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what}");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn every_scenario_runs_alike_on_qemus_cards_and_on_the_models() {
+    let virtio = virtio::start("mac=52:54:00:12:34:56");
+    let igb = igb::start();
+    let by_vectors = igb::start();
+    let benches: &mut [&mut dyn Bench] = &mut [
+        &mut QemuBench::virtio(&virtio),
+        &mut QemuBench::igb(&igb, Interrupts::Msi),
+        &mut QemuBench::igb(&by_vectors, Interrupts::MsiX),
+        &mut ModelBench::<Igb>::new(Interrupts::Msi),
+        &mut ModelBench::<Ixgbe>::new(Interrupts::Msi),
+    ];
+    scenarios::table(benches);
 }

@@ -43,7 +43,11 @@ impl Chip for Igb {
         let is_quiet = wait(registers, pause, reg::STATUS, reg::STATUS_MASTER_ENABLE, 0);
         for _ in 0..if is_quiet { 1 } else { 2 } {
             // §4.5.5.
-            set(registers, reg::CTRL, reg::CTRL_RESET);
+            set(
+                registers,
+                reg::CTRL,
+                reg::CTRL_MASTER_DISABLE | reg::CTRL_RESET,
+            );
             pause(RESET_PAUSE_MICROSECONDS);
             if !wait(registers, pause, reg::CTRL, reg::CTRL_RESET, 0) {
                 return Err(OpenError::Reset);

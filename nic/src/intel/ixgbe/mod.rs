@@ -62,7 +62,11 @@ impl Chip for Ixgbe {
         }
         for _ in 0..if is_quiet { 1 } else { 2 } {
             // §4.2.1.6 and §4.6.3.2.
-            set(registers, reg::CTRL, reg::CTRL_RESET);
+            set(
+                registers,
+                reg::CTRL,
+                reg::CTRL_MASTER_DISABLE | reg::CTRL_RESET,
+            );
             pause(RESET_PAUSE_MICROSECONDS);
             if !wait(registers, pause, reg::CTRL, reg::CTRL_RESET, 0) {
                 return Err(OpenError::Reset);
