@@ -1,5 +1,7 @@
 //! Large messages: rendezvous, pull, notify (protocol.md §6).
 
+use std::time::Duration;
+
 use mx_ring::{Command, Destination, Window};
 
 use super::Engine;
@@ -64,7 +66,7 @@ impl Shown {
 /// A large message that is being fetched.
 #[derive(Debug)]
 pub struct Pull {
-    request: RequestKey,
+    pub(super) request: RequestKey,
     partner: PartnerKey,
     /// The partner's relation: a later one knows nothing of this message.
     relation: u32,
@@ -73,6 +75,10 @@ pub struct Pull {
     window_seqnum: u8,
     window_offset: u16,
     exposure: Option<Exposure>,
+    /// When the board was told of it.
+    pub(super) began: Option<Duration>,
+    /// Whether it is aborted because it took too long.
+    pub(super) expired: bool,
 }
 
 impl Engine {
@@ -130,6 +136,8 @@ impl Engine {
             window_seqnum,
             window_offset,
             exposure: None,
+            began: None,
+            expired: false,
         };
         self.pulls.insert(cookie, pull);
         self.pulls_waiting.push_back(cookie);
@@ -184,8 +192,11 @@ impl Engine {
                         &[],
                     );
                     pull.exposure = Some(exposure);
+                    pull.began = Some(self.now);
+                    let timeout = self.requests.timeout_of(Some(pull.request));
                     self.pulls_running += 1;
                     self.pulls_waiting.pop_front();
+                    self.pull_expires_by(self.now.checked_add(timeout));
                 }
                 Err(Refused::Later) => {
                     self.register_at = self.now + self.config.registration_pause;
@@ -220,6 +231,7 @@ impl Engine {
             3 => Code::RemoteEndpointBadSession,
             4 => Code::RemoteRdmaWindowBadId,
             6 => Code::RemoteEndpointUnreachable,
+            _ if pull.expired => Code::RemoteEndpointUnreachable,
             _ => Code::MessageAborted,
         };
         self.end_pull(cookie, code, link);

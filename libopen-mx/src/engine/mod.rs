@@ -13,7 +13,7 @@
 //! | `matching`, `reassembly` | posted receives, unexpected messages, fragments |
 //! | `contexts` | context ids |
 //! | `unexpected` | the application's handler of unexpected messages |
-//! | `large`, `window` | rendezvous, pull, notify |
+//! | `large`, `window`, `pull_timeout` | rendezvous, pull, notify |
 //! | `own` | messages to the own endpoint |
 //! | `cleanup` | end of a relation |
 //! | `counts` | what was sent or came more than once |
@@ -31,6 +31,7 @@ mod matching;
 mod memory;
 mod own;
 mod partner;
+mod pull_timeout;
 mod random;
 mod reassembly;
 mod receive;
@@ -104,6 +105,8 @@ pub struct Engine {
     ack_at: Option<Duration>,
     resend_at: Option<Duration>,
     register_at: Duration,
+    /// When the time of a pull may be over.
+    pull_expiry: Option<Duration>,
     random: Random,
     counts: Counts,
 }
@@ -137,6 +140,7 @@ impl Engine {
             ack_at: None,
             resend_at: None,
             register_at: Duration::ZERO,
+            pull_expiry: None,
             counts: Counts::default(),
         }
     }
@@ -279,6 +283,7 @@ impl Engine {
         self.transmit.settle(link.sent());
         self.resend_due(link);
         self.start_pulls(link);
+        self.expire_pulls(link);
         self.send_delayed(link);
         self.send_throttled(link);
         self.send_due_acks(link);
@@ -291,7 +296,7 @@ impl Engine {
             self.register_at
                 .max(self.now + self.config.registration_pause)
         });
-        [self.ack_at, self.resend_at, retry]
+        [self.ack_at, self.resend_at, self.pull_expiry, retry]
             .into_iter()
             .flatten()
             .min()
@@ -360,13 +365,15 @@ impl Engine {
         Some(true)
     }
 
-    /// How long a request, or with `None` all that begin later, is tried before its partner is given up: sends and
-    /// connects until they are answered. `None` when there is no such request.
+    /// How long a request, or with `None` all that begin later, is tried: sends and connects until they are answered,
+    /// else their partner is given up; receives of large messages from their match on. `None` when there is no such
+    /// request.
     pub fn set_timeout(&mut self, key: Option<RequestKey>, timeout: Duration) -> Option<()> {
         match key {
             Some(key) => self.requests.get_mut(key)?.timeout = timeout,
             None => self.requests.timeout = timeout,
         }
+        self.pull_expires_by(Some(self.now));
         Some(())
     }
 

@@ -7,4 +7,5 @@ mod recorder;
 mod relations;
 mod resends;
 mod strays;
+mod timeouts;
 mod world;
