@@ -23,12 +23,12 @@ impl Endpoint {
         timeout: Option<Duration>,
         mut ready: impl FnMut(&mut State) -> Option<T>,
     ) -> Result<Option<T>, Error> {
-        let deadline = timeout.map(|timeout| clock::now() + timeout);
+        let begun = clock::now();
+        let deadline = timeout.map(|timeout| begun + timeout);
         let mut state = self.lock();
         let wakeups = state.wakeups;
         let mut looks = state.spin.begin();
-        // What is there at once says nothing about spinning.
-        let (mut looked, mut slept, mut interrupted) = (false, false, false);
+        let (mut looked, mut slept, mut interrupted) = (0_u32, false, false);
         loop {
             let completed = state.engine.completions();
             state = self.advance(state);
@@ -37,8 +37,12 @@ impl Endpoint {
                 self.tell_others(&state);
             }
             if found.is_some() {
-                if looked && !slept {
-                    state.spin.paid();
+                // What is there at once says nothing about spinning.
+                if looked > 0 {
+                    if !slept {
+                        state.spin.paid(looked);
+                    }
+                    state.spin.took(clock::now().saturating_sub(begun));
                 }
                 return Ok(found);
             }
@@ -56,7 +60,7 @@ impl Endpoint {
             }
             if looks > 0 || self.never_sleeps {
                 looks = looks.saturating_sub(1);
-                looked = true;
+                looked = looked.saturating_add(1);
                 drop(state);
                 core::hint::spin_loop();
                 state = self.lock();
