@@ -22,8 +22,14 @@ pub struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Starts a node called `name` at that end of a wire.
-    pub fn start(programs: &'a Programs, name: &str, wire: Wire, mtu: u16) -> Result<Self, Error> {
+    /// Starts a node called `name` at that end of a wire, with further options of omxd.
+    pub fn start(
+        programs: &'a Programs,
+        name: &str,
+        wire: Wire,
+        mtu: u16,
+        options: &[&str],
+    ) -> Result<Self, Error> {
         // Not in the repository: a socket's path may have 107 bytes at most.
         let directory = std::env::temp_dir().join(format!("xen2mx-{}-{name}", std::process::id()));
         fs::create_dir_all(&directory).at("create", &directory)?;
@@ -35,6 +41,7 @@ impl<'a> Node<'a> {
             .args(["--pdeathsig", "KILL"])
             .arg(programs.path("omxd"))
             .args(["--dgram", &wire, "--name", name, "--mtu", &mtu.to_string()])
+            .args(options)
             .arg("--socket")
             .arg(directory.join("socket"))
             .stdin(Stdio::null())
@@ -90,6 +97,11 @@ impl<'a> Node<'a> {
         })
     }
 
+    /// The node's process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where processes find the node.
     fn socket(&self) -> PathBuf {
         self.directory.join("socket")
@@ -104,6 +116,11 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for its end and returns what it printed. An exit status other than 0 is an error, and so is the limit.
     pub fn finish(mut self, limit: Duration) -> Result<String, Error> {
         let begun = Instant::now();

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use common::{pair, process_with};
 use mx_ring::Counter;
-use nodes::{Node, system_calls};
+use nodes::Node;
 use open_mx::Board;
+use trace::system_calls;
 
 /// Messages that a node's board has received from other boards so far.
 fn received(node: &Node) -> u32 {
@@ -28,7 +29,10 @@ fn processes_that_poll_exchange_messages_without_system_calls() {
         let calls = system_calls(process.pid(), Duration::from_secs(1)).unwrap();
         let messages = received(&pair.left) - before;
         assert!(messages > 10, "only {messages} messages in a second");
-        assert_eq!(calls, 0, "system calls during {messages} messages");
+        assert!(
+            calls.is_empty(),
+            "system calls during {messages} messages: {calls:?}"
+        );
     }
 }
 
@@ -39,5 +43,5 @@ fn a_process_that_sleeps_is_seen_to_make_system_calls() {
     // Nobody sends to it: it sleeps, and looks for life now and then.
     let idle = process_with(&["echo", pair.left.socket(), "4"], &[]);
     let calls = system_calls(idle.pid(), Duration::from_secs(3)).unwrap();
-    assert!(calls > 0);
+    assert!(!calls.is_empty());
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::stage;
 use crate::build::Programs;
 use crate::error::Error;
-use crate::host::{Host, HostSpec, Images, Output, Session, kvm};
+use crate::host::{Host, HostSpec, Images, Output, Session, Wire, kvm};
 use crate::node::{Node, Tool, free_wire};
 use crate::place;
 
@@ -38,6 +38,8 @@ pub struct Fabric<'a> {
     node: Option<Node<'a>>,
     host: Host,
     shape: Shape,
+    programs: &'a Programs,
+    wire: Wire,
 }
 
 impl<'a> Fabric<'a> {
@@ -56,6 +58,8 @@ impl<'a> Fabric<'a> {
             node: None,
             host,
             shape,
+            programs,
+            wire,
         };
         stage("xl create driver-domain.cfg", || {
             if shape.card {
@@ -64,18 +68,34 @@ impl<'a> Fabric<'a> {
             fabric.create_driver_domain("")
         })?;
         stage("xl create guest.cfg, for guest1 and guest2", || {
-            fabric.create_guest("guest1")?;
-            fabric.create_guest("guest2")
+            for guest in GUESTS {
+                fabric.create_guest(guest)?;
+            }
+            GUESTS
+                .into_iter()
+                .try_for_each(|guest| fabric.wait_for_guest(guest))
         })?;
         stage("xl-omx attach guest1, guest2", || fabric.attach())?;
         if shape.card {
-            fabric.node = Some(stage(
+            stage(
                 "omxd on this machine, at the other end of the wire: node1",
-                || Node::start(programs, "node1", wire.other_end(), shape.mtu),
-            )?);
+                || fabric.start_node(&[]),
+            )?;
         }
         stage("the members hear of each other", || fabric.wait_for_names())?;
         Ok(fabric)
+    }
+
+    fn start_node(&mut self, options: &[&str]) -> Result<(), Error> {
+        let wire = self.wire.other_end();
+        let node = Node::start(self.programs, "node1", wire, self.shape.mtu, options)?;
+        self.node = Some(node);
+        Ok(())
+    }
+
+    /// The process of the node outside, if there is one.
+    pub fn node_process(&self) -> Option<u32> {
+        self.node.as_ref().map(Node::process)
     }
 
     fn create_driver_domain(&self, options: &str) -> Result<(), Error> {
@@ -100,11 +120,14 @@ impl<'a> Fabric<'a> {
         Ok(())
     }
 
-    /// Ends the driver domain and creates another with these options, for the same guests.
-    pub fn renew_driver_domain(&self, options: &str) -> Result<(), Error> {
+    /// Ends the driver domain and the node, and starts others in their place that do not sleep between messages, for the
+    /// same guests.
+    pub fn renew_awake(&mut self) -> Result<(), Error> {
         self.end_driver_domain()?;
-        self.create_driver_domain(options)?;
+        self.create_driver_domain("idle=100000")?;
         self.attach()?;
+        self.node = None;
+        self.start_node(&["--poll", "60000000"])?;
         self.wait_for_names()
     }
 
@@ -140,8 +163,11 @@ impl<'a> Fabric<'a> {
             "on_reboot=\"destroy\"",
             processor,
         ];
-        self.dom0(&command)?;
-        // Its agent answers when it is up.
+        self.dom0(&command).map(drop)
+    }
+
+    /// Waits until a guest's agent answers: it is up then.
+    pub fn wait_for_guest(&self, name: &str) -> Result<(), Error> {
         let begun = Instant::now();
         loop {
             match self.host.exec(name, &["true"], Duration::from_secs(3)) {

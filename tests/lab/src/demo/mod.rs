@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `fabric` | the host, its driver domain and guests, and the node outside |
 //! | `perf` | omx_perf and omx_verify between two of them |
+//! | `calls` | the node's system calls in a steady phase |
 //! | `cost` | what a message costs besides: dom0's time, calls, hypercalls, events, grants |
 //! | `deterministic` | guest to guest under the deterministic clock, beside netfront and netback |
 //! | `plot` | latency and bandwidth as a picture |
 
+mod calls;
 mod cost;
 pub mod deterministic;
 pub mod fabric;
@@ -25,6 +27,7 @@ use crate::cli::DemoArgs;
 use crate::error::{At, Error};
 use crate::host::Images;
 use crate::stage::Stage;
+use calls::NodeCalls;
 use cost::{Dom0Cost, MessageCost};
 use fabric::{Fabric, Shape};
 use perf::{Pair, Verified};
@@ -40,6 +43,7 @@ struct Results {
     verified: Vec<Verified>,
     dom0: Dom0Cost,
     cost: MessageCost,
+    node_calls: NodeCalls,
 }
 
 /// Runs the demo; `json` prints the results as JSON too.
@@ -50,7 +54,7 @@ pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitC
         card: true,
         kvm: args.kvm,
     };
-    let fabric = Fabric::start(images, programs, shape)?;
+    let mut fabric = Fabric::start(images, programs, shape)?;
     say("dom0: xl list", &fabric.dom0(&["xl", "list"])?);
     say(
         "dom0: xl-omx list guest1 guest2",
@@ -82,8 +86,8 @@ pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitC
     }
     // Under emulation a step takes long, so a driver domain that is to stay awake between two must be patient.
     stage(
-        "another driver domain, which polls for longer before it sleeps",
-        || fabric.renew_driver_domain("idle=100000"),
+        "another driver domain and node, which poll for longer before they sleep",
+        || fabric.renew_awake(),
     )?;
     let cost = stage("what a message between the guests costs besides", || {
         cost::message(&fabric)
@@ -93,6 +97,11 @@ pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitC
         cost::dom0(&fabric)
     })?;
     println!("{}", dom0.text());
+    let node_calls = stage(
+        "the node's system calls while it exchanges messages",
+        || calls::watch(&fabric),
+    )?;
+    println!("{}", node_calls.text());
 
     let bytes = std::fs::metadata(build::driver_domain_image())
         .at("read", build::driver_domain_image())?
@@ -110,6 +119,7 @@ pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitC
         verified,
         dom0,
         cost,
+        node_calls,
     };
     keep(&results, args.json)?;
     println!(

@@ -16,8 +16,8 @@ const VERIFY_LIMIT: Duration = Duration::from_secs(120);
 pub fn run(programs: &Programs) -> Result<(), Error> {
     for mtu in [1500, 9000] {
         let wire = free_wire()?;
-        let one = Node::start(programs, "one", wire, mtu)?;
-        let two = Node::start(programs, "two", wire.other_end(), mtu)?;
+        let one = Node::start(programs, "one", wire, mtu, &[])?;
+        let two = Node::start(programs, "two", wire.other_end(), mtu, &[])?;
         for (node, peer) in [(&one, "two:0"), (&two, "one:0")] {
             wait_for_peer(node, peer)?;
         }
