@@ -3,6 +3,7 @@
 #include "shim.h"
 
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/random.h>
@@ -100,6 +101,64 @@ int shim_pin(unsigned long address, unsigned long pages, bool writable, struct p
 		done += pinned;
 	}
 	return 0;
+}
+
+struct omx_watch {
+	struct mmu_interval_notifier notifier;
+	void *context;
+};
+
+/* munmap, mremap, madvise, a page that is replaced, the end of the space. Other protection leaves the pages: after a
+ * fork it is the child that gets copies of pinned ones. */
+static bool omx_span_changes(struct mmu_interval_notifier *notifier, const struct mmu_notifier_range *range,
+			     unsigned long sequence)
+{
+	switch (range->event) {
+	case MMU_NOTIFY_PROTECTION_VMA:
+	case MMU_NOTIFY_PROTECTION_PAGE:
+	case MMU_NOTIFY_SOFT_DIRTY:
+		return true;
+	default:
+		mmu_interval_set_seq(notifier, sequence);
+		omx_changed(container_of(notifier, struct omx_watch, notifier)->context);
+		return true;
+	}
+}
+
+static const struct mmu_interval_notifier_ops omx_watch_ops = { .invalidate = omx_span_changes };
+
+int shim_watch(unsigned long address, unsigned long length, void *context, void **notifier)
+{
+	struct omx_watch *watch = kmalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	int error;
+
+	if (!watch)
+		return -ENOMEM;
+	watch->context = context;
+	*notifier = watch;
+	error = mmu_interval_notifier_insert(&watch->notifier, current->mm, address, length, &omx_watch_ops);
+	if (error)
+		kfree(watch);
+	return error;
+}
+
+/* What is pinned after this, and before a change is missed, is what later changes are about. */
+unsigned long shim_watch_begin(void *notifier)
+{
+	return mmu_interval_read_begin(&((struct omx_watch *)notifier)->notifier);
+}
+
+bool shim_watch_missed(void *notifier, unsigned long seen)
+{
+	return mmu_interval_read_retry(&((struct omx_watch *)notifier)->notifier, seen);
+}
+
+void shim_unwatch(void *notifier)
+{
+	struct omx_watch *watch = notifier;
+
+	mmu_interval_notifier_remove(&watch->notifier);
+	kfree(watch);
 }
 
 void shim_unpin(struct page *page, bool written)

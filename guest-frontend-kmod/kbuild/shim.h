@@ -43,6 +43,10 @@ void shim_free_page(struct page *page);
 void *shim_page_address(struct page *page);
 void shim_hold_page(struct page *page);
 int shim_pin(unsigned long address, unsigned long pages, bool writable, struct page **into);
+int shim_watch(unsigned long address, unsigned long length, void *context, void **notifier);
+unsigned long shim_watch_begin(void *notifier);
+bool shim_watch_missed(void *notifier, unsigned long seen);
+void shim_unwatch(void *notifier);
 void shim_unpin(struct page *page, bool written);
 int shim_account_pinned(unsigned long pages, struct mm_struct **space);
 void shim_unaccount_pinned(struct mm_struct *space, unsigned long pages);
@@ -54,6 +58,7 @@ void shim_leave_grant(u32 reference);
 void shim_notify(unsigned int board);
 void shim_schedule_answers(unsigned int board); /* any context */
 void shim_schedule_reaper(void);
+void shim_schedule_sweep(void); /* any context */
 
 /* ---- callers and sleepers (device.c) */
 struct mm_struct *shim_current_space(void);
@@ -76,6 +81,8 @@ void omx_detach(unsigned int board);
 bool omx_interrupt(unsigned int board); /* in the interrupt; false when it was for nothing */
 int omx_answers(unsigned int board); /* 1: call again, 0: done, negative: the home is not to be trusted */
 bool omx_reap(void); /* true when pages are left that the home still maps */
+void omx_changed(const void *context); /* a watched span changes; any context */
+void omx_sweep(void);
 void omx_give_up(void); /* what is left goes to the kernel's list */
 long omx_call(void *file, u64 *role, struct omx_call *call);
 int omx_map(u64 *role, struct vm_area_struct *area, u64 offset, u64 length, bool writable);

@@ -21,6 +21,8 @@ struct omx_board {
 static struct omx_board omx_boards[OMX_BOARDS];
 static void omx_reap_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(omx_reaper, omx_reap_work);
+static void omx_sweep_work(struct work_struct *work);
+static DECLARE_WORK(omx_sweeper, omx_sweep_work);
 
 int shim_grant(u16 domain, struct page *page, bool read_only)
 {
@@ -52,6 +54,16 @@ void shim_schedule_answers(unsigned int board)
 void shim_schedule_reaper(void)
 {
 	mod_delayed_work(system_wq, &omx_reaper, 0);
+}
+
+void shim_schedule_sweep(void)
+{
+	schedule_work(&omx_sweeper);
+}
+
+static void omx_sweep_work(struct work_struct *work)
+{
+	omx_sweep();
 }
 
 static void omx_reap_work(struct work_struct *work)
@@ -256,7 +268,8 @@ void omx_xenbus_stop(void)
 	if (!omx_registered)
 		xenbus_unregister_driver(&omx_driver);
 	cancel_delayed_work_sync(&omx_reaper);
-	omx_give_up();
+	omx_give_up(); /* the last watch ends, and with it the sweeps */
+	cancel_work_sync(&omx_sweeper);
 }
 
 MODULE_ALIAS("xen:omx");

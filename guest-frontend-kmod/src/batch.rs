@@ -2,22 +2,21 @@
 
 use alloc::vec::Vec;
 
+use mx_ring::RegionKey;
+
 use crate::errno::Errno;
 use crate::kernel::{Access, DomainId, GrantRef, Kernel};
 use crate::quota::User;
+use crate::watch::Watched;
 
-/// Where the pages of a [`Batch`] come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin<S> {
-    /// Allocated by this module.
-    Allocated,
-    /// Pinned memory of a process.
-    Pinned {
-        /// The address space that the pages are accounted to.
-        space: S,
-        /// Whether the home may have written them.
-        writable: bool,
-    },
+/// Pinned memory of a process: what its pin needs besides the pages.
+pub struct Pinned<K: Kernel> {
+    /// The address space that the pages are accounted to.
+    pub space: K::Space,
+    /// Whether the home may have written them.
+    pub writable: bool,
+    /// What tells when the process changes what lies at the addresses. It began before the pages were pinned.
+    pub watch: K::Watch,
 }
 
 /// Some pages and their grants. A page is freed, or its pin ended, only after its grant has ended.
@@ -28,7 +27,8 @@ pub struct Batch<K: Kernel> {
     pages: Vec<K::Page>,
     /// Grants of the first `refs.len()` pages.
     refs: Vec<GrantRef>,
-    origin: Origin<K::Space>,
+    /// `None`: the pages were allocated by this module.
+    pinned: Option<Pinned<K>>,
     user: User,
     /// Pages at the start, for the accounting.
     total: usize,
@@ -44,7 +44,7 @@ impl<K: Kernel> Batch<K> {
         let mut batch = Self {
             pages: Vec::new(),
             refs: Vec::new(),
-            origin: Origin::Allocated,
+            pinned: None,
             user,
             total: 0,
         };
@@ -66,19 +66,18 @@ impl<K: Kernel> Batch<K> {
         Ok(batch)
     }
 
-    /// Takes over pages that were pinned and accounted to `space`.
+    /// Takes over pages that were pinned and accounted to their space.
     pub fn pinned(
         kernel: &K,
         user: User,
-        space: K::Space,
-        writable: bool,
+        pinned: Pinned<K>,
         pages: Vec<K::Page>,
     ) -> Result<Self, Errno> {
         let mut batch = Self {
             total: pages.len(),
             pages,
             refs: Vec::new(),
-            origin: Origin::Pinned { space, writable },
+            pinned: Some(pinned),
             user,
         };
         let reserved = batch.refs.try_reserve_exact(batch.total);
@@ -97,6 +96,29 @@ impl<K: Kernel> Batch<K> {
     /// Pages that the batch had at its start.
     pub fn total(&self) -> usize {
         self.total
+    }
+
+    fn watched(&self) -> Option<&Watched> {
+        self.pinned.as_ref().map(|pinned| pinned.watch.as_ref())
+    }
+
+    /// The pages become a region.
+    pub fn name(&self, key: RegionKey) {
+        if let Some(watched) = self.watched() {
+            watched.bind(key);
+        }
+    }
+
+    /// The region is ready: its process may keep it for later messages, unless its memory has changed meanwhile.
+    pub fn settle(&self) {
+        if let Some(watched) = self.watched() {
+            watched.settle();
+        }
+    }
+
+    /// Whether the process has changed what lies at the addresses of the pages.
+    pub fn changed(&self) -> bool {
+        self.watched().is_some_and(Watched::changed)
     }
 
     /// The pages. Only before the first [`Self::give_back`] in their order.
@@ -148,17 +170,17 @@ impl<K: Kernel> Batch<K> {
         if !self.pages.is_empty() {
             return false;
         }
-        if let Origin::Pinned { space, .. } = self.origin {
-            kernel.unaccount(space, self.total);
-            self.origin = Origin::Allocated;
+        if let Some(pinned) = self.pinned.take() {
+            kernel.unaccount(pinned.space, self.total);
+            kernel.end_watch(pinned.watch);
         }
         true
     }
 
     fn release(&self, kernel: &K, page: K::Page) {
-        match self.origin {
-            Origin::Allocated => kernel.free(page),
-            Origin::Pinned { writable, .. } => kernel.unpin(page, writable),
+        match &self.pinned {
+            None => kernel.free(page),
+            Some(pinned) => kernel.unpin(page, pinned.writable),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! An open endpoint.
 
 use mx_ring::EndpointLayout;
+use mx_ring::registration::UseBits;
 use mx_ring::sleep::EndpointWatch;
 
 use crate::batch::Batch;
@@ -51,7 +52,7 @@ pub struct Endpoint<K: Kernel> {
     pub session: u32,
     /// Sizes of its queues.
     pub layout: EndpointLayout,
-    /// Pages of W, then of R.
+    /// Pages of W, then of R; then the page of the notes about regions, which is not granted.
     pub queues: Batch<K>,
     /// Where it is in its life.
     pub state: State,
@@ -69,6 +70,22 @@ impl<K: Kernel> Endpoint<K> {
     /// Pages of the W area; the ones of R follow.
     pub fn w_pages(&self) -> usize {
         self.layout.w_size() / mx_ring::PAGE_SIZE
+    }
+
+    /// Pages of W and R.
+    pub fn shared_pages(&self) -> usize {
+        self.w_pages() + self.layout.r_size() / mx_ring::PAGE_SIZE
+    }
+
+    /// The page of the notes about regions.
+    pub fn notes(&self) -> Option<K::Page> {
+        self.queues.pages().get(self.shared_pages()).copied()
+    }
+
+    /// What the process says of its use of regions.
+    pub fn uses(&self, kernel: &K) -> Option<UseBits> {
+        let w0 = self.queues.pages().first()?;
+        UseBits::new(kernel.area(*w0, 1)).ok()
     }
 
     /// The first page of the R area.

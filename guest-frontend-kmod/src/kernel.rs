@@ -3,6 +3,8 @@
 
 use mx_ring::Area;
 
+use crate::watch::Watched;
+
 /// A domain of the Xen host.
 pub type DomainId = u16;
 /// A reference into this guest's grant table.
@@ -23,6 +25,8 @@ pub trait Kernel: Clone {
     type Page: Copy;
     /// An address space.
     type Space: Copy + PartialEq;
+    /// A watch over pinned memory of a process.
+    type Watch: AsRef<Watched>;
 
     /// Allocates `count` adjacent zeroed pages (a power of two, at most 4) and hands each to `keep`; false, and none,
     /// when memory is short.
@@ -33,6 +37,8 @@ pub trait Kernel: Clone {
     fn unpin(&self, page: Self::Page, written: bool);
     /// Ends the accounting of `pages` pinned pages to a space.
     fn unaccount(&self, space: Self::Space, pages: usize);
+    /// Ends a watch: no notifier touches it any more. May sleep.
+    fn end_watch(&self, watch: Self::Watch);
     /// The bytes of `count` adjacent allocated pages. They stay mapped until they are freed.
     fn area(&self, first: Self::Page, count: usize) -> Area;
     /// Grants a page; `None` when the grant table is full.

@@ -39,11 +39,10 @@
 //! A page is freed, or its pin ended, only when Xen says that no other domain maps it ([`lingering`]): whatever the home
 //! answered, and also when it died.
 //!
-//! # What comes with the registration cache
+//! # The registration cache
 //!
-//! A region's life is explicit for now: from Register to Deregister, or to the end of its endpoint. The cache adds an
-//! interval notifier per region whose invalidation marks it stale; the place for it is [`region::Region`], beside the
-//! pages, and the notifier's C part beside the one that watches the end of an address space (`kbuild/device.c`).
+//! The library keeps regions for later messages; the module tells it which of them are stale ([`watch`]), and gives back
+//! those that no message uses, so that memory which a process has freed does not stay pinned.
 //!
 //! # Building
 //!
@@ -71,5 +70,6 @@ pub mod pool;
 pub mod quota;
 pub mod region;
 pub mod role;
+pub mod watch;
 
 pub use link::InterruptView;

@@ -8,18 +8,19 @@
 //!   Refused ◀────────────────────────────────────────────────────────
 //! ```
 //!
+//! A region whose memory the process has changed is stale ([`crate::watch`]); when no message uses it, it is given back
+//! without being asked.
+//!
 //! `Left` and `Refused` wait for the caller to take note. When it was killed meanwhile, they are skipped.
 
 use alloc::vec::Vec;
 
 use mx_ring::RegionKey;
+use mx_ring::registration::REGIONS;
 
 use crate::batch::Batch;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
-
-/// Regions of an endpoint: the library's cache evicts at this point.
-pub const REGIONS: usize = 1024;
 
 /// What is registered, as the process asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

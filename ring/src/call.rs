@@ -2,7 +2,7 @@
 //! (one datagram each way on its `SOCK_SEQPACKET` socket). The same 128 bytes serve both.
 //!
 //! An open file, or connection, becomes either a board's (after [`Request::AttachBoard`]) or an endpoint's (after
-//! [`Request::OpenEndpoint`]). A module's file is then mapped at [`MAP_W`], [`MAP_R`] and [`MAP_BOARD`]; `omxd` sends
+//! [`Request::OpenEndpoint`]). A module's file is then mapped at [`MAP_W`], [`MAP_R`], [`MAP_BOARD`] and [`MAP_NOTES`]; `omxd` sends
 //! descriptors along with its answer: the board pages (read-only), and for an endpoint W, R (read-only), the eventfd
 //! that wakes the process and the eventfd that kicks the home, in the order board, W, R, wake, kick.
 
@@ -22,6 +22,8 @@ pub const MAP_W: u64 = 0;
 pub const MAP_R: u64 = 1 << 32;
 /// `mmap` offset of the board pages, read-only.
 pub const MAP_BOARD: u64 = 2 << 32;
+/// `mmap` offset of the module's notes about an endpoint's regions ([`crate::registration`]), a page, read-only.
+pub const MAP_NOTES: u64 = 3 << 32;
 /// Endpoint number that means "the first free one".
 pub const ANY_ENDPOINT: u32 = u32::MAX;
 

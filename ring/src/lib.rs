@@ -47,6 +47,7 @@ mod message;
 #[cfg(loom)]
 pub mod model;
 mod process;
+pub mod registration;
 mod seqlock;
 pub mod sleep;
 mod sync;
@@ -62,4 +63,4 @@ pub use process::{Positions, ProcessSide};
 pub use ticks::ticks;
 
 /// Version of everything in this crate. Both sides compare it for equality before they share a page.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

@@ -13,7 +13,8 @@ pub fn w_memory(layout: &EndpointLayout, commands: &[usize]) -> ModelMemory {
     let memory = ModelMemory::default()
         .words([w0::COMMAND_PROD, w0::UNEXPECTED_CONS, w0::EXPECTED_CONS])
         .words([w0::RECEIVE_TAIL, w0::ARMED])
-        .words64([EndpointLayout::WINDOWS, EndpointLayout::WINDOWS + 8]);
+        .words64([EndpointLayout::WINDOWS, EndpointLayout::WINDOWS + 8])
+        .words64([w0::REGIONS_IN_USE]);
     commands.iter().fold(memory, |memory, slot| {
         let data = layout.command_data() + slot * EndpointLayout::COMMAND_DATA_SIZE;
         entry(memory, EndpointLayout::COMMANDS + slot * Entry::SIZE).plain(data, 8)

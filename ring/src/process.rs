@@ -14,6 +14,8 @@ pub(crate) mod w0 {
     pub const EXPECTED_CONS: usize = 68;
     pub const RECEIVE_TAIL: usize = 72;
     pub const ARMED: usize = 128;
+    /// A bit for each region slot (`registration`).
+    pub const REGIONS_IN_USE: usize = 1024;
 }
 
 /// Words of the first R page. The home writes them.

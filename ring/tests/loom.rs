@@ -8,9 +8,11 @@ use loom::thread;
 
 use mx_ring::control::{ArmedCounters, Doorbells};
 use mx_ring::model::{self, ModelMemory};
+use mx_ring::registration::{RegionNotes, UseBits};
 use mx_ring::sleep::EndpointWatch;
 use mx_ring::{
     Area, Command, EndpointLayout, Event, Geometry, HomeSide, Origin, Positions, ProcessSide,
+    RegionKey,
 };
 
 /// The smallest endpoint: 64 entries in each queue, a receive ring of 64 KiB.
@@ -484,5 +486,65 @@ fn a_record_of_the_board_page_is_read_whole() {
         writer.join().unwrap();
         assert!(model::seqlock_read(&area, 0, 4, &mut record).is_some());
         assert_eq!(record, [2; 8]);
+    });
+}
+
+/// Region 0 of an endpoint, its notes and its use bit.
+fn region() -> (Box<ModelMemory>, Box<ModelMemory>, RegionNotes, UseBits) {
+    let notes_page = Box::new(ModelMemory::default().words([0]));
+    let w = Box::new(model::w_memory(&layout(), &[]));
+    // SAFETY: the tests join their threads before they drop the memory.
+    let (notes, uses) = unsafe {
+        (
+            Area::of_model(&notes_page, mx_ring::PAGE_SIZE),
+            Area::of_model(&w, layout().w_size()),
+        )
+    };
+    let notes = RegionNotes::new(notes).unwrap();
+    let uses = UseBits::new(uses).unwrap();
+    (notes_page, w, notes, uses)
+}
+
+const REGION: RegionKey = RegionKey {
+    slot: 0,
+    generation: 3,
+};
+
+#[test]
+fn a_region_that_is_used_while_it_becomes_stale_is_seen_by_one_side_at_least() {
+    explore(3, || {
+        let (_notes, _w, notes, uses) = region();
+        notes.note_valid(REGION);
+        let kernel = thread::spawn(move || {
+            notes.invalidate(REGION);
+            uses.in_use(REGION.slot)
+        });
+        let used = uses.begin(&notes, REGION);
+        let seen = kernel.join().unwrap();
+        assert!(seen || !used, "given back under a message that uses it");
+        assert!(!notes.is_valid(REGION));
+        assert!(!uses.begin(&notes, REGION), "no later use");
+    });
+}
+
+#[test]
+fn a_change_while_a_region_is_registered_leaves_it_stale() {
+    explore(3, || {
+        let (_notes, _w, notes, _) = region();
+        let changed = Arc::new(AtomicU32::new(0));
+        let notifier = {
+            let changed = changed.clone();
+            thread::spawn(move || {
+                changed.store(1, Ordering::SeqCst);
+                loom::sync::atomic::fence(Ordering::SeqCst);
+                notes.invalidate(REGION);
+            })
+        };
+        notes.note_valid(REGION);
+        if changed.load(Ordering::SeqCst) != 0 {
+            notes.invalidate(REGION);
+        }
+        notifier.join().unwrap();
+        assert!(!notes.is_valid(REGION));
     });
 }

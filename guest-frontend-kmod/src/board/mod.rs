@@ -153,7 +153,7 @@ impl<K: Kernel> Board<K> {
         Ok(endpoint)
     }
 
-    /// Begins to open an endpoint over these pages (W, then R), which it takes unless it fails or is to be asked again
+    /// Begins to open an endpoint over these pages (W, then R, then the notes), which it takes unless it fails or is to be asked again
     /// (`Pending`: the index is still being closed). The opening is over when [`Self::opened`] says so.
     pub fn open(
         &mut self,
@@ -204,7 +204,8 @@ impl<K: Kernel> Board<K> {
             .inspect_err(|_| pool.quotas.release(user, 1, 0))?;
         let mut pages = queues.take().ok_or(Errno::INVALID)?;
         let w_pages = opening.layout.w_size() / mx_ring::PAGE_SIZE;
-        for page in 0..pages.total() {
+        let shared_pages = w_pages + opening.layout.r_size() / mx_ring::PAGE_SIZE;
+        for page in 0..shared_pages {
             let access = if page < w_pages {
                 Access::Read
             } else {

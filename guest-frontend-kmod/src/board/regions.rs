@@ -28,6 +28,7 @@ impl<K: Kernel> Board<K> {
         let key = endpoint.regions.vacancy()?;
         pool.admit(batch, limits)?;
         let batch = pages.take().ok_or(Errno::INVALID)?;
+        batch.name(key);
         endpoint.regions.insert(
             key,
             Region {
@@ -57,6 +58,7 @@ impl<K: Kernel> Board<K> {
         match region.state {
             State::Ready => {
                 region.awaited = false;
+                region.batch.settle();
                 Poll::Ready(Ok(()))
             }
             State::Refused(error) => {
@@ -79,16 +81,45 @@ impl<K: Kernel> Board<K> {
     ) -> Result<(), Errno> {
         let endpoint = self.find(id).ok_or(Errno::NO_DEVICE)?;
         let region = endpoint.regions.get(key).ok_or(Errno::INVALID)?;
-        if region.state != State::Ready {
-            return Err(Errno::INVALID);
+        match region.state {
+            State::Ready => {
+                region.state = State::Leaving {
+                    posted: false,
+                    refused: None,
+                };
+            }
+            // Stale, and on its way already: the caller waits for its end.
+            State::Leaving { refused: None, .. } if !region.awaited => {}
+            _ => return Err(Errno::INVALID),
         }
         region.awaited = true;
-        region.state = State::Leaving {
-            posted: false,
-            refused: None,
-        };
         self.advance(pool, id.index);
         Ok(())
+    }
+
+    /// Begins to give back the regions of an endpoint whose memory its process has changed, if no message uses them. The
+    /// others are the library's to give back, after the use.
+    pub fn sweep(&mut self, pool: &mut Pool<K>, index: u8) {
+        let Some(Some(endpoint)) = self.endpoints.get_mut(usize::from(index)) else {
+            return;
+        };
+        let Some(uses) = endpoint.uses(&pool.kernel) else {
+            return;
+        };
+        for slot in 0..endpoint.regions.slots() {
+            if let Some((_, region)) = endpoint.regions.in_slot(slot)
+                && region.state == State::Ready
+                && !region.awaited
+                && region.batch.changed()
+                && !uses.in_use(slot)
+            {
+                region.state = State::Leaving {
+                    posted: false,
+                    refused: None,
+                };
+            }
+        }
+        self.advance(pool, index);
     }
 
     /// Whether a region has been given back; its pages, which the caller now gives back. `None` when they have gone

@@ -1,7 +1,7 @@
 //! The `ioctl`: every request of [`mx_ring::call`].
 
 use alloc::vec::Vec;
-use core::ffi::{c_int, c_long, c_ulong, c_void};
+use core::ffi::{c_long, c_ulong, c_void};
 use core::sync::atomic::Ordering;
 
 use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
@@ -10,10 +10,12 @@ use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
 
 use super::file::FileRole;
 use super::kernel::{Linux, STATISTICS, count};
-use super::shim::{self, Page};
+use super::page::HeldPage;
+use super::shim::{self, Mm, Page};
 use super::sleep::{self, Wait};
 use super::state::{FOR_EVER, until_ready, with};
-use crate::batch::Batch;
+use super::watch::Watch;
+use crate::batch::{Batch, Pinned};
 use crate::board::{EndpointId, Opening};
 use crate::endpoint::Opener;
 use crate::errno::Errno;
@@ -220,7 +222,8 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
         session: shim::shim_random(),
         incarnation: with(|frontend| frontend.next_incarnation()),
     };
-    let singles = core::iter::repeat_n(1, pages);
+    // The page of the notes about regions comes last.
+    let singles = core::iter::repeat_n(1, pages + 1);
     let mut queues = Some(Batch::allocate(&Linux, opener.user, singles)?);
     let begun = until_ready(board, REOPEN_MILLISECONDS, |frontend| {
         match frontend.board(board) {
@@ -266,10 +269,14 @@ fn register(
         return Err(Errno::INVALID);
     }
     let space = shim::shim_current_space();
-    with(|frontend| frontend.board(board)?.0.usable(id, space).map(|_| ()))?;
+    let notes = with(|frontend| {
+        let endpoint = frontend.board(board)?.0.usable(id, space)?;
+        endpoint.notes().map(HeldPage::new).ok_or(Errno::INVALID)
+    })?;
     let user = shim::shim_current_user();
     let first = address - u64::from(extent.offset);
-    let mut batch = Some(pin(user, first, pages, writable)?);
+    let watch = Watch::begin(board, id, notes, first, (pages * PAGE_SIZE) as u64)?;
+    let mut batch = Some(pin(user, watch, first, pages, writable)?);
     let begun = with(|frontend| {
         let (board, pool) = frontend.board(board)?;
         board.usable(id, space)?;
@@ -287,32 +294,56 @@ fn register(
     Ok(region)
 }
 
-/// Accounts and pins memory of the caller.
-fn pin(user: User, first: u64, count: usize, writable: bool) -> Result<Batch<Linux>, Errno> {
+/// Accounts and pins memory of the caller, which is watched.
+fn pin(
+    user: User,
+    watch: Watch,
+    first: u64,
+    count: usize,
+    writable: bool,
+) -> Result<Batch<Linux>, Errno> {
+    match pin_watched(&watch, first, count, writable) {
+        Ok((space, pages)) => {
+            let pinned = Pinned {
+                space,
+                writable,
+                watch,
+            };
+            Batch::pinned(&Linux, user, pinned, pages)
+        }
+        Err(error) => {
+            watch.end();
+            Err(error)
+        }
+    }
+}
+
+fn pin_watched(
+    watch: &Watch,
+    first: u64,
+    count: usize,
+    writable: bool,
+) -> Result<(*mut Mm, Vec<*mut Page>), Errno> {
     let mut pages: Vec<*mut Page> = Vec::new();
     pages
         .try_reserve_exact(count)
         .map_err(|_| Errno::NO_MEMORY)?;
+    let into = pages.as_mut_ptr();
     let mut space = core::ptr::null_mut();
     // SAFETY: `space` may be written.
     Errno::check(unsafe { shim::shim_account_pinned(count as c_ulong, &raw mut space) })?;
     // SAFETY: the vector has room for `count` pages.
-    let pinned: c_int = unsafe {
-        shim::shim_pin(
-            first as c_ulong,
-            count as c_ulong,
-            writable,
-            pages.as_mut_ptr(),
-        )
-    };
-    if let Err(error) = Errno::check(pinned) {
+    let pin = || unsafe { shim::shim_pin(first as c_ulong, count as c_ulong, writable, into) };
+    // SAFETY: only called after `shim_pin` has written and pinned all of them.
+    let unpin = || (0..count).for_each(|page| unsafe { shim::shim_unpin(*into.add(page), false) });
+    if let Err(error) = watch.pin(pin, unpin) {
         // SAFETY: accounted above.
         unsafe { shim::shim_unaccount_pinned(space, count as c_ulong) };
         return Err(error);
     }
     // SAFETY: `shim_pin` has written all of them.
     unsafe { pages.set_len(count) };
-    Batch::pinned(&Linux, user, space, writable, pages)
+    Ok((space, pages))
 }
 
 fn deregister(board: usize, id: EndpointId, region: RegionKey) -> Result<(), Errno> {

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use mx_ring::{Area, PAGE_SIZE};
 
 use super::shim::{self, Mm, Page};
+use super::watch::Watch;
 use crate::kernel::{Access, DomainId, GrantRef, Kernel};
 
 /// Counts since the module was loaded.
@@ -47,6 +48,7 @@ pub struct Linux;
 impl Kernel for Linux {
     type Page = *mut Page;
     type Space = *mut Mm;
+    type Watch = Watch;
 
     fn allocate(&self, count: usize, mut keep: impl FnMut(*mut Page)) -> bool {
         let first = shim::shim_allocate_pages(count.trailing_zeros());
@@ -75,12 +77,16 @@ impl Kernel for Linux {
         unsafe { shim::shim_unaccount_pinned(space, pages as c_ulong) }
     }
 
+    fn end_watch(&self, watch: Watch) {
+        watch.end();
+    }
+
     fn area(&self, first: *mut Page, count: usize) -> Area {
         // SAFETY: the page is allocated.
         let address = unsafe { shim::shim_page_address(first) };
         match NonNull::new(address) {
             // SAFETY: allocated pages stay in the kernel's direct mapping until they are freed, page-aligned, adjacent
-            // ones at adjacent addresses; whoever holds the area holds the pages (`Link`, `SleepContext`).
+            // ones at adjacent addresses; whoever holds the area holds the pages (`Link`, `HeldPage`).
             Some(base) => unsafe { Area::new(base, count * PAGE_SIZE) },
             // SAFETY: an area of no bytes; each use of it is refused.
             None => unsafe { Area::new(NonNull::dangling(), 0) },

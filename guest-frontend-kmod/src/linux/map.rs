@@ -2,7 +2,7 @@
 
 use core::ffi::{c_int, c_ulong};
 
-use mx_ring::call::{MAP_BOARD, MAP_R, MAP_W};
+use mx_ring::call::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W};
 
 use super::file::FileRole;
 use super::shim::{self, Page, Vma};
@@ -64,15 +64,16 @@ unsafe fn map(
             (Role::Board(board) | Role::Endpoint(board, _), MAP_BOARD) => {
                 insert(frontend.board(board)?.0.connected()?.board_pages())
             }
-            (Role::Endpoint(board, id), MAP_W | MAP_R) => {
+            (Role::Endpoint(board, id), MAP_W | MAP_R | MAP_NOTES) => {
                 let space = shim::shim_current_space();
                 let endpoint = frontend.board(board)?.0.usable(id, space)?;
-                let (w, r) = endpoint
-                    .queues
-                    .pages()
-                    .split_at_checked(endpoint.w_pages())
-                    .ok_or(Errno::INVALID)?;
-                insert(if offset == MAP_W { w } else { r })
+                let (w, shared) = (endpoint.w_pages(), endpoint.shared_pages());
+                let pages = match offset {
+                    MAP_W => 0..w,
+                    MAP_R => w..shared,
+                    _ => shared..shared + 1,
+                };
+                insert(endpoint.queues.pages().get(pages).unwrap_or_default())
             }
             _ => Err(Errno::INVALID),
         }

@@ -1,5 +1,5 @@
 //! What `kbuild/shim.h` declares for the logic. All of it may sleep, so none of it is called in the interrupt, except
-//! for [`shim_schedule_answers`] and [`shim_wake_sleepers`].
+//! for [`shim_schedule_answers`], [`shim_wake_sleepers`] and [`shim_schedule_sweep`].
 
 use core::ffi::{c_int, c_uint, c_ulong, c_void};
 
@@ -47,6 +47,15 @@ unsafe extern "C" {
         writable: bool,
         into: *mut *mut Page,
     ) -> c_int;
+    pub fn shim_watch(
+        address: c_ulong,
+        length: c_ulong,
+        context: *mut c_void,
+        notifier: *mut *mut c_void,
+    ) -> c_int;
+    pub fn shim_watch_begin(notifier: *mut c_void) -> c_ulong;
+    pub fn shim_watch_missed(notifier: *mut c_void, seen: c_ulong) -> bool;
+    pub fn shim_unwatch(notifier: *mut c_void);
     pub fn shim_unpin(page: *mut Page, written: bool);
     pub fn shim_account_pinned(pages: c_ulong, space: *mut *mut Mm) -> c_int;
     pub fn shim_unaccount_pinned(space: *mut Mm, pages: c_ulong);
@@ -57,6 +66,7 @@ unsafe extern "C" {
     pub safe fn shim_notify(board: c_uint);
     pub safe fn shim_schedule_answers(board: c_uint);
     pub safe fn shim_schedule_reaper();
+    pub safe fn shim_schedule_sweep();
 
     pub safe fn shim_current_space() -> *mut Mm;
     pub safe fn shim_current_user() -> u32;

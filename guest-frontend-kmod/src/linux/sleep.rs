@@ -7,12 +7,12 @@ use mx_ring::control::{ArmedCounters, ENDPOINTS};
 use mx_ring::sleep::EndpointWatch;
 
 use super::kernel::{Linux, STATISTICS, count};
-use super::shim::{self, Page};
+use super::page::HeldPage;
+use super::shim;
 use super::state::with;
 use crate::board::EndpointId;
 use crate::errno::Errno;
 use crate::frontend::BOARDS;
-use crate::kernel::Kernel;
 
 /// How often the sleepers of an endpoint were told to return.
 static RETURNS: [[AtomicU32; ENDPOINTS]; BOARDS] =
@@ -43,29 +43,6 @@ pub struct Wait {
     pub deadline: u64,
     /// Kick the home first.
     pub kick: bool,
-}
-
-/// A page that stays allocated, whatever its endpoint or board does, until this is dropped.
-struct HeldPage(*mut Page);
-
-impl HeldPage {
-    /// Called under the lock that covers the page's owner.
-    fn new(page: *mut Page) -> Self {
-        // SAFETY: the owner holds the page.
-        unsafe { shim::shim_hold_page(page) };
-        Self(page)
-    }
-
-    fn area(&self) -> mx_ring::Area {
-        Linux.area(self.0, 1)
-    }
-}
-
-impl Drop for HeldPage {
-    fn drop(&mut self) {
-        // SAFETY: ends the hold of `new`.
-        unsafe { shim::shim_free_page(self.0) }
-    }
 }
 
 /// What a sleeper looks at.

@@ -3,15 +3,17 @@
 
 use std::task::Poll;
 
-use crate::model::{HOME, Home, Model, SPACE, reap, small_queues};
+use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE, reap, small_queues};
 use mx_ring::RegionKey;
 use mx_ring::control::{Response, STAGING_REFS, Status};
+use mx_ring::registration::RegionNotes;
 use open_mx_frontend::batch::Batch;
 use open_mx_frontend::board::{EndpointId, Opening};
 use open_mx_frontend::endpoint::Opener;
 use open_mx_frontend::frontend::Frontend;
+use open_mx_frontend::kernel::Kernel;
 use open_mx_frontend::quota::Limits;
-use open_mx_frontend::region::Extent;
+use open_mx_frontend::region::{Extent, State};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -48,6 +50,17 @@ enum Step {
         endpoint: u8,
     },
     ModuleResponds,
+    /// The process changes the memory of a region.
+    Change {
+        nth: usize,
+    },
+    /// A message begins to use a region that the library keeps, or ends.
+    Use {
+        nth: usize,
+    },
+    Sweep {
+        nth: usize,
+    },
     Reap,
     GrantsShort {
         left: usize,
@@ -87,6 +100,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::HomeLetsGo),
         1 => (prop_oneof![Just(0), 1u32..100], 0u8..6).prop_map(|(id, endpoint)| Step::HomeSays { id, endpoint }),
         8 => Just(Step::ModuleResponds),
+        4 => nth.clone().prop_map(|nth| Step::Change { nth }),
+        4 => nth.clone().prop_map(|nth| Step::Use { nth }),
+        4 => nth.clone().prop_map(|nth| Step::Sweep { nth }),
         4 => Just(Step::Reap),
         1 => (0usize..200).prop_map(|left| Step::GrantsShort { left }),
         1 => (0usize..100).prop_map(|left| Step::MemoryShort { left }),
@@ -108,6 +124,10 @@ struct Run {
     waiters: Vec<Waiter>,
     open: Vec<EndpointId>,
     ready: Vec<(EndpointId, RegionKey)>,
+    /// Of them, those that a message uses.
+    used: Vec<(EndpointId, RegionKey)>,
+    /// The watch of each registered region, and whether its memory has changed.
+    watches: Vec<(EndpointId, RegionKey, u32, bool)>,
     /// The home answered what nobody asked.
     faulty: bool,
 }
@@ -131,6 +151,8 @@ impl Run {
             waiters: Vec::new(),
             open: Vec::new(),
             ready: Vec::new(),
+            used: Vec::new(),
+            watches: Vec::new(),
             faulty: false,
         };
         run.attach();
@@ -162,6 +184,9 @@ impl Run {
                 let Some((id, key)) = pick(&self.ready, nth) else {
                     return;
                 };
+                if self.used.contains(&(id, key)) {
+                    return;
+                }
                 self.ready.retain(|ready| *ready != (id, key));
                 let (board, pool) = self.frontend.board(0).unwrap();
                 if board.deregister(pool, id, key).is_ok() {
@@ -222,6 +247,14 @@ impl Run {
                 }
             }
             Step::ModuleResponds => self.respond(),
+            Step::Change { nth } => self.change(nth),
+            Step::Use { nth } => self.use_or_end(nth),
+            Step::Sweep { nth } => {
+                if let Some(id) = pick(&self.open, nth) {
+                    let (board, pool) = self.frontend.board(0).unwrap();
+                    board.sweep(pool, id.index);
+                }
+            }
             Step::Reap => reap(&mut self.frontend),
             Step::GrantsShort { left } => self.model.0.borrow_mut().grants_left = left,
             Step::MemoryShort { left } => self.model.0.borrow_mut().memory_left = left,
@@ -235,8 +268,69 @@ impl Run {
         }
     }
 
+    /// What a message uses stays registered, stale or not, as long as its endpoint is open.
+    fn check_used(&mut self) {
+        let (board, _) = self.frontend.board(0).unwrap();
+        for (id, key) in &self.used {
+            if let Ok(endpoint) = board.usable(*id, SPACE) {
+                let state = endpoint.regions.get(*key).map(|region| region.state);
+                assert_eq!(state, Some(State::Ready), "{key:?} is in use");
+            }
+        }
+    }
+
+    fn change(&mut self, nth: usize) {
+        if self.watches.is_empty() {
+            return;
+        }
+        let at = nth % self.watches.len();
+        let (_, _, watch, changed) = &mut self.watches[at];
+        *changed = true;
+        self.model.change(*watch);
+    }
+
+    /// What the library does with a region that it keeps.
+    fn use_or_end(&mut self, nth: usize) {
+        let Some((id, key)) = pick(&self.ready, nth) else {
+            return;
+        };
+        let (board, pool) = self.frontend.board(0).unwrap();
+        let Some(endpoint) = board
+            .at(id.index)
+            .filter(|e| e.incarnation == id.incarnation)
+        else {
+            return;
+        };
+        let uses = endpoint.uses(&self.model).unwrap();
+        let notes = self.model.area(endpoint.notes().unwrap(), 1);
+        let notes = RegionNotes::new(notes).unwrap();
+        let mut stale = false;
+        if self.used.contains(&(id, key)) {
+            self.used.retain(|used| *used != (id, key));
+            uses.end(key);
+            stale = !notes.is_valid(key);
+        } else if uses.begin(&notes, key) {
+            let watched = self.watches.iter().find(|w| (w.0, w.1) == (id, key));
+            assert!(
+                !watched.unwrap().3,
+                "a message begins on memory that changed before"
+            );
+            self.used.push((id, key));
+        } else {
+            stale = true;
+        }
+        if stale {
+            self.ready.retain(|ready| *ready != (id, key));
+            // Refused: the module has given it back already.
+            if board.deregister(pool, id, key).is_ok() {
+                self.waiters.push(Waiter::Deregister(id, key));
+            }
+        }
+    }
+
     fn open(&mut self, endpoint: Option<u8>) {
-        let Ok(queues) = Batch::allocate(&self.model, 1000, std::iter::repeat_n(1, 40)) else {
+        let Ok(queues) = Batch::allocate(&self.model, 1000, std::iter::repeat_n(1, ENDPOINT_PAGES))
+        else {
             return;
         };
         let mut queues = Some(queues);
@@ -267,7 +361,15 @@ impl Run {
         let Some(id) = pick(&self.open, nth) else {
             return;
         };
-        let mut batch = Some(self.model.pin(1000, writable, pages));
+        let (board, _) = self.frontend.board(0).unwrap();
+        let endpoint = board
+            .at(id.index)
+            .filter(|e| e.incarnation == id.incarnation);
+        let Some(notes) = endpoint.and_then(|endpoint| endpoint.notes()) else {
+            return;
+        };
+        let (batch, watch) = self.model.pin(1000, notes, writable, pages);
+        let mut batch = Some(batch);
         let extent = Extent {
             offset: 0,
             length: (pages * 4096) as u32,
@@ -279,6 +381,7 @@ impl Run {
             assert!(batch.give_back(&self.model));
         }
         if let Ok(key) = begun {
+            self.watches.push((id, key, watch, false));
             self.waiters.push(Waiter::Register(id, key));
         }
     }
@@ -399,6 +502,7 @@ proptest! {
         let mut run = Run::new();
         for step in steps {
             run.go(step);
+            run.check_used();
         }
         run.end(orderly);
     }

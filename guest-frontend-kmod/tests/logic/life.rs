@@ -2,9 +2,10 @@
 
 use std::task::Poll;
 
-use crate::model::{HOME, Home, Model, SPACE, reap, small_queues};
+use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE, reap, small_queues};
 use mx_ring::RegionKey;
 use mx_ring::control::{Request, Response, STAGING_REFS, Status};
+use mx_ring::registration::{RegionNotes, UseBits};
 use mx_ring::sleep::EndpointWatch;
 use open_mx_frontend::batch::Batch;
 use open_mx_frontend::board::{EndpointId, Fault, Opening};
@@ -19,6 +20,8 @@ struct Guest {
     model: Model,
     frontend: Frontend<Model>,
     home: Home,
+    /// The watch of what was registered last.
+    last_watch: u32,
 }
 
 fn opening(
@@ -60,6 +63,7 @@ impl Guest {
             model,
             frontend,
             home,
+            last_watch: 0,
         }
     }
 
@@ -68,8 +72,8 @@ impl Guest {
         endpoint: Option<u8>,
         limits: Option<Limits>,
     ) -> Poll<Result<EndpointId, Errno>> {
-        let mut queues =
-            Some(Batch::allocate(&self.model, 1000, std::iter::repeat_n(1, 40)).unwrap());
+        let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
+        let mut queues = Some(Batch::allocate(&self.model, 1000, pages).unwrap());
         let opening = opening(&mut self.frontend, endpoint, limits);
         let (board, pool) = self.frontend.board(0).unwrap();
         let begun = board.open(pool, &opening, &mut queues);
@@ -115,7 +119,11 @@ impl Guest {
         pages: usize,
         writable: bool,
     ) -> Result<RegionKey, Errno> {
-        let mut batch = Some(self.model.pin(1000, writable, pages));
+        let (board, _) = self.frontend.board(0).unwrap();
+        let notes = board.at(id.index).and_then(|endpoint| endpoint.notes());
+        let (batch, watch) = self.model.pin(1000, notes.unwrap(), writable, pages);
+        self.last_watch = watch;
+        let mut batch = Some(batch);
         let extent = Extent {
             offset: 16,
             length: (pages * 4096 - 16) as u32,
@@ -553,5 +561,131 @@ fn a_board_that_loses_its_home_fails_all_calls_and_serves_the_next_home() {
         "only the new device pages"
     );
     guest.open();
+    guest.end();
+}
+
+impl Guest {
+    /// Registers memory and takes note of it, as a caller does: its key and its watch.
+    fn registered_region(&mut self, id: EndpointId) -> (RegionKey, u32) {
+        let key = self.register(id, 3, true).unwrap();
+        self.serve(Status::Ok);
+        assert_eq!(self.registered(id, key), Poll::Ready(Ok(())));
+        (key, self.last_watch)
+    }
+
+    /// What the library of the process sees and writes.
+    fn process(&mut self, id: EndpointId) -> (UseBits, RegionNotes) {
+        let (board, _) = self.frontend.board(0).unwrap();
+        let endpoint = board.at(id.index).unwrap();
+        let notes = self.model.area(endpoint.notes().unwrap(), 1);
+        let uses = endpoint.uses(&self.model).unwrap();
+        (uses, RegionNotes::new(notes).unwrap())
+    }
+
+    fn sweep(&mut self, id: EndpointId) {
+        let (board, pool) = self.frontend.board(0).unwrap();
+        board.sweep(pool, id.index);
+    }
+}
+
+#[test]
+fn a_region_stays_usable_from_message_to_message_until_its_memory_changes() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    let (key, watch) = guest.registered_region(id);
+    let (uses, notes) = guest.process(id);
+    for _ in 0..3 {
+        assert!(uses.begin(&notes, key));
+        uses.end(key);
+    }
+    let grants = guest.model.0.borrow().grants_left;
+    guest.model.change(watch);
+    assert!(!uses.begin(&notes, key));
+    guest.sweep(id);
+    assert_eq!(
+        guest.serve(Status::Ok),
+        [Request::Deregister {
+            endpoint: id.index,
+            region: key
+        }]
+    );
+    reap(&mut guest.frontend);
+    assert_eq!(guest.model.0.borrow().accounted, 0);
+    assert_eq!(guest.model.0.borrow().grants_left, grants + 3);
+    assert_eq!(guest.deregister(id, key), Err(Errno::INVALID));
+    guest.end();
+}
+
+#[test]
+fn a_stale_region_that_a_message_uses_is_left_to_the_library() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    let (key, watch) = guest.registered_region(id);
+    let (uses, notes) = guest.process(id);
+    assert!(uses.begin(&notes, key));
+    guest.model.change(watch);
+    guest.sweep(id);
+    assert!(guest.serve(Status::Ok).is_empty(), "the transfer goes on");
+    uses.end(key);
+    assert!(!uses.begin(&notes, key), "and no other begins");
+    guest.deregister(id, key).unwrap();
+    guest.serve(Status::Ok);
+    assert_eq!(guest.deregistered(id, key), Poll::Ready(true));
+    guest.end();
+}
+
+#[test]
+fn a_region_that_changes_before_it_is_ready_is_stale_from_the_start() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    let key = guest.register(id, 3, false).unwrap();
+    guest.model.change(guest.last_watch);
+    guest.sweep(id);
+    guest.serve(Status::Ok);
+    assert_eq!(guest.registered(id, key), Poll::Ready(Ok(())));
+    let (uses, notes) = guest.process(id);
+    assert!(!uses.begin(&notes, key));
+    guest.deregister(id, key).unwrap();
+    guest.serve(Status::Ok);
+    assert_eq!(guest.deregistered(id, key), Poll::Ready(true));
+    guest.end();
+}
+
+#[test]
+fn who_gives_back_a_region_that_is_being_swept_waits_for_its_end() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    let (key, watch) = guest.registered_region(id);
+    guest.model.change(watch);
+    guest.sweep(id);
+    guest.deregister(id, key).unwrap();
+    assert_eq!(guest.deregister(id, key), Err(Errno::INVALID), "one waits");
+    assert_eq!(guest.deregistered(id, key), Poll::Pending);
+    assert_eq!(guest.serve(Status::Ok).len(), 1);
+    assert_eq!(guest.deregistered(id, key), Poll::Ready(true));
+    guest.end();
+}
+
+#[test]
+fn a_change_that_comes_after_the_slot_has_a_new_region_leaves_that_one_valid() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    let (old, watch) = guest.registered_region(id);
+    guest.deregister(id, old).unwrap();
+    assert!(guest.home.take());
+    // The home lies: the pages, and with them the watch, linger.
+    guest.home.answer(0, Status::Ok, true);
+    respond_all(&mut guest.frontend);
+    let (board, pool) = guest.frontend.board(0).unwrap();
+    let Poll::Ready(Some(batch)) = board.deregistered(id, old) else {
+        panic!("given back")
+    };
+    pool.linger(batch);
+    let (new, _) = guest.registered_region(id);
+    assert_eq!(new.slot, old.slot);
+    guest.model.change(watch);
+    let (uses, notes) = guest.process(id);
+    assert!(uses.begin(&notes, new));
+    assert!(!notes.is_valid(old));
     guest.end();
 }

@@ -10,10 +10,12 @@ use std::rc::Rc;
 use mx_ring::control::{
     DEVICE_PAGES, HomeControl, Request, Response, STAGING_PAGE, Staging, Status,
 };
+use mx_ring::registration::RegionNotes;
 use mx_ring::{Area, EndpointLayout, Geometry, PAGE_SIZE};
-use open_mx_frontend::batch::Batch;
+use open_mx_frontend::batch::{Batch, Pinned};
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::{Access, DomainId, GrantRef, Kernel};
+use open_mx_frontend::watch::Watched;
 
 /// The domain of the home.
 pub const HOME: DomainId = 7;
@@ -52,11 +54,26 @@ struct Grant {
     maps: u32,
 }
 
+/// A watch, with the page of its notes.
+#[derive(Clone)]
+pub struct Watch {
+    number: u32,
+    watched: Rc<Watched>,
+    _notes: Rc<Run>,
+}
+
+impl AsRef<Watched> for Watch {
+    fn as_ref(&self) -> &Watched {
+        &self.watched
+    }
+}
+
 /// Everything that the model knows.
 #[derive(Default)]
 pub struct World {
     pages: BTreeMap<u32, Page>,
     grants: BTreeMap<GrantRef, Grant>,
+    watches: BTreeMap<u32, Watch>,
     next: u32,
     /// Pages accounted to [`SPACE`].
     pub accounted: usize,
@@ -81,8 +98,9 @@ impl World {
         );
     }
 
-    /// Pages in use, grants in use, pages accounted.
+    /// Pages in use, grants in use, pages accounted. A watch ends with its pages.
     pub fn held(&self) -> (usize, usize, usize) {
+        assert!(self.accounted > 0 || self.watches.is_empty());
         (self.pages.len(), self.grants.len(), self.accounted)
     }
 }
@@ -102,9 +120,26 @@ impl Model {
         })))
     }
 
-    /// Pins pages of a process, as the module does before it registers them.
-    pub fn pin(&self, user: u32, writable: bool, count: usize) -> Batch<Self> {
+    fn run_of(&self, page: u32) -> Rc<Run> {
+        let world = self.0.borrow();
+        let (run, _) = world.pages[&page].run.as_ref().expect("an allocated page");
+        run.clone()
+    }
+
+    /// Watches and pins pages of a process, as the module does before it registers them. The notes lie in the page
+    /// `notes`. Says also which watch it is.
+    pub fn pin(&self, user: u32, notes: u32, writable: bool, count: usize) -> (Batch<Self>, u32) {
+        let page = self.run_of(notes);
+        let area = self.area(notes, 1);
         let mut world = self.0.borrow_mut();
+        world.next += 1;
+        let number = world.next;
+        let watch = Watch {
+            number,
+            watched: Rc::new(Watched::new(RegionNotes::new(area).expect("a page"))),
+            _notes: page,
+        };
+        world.watches.insert(number, watch.clone());
         world.accounted += count;
         let pages = (0..count)
             .map(|_| {
@@ -120,7 +155,20 @@ impl Model {
             })
             .collect();
         drop(world);
-        Batch::pinned(self, user, SPACE, writable, pages).expect("the test has memory")
+        let pinned = Pinned {
+            space: SPACE,
+            writable,
+            watch,
+        };
+        let batch = Batch::pinned(self, user, pinned, pages).expect("the test has memory");
+        (batch, number)
+    }
+
+    /// The process puts other pages where pinned ones were: their notifier, if it has not ended, is called.
+    pub fn change(&self, watch: u32) {
+        if let Some(watch) = self.0.borrow().watches.get(&watch) {
+            watch.watched.change();
+        }
     }
 
     /// Whether a page may be written by the home.
@@ -158,6 +206,7 @@ impl Model {
 impl Kernel for Model {
     type Page = u32;
     type Space = u32;
+    type Watch = Watch;
 
     fn allocate(&self, count: usize, mut keep: impl FnMut(u32)) -> bool {
         let mut world = self.0.borrow_mut();
@@ -196,6 +245,11 @@ impl Kernel for Model {
     fn unaccount(&self, space: u32, pages: usize) {
         assert_eq!(space, SPACE);
         self.0.borrow_mut().accounted -= pages;
+    }
+
+    fn end_watch(&self, watch: Watch) {
+        let known = self.0.borrow_mut().watches.remove(&watch.number);
+        assert!(known.is_some(), "a watch is ended once");
     }
 
     fn area(&self, first: u32, count: usize) -> Area {
@@ -483,7 +537,7 @@ fn about(request: &Request) -> Option<u8> {
     }
 }
 
-/// The smallest queues: 40 pages.
+/// The smallest queues: 40 pages. With the page of the notes an endpoint has [`ENDPOINT_PAGES`].
 pub fn small_queues() -> EndpointLayout {
     EndpointLayout::new(Geometry {
         commands: 64,
@@ -494,6 +548,9 @@ pub fn small_queues() -> EndpointLayout {
     })
     .expect("the smallest sizes")
 }
+
+/// Pages of an endpoint with [`small_queues`].
+pub const ENDPOINT_PAGES: usize = 41;
 
 /// Gives back what the home has let go of, as the module's work does.
 pub fn reap(frontend: &mut Frontend<Model>) {

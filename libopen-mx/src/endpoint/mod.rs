@@ -21,7 +21,7 @@ use crate::board::Board;
 use crate::code::Code;
 use crate::engine::{Memory, PartnerKey, RequestKey};
 use crate::error::Error;
-use crate::home::{Channel, Home, Regions};
+use crate::home::{Channel, Home, Marks, Regions};
 use crate::{clock, environment};
 pub use buffer::Buffer;
 pub use handler::{UnexpectedHandler, UnexpectedMessage};
@@ -98,8 +98,10 @@ impl Endpoint {
         let (number, opened) = options.open(&greeted, &layout)?;
         let process = ProcessSide::new(layout, opened.w.area(), opened.r.area())
             .map_err(|_| Error::Confused)?;
+        let marks = opened.notes.map(|page| Marks::new(page, opened.w.area()));
+        let marks = marks.transpose().map_err(|_| Error::Confused)?;
         let channel = greeted.channel;
-        let regions = Regions::new(channel.clone(), greeted.user_memory);
+        let regions = Regions::new(channel.clone(), greeted.user_memory, marks);
         let port = Port::new(process, regions);
         let board = Board::new(opened.board)?;
         let communication = environment::communication();

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use mx_ring::call::{MAP_BOARD, MAP_R, MAP_W, Reply, Request};
+use mx_ring::call::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W, Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::{EndpointLayout, PAGE_SIZE, board_page, device};
 use rustix::io::Errno;
@@ -69,6 +69,7 @@ impl Channel for Device {
             board: self.map_board()?,
             w: self.map(MAP_W, layout.w_size(), Access::ReadWrite)?,
             r: self.map(MAP_R, layout.r_size(), Access::Read)?,
+            notes: Some(self.map(MAP_NOTES, PAGE_SIZE, Access::Read)?),
         })
     }
 

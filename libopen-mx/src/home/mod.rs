@@ -19,7 +19,7 @@ use mx_ring::{EndpointLayout, RegionKey};
 use rustix::io::Errno;
 
 use crate::error::Error;
-pub use regions::Regions;
+pub use regions::{Marks, Regions};
 
 /// Where the boards of this machine are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub struct Opened {
     pub w: Mapping,
     /// The pages that the home writes.
     pub r: Mapping,
+    /// What the kernel notes about regions, where it does.
+    pub notes: Option<Mapping>,
 }
 
 /// Why a call failed: an `errno` of the other side or of the way there.

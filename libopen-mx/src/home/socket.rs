@@ -111,6 +111,7 @@ impl Channel for Socket {
             board: map_board(&board)?,
             w: Mapping::of_stranger(&w, layout.w_size(), Access::ReadWrite)?,
             r: Mapping::of_stranger(&r, layout.r_size(), Access::Read)?,
+            notes: None,
         };
         // Once: a channel is opened by its only owner, right after it was made.
         let _ = self.events.set(Events { wake, kick });

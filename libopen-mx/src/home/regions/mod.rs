@@ -1,0 +1,442 @@
+//! Registered memory of an endpoint: what is registered stays so for the next message, as long as that is safe.
+//!
+//! * A [`Memfd`] of this library (the Rust API's buffers) is registered as a whole and kept.
+//! * Other memory is registered by its address, where the home allows that, and kept: the module tells which regions
+//!   are stale because the process has changed what lies there ([`Marks`]). `OMX_RCACHE=0`: for one message only.
+//! * The message passes through a bounce buffer, which is kept, when the home does not take addresses, when it consists
+//!   of several spans, when the memory cannot be pinned, and at a buffer's first use: pinning, granting and mapping a page
+//!   costs four times as much as copying it, and many a buffer is used once.
+//!
+//! When a quota is used up, the regions that were idle longest are given back first.
+
+mod first_use;
+mod marks;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mx_ring::call::Request;
+use mx_ring::mapping::Memfd;
+use mx_ring::{Area, PAGE_SIZE, RegionKey};
+use rustix::io::Errno;
+use slotmap::{Key, KeyData, SlotMap};
+
+use self::first_use::FirstUses;
+pub use self::marks::Marks;
+use super::{CallError, Channel, register};
+use crate::engine::{Exposure, Memory, Refused, Use};
+
+slotmap::new_key_type! {
+    struct EntryKey;
+}
+
+/// Smallest bounce buffer.
+const BOUNCE_MIN: u32 = 64 << 10;
+/// Bounce buffers up to this size are powers of two and kept; larger ones are multiples of it, and of one message.
+const BOUNCE_STEP: u32 = 16 << 20;
+/// Longest message that bounces only because its buffer is new: the bounce buffers must be pinned, too.
+const FIRST_USE_MAX: u32 = 1 << 20;
+/// Idle registrations that are kept before the oldest ones are given back.
+const KEPT_MAX: usize = 128;
+/// How often a buffer that changes while it is registered is tried, before its message bounces.
+const CHANGES_MAX: u32 = 3;
+
+struct Entry {
+    region: RegionKey,
+    memory: Registered,
+    length: u32,
+    users: u32,
+    last_used: u64,
+    /// Not for another message: it is given back when its last user ends.
+    leaves: bool,
+}
+
+enum Registered {
+    Whole(Arc<Memfd>),
+    Address(Span),
+    Bounce(Memfd),
+}
+
+/// Memory of the process, by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    start: u64,
+    length: u32,
+    writable: bool,
+}
+
+impl Span {
+    /// The whole pages around a message, so that its neighbours find them registered.
+    fn around(area: &Area, length: u32, writable: bool) -> Self {
+        let page = PAGE_SIZE as u64;
+        let start = area.address() as u64;
+        let end = start + u64::from(length);
+        let first = start / page * page;
+        let pages = end.next_multiple_of(page) - first;
+        match u32::try_from(pages) {
+            Ok(pages) => Self {
+                start: first,
+                length: pages,
+                writable,
+            },
+            // Almost 4 GiB: the message alone.
+            Err(_) => Self {
+                start,
+                length,
+                writable,
+            },
+        }
+    }
+
+    fn end(&self) -> u64 {
+        self.start + u64::from(self.length)
+    }
+
+    fn holds(&self, other: &Self) -> bool {
+        self.start <= other.start && other.end() <= self.end() && (self.writable || !other.writable)
+    }
+}
+
+/// The registrations of an endpoint.
+pub struct Regions {
+    channel: Arc<dyn Channel>,
+    user_memory: bool,
+    /// Whether memory that is registered by its address is kept.
+    keeps: bool,
+    marks: Option<Marks>,
+    entries: SlotMap<EntryKey, Entry>,
+    /// Kept memfds by the address of their owner.
+    whole: HashMap<usize, EntryKey>,
+    first_uses: FirstUses,
+    uses: u64,
+}
+
+impl Regions {
+    /// None yet. `user_memory` says whether the home takes addresses; else it takes memfds. Without `marks` nothing tells
+    /// when the process changes its memory.
+    pub fn new(channel: Arc<dyn Channel>, user_memory: bool, marks: Option<Marks>) -> Self {
+        let wanted = std::env::var_os("OMX_RCACHE").is_none_or(|value| value != "0");
+        Self {
+            channel,
+            user_memory,
+            keeps: wanted && marks.is_some(),
+            marks,
+            entries: SlotMap::with_key(),
+            whole: HashMap::new(),
+            first_uses: FirstUses::default(),
+            uses: 0,
+        }
+    }
+
+    /// Makes the first `length` bytes of a message reachable.
+    pub fn expose(&mut self, memory: &Memory, length: u32, used: Use) -> Result<Exposure, Refused> {
+        let (key, offset) = match (memory.owner(), memory.contiguous()) {
+            (Some(owner), Some(span)) => {
+                let offset = span.address().wrapping_sub(owner.area().address());
+                let offset = u32::try_from(offset).map_err(|_| Refused::Never)?;
+                (self.whole(owner)?, offset)
+            }
+            (None, Some(span)) if self.user_memory => {
+                let wanted = Span::around(&span, length, used == Use::Receive);
+                match self.address(&wanted)? {
+                    Some((key, start)) => {
+                        let offset = span.address() as u64 - start;
+                        (key, u32::try_from(offset).map_err(|_| Refused::Never)?)
+                    }
+                    None => (self.bounce(memory, length, used)?, 0),
+                }
+            }
+            _ => (self.bounce(memory, length, used)?, 0),
+        };
+        let entry = self.entries.get(key).ok_or(Refused::Later)?;
+        Ok(Exposure {
+            region: entry.region,
+            offset,
+            token: key.data().as_ffi(),
+        })
+    }
+
+    /// Takes received bytes over into the message.
+    pub fn collect(&self, exposure: &Exposure, memory: &Memory, length: u32) {
+        if let Some(entry) = self.entries.get(entry_key(exposure))
+            && let Registered::Bounce(bounce) = &entry.memory
+            && let Ok(part) = bounce.area().part(0, length as usize)
+        {
+            memory.copy_in_area(&part);
+        }
+    }
+
+    /// Ends one use.
+    pub fn retract(&mut self, exposure: &Exposure) {
+        let key = entry_key(exposure);
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        entry.users = entry.users.saturating_sub(1);
+        if entry.users > 0 {
+            return;
+        }
+        let huge = matches!(entry.memory, Registered::Bounce(_)) && entry.length > BOUNCE_STEP;
+        let mut leaves = entry.leaves || huge;
+        if let Some(marks) = &self.marks {
+            marks.end(entry.region);
+            leaves |= !marks.is_valid(entry.region);
+        }
+        if leaves {
+            self.give_back(key);
+        }
+    }
+
+    /// Begins a use. False when the memory of the registration is no longer what it was: then it is given back, when
+    /// nobody uses it.
+    fn begin(&mut self, key: EntryKey) -> bool {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return false;
+        };
+        let valid = match &self.marks {
+            None => true,
+            Some(marks) if entry.users == 0 => marks.begin(entry.region),
+            Some(marks) => marks.is_valid(entry.region),
+        };
+        if valid && !entry.leaves {
+            self.uses += 1;
+            entry.users += 1;
+            entry.last_used = self.uses;
+            return true;
+        }
+        entry.leaves = true;
+        if let Registered::Whole(memfd) = &entry.memory {
+            self.whole.remove(&Arc::as_ptr(memfd).addr());
+        }
+        if entry.users == 0 {
+            self.give_back(key);
+        }
+        false
+    }
+
+    /// The registration of a whole memfd, made if needed; its use has begun.
+    fn whole(&mut self, owner: &Arc<Memfd>) -> Result<EntryKey, Refused> {
+        let name = Arc::as_ptr(owner).addr();
+        if let Some(key) = self.whole.get(&name).copied()
+            && self.begin(key)
+        {
+            return Ok(key);
+        }
+        let area = owner.area();
+        let length = u32::try_from(area.len()).map_err(|_| Refused::Never)?;
+        let memory = Registered::Whole(owner.clone());
+        let key = self.add(area.address() as u64, length, true, memory);
+        let key = key.map_err(refused)?;
+        self.whole.insert(name, key);
+        self.begin(key).then_some(key).ok_or(Refused::Later)
+    }
+
+    /// The registration of memory by its address, made if needed, and where it starts; its use has begun. Nothing when
+    /// the message had better bounce.
+    fn address(&mut self, wanted: &Span) -> Result<Option<(EntryKey, u64)>, Refused> {
+        while let Some((key, start)) = self.kept(wanted) {
+            if self.begin(key) {
+                return Ok(Some((key, start)));
+            }
+        }
+        if self.keeps
+            && wanted.length <= FIRST_USE_MAX
+            && self.first_uses.is_first(wanted.start, wanted.end())
+        {
+            return Ok(None);
+        }
+        for _ in 0..CHANGES_MAX {
+            let memory = Registered::Address(*wanted);
+            match self.add(wanted.start, wanted.length, wanted.writable, memory) {
+                Ok(key) if self.begin(key) => {
+                    self.drop_covered(wanted);
+                    if let Some(entry) = self.entries.get_mut(key) {
+                        entry.leaves = !self.keeps;
+                    }
+                    return Ok(Some((key, wanted.start)));
+                }
+                Ok(_) => {}
+                // Not to be pinned.
+                Err(Errno::FAULT | Errno::INVAL | Errno::OPNOTSUPP) => return Ok(None),
+                Err(errno) => return Err(refused(errno)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// A registration that holds this memory.
+    fn kept(&self, wanted: &Span) -> Option<(EntryKey, u64)> {
+        self.entries.iter().find_map(|(key, entry)| {
+            let Registered::Address(span) = &entry.memory else {
+                return None;
+            };
+            (!entry.leaves && span.holds(wanted)).then_some((key, span.start))
+        })
+    }
+
+    /// Gives back idle registrations that another one has made superfluous: most often of a buffer that was sent from
+    /// before it received.
+    fn drop_covered(&mut self, by: &Span) {
+        let covered =
+            |entry: &Entry| matches!(&entry.memory, Registered::Address(span) if by.holds(span));
+        let idle = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.users == 0 && covered(entry));
+        let keys: Vec<EntryKey> = idle.map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.give_back(key));
+    }
+
+    /// An idle bounce buffer that is long enough, or a new one; filled when it is to be sent. Its use has begun.
+    fn bounce(&mut self, memory: &Memory, length: u32, used: Use) -> Result<EntryKey, Refused> {
+        let key = loop {
+            let Some(idle) = self.idle_bounce(length) else {
+                break self.new_bounce(length)?;
+            };
+            if self.begin(idle) {
+                break idle;
+            }
+        };
+        if used == Use::Send
+            && let Some(entry) = self.entries.get(key)
+            && let Registered::Bounce(bounce) = &entry.memory
+            && let Ok(part) = bounce.area().part(0, length as usize)
+        {
+            memory.copy_to_area(0, &part);
+        }
+        Ok(key)
+    }
+
+    /// The shortest idle bounce buffer that is long enough.
+    fn idle_bounce(&self, length: u32) -> Option<EntryKey> {
+        let fits = self.entries.iter().filter(|(_, entry)| {
+            let bounce = matches!(entry.memory, Registered::Bounce(_));
+            bounce && entry.users == 0 && entry.length >= length
+        });
+        fits.min_by_key(|(_, entry)| entry.length)
+            .map(|(key, _)| key)
+    }
+
+    fn new_bounce(&mut self, length: u32) -> Result<EntryKey, Refused> {
+        let size = if length <= BOUNCE_STEP {
+            length.max(BOUNCE_MIN).next_power_of_two()
+        } else {
+            length
+                .checked_next_multiple_of(BOUNCE_STEP)
+                .unwrap_or(u32::MAX)
+        };
+        let memfd = Memfd::create("open-mx bounce", size as usize).map_err(|_| Refused::Later)?;
+        let address = memfd.area().address() as u64;
+        let key = self.add(address, size, true, Registered::Bounce(memfd));
+        let key = key.map_err(refused)?;
+        // It is this library's own: nothing changes it but the kernel, which keeps its content.
+        self.begin(key).then_some(key).ok_or(Refused::Later)
+    }
+
+    /// Registers memory. When the home has no room, idle registrations are given back first, those that were used
+    /// longest ago before the others.
+    fn add(
+        &mut self,
+        address: u64,
+        length: u32,
+        writable: bool,
+        memory: Registered,
+    ) -> Result<EntryKey, Errno> {
+        self.shrink(KEPT_MAX);
+        let region = loop {
+            match self.register(address, length, writable, &memory) {
+                Err(Errno::AGAIN | Errno::NOSPC | Errno::NOMEM) if self.evict(length) => {}
+                other => break other?,
+            }
+        };
+        Ok(self.entries.insert(Entry {
+            region,
+            memory,
+            length,
+            users: 0,
+            last_used: self.uses,
+            leaves: false,
+        }))
+    }
+
+    fn register(
+        &self,
+        address: u64,
+        length: u32,
+        writable: bool,
+        memory: &Registered,
+    ) -> Result<RegionKey, Errno> {
+        let memfd = match memory {
+            Registered::Whole(memfd) => Some(&**memfd),
+            Registered::Bounce(memfd) => Some(memfd),
+            Registered::Address(_) => None,
+        };
+        let address = if self.user_memory { address } else { 0 };
+        register(&*self.channel, address, length, writable, memfd).map_err(|CallError(errno)| errno)
+    }
+
+    /// Idle registrations, those that were used longest ago first.
+    fn idle(&self) -> Vec<EntryKey> {
+        let idle = self.entries.iter().filter(|(_, entry)| entry.users == 0);
+        let mut idle: Vec<_> = idle.map(|(key, entry)| (entry.last_used, key)).collect();
+        idle.sort_unstable_by_key(|(last_used, _)| *last_used);
+        idle.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// Gives idle registrations back until at most `keep` are left; and those of memory that nobody else holds any more.
+    fn shrink(&mut self, keep: usize) {
+        let idle = self.idle();
+        let surplus = idle.len().saturating_sub(keep);
+        for (at, key) in idle.into_iter().enumerate() {
+            let unheld = self.entries.get(key).is_some_and(
+                |entry| matches!(&entry.memory, Registered::Whole(m) if Arc::strong_count(m) == 1),
+            );
+            if unheld || at < surplus {
+                self.give_back(key);
+            }
+        }
+    }
+
+    /// Gives idle registrations back until `length` bytes have been; whether there was any.
+    fn evict(&mut self, length: u32) -> bool {
+        let mut freed = 0;
+        for key in self.idle() {
+            freed += self
+                .entries
+                .get(key)
+                .map_or(0, |entry| u64::from(entry.length));
+            self.give_back(key);
+            if freed >= u64::from(length) {
+                break;
+            }
+        }
+        freed > 0
+    }
+
+    fn give_back(&mut self, key: EntryKey) {
+        let Some(entry) = self.entries.remove(key) else {
+            return;
+        };
+        if let Registered::Whole(memfd) = &entry.memory {
+            self.whole.remove(&Arc::as_ptr(memfd).addr());
+        }
+        let request = Request::Deregister {
+            region: entry.region,
+        };
+        // A home that is gone has let go of everything; a stale region may have been given back by the module.
+        let _ = self.channel.call(&request, None);
+    }
+}
+
+fn refused(errno: Errno) -> Refused {
+    match errno {
+        Errno::AGAIN | Errno::NOSPC | Errno::NOMEM | Errno::INTR => Refused::Later,
+        _ => Refused::Never,
+    }
+}
+
+fn entry_key(exposure: &Exposure) -> EntryKey {
+    KeyData::from_ffi(exposure.token).into()
+}
