@@ -23,7 +23,7 @@ const TOOLS: [&str; 7] = [
 ];
 
 /// The programs of the host's and the lab's side.
-const OWN: [&str; 4] = ["omxd", "xl-omx", "lab-agent", "lab-udp"];
+const OWN: [&str; 5] = ["omxd", "xl-omx", "lab-agent", "lab-udp", "lab-rcache"];
 
 /// The target of what runs without an operating system below it.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";
@@ -61,7 +61,9 @@ impl Programs {
 
     /// What a guest holds.
     pub fn of_guests(&self) -> Vec<PathBuf> {
-        let names = TOOLS.iter().chain(&["conformance", "lab-agent"]);
+        let names = TOOLS
+            .iter()
+            .chain(&["conformance", "lab-agent", "lab-rcache"]);
         names.map(|name| self.path(name)).collect()
     }
 

@@ -9,6 +9,7 @@ use crate::demo::fabric::{Fabric, Program, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::Images;
+use crate::scenario::rcache;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -20,6 +21,10 @@ pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
         kvm: false,
     };
     let fabric = Fabric::start(images, programs, shape)?;
+    stage(
+        "memory that is unmapped and used again carries its new content",
+        || rcache::judge(&fabric),
+    )?;
     stage("a process is killed in the middle of 4 MiB", || {
         killed_process(&fabric)
     })?;

@@ -1,4 +1,5 @@
 //! The scenarios: the system as its users see it, with nothing faked.
 
 pub mod faults;
+pub mod rcache;
 pub mod two_nodes;
