@@ -101,10 +101,11 @@ impl Endpoint {
         let marks = opened.notes.map(|page| Marks::new(page, opened.w.area()));
         let marks = marks.transpose().map_err(|_| Error::Confused)?;
         let channel = greeted.channel;
-        let regions = Regions::new(channel.clone(), greeted.user_memory, marks);
+        let communication = environment::communication();
+        let cache = communication.registration_cache.unwrap_or(true);
+        let regions = Regions::new(channel.clone(), greeted.user_memory, marks, cache);
         let port = Port::new(process, regions);
         let board = Board::new(opened.board)?;
-        let communication = environment::communication();
         let (endpoint, key) = (opened.endpoint, options.key);
         let context_ids = options.context_ids.or(communication.context_ids);
         let mut state = State::new(port, board, endpoint, opened.session, key, |config| {

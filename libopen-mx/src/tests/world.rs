@@ -283,7 +283,7 @@ impl World {
             name,
         });
         let process = ProcessSide::new(layout, w.area(), r.area()).unwrap();
-        let regions = Regions::new(channel.clone(), false, None);
+        let regions = Regions::new(channel.clone(), false, None, true);
         let board = Board::new(pages.unwrap()).unwrap();
         let port = Port::new(process, regions);
         let state = State::new(port, board, endpoint.into(), session, key, |_| {}).unwrap();

@@ -114,10 +114,14 @@ pub struct Regions {
 }
 
 impl Regions {
-    /// None yet. `user_memory` says whether the home takes addresses; else it takes memfds. Without `marks` nothing tells
-    /// when the process changes its memory.
-    pub fn new(channel: Arc<dyn Channel>, user_memory: bool, marks: Option<Marks>) -> Self {
-        let wanted = std::env::var_os("OMX_RCACHE").is_none_or(|value| value != "0");
+    /// None yet. `user_memory` says whether the home takes addresses; else it takes memfds. `wanted`: what is registered by
+    /// its address is kept, unless there are no `marks`, so that nothing tells when the process changes its memory.
+    pub fn new(
+        channel: Arc<dyn Channel>,
+        user_memory: bool,
+        marks: Option<Marks>,
+        wanted: bool,
+    ) -> Self {
         Self {
             channel,
             user_memory,

@@ -59,7 +59,7 @@ impl Module {
     fn regions(self: &Arc<Self>) -> Regions {
         let page = Mapping::of(self.page.descriptor(), 0, PAGE_SIZE, Access::Read).unwrap();
         let marks = Marks::new(page, self.w.area()).unwrap();
-        Regions::new(self.clone(), true, Some(marks))
+        Regions::new(self.clone(), true, Some(marks), true)
     }
 
     /// The process changes what lies in these bytes: the notifier, then the work.
@@ -151,8 +151,8 @@ impl Channel for Module {
         false
     }
 
-    fn sleep(&self, _: (u32, u32), _: Option<Duration>, _: bool) -> Result<(), CallError> {
-        Ok(())
+    fn sleep(&self, _: (u32, u32), _: Option<Duration>, _: bool) -> Result<bool, CallError> {
+        Ok(true)
     }
 
     fn kick(&self) {}
