@@ -10,7 +10,7 @@ use crate::error::Error;
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// Messages of 4 MiB in the same buffer.
-const MESSAGES: &str = "40";
+const MESSAGES: &str = "12";
 
 /// Between two guests, and between a guest and a node outside, whose home takes no addresses.
 pub fn judge(fabric: &Fabric<'_>) -> Result<(), Error> {
