@@ -62,6 +62,16 @@ impl Board {
         }
     }
 
+    /// Number of the board with this address.
+    pub fn number_of(home: &Home, nic_id: u64) -> Result<u32, Error> {
+        for (number, board) in Self::all(home)? {
+            if nic_id_of(board.description()?.mac) == nic_id {
+                return Ok(number);
+            }
+        }
+        Err(Error::NoPeer(nic_id))
+    }
+
     /// Who has opened each endpoint of a board, by their indices.
     pub fn openers(home: &Home, board: u32) -> Result<Vec<Option<Opener>>, Error> {
         let count = Self::attach(home, board)?.description()?.endpoint_max;

@@ -7,7 +7,7 @@
 //! driver domain of the Xen host or in `omxd` ([`Home`]). The two share memory through `mx-ring`, this crate's only
 //! neighbour.
 //!
-//! The tools (`omx_info`, `omx_perf`, `omx_verify`) are programs of this crate.
+//! The tools (`omx_info`, `omx_perf`, `mx_pingpong`, …) are programs of this crate.
 //!
 //! It refuses to know frames, cards and Xen, and to believe what the shared pages say without a check.
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,17 @@ const COUNTERS: &str = env!("CARGO_BIN_EXE_omx_counters");
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
 const HOSTNAME: &str = env!("CARGO_BIN_EXE_omx_hostname");
 const INIT_PEERS: &str = env!("CARGO_BIN_EXE_omx_init_peers");
-const TOOLS: [&str; 7] = [
+const PINGPONG: &str = env!("CARGO_BIN_EXE_mx_pingpong");
+const STREAM: &str = env!("CARGO_BIN_EXE_mx_stream");
+const TOOLS: [&str; 9] = [
     INFO,
     ENDPOINT_INFO,
     COUNTERS,
     HOSTNAME,
     INIT_PEERS,
     PERF,
+    PINGPONG,
+    STREAM,
     env!("CARGO_BIN_EXE_omx_verify"),
 ];
 
@@ -84,6 +88,25 @@ fn run(tool: &str, arguments: &[&str]) -> Output {
 
 fn printed(tool: &str, arguments: &[&str]) -> String {
     Tools(socket()).printed(tool, arguments)
+}
+
+/// Starts a tool that waits for a sender at an endpoint of board 1.
+fn receiver(tool: &str, endpoint: usize, arguments: &[&str]) -> Child {
+    let place = endpoint.to_string();
+    let child = Command::new(tool)
+        .args(["-b", "1", "-e", &place])
+        .args(arguments)
+        .env("OMX_SOCKET", socket())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a tool that starts");
+    let home = Home::Socket(socket().clone());
+    let start = Instant::now();
+    while Board::openers(&home, 1).unwrap()[endpoint].is_none() {
+        assert!(start.elapsed() < Duration::from_secs(10), "no receiver");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
 }
 
 #[test]
@@ -148,18 +171,8 @@ fn omx_endpoint_info_names_the_process_that_holds_an_endpoint() {
 
 #[test]
 fn omx_counters_counts_what_omx_perf_sent() {
-    let mut receiver = Command::new(PERF)
-        .args(["-b", "1", "-e", "2"])
-        .env("OMX_SOCKET", socket())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .expect("a tool that starts");
-    let home = Home::Socket(socket().clone());
     let start = Instant::now();
-    while Board::openers(&home, 1).unwrap()[2].is_none() {
-        assert!(start.elapsed() < Duration::from_secs(10), "no receiver");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut receiver = receiver(PERF, 2, &[]);
     let run = [
         "-d", "right:0", "-r", "2", "-N", "20", "-S", "16", "-E", "17",
     ];
@@ -284,4 +297,59 @@ fn omx_counters_clears_what_was_counted() {
             .contains(" Send Raw\n")
     };
     assert!((0..3).any(|_| cleared(&tools)));
+}
+
+#[test]
+fn mx_pingpong_prints_a_line_for_each_length_and_finds_all_bytes_right() {
+    let answerer = receiver(PINGPONG, 3, &[]);
+    let run = "-d right:0 -e 3 -r 3 -f 0x12345 -S 0 -E 65536 -M 16 -N 10 -W 2 -V";
+    let run: Vec<&str> = run.split(' ').collect();
+    let printed_lines = printed(PINGPONG, &run);
+    let lines: Vec<&str> = printed_lines.lines().collect();
+    assert_eq!(lines[0], "Running 10 iterations.");
+    assert_eq!(lines[1], "   Length   Latency(us)    Bandwidth(MB/s)");
+    let lengths: Vec<&str> = lines[2..].iter().map(|line| line[..9].trim()).collect();
+    assert_eq!(lengths, ["0", "1", "16", "256", "4096", "65536"]);
+    for line in &lines[2..] {
+        assert_eq!(line.split_whitespace().count(), 3, "{line}");
+    }
+    let answered = answerer.wait_with_output().expect("ends by itself");
+    assert!(answered.status.success());
+    let tools = Tools(socket());
+    let standstill = tools.refused(PINGPONG, &["-d", "right:0", "-I", "0"], 1);
+    assert!(standstill.contains("lengths must grow"), "{standstill}");
+}
+
+#[test]
+fn mx_stream_moves_messages_in_one_direction_and_in_both() {
+    for (both, there, here) in [
+        (false, &["Recv:"][..], &["Send:"][..]),
+        (
+            true,
+            &["Send:", "Recv:", "Total:"],
+            &["Send:", "Recv:", "Total:"],
+        ),
+    ] {
+        let answerer = receiver(STREAM, 4, &["-w"]);
+        let mut run = vec![
+            "-d", "right:0", "-e", "4", "-r", "4", "-l", "40000", "-N", "50", "-V",
+        ];
+        if both {
+            run.push("-x");
+        }
+        let first_words = |text: &str| -> Vec<String> {
+            let word = |line: &str| line[..8].trim_end().to_owned();
+            text.lines().map(word).collect()
+        };
+        let printed = printed(STREAM, &run);
+        assert_eq!(first_words(&printed), here);
+        let words: Vec<&str> = printed.split_whitespace().collect();
+        assert_eq!(words[1], "40000");
+        let answered = answerer.wait_with_output().expect("ends by itself");
+        assert!(answered.status.success());
+        assert_eq!(
+            first_words(&String::from_utf8_lossy(&answered.stdout)),
+            there
+        );
+    }
 }

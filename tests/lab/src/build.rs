@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const PACKAGES: [&str; 4] = ["open-mx", "omx-node", "xl-omx", "lab-agent"];
 
 /// The tools of users.
-const TOOLS: [&str; 7] = [
+const TOOLS: [&str; 9] = [
     "omx_info",
     "omx_endpoint_info",
     "omx_counters",
@@ -20,6 +20,8 @@ const TOOLS: [&str; 7] = [
     "omx_init_peers",
     "omx_perf",
     "omx_verify",
+    "mx_pingpong",
+    "mx_stream",
 ];
 
 /// The programs of the host's and the lab's side.

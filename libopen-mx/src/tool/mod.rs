@@ -1,5 +1,7 @@
 //! What the `omx_*` tools share: options as Open-MX's tools take them, how boards are named, and how the tools end.
 
+pub mod talk;
+
 use std::process::ExitCode;
 
 use mx_ring::administration::Name;
@@ -105,6 +107,17 @@ impl Options {
             .map_err(|_| Usage::Value(self.current.clone(), "a number"))
     }
 
+    /// The same, decimal or, with 0x before it, hexadecimal.
+    pub fn integer<T: TryFrom<u64>>(&mut self) -> Result<T, Usage> {
+        let text = self.text()?;
+        let value = match text.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16),
+            None => text.parse(),
+        };
+        let value = value.ok().and_then(|value| T::try_from(value).ok());
+        value.ok_or_else(|| Usage::Value(self.current.clone(), "a number, as 17 or 0x11"))
+    }
+
     /// An option that this tool does not have.
     pub fn unknown(&self) -> Usage {
         Usage::Unknown(self.current.clone())
@@ -201,6 +214,11 @@ mod tests {
             first.number::<u32>(),
             Err(Usage::Value("-b".into(), "a number"))
         );
+        let mut hexadecimal = options(&["-f0x1f", "-f", "31", "-f", "0x1ffffffff"]);
+        for expected in [Some(31_u32), Some(31), None] {
+            hexadecimal.next_option();
+            assert_eq!(hexadecimal.integer().ok(), expected);
+        }
         let mut second = options(&["-b"]);
         second.next_option();
         assert!(second.text().is_err());

@@ -1,0 +1,31 @@
+//! `mx_pingpong`: messages there and back, by their lengths.
+
+mod lengths;
+mod options;
+mod run;
+
+use std::process::ExitCode;
+
+use open_mx::tool::Options;
+use options::{Choice, USAGE};
+
+fn main() -> ExitCode {
+    let choice = match Choice::from_options(Options::of_process()) {
+        Ok(choice) => choice,
+        Err(usage) => return usage.explain(USAGE),
+    };
+    let wrong = lengths::of(&choice.lengths)
+        .map_err(|error| error.to_string())
+        .and_then(|lengths| run::run(&choice, lengths).map_err(|error| error.to_string()));
+    match wrong {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(wrong) => {
+            eprintln!("mx_pingpong: {wrong} bytes were wrong");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("mx_pingpong: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

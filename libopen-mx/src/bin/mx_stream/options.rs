@@ -1,0 +1,87 @@
+//! What the user may choose.
+
+use open_mx::tool::talk::Place;
+use open_mx::tool::{Options, Usage};
+
+/// How the tool is used.
+pub const USAGE: &str = "\
+mx_stream [options]
+ Without -d: waits for a sender. With -d: sends messages, 16 at a time. Each side prints length, MB/s and messages/s.
+Both sides:
+ -b <n>      board [0]
+ -n <nic>    board by its address, as 0x001122334455, instead
+ -e <n>      endpoint [1]
+ -f <n>      filter: what both sides must agree on [0x12345]
+ -w          sleep while waiting instead of polling
+ -v          say what is done
+ --json      a JSON object per line on standard output, all else on standard error
+ -h          this help (--help: the same, as a success)
+Sender:
+ -d <host>   name of the peer (omx_info lists them)
+ -r <n>      endpoint of the peer [1]
+ -l <n>      length [8192]
+ -N <n>      messages [1000]
+ -x          both directions at the same time
+ -V          verify every byte (the rates then say little)
+Example: mx_stream, and on another node mx_stream -d node1:0 -l 65536 -x
+Exit status: 0 when all went well, 1 when something failed or a byte was wrong.
+";
+
+/// What was chosen.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    pub place: Place,
+    pub verbose: bool,
+    pub json: bool,
+    pub host: Option<String>,
+    pub remote: u32,
+    pub length: u32,
+    pub messages: u32,
+    pub both: bool,
+    pub verify: bool,
+}
+
+impl Choice {
+    /// Reads the arguments.
+    pub fn from_options(mut options: Options) -> Result<Self, Usage> {
+        let mut choice = Self {
+            place: Place {
+                board: 0,
+                nic: None,
+                endpoint: 1,
+                key: 0x12345,
+                sleep: false,
+            },
+            verbose: false,
+            json: false,
+            host: None,
+            remote: 1,
+            length: 8192,
+            messages: 1000,
+            both: false,
+            verify: false,
+        };
+        let place = &mut choice.place;
+        while let Some(option) = options.next_option() {
+            match option.as_str() {
+                "-b" => place.board = options.integer()?,
+                "-n" => place.nic = Some(options.integer()?),
+                "-e" => place.endpoint = options.integer()?,
+                "-f" => place.key = options.integer()?,
+                "-w" => place.sleep = true,
+                "-v" => choice.verbose = true,
+                "--json" => choice.json = true,
+                "-d" => choice.host = Some(options.text()?),
+                "-r" => choice.remote = options.integer()?,
+                "-l" => choice.length = options.integer()?,
+                "-N" => choice.messages = options.integer()?,
+                "-x" => choice.both = true,
+                "-V" => choice.verify = true,
+                "-h" => return Err(Usage::Help),
+                "--help" => return Err(Usage::Manual),
+                _ => return Err(options.unknown()),
+            }
+        }
+        Ok(choice)
+    }
+}
