@@ -146,6 +146,38 @@ fn lost_and_spurious_interrupts_change_nothing_for_who_looks() {
     on_both!(interrupt_is_lost);
 }
 
+/// A frame comes before the first access of `arm`, before the second, and so on until after the last.
+fn no_wake_up_is_lost<C: Modelled>() {
+    for interrupts in [Interrupts::Msi, Interrupts::MsiX] {
+        let mut bench = ModelBench::<C>::new(interrupts);
+        bench.model.0.borrow_mut().pass(2000);
+        for accesses_before in 0..20 {
+            let before = bench.model.0.borrow().interrupts;
+            bench.model.0.borrow_mut().coming = Some((accesses_before, frame(9)));
+            let armed = bench.nic.arm(0);
+            let coming = bench.model.0.borrow_mut().coming.take();
+            let is_late = coming.is_some();
+            if let Some((_, frame)) = coming {
+                bench.model.0.borrow_mut().come(&frame);
+            }
+            let woken = bench.model.0.borrow().interrupts > before;
+            assert!(
+                woken || armed == Armed::WorkPending,
+                "{} accesses, {interrupts:?}",
+                accesses_before
+            );
+            assert_eq!(is_late, armed == Armed::Quiet);
+            bench.nic.disarm(0);
+            assert_eq!(received(&mut bench), [frame(9)]);
+        }
+    }
+}
+
+#[test]
+fn whenever_a_frame_comes_it_is_seen_by_the_last_look_or_it_interrupts() {
+    on_both!(no_wake_up_is_lost);
+}
+
 fn dma_fails<C: Modelled>() {
     let mut bench = started::<C>();
     bench.model.0.borrow_mut().faults.dma_fails = true;

@@ -48,6 +48,8 @@ pub struct Card {
     pub interrupts: usize,
     /// The card was pulled out.
     pub gone: bool,
+    /// A frame that comes just before the register access that is so many away.
+    pub coming: Option<(usize, Vec<u8>)>,
     /// Accesses to memory so far.
     pub dma: usize,
     pub(super) table: &'static [Entry],
@@ -80,6 +82,7 @@ impl Card {
             out: VecDeque::new(),
             interrupts: 0,
             gone: false,
+            coming: None,
             dma: 0,
             table: match kind {
                 Kind::Igb => &igb::TABLE,
@@ -240,6 +243,15 @@ impl Card {
             self.interrupts += 1;
             // A vector's cause clears itself (EIAC).
             self.vector_causes &= !self.vector_mask;
+        }
+    }
+
+    /// The driver is about to access a register.
+    pub(super) fn before_access(&mut self) {
+        match self.coming.take() {
+            Some((0, frame)) => self.come(&frame),
+            Some((left, frame)) => self.coming = Some((left - 1, frame)),
+            None => {}
         }
     }
 

@@ -54,14 +54,18 @@ impl Mmio for Model {
         if std::thread::panicking() {
             return u32::MAX;
         }
-        self.0.borrow_mut().read(register)
+        let mut card = self.0.borrow_mut();
+        card.before_access();
+        card.read(register)
     }
 
     fn write(&mut self, register: u32, value: u32) {
         if std::thread::panicking() {
             return;
         }
-        self.0.borrow_mut().write(register, value);
+        let mut card = self.0.borrow_mut();
+        card.before_access();
+        card.write(register, value);
     }
 }
 

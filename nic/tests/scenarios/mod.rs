@@ -397,12 +397,13 @@ fn idle_and_woken(bench: &mut dyn Bench) -> Outcome {
         let before = seen(bench);
         let coming = frame(own, number, 61);
         assert!(bench.send(&coming));
+        (0..5).for_each(|_| bench.pass());
+        assert_eq!(seen(bench), before, "{}", bench.name());
         until(bench, "the last look sees it", |bench| {
             bench.nic().arm(0) == Armed::WorkPending
         });
         bench.nic().disarm(0);
         assert_eq!(receive(bench, 1), [coming]);
-        let _ = before;
     }
     Outcome::Done("200 times".to_owned())
 }
