@@ -7,6 +7,7 @@
 //! | `log` | `error`, `warn`, `info`, `debug` | info |
 //! | `endpoints` | 1 to 256: endpoints that each guest may open | 32 |
 //! | `idle` | 0 to 100000: microseconds without work before the domain stops polling an endpoint | 50 |
+//! | `self-test` | `trap`, `panic`, `stack`: ends at once by this fault, to see what it leaves on the console | none |
 
 use core::fmt;
 use core::str::FromStr;
@@ -16,6 +17,7 @@ use alloc::string::{String, ToString};
 
 use log::LevelFilter;
 use mx_wire::Format;
+use xen_pv_boot::self_test::Fault;
 
 /// What the command line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Options {
     pub endpoints: u16,
     /// How long an endpoint without commands is still polled.
     pub idle: Duration,
+    /// Ends by this fault.
+    pub self_test: Option<Fault>,
 }
 
 /// What is wrong with the command line.
@@ -46,13 +50,14 @@ const WIRE: &str = "native or mx";
 const LOG: &str = "error, warn, info or debug";
 const ENDPOINTS: &str = "1 to 256";
 const IDLE: &str = "0 to 100000 (microseconds)";
+const SELF_TEST: &str = "trap, panic or stack";
 
 impl fmt::Display for OptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(word) => write!(
                 f,
-                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, idle={IDLE}",
+                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, idle={IDLE}, self-test={SELF_TEST}",
                 word.escape_default()
             ),
             Self::Value(name, value, possible) => write!(
@@ -76,6 +81,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
     let mut log = LevelFilter::Info;
     let mut endpoints = 32;
     let mut idle = 50;
+    let mut self_test = None;
     for word in line.split_ascii_whitespace() {
         let Some((name, value)) = word.split_once('=') else {
             return Err(OptionError::Unknown(word.to_string()));
@@ -100,6 +106,20 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
             }
             "endpoints" => endpoints = number("endpoints", value, 1, 256, ENDPOINTS)?,
             "idle" => idle = number("idle", value, 0, 100_000, IDLE)?,
+            "self-test" => {
+                self_test = Some(match value {
+                    "trap" => Fault::Trap,
+                    "panic" => Fault::Panic,
+                    "stack" => Fault::Stack,
+                    _ => {
+                        return Err(OptionError::Value(
+                            "self-test",
+                            value.to_string(),
+                            SELF_TEST,
+                        ));
+                    }
+                })
+            }
             _ => return Err(OptionError::Unknown(word.to_string())),
         }
     }
@@ -116,6 +136,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
         log,
         endpoints,
         idle: Duration::from_micros(idle),
+        self_test,
     })
 }
 
@@ -168,6 +189,7 @@ mod tests {
             ("log=loud", "log", "error, warn, info or debug"),
             ("endpoints=0", "endpoints", "1 to 256"),
             ("idle=-1", "idle", "0 to 100000"),
+            ("self-test=fire", "self-test", "trap, panic or stack"),
             ("wire=mx mtu=9000", "mtu", "leave one of them out"),
             ("quiet", "quiet", "mtu=1500 to 9000"),
             ("mut=1500", "mut=1500", "wire=native or mx"),

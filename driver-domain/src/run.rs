@@ -8,7 +8,7 @@ use mx_wire::Mode;
 use xen_pv_boot::event::{self, Channel};
 use xen_pv_boot::shutdown::{End, shutdown};
 use xen_pv_boot::xenstore::{WatchEvent, Xenstore};
-use xen_pv_boot::{Machine, clock};
+use xen_pv_boot::{Machine, clock, self_test};
 
 use alloc::boxed::Box;
 
@@ -42,6 +42,10 @@ pub fn run(machine: Machine) -> ! {
         }
     };
     log::set_max_level(options.log);
+    if let Some(fault) = options.self_test {
+        log::warn!("self-test: ending by {fault}");
+        self_test::fail(fault);
+    }
     Domain::start(machine, &options).serve()
 }
 

@@ -52,6 +52,9 @@ pub(crate) unsafe fn boot(info: &'static StartInfo) -> Machine {
     if let Err(error) = unsafe { hypercall::set_trap_table(&entry::trap_table()) } {
         panic!("Xen refused the exception handlers: {error}");
     }
+    if let Err(error) = entry::guard_stack() {
+        panic!("the stack's lower end could not be unmapped: {error}");
+    }
 
     // SAFETY: called once, here.
     let layout = match unsafe { tables::build(info) } {

@@ -8,7 +8,9 @@ use xen_sys::arch_x86::{FLAT_RING3_CS64, TrapInfo};
 use xen_sys::elfnote;
 use xen_sys::xen::StartInfo;
 
+use crate::hypercall;
 use crate::traps::on_trap;
+use crate::types::{Errno, PAGE_SIZE};
 
 const STACK_SIZE: usize = 256 * 1024;
 
@@ -20,10 +22,19 @@ unsafe impl Sync for Stack {}
 
 static STACK: Stack = Stack(UnsafeCell::new([0; STACK_SIZE]));
 
-/// Addresses of the stack.
+/// Addresses of the stack, without the guard page at its lower end.
 pub(crate) fn stack() -> Range<u64> {
     let start = STACK.0.get() as u64;
-    start..start + STACK_SIZE as u64
+    start + PAGE_SIZE as u64..start + STACK_SIZE as u64
+}
+
+/// Unmaps the page at the lower end of the stack, so that a stack that grows too far ends the domain instead of
+/// changing other statics in silence. No stub runs then: Xen pushes the exception's frame on the stack that the kernel
+/// is on (`create_bounce_frame`; a PV kernel has no other for exceptions), finds no memory there, ends the domain and
+/// writes its registers to its own console (`xl dmesg`).
+pub(crate) fn guard_stack() -> Result<(), Errno> {
+    // SAFETY: the stack is far from its lower end now, and nobody takes an address there.
+    unsafe { hypercall::update_va_mapping(STACK.0.get() as u64, 0) }
 }
 
 // What the domain builder reads (elfnote.h), the entry point, and a stub per exception. Xen pushes rcx and r11 on top

@@ -15,6 +15,7 @@
 //! | [`pci`] | devices that were passed through: configuration space, interrupts |
 //! | [`xenstore`], [`xenbus`] | the store with watches and transactions; states of split devices |
 //! | [`shutdown`] | the ends of a domain |
+//! | [`self_test`] | bad ends on purpose, to see what they leave on the console |
 //! | [`counters`] | what all of this cost in hypercalls, events and grants |
 //!
 //! Why it exists: no crate boots a PV kernel with grants, event channels, xenstore and PCI passthrough. Its
@@ -43,6 +44,7 @@ mod logger;
 pub mod memory;
 pub mod pci;
 mod ranges;
+pub mod self_test;
 pub mod shutdown;
 #[cfg(target_os = "none")]
 mod traps;

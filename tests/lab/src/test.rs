@@ -76,7 +76,7 @@ const FAST: [Step; 10] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-const WITH_PACKAGES: [Step; 7] = [
+const WITH_PACKAGES: [Step; 8] = [
     Step {
         title: "nodes and processes that are killed, lie and are traced",
         work: nodes,
@@ -104,6 +104,10 @@ const WITH_PACKAGES: [Step; 7] = [
     Step {
         title: "a driver domain without a card, on a real Xen",
         work: no_card,
+    },
+    Step {
+        title: "the last words of a driver domain that fails, on a real Xen",
+        work: last_words,
     },
 ];
 
@@ -280,6 +284,12 @@ fn deaths() -> Result<Counted, Error> {
 fn no_card() -> Result<Counted, Error> {
     let (images, built) = made()?;
     scenario::faults::no_card(images, &built.programs)?;
+    Ok(Counted { passed: 1 })
+}
+
+fn last_words() -> Result<Counted, Error> {
+    let (images, _) = made()?;
+    scenario::last_words::run(images)?;
     Ok(Counted { passed: 1 })
 }
 

@@ -1,5 +1,6 @@
 //! The scenarios: the system as its users see it, with nothing faked.
 
 pub mod faults;
+pub mod last_words;
 pub mod rcache;
 pub mod two_nodes;

@@ -1,0 +1,142 @@
+//! Requests that map pages: some pages in each turn.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use mx_home::{EndpointError, Home, Instant};
+use mx_ring::control::Status;
+use mx_ring::{EndpointLayout, HomeSide, PAGE_SIZE};
+
+use super::endpoint::Endpoint;
+use super::{Device, answer};
+use crate::memory::{GuestPages, Memory};
+
+/// A request that takes several turns.
+pub(super) enum Job<P> {
+    Open {
+        id: u32,
+        endpoint: u8,
+        session: u32,
+        layout: EndpointLayout,
+        queues: [P; 2],
+    },
+    Register {
+        id: u32,
+        endpoint: u8,
+        slot: u16,
+        /// Staging entry of the next page, and pages left.
+        staging: usize,
+        left: usize,
+    },
+}
+
+impl<M: Memory> Device<M> {
+    /// Maps some more pages of the request under way.
+    pub(super) fn go_on(&mut self, now: Instant, home: &mut Home, budget: &mut usize) {
+        match self.job.take() {
+            None => {}
+            Some(Job::Open {
+                id,
+                endpoint,
+                session,
+                layout,
+                mut queues,
+            }) => {
+                let sizes = [layout.w_size() / PAGE_SIZE, layout.r_size() / PAGE_SIZE];
+                let before = queues.each_ref().map(GuestPages::mapped);
+                let part = usize::from(before[0] == sizes[0]);
+                let count = (sizes[part] - before[part]).min(*budget);
+                let references = self.staged(before[0] + before[1], count);
+                *budget -= count;
+                if let Err(why) = queues[part].map(&references) {
+                    log::warn!("board {}, endpoint {endpoint}: {why}", self.board.0);
+                    return self.discard(queues, Some(answer(id, Status::BadGrant)));
+                }
+                if part == 0 || before[1] + count < sizes[1] {
+                    self.job = Some(Job::Open {
+                        id,
+                        endpoint,
+                        session,
+                        layout,
+                        queues,
+                    });
+                    return;
+                }
+                match self.opened(now, home, endpoint, session, layout, &queues) {
+                    Ok(()) => {
+                        self.endpoints.insert(
+                            endpoint,
+                            Endpoint {
+                                queues: Some(queues),
+                                regions: BTreeMap::new(),
+                                closing: None,
+                            },
+                        );
+                        self.respond(id, Status::Ok);
+                    }
+                    Err(status) => self.discard(queues, Some(answer(id, status))),
+                }
+            }
+            Some(Job::Register {
+                id,
+                endpoint,
+                slot,
+                staging,
+                left,
+            }) => {
+                let count = left.min(*budget);
+                *budget -= count;
+                let references = self.staged(staging, count);
+                let key = self.key(endpoint);
+                let open = self.endpoints.get_mut(&endpoint);
+                // The endpoint may have been closed by the home in the meantime: its regions are gone then.
+                let Some(region) = open.and_then(|open| open.regions.get_mut(&slot)) else {
+                    return self.respond(id, Status::NotFound);
+                };
+                if let Err(why) = region.pages.map(&references) {
+                    log::warn!("board {}, endpoint {endpoint}, region: {why}", self.board.0);
+                    return self.forget(endpoint, slot, Some(answer(id, Status::BadGrant)));
+                }
+                if left > count {
+                    self.job = Some(Job::Register {
+                        id,
+                        endpoint,
+                        slot,
+                        staging: staging + count,
+                        left: left - count,
+                    });
+                    return;
+                }
+                match region.finish(key, home) {
+                    Ok(()) => self.respond(id, Status::Ok),
+                    Err(status) => self.forget(endpoint, slot, Some(answer(id, status))),
+                }
+            }
+        }
+    }
+
+    /// Grant references from the staging pages, copied.
+    pub(super) fn staged(&self, first: usize, count: usize) -> Vec<u32> {
+        (first..first + count)
+            .map(|entry| self.staging.get(entry).unwrap_or(0))
+            .collect()
+    }
+
+    pub(super) fn opened(
+        &self,
+        now: Instant,
+        home: &mut Home,
+        endpoint: u8,
+        session: u32,
+        layout: EndpointLayout,
+        [w, r]: &[M::Pages; 2],
+    ) -> Result<(), Status> {
+        let side = HomeSide::new(layout, w.area(), r.area()).map_err(|_| Status::Invalid)?;
+        home.open_endpoint(now, self.key(endpoint), session, side)
+            .map_err(|error| match error {
+                EndpointError::BadIndex => Status::Invalid,
+                EndpointError::Busy => Status::Busy,
+                EndpointError::NoBoard | EndpointError::NotOpen => Status::NotFound,
+            })
+    }
+}

@@ -1,0 +1,236 @@
+//! One device of a guest: its 17 pages, its endpoints and regions, and the requests of its kernel.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod` | the device: connected, served, given back |
+//! | `error` | why one could not be connected |
+//! | `endpoint` | the memory of an endpoint and of a region |
+//! | `requests` | what the guest's kernel asks for |
+//! | `mapping` | requests that map pages, some in each turn |
+//! | `giving_back` | pages that are unmapped, some in each turn, and what ends |
+//!
+//! Everything here is bounded: requests are taken one after the other, pages are mapped and unmapped a few in each
+//! turn, and what a guest may hold is limited. Whatever lies in the pages is an allegation of the guest's kernel: a
+//! request that cannot be is refused, a ring that cannot be ends the device.
+
+mod endpoint;
+mod error;
+mod giving_back;
+mod mapping;
+mod requests;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use mx_home::{BoardId, EndpointKey, Home, HostName, Instant};
+use mx_ring::HomeSide;
+use mx_ring::board_page::{self, BoardPages};
+use mx_ring::control::{
+    ArmedCounters, BOARD_PAGE, ControlError, DEVICE_PAGES, Doorbells, HomeControl, Response,
+    STAGING_PAGE, Staging, Status,
+};
+use mx_wire::MacAddress;
+
+use crate::memory::{Access, GuestPages, Memory};
+use endpoint::Endpoint;
+pub use error::ConnectError;
+use giving_back::Waste;
+use mapping::Job;
+
+/// Who a device is.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// Address of its board.
+    pub mac: MacAddress,
+    /// Name of its board.
+    pub name: HostName,
+}
+
+/// A connected device.
+pub struct Device<M: Memory> {
+    memory: M,
+    /// Its control pages; unmapped when the device goes.
+    _pages: Vec<M::Pages>,
+    control: HomeControl,
+    armed: ArmedCounters,
+    doorbells: Doorbells,
+    staging: Staging,
+    board: BoardId,
+    endpoint_max: u16,
+    endpoints: BTreeMap<u8, Endpoint<M::Pages>>,
+    job: Option<Job<M::Pages>>,
+    /// Pages to be unmapped, and what is to be said when they are.
+    waste: VecDeque<Waste<M::Pages>>,
+    responses: VecDeque<Response>,
+    /// Pages that addresses are reserved for, mapped or not.
+    held: usize,
+    /// Something was written that the guest's kernel must look at.
+    notify: bool,
+    removed: bool,
+}
+
+fn answer(id: u32, status: Status) -> Response {
+    Response {
+        id,
+        status,
+        endpoint: 0,
+    }
+}
+
+impl<M: Memory> Device<M> {
+    /// Maps the device pages, whose first one is granted by `reference`, and adds the guest's board to the home.
+    pub fn connect(
+        memory: M,
+        reference: u32,
+        identity: Identity,
+        endpoint_max: u16,
+        now: Instant,
+        home: &mut Home,
+    ) -> Result<Self, ConnectError> {
+        let map = |references: &[u32], access| {
+            let mut pages = memory
+                .reserve(references.len(), access)
+                .ok_or(ConnectError::NoSpace)?;
+            pages.map(references).map_err(ConnectError::Grant)?;
+            Ok::<_, ConnectError>(pages)
+        };
+        let requests = map(&[reference], Access::Read)?;
+        let references = HomeControl::references(&requests.area())?;
+        let responses = map(&references[1..2], Access::ReadWrite)?;
+        let armed = map(&references[2..3], Access::Read)?;
+        let doorbells = map(&references[3..4], Access::ReadWrite)?;
+        let board_end = BOARD_PAGE + board_page::PAGES;
+        let board = map(&references[BOARD_PAGE..board_end], Access::ReadWrite)?;
+        let staging = map(&references[STAGING_PAGE..DEVICE_PAGES], Access::Read)?;
+        let control = HomeControl::new(requests.area(), responses.area())?;
+        let pages = BoardPages::new(board.area())?;
+        pages.format();
+        let device_armed = ArmedCounters::new(armed.area())?;
+        let device_doorbells = Doorbells::new(doorbells.area())?;
+        let device_staging = Staging::new(staging.area())?;
+        // A guest's kernel that connects starts from nothing; one that takes its endpoints along would say so.
+        let board_id = home
+            .add_board(now, identity.mac, identity.name, pages, true)
+            .map_err(ConnectError::Board)?;
+        Ok(Self {
+            memory,
+            _pages: vec![requests, responses, armed, doorbells, board, staging],
+            control,
+            armed: device_armed,
+            doorbells: device_doorbells,
+            staging: device_staging,
+            board: board_id,
+            endpoint_max,
+            endpoints: BTreeMap::new(),
+            job: None,
+            waste: VecDeque::new(),
+            responses: VecDeque::new(),
+            held: 0,
+            notify: false,
+            removed: false,
+        })
+    }
+
+    /// Its board.
+    pub fn board(&self) -> BoardId {
+        self.board
+    }
+
+    /// Whether the guest's kernel is to be notified; asks once.
+    pub fn take_notify(&mut self) -> bool {
+        core::mem::take(&mut self.notify)
+    }
+
+    /// Pages of endpoints and regions that the guest holds.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// The guest's kernel sent an event: endpoints whose doorbell rang are polled again.
+    pub fn rung(&mut self, now: Instant, home: &mut Home) {
+        for group in 0..4 {
+            let mut bits = self.doorbells.take_rung(group);
+            while bits != 0 {
+                let endpoint = (group as u32 * 64 + bits.trailing_zeros()) as u8;
+                bits &= bits - 1;
+                home.kicked(now, self.key(endpoint));
+            }
+        }
+    }
+
+    /// Events were published for an endpoint: wakes its sleeper if there is one.
+    pub fn wake_if_armed(&mut self, endpoint: u8, side: &mut HomeSide) {
+        if side.sleeper_armed(&self.armed, endpoint) {
+            self.doorbells.wake(endpoint);
+            self.notify = true;
+        }
+    }
+
+    fn key(&self, endpoint: u8) -> EndpointKey {
+        EndpointKey {
+            board: self.board,
+            endpoint,
+        }
+    }
+
+    /// Goes on with what is to be done, with at most `budget` pages mapped or unmapped; whether there is more to do at
+    /// once. An error ends the device.
+    pub fn serve(
+        &mut self,
+        now: Instant,
+        home: &mut Home,
+        budget: &mut usize,
+    ) -> Result<bool, ControlError> {
+        self.unmap(budget);
+        self.flush_responses();
+        while self.responses.is_empty() && *budget > 0 {
+            if self.job.is_some() {
+                self.go_on(now, home, budget);
+            } else {
+                match self.control.next_request() {
+                    None => break,
+                    Some(request) => {
+                        let (id, request) = request?;
+                        // A request costs a share of the turn, too: nobody keeps the others waiting with cheap ones.
+                        *budget -= 1;
+                        self.request(now, home, id, request);
+                    }
+                }
+            }
+            self.flush_responses();
+        }
+        Ok(self.job.is_some() || !self.waste.is_empty() || *budget == 0)
+    }
+
+    fn flush_responses(&mut self) {
+        while let Some(response) = self.responses.front() {
+            if !self.control.respond(response) {
+                break;
+            }
+            self.responses.pop_front();
+            self.notify = true;
+        }
+    }
+
+    fn respond(&mut self, id: u32, status: Status) {
+        self.responses.push_back(answer(id, status));
+    }
+
+    /// The device goes: no request is taken any more. [`Self::gone`] tells when its memory is free.
+    pub fn retire(&mut self, home: &mut Home) {
+        match self.job.take() {
+            Some(Job::Open { queues, .. }) => self.discard(queues, None),
+            Some(Job::Register { .. }) | None => {}
+        }
+        home.remove_board(self.board);
+    }
+
+    /// Goes on with giving memory back; whether the device holds nothing any more but its control pages, which go
+    /// with it.
+    pub fn gone(&mut self, budget: &mut usize) -> bool {
+        self.unmap(budget);
+        self.responses.clear();
+        self.removed && self.waste.is_empty()
+    }
+}

@@ -1,0 +1,232 @@
+//! What the guest's kernel asks for: checked, refused or begun.
+
+use mx_home::{EndpointError, Home, Instant, RegionError};
+use mx_ring::control::{Request, STAGING_REFS, Status};
+use mx_ring::{EndpointLayout, PAGE_SIZE, RegionKey};
+
+use super::endpoint::{Region, Wanted};
+use super::giving_back::Waste;
+use super::mapping::Job;
+use super::{Device, answer};
+use crate::memory::{Access, GuestPages, Memory};
+
+/// Pages that a guest may hold at a time: 192 MiB, so that two greedy guests leave a quarter of the arena to
+/// the others.
+const PAGES_MAX: usize = 48 << 10;
+
+impl<M: Memory> Device<M> {
+    pub(super) fn request(&mut self, now: Instant, home: &mut Home, id: u32, request: Request) {
+        let refused = match request {
+            Request::OpenEndpoint {
+                endpoint,
+                session,
+                geometry,
+            } => match EndpointLayout::new(geometry) {
+                Ok(layout) => self.open(id, endpoint, session, layout),
+                Err(_) => Err(Status::Invalid),
+            },
+            Request::CloseEndpoint { endpoint } => self.close(id, endpoint, home),
+            Request::Register {
+                endpoint,
+                region,
+                writable,
+                offset,
+                length,
+                first_page,
+                pages,
+                staging,
+            } => self.register(
+                id,
+                endpoint,
+                Wanted {
+                    key: region,
+                    writable,
+                    offset,
+                    length,
+                },
+                first_page as usize,
+                pages as usize,
+                staging as usize,
+            ),
+            Request::Deregister { endpoint, region } => self.deregister(id, endpoint, region, home),
+            Request::Adopted => {
+                home.adopted(now, self.board);
+                self.respond(id, Status::Ok);
+                Ok(())
+            }
+        };
+        if let Err(status) = refused {
+            log::debug!("board {}: request {request:?}: {status:?}", self.board.0);
+            self.respond(id, status);
+        }
+    }
+
+    pub(super) fn reserve(&mut self, pages: usize, access: Access) -> Result<M::Pages, Status> {
+        if self.held + pages > PAGES_MAX {
+            return Err(Status::NoSpace);
+        }
+        let reserved = self.memory.reserve(pages, access).ok_or(Status::NoSpace)?;
+        self.held += pages;
+        Ok(reserved)
+    }
+
+    pub(super) fn open(
+        &mut self,
+        id: u32,
+        endpoint: u8,
+        session: u32,
+        layout: EndpointLayout,
+    ) -> Result<(), Status> {
+        let (w, r) = (layout.w_size() / PAGE_SIZE, layout.r_size() / PAGE_SIZE);
+        if u16::from(endpoint) >= self.endpoint_max || w + r > STAGING_REFS {
+            return Err(Status::Invalid);
+        }
+        if self.endpoints.contains_key(&endpoint) {
+            return Err(Status::Busy);
+        }
+        let w = self.reserve(w, Access::Read)?;
+        let r = match self.reserve(r, Access::ReadWrite) {
+            Ok(r) => r,
+            Err(status) => {
+                self.discard([w], None);
+                return Err(status);
+            }
+        };
+        self.job = Some(Job::Open {
+            id,
+            endpoint,
+            session,
+            layout,
+            queues: [w, r],
+        });
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, id: u32, endpoint: u8, home: &mut Home) -> Result<(), Status> {
+        let key = self.key(endpoint);
+        let open = self.endpoints.get_mut(&endpoint).ok_or(Status::NotFound)?;
+        if open.closing.is_some() {
+            return Err(Status::Busy);
+        }
+        if open.queues.is_none() {
+            // The home had closed it; its pages may still be on their way out, in order.
+            self.endpoints.remove(&endpoint);
+            self.waste.push_back(Waste {
+                pages: None,
+                then: Some(answer(id, Status::Ok)),
+            });
+            return Ok(());
+        }
+        open.closing = Some(id);
+        match home.close_endpoint(key) {
+            // Busy: closing already, because its process misbehaved.
+            Ok(()) | Err(EndpointError::Busy) => Ok(()),
+            Err(EndpointError::NoBoard | EndpointError::NotOpen | EndpointError::BadIndex) => {
+                self.endpoint_closed(endpoint);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn register(
+        &mut self,
+        id: u32,
+        endpoint: u8,
+        wanted: Wanted,
+        first_page: usize,
+        pages: usize,
+        staging: usize,
+    ) -> Result<(), Status> {
+        let total = wanted.pages().ok_or(Status::Invalid)?;
+        let fits = pages > 0
+            && first_page
+                .checked_add(pages)
+                .is_some_and(|end| end <= total)
+            && staging
+                .checked_add(pages)
+                .is_some_and(|end| end <= STAGING_REFS);
+        if !fits {
+            return Err(Status::Invalid);
+        }
+        let slot = wanted.key.slot;
+        let open = self.endpoints.get(&endpoint).ok_or(Status::NotFound)?;
+        if open.closing.is_some() || open.queues.is_none() {
+            return Err(Status::NotFound);
+        }
+        match (first_page, open.regions.get(&slot)) {
+            (0, Some(_)) => return Err(Status::Busy),
+            (0, None) => {
+                let access = if wanted.writable {
+                    Access::ReadWrite
+                } else {
+                    Access::Read
+                };
+                let pages = self.reserve(total, access)?;
+                let region = Region {
+                    key: wanted.key,
+                    writable: wanted.writable,
+                    offset: wanted.offset,
+                    length: wanted.length,
+                    pages,
+                    registered: false,
+                    leaving: None,
+                };
+                if let Some(open) = self.endpoints.get_mut(&endpoint) {
+                    open.regions.insert(slot, region);
+                }
+            }
+            (_, None) => return Err(Status::NotFound),
+            (_, Some(region)) => {
+                let same = region.key == wanted.key
+                    && region.writable == wanted.writable
+                    && region.offset == wanted.offset
+                    && region.length == wanted.length;
+                if !same || region.registered || region.pages.mapped() != first_page {
+                    return Err(Status::Invalid);
+                }
+            }
+        }
+        self.job = Some(Job::Register {
+            id,
+            endpoint,
+            slot,
+            staging,
+            left: pages,
+        });
+        Ok(())
+    }
+
+    pub(super) fn deregister(
+        &mut self,
+        id: u32,
+        endpoint: u8,
+        key: RegionKey,
+        home: &mut Home,
+    ) -> Result<(), Status> {
+        let endpoint_key = self.key(endpoint);
+        let open = self.endpoints.get_mut(&endpoint).ok_or(Status::NotFound)?;
+        if open.closing.is_some() || open.queues.is_none() {
+            return Err(Status::NotFound);
+        }
+        let region = open
+            .regions
+            .get_mut(&key.slot)
+            .filter(|region| region.key == key)
+            .ok_or(Status::NotFound)?;
+        if region.leaving.is_some() {
+            return Err(Status::Busy);
+        }
+        region.leaving = Some(id);
+        if region.registered {
+            match home.deregister_region(endpoint_key, key) {
+                Ok(()) => return Ok(()),
+                // The endpoint is being closed by the home: everything goes together.
+                Err(RegionError::NotOpen) => return Ok(()),
+                Err(RegionError::Busy | RegionError::BadSlot | RegionError::BadParts) => {}
+                Err(RegionError::NotFound) => {}
+            }
+        }
+        self.region_released(endpoint, key);
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! A home, a device, and the guest's kernel behind it.
+
+use std::time::Duration;
+
+use driver_domain::device::{Device, Identity};
+use mx_board::Full;
+use mx_home::{
+    Completion, Handed, Home, HomeConfig, HostName, Instant, Link, Payload, Sleepers, Token,
+};
+use mx_ring::control::{
+    ControlError, DEVICE_PAGES, ModuleControl, Request, STAGING_PAGE, Staging, Status,
+};
+use mx_ring::{EndpointLayout, Geometry, HomeSide, PAGE_SIZE, RegionKey};
+use mx_wire::{Format, MacAddress};
+
+use crate::guest::{FIRST_REF, Guest, format};
+
+/// No wire.
+pub struct NoWire;
+
+impl Link for NoWire {
+    fn transmit(&mut self, _: &[u8], _: Payload<'_>, _: Token) -> Result<Handed, Full> {
+        Ok(Handed::Copied)
+    }
+}
+
+pub struct Wakes<'a>(&'a mut Device<Guest>);
+
+impl Sleepers for Wakes<'_> {
+    fn wake_if_armed(&mut self, endpoint: mx_home::EndpointKey, side: &mut HomeSide) {
+        self.0.wake_if_armed(endpoint.endpoint, side);
+    }
+}
+
+/// A home, a device, and the guest's kernel behind it.
+pub struct World {
+    pub guest: Guest,
+    pub home: Home,
+    pub device: Device<Guest>,
+    pub kernel: ModuleControl,
+    pub staging: Staging,
+    pub time: u64,
+    pub next_id: u32,
+    pub removed: bool,
+}
+
+pub fn home() -> Home {
+    Home::new(HomeConfig {
+        format: Format::native(9000).unwrap(),
+        generation: 1,
+        endpoint_max: 8,
+        interface: [0; 16],
+        driver: [0; 16],
+        idle_spell: Duration::from_micros(50),
+        seed: 7,
+    })
+}
+
+pub fn identity() -> Identity {
+    Identity {
+        mac: MacAddress([2, 0, 0, 0, 0, 1]),
+        name: HostName::new(b"guest1:0"),
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        let guest = Guest::new();
+        let kernel = format(&guest);
+        let mut home = home();
+        let device = Device::connect(
+            guest.clone(),
+            FIRST_REF,
+            identity(),
+            8,
+            Instant::from_nanos(1),
+            &mut home,
+        )
+        .unwrap();
+        let staging = Staging::new(guest.area(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE)).unwrap();
+        Self {
+            guest,
+            home,
+            device,
+            kernel,
+            staging,
+            time: 1,
+            next_id: 1,
+            removed: false,
+        }
+    }
+
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(self.time)
+    }
+
+    /// A turn of the domain's loop; the most pages that it mapped or unmapped must be within its budget.
+    pub fn turn(&mut self) -> Result<bool, ControlError> {
+        self.time += 10_000;
+        let now = self.now();
+        let before = self.guest.mapped.borrow().len();
+        let mut budget = 32;
+        let more = self.device.serve(now, &mut self.home, &mut budget)?;
+        assert!(self.guest.mapped.borrow().len().abs_diff(before) <= 32);
+        self.home
+            .turn(now, &mut NoWire, &mut Wakes(&mut self.device));
+        self.completions();
+        Ok(more)
+    }
+
+    pub fn completions(&mut self) {
+        while let Some(completion) = self.home.next_completion() {
+            self.removed |= matches!(completion, Completion::BoardRemoved(_));
+            self.device.completed(completion);
+        }
+    }
+
+    pub fn ask(&mut self, request: &Request) -> u32 {
+        let id = self.next_id;
+        self.next_id += 1;
+        assert!(self.kernel.post(id, request));
+        id
+    }
+
+    /// Turns until there is an answer; it must be the one to `id`.
+    pub fn answer(&mut self, id: u32) -> Status {
+        for _ in 0..400 {
+            self.turn().unwrap();
+            if let Some(response) = self.kernel.next_response() {
+                let response = response.unwrap();
+                assert_eq!(response.id, id);
+                return response.status;
+            }
+        }
+        panic!("request {id} was not answered");
+    }
+
+    pub fn stage(&self, refs: &[u32]) {
+        for (entry, reference) in refs.iter().enumerate() {
+            assert!(self.staging.set(entry, *reference));
+        }
+    }
+
+    pub fn open(&mut self, endpoint: u8, page: usize) -> Status {
+        let layout = EndpointLayout::new(geometry()).unwrap();
+        let pages = (layout.w_size() + layout.r_size()) / PAGE_SIZE;
+        self.stage(&Guest::refs(page, pages));
+        let id = self.ask(&Request::OpenEndpoint {
+            endpoint,
+            session: 9,
+            geometry: geometry(),
+        });
+        self.answer(id)
+    }
+
+    pub fn register(&mut self, slot: u16, first_page: u32, pages: u32) -> Status {
+        let id = self.ask(&Request::Register {
+            endpoint: 0,
+            region: key(slot),
+            writable: true,
+            offset: 100,
+            length: 40 * PAGE_SIZE as u32 - 200,
+            first_page,
+            pages,
+            staging: 0,
+        });
+        self.answer(id)
+    }
+
+    pub fn deregister(&mut self, slot: u16) -> Status {
+        let id = self.ask(&Request::Deregister {
+            endpoint: 0,
+            region: key(slot),
+        });
+        self.answer(id)
+    }
+
+    pub fn close(&mut self, endpoint: u8) -> Status {
+        let id = self.ask(&Request::CloseEndpoint { endpoint });
+        self.answer(id)
+    }
+
+    /// Ends the device; everything must come back.
+    pub fn end(mut self) {
+        self.device.retire(&mut self.home);
+        for _ in 0..400 {
+            self.completions();
+            let mut budget = 32;
+            if self.device.gone(&mut budget) {
+                break;
+            }
+        }
+        assert!(self.removed);
+        assert_eq!(self.device.held(), 0);
+        assert_eq!(self.guest.mapped.borrow().len(), DEVICE_PAGES);
+        drop(self.device);
+        assert_eq!(self.guest.mapped.borrow().len(), 0);
+        assert_eq!(self.guest.reserved.get(), 0);
+    }
+}
+
+/// The smallest endpoint: 55 pages.
+pub fn geometry() -> Geometry {
+    Geometry {
+        commands: 64,
+        unexpected: 64,
+        expected: 64,
+        transmit: 64 << 10,
+        receive: 64 << 10,
+    }
+}
+
+pub fn endpoint_pages() -> usize {
+    let layout = EndpointLayout::new(geometry()).unwrap();
+    (layout.w_size() + layout.r_size()) / PAGE_SIZE
+}
+
+pub fn key(slot: u16) -> RegionKey {
+    RegionKey {
+        slot,
+        generation: 3,
+    }
+}
