@@ -15,10 +15,14 @@ use xen_pv_boot::memory::devices::XenPlatform;
 use xen_pv_boot::pci::PciFrontend;
 use xen_pv_boot::xenstore::Xenstore;
 
+use crate::wire_link::Reopen;
+
 /// The card, and how it says that it has something.
 pub struct Card {
     /// The driver.
     pub nic: Box<dyn Nic>,
+    /// Opens it anew after a reset, with the same interrupt.
+    pub reopen: Reopen,
     /// Its interrupt; without one the card is polled.
     pub interrupt: Option<Channel>,
 }
@@ -158,6 +162,21 @@ fn open(frontend: PciFrontend, device: DeviceFunction, driver: Driver) -> Option
     // The backend only enables interrupts of a device that decodes its memory.
     PciRoot::new(frontend).set_command(device, Command::MEMORY_SPACE | Command::BUS_MASTER);
     let (interrupt, delivery) = interrupt(frontend, device, driver);
+    let mut reopen: Reopen = Box::new(move || open_and_tell(frontend, device, driver, delivery));
+    Some(Card {
+        nic: reopen()?,
+        reopen,
+        interrupt,
+    })
+}
+
+/// Resets the card and opens it; the log tells what it is, or why it does not open.
+fn open_and_tell(
+    frontend: PciFrontend,
+    device: DeviceFunction,
+    driver: Driver,
+    delivery: Delivery,
+) -> Option<Box<dyn Nic>> {
     match open_nic(frontend, device, driver, delivery) {
         Ok(mut nic) => {
             let capabilities = nic.capabilities();
@@ -179,7 +198,7 @@ fn open(frontend: PciFrontend, device: DeviceFunction, driver: Driver) -> Option
             if !capabilities.promiscuous {
                 log::warn!("network card {device}: it may drop frames to the guests' addresses");
             }
-            Some(Card { nic, interrupt })
+            Some(nic)
         }
         Err(error) => {
             log::error!("network card {device} could not be opened: {error}");

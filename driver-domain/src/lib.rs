@@ -8,7 +8,10 @@
 //! | `card` | finding and opening the network card |
 //! | [`wire_link`] | frames of the home as frames of the card |
 //! | `frontends`, [`names`] | the guests' devices as xenstore shows them |
+//! | [`control`] | requests of the tools, by xenstore |
+//! | [`clerk`], [`live`] | writes to xenstore; what the domain tells there of itself |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
+//! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
 //! | [`statistics`] | what was done, on request in `data/omx-stats` |
 //! | `run` | the start and the loop |
 //!
@@ -22,16 +25,21 @@ extern crate alloc;
 
 #[cfg(target_os = "none")]
 mod card;
+pub mod clerk;
+pub mod control;
 pub mod device;
 #[cfg(target_os = "none")]
 mod frontends;
 #[cfg(target_os = "none")]
 mod guest_memory;
+pub mod idle;
+pub mod live;
 pub mod memory;
 pub mod names;
 pub mod options;
 #[cfg(target_os = "none")]
 mod run;
+pub mod sleep;
 pub mod statistics;
 pub mod wire_link;
 

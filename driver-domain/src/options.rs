@@ -6,7 +6,7 @@
 //! | `wire` | `native`, `mx` (whose frames have fixed sizes, so without `mtu`) | native |
 //! | `log` | `error`, `warn`, `info`, `debug` | info |
 //! | `endpoints` | 1 to 256: endpoints that each guest may open | 32 |
-//! | `idle` | 0 to 100000: microseconds without work before the domain stops polling an endpoint | 50 |
+//! | `idle` | `auto`, or 0 to 100000: microseconds without work before the domain stops looking for it and sleeps; `auto` learns from the waits of late | auto |
 //! | `self-test` | `trap`, `panic`, `stack`: ends at once by this fault, to see what it leaves on the console | none |
 
 use core::fmt;
@@ -19,6 +19,8 @@ use log::LevelFilter;
 use mx_wire::Format;
 use xen_pv_boot::self_test::Fault;
 
+use crate::idle::Policy;
+
 /// What the command line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -28,8 +30,8 @@ pub struct Options {
     pub log: LevelFilter,
     /// Endpoints of a guest.
     pub endpoints: u16,
-    /// How long an endpoint without commands is still polled.
-    pub idle: Duration,
+    /// How long to look for work before sleeping.
+    pub idle: Policy,
     /// Ends by this fault.
     pub self_test: Option<Fault>,
 }
@@ -49,7 +51,7 @@ const MTU: &str = "1500 to 9000";
 const WIRE: &str = "native or mx";
 const LOG: &str = "error, warn, info or debug";
 const ENDPOINTS: &str = "1 to 256";
-const IDLE: &str = "0 to 100000 (microseconds)";
+const IDLE: &str = "auto, or 0 to 100000 (microseconds)";
 const SELF_TEST: &str = "trap, panic or stack";
 
 impl fmt::Display for OptionError {
@@ -80,7 +82,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
     let mut mx = false;
     let mut log = LevelFilter::Info;
     let mut endpoints = 32;
-    let mut idle = 50;
+    let mut idle = Policy::Learnt;
     let mut self_test = None;
     for word in line.split_ascii_whitespace() {
         let Some((name, value)) = word.split_once('=') else {
@@ -105,7 +107,15 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
                 }
             }
             "endpoints" => endpoints = number("endpoints", value, 1, 256, ENDPOINTS)?,
-            "idle" => idle = number("idle", value, 0, 100_000, IDLE)?,
+            "idle" => {
+                idle = match value {
+                    "auto" => Policy::Learnt,
+                    value => {
+                        let micros = number("idle", value, 0, 100_000, IDLE)?;
+                        Policy::Fixed(Duration::from_micros(micros))
+                    }
+                }
+            }
             "self-test" => {
                 self_test = Some(match value {
                     "trap" => Fault::Trap,
@@ -135,7 +145,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
         format,
         log,
         endpoints,
-        idle: Duration::from_micros(idle),
+        idle,
         self_test,
     })
 }
@@ -166,7 +176,7 @@ mod tests {
         assert_eq!(options.format, Format::native(9000).unwrap());
         assert_eq!(options.log, LevelFilter::Info);
         assert_eq!(options.endpoints, 32);
-        assert_eq!(options.idle, Duration::from_micros(50));
+        assert_eq!(options.idle, Policy::Learnt);
     }
 
     #[test]
@@ -175,7 +185,7 @@ mod tests {
         assert_eq!(options.format, Format::native(1500).unwrap());
         assert_eq!(options.log, LevelFilter::Debug);
         assert_eq!(options.endpoints, 256);
-        assert_eq!(options.idle, Duration::ZERO);
+        assert_eq!(options.idle, Policy::Fixed(Duration::ZERO));
         assert_eq!(parse("wire=mx").unwrap().format.mode(), Mode::MxWire);
     }
 

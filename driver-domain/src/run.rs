@@ -7,26 +7,26 @@ use mx_nic::{Armed, Statistics};
 use mx_wire::Mode;
 use xen_pv_boot::event::{self, Channel};
 use xen_pv_boot::shutdown::{End, shutdown};
-use xen_pv_boot::xenstore::{WatchEvent, Xenstore};
+use xen_pv_boot::xenstore::Xenstore;
 use xen_pv_boot::{Machine, clock, self_test};
 
 use alloc::boxed::Box;
 
 use crate::card;
+use crate::clerk::{Clerk, Write};
+use crate::control::{self, Control, Request};
 use crate::frontends::{self, Frontends, Offer};
+use crate::idle::Idle;
+use crate::live;
 use crate::options::{self, Options};
+use crate::sleep::{Senses, sleep};
 use crate::statistics;
 use crate::wire_link::Wire;
 
-/// Watches that are acted on in one turn.
-const WATCHES_PER_TURN: usize = 4;
 /// How often the card's link and health are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the domain sleeps at most while its card has no interrupt.
 const POLL: Duration = Duration::from_millis(1);
-
-const SHUTDOWN: &str = "control/shutdown";
-const SYSRQ: &str = "control/sysrq";
 
 /// Runs the driver domain.
 pub fn run(machine: Machine) -> ! {
@@ -52,12 +52,17 @@ pub fn run(machine: Machine) -> ! {
 /// The running domain.
 struct Domain {
     store: Xenstore,
+    clerk: Clerk,
+    control: Control,
     home: Home,
     wire: Wire,
     interrupt: Option<Channel>,
+    idle: Idle,
     frontends: Frontends,
     /// When the card is looked at again.
     look_at: Duration,
+    /// The link as it was last told to xenstore; none without a card.
+    told_link: Option<bool>,
 }
 
 impl Domain {
@@ -68,10 +73,13 @@ impl Domain {
             arena,
             ..
         } = machine;
-        let own = store.read_number::<u32>("domid").unwrap_or_else(|error| {
-            log::warn!("the own domain number cannot be read: {error}");
-            0
-        });
+        let client = store.client();
+        let own = store
+            .wait(client.read_number::<u32>("domid"))
+            .unwrap_or_else(|error| {
+                log::warn!("the own domain number cannot be read: {error}");
+                0
+            });
         let format = options.format;
         log::info!(
             "domain {own}: {} frames of {} bytes, {} endpoints for each guest",
@@ -92,43 +100,71 @@ impl Domain {
                 "none"
             }
         };
+        let idle = Idle::new(options.idle);
         let home = Home::new(HomeConfig {
             format,
             generation: own,
             endpoint_max: options.endpoints,
             interface: padded("wire0"),
             driver: padded(driver),
-            idle_spell: options.idle,
+            idle_spell: idle.spell(),
             seed: clock::seed(),
         });
-        let (nic, interrupt) = match card {
-            Some(card) => (Some(card.nic), card.interrupt),
+        let mut clerk = Clerk::new(client.clone());
+        for write in live::program(format) {
+            clerk.add(write);
+        }
+        clerk.add(live::card(card.as_ref().map(|card| {
+            let capabilities = card.nic.capabilities();
+            (capabilities.driver, capabilities.mac)
+        })));
+        let (port, interrupt) = match card {
+            Some(card) => {
+                let longest = card.nic.capabilities().max_frame;
+                if longest < usize::from(format.mtu()) {
+                    log::error!(
+                        "option mtu: frames of {} bytes are wanted, the card {driver} takes {longest} at most",
+                        format.mtu()
+                    );
+                    log::error!(
+                        "ending: give every node of the network mtu={longest} or less, or this domain another card"
+                    );
+                    shutdown(End::Poweroff);
+                }
+                (Some((card.nic, card.reopen)), card.interrupt)
+            }
             None => (None, None),
         };
         let addresses = arena.clone();
-        let wire = Wire::new(nic, Box::new(move |address| addresses.bus(address)));
+        let wire = Wire::new(port, Box::new(move |address| addresses.bus(address)));
         let offer = Offer {
             format,
             endpoints: options.endpoints,
         };
-        let mut domain = Self {
+        for token in control::NODES {
+            clerk.add(Write::Watch {
+                path: token.into(),
+                token: token.into(),
+            });
+        }
+        clerk.add(Write::Watch {
+            path: frontends::DIRECTORY.into(),
+            token: frontends::TOKEN.into(),
+        });
+        clerk.add(live::link(wire.link()));
+        clerk.add(live::state("ready"));
+        let domain = Self {
             store,
+            clerk,
+            control: Control::new(client.clone()),
             home,
+            told_link: wire.link(),
             wire,
             interrupt,
-            frontends: Frontends::new(arena, offer),
+            idle,
+            frontends: Frontends::new(arena, offer, client),
             look_at: Duration::ZERO,
         };
-        for (path, token) in [
-            (SHUTDOWN, SHUTDOWN),
-            (SYSRQ, SYSRQ),
-            (statistics::REQUEST, statistics::REQUEST),
-            (frontends::DIRECTORY, frontends::TOKEN),
-        ] {
-            if let Err(error) = domain.store.watch(path, token) {
-                log::error!("{path} cannot be watched: {error}");
-            }
-        }
         log::info!("ready: waiting for frontends");
         domain
     }
@@ -139,16 +175,16 @@ impl Domain {
             let time = clock::now();
             let now = Instant::from_nanos(time.as_nanos() as u64);
             if time >= self.look_at {
-                self.wire.look(&mut self.home);
+                self.look_at_card();
                 self.look_at = time + LOOK;
             }
             let mut busy = self.wire.receive(now, &mut self.home) > 0;
             busy |= self.wire.completed(&mut self.home) > 0;
             busy |= self.frontends.take_events(now, &mut self.home);
-            busy |= self.frontends.serve(now, &mut self.store, &mut self.home);
-            busy |= self.watches(now);
+            busy |= self.frontends.serve(now, &mut self.home, &mut self.clerk);
+            busy |= self.xenstore(now);
             let activity = self.home.turn(now, &mut self.wire, &mut self.frontends);
-            busy |= activity.busy;
+            busy |= activity.worked;
             self.wire.flush();
             while let Some(completion) = self.home.next_completion() {
                 self.frontends.completed(completion);
@@ -156,93 +192,90 @@ impl Domain {
             }
             if self.home.overdue(now) {
                 log::error!("the network card holds frames for too long: it is reset");
-                self.wire.abandon(&mut self.home);
+                self.wire.reset(&mut self.home);
             }
             self.frontends.notify();
             if busy {
-                core::hint::spin_loop();
-            } else {
-                self.sleep(activity.deadline);
+                self.idle.worked(time);
             }
+            if busy || activity.busy {
+                core::hint::spin_loop();
+            } else if self.sleep(activity.deadline) {
+                self.idle.slept(clock::now());
+            }
+            self.home.set_idle_spell(self.idle.spell());
         }
     }
 
-    /// Asks for interrupts, looks once more, sleeps.
-    fn sleep(&mut self, deadline: Option<Instant>) {
-        if let Some(nic) = self.wire.nic()
-            && nic.arm(0) == Armed::WorkPending
-        {
-            nic.disarm(0);
-            return;
-        }
-        let has_card = self.wire.nic().is_some();
+    /// Sleeps until there may be work; false when there was some already.
+    fn sleep(&mut self, deadline: Option<Instant>) -> bool {
         let mut until = deadline.map(|deadline| Duration::from_nanos(deadline.as_nanos()));
         let mut earlier =
             |time: Duration| until = Some(until.map_or(time, |until| until.min(time)));
-        if has_card {
+        if self.wire.link().is_some() {
             earlier(self.look_at);
             if self.interrupt.is_none() {
                 earlier(clock::now() + POLL);
             }
         }
-        let channels = core::iter::once(self.store.channel())
-            .chain(&self.interrupt)
-            .chain(self.frontends.channels());
-        event::wait(channels, until);
-        if let Some(interrupt) = &self.interrupt {
-            interrupt.take();
-        }
-        if let Some(nic) = self.wire.nic() {
-            nic.disarm(0);
+        sleep(self, until)
+    }
+
+    /// Looks at the card's health and link, and tells of changes.
+    fn look_at_card(&mut self) {
+        self.wire.look(&mut self.home);
+        let link = self.wire.link();
+        if link != self.told_link {
+            self.told_link = link;
+            self.clerk.add(live::link(link));
         }
     }
 
-    /// Acts on some watches; whether there were any.
-    fn watches(&mut self, now: Instant) -> bool {
-        let mut any = false;
-        for _ in 0..WATCHES_PER_TURN {
-            let Some(event) = self.store.next_event() else {
-                break;
-            };
+    /// Takes what xenstore has answered and what watches tell, and goes on with what waited for it; whether there was
+    /// anything.
+    fn xenstore(&mut self, now: Instant) -> bool {
+        let news = self.store.turn();
+        if news {
+            self.watches();
+        }
+        let mut any = news;
+        while let Some(request) = self.control.next(news, &mut self.clerk) {
+            self.requested(request);
             any = true;
+        }
+        // Twice: what has been carried out lets looks begin, and what they found is to be carried out.
+        self.clerk.turn(news);
+        any |= self
+            .frontends
+            .act(now, news, &mut self.home, &mut self.clerk);
+        self.clerk.turn(false);
+        any || self.store.is_due()
+    }
+
+    fn watches(&mut self) {
+        while let Some(event) = self.store.next_event() {
             log::debug!("watch: {} ({})", event.path.escape_default(), event.token);
-            self.watch_fired(now, &event);
+            if !self.control.watch_fired(&event.token) {
+                self.frontends.watch_fired(&event.path, &event.token);
+            }
         }
         if self.store.take_lost() {
             log::warn!("more watches fired than were kept: looking at every device");
-            self.frontends
-                .look_at_all(now, &mut self.store, &mut self.home);
-            any = true;
-        }
-        any
-    }
-
-    fn watch_fired(&mut self, now: Instant, event: &WatchEvent) {
-        match event.token.as_str() {
-            SHUTDOWN => self.shutdown_requested(),
-            SYSRQ => {
-                if self.store.read(SYSRQ).is_ok_and(|key| !key.is_empty()) {
-                    let line = self.statistics("sysrq");
-                    log::info!("{line}");
-                    self.answer(SYSRQ, "");
-                }
-            }
-            statistics::REQUEST => {
-                if let Ok(request) = self.store.read(statistics::REQUEST) {
-                    let line = self.statistics(&request);
-                    self.answer(statistics::ANSWER, &line);
-                }
-            }
-            token => {
-                self.frontends
-                    .watch_fired(now, &event.path, token, &mut self.store, &mut self.home)
-            }
+            self.frontends.look_at_all();
         }
     }
 
-    fn answer(&mut self, path: &str, value: &str) {
-        if let Err(error) = self.store.write(path, value) {
-            log::warn!("{path} cannot be written: {error}");
+    fn requested(&mut self, request: Request) {
+        match request {
+            Request::Shutdown(word) => self.shutdown_requested(&word),
+            Request::Sysrq => {
+                let line = self.statistics("sysrq");
+                log::info!("{line}");
+            }
+            Request::Statistics(word) => {
+                let line = self.statistics(&word);
+                self.clerk.add(Write::Own(statistics::ANSWER.into(), line));
+            }
         }
     }
 
@@ -261,25 +294,46 @@ impl Domain {
     }
 
     /// The tools ask the domain to end.
-    fn shutdown_requested(&mut self) {
-        let Ok(request) = self.store.read(SHUTDOWN) else {
+    fn shutdown_requested(&mut self, word: &str) {
+        let Some(end) = End::from_request(word) else {
+            log::warn!(
+                "\"{}\" was requested, which a driver domain does not do",
+                word.escape_default()
+            );
             return;
         };
-        if request.is_empty() {
-            return;
+        log::info!("{end} was requested");
+        self.clerk.add(live::state("ending"));
+        self.frontends.close_all(&mut self.clerk);
+        if let Err(error) = self.store.wait(self.clerk.finish()) {
+            log::warn!("ending without having told the frontends: {error}");
         }
-        // An empty value is how a domain says that it has understood.
-        self.answer(SHUTDOWN, "");
-        match End::from_request(&request) {
-            Some(end) => {
-                log::info!("{end} was requested");
-                self.frontends.close_all(&mut self.store);
-                shutdown(end);
-            }
-            None => log::warn!(
-                "\"{}\" was requested, which a driver domain does not do",
-                request.escape_default()
-            ),
+        shutdown(end);
+    }
+}
+
+impl Senses for Domain {
+    fn xenstore_is_due(&self) -> bool {
+        self.store.is_due()
+    }
+
+    fn arm_card(&mut self) -> bool {
+        self.wire.nic().is_none_or(|nic| nic.arm(0) == Armed::Quiet)
+    }
+
+    fn disarm_card(&mut self) {
+        if let Some(nic) = self.wire.nic() {
+            nic.disarm(0);
+        }
+    }
+
+    fn wait(&mut self, until: Option<Duration>) {
+        let channels = core::iter::once(self.store.channel())
+            .chain(&self.interrupt)
+            .chain(self.frontends.channels());
+        event::wait(channels, until);
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.take();
         }
     }
 }

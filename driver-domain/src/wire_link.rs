@@ -25,9 +25,14 @@ const BURST: usize = 32;
 /// Finds the address by which a card reads the byte at an address of shared memory.
 pub type BusAddress = Box<dyn Fn(usize) -> Option<u64>>;
 
+/// Resets a card and opens it anew.
+pub type Reopen = Box<dyn FnMut() -> Option<Box<dyn Nic>>>;
+
 /// The wire. Without a card, frames to the network are lost, as on a card without a link.
 pub struct Wire {
     nic: Option<Box<dyn Nic>>,
+    /// The way back to a card that was reset; none where there never was one.
+    reopen: Option<Reopen>,
     bus: BusAddress,
     tokens: Tokens,
     answers: VecDeque<Answer>,
@@ -145,13 +150,16 @@ fn fragments(areas: &[Area], bus: &BusAddress) -> Option<ArrayVec<Fragment, FRAG
 
 impl Wire {
     /// A wire behind a card, or behind none.
-    pub fn new(nic: Option<Box<dyn Nic>>, bus: BusAddress) -> Self {
+    pub fn new(card: Option<(Box<dyn Nic>, Reopen)>, bus: BusAddress) -> Self {
+        let (nic, reopen) = card.unzip();
         let slots = nic
-            .as_ref()
+            .as_deref()
             .map_or(0, |nic| nic.capabilities().transmit_slots);
         Self {
-            link_up: nic.is_some(),
+            // What a home believes until it is told otherwise.
+            link_up: true,
             nic,
+            reopen,
             bus,
             tokens: Tokens::new(slots),
             answers: VecDeque::with_capacity(ANSWERS),
@@ -217,37 +225,64 @@ impl Wire {
         }
     }
 
-    /// Looks at the link and the card's health, and tells the home of changes. Reads registers of the card: not for
-    /// every frame.
+    /// Whether there is a link; `None` where there never was a card.
+    pub fn link(&self) -> Option<bool> {
+        self.reopen.as_ref().map(|_| self.link_up)
+    }
+
+    /// Looks at the link and the card's health, and tells the home of changes; a card that was stopped is opened anew.
+    /// Reads registers of the card: not for every frame.
     pub fn look(&mut self, home: &mut Home) {
-        let up = match &mut self.nic {
-            Some(nic) => nic.link() == LinkState::Up,
-            None => false,
-        };
-        if up != self.link_up {
-            self.link_up = up;
-            log::info!("the link is {}", if up { "up" } else { "down" });
-            home.set_link_up(up);
+        if self.nic.is_none() {
+            self.open_anew();
         }
-        let fault = self.nic.as_ref().and_then(|nic| nic.fault());
-        if let Some(fault) = fault {
+        let up = self
+            .nic
+            .as_mut()
+            .is_some_and(|nic| nic.link() == LinkState::Up);
+        self.see_link(up, home);
+        if let Some(fault) = self.nic.as_ref().and_then(|nic| nic.fault()) {
             log::error!("the network card was stopped: {fault}");
-            self.abandon(home);
+            self.reset(home);
         }
     }
 
-    /// Resets the card and goes on without it: local guests are still served. All frames in flight are given back.
-    pub fn abandon(&mut self, home: &mut Home) {
+    fn see_link(&mut self, up: bool, home: &mut Home) {
+        if up != self.link_up {
+            self.link_up = up;
+            match (&self.reopen, up) {
+                (None, _) => {}
+                (Some(_), true) => log::info!("the link is up: frames go out and come in"),
+                (Some(_), false) => log::warn!(
+                    "the link is down: only guests of this host reach each other until it is up again"
+                ),
+            }
+            home.set_link_up(up);
+        }
+    }
+
+    fn open_anew(&mut self) {
+        if let Some(nic) = self.reopen.as_mut().and_then(|reopen| reopen()) {
+            log::info!("the network card works again");
+            self.tokens = Tokens::new(nic.capabilities().transmit_slots);
+            self.nic = Some(nic);
+        }
+    }
+
+    /// Resets the card and opens it anew, at once or, where that fails, at the next look. All frames in flight are given
+    /// back: they are lost, and the protocol sends them again. Local guests are served meanwhile.
+    pub fn reset(&mut self, home: &mut Home) {
         // Dropping the driver resets the card.
         self.nic = None;
+        self.answers.clear();
         for slot in 0..self.tokens.in_flight.len() {
             if let Some(token) = self.tokens.take(mx_nic::Token(slot as u64)) {
                 home.token_sent(token);
             }
         }
-        if self.link_up {
-            self.link_up = false;
-            home.set_link_up(false);
+        self.open_anew();
+        if self.nic.is_none() {
+            self.see_link(false, home);
         }
     }
 }

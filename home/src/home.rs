@@ -409,6 +409,11 @@ impl Home {
         }
     }
 
+    /// How long an endpoint without commands is still polled, from now on.
+    pub fn set_idle_spell(&mut self, spell: Duration) {
+        self.idle_nanos = spell.as_nanos() as u64;
+    }
+
     /// Whether frames in flight have held up a close or a deregistration for 200 ms: the owner then resets its transmit
     /// ring and reports all tokens.
     pub fn overdue(&self, now: Instant) -> bool {

@@ -23,6 +23,8 @@ const FULL_AGAIN: Duration = Duration::from_millis(1);
 /// How a turn went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Activity {
+    /// Something was done.
+    pub worked: bool,
     /// Something was done, or an endpoint is still polled: take another turn soon. If not, every endpoint has asked to
     /// be kicked, and the owner may arm its card and sleep until a frame, a kick, or `deadline`.
     pub busy: bool,
@@ -92,7 +94,11 @@ impl Home {
                 .flatten()
                 .min()
         };
-        Activity { busy, deadline }
+        Activity {
+            worked: progress == Progress::Busy,
+            busy,
+            deadline,
+        }
     }
 
     /// Deficit round robin in two levels: boards, then their endpoints. Says also whether any endpoint is still polled.

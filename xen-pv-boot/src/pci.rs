@@ -84,32 +84,32 @@ impl PciFrontend {
         store: &mut Xenstore,
         grants: &mut GrantTable,
     ) -> Result<Option<Self>, PciError> {
-        let backend = match store.read(&format!("{DIRECTORY}/backend")) {
+        let client = store.client();
+        let backend = match store.wait(client.read(&format!("{DIRECTORY}/backend"))) {
             Ok(backend) => backend,
             Err(xenstore::Error::NotFound) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let domain = store.read_number(&format!("{DIRECTORY}/backend-id"))?;
+        let path = format!("{DIRECTORY}/backend-id");
+        let domain = store.wait(client.read_number(&path))?;
         let domain = DomId::new(domain).ok_or(PciError::BadBackend)?;
         let region = dma::allocate(1).ok_or(PciError::NoMemory)?;
         let reference = grants
             .grant(domain, &region, 0, false)
             .map_err(PciError::Grant)?;
         let channel = Channel::listen(domain).map_err(PciError::Event)?;
-        store.transaction(|store, transaction| {
-            for (key, value) in [
-                ("pci-op-ref", format!("{}", reference.0)),
-                ("event-channel", format!("{}", channel.port())),
-                ("magic", abi::XEN_PCI_MAGIC.into()),
-                ("state", format!("{}", State::Initialised.number())),
-            ] {
-                store.write_in(transaction, &format!("{DIRECTORY}/{key}"), value)?;
-            }
-            Ok(())
-        })?;
+        let nodes = [
+            ("pci-op-ref", format!("{}", reference.0)),
+            ("event-channel", format!("{}", channel.port())),
+            ("magic", abi::XEN_PCI_MAGIC.into()),
+            ("state", format!("{}", State::Initialised.number())),
+        ];
+        let there = format!("{DIRECTORY}/backend");
+        store.wait(client.write_below(&there, DIRECTORY, &nodes))?;
         let deadline = clock::now() + PATIENCE;
+        let state = format!("{backend}/state");
         while store
-            .read(&format!("{backend}/state"))
+            .wait(client.read(&state))
             .map_or(State::Unknown, |state| State::parse(&state))
             != State::Connected
         {
@@ -118,7 +118,8 @@ impl PciFrontend {
             }
             event::sleep(Duration::from_millis(5));
         }
-        store.write(&format!("{DIRECTORY}/state"), State::Connected.number())?;
+        let own = format!("{DIRECTORY}/state");
+        store.wait(client.write(&own, State::Connected.number()))?;
         // SAFETY: the page stays mapped for good, and all of it is atomics.
         let page = unsafe { region.base.cast::<abi::PciSharedInfo>().as_ref() };
         Ok(Some(Self {

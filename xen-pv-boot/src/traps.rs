@@ -1,4 +1,5 @@
-//! Exceptions. None is expected, so each ends the domain, after its registers were written to the console.
+//! Exceptions. None is expected, so each ends the domain, after its registers were written to the console; but for the
+//! NMI, by which an operator asks for the registers of a running domain (`xl trigger <domain> nmi`).
 
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -66,19 +67,34 @@ pub(crate) extern "C" fn on_trap(frame: &Frame) -> ! {
         crate::hypercall::sched_shutdown(xen_sys::sched::SHUTDOWN_CRASH);
     }
     let fault = clock::shared_info().map_or(0, |shared| shared.vcpu_info[0].arch.cr2);
+    let mut title = Line::<128>::new();
+    let _ = write!(
+        title,
+        "TRAP {}: {}, error code {:#x}, address {fault:#x}",
+        frame.vector,
+        name(frame.vector),
+        frame.error,
+    );
+    dump(title.text(), frame);
+    shutdown(End::Crash)
+}
+
+/// Called by the stub of the NMI, which goes on where the program was.
+pub(crate) extern "C" fn on_nmi(frame: &Frame) {
+    dump("NMI: the registers, as they are now; going on", frame);
+}
+
+/// Writes registers and call chain to the console.
+fn dump(title: &str, frame: &Frame) {
     let mut text = Line::<1024>::new();
     let _ = write!(
         text,
-        "\nTRAP {}: {}, error code {:#x}, address {:#x}\n\
+        "\n{title}\n\
          rip {:016x}  rsp {:016x}  rflags {:08x}  cs {:04x}  ss {:04x}\n\
          rax {:016x}  rbx {:016x}  rcx {:016x}  rdx {:016x}\n\
          rsi {:016x}  rdi {:016x}  rbp {:016x}  r8  {:016x}\n\
          r9  {:016x}  r10 {:016x}  r11 {:016x}  r12 {:016x}\n\
          r13 {:016x}  r14 {:016x}  r15 {:016x}\n",
-        frame.vector,
-        name(frame.vector),
-        frame.error,
-        fault,
         frame.rip,
         frame.rsp,
         frame.rflags,
@@ -102,7 +118,6 @@ pub(crate) extern "C" fn on_trap(frame: &Frame) -> ! {
     );
     console::write(text.text());
     call_chain(frame.rbp);
-    shutdown(End::Crash)
 }
 
 /// Writes the return addresses that the frame pointers lead to, as long as they lie on the stack.

@@ -147,6 +147,7 @@ impl Lab {
             completions: Vec::new(),
             woken: Woken::default(),
             activity: Activity {
+                worked: false,
                 busy: true,
                 deadline: None,
             },

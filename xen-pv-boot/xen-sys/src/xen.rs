@@ -19,6 +19,8 @@ pub const HYPERVISOR_XEN_VERSION: u64 = 17;
 pub const HYPERVISOR_CONSOLE_IO: u64 = 18;
 /// Grants.
 pub const HYPERVISOR_GRANT_TABLE_OP: u64 = 20;
+/// Going on after an NMI: `struct iret_context` lies on the stack.
+pub const HYPERVISOR_IRET: u64 = 23;
 /// Extended page-table operations.
 pub const HYPERVISOR_MMUEXT_OP: u64 = 26;
 /// Scheduling and shutdown.

@@ -58,8 +58,8 @@ pub fn run(images: Images) -> Result<(), Error> {
 const LOG: &[&str] = &["cat", "/var/log/xen/console/guest-driver-domain.log"];
 const XEN_LOG: &[&str] = &["xl", "dmesg"];
 
-/// Creates a driver domain that fails. The one before must have gone.
-fn create(host: &Host, fault: &str) -> Result<(), Error> {
+/// Waits until there is no driver domain.
+fn gone(host: &Host) -> Result<(), Error> {
     let begun = Instant::now();
     while host
         .exec("dom0", &["xl", "domid", "driver-domain"], LIMIT)?
@@ -68,21 +68,29 @@ fn create(host: &Host, fault: &str) -> Result<(), Error> {
     {
         if begun.elapsed() > LIMIT {
             return Err(Error::Judged(
-                "a driver domain that failed does not go away".into(),
+                "a driver domain that ended does not go away".into(),
             ));
         }
         thread::sleep(Duration::from_millis(200));
     }
-    let extra = format!("extra=\"self-test={fault}\"");
-    let command = [
-        "xl",
-        "create",
-        "/etc/xen/driver-domain.cfg",
-        &extra,
-        "pci=[]",
-    ];
-    host.exec("dom0", &command, LIMIT)?
-        .expect_success("dom0", &command)
+    Ok(())
+}
+
+/// Creates a driver domain with this self-test, or none. The one before must have gone.
+fn create(host: &Host, fault: &str) -> Result<(), Error> {
+    gone(host)?;
+    let extra = match fault {
+        "" => String::from("extra=\"\""),
+        fault => format!("extra=\"self-test={fault}\""),
+    };
+    let config = "/etc/xen/driver-domain.cfg";
+    dom0(host, &["xl", "create", config, &extra, "pci=[]"])
+}
+
+/// Runs a command of dom0 that has to end well.
+fn dom0(host: &Host, command: &[&str]) -> Result<(), Error> {
+    host.exec("dom0", command, LIMIT)?
+        .expect_success("dom0", command)
         .map(drop)
 }
 

@@ -1,0 +1,113 @@
+//! Requests of the tools, which dom0 writes to nodes of this domain: read without waiting, answered by the clerk.
+//!
+//! | node | who writes it | what happens |
+//! |---|---|---|
+//! | `control/shutdown` | `xl shutdown`, `xl reboot` | devices are told to go, the domain ends; another word (`suspend`) is refused in the log |
+//! | `control/sysrq` | `xl sysrq driver-domain s` | the statistics go to the log |
+//! | `data/omx-stats-request` | anybody in dom0 | the statistics go to `data/omx-stats` |
+
+use alloc::string::String;
+
+use xen_pv_boot::xenstore::{Client, Tasks};
+
+use crate::clerk::{Clerk, Write};
+use crate::statistics;
+
+/// The nodes that are watched; each is its watch's token, too.
+pub const NODES: [&str; 3] = [SHUTDOWN, SYSRQ, statistics::REQUEST];
+
+const SHUTDOWN: &str = "control/shutdown";
+const SYSRQ: &str = "control/sysrq";
+
+/// What somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// To end, in the way of this word.
+    Shutdown(String),
+    /// The statistics, in the log.
+    Sysrq,
+    /// The statistics, with this word, in xenstore.
+    Statistics(String),
+}
+
+/// Requests that are being read.
+pub struct Control {
+    client: Client,
+    reading: Tasks<Option<Request>>,
+    fresh: bool,
+}
+
+impl Control {
+    /// Nobody has asked yet.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            reading: Tasks::default(),
+            fresh: false,
+        }
+    }
+
+    /// A watch fired; whether it is one of these.
+    pub fn watch_fired(&mut self, token: &str) -> bool {
+        let Some(node) = NODES.into_iter().find(|node| *node == token) else {
+            return false;
+        };
+        let client = self.client.clone();
+        self.reading.start(async move {
+            // A node that is not there asks for nothing, as does an empty one.
+            request(node, client.read(node).await.unwrap_or_default())
+        });
+        self.fresh = true;
+        true
+    }
+
+    /// The next request; `news` says that xenstore has answered something. Those of the tools are taken back, which
+    /// is how a domain says that it has understood.
+    pub fn next(&mut self, news: bool, clerk: &mut Clerk) -> Option<Request> {
+        if !(news || self.fresh) {
+            return None;
+        }
+        while let Some(read) = self.reading.poll() {
+            let Some(request) = read else { continue };
+            match &request {
+                Request::Shutdown(_) => clerk.add(Write::Own(SHUTDOWN.into(), String::new())),
+                Request::Sysrq => clerk.add(Write::Own(SYSRQ.into(), String::new())),
+                Request::Statistics(_) => {}
+            }
+            return Some(request);
+        }
+        self.fresh = false;
+        None
+    }
+}
+
+/// What a node's value asks for.
+fn request(node: &str, value: String) -> Option<Request> {
+    match node {
+        _ if value.is_empty() => None,
+        SHUTDOWN => Some(Request::Shutdown(value)),
+        SYSRQ => Some(Request::Sysrq),
+        _ => Some(Request::Statistics(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_node_asks_for_nothing() {
+        for node in NODES {
+            assert_eq!(request(node, String::new()), None);
+        }
+        assert_eq!(
+            request(SHUTDOWN, "reboot".into()),
+            Some(Request::Shutdown("reboot".into()))
+        );
+        assert_eq!(request(SYSRQ, "s".into()), Some(Request::Sysrq));
+        assert_eq!(
+            request(statistics::REQUEST, "7".into()),
+            Some(Request::Statistics("7".into()))
+        );
+    }
+}

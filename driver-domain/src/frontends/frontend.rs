@@ -1,0 +1,103 @@
+//! One device and its stage.
+
+use alloc::string::{String, ToString};
+use alloc::vec;
+use core::fmt;
+
+use xen_pv_boot::DomId;
+use xen_pv_boot::event::Channel;
+use xen_pv_boot::xenbus::State;
+
+use super::DIRECTORY;
+use crate::clerk::{Clerk, Write};
+use crate::device::{Device, Identity};
+use crate::guest_memory::GuestMemory;
+use crate::live;
+use crate::names::Place;
+
+/// One device.
+pub struct Frontend {
+    /// The frontend's directory.
+    pub path: String,
+    pub guest: DomId,
+    pub identity: Identity,
+    pub stage: Stage,
+    /// Its state was there once: from then on, a missing one means that the frontend is gone.
+    pub seen: bool,
+    /// What it has published was refused.
+    pub refused: bool,
+    /// Our state, as last written.
+    pub state: State,
+    /// How often it was written: what was read before is stale.
+    pub changes: u32,
+}
+
+/// How far a device is.
+pub enum Stage {
+    /// Not connected.
+    Waiting,
+    /// Served.
+    Connected(Connection),
+    /// Its memory is being given back.
+    Leaving(Connection),
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "waiting",
+            Self::Connected(_) => "connected",
+            Self::Leaving(_) => "leaving",
+        })
+    }
+}
+
+/// What a connected device holds.
+pub struct Connection {
+    pub channel: Channel,
+    pub device: Device<GuestMemory>,
+    /// The frontend has said that it is connected, too.
+    pub confirmed: bool,
+    /// It rang, or has more to do.
+    pub attention: bool,
+}
+
+impl Frontend {
+    /// Writes our state, and why it came to that, if somebody wants to know.
+    pub fn set_state(
+        &mut self,
+        place: Place,
+        state: State,
+        reason: Option<String>,
+        clerk: &mut Clerk,
+    ) {
+        if self.state == state && reason.is_none() {
+            return;
+        }
+        self.state = state;
+        self.changes = self.changes.wrapping_add(1);
+        let mut nodes = vec![("state", state.number().to_string())];
+        nodes.extend(reason.map(|reason| ("reason", reason)));
+        clerk.add(Write::Below {
+            directory: place.directory(DIRECTORY),
+            nodes,
+        });
+        self.publish(place, clerk);
+    }
+
+    /// Shows the device among the domain's own nodes.
+    fn publish(&self, place: Place, clerk: &mut Clerk) {
+        clerk.add(Write::Own(
+            place.directory(live::DEVICES),
+            live::device(&self.stage.to_string(), &self.identity),
+        ));
+    }
+
+    /// Its memory is being given back from now on.
+    pub fn leave(&mut self, place: Place, reason: Option<String>, clerk: &mut Clerk) {
+        if let Stage::Connected(connection) = core::mem::replace(&mut self.stage, Stage::Waiting) {
+            self.stage = Stage::Leaving(connection);
+        }
+        self.set_state(place, State::Closing, reason, clerk);
+    }
+}

@@ -1,0 +1,290 @@
+//! What xenstore says of devices: read in tasks that nobody waits for, one at a time for each device.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use mx_home::HostName;
+use mx_ring::control::PROTOCOL;
+use mx_wire::MacAddress;
+use xen_pv_boot::xenbus::State;
+use xen_pv_boot::xenstore::{self, Client, Tasks};
+use xen_pv_boot::{DomId, RemotePort};
+
+use super::DIRECTORY;
+use crate::device::Identity;
+use crate::names::{self, Place};
+
+/// What the nodes of a device say.
+pub struct Seen {
+    /// State of the frontend.
+    pub theirs: State,
+    /// Our state: others may write it, too.
+    pub ours: State,
+    /// It is not to be detached.
+    pub online: bool,
+    /// Who it is, if that was not known.
+    pub new: Option<Appeared>,
+    /// What a frontend that waits for us has published.
+    pub published: Option<Result<Published, Refusal>>,
+}
+
+/// A device that was not known.
+pub struct Appeared {
+    /// The frontend's directory.
+    pub path: String,
+    pub guest: DomId,
+    pub identity: Identity,
+}
+
+/// How a frontend is to be reached.
+pub struct Published {
+    /// Grant of its first page.
+    pub reference: u32,
+    pub port: RemotePort,
+}
+
+/// Why a device is not served.
+#[derive(Debug)]
+pub enum Refusal {
+    Store(&'static str, xenstore::Error),
+    Protocol(String),
+    Version(u32),
+    Event(xen_pv_boot::Errno),
+    Connect(crate::device::ConnectError),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(key, error) => write!(f, "its {key} cannot be read: {error}"),
+            Self::Protocol(protocol) => write!(
+                f,
+                "it speaks \"{}\", this end {PROTOCOL}",
+                protocol.escape_default()
+            ),
+            Self::Version(version) => write!(
+                f,
+                "it speaks version {version} of the shared memory, this end {}: install matching versions",
+                mx_ring::ABI_VERSION
+            ),
+            Self::Event(error) => write!(f, "its event channel cannot be bound: {error}"),
+            Self::Connect(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What a look came back with.
+pub enum Found {
+    /// Devices that have a directory.
+    Places(Vec<Place>),
+    /// One device.
+    Device {
+        place: Place,
+        /// How often this end had written its state when the look began.
+        changes: u32,
+        /// Nothing when it has no directory, or why that cannot be told.
+        seen: Result<Option<Seen>, String>,
+    },
+}
+
+/// Looks that are wanted, and those under way.
+pub struct Looks {
+    client: Client,
+    tasks: Tasks<Found>,
+    wanted: BTreeSet<Place>,
+    list_wanted: bool,
+    under_way: BTreeSet<Place>,
+    /// A look was begun, and has not taken its first step.
+    fresh: bool,
+}
+
+impl Looks {
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            tasks: Tasks::default(),
+            wanted: BTreeSet::new(),
+            list_wanted: false,
+            under_way: BTreeSet::new(),
+            fresh: false,
+        }
+    }
+
+    /// A device is to be looked at.
+    pub fn want(&mut self, place: Place) {
+        self.wanted.insert(place);
+    }
+
+    /// All devices that have a directory are to be found.
+    pub fn want_list(&mut self) {
+        self.list_wanted = true;
+    }
+
+    /// Begins what is wanted; `known` says of a device its frontend's directory, and how often its state was written. One
+    /// that is looked at already comes later.
+    pub fn begin(&mut self, known: impl Fn(Place) -> (Option<String>, u32)) {
+        if core::mem::take(&mut self.list_wanted) {
+            self.fresh = true;
+            let client = self.client.clone();
+            self.tasks
+                .start(async move { Found::Places(places(&client).await) });
+        }
+        let under_way = &mut self.under_way;
+        for place in self.wanted.extract_if(.., |place| under_way.insert(*place)) {
+            self.fresh = true;
+            let client = self.client.clone();
+            let (path, changes) = known(place);
+            self.tasks.start(async move {
+                Found::Device {
+                    place,
+                    changes,
+                    seen: look(&client, place, path).await,
+                }
+            });
+        }
+    }
+
+    /// Whether a look has not taken its first step.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// A look that is complete; `news` says that xenstore has answered something.
+    pub fn next(&mut self, news: bool) -> Option<Found> {
+        if !(news || self.fresh) {
+            return None;
+        }
+        let found = self.tasks.poll();
+        match &found {
+            Some(Found::Device { place, .. }) => {
+                self.under_way.remove(place);
+            }
+            Some(Found::Places(_)) => {}
+            None => self.fresh = false,
+        }
+        found
+    }
+}
+
+async fn places(client: &Client) -> Vec<Place> {
+    let mut places = Vec::new();
+    for guest in list(client, DIRECTORY).await {
+        for device in list(client, &format!("{DIRECTORY}/{guest}")).await {
+            places.extend(names::place(&guest, &device));
+        }
+    }
+    places
+}
+
+async fn list(client: &Client, directory: &str) -> Vec<String> {
+    client.list(directory).await.unwrap_or_else(|error| {
+        log::warn!("{directory} cannot be listed: {error}");
+        Vec::new()
+    })
+}
+
+async fn look(
+    client: &Client,
+    place: Place,
+    known: Option<String>,
+) -> Result<Option<Seen>, String> {
+    let directory = place.directory(DIRECTORY);
+    let (path, new) = match known {
+        Some(path) => (path, None),
+        None => match appeared(client, &directory, place).await {
+            Ok(Some(new)) => (new.path.clone(), Some(new)),
+            Ok(None) => return Ok(None),
+            Err(why) => return Err(format!("not served: {why}")),
+        },
+    };
+    let theirs = state(client, &format!("{path}/state"))
+        .await
+        .map_err(|error| format!("its state cannot be read: {error}"))?;
+    let ours = state(client, &format!("{directory}/state")).await;
+    let online = client.read(&format!("{directory}/online")).await;
+    let published = match theirs {
+        State::Initialised => Some(published(client, &path).await),
+        _ => None,
+    };
+    Ok(Some(Seen {
+        theirs,
+        ours: ours.unwrap_or(State::Unknown),
+        online: online.map_or(true, |online| online.trim() != "0"),
+        new,
+        published,
+    }))
+}
+
+/// A state; unknown where there is none. A directory of a guest that was destroyed is not "not found": xenstore only
+/// says that to those who may read the directory above.
+async fn state(client: &Client, path: &str) -> Result<State, xenstore::Error> {
+    match client.read(path).await {
+        Ok(state) => Ok(State::parse(&state)),
+        Err(xenstore::Error::NotFound | xenstore::Error::Denied) => Ok(State::Unknown),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads our directory of a device; `None` when it is not there.
+async fn appeared(
+    client: &Client,
+    directory: &str,
+    place: Place,
+) -> Result<Option<Appeared>, String> {
+    let path = match client.read(&format!("{directory}/frontend")).await {
+        Ok(path) => path,
+        Err(xenstore::Error::NotFound) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let guest = DomId::new(place.guest).ok_or("its domain number cannot be")?;
+    let mac = client
+        .read(&format!("{directory}/mac"))
+        .await
+        .map_err(|error| format!("no address in {directory}/mac: {error}"))?;
+    let mac = names::mac(&mac)
+        .map(MacAddress)
+        .ok_or_else(|| format!("\"{}\" is no Ethernet address", mac.escape_default()))?;
+    // The guest's own name is not ours to read: whoever attached it wrote it down.
+    let name = client
+        .read(&format!("{directory}/name"))
+        .await
+        .unwrap_or_else(|_| format!("domain{}", place.guest));
+    Ok(Some(Appeared {
+        path,
+        guest,
+        identity: Identity {
+            mac,
+            name: HostName::new(format!("{name}:{}", place.device).as_bytes()),
+        },
+    }))
+}
+
+/// Reads what a frontend has published.
+async fn published(client: &Client, path: &str) -> Result<Published, Refusal> {
+    let number = async |key: &'static str| {
+        client
+            .read_number::<u32>(&format!("{path}/{key}"))
+            .await
+            .map_err(|error| Refusal::Store(key, error))
+    };
+    let version = number("version").await?;
+    if version != mx_ring::ABI_VERSION {
+        return Err(Refusal::Version(version));
+    }
+    let reference = number("ring-ref").await?;
+    let port = number("event-channel").await?;
+    let protocol = client
+        .read(&format!("{path}/protocol"))
+        .await
+        .map_err(|error| Refusal::Store("protocol", error))?;
+    if protocol != PROTOCOL {
+        return Err(Refusal::Protocol(protocol));
+    }
+    Ok(Published {
+        reference,
+        port: RemotePort(port),
+    })
+}

@@ -1,0 +1,237 @@
+//! What the states of both ends ask for.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+
+use mx_home::{Home, Instant};
+use mx_wire::Mode;
+use xen_pv_boot::event::Channel;
+use xen_pv_boot::foreign::Arena;
+use xen_pv_boot::xenbus::State;
+
+use super::frontend::{Connection, Frontend, Stage};
+use super::looks::{Appeared, Published, Refusal, Seen};
+use super::{DIRECTORY, Frontends, Offer, STATE_TOKEN};
+use crate::clerk::{Clerk, Write};
+use crate::device::Device;
+use crate::guest_memory::GuestMemory;
+use crate::live;
+use crate::names::Place;
+
+impl Frontends {
+    /// Does what the states of both ends ask for.
+    pub(super) fn seen(
+        &mut self,
+        now: Instant,
+        place: Place,
+        seen: Seen,
+        home: &mut Home,
+        clerk: &mut Clerk,
+    ) {
+        if let Some(new) = seen.new {
+            let frontend = self.welcome(place, new, clerk);
+            self.devices.insert(place, frontend);
+        }
+        let Some(frontend) = self.devices.get_mut(&place) else {
+            return;
+        };
+        let theirs = seen.theirs;
+        let closing = seen.ours == State::Closing && frontend.state != State::Closing;
+        let detach = !seen.online || closing;
+        frontend.seen |= theirs != State::Unknown;
+        frontend.refused &= theirs == State::Initialised;
+        match &mut frontend.stage {
+            Stage::Waiting if theirs == State::Unknown => {
+                if frontend.seen {
+                    self.forget(place, clerk);
+                }
+            }
+            Stage::Waiting if detach => frontend.set_state(place, State::Closed, None, clerk),
+            // Its guest's kernel has to close it, and to begin anew.
+            Stage::Waiting if theirs == State::Initialised && frontend.refused => {}
+            Stage::Waiting => match (theirs, seen.published) {
+                (_, Some(published)) => self.connect(now, place, published, home, clerk),
+                // Nobody looks at our state now: the next one who comes finds it inviting.
+                (State::Closed | State::Initialising, None) => {
+                    frontend.set_state(place, State::InitWait, None, clerk);
+                }
+                (_, None) => {}
+            },
+            Stage::Connected(connection) => {
+                let why = match theirs {
+                    State::Closing | State::Closed => "the guest closes it",
+                    State::Unknown => "the guest is gone",
+                    State::Initialising | State::Initialised if connection.confirmed => {
+                        "the guest starts anew"
+                    }
+                    _ if detach => "it is detached",
+                    State::Connected => {
+                        connection.confirmed = true;
+                        return;
+                    }
+                    _ => return,
+                };
+                log::info!("{place}: going, {why}");
+                connection.device.retire(home);
+                frontend.leave(place, None, clerk);
+                self.busy = true;
+            }
+            Stage::Leaving(_) => {}
+        }
+    }
+
+    /// Tells the frontend what is offered, and watches it.
+    fn welcome(&self, place: Place, new: Appeared, clerk: &mut Clerk) -> Frontend {
+        log::info!(
+            "{place}: a device for {} with address {}",
+            new.identity.name,
+            new.identity.mac
+        );
+        let wire = match self.offer.format.mode() {
+            Mode::Native => "native",
+            Mode::MxWire => "mx",
+        };
+        clerk.add(Write::Below {
+            directory: place.directory(DIRECTORY),
+            nodes: vec![
+                ("mtu", self.offer.format.mtu().to_string()),
+                ("wire", wire.to_string()),
+                ("version", mx_ring::ABI_VERSION.to_string()),
+                ("max-endpoints", self.offer.endpoints.to_string()),
+            ],
+        });
+        let mut frontend = Frontend {
+            path: new.path,
+            guest: new.guest,
+            identity: new.identity,
+            stage: Stage::Waiting,
+            seen: false,
+            refused: false,
+            state: State::Unknown,
+            changes: 0,
+        };
+        frontend.set_state(place, State::InitWait, None, clerk);
+        clerk.add(Write::Watch {
+            path: format!("{}/state", frontend.path),
+            token: state_token(place),
+        });
+        frontend
+    }
+
+    fn connect(
+        &mut self,
+        now: Instant,
+        place: Place,
+        published: Result<Published, Refusal>,
+        home: &mut Home,
+        clerk: &mut Clerk,
+    ) {
+        let Some(frontend) = self.devices.get_mut(&place) else {
+            return;
+        };
+        let connected = published.and_then(|published| {
+            connection(now, &self.arena, self.offer, frontend, &published, home)
+        });
+        match connected {
+            Ok(connection) => {
+                log::info!(
+                    "{place}: connected, board {} is {} ({})",
+                    connection.device.board().0,
+                    frontend.identity.name,
+                    frontend.identity.mac
+                );
+                frontend.stage = Stage::Connected(connection);
+                clerk.add(Write::Remove(format!(
+                    "{}/reason",
+                    place.directory(DIRECTORY)
+                )));
+                frontend.set_state(place, State::Connected, None, clerk);
+            }
+            Err(why) => {
+                log::warn!("{place}: not connected: {why}");
+                frontend.refused = true;
+                frontend.set_state(place, State::Closed, Some(why.to_string()), clerk);
+            }
+        }
+    }
+
+    /// The frontend is gone for good: so is our directory.
+    fn forget(&mut self, place: Place, clerk: &mut Clerk) {
+        let Some(frontend) = self.devices.remove(&place) else {
+            return;
+        };
+        log::info!("{place}: gone");
+        clerk.add(Write::Unwatch {
+            path: format!("{}/state", frontend.path),
+            token: state_token(place),
+        });
+        clerk.add(Write::Remove(place.directory(DIRECTORY)));
+        clerk.add(Write::Remove(place.directory(live::DEVICES)));
+        let guest = format!("{}/{}", live::DEVICES, place.guest);
+        clerk.add(Write::RemoveEmpty(guest));
+    }
+
+    /// A device that broke the rules, or that has given everything back.
+    pub(super) fn end(
+        &mut self,
+        place: Place,
+        why: Option<String>,
+        home: &mut Home,
+        clerk: &mut Clerk,
+    ) {
+        let Some(frontend) = self.devices.get_mut(&place) else {
+            return;
+        };
+        match why {
+            Some(why) => {
+                log::warn!("{place}: closed, its kernel misbehaved: {why}");
+                if let Stage::Connected(connection) = &mut frontend.stage {
+                    connection.device.retire(home);
+                }
+                frontend.leave(place, Some(why), clerk);
+            }
+            None => {
+                log::info!("{place}: closed, all of its memory is given back");
+                frontend.stage = Stage::Waiting;
+                frontend.set_state(place, State::Closed, None, clerk);
+            }
+        }
+    }
+}
+
+/// Token of the watch on a frontend's state.
+fn state_token(place: Place) -> String {
+    format!("{STATE_TOKEN}{}", place.token())
+}
+
+/// Maps and binds what a frontend has published.
+fn connection(
+    now: Instant,
+    arena: &Arena,
+    offer: Offer,
+    frontend: &Frontend,
+    published: &Published,
+    home: &mut Home,
+) -> Result<Connection, Refusal> {
+    let channel = Channel::connect(frontend.guest, published.port).map_err(Refusal::Event)?;
+    let memory = GuestMemory {
+        arena: arena.clone(),
+        guest: frontend.guest,
+    };
+    let device = Device::connect(
+        memory,
+        published.reference,
+        frontend.identity,
+        offer.endpoints,
+        now,
+        home,
+    )
+    .map_err(Refusal::Connect)?;
+    Ok(Connection {
+        channel,
+        device,
+        confirmed: false,
+        attention: true,
+    })
+}
