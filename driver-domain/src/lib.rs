@@ -12,6 +12,7 @@
 //! | [`clerk`], [`live`] | writes to xenstore; what the domain tells there of itself |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
 //! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
+//! | [`management`], `view` | the address by which a browser and Prometheus read what the domain does |
 //! | [`statistics`] | what was done, on request in `data/omx-stats` |
 //! | `run` | the start and the loop |
 //!
@@ -34,6 +35,7 @@ mod frontends;
 mod guest_memory;
 pub mod idle;
 pub mod live;
+pub mod management;
 pub mod memory;
 pub mod names;
 pub mod options;
@@ -41,6 +43,8 @@ pub mod options;
 mod run;
 pub mod sleep;
 pub mod statistics;
+#[cfg(target_os = "none")]
+mod view;
 pub mod wire_link;
 
 #[cfg(target_os = "none")]

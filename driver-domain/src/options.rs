@@ -7,6 +7,7 @@
 //! | `log` | `error`, `warn`, `info`, `debug` | info |
 //! | `endpoints` | 1 to 256: endpoints that each guest may open | 32 |
 //! | `idle` | `auto`, or 0 to 100000: microseconds without work before the domain stops looking for it and sleeps; `auto` learns from the waits of late | auto |
+//! | `manage` | `dhcp`, `<address>/<prefix>`, `<address>/<prefix>,<router>`: where a browser and Prometheus find the domain, on the card's own address | off |
 //! | `self-test` | `trap`, `panic`, `stack`: ends at once by this fault, to see what it leaves on the console | none |
 
 use core::fmt;
@@ -20,6 +21,7 @@ use mx_wire::Format;
 use xen_pv_boot::self_test::Fault;
 
 use crate::idle::Policy;
+use crate::management::Address;
 
 /// What the command line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Options {
     pub endpoints: u16,
     /// How long to look for work before sleeping.
     pub idle: Policy,
+    /// The management's address; none: off.
+    pub manage: Option<Address>,
     /// Ends by this fault.
     pub self_test: Option<Fault>,
 }
@@ -52,6 +56,8 @@ const WIRE: &str = "native or mx";
 const LOG: &str = "error, warn, info or debug";
 const ENDPOINTS: &str = "1 to 256";
 const IDLE: &str = "auto, or 0 to 100000 (microseconds)";
+const MANAGE: &str =
+    "dhcp, or an address with its prefix and perhaps a router, like 10.0.0.5/24,10.0.0.1";
 const SELF_TEST: &str = "trap, panic or stack";
 
 impl fmt::Display for OptionError {
@@ -59,7 +65,7 @@ impl fmt::Display for OptionError {
         match self {
             Self::Unknown(word) => write!(
                 f,
-                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, idle={IDLE}, self-test={SELF_TEST}",
+                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, idle={IDLE}, manage={MANAGE}, self-test={SELF_TEST}",
                 word.escape_default()
             ),
             Self::Value(name, value, possible) => write!(
@@ -83,6 +89,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
     let mut log = LevelFilter::Info;
     let mut endpoints = 32;
     let mut idle = Policy::Learnt;
+    let mut manage = None;
     let mut self_test = None;
     for word in line.split_ascii_whitespace() {
         let Some((name, value)) = word.split_once('=') else {
@@ -116,6 +123,11 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
                     }
                 }
             }
+            "manage" => {
+                let address = Address::parse(value)
+                    .ok_or_else(|| OptionError::Value("manage", value.to_string(), MANAGE))?;
+                manage = Some(address);
+            }
             "self-test" => {
                 self_test = Some(match value {
                     "trap" => Fault::Trap,
@@ -146,6 +158,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
         log,
         endpoints,
         idle,
+        manage,
         self_test,
     })
 }
@@ -199,6 +212,7 @@ mod tests {
             ("log=loud", "log", "error, warn, info or debug"),
             ("endpoints=0", "endpoints", "1 to 256"),
             ("idle=-1", "idle", "0 to 100000"),
+            ("manage=10.0.0.5", "manage", "10.0.0.5/24,10.0.0.1"),
             ("self-test=fire", "self-test", "trap, panic or stack"),
             ("wire=mx mtu=9000", "mtu", "leave one of them out"),
             ("quiet", "quiet", "mtu=1500 to 9000"),

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use mx_home::{Home, HomeConfig, Instant};
-use mx_nic::{Armed, Statistics};
+use mx_nic::Armed;
 use mx_wire::Mode;
 use xen_pv_boot::event::{self, Channel};
 use xen_pv_boot::shutdown::{End, shutdown};
@@ -18,9 +18,11 @@ use crate::control::{self, Control, Request};
 use crate::frontends::{self, Frontends, Offer};
 use crate::idle::Idle;
 use crate::live;
+use crate::management::Management;
 use crate::options::{self, Options};
 use crate::sleep::{Senses, sleep};
 use crate::statistics;
+use crate::view::{Description, View};
 use crate::wire_link::Wire;
 
 /// How often the card's link and health are looked at.
@@ -59,6 +61,8 @@ struct Domain {
     interrupt: Option<Channel>,
     idle: Idle,
     frontends: Frontends,
+    management: Option<Management>,
+    description: Description,
     /// When the card is looked at again.
     look_at: Duration,
     /// The link as it was last told to xenstore; none without a card.
@@ -114,10 +118,8 @@ impl Domain {
         for write in live::program(format) {
             clerk.add(write);
         }
-        clerk.add(live::card(card.as_ref().map(|card| {
-            let capabilities = card.nic.capabilities();
-            (capabilities.driver, capabilities.mac)
-        })));
+        let card_mac = card.as_ref().map(|card| card.nic.capabilities().mac);
+        clerk.add(live::card(card_mac.map(|mac| (driver, mac))));
         let (port, interrupt) = match card {
             Some(card) => {
                 let longest = card.nic.capabilities().max_frame;
@@ -153,6 +155,16 @@ impl Domain {
         });
         clerk.add(live::link(wire.link()));
         clerk.add(live::state("ready"));
+        let management = match (options.manage, card_mac) {
+            (None, _) => None,
+            (Some(address), Some(mac)) => {
+                Some(Management::new(mac, address, clock::seed(), clock::now()))
+            }
+            (Some(_), None) => {
+                log::warn!("option manage: without a network card nobody reaches this domain");
+                None
+            }
+        };
         let domain = Self {
             store,
             clerk,
@@ -163,6 +175,14 @@ impl Domain {
             interrupt,
             idle,
             frontends: Frontends::new(arena, offer, client),
+            management,
+            description: Description {
+                domain: own,
+                format,
+                driver,
+                started: clock::now(),
+                asleep: Duration::ZERO,
+            },
             look_at: Duration::ZERO,
         };
         log::info!("ready: waiting for frontends");
@@ -178,13 +198,20 @@ impl Domain {
                 self.look_at_card();
                 self.look_at = time + LOOK;
             }
-            let mut busy = self.wire.receive(now, &mut self.home) > 0;
+            let management = &mut self.management;
+            let received = self.wire.receive(now, &mut self.home, |frame| {
+                management
+                    .as_mut()
+                    .is_some_and(|management| management.receive(frame))
+            });
+            let mut busy = received > 0;
             busy |= self.wire.completed(&mut self.home) > 0;
             busy |= self.frontends.take_events(now, &mut self.home);
             busy |= self.frontends.serve(now, &mut self.home, &mut self.clerk);
             busy |= self.xenstore(now);
             let activity = self.home.turn(now, &mut self.wire, &mut self.frontends);
             busy |= activity.worked;
+            busy |= self.manage(time);
             self.wire.flush();
             while let Some(completion) = self.home.next_completion() {
                 self.frontends.completed(completion);
@@ -207,6 +234,25 @@ impl Domain {
         }
     }
 
+    /// A little work for the management; whether there was any.
+    fn manage(&mut self, time: Duration) -> bool {
+        let Some(management) = &mut self.management else {
+            return false;
+        };
+        let facts = View {
+            description: &self.description,
+            home: &self.home,
+            wire: &self.wire,
+            frontends: &self.frontends,
+        };
+        let worked = management.turn(time, &facts);
+        while let Some(frame) = management.next_frame() {
+            // What finds the card full is lost, as on a wire: it is TCP's to send it again.
+            self.wire.send(&frame);
+        }
+        worked
+    }
+
     /// Sleeps until there may be work; false when there was some already.
     fn sleep(&mut self, deadline: Option<Instant>) -> bool {
         let mut until = deadline.map(|deadline| Duration::from_nanos(deadline.as_nanos()));
@@ -218,12 +264,15 @@ impl Domain {
                 earlier(clock::now() + POLL);
             }
         }
+        if let Some(due) = self.management.as_ref().and_then(Management::deadline) {
+            earlier(due);
+        }
         sleep(self, until)
     }
 
     /// Looks at the card's health and link, and tells of changes.
     fn look_at_card(&mut self) {
-        self.wire.look(&mut self.home);
+        self.wire.look(clock::now(), &mut self.home);
         let link = self.wire.link();
         if link != self.told_link {
             self.told_link = link;
@@ -280,10 +329,7 @@ impl Domain {
     }
 
     fn statistics(&mut self, request: &str) -> alloc::string::String {
-        let card = self
-            .wire
-            .nic()
-            .map_or_else(Statistics::default, |nic| nic.statistics());
+        let card = self.wire.statistics();
         let (boards, pages) = self
             .frontends
             .boards()
@@ -331,7 +377,9 @@ impl Senses for Domain {
         let channels = core::iter::once(self.store.channel())
             .chain(&self.interrupt)
             .chain(self.frontends.channels());
+        let before = clock::now();
         event::wait(channels, until);
+        self.description.asleep += clock::now().saturating_sub(before);
         if let Some(interrupt) = &self.interrupt {
             interrupt.take();
         }

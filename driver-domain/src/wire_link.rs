@@ -3,10 +3,11 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use arrayvec::ArrayVec;
 use mx_home::{Handed, Home, Instant, Link, Payload, Token};
-use mx_nic::{Fragment, LinkState, Nic, TransmitError};
+use mx_nic::{Fragment, LinkState, Nic, Statistics, TransmitError};
 use mx_ring::Area;
 
 use mx_board::Full;
@@ -171,8 +172,14 @@ impl Wire {
         self.nic.as_deref_mut()
     }
 
-    /// Takes a burst of frames from the card; how many.
-    pub fn receive(&mut self, now: Instant, home: &mut Home) -> usize {
+    /// Takes a burst of frames from the card; how many. Each is shown to `other` first, which says whether it keeps it;
+    /// the rest is for the home.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        home: &mut Home,
+        mut other: impl FnMut(&[u8]) -> bool,
+    ) -> usize {
         let Some(nic) = &mut self.nic else {
             return 0;
         };
@@ -182,7 +189,9 @@ impl Wire {
             answers: &mut self.answers,
         };
         let count = nic.receive(0, BURST, &mut |frame| {
-            home.frame(now, frame, &mut answering)
+            if !other(frame) {
+                home.frame(now, frame, &mut answering);
+            }
         });
         self.answer(home);
         count
@@ -218,6 +227,13 @@ impl Wire {
         count
     }
 
+    /// Sends a frame that is no guest's; false when the card is full, or gone.
+    pub fn send(&mut self, frame: &[u8]) -> bool {
+        self.nic
+            .as_mut()
+            .is_some_and(|nic| nic.transmit(0, &[frame], &[], NOBODY).is_ok())
+    }
+
     /// Tells the card of new frames.
     pub fn flush(&mut self) {
         if let Some(nic) = &mut self.nic {
@@ -230,9 +246,9 @@ impl Wire {
         self.reopen.as_ref().map(|_| self.link_up)
     }
 
-    /// Looks at the link and the card's health, and tells the home of changes; a card that was stopped is opened anew.
+    /// Looks at the link and the card's health, and tells the home of changes; a card that was stopped is brought back.
     /// Reads registers of the card: not for every frame.
-    pub fn look(&mut self, home: &mut Home) {
+    pub fn look(&mut self, now: Duration, home: &mut Home) {
         if self.nic.is_none() {
             self.open_anew();
         }
@@ -241,7 +257,7 @@ impl Wire {
             .as_mut()
             .is_some_and(|nic| nic.link() == LinkState::Up);
         self.see_link(up, home);
-        if let Some(fault) = self.nic.as_ref().and_then(|nic| nic.fault()) {
+        if let Some(Err(fault)) = self.nic.as_mut().map(|nic| nic.health(now)) {
             log::error!("the network card was stopped: {fault}");
             self.reset(home);
         }
@@ -269,21 +285,52 @@ impl Wire {
         }
     }
 
-    /// Resets the card and opens it anew, at once or, where that fails, at the next look. All frames in flight are given
-    /// back: they are lost, and the protocol sends them again. Local guests are served meanwhile.
+    /// Resets the card and sets it up again, at once or, where that fails, at the next look. All frames in flight are
+    /// given back: they may be lost, and the protocol sends them again. Local guests are served meanwhile.
     pub fn reset(&mut self, home: &mut Home) {
-        // Dropping the driver resets the card.
-        self.nic = None;
         self.answers.clear();
+        let recovers = self
+            .nic
+            .as_ref()
+            .is_some_and(|nic| nic.capabilities().recovers);
+        let recovered = recovers
+            && self.nic.as_mut().is_some_and(|nic| match nic.recover() {
+                Ok(()) => true,
+                Err(error) => {
+                    log::error!("the network card does not come back by itself: {error}");
+                    false
+                }
+            });
+        if recovered {
+            log::info!("the network card works again");
+            while self.completed(home) > 0 {}
+        } else {
+            // Dropping the driver resets the card.
+            self.nic = None;
+        }
         for slot in 0..self.tokens.in_flight.len() {
             if let Some(token) = self.tokens.take(mx_nic::Token(slot as u64)) {
                 home.token_sent(token);
             }
         }
-        self.open_anew();
+        if self.nic.is_none() {
+            self.open_anew();
+        }
         if self.nic.is_none() {
             self.see_link(false, home);
         }
+    }
+
+    /// What the card has counted.
+    pub fn statistics(&self) -> Statistics {
+        self.nic
+            .as_ref()
+            .map_or_else(Statistics::default, |nic| nic.statistics())
+    }
+
+    /// Frames that the card has not sent yet and whose payload it reads from guests' memory.
+    pub fn in_flight(&self) -> usize {
+        self.tokens.in_flight.len() - self.tokens.free.len()
     }
 }
 
@@ -397,5 +444,51 @@ mod tests {
             cut(&[0, 2, 4, 6, 8, 10, 12, 14], &[(0, 8 * PAGE_SIZE)]),
             None
         );
+    }
+
+    fn home() -> Home {
+        Home::new(mx_home::HomeConfig {
+            format: mx_wire::Format::native(9000).unwrap(),
+            generation: 1,
+            endpoint_max: 8,
+            interface: [0; 16],
+            driver: [0; 16],
+            idle_spell: Duration::from_micros(50),
+            seed: 7,
+        })
+    }
+
+    #[test]
+    fn a_card_that_was_stopped_is_opened_anew_and_frames_go_on() {
+        use alloc::rc::Rc;
+        use core::cell::Cell;
+        use mx_nic::fake::{Faults, pair};
+
+        let (_, mut broken, _) = pair(1, Faults::NONE);
+        broken.fail(mx_nic::Fault::NeedsReset);
+        let (cable, good, mut peer) = pair(1, Faults::NONE);
+        // At first the card does not open.
+        let opens = Rc::new(Cell::new(0));
+        let (counted, mut good) = (opens.clone(), Some(good));
+        let reopen: Reopen = Box::new(move || {
+            counted.set(counted.get() + 1);
+            let nic = good.take_if(|_| counted.get() > 1)?;
+            Some(Box::new(nic))
+        });
+        let mut wire = Wire::new(Some((Box::new(broken), reopen)), Box::new(|_| None));
+        let mut home = home();
+        assert!(!wire.send(&[0; 60]));
+        wire.look(Duration::from_secs(1), &mut home);
+        assert_eq!((opens.get(), wire.link()), (1, Some(false)));
+        wire.look(Duration::from_secs(2), &mut home);
+        assert_eq!((opens.get(), wire.link()), (2, Some(true)));
+        assert!(wire.send(&[7; 60]));
+        wire.flush();
+        cable.advance(cable.next_arrival().unwrap());
+        let mut came = 0;
+        peer.receive(0, 10, &mut |frame| came += usize::from(frame == [7; 60]));
+        assert_eq!(came, 1);
+        wire.look(Duration::from_secs(3), &mut home);
+        assert_eq!(opens.get(), 2);
     }
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use mx_board::{
     AddBoardError, BoardId, ChangeError, Counters, EndpointError, EndpointKey, Full, HostName,
-    Instant, Settings, Switch,
+    Instant, PeerTable, Settings, Switch,
 };
 use mx_ring::administration::Change;
 use mx_ring::board_page::{BoardPages, PEERS};
@@ -439,6 +439,17 @@ impl Home {
     pub fn board(&self, board: BoardId) -> Option<(MacAddress, HostName)> {
         let board = self.switch.board(board)?;
         Some((board.mac(), *board.name()))
+    }
+
+    /// The peers of a board.
+    pub fn peers(&self, board: BoardId) -> Option<&PeerTable> {
+        Some(self.switch.board(board)?.peers())
+    }
+
+    /// Open endpoints of a board, and how many of them are polled.
+    pub fn endpoints(&self, board: BoardId) -> Option<(usize, usize)> {
+        let slot = self.slots.board(board)?;
+        Some((slot.open().count(), slot.polled.len()))
     }
 
     /// The counters of a board.

@@ -25,6 +25,6 @@ pub use error::{Misbehaviour, RegionError};
 pub use home::{Completion, Home, HomeConfig};
 pub use link::{Handed, Link, Payload, Sleepers, Token};
 pub use mx_board::{
-    AddBoardError, BoardId, ChangeError, EndpointError, EndpointKey, HostName, Instant,
+    AddBoardError, BoardId, ChangeError, EndpointError, EndpointKey, HostName, Instant, PeerTable,
 };
 pub use serve::Activity;

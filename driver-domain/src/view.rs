@@ -1,0 +1,105 @@
+//! The running domain as its management shows it.
+
+use core::time::Duration;
+
+use mx_home::{BoardId, Home};
+use mx_ring::Counter;
+use mx_wire::{Format, Mode};
+use xen_pv_boot::{clock, counters};
+
+use crate::frontends::Frontends;
+use crate::management::facts::{BoardFacts, DomainFacts, Facts, PeerFacts};
+use crate::wire_link::Wire;
+
+/// What the domain knows of itself.
+pub struct Description {
+    /// Number of the domain.
+    pub domain: u32,
+    /// Wire mode and MTU.
+    pub format: Format,
+    /// Driver of the card.
+    pub driver: &'static str,
+    /// When the domain started.
+    pub started: Duration,
+    /// How long it slept since.
+    pub asleep: Duration,
+}
+
+/// All of the domain, to be looked at.
+pub struct View<'a> {
+    pub description: &'a Description,
+    pub home: &'a Home,
+    pub wire: &'a Wire,
+    pub frontends: &'a Frontends,
+}
+
+impl View<'_> {
+    fn place(&self, number: usize) -> Option<(BoardId, usize)> {
+        let (board, _, pages) = self.frontends.boards().nth(number)?;
+        Some((board, pages))
+    }
+}
+
+impl Facts for View<'_> {
+    fn domain(&self) -> DomainFacts {
+        let description = self.description;
+        let card = self.wire.statistics();
+        DomainFacts {
+            domain: description.domain,
+            now: clock::now(),
+            asleep: description.asleep,
+            started: description.started,
+            wire: match description.format.mode() {
+                Mode::Native => "native",
+                Mode::MxWire => "mx",
+            },
+            mtu: description.format.mtu(),
+            driver: description.driver,
+            link_up: self.wire.link() == Some(true),
+            hypercalls: counters::hypercalls(),
+            in_flight: self.wire.in_flight(),
+            card: [
+                ("received_frames", card.received_frames),
+                ("received_bytes", card.received_bytes),
+                ("received_short", card.received_short),
+                ("received_long", card.received_long),
+                ("received_bad", card.received_bad),
+                ("received_missed", card.received_missed),
+                ("transmitted_frames", card.transmitted_frames),
+                ("transmitted_bytes", card.transmitted_bytes),
+                ("transmit_full", card.transmit_full),
+                ("doorbells", card.doorbells),
+            ],
+        }
+    }
+
+    fn board(&self, number: usize) -> Option<BoardFacts> {
+        let (board, pages) = self.place(number)?;
+        let (mac, name) = self.home.board(board)?;
+        let (endpoints, polled) = self.home.endpoints(board)?;
+        Some(BoardFacts {
+            name,
+            mac,
+            endpoints,
+            polled,
+            pages,
+            peers: self.home.peers(board)?.count(),
+        })
+    }
+
+    fn counter(&self, number: usize, counter: Counter) -> u64 {
+        self.place(number)
+            .and_then(|(board, _)| self.home.counters(board))
+            .map_or(0, |counters| counters.get(counter).into())
+    }
+
+    fn peer(&self, number: usize, index: u16) -> Option<PeerFacts> {
+        let (board, _) = self.place(number)?;
+        let peer = self.home.peers(board)?.get(index)?;
+        Some(PeerFacts {
+            name: *peer.name(),
+            mac: peer.mac(),
+            local: peer.local().is_some(),
+        })
+    }
+}
