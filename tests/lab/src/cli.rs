@@ -4,7 +4,7 @@ use crate::build;
 use crate::captures;
 use crate::demo;
 use crate::error::Error;
-use crate::host::{HostSpec, Images, Wire, client, keeper, kvm};
+use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm};
 use crate::image;
 use crate::place;
 use crate::prepare;
@@ -89,6 +89,9 @@ pub struct DemoArgs {
     /// The frame size of the whole fabric: 1500 to 9000 bytes, Ethernet header included.
     #[arg(long, default_value_t = 9000)]
     pub mtu: u16,
+    /// The driver domain's card.
+    #[arg(long, value_enum, default_value_t)]
+    pub nic: Nic,
     /// Use KVM where Xen really boots under it; otherwise say so and emulate.
     #[arg(long)]
     pub kvm: bool,
@@ -110,6 +113,9 @@ pub struct UpArgs {
     /// The ports of the wire: QEMU listens on the first and sends to the second.
     #[arg(long, value_name = "LOCAL:REMOTE")]
     pub wire: Option<Wire>,
+    /// The card behind it.
+    #[arg(long, value_enum, default_value_t)]
+    pub nic: Nic,
     /// The deterministic clock: a tick per instruction.
     #[arg(long)]
     pub icount: bool,
@@ -197,6 +203,7 @@ fn up(args: &UpArgs) -> Result<ExitCode, Error> {
     };
     let mut spec = HostSpec::new(images, place::work().join("host"));
     spec.wire = args.wire;
+    spec.nic = args.nic;
     spec.icount = args.icount;
     spec.cpus = args.cpus;
     if args.kvm {

@@ -4,6 +4,7 @@ use crate::build;
 use crate::cli::{DemoArgs, TestArgs, made};
 use crate::demo;
 use crate::error::Error;
+use crate::host::Nic;
 use crate::prepare;
 use crate::replay;
 use crate::run::Run;
@@ -267,6 +268,7 @@ fn demo() -> Result<Counted, Error> {
     let (images, built) = made()?;
     let args = DemoArgs {
         mtu: 9000,
+        nic: Nic::default(),
         kvm: false,
         icount: false,
         json: false,

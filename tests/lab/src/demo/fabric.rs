@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::stage;
 use crate::build::Programs;
 use crate::error::Error;
-use crate::host::{Host, HostSpec, Images, Output, Session, Wire, kvm};
+use crate::host::{Host, HostSpec, Images, Nic, Output, Session, Wire, kvm};
 use crate::node::{Node, Tool, free_wire};
 use crate::place;
 
@@ -26,8 +26,8 @@ const DISCOVERY: Duration = Duration::from_secs(60);
 pub struct Shape {
     /// The frame size of all.
     pub mtu: u16,
-    /// Whether the driver domain has a card.
-    pub card: bool,
+    /// The driver domain's card.
+    pub card: Option<Nic>,
     /// Whether to try KVM.
     pub kvm: bool,
 }
@@ -47,7 +47,8 @@ impl<'a> Fabric<'a> {
     pub fn start(images: Images, programs: &'a Programs, shape: Shape) -> Result<Self, Error> {
         let mut spec = HostSpec::new(images, place::work().join("host"));
         let wire = free_wire()?;
-        spec.wire = shape.card.then_some(wire);
+        spec.wire = shape.card.map(|_| wire);
+        spec.nic = shape.card.unwrap_or_default();
         // A processor for each domain: whoever polls holds nobody up.
         spec.cpus = 4;
         if shape.kvm {
@@ -62,7 +63,7 @@ impl<'a> Fabric<'a> {
             wire,
         };
         stage("xl create driver-domain.cfg", || {
-            if shape.card {
+            if shape.card.is_some() {
                 fabric.dom0(&["xl", "pci-assignable-add", "00:05.0"])?;
             }
             fabric.create_driver_domain("")
@@ -76,7 +77,7 @@ impl<'a> Fabric<'a> {
                 .try_for_each(|guest| fabric.wait_for_guest(guest))
         })?;
         stage("xl-omx attach guest1, guest2", || fabric.attach())?;
-        if shape.card {
+        if shape.card.is_some() {
             stage(
                 "omxd on this machine, at the other end of the wire: node1",
                 || fabric.start_node(&[]),
@@ -107,7 +108,7 @@ impl<'a> Fabric<'a> {
             &extra,
             "cpus=\"1\"",
         ];
-        if !self.shape.card {
+        if self.shape.card.is_none() {
             command.push("pci=[]");
         }
         self.dom0(&command).map(drop)

@@ -51,7 +51,7 @@ pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitC
     let begun = Instant::now();
     let shape = Shape {
         mtu: args.mtu,
-        card: true,
+        card: Some(args.nic),
         kvm: args.kvm,
     };
     let mut fabric = Fabric::start(images, programs, shape)?;

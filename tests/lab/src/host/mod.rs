@@ -24,7 +24,7 @@ use crate::error::{At, Error};
 use qemu::Qemu;
 use sessions::Sessions;
 pub use sessions::{Output, Session};
-pub use spec::{HostSpec, Images, Wire};
+pub use spec::{HostSpec, Images, Nic, Wire};
 
 /// A running Xen host. It ends when this value is dropped.
 pub struct Host {

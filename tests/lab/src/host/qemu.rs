@@ -126,10 +126,7 @@ fn arguments(spec: &HostSpec, agent: &Path, wire: Option<&UdpSocket>) -> Vec<OsS
             "-netdev",
             &format!("dgram,id=wire,local.type=fd,local.str={descriptor}"),
         );
-        add(
-            "-device",
-            "virtio-net-pci,netdev=wire,addr=5,mac=02:00:00:00:00:05,romfile=,mq=off",
-        );
+        add("-device", spec.nic.device());
     }
     add("-serial", &format!("file:{}", spec.console_log().display()));
     add("-kernel", &spec.images.xen.display().to_string());

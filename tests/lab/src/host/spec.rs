@@ -3,7 +3,30 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+
+/// Which card the driver domain gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+pub enum Nic {
+    /// virtio-net.
+    #[default]
+    Virtio,
+    /// An Intel 82576.
+    Igb,
+}
+
+impl Nic {
+    /// QEMU's device, at 00:05.0 behind the wire.
+    pub fn device(self) -> &'static str {
+        match self {
+            Self::Virtio => {
+                "virtio-net-pci,netdev=wire,addr=5,mac=02:00:00:00:00:05,romfile=,mq=off"
+            }
+            Self::Igb => "igb,netdev=wire,addr=5,mac=02:00:00:00:00:05,romfile=",
+        }
+    }
+}
 
 /// What QEMU boots.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,6 +87,8 @@ pub struct HostSpec {
     pub cpus: u32,
     /// The card for the driver domain, at 00:05.0, and its wire; without it the host has no card.
     pub wire: Option<Wire>,
+    /// Which card that is.
+    pub nic: Nic,
     /// The deterministic clock: a tick per instruction.
     pub icount: bool,
     /// dom0 runs a script of its image and switches off; there is no agent, whose port would not be deterministic.
@@ -83,6 +108,7 @@ impl HostSpec {
             dom0_memory: 768,
             cpus: 2,
             wire: None,
+            nic: Nic::default(),
             icount: false,
             scripted: false,
             kvm: false,

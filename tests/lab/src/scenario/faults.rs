@@ -8,7 +8,7 @@ use crate::build::Programs;
 use crate::demo::fabric::{Fabric, Program, Shape};
 use crate::demo::stage;
 use crate::error::Error;
-use crate::host::Images;
+use crate::host::{Images, Nic};
 use crate::scenario::rcache;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
     let shape = Shape {
         mtu: 9000,
-        card: true,
+        card: Some(Nic::Virtio),
         kvm: false,
     };
     let fabric = Fabric::start(images, programs, shape)?;
@@ -40,7 +40,7 @@ pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
 pub fn no_card(images: Images, programs: &Programs) -> Result<(), Error> {
     let shape = Shape {
         mtu: 9000,
-        card: false,
+        card: None,
         kvm: false,
     };
     let fabric = Fabric::start(images, programs, shape)?;
