@@ -2,7 +2,7 @@
 
 use crate::Registers;
 
-/// 32-bit registers. Both chips have no others (82576 §8.1.2.1, 82599 §8.1.1.2: all accesses are of 32 bits).
+/// 32-bit registers. Both chips have no others (§8.1 of both datasheets).
 pub trait Mmio {
     /// Reads the register at a byte offset. A card that is gone reads as all ones.
     fn read(&self, register: u32) -> u32;

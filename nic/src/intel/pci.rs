@@ -1,4 +1,4 @@
-//! Where PCI has a card: all registers lie in BAR 0 (82576 §9.4.11, 82599 §9.3.6.1).
+//! Where PCI has a card: all registers lie in BAR 0 (chapter 9 of both datasheets).
 
 use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess, DeviceFunction, PciRoot};
 
@@ -14,7 +14,7 @@ const IXGBE: [u16; 12] = [
     0x10f7, 0x10f8, 0x10f9, 0x10fb, 0x10fc, 0x1507, 0x1514, 0x1517, 0x1529, 0x152a, 0x154d, 0x1557,
 ];
 
-/// Bytes of registers that both chips have (82576 §8.1.1, 82599 §8.1.1).
+/// Bytes of registers that both chips have (§8.1 of both datasheets).
 const REGISTERS: u64 = 0x20000;
 
 /// Whether a PCI function of that vendor and device number is an 82576, for [`Igb`](super::Igb).

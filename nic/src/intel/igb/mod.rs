@@ -12,7 +12,7 @@ use crate::{LinkState, MacAddress, OpenError, Statistics};
 
 /// Bytes of a frame check.
 const FRAME_CHECK: u32 = 4;
-/// After a reset no register may be touched for a millisecond (§4.2.1.6: until the reset is over, as EEC.Auto_RD tells).
+/// After a reset no register is touched for a millisecond (§4.5.5).
 const RESET_PAUSE_MICROSECONDS: u32 = 1000;
 
 /// The 82576.
@@ -22,7 +22,7 @@ pub struct Igb;
 impl Chip for Igb {
     const NAME: &'static str = "igb";
     const ADDRESSES: usize = 24;
-    /// 9.5 KB with the check (§1.5: jumbo frames).
+    /// 9.5 KB with the check: what RLPML is after a reset (§8.10).
     const MAX_FRAME: usize = 9728 - FRAME_CHECK as usize;
     /// RXE (§7.1.5, write-back format). IPE and L4E are of checksums.
     const RECEIVE_ERRORS: u32 = 1 << 11;

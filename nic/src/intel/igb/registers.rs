@@ -43,7 +43,7 @@ pub(super) const MDIC_READY: u32 = 1 << 28;
 /// MDIC.E: not done.
 pub(super) const MDIC_ERROR: u32 = 1 << 30;
 
-/// Registers of a PHY (IEEE 802.3 §22.2.4; §8.25 has the own ones).
+/// Registers of a PHY (IEEE 802.3 §22.2.4).
 pub(super) mod phy {
     /// Control.
     pub(in super::super) const CONTROL: u32 = 0;

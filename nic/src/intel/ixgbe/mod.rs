@@ -2,7 +2,7 @@
 //!
 //! It has not run on hardware: what is known of it is its datasheet, and a model of that which the tests play. Links are
 //! those whose mode the EEPROM names, backplanes (KX, KX4, KR, by autonegotiation), CX4 and SFI. A module in an SFP+ cage
-//! is used as the EEPROM's defaults have it: its own EEPROM is not read, and the tables for single modules (§6.3.11) are not applied.
+//! is used as the EEPROM's defaults have it: its own EEPROM is not read, and the EEPROM's tables for single modules (chapter 6) are not applied.
 
 mod registers;
 
@@ -39,7 +39,7 @@ pub struct Ixgbe;
 impl Chip for Ixgbe {
     const NAME: &'static str = "ixgbe";
     const ADDRESSES: usize = 128;
-    /// 15.5 KB with the check (§1.2).
+    /// 15.5 KB with the check (the datasheet's first page).
     const MAX_FRAME: usize = 15872 - FRAME_CHECK as usize;
     /// RXE (§7.1.6.2). IPE and L4E are of checksums.
     const RECEIVE_ERRORS: u32 = 1 << 9;

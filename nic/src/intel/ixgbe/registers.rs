@@ -24,7 +24,7 @@ pub(super) const EEC: u32 = 0x10010;
 /// EEC.Auto_RD: the registers that the EEPROM sets are set.
 pub(super) const EEC_AUTO_READ: u32 = 1 << 9;
 
-/// Software semaphore, and what software and firmware have (§8.2.3.4; §10.5.4 has their use).
+/// Software semaphore, and what software and firmware have (§8.2.3.3; §10.5.4 has their use).
 pub(super) const SWSM: u32 = 0x10140;
 /// SWSM.SMBI: taken by reading it as 0.
 pub(super) const SWSM_SOFTWARE: u32 = 1;
