@@ -121,12 +121,16 @@ impl<'a> Fabric<'a> {
         Ok(())
     }
 
-    /// Ends the driver domain and the node, and starts others in their place that do not sleep between messages, for the
-    /// same guests.
-    pub fn renew_awake(&mut self) -> Result<(), Error> {
+    /// Ends the driver domain and creates one that does not sleep between messages, for the same guests.
+    pub fn renew_driver_domain(&self) -> Result<(), Error> {
         self.end_driver_domain()?;
         self.create_driver_domain("idle=100000")?;
         self.attach()?;
+        self.wait_for_names()
+    }
+
+    /// Ends the node and starts one that does not sleep.
+    pub fn renew_node(&mut self) -> Result<(), Error> {
         self.node = None;
         self.start_node(&["--poll", "60000000"])?;
         self.wait_for_names()
@@ -265,6 +269,15 @@ impl Program {
                 session.wait(limit)?.expect_success(&domain, &[&command])
             }
         }
+    }
+
+    /// Ends it, whatever it does.
+    pub fn kill(self) -> Result<(), Error> {
+        match self {
+            Self::Outside(tool) => drop(tool),
+            Self::Inside(session, ..) => session.kill()?,
+        }
+        Ok(())
     }
 
     /// Waits for its end, good or not. Only for programs in a domain.

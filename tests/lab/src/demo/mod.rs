@@ -5,13 +5,15 @@
 //! | `fabric` | the host, its driver domain and guests, and the node outside |
 //! | `perf` | omx_perf and omx_verify between two of them |
 //! | `calls` | the node's system calls in a steady phase |
-//! | `cost` | what a message costs besides: dom0's time, calls, hypercalls, events, grants |
+//! | `cost` | what a message costs besides: calls, hypercalls, events, grants |
+//! | `dom0` | dom0's time over few and over many messages |
 //! | `deterministic` | guest to guest under the deterministic clock, beside netfront and netback |
 //! | `plot` | latency and bandwidth as a picture |
 
 mod calls;
 mod cost;
 pub mod deterministic;
+mod dom0;
 pub mod fabric;
 pub mod perf;
 mod plot;
@@ -28,7 +30,8 @@ use crate::error::{At, Error};
 use crate::host::Images;
 use crate::stage::Stage;
 use calls::NodeCalls;
-use cost::{Dom0Cost, MessageCost};
+use cost::MessageCost;
+use dom0::Dom0Cost;
 use fabric::{Fabric, Shape};
 use perf::{Pair, Verified};
 
@@ -86,17 +89,18 @@ pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitC
     }
     // Under emulation a step takes long, so a driver domain that is to stay awake between two must be patient.
     stage(
-        "another driver domain and node, which poll for longer before they sleep",
-        || fabric.renew_awake(),
+        "another driver domain, which polls for longer before it sleeps",
+        || fabric.renew_driver_domain(),
     )?;
     let cost = stage("what a message between the guests costs besides", || {
         cost::message(&fabric)
     })?;
     println!("{}", cost.text());
     let dom0 = stage("dom0's time over few and over many messages", || {
-        cost::dom0(&fabric)
+        dom0::measure(&fabric)
     })?;
     println!("{}", dom0.text());
+    stage("another omxd, which polls for ever", || fabric.renew_node())?;
     let node_calls = stage(
         "the node's system calls while it exchanges messages",
         || calls::watch(&fabric),
