@@ -1,7 +1,7 @@
 //! How much processor time the tasks of this domain take in a stretch of time. One process looks at both ends, so that
 //! starting and printing fall outside.
 //!
-//! An emulator that is held up while a task runs counts as that task's time. So the stretch is measured in slices, and
+//! An emulator that is held up while a task runs counts as that task's time. So the stretch is measured in slices of a second, and
 //! each slice counts like the middle one.
 
 use std::process::ExitCode;
@@ -9,14 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 const FILE: &str = "/proc/schedstat";
-const SLICE: Duration = Duration::from_millis(100);
-const SLICES_PER_SECOND: usize = 10;
+const SLICE: Duration = Duration::from_secs(1);
 
 /// Prints the nanoseconds.
 pub fn print(seconds: &str) -> ExitCode {
-    let slices = seconds.parse().ok().and_then(|seconds: usize| {
-        let mut slices = Vec::new();
-        for _ in 0..seconds.checked_mul(SLICES_PER_SECOND)? {
+    let slices = seconds.parse().ok().and_then(|seconds: u16| {
+        let mut slices = Vec::with_capacity(seconds.into());
+        for _ in 0..seconds {
             let before = task_time()?;
             thread::sleep(SLICE);
             slices.push(task_time()?.saturating_sub(before));

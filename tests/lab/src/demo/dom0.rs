@@ -1,11 +1,11 @@
 //! What dom0 does beside messages: its processor time over few and over many of them.
 
+use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::fabric::Fabric;
-use super::perf::Line;
 use crate::error::Error;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -36,21 +36,37 @@ impl Dom0Cost {
     }
 }
 
-/// Messages of the two windows.
-const FEW_MESSAGES: u64 = 200;
-const MANY_MESSAGES: u64 = 10 * FEW_MESSAGES;
-
-/// Seconds of a window, and what passes of it before the first message: starting the programs passes through dom0 too.
+/// Seconds of a window.
 const WINDOW: u64 = 10;
-const START: u64 = 3;
 
-/// Measures dom0's processor time in two windows of the same length, in which the guests exchange few and many messages.
+/// Round trips, or messages: more than there is time for. The programs are ended when the window is over.
+const WITHOUT_END: &str = "100000000";
+
+/// One message at a time, and the next when it is answered.
+const ONE: [&str; 12] = [
+    "omx_perf", "-d", "guest1:0", "-r", "5", "-S", "8", "-E", "9", "-P", "0", "-N",
+];
+/// Sixteen under way.
+const SIXTEEN: [&str; 9] = [
+    "mx_stream",
+    "-d",
+    "guest1:0",
+    "-r",
+    "5",
+    "-l",
+    "8",
+    "-v",
+    "-N",
+];
+
+/// Measures dom0's processor time in two windows of the same length. In both the guests poll, so that the processors
+/// are equally busy; in the second many more messages go from one to the other.
 pub fn measure(fabric: &Fabric<'_>) -> Result<Dom0Cost, Error> {
-    let (few, few_ms) = window(fabric, FEW_MESSAGES)?;
-    let (many, many_ms) = window(fabric, MANY_MESSAGES)?;
+    let (few, few_ms) = window(fabric, &["omx_perf", "-e", "5"], &ONE)?;
+    let (many, many_ms) = window(fabric, &["mx_stream", "-e", "5"], &SIXTEEN)?;
     if many <= few {
         return Err(Error::Judged(format!(
-            "a window of {WINDOW} s has room for {many} messages only: is the machine busy?"
+            "{many} messages of a stream against {few} one by one: is the machine busy?"
         )));
     }
     Ok(Dom0Cost {
@@ -62,29 +78,32 @@ pub fn measure(fabric: &Fabric<'_>) -> Result<Dom0Cost, Error> {
     })
 }
 
-/// The messages that a window of dom0's held, of so many, and dom0's milliseconds.
-fn window(fabric: &Fabric<'_>, messages: u64) -> Result<(u64, f64), Error> {
-    // What is printed passes through dom0, so it waits until the window is over.
-    let receive = format!("omx_perf -e 5 > /dev/null 2>&1; sleep {WINDOW}");
-    let send = format!(
-        "sleep {START}; omx_perf -d guest1:0 -r 5 -S 8 -E 9 -W 1 -P 0 -N {} --json > /tmp/window 2>&1; \
-         sleep {WINDOW}; cat /tmp/window",
-        messages / 2
-    );
-    let receiver = fabric.start_program("guest1", &["sh", "-c", &receive])?;
-    let sender = fabric.start_program("guest2", &["sh", "-c", &send])?;
+/// The messages in a window while these programs run, and dom0's milliseconds.
+fn window(fabric: &Fabric<'_>, receive: &[&str], send: &[&str]) -> Result<(u64, f64), Error> {
+    let receiver = fabric.start_program("guest1", receive)?;
+    thread::sleep(Duration::from_millis(500));
+    let sender = fabric.start_program("guest2", &[send, &[WITHOUT_END]].concat())?;
+    thread::sleep(Duration::from_secs(1));
+    let before = messages(fabric)?;
     let text = fabric.dom0(&["lab-agent", "window", &WINDOW.to_string()])?;
-    let output = sender.finish(LIMIT)?;
-    receiver.finish(LIMIT)?;
-    let line = output
+    let messages = messages(fabric)?.wrapping_sub(before);
+    sender.kill()?;
+    receiver.kill()?;
+    match text.trim().parse::<f64>() {
+        Ok(nanoseconds) => Ok((messages.into(), nanoseconds / 1e6)),
+        Err(_) => Err(Error::Judged(format!(
+            "no measure of dom0's time; it says: {text}"
+        ))),
+    }
+}
+
+/// Small messages of guest2 that came to another guest so far.
+fn messages(fabric: &Fabric<'_>) -> Result<u32, Error> {
+    let command = ["omx_counters", "-b", "0", "-v"];
+    let text = fabric.start_program("guest2", &command)?.finish(LIMIT)?;
+    let value = text
         .lines()
-        .find_map(|line| serde_json::from_str::<Line>(line).ok());
-    let (Ok(nanoseconds), Some(line)) = (text.trim().parse::<f64>(), line) else {
-        return Err(Error::Judged(format!(
-            "no measure of dom0's time: it says {text}, omx_perf {output}"
-        )));
-    };
-    // A slow machine leaves some of them behind the window's end.
-    let room = (WINDOW - START) as f64 * 1e6 / line.us;
-    Ok((messages.min(room as u64), nanoseconds / 1e6))
+        .find(|line| line.ends_with("Shared Tiny"))
+        .and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    value.ok_or_else(|| Error::Judged(format!("omx_counters in guest2 says:\n{text}")))
 }
