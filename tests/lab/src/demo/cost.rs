@@ -13,7 +13,7 @@ use crate::error::Error;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Round trips of the two runs.
-const FEW: u64 = 200;
+const FEW: u64 = 100;
 const MANY: u64 = 10 * FEW;
 
 /// Counters by name.

@@ -124,6 +124,15 @@ impl<'a> Fabric<'a> {
     /// Ends the driver domain and creates one that does not sleep between messages, for the same guests.
     pub fn renew_driver_domain(&self) -> Result<(), Error> {
         self.end_driver_domain()?;
+        // libxl gives its card another ten seconds.
+        let begun = Instant::now();
+        let domid = ["xl", "domid", "driver-domain"];
+        while self.host.exec("dom0", &domid, COMMAND)?.status == 0 {
+            if begun.elapsed() > COMMAND {
+                return Err(Error::Judged("the driver domain does not go".into()));
+            }
+            thread::sleep(Duration::from_millis(500));
+        }
         self.create_driver_domain("idle=100000")?;
         self.attach()?;
         self.wait_for_names()
@@ -140,16 +149,8 @@ impl<'a> Fabric<'a> {
         for guest in GUESTS {
             self.dom0(&["xl-omx", "detach", guest, "0"])?;
         }
-        self.dom0(&["xl", "shutdown", "driver-domain"])?;
-        let begun = Instant::now();
-        let domid = ["xl", "domid", "driver-domain"];
-        while self.host.exec("dom0", &domid, COMMAND)?.status == 0 {
-            if begun.elapsed() > COMMAND {
-                return Err(Error::Judged("the driver domain does not shut down".into()));
-            }
-            thread::sleep(Duration::from_millis(500));
-        }
-        Ok(())
+        self.dom0(&["xl", "shutdown", "-w", "driver-domain"])
+            .map(drop)
     }
 
     /// Creates a guest of that name.
