@@ -117,7 +117,16 @@ pub fn verify(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<Verified, Err
     let answerer = fabric.start_program(to, &answer)?;
     thread::sleep(Duration::from_secs(1));
     let peer = format!("{to}:0");
-    let ask = ["omx_verify", "-d", &peer, "-r", ENDPOINT, "-M", "16", "--json"];
+    let ask = [
+        "omx_verify",
+        "-d",
+        &peer,
+        "-r",
+        ENDPOINT,
+        "-M",
+        "16",
+        "--json",
+    ];
     let command = [&ask, sleep].concat();
     let output = fabric.start_program(from, &command)?.finish(LIMIT)?;
     answerer.finish(LIMIT)?;
