@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -64,15 +65,10 @@ const ON_TWO_NODES: [&str; 12] = [
     "cache -N 5",
 ];
 
-/// A directory with the programs in it, where the nodes' sockets are, too.
-struct Place {
-    directory: tempfile::TempDir,
-    program: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+/// The programs, built once for all tests of this process.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
         // Beside the test's own file lie the libraries that were built for it.
         let built = std::env::current_exe().expect("a path");
         let library = built
@@ -80,11 +76,23 @@ impl Place {
             .map(|directory| directory.join("libopen_mx.so"))
             .find(|library| library.exists())
             .expect("the shared library");
-        let program = match conformance::build(&library, directory.path()) {
+        match conformance::build(&library, Path::new(env!("CARGO_TARGET_TMPDIR"))) {
             Ok(program) => program,
             Err(error) => panic!("{error}"),
-        };
-        Self { directory, program }
+        }
+    })
+}
+
+/// A directory where the nodes' sockets are.
+struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().expect("a directory"),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -116,7 +124,7 @@ impl Place {
         let mut command = Command::new("timeout");
         command
             .args(["-k", "1", "120"])
-            .arg(&self.program)
+            .arg(program())
             .args(arguments.split(' '))
             .env("OMX_SOCKET", socket);
         command
