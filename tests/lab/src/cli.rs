@@ -4,6 +4,7 @@ use crate::build;
 use crate::captures;
 use crate::demo;
 use crate::error::Error;
+use crate::fuzz;
 use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm};
 use crate::image;
 use crate::place;
@@ -49,6 +50,12 @@ pub enum Command {
     /// meant to be. Files are named and kept in folders as for `captures`. What a capture's application did is inferred from its
     /// frames. Exit status 1 means that a difference is not explained.
     Replay(CapturesArgs),
+    /// Search for bytes that break whoever reads them: frames, descriptors, events, calls, values of xenstore.
+    ///
+    /// Changes inputs at random and keeps those that cause a new kind of behaviour, on stable Rust. The tests do this for a
+    /// second per target. An input that breaks one is shortened and kept in target/fuzz. Exit status 1 means that there
+    /// was one, 3 that one hangs.
+    Fuzz(fuzz::FuzzArgs),
     /// Prepare this machine: install Debian packages that are missing, fetch and unpack the Xen host's.
     ///
     /// Needs root or sudo for what is missing, and says the line to run where it has neither. What is only unpacked goes
@@ -168,6 +175,7 @@ impl Command {
             Command::Test(args) => test::run(&args),
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),
             Command::Soak(args) => soak::run(&args),
+            Command::Fuzz(args) => fuzz::run(&args),
             Command::Replay(args) => replay::run(&args.path, args.format.as_deref(), args.json),
             Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),
             Command::Images => made().map(|_| ExitCode::SUCCESS),

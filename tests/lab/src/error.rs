@@ -175,6 +175,9 @@ pub enum Error {
     /// Captures could not be replayed.
     #[error(transparent)]
     Replay(#[from] omx_replay::ReplayError),
+    /// A fuzz target that does not exist.
+    #[error("there is no fuzz target \"{0}\": `cargo lab fuzz --list` says which there are")]
+    FuzzTarget(String),
     /// A format of captures that does not exist.
     #[error("\"{0}\" is no wire format; say mxwire, or mtu1500 to mtu9000")]
     Format(String),

@@ -11,6 +11,7 @@ mod captures;
 mod cli;
 mod demo;
 mod error;
+mod fuzz;
 mod host;
 mod image;
 mod node;

@@ -1,0 +1,84 @@
+//! The targets.
+
+mod calls;
+mod control;
+mod frame;
+mod home;
+mod library;
+mod node;
+mod packets;
+mod xenstore;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Something that reads what others wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: &'static str,
+    /// What it reads, and whose allegation that is.
+    pub reads: &'static str,
+    /// Reads it; the kind of behaviour that it caused.
+    pub run: fn(&[u8]) -> u64,
+    /// Inputs to start from.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "frame",
+        reads: "frames of all types in all formats, as the network brings them: parse, build again, cut pulls",
+        run: frame::run,
+        seeds: frame::seeds,
+    },
+    Target {
+        name: "board",
+        reads: "sequences of frames at a board with open endpoints, regions and running pulls",
+        run: home::frames,
+        seeds: home::seeds,
+    },
+    Target {
+        name: "home",
+        reads: "a process's commands, windows, indices and regions, between frames",
+        run: home::process,
+        seeds: home::seeds,
+    },
+    Target {
+        name: "control",
+        reads: "the control pages of a guest's kernel, and those of a driver domain: requests, responses, references",
+        run: control::run,
+        seeds: control::seeds,
+    },
+    Target {
+        name: "calls",
+        reads: "calls of processes at the module or at omxd, their answers, changes by administrators",
+        run: calls::run,
+        seeds: calls::seeds,
+    },
+    Target {
+        name: "library",
+        reads: "a home's events, their slots in the receive ring and the board's pages, between calls of an application",
+        run: library::run,
+        seeds: Vec::new,
+    },
+    Target {
+        name: "node",
+        reads: "datagrams with and without descriptors at the socket of a running omxd",
+        run: node::run,
+        seeds: calls::seeds,
+    },
+    Target {
+        name: "xenstore",
+        reads: "paths, tokens and values of xenstore, and the driver domain's command line",
+        run: xenstore::run,
+        seeds: xenstore::seeds,
+    },
+];
+
+/// A kind of behaviour as one number.
+fn kind(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,91 @@
+//! Each target for a moment, and the search itself.
+
+use std::time::Duration;
+
+use omx_fuzz::{Budget, TARGETS, Target, check, run};
+
+fn budget(milliseconds: u64) -> Budget {
+    Budget {
+        time: Duration::from_millis(milliseconds),
+        runs: u64::MAX,
+    }
+}
+
+fn holds(name: &str) {
+    let target = TARGETS.iter().find(|target| target.name == name);
+    let target = target.expect("a target of that name");
+    match run(target, 1, budget(1000), |_| {}) {
+        Ok(progress) => assert!(
+            progress.kinds > 3,
+            "{name} has seen only {} kinds of behaviour",
+            progress.kinds
+        ),
+        Err(failure) => panic!("{name}: {} at {:02x?}", failure.message, failure.input),
+    }
+}
+
+#[test]
+fn any_frame_is_refused_or_means_what_it_says() {
+    holds("frame");
+}
+
+#[test]
+fn no_sequence_of_frames_breaks_a_board() {
+    holds("board");
+}
+
+#[test]
+fn nothing_that_a_process_writes_breaks_its_home() {
+    holds("home");
+}
+
+#[test]
+fn no_control_page_breaks_its_reader() {
+    holds("control");
+}
+
+#[test]
+fn any_call_is_refused_or_means_what_it_says() {
+    holds("calls");
+}
+
+#[test]
+fn nothing_that_a_home_writes_breaks_the_library() {
+    holds("library");
+}
+
+#[test]
+fn no_datagram_keeps_a_node_from_serving_others() {
+    holds("node");
+}
+
+#[test]
+fn any_text_of_xenstore_is_refused_or_means_what_it_says() {
+    holds("xenstore");
+}
+
+/// Breaks at "ab" followed by a third byte, and says how far an input has come.
+const FRAGILE: Target = Target {
+    name: "fragile",
+    reads: "three bytes in a row",
+    run: |bytes| {
+        let place = bytes.iter().position(|byte| *byte == b'a');
+        let next = place.and_then(|at| bytes.get(at + 1..));
+        match next {
+            Some([b'b', b'c', ..]) => panic!("found"),
+            Some([b'b', ..]) => 2,
+            Some(_) => 1,
+            None => 0,
+        }
+    },
+    seeds: Vec::new,
+};
+
+#[test]
+fn a_fault_behind_several_steps_is_found_and_shortened() {
+    let failure = run(&FRAGILE, 7, budget(60_000), |_| {}).expect_err("a fault");
+    assert_eq!(failure.input, b"abc");
+    assert_eq!(failure.message, "found");
+    assert_eq!(check(&FRAGILE, b"abc"), Err("found".to_owned()));
+    assert_eq!(check(&FRAGILE, b"ab"), Ok(2));
+}
