@@ -168,7 +168,8 @@ pub trait Nic {
     }
 
     /// Resets the card, running or stopped, and sets it up as it was: addresses, buffers, queues. Frames in flight may be
-    /// lost or sent; [`Nic::completed`] hands their tokens back. Interrupts are off until [`Nic::arm`]. May take a tenth of a second.
+    /// lost or sent; [`Nic::completed`] hands their tokens back. Interrupts are off until [`Nic::arm`]. May take a
+    /// tenth of a second.
     ///
     /// Without [`Capabilities::recovers`] it does nothing and fails: drop the card and open it again.
     fn recover(&mut self) -> Result<(), OpenError> {

@@ -1,8 +1,8 @@
 //! The ring of frames to the wire: a slot of driver memory for the head of each, and the rest by scatter-gather.
 //!
 //! The card works through the ring in order, so frames leave in order, and a report on one says that all before it
-//! are done. A report is asked for once per burst, and every [`REPORT_INTERVAL`] frames of a long one: one write of the card for
-//! many frames.
+//! are done. A report is asked for once per burst, and every [`REPORT_INTERVAL`] frames of a long one: one
+//! write of the card for many frames.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;

@@ -1,4 +1,5 @@
-//! The 82576 (`igb`): 1 GbE over copper, 24 receive addresses, frames of up to 9.5 KB. It is the card that QEMU's `-device igb` plays.
+//! The 82576 (`igb`): 1 GbE over copper, 24 receive addresses, frames of up to 9.5 KB. QEMU plays it
+//! (`-device igb`).
 
 mod registers;
 
@@ -186,7 +187,8 @@ impl Chip for Igb {
     }
 
     fn unmask(registers: &mut impl Mmio, interrupts: Interrupts) {
-        // §8.8: writing ones clears causes; what comes between the two writes is not lost, since the mask is only compared.
+        // §8.8: writing ones clears causes; what comes between the two writes is not lost, since the mask is only
+        // compared.
         registers.write(reg::ICR, u32::MAX);
         match interrupts {
             Interrupts::None => return,

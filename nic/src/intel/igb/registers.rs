@@ -57,8 +57,8 @@ pub(super) mod phy {
     pub(in super::super) const NEGOTIATE: u16 = 1 << 12;
 }
 
-/// Interrupt cause, set, mask set, mask clear (§8.8), without MSI-X. §8.1.3 lists them at 0x1500 with these addresses as their second
-/// ones.
+/// Interrupt cause, set, mask set, mask clear (§8.8), without MSI-X. §8.1.3 lists them at 0x1500
+/// with these addresses as their second ones, and QEMU has only these.
 pub(super) const ICR: u32 = 0x00c0;
 pub(super) const IMS: u32 = 0x00d0;
 pub(super) const IMC: u32 = 0x00d8;
@@ -135,8 +135,8 @@ pub(super) const TRANSMIT_QUEUE: u32 = 0xe000;
 /// TXDCTL.WTHRESH of 0: what is reported is written back at once. PTHRESH 8 and HTHRESH 1 as for receive queues.
 pub(super) const TXDCTL_THRESHOLDS: u32 = 1 << 8 | 8;
 
-/// Counters that begin anew when they are read (§8.18): frames with a bad check, without room in the card, too short, too long, without
-/// a buffer.
+/// Counters that begin anew when they are read (§8.18): frames with a bad check, without room in the
+/// card, too short, too long.
 pub(super) const CRCERRS: u32 = 0x4000;
 pub(super) const MPC: u32 = 0x4010;
 pub(super) const RUC: u32 = 0x40a4;

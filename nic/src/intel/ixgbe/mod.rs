@@ -2,7 +2,8 @@
 //!
 //! It has not run on hardware: what is known of it is its datasheet, and a model of that which the tests play. Links are
 //! those whose mode the EEPROM names, backplanes (KX, KX4, KR, by autonegotiation), CX4 and SFI. A module in an SFP+ cage
-//! is used as the EEPROM's defaults have it: its own EEPROM is not read, and the EEPROM's tables for single modules (chapter 6) are not applied.
+//! is used as the EEPROM's defaults have it: its own EEPROM is not read, and the card's tables for single modules
+//! (chapter 6) are not applied.
 
 mod registers;
 
@@ -53,8 +54,8 @@ impl Chip for Ixgbe {
         // §4.6.3.1: no interrupts while the card is set up.
         Self::mask(registers);
         stop_queues(registers, pause);
-        // §5.2.5.3.2: what is under way on the bus ends before the reset. Where it does not, buffers are flushed and a second
-        // reset helps (specification update, "Master Disable Flow").
+        // §5.2.5.3.2: what is under way on the bus ends before the reset. Where it does not, buffers are flushed and a
+        // second reset helps (specification update, "Master Disable Flow").
         set(registers, reg::CTRL, reg::CTRL_MASTER_DISABLE);
         let is_quiet = wait(registers, pause, reg::STATUS, reg::STATUS_MASTER_ENABLE, 0);
         if !is_quiet {
@@ -214,7 +215,8 @@ impl Chip for Ixgbe {
     }
 
     fn unmask(registers: &mut impl Mmio, interrupts: Interrupts) {
-        // §8.2.3.5: writing ones clears causes; what comes between the two writes is not lost, since the mask is only compared.
+        // §8.2.3.5: writing ones clears causes; what comes between the two writes is not lost, since the mask is only
+        // compared.
         registers.write(reg::EICR, u32::MAX);
         let causes = match interrupts {
             Interrupts::None => return,
