@@ -1,4 +1,6 @@
-//! The C header against the C ABI (api.md §2), by the machine's C compiler.
+//! The C header against the C ABI (api.md §2), by the machine's C compiler, and against the library.
+
+mod common;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -127,4 +129,32 @@ fn c99_and_cpp_programs_can_include_the_header() {
     let (compiled, said) = compile("c++", "-std=c++98", program);
     // Without a C++ compiler beside it, cc says so: then there is nothing to check.
     assert!(compiled || said.contains("cc1plus"), "{said}");
+}
+
+#[test]
+fn every_function_and_variable_of_the_header_is_in_the_library() {
+    let header = include_str!("../include/open-mx.h");
+    let lines = header.lines().filter(|line| !line.starts_with("typedef"));
+    let declarations = lines.filter_map(|line| {
+        let name = line
+            .split(['(', ';', ' ', '*'])
+            .find(|word| word.starts_with("omx_") && !word.ends_with("_t"));
+        let function = name.filter(|name| line.contains(&format!("{name}(")));
+        function.or_else(|| {
+            line.strip_prefix("extern const omx_error_handler_t ")?
+                .strip_suffix(';')
+        })
+    });
+    let names: Vec<&str> = declarations.filter(|name| *name != "omx_init").collect();
+    assert_eq!(names.len(), 46, "{names:?}");
+    let mut program = String::from("#include <open-mx.h>\nint main(void) {\n  size_t used = 0;\n");
+    for name in &names {
+        program += &format!("  used += (size_t)&{name} & 1;\n");
+    }
+    program += "  return used > 100;\n}\n";
+    let source = common::place().join("everything.c");
+    std::fs::write(&source, program).expect("a file");
+    let source = source.to_str().expect("a name in UTF-8");
+    let program = common::compiled(source, "open-mx");
+    common::succeeded(&Command::new(program).output().expect("a program"));
 }

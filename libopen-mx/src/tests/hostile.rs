@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::recorder::Recorder;
 use super::world::{Faults, World, connected, finish_within, pattern};
 use crate::endpoint::Buffer;
-use crate::engine::{Config, Engine};
+use crate::engine::{Action, Config, ContextIds, Engine};
 
 /// What happens to an engine.
 #[derive(Clone, Debug)]
@@ -22,8 +22,14 @@ enum Step {
     Receive(u32, u64, bool),
     Connect(u16, u8),
     Work(u32, u32),
-    Cancel,
+    Cancel(bool),
     Disconnect,
+    /// Unexpected messages are offered from now on, or not.
+    Offered(bool),
+    /// The next offer is answered: finished or not, at once or after its sender is gone.
+    Answer(bool, bool),
+    /// The last request gets a timeout in ms.
+    Timeout(u64),
 }
 
 fn origin() -> impl Strategy<Value = Origin> {
@@ -161,7 +167,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (length, 0u64..4, any::<bool>()).prop_map(|(l, i, any)| Step::Receive(l, i, any)),
         1 => (0u16..3, 0u8..2).prop_map(|(peer, endpoint)| Step::Connect(peer, endpoint)),
         2 => (0u32..2000, 0u32..300).prop_map(|(ms, room)| Step::Work(ms, room)),
-        1 => Just(Step::Cancel),
+        1 => any::<bool>().prop_map(Step::Cancel),
+        1 => any::<bool>().prop_map(Step::Offered),
+        4 => (any::<bool>(), any::<bool>()).prop_map(|(f, l)| Step::Answer(f, l)),
+        1 => (0u64..3000).prop_map(Step::Timeout),
         1 => Just(Step::Disconnect),
     ]
 }
@@ -190,12 +199,13 @@ proptest! {
 
     #[test]
     fn any_events_and_calls_in_any_order_are_survived(
-        steps in proptest::collection::vec(step(), 1..300),
+        steps in proptest::collection::vec(step(), 1..300), context_bits in 0u8..3,
     ) {
         let mut engine = Engine::new(Config {
             kept_bytes_max: 1 << 20,
             zombies_max: 3,
             pulls_max: 4,
+            context_ids: ContextIds::new(context_bits, 0).unwrap(),
             ..Config::new(1, 1, 8192, false)
         });
         let mut link = Recorder::new();
@@ -258,10 +268,27 @@ proptest! {
                     engine.work(&mut link);
                     prop_assert!(engine.deadline().is_none_or(|at| at > now || link.room < 20));
                 }
-                Step::Cancel => {
+                Step::Cancel(told) => {
                     if let Some(request) = requests.pop() {
-                        engine.cancel(request, false);
+                        engine.cancel(request, told);
                     }
+                }
+                Step::Offered(offered) => engine.offer_unexpected(offered),
+                Step::Answer(finished, late) => {
+                    if let Some(offer) = engine.next_offer() {
+                        let length = offer.data.as_ref().map_or(offer.length, |data| data.len() as u32);
+                        prop_assert_eq!(length, offer.length);
+                        if late {
+                            // The relation ends while the application looks at the message.
+                            engine.disconnect(offer.partner, &mut link);
+                        }
+                        let action = if finished { Action::Finished } else { Action::Continue };
+                        engine.answer(offer, action, &mut link);
+                    }
+                }
+                Step::Timeout(ms) => {
+                    let timeout = Duration::from_millis(ms);
+                    engine.set_timeout(requests.last().copied(), timeout);
                 }
                 Step::Disconnect => engine.disconnect(partner, &mut link),
             }
