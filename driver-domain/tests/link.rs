@@ -1,0 +1,101 @@
+//! A card whose link goes and comes, and a card that stops: the guests are told, and frames go on by themselves.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use driver_domain::wire_link::{Reopen, Wire};
+use mx_home::{Home, HomeConfig, HostName, Instant};
+use mx_nic::fake::{Faults, pair};
+use mx_nic::{Fault, LinkState, Nic};
+use mx_ring::PAGE_SIZE;
+use mx_ring::board_page::{BoardPages, PAGES};
+use mx_ring::mapping::Memfd;
+use mx_wire::{Format, MacAddress};
+
+/// A home with one board, and the pages that the guest sees of it.
+fn home() -> (Home, Memfd) {
+    let mut home = Home::new(HomeConfig {
+        format: Format::native(9000).unwrap(),
+        generation: 1,
+        endpoint_max: 8,
+        interface: [0; 16],
+        driver: [0; 16],
+        idle_spell: Duration::from_micros(50),
+        seed: 7,
+    });
+    let memory = Memfd::create("board", PAGES * PAGE_SIZE).unwrap();
+    let pages = BoardPages::new(memory.area()).unwrap();
+    pages.format();
+    let (mac, name) = (MacAddress([2, 0, 0, 0, 0, 1]), HostName::new(b"guest1:0"));
+    home.add_board(Instant::from_nanos(1), mac, name, pages, true)
+        .unwrap();
+    (home, memory)
+}
+
+fn guest_sees_link(memory: &Memfd) -> bool {
+    let pages = BoardPages::new(memory.area()).unwrap();
+    pages.board().unwrap().link_up
+}
+
+fn never() -> Reopen {
+    Box::new(|| None)
+}
+
+#[test]
+fn a_guest_is_told_of_a_link_that_goes_and_of_one_that_comes_and_frames_go_on() {
+    let (cable, left, mut right) = pair(1, Faults::NONE);
+    let mut wire = Wire::new(Some((Box::new(left), never())), Box::new(|_| None));
+    let (mut home, memory) = home();
+    for second in 0..6 {
+        let up = second % 2 == 0;
+        cable.set_link(if up { LinkState::Up } else { LinkState::Down });
+        wire.look(Duration::from_secs(second), &mut home);
+        assert_eq!((guest_sees_link(&memory), wire.link()), (up, Some(up)));
+        assert!(wire.send(&[7; 60]));
+        wire.flush();
+        wire.completed(&mut home);
+        if let Some(time) = cable.next_arrival() {
+            cable.advance(time);
+        }
+        let came = right.receive(0, 10, &mut |frame| assert_eq!(frame, [7; 60]));
+        assert_eq!(came, usize::from(up));
+    }
+}
+
+#[test]
+fn a_guest_without_a_card_behind_it_sees_no_link() {
+    let mut wire = Wire::new(None, Box::new(|_| None));
+    let (mut home, memory) = home();
+    wire.look(Duration::ZERO, &mut home);
+    assert_eq!((guest_sees_link(&memory), wire.link()), (false, None));
+}
+
+#[test]
+fn a_card_that_was_stopped_is_opened_anew_and_frames_go_on() {
+    let (_, mut broken, _) = pair(1, Faults::NONE);
+    broken.fail(Fault::NeedsReset);
+    let (cable, good, mut peer) = pair(1, Faults::NONE);
+    // At first the card does not open.
+    let opens = Rc::new(Cell::new(0));
+    let (counted, mut good) = (opens.clone(), Some(good));
+    let reopen: Reopen = Box::new(move || {
+        counted.set(counted.get() + 1);
+        let nic = good.take_if(|_| counted.get() > 1)?;
+        Some(Box::new(nic))
+    });
+    let mut wire = Wire::new(Some((Box::new(broken), reopen)), Box::new(|_| None));
+    let (mut home, memory) = home();
+    assert!(!wire.send(&[0; 60]));
+    wire.look(Duration::from_secs(1), &mut home);
+    assert_eq!((opens.get(), guest_sees_link(&memory)), (1, false));
+    wire.look(Duration::from_secs(2), &mut home);
+    assert_eq!((opens.get(), guest_sees_link(&memory)), (2, true));
+    assert!(wire.send(&[7; 60]));
+    wire.flush();
+    cable.advance(cable.next_arrival().unwrap());
+    let came = peer.receive(0, 10, &mut |frame| assert_eq!(frame, [7; 60]));
+    assert_eq!(came, 1);
+    wire.look(Duration::from_secs(3), &mut home);
+    assert_eq!(opens.get(), 2);
+}
