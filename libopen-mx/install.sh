@@ -58,7 +58,8 @@ done
 
 install -m 644 "$here"/man/*.7 "$to/share/man/man7"
 
-if [ -z "${DESTDIR:-}" ] && [ "$(id -u)" = 0 ]; then
+# The loader does not look below other prefixes.
+if [ -z "$rpath" ] && [ -z "${DESTDIR:-}" ] && [ "$(id -u)" = 0 ]; then
     ldconfig
 fi
 echo "installed below $to"

@@ -49,9 +49,9 @@ impl Programs {
         for name in TOOLS.iter().chain(&OWN) {
             strip(&target().join("release").join(name), &directory.join(name))?;
         }
-        let library = directory.join("libopen_mx.so");
-        strip(&target().join("release/libopen_mx.so"), &library)?;
-        conformance::build(&library, &directory)?;
+        let library = installed_library()?;
+        conformance::build(&library.join("lib/libopen-mx.so.0.0.0"), &directory)?;
+        example(&library, &directory)?;
         stage.done("");
         Ok(Programs { directory })
     }
@@ -65,7 +65,7 @@ impl Programs {
     pub fn of_guests(&self) -> Vec<PathBuf> {
         let names = TOOLS
             .iter()
-            .chain(&["conformance", "lab-agent", "lab-rcache"]);
+            .chain(&["conformance", "hello", "lab-agent", "lab-rcache"]);
         names.map(|name| self.path(name)).collect()
     }
 
@@ -125,6 +125,32 @@ fn driver_domain() -> Result<PathBuf, Error> {
     let size = fs::metadata(&image).at("read", &image)?.len();
     stage.done(format!("{} KiB", size / 1024));
     Ok(image)
+}
+
+/// The library as its users have it: where it is installed, its shared library without symbols.
+fn installed_library() -> Result<PathBuf, Error> {
+    let installed = place::work().join("installed");
+    let script = place::repository().join("libopen-mx/install.sh");
+    Run::new(&script.to_string_lossy(), "build-installed")
+        .env("BUILT", target().join("release"))
+        .args([&installed])
+        .output()?;
+    let shared = installed.join("lib/libopen-mx.so.0.0.0");
+    strip(&shared, &shared)?;
+    Ok(installed)
+}
+
+/// The library's example, built as its user would.
+fn example(installed: &Path, directory: &Path) -> Result<(), Error> {
+    let source = place::repository().join("libopen-mx/examples/hello.c");
+    let search = |option: &str, place: &str| format!("{option}{}", installed.join(place).display());
+    Run::new("cc", "build-example")
+        .args(["-O2", "-s", "-o"])
+        .args([directory.join("hello"), source])
+        .args([search("-I", "include"), search("-L", "lib")])
+        .args([search("-Wl,-rpath,", "lib"), "-lmyriexpress".to_owned()])
+        .output()
+        .map(drop)
 }
 
 fn strip(from: &Path, to: &Path) -> Result<(), Error> {
