@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use mx_wire::MacAddress;
+use mx_wire::{MacAddress, ParseError};
 
+use crate::ports::Full;
 use crate::switch::BOARDS;
 
 /// Why a board was not added.
@@ -90,3 +91,43 @@ impl fmt::Display for EndpointError {
 }
 
 impl core::error::Error for EndpointError {}
+
+/// Why a frame of a raw endpoint was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawError {
+    /// The board is gone.
+    NoBoard,
+    /// It is no frame of this protocol, or longer than 1024 bytes.
+    Unreadable(ParseError),
+    /// It is of another type than RAW.
+    OtherType,
+    /// It names another sender than the board.
+    OtherSource(MacAddress),
+    /// The outgoing side is full: send it again later.
+    Full,
+}
+
+impl From<Full> for RawError {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
+}
+
+impl fmt::Display for RawError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBoard => f.write_str("the board is gone"),
+            Self::Unreadable(error) => write!(f, "not a RAW frame: {error}"),
+            Self::OtherType => f.write_str("a raw endpoint may send frames of type RAW only"),
+            Self::OtherSource(mac) => {
+                write!(
+                    f,
+                    "{mac} is not the board's address: put that into the frame's source"
+                )
+            }
+            Self::Full => f.write_str("the outgoing side is full: send the frame again later"),
+        }
+    }
+}
+
+impl core::error::Error for RawError {}

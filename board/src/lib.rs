@@ -28,13 +28,14 @@ mod peers;
 mod ports;
 mod pull;
 mod random;
+mod raw;
 mod switch;
 mod time;
 mod work;
 
 pub use board::Board;
 pub use counters::Counters;
-pub use error::{AddBoardError, ChangeError, EndpointError};
+pub use error::{AddBoardError, ChangeError, EndpointError, RawError};
 pub use key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 pub use name::HostName;
 pub use peers::{Peer, PeerTable};

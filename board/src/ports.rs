@@ -132,4 +132,7 @@ pub trait Ports {
 
     /// The board's peer of this index is new, or has another name or place: publish it.
     fn peer_changed(&mut self, board: BoardId, index: u16);
+
+    /// A RAW frame has reached a board: for its raw endpoint, if a process has opened it.
+    fn raw(&mut self, to: BoardId, frame: &[u8]) -> Result<(), NoRoom>;
 }

@@ -347,6 +347,9 @@ impl Switch {
             payload: Source::Bytes(frame.payload),
             local: false,
         };
+        if frame.packet == Packet::Raw {
+            self.pass_raw(frame.destination, None, bytes, ports);
+        }
         if let Some(to) = self.by_mac(frame.destination) {
             self.receive(now, to, &incoming, ports);
         } else if frame.destination.is_group() {
@@ -356,7 +359,7 @@ impl Switch {
         }
     }
 
-    fn receive<P: Ports>(
+    pub(crate) fn receive<P: Ports>(
         &mut self,
         now: Instant,
         to: BoardId,
@@ -407,12 +410,12 @@ impl Switch {
             return Ok(());
         };
         let source = board.mac;
-        let payload = Beacon {
+        let bytes = Beacon {
             board: source,
             serial: board.discovery.serial(),
         }
         .payload();
-        let payload = Source::Bytes(&payload);
+        let payload = Source::Bytes(&bytes);
         let header = Packet::Raw.header(
             &format,
             MacAddress::BROADCAST,
@@ -420,11 +423,15 @@ impl Switch {
             Some(0),
             payload.length(),
         );
-        if let Ok(header) = header {
-            ports.transmit(&header, payload)?;
+        let mut whole = Vec::new();
+        if let Ok(header) = &header {
+            ports.transmit(header, payload)?;
             board.count(Counter::SendRaw);
+            whole.extend_from_slice(header.as_bytes());
+            whole.extend_from_slice(&bytes);
         }
         board.discovery.beacon_sent(now);
+        self.pass_raw(MacAddress::BROADCAST, Some(id), &whole, ports);
         let incoming = Incoming {
             source,
             sender_index: Some(0),

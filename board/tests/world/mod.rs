@@ -62,6 +62,8 @@ pub struct Recorder {
     /// Whether event queues are full.
     pub no_room: bool,
     pub changed: Vec<(BoardId, u16)>,
+    /// What reached raw endpoints.
+    pub raw: Vec<(BoardId, Vec<u8>)>,
     /// Payload bytes that were copied from memory to memory or frame.
     pub copied: usize,
 }
@@ -166,6 +168,14 @@ impl Ports for Recorder {
 
     fn peer_changed(&mut self, board: BoardId, index: u16) {
         self.changed.push((board, index));
+    }
+
+    fn raw(&mut self, to: BoardId, frame: &[u8]) -> Result<(), NoRoom> {
+        if self.no_room {
+            return Err(NoRoom);
+        }
+        self.raw.push((to, frame.to_vec()));
+        Ok(())
     }
 }
 

@@ -1,0 +1,87 @@
+//! RAW frames of processes (wire.md §6.1): a program that maps the network in a way of its own sends them and gets them
+//! whole, besides the discovery that each board does by itself.
+
+use mx_ring::Counter;
+use mx_wire::{Frame, MacAddress, Packet};
+
+use crate::error::RawError;
+use crate::incoming::Incoming;
+use crate::key::{BoardId, Source};
+use crate::ports::Ports;
+use crate::switch::Switch;
+use crate::time::Instant;
+
+impl Switch {
+    /// Sends a frame that a process wrote, from its first byte on. It may only be a RAW frame from the board's own
+    /// address.
+    pub fn send_raw<P: Ports>(
+        &mut self,
+        now: Instant,
+        id: BoardId,
+        bytes: &[u8],
+        ports: &mut P,
+    ) -> Result<(), RawError> {
+        let format = self.settings.format;
+        let board = self.board_mut(id).ok_or(RawError::NoBoard)?;
+        let frame = Frame::parse(&format, bytes).map_err(RawError::Unreadable)?;
+        if frame.packet != Packet::Raw {
+            return Err(RawError::OtherType);
+        }
+        if frame.source != board.mac {
+            return Err(RawError::OtherSource(frame.source));
+        }
+        let payload = Source::Bytes(frame.payload);
+        let here = self.by_mac(frame.destination);
+        if here.is_none() {
+            let header = frame.packet.header(
+                &format,
+                frame.destination,
+                frame.source,
+                frame.sender_index,
+                payload.length(),
+            );
+            // What could be parsed can be built.
+            if let Ok(header) = header {
+                ports.transmit(&header, payload)?;
+            }
+            if let Some(board) = self.board_mut(id) {
+                board.count(Counter::SendRaw);
+            }
+        }
+        let incoming = Incoming {
+            source: frame.source,
+            sender_index: frame.sender_index,
+            packet: &frame.packet,
+            payload,
+            local: true,
+        };
+        for place in 0..self.boards.len() {
+            let to = BoardId(place as u16);
+            if to != id && (here == Some(to) || frame.destination.is_group()) {
+                self.receive(now, to, &incoming, ports);
+            }
+        }
+        self.pass_raw(frame.destination, Some(id), bytes, ports);
+        Ok(())
+    }
+
+    /// Brings a whole RAW frame to the raw endpoints of the boards that it is for, but not to its sender's.
+    pub(crate) fn pass_raw<P: Ports>(
+        &mut self,
+        destination: MacAddress,
+        sender: Option<BoardId>,
+        bytes: &[u8],
+        ports: &mut P,
+    ) {
+        for board in self.boards.iter_mut().flatten() {
+            let meant = board.mac == destination || destination.is_group();
+            if meant
+                && !board.deaf
+                && Some(board.id) != sender
+                && ports.raw(board.id, bytes).is_err()
+            {
+                board.count(Counter::DropRawQueueFull);
+            }
+        }
+    }
+}
