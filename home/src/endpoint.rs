@@ -1,6 +1,7 @@
 //! An open endpoint as its home sees it.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use mx_board::{BadMemory, BoardId, EndpointKey, Instant, Source};
@@ -59,6 +60,8 @@ pub(crate) struct BoardSlot {
     pub credit: i64,
     /// It goes away: its pages are no longer written.
     pub removing: bool,
+    /// RAW frames that wait for its raw endpoint, if that is open.
+    pub raw: Option<VecDeque<Vec<u8>>>,
 }
 
 impl BoardSlot {
@@ -72,6 +75,7 @@ impl BoardSlot {
             cursor: 0,
             credit: 0,
             removing: false,
+            raw: None,
         }
     }
 

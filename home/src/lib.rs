@@ -17,6 +17,7 @@ mod flight;
 mod home;
 mod link;
 mod publish;
+mod raw;
 mod region;
 mod serve;
 mod wiring;
@@ -26,5 +27,6 @@ pub use home::{Completion, Home, HomeConfig};
 pub use link::{Handed, Link, Payload, Sleepers, Token};
 pub use mx_board::{
     AddBoardError, BoardId, ChangeError, EndpointError, EndpointKey, HostName, Instant, PeerTable,
+    RawError,
 };
 pub use serve::Activity;

@@ -18,6 +18,9 @@ use crate::region::Parts;
 const INLINE: usize = 256;
 const INLINE_FRAME: usize = INLINE + 64;
 
+/// RAW frames that wait for a raw endpoint at most (wire.md §6.1).
+const RAW_QUEUE: usize = 32;
+
 /// What came out of a call of the engine, besides frames and events.
 #[derive(Default)]
 pub(crate) struct Outcome {
@@ -219,6 +222,17 @@ impl<L: Link> Ports for Wiring<'_, L> {
         if self.outcome.peers.last() != Some(&(board, index)) {
             self.outcome.peers.push((board, index));
         }
+    }
+
+    fn raw(&mut self, to: BoardId, frame: &[u8]) -> Result<(), NoRoom> {
+        let Some(waiting) = self.slots.board_mut(to).and_then(|slot| slot.raw.as_mut()) else {
+            return Ok(());
+        };
+        if waiting.len() >= RAW_QUEUE {
+            return Err(NoRoom);
+        }
+        waiting.push_back(frame.to_vec());
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use mx_board::EndpointKey;
+use mx_board::{BoardId, EndpointKey};
 use mx_ring::call::Call;
 use mx_ring::mapping::Memfd;
 use mx_ring::{EndpointLayout, RegionKey};
@@ -34,6 +34,8 @@ pub enum Role {
     Viewer,
     /// The owner of an endpoint.
     Owner(EndpointKey),
+    /// The raw endpoint of a board.
+    Raw(BoardId),
 }
 
 /// A call that is answered later.

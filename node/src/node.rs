@@ -115,6 +115,12 @@ impl Node {
         let activity = self.home.turn(now, &mut self.outgoing, &mut self.server);
         self.outgoing.flush();
         let completed = self.complete(now);
+        self.server.pass_raw_frames(&mut Surroundings {
+            home: &mut self.home,
+            poller: &self.poller,
+            outgoing: &mut self.outgoing,
+            now,
+        });
         self.look_at_carrier(now);
         self.watch_room()?;
         let busy = activity.busy || completed;
@@ -152,6 +158,7 @@ impl Node {
                 &mut Surroundings {
                     home: &mut self.home,
                     poller: &self.poller,
+                    outgoing: &mut self.outgoing,
                     now,
                 },
             ),
@@ -172,6 +179,7 @@ impl Node {
                         &mut Surroundings {
                             home: &mut self.home,
                             poller: &self.poller,
+                            outgoing: &mut self.outgoing,
                             now,
                         },
                     );
@@ -183,6 +191,7 @@ impl Node {
                         &mut Surroundings {
                             home: &mut self.home,
                             poller: &self.poller,
+                            outgoing: &mut self.outgoing,
                             now,
                         },
                     );
@@ -211,7 +220,7 @@ impl Node {
             && blocked != self.watching_room
         {
             self.poller
-                .watch_room(socket, blocked)
+                .watch_room(socket, Source::Wire, blocked)
                 .map_err(NodeError::system("watching the wire"))?;
             self.watching_room = blocked;
         }

@@ -101,8 +101,8 @@ impl Poller {
         )?)
     }
 
-    /// Watches the wire for room to send, too, or no longer.
-    pub fn watch_room(&self, descriptor: impl AsFd, room: bool) -> io::Result<()> {
+    /// Watches a descriptor for room to send, too, or no longer.
+    pub fn watch_room(&self, descriptor: impl AsFd, source: Source, room: bool) -> io::Result<()> {
         let flags = if room {
             EventFlags::IN | EventFlags::OUT
         } else {
@@ -111,7 +111,7 @@ impl Poller {
         Ok(epoll::modify(
             &self.epoll,
             descriptor,
-            Source::Wire.to_data(),
+            source.to_data(),
             flags,
         )?)
     }

@@ -24,6 +24,8 @@ pub const MAP_R: u64 = 1 << 32;
 pub const MAP_BOARD: u64 = 2 << 32;
 /// `mmap` offset of the module's notes about an endpoint's regions ([`crate::registration`]), a page, read-only.
 pub const MAP_NOTES: u64 = 3 << 32;
+/// Bytes of the longest RAW frame (wire.md §4).
+pub const RAW_FRAME_MAX: usize = 1024;
 /// Endpoint number that means "the first free one".
 pub const ANY_ENDPOINT: u32 = u32::MAX;
 
@@ -130,6 +132,12 @@ pub enum Request {
         board: u32,
         /// Which endpoint.
         endpoint: u32,
+    },
+    /// Make this connection a board's raw endpoint, of which there is one; for administrators, at `omxd` only. From the
+    /// answer on each datagram, either way, is a RAW frame, whole and at most [`RAW_FRAME_MAX`] bytes long.
+    OpenRaw {
+        /// Which board.
+        board: u32,
     },
     /// Change a board; for administrators.
     Change {
@@ -292,6 +300,10 @@ impl Request {
                 }
                 11
             }
+            Self::OpenRaw { board } => {
+                w[0] = board.into();
+                12
+            }
         };
         call
     }
@@ -346,6 +358,7 @@ impl Request {
                     change: Change::from_bytes(&bytes).map_err(|_| UnknownCall(call.kind))?,
                 }
             }
+            12 => Self::OpenRaw { board: w[0] as u32 },
             kind => return Err(UnknownCall(kind)),
         })
     }

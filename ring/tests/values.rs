@@ -207,7 +207,7 @@ fn name(seed: u64) -> administration::Name {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    (0..11, geometry(), region(), numbers(), any::<bool>()).prop_map(
+    (0..12, geometry(), region(), numbers(), any::<bool>()).prop_map(
         |(kind, geometry, region, (_, _, long, word, _, _, _, other), flag)| match kind {
             0 => Request::Hello { version: word },
             1 => Request::AttachBoard { board: word },
@@ -235,6 +235,7 @@ fn request() -> impl Strategy<Value = Request> {
                 board: word,
                 endpoint: other,
             },
+            10 => Request::OpenRaw { board: word },
             _ => Request::Change {
                 board: word,
                 change: match other % 6 {

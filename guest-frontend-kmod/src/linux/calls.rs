@@ -161,7 +161,7 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             })
         }
         // A guest's board is administered where its home is.
-        Request::Change { .. } => Err(Errno::NOT_A_CALL),
+        Request::Change { .. } | Request::OpenRaw { .. } => Err(Errno::NOT_A_CALL),
         Request::EndpointInfo { board, endpoint } => with(|frontend| {
             let index = endpoint_index(endpoint)?;
             let (board, _) = frontend.board(board as usize)?;

@@ -45,7 +45,7 @@ impl Server {
                 self.boards.get(index).ok_or(Errno::NODEV)?;
                 match client.role {
                     Role::New | Role::Viewer => client.role = Role::Viewer,
-                    Role::Owner(_) => return Err(Errno::BUSY),
+                    Role::Owner(_) | Role::Raw(_) => return Err(Errno::BUSY),
                 }
                 Ok(Answer::Now(Reply::Done, Along::Board(index)))
             }
@@ -105,6 +105,7 @@ impl Server {
                     })?;
                 Ok(Answer::Now(Reply::Done, Along::Nothing))
             }
+            Request::OpenRaw { board } => self.open_raw(id, board, around),
             Request::Wait { .. } | Request::Kick | Request::Wakeup | Request::Statistics => {
                 Err(Errno::OPNOTSUPP)
             }

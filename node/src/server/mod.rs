@@ -1,6 +1,7 @@
 //! The calls of processes: a `SOCK_SEQPACKET` socket, one connection for each view of a board or endpoint.
 
 mod calls;
+mod raw;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use mx_board::Instant;
+use mx_board::{BoardId, Instant};
 use mx_home::{EndpointKey, Home, Misbehaviour, Sleepers};
 use mx_ring::call::{Call, Reply, Request};
 use mx_ring::{HomeSide, RegionKey, call_socket};
@@ -21,6 +22,8 @@ use crate::client::{Client, Endpoint, Pending, Role};
 use crate::credentials::Credentials;
 use crate::error::NodeError;
 use crate::poller::{ClientId, Poller, Source};
+use crate::wire::Outgoing;
+use raw::Raw;
 
 /// Connections that a user may have.
 const CONNECTIONS_PER_USER: usize = 512;
@@ -31,6 +34,8 @@ pub struct Surroundings<'a> {
     pub home: &'a mut Home,
     /// The descriptors that are watched.
     pub poller: &'a Poller,
+    /// The way out of the node.
+    pub outgoing: &'a mut Outgoing,
     /// The time.
     pub now: Instant,
 }
@@ -60,6 +65,7 @@ pub struct Server {
     endpoint_max: u16,
     clients: BTreeMap<ClientId, Client>,
     endpoints: BTreeMap<EndpointKey, Endpoint>,
+    raws: BTreeMap<BoardId, Raw>,
     next_client: u32,
     /// There are no descriptors for more connections: nobody is accepted until some are closed.
     full: bool,
@@ -100,6 +106,7 @@ impl Server {
             endpoint_max,
             clients: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            raws: BTreeMap::new(),
             next_client: 0,
             full: false,
         })
@@ -174,6 +181,10 @@ impl Server {
         // Nothing is read from a client that waits for an answer, so this is its end.
         if client.pending.is_some() {
             self.disconnect(id, around);
+            return;
+        }
+        if let Role::Raw(board) = client.role {
+            self.raw_heard(id, board, around);
             return;
         }
         match call_socket::receive(&client.socket) {
@@ -257,6 +268,10 @@ impl Server {
         debug!("{} has gone", client.credentials);
         if std::mem::take(&mut self.full) {
             self.listen(around.poller);
+        }
+        if let Role::Raw(board) = client.role {
+            self.raws.remove(&board);
+            around.home.close_raw(board);
         }
         if let Role::Owner(key) = client.role
             && let Some(endpoint) = self.endpoints.get_mut(&key)
