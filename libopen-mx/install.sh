@@ -42,7 +42,7 @@ for package in open-mx myriexpress; do
         "$here/$package.pc.in" >"$to/lib/pkgconfig/$package.pc"
 done
 
-install -m 644 "$here/include/open-mx.h" "$to/include"
+install -m 644 "$here"/include/*.h "$to/include"
 install -m 644 "$here"/include/mx/*.h "$to/include/mx"
 install -m 644 "$here"/include/mx/mx_internals/*.h "$to/include/mx/mx_internals"
 # MX programs include <myriexpress.h>, without a folder.

@@ -59,6 +59,10 @@ pub enum Error {
     NotAdministrator,
     /// The board's home takes no changes from here.
     NotChangedHere,
+    /// The board's home has no raw endpoints.
+    NoRawEndpoint,
+    /// A frame of a raw endpoint that is empty or too long; its length.
+    RawFrame(usize),
     /// A board cannot be changed in this way.
     BadChange,
     /// The board's peer table has no room.
@@ -85,8 +89,8 @@ impl Error {
             Self::Refused(Errno::ACCESS | Errno::PERM) | Self::NotAdministrator => {
                 Code::AccessDenied
             }
-            Self::NotChangedHere => Code::NotImplemented,
-            Self::BadChange => Code::BadError,
+            Self::NotChangedHere | Self::NoRawEndpoint => Code::NotImplemented,
+            Self::BadChange | Self::RawFrame(_) => Code::BadError,
             Self::PeersFull => Code::NoResources,
             Self::Refused(_) => Code::NoSystemResources,
             Self::NoBoard(_) => Code::BoardNotFound,
@@ -179,6 +183,12 @@ impl core::fmt::Display for Error {
             Self::NotChangedHere => f.write_str(
                 "the board's home takes no such change from here: its host's administrator can make it",
             ),
+            Self::NoRawEndpoint => {
+                f.write_str("the board's home has no raw endpoints: a node with omxd has")
+            }
+            Self::RawFrame(length) => {
+                write!(f, "a raw frame of {length} bytes: 1 to 1024 are possible")
+            }
             Self::BadChange => f.write_str(
                 "the home refused the change: a name needs a character, an address must be a single station's",
             ),

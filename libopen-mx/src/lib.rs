@@ -21,6 +21,7 @@ mod error;
 mod ffi;
 mod home;
 mod mx;
+pub mod raw;
 #[cfg(test)]
 mod tests;
 pub mod tool;

@@ -114,7 +114,9 @@ fn every_function_that_the_headers_declare_is_in_the_library() {
     let headers = [
         include_str!("../include/open-mx.h"),
         include_str!("../include/mx/myriexpress.h"),
+        include_str!("../include/omx_raw.h"),
         include_str!("../include/mx/mx_extensions.h"),
+        include_str!("../include/mx/mx_raw.h"),
         include_str!("../include/mx/mx_internals/mx__fops.h"),
         include_str!("../include/mx/mx_internals/mx__driver_interface.h"),
     ];

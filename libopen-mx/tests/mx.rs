@@ -84,3 +84,15 @@ fn what_no_library_implements_ends_the_process_when_it_is_called() {
         );
     }
 }
+
+#[test]
+fn raw_endpoints_exchange_frames_and_map_the_network() {
+    let socket = node("raw", &["--alone", "--board", "other"]);
+    let output = Command::new("timeout")
+        .arg("60")
+        .arg(compiled("tests/c/raw.c", "myriexpress"))
+        .env("OMX_SOCKET", socket)
+        .output()
+        .expect("a program");
+    succeeded(&output);
+}

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-const HEADERS: [&str; 5] = [
+const HEADERS: [&str; 6] = [
     "myriexpress.h",
     "mx_extensions.h",
     "mx_io.h",
+    "mx_raw.h",
     "mx_internals/mx__fops.h",
     "mx_internals/mx__driver_interface.h",
 ];
@@ -51,6 +52,7 @@ fn sizes_offsets_and_numbers_are_those_of_the_abi() {
         r#"
         #include <mx_extensions.h>
         #include <mx_internals/mx__driver_interface.h>
+        #include <mx_raw.h>
         #define IS(what, number) _Static_assert((what) == (number), #what)
         #define AT(type, field, offset) IS(offsetof(type, field), offset)
         IS(sizeof(mx_return_t), 4);
@@ -86,6 +88,9 @@ fn sizes_offsets_and_numbers_are_those_of_the_abi() {
         IS(MX_PARAM_CONTEXT_ID, 2);
         IS(MX_RECV_CONTINUE, 0);
         IS(MX_RECV_FINISHED, 1);
+        IS(MX_RAW_NO_EVENT, 0);
+        IS(MX_RAW_SEND_COMPLETE, 1);
+        IS(MX_RAW_RECV_COMPLETE, 2);
         IS(MX_NET_ETHER, 1);
         IS(MX_SPEED_10G, 1);
         IS(MX_SPEED_OPEN_MX, 2);

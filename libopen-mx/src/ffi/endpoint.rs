@@ -24,14 +24,17 @@ const PARAMETER_CONTEXT_ID: u32 = 2;
 
 /// What parameters say.
 #[derive(Default)]
-struct Parameters {
-    handler: ErrorHandler,
+pub struct Parameters {
+    /// The endpoint's own error handler.
+    pub handler: ErrorHandler,
     context_ids: Option<ContextIds>,
 }
 
+/// Reads them.
+///
 /// # Safety
 /// `parameters` is null or names `count` parameters.
-unsafe fn read_parameters(
+pub unsafe fn read_parameters(
     parameters: *const EndpointParameter,
     count: u32,
 ) -> Result<Parameters, Code> {

@@ -13,6 +13,7 @@ pub(crate) mod info;
 pub(crate) mod library;
 pub(crate) mod messages;
 pub(crate) mod progress;
+pub(crate) mod raw;
 pub(crate) mod registry;
 pub(crate) mod types;
 

@@ -9,6 +9,7 @@ mod regions;
 mod socket;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,6 +130,8 @@ pub trait Channel: Send + Sync {
     /// Makes this channel an endpoint.
     fn open(&self, board: u32, endpoint: u32, layout: &EndpointLayout)
     -> Result<Opened, CallError>;
+    /// Makes this channel a board's raw endpoint: each datagram of the descriptor is a frame.
+    fn open_raw(&self, board: u32) -> Result<OwnedFd, CallError>;
     /// Whether the process itself must announce in shared memory that it goes to sleep.
     fn process_arms(&self) -> bool;
     /// Wakes the home if `kick`, then sleeps until there are events beyond these consumer indices, a wakeup, or the

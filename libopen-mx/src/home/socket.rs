@@ -118,6 +118,11 @@ impl Channel for Socket {
         Ok(opened)
     }
 
+    fn open_raw(&self, board: u32) -> Result<OwnedFd, CallError> {
+        self.ask(&Request::OpenRaw { board }, None)?;
+        Ok(self.socket.try_clone()?)
+    }
+
     fn process_arms(&self) -> bool {
         true
     }

@@ -13,6 +13,7 @@ mod info;
 mod internals;
 mod library;
 mod messages;
+mod raw;
 
 pub use codes::text as strerror;
 pub use errors::call;

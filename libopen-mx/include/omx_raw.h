@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Raw endpoints: the RAW frames of a board, whole, for programs that discover or map the network in a way of their own.
+ * Each board has one, at a node with omxd, for who may administer the machine. */
+#ifndef OMX_RAW_H
+#define OMX_RAW_H
+
+#include "open-mx.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes of a frame at most. */
+#define OMX_RAW_FRAME_MAX 1024
+
+typedef struct omx_raw_endpoint *omx_raw_endpoint_t;
+
+enum omx_raw_status { OMX_RAW_NO_EVENT = 0, OMX_RAW_SEND_COMPLETE = 1, OMX_RAW_RECV_COMPLETE = 2 };
+typedef enum omx_raw_status omx_raw_status_t;
+
+omx_return_t omx_raw_open_endpoint(uint32_t board_number, omx_endpoint_param_t *param_array,
+                                   uint32_t param_count, omx_raw_endpoint_t *ep);
+omx_return_t omx_raw_close_endpoint(omx_raw_endpoint_t ep);
+/* A descriptor that can be read when there is an event; -1 when the endpoint is not open. */
+int omx_raw_handle(omx_raw_endpoint_t ep);
+/* A whole frame, from the destination's address on. An event with the context follows. */
+omx_return_t omx__raw_send(omx_raw_endpoint_t ep, const void *frame, uint32_t length,
+                           void *context);
+/* *recv_bytes is the buffer's length, then that of what was put there. */
+omx_return_t omx__raw_next_event(omx_raw_endpoint_t ep, void **context, void *buffer,
+                                 uint32_t *recv_bytes, uint32_t ms_timeout,
+                                 omx_raw_status_t *status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,132 @@
+//! Raw endpoints: RAW frames (wire.md §6.1) of a board, whole, for programs that discover or map the network in a way
+//! of their own. At an `omxd` only.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+pub use mx_ring::call::RAW_FRAME_MAX;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+
+use crate::board::no_board;
+use crate::clock;
+use crate::error::Error;
+use crate::home::{CallError, Home};
+
+/// Something that happened at a raw endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawEvent {
+    /// A frame was handed to the board: the word that its sender gave along.
+    Sent(u64),
+    /// A frame has come in; its length.
+    Received(usize),
+}
+
+/// An open raw endpoint. It is closed when it is dropped.
+pub struct RawEndpoint {
+    home: Home,
+    board: u32,
+    /// The connection: each datagram is a frame.
+    frames: OwnedFd,
+    /// Words of frames that were handed over and not told of yet.
+    sent: Mutex<VecDeque<u64>>,
+    /// Readable once for each of them.
+    told: OwnedFd,
+    /// Readable when there is an event of either kind.
+    ready: OwnedFd,
+}
+
+impl RawEndpoint {
+    /// Opens the raw endpoint of a board; each board has one.
+    pub fn open(home: &Home, board: u32) -> Result<Self, Error> {
+        let frames = home.channel()?.channel.open_raw(board);
+        let frames = frames.map_err(|error| match no_board(error.into(), board) {
+            Error::Refused(Errno::PERM | Errno::ACCESS) => Error::NotAdministrator,
+            Error::Refused(Errno::NOSYS | Errno::NOTTY | Errno::OPNOTSUPP) => Error::NoRawEndpoint,
+            other => other,
+        })?;
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE;
+        let told = eventfd(0, flags).map_err(CallError)?;
+        let ready = epoll::create(CreateFlags::CLOEXEC).map_err(CallError)?;
+        for descriptor in [&frames, &told] {
+            epoll::add(&ready, descriptor, EventData::new_u64(0), EventFlags::IN)
+                .map_err(CallError)?;
+        }
+        Ok(Self {
+            home: home.clone(),
+            board,
+            frames,
+            sent: Mutex::new(VecDeque::new()),
+            told,
+            ready,
+        })
+    }
+
+    /// Where its board is.
+    pub fn board(&self) -> (&Home, u32) {
+        (&self.home, self.board)
+    }
+
+    /// Readable when there is an event.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.ready.as_fd()
+    }
+
+    /// Sends a whole frame, from the destination's address on. A frame that the board must not send is dropped there.
+    /// [`RawEvent::Sent`] follows.
+    pub fn send(&self, frame: &[u8], context: u64) -> Result<(), Error> {
+        if frame.is_empty() || frame.len() > RAW_FRAME_MAX {
+            return Err(Error::RawFrame(frame.len()));
+        }
+        rustix::net::send(&self.frames, frame, SendFlags::NOSIGNAL).map_err(CallError)?;
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.push_back(context);
+        // Its count has room for more than memory has for words.
+        let _ = rustix::io::write(&self.told, &1_u64.to_ne_bytes());
+        Ok(())
+    }
+
+    /// The next event, waited for no longer than this (`None`: for ever). A frame is put to the front of `frame`.
+    pub fn next_event(
+        &self,
+        frame: &mut [u8; RAW_FRAME_MAX],
+        timeout: Option<Duration>,
+    ) -> Result<Option<RawEvent>, Error> {
+        let start = clock::now();
+        loop {
+            if let Some(context) = self.take_sent() {
+                return Ok(Some(RawEvent::Sent(context)));
+            }
+            match rustix::net::recv(&self.frames, &mut frame[..], RecvFlags::DONTWAIT) {
+                Ok((0, _)) => return Err(Error::HomeGone),
+                Ok((length, _)) => return Ok(Some(RawEvent::Received(length))),
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(errno) => return Err(CallError(errno).into()),
+            }
+            let left = timeout.map(|all| all.saturating_sub(clock::now().saturating_sub(start)));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
+            match poll(
+                &mut [PollFd::new(&self.ready, PollFlags::IN)],
+                left.as_ref(),
+            ) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(CallError(errno).into()),
+            }
+        }
+    }
+
+    fn take_sent(&self) -> Option<u64> {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = sent.pop_front()?;
+        // One was written for each word.
+        let _ = rustix::io::read(&self.told, &mut [0; 8]);
+        Some(context)
+    }
+}
