@@ -48,7 +48,7 @@ fn a_broadcast_goes_out_and_to_the_other_boards_here_but_not_back() {
     let bytes = frame(NODE_A, MacAddress::BROADCAST);
     let heard = world.count(b, Counter::RecvRaw);
     send(&mut world, a, &bytes).unwrap();
-    assert_eq!(world.ports.sent, [bytes.clone()]);
+    assert_eq!(world.ports.sent, std::slice::from_ref(&bytes));
     assert_eq!(world.ports.raw, [(b, bytes)]);
     assert_eq!(world.count(b, Counter::RecvRaw), heard + 1);
 }

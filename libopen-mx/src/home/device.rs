@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -72,12 +71,6 @@ impl Channel for Device {
             r: self.map(MAP_R, layout.r_size(), Access::Read)?,
             notes: Some(self.map(MAP_NOTES, PAGE_SIZE, Access::Read)?),
         })
-    }
-
-    fn open_raw(&self, board: u32) -> Result<OwnedFd, CallError> {
-        self.call(&Request::OpenRaw { board }, None)?;
-        // No module of today has them.
-        Err(CallError(Errno::OPNOTSUPP))
     }
 
     fn process_arms(&self) -> bool {
