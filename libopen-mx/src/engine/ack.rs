@@ -135,8 +135,8 @@ impl Engine {
         partner.next_acked = ack;
         partner.answered = self.now;
         partner.resent = false;
-        // When the newest of them was sent; nothing if one was sent more than once.
-        let mut sent = None;
+        // When the newest of them was last sent, and the oldest if that was not the first time.
+        let (mut newest, mut oldest_again) = (None, None);
         let mut once = true;
         for _ in 0..count {
             let Some(partner) = self.partners.get_mut(key) else {
@@ -146,16 +146,24 @@ impl Engine {
                 break;
             };
             if let Some(message) = self.outgoing.get(outgoing) {
-                sent = Some(message.last_sent);
+                if newest.is_none() && message.transmissions > 1 {
+                    oldest_again = Some(message.last_sent);
+                }
+                newest = Some(message.last_sent);
                 once &= message.transmissions == 1;
             }
             self.message_acked(outgoing, link);
         }
-        if let (Some(sent), true) = (sent, once)
-            && let Some(partner) = self.partners.get_mut(key)
-        {
-            let time = self.now.saturating_sub(sent);
-            partner.round_trip.measured(time, &self.config);
+        if let Some(partner) = self.partners.get_mut(key) {
+            let (now, config) = (self.now, &self.config);
+            if let Some(sent) = newest.filter(|_| once) {
+                partner
+                    .round_trip
+                    .measured(now.saturating_sub(sent), config);
+            } else if let Some(sent) = oldest_again {
+                let time = now.saturating_sub(sent);
+                partner.round_trip.answered_again(time, config);
+            }
         }
         self.drop_refused(key);
         self.time_oldest(key);

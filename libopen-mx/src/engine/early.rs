@@ -57,6 +57,11 @@ impl EarlyMessages {
         }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Forgets all; the bytes that were kept.
     pub fn clear(&mut self) -> usize {
         self.queue.drain(..).map(|early| early.data.len()).sum()

@@ -108,6 +108,7 @@ impl Engine {
         if distance <= reach {
             self.in_turn(key, seq, content, payload, link);
             self.take_early(key, link);
+            self.hurry_at_a_gap(key);
         } else if distance <= reach + EARLY_REACH {
             self.keep_early(key, seq, content, payload);
         } else if seq.is_before(partner.next_fragment) {
@@ -120,6 +121,16 @@ impl Engine {
             } else {
                 self.ack_within(key, self.config.ack_delay);
             }
+        }
+    }
+
+    /// A gap that has closed before another one is acknowledged at once: the partner may know what to send next.
+    fn hurry_at_a_gap(&mut self, key: PartnerKey) {
+        let gap = self.partners.get(key).is_some_and(|partner| {
+            !partner.early.is_empty() && partner.next_fragment != partner.last_acked
+        });
+        if gap {
+            self.ack_at_once(key);
         }
     }
 

@@ -19,8 +19,8 @@ use super::send::OutgoingKey;
 /// Transmissions before a partner may be given up, unless a shorter timeout has room for fewer: the application may not
 /// have called for long.
 const TRANSMISSIONS_MIN: u32 = 8;
-/// Commands that may be sent again at once the first time; twice as many the next time.
-const BURST: u32 = 16;
+/// Commands that may be sent again at once while that brings answers; twice as many at the first silence, and so on.
+const BURST: u32 = 8;
 /// The most: a part of the queue, and less than a partner's receive ring holds.
 const BURST_MAX: u32 = 64;
 
@@ -91,51 +91,60 @@ impl Engine {
         if hopeless {
             return true;
         }
-        if std::mem::replace(&mut partner.resent, true) {
+        let silent = std::mem::replace(&mut partner.resent, true);
+        if silent {
             partner.round_trip.unanswered();
         }
         let at = self.now + partner.round_trip.wait(&self.config);
         partner.resend_at = Some(at);
         self.resend_by(at);
-        for message in self.burst(key) {
+        for message in self.burst(key, silent) {
             // Without room for it now it stays overdue, hence is a candidate the next time.
             self.transmit(message, link);
         }
         false
     }
 
-    /// The messages to a partner that are sent again now, in the order in which that is done.
-    fn burst(&mut self, key: PartnerKey) -> Vec<OutgoingKey> {
+    /// The messages to a partner that are sent again now, in the order in which that is done. As long as each time
+    /// brings an acknowledgement, the first gap and the end are enough.
+    fn burst(&mut self, key: PartnerKey, silent: bool) -> Vec<OutgoingKey> {
         let Some(partner) = self.partners.get(key) else {
             return Vec::new();
         };
         let usual = partner.round_trip.usual(&self.config);
-        let mut budget = BURST_MAX.min(BURST << partner.round_trip.doublings());
+        let mut budget = if silent {
+            BURST_MAX.min(BURST << partner.round_trip.doublings())
+        } else {
+            BURST
+        };
         let overdue = partner.unacked.iter().filter_map(|at| {
             let message = self.outgoing.get(*at)?;
             (message.last_sent + usual <= self.now)
                 .then(|| (*at, message.commands(self.config.medium_fragment)))
         });
-        let mut overdue: Vec<(OutgoingKey, u32)> = overdue.collect();
+        let mut rest: Vec<(OutgoingKey, u32)> = overdue.collect();
+        let mut chosen = Vec::new();
+        let mut oldest = rest.len().min(1);
         let mut commands = 0;
-        let within_half = |(_, more): &&(OutgoingKey, u32)| {
+        for (_, more) in rest.iter().skip(1) {
             commands += more;
-            commands <= budget / 2
-        };
-        let oldest = overdue.iter().take_while(within_half).count();
-        let others = &mut overdue[oldest..];
-        if let Some((_newest, between)) = others.split_last_mut() {
-            self.random.shuffle(between);
-            others.rotate_right(1);
+            oldest += usize::from(commands <= budget / 2);
         }
-        let within = |(message, commands)| {
-            let more = budget > 0;
+        chosen.extend(rest.drain(..oldest));
+        chosen.extend(rest.pop());
+        self.random.shuffle(&mut rest);
+        for (_, commands) in &chosen {
+            budget = budget.saturating_sub(*commands);
+        }
+        for (message, commands) in rest {
+            if budget == 0 {
+                break;
+            }
             budget = budget.saturating_sub(commands);
-            more.then_some(message)
-        };
-        let mut chosen: Vec<OutgoingKey> = overdue.into_iter().map_while(within).collect();
+            chosen.push((message, commands));
+        }
         self.random.shuffle(&mut chosen);
-        chosen
+        chosen.into_iter().map(|(message, _)| message).collect()
     }
 
     /// Repeats the connects of a partner. True when it must be given up.

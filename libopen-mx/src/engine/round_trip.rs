@@ -12,7 +12,7 @@ use super::config::Config;
 pub struct RoundTrip {
     /// Smoothed time and its variation, once one was measured.
     estimate: Option<(Duration, Duration)>,
-    /// How often the wait was doubled since a time was measured.
+    /// How often the wait is doubled.
     doublings: u32,
 }
 
@@ -33,6 +33,18 @@ impl RoundTrip {
             ),
         });
         self.doublings = 0;
+    }
+
+    /// An acknowledgement came this long after a message was sent again. If that is as usual, the first copy was lost; if
+    /// not, it answers the first copy, and the partner is slower than was thought. It is better than no estimate.
+    pub fn answered_again(&mut self, time: Duration, config: &Config) {
+        if self.estimate.is_none() {
+            self.measured(time, config);
+        } else if time <= self.usual(config) {
+            self.doublings = 0;
+        } else {
+            self.unanswered();
+        }
     }
 
     /// Nothing was acknowledged for as long as [`Self::wait`] said.
@@ -87,6 +99,25 @@ mod tests {
             times.measured(200 * MS, &config());
         }
         assert!(times.wait(&config()) >= 200 * MS + 2 * config().ack_delay);
+    }
+
+    #[test]
+    fn without_an_estimate_the_answer_to_a_repeated_message_is_one() {
+        let mut times = RoundTrip::default();
+        times.answered_again(MS, &config());
+        assert!(times.wait(&config()) < 50 * MS);
+    }
+
+    #[test]
+    fn an_answer_soon_after_the_last_copy_means_loss_and_a_late_one_a_slow_partner() {
+        let mut times = RoundTrip::default();
+        times.measured(Duration::ZERO, &config());
+        times.unanswered();
+        times.unanswered();
+        times.answered_again(MS, &config());
+        assert_eq!(times.wait(&config()), times.usual(&config()));
+        times.answered_again(100 * MS, &config());
+        assert_eq!(times.wait(&config()), 2 * times.usual(&config()));
     }
 
     #[test]
