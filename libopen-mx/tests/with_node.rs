@@ -195,3 +195,102 @@ fn many_threads_that_wait_on_one_endpoint_each_get_their_message() {
         }
     });
 }
+
+/// Bytes that no other message of the same run has.
+fn bytes_of(worker: u64, turn: u64, length: usize) -> Vec<u8> {
+    (0..length)
+        .map(|at| (at as u64 * 7 + worker * 31 + turn * 3) as u8)
+        .collect()
+}
+
+/// Sends and receives messages of all classes under its own match info, each verified.
+fn work(endpoint: &Endpoint, to: open_mx::Address, worker: u64) {
+    let lengths = [0, 30, 100, 3000, 40_000];
+    let (out, back) = (Buffer::new(40_000).unwrap(), Buffer::new(40_000).unwrap());
+    for turn in 0..60 {
+        let length = lengths[(turn + worker) as usize % lengths.len()];
+        out.write(0, &bytes_of(worker, turn, length)).unwrap();
+        let receive = endpoint
+            .irecv(back.part(0, length).unwrap(), worker, u64::MAX, turn)
+            .unwrap();
+        let synchronous = turn % 5 == 0;
+        let send = endpoint
+            .isend(out.part(0, length).unwrap(), to, worker, turn, synchronous)
+            .unwrap();
+        for request in [receive, send] {
+            let limit = Duration::from_secs(30);
+            let start = Instant::now();
+            // A wakeup ends a wait without result.
+            let status = loop {
+                assert!(
+                    start.elapsed() < limit,
+                    "worker {worker} is stuck at {turn}"
+                );
+                if let Some(status) = endpoint.wait(request, Some(limit)).unwrap() {
+                    break status;
+                }
+            };
+            assert_eq!((status.code, status.context), (Code::Success, turn));
+        }
+        let mut received = vec![0; length];
+        back.read(0, &mut received).unwrap();
+        assert!(
+            received == bytes_of(worker, turn, length),
+            "{worker} {turn}"
+        );
+    }
+}
+
+/// Calls everything else, on requests that come and go meanwhile.
+fn disturb(endpoint: &Endpoint, over: &std::sync::atomic::AtomicBool) {
+    const NOBODYS: u64 = 1 << 40;
+    let buffer = Buffer::new(8).unwrap();
+    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+        let memory = || buffer.part(0, 8).unwrap();
+        let receive = endpoint.irecv(memory(), NOBODYS, u64::MAX, 0).unwrap();
+        assert_eq!(endpoint.test(receive).unwrap(), None);
+        assert!(endpoint.test_any(NOBODYS, u64::MAX).unwrap().is_none());
+        assert!(endpoint.iprobe(NOBODYS, u64::MAX).unwrap().is_none());
+        endpoint.ipeek().unwrap();
+        assert!(endpoint.cancel(receive).unwrap());
+        assert_eq!(endpoint.test(receive).err(), Some(Error::Request));
+        let own = endpoint.address().unwrap();
+        let forgotten = endpoint.irecv(memory(), NOBODYS, u64::MAX, 0).unwrap();
+        endpoint.forget(forgotten).unwrap();
+        endpoint.isend(memory(), own, NOBODYS, 0, false).unwrap();
+        let sent = endpoint.wait_any(NOBODYS, u64::MAX, None).unwrap();
+        assert_eq!(sent.map(|status| status.code), Some(Code::Success));
+        endpoint.wakeup();
+        endpoint.progress().unwrap();
+    }
+}
+
+#[test]
+fn any_thread_may_call_anything_at_any_time() {
+    let (left, right) = (open(0, 6), open(1, 6));
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let (to_right, to_left) = std::thread::scope(|scope| {
+        let back = scope.spawn(|| connect(&right, "left:0", 6));
+        let there = connect(&left, "right:0", 6);
+        // It answers while the other one waits.
+        let end = Instant::now() + Duration::from_secs(10);
+        while !back.is_finished() && Instant::now() < end {
+            left.progress().unwrap();
+        }
+        (there, back.join().unwrap())
+    });
+    std::thread::scope(|scope| {
+        for endpoint in [&left, &right] {
+            let over = &over;
+            scope.spawn(move || disturb(endpoint, over));
+        }
+        let sides = [(&left, to_right), (&right, to_left)];
+        let workers: Vec<_> = (0..4)
+            .flat_map(|worker| sides.map(|(endpoint, to)| (worker, endpoint, to)))
+            .map(|(worker, endpoint, to)| scope.spawn(move || work(endpoint, to, worker)))
+            .collect();
+        let ended: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(ended.iter().all(|end| end.is_ok()));
+    });
+}
