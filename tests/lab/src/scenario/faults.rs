@@ -9,7 +9,7 @@ use crate::demo::fabric::{Fabric, Program, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
-use crate::scenario::rcache;
+use crate::scenario::{example, rcache};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -24,6 +24,10 @@ pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
     stage(
         "memory that is unmapped and used again carries its new content",
         || rcache::judge(&fabric),
+    )?;
+    stage(
+        "the README's example greets from node to guest, and back",
+        || example::judge(&fabric),
     )?;
     stage("a process is killed in the middle of 4 MiB", || {
         killed_process(&fabric)

@@ -1,5 +1,6 @@
 //! The scenarios: the system as its users see it, with nothing faked.
 
+mod example;
 pub mod faults;
 pub mod last_words;
 pub mod rcache;
