@@ -79,6 +79,24 @@ pub fn measure(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<Pair, Error>
     }
 }
 
+/// Microseconds one way of five messages, each after a second of silence.
+pub fn after_silence(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<Vec<f64>, Error> {
+    let receiver = fabric.start_program(to, &["omx_perf", "-w", "-e", ENDPOINT])?;
+    thread::sleep(Duration::from_secs(1));
+    let peer = format!("{to}:0");
+    let command = [
+        "omx_perf", "-w", "-d", &peer, "-r", ENDPOINT, "-S", "1", "-E", "7", "-M", "1", "-I", "1",
+        "-N", "1", "-W", "0", "-P", "1000", "--json",
+    ];
+    let output = fabric.start_program(from, &command)?.finish(LIMIT)?;
+    receiver.finish(LIMIT)?;
+    let lines = output
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    // There is no silence before the first one.
+    Ok(lines.skip(1).map(|line| line.us).collect())
+}
+
 /// A run whose bytes were checked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verified {

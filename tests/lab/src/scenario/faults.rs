@@ -9,7 +9,7 @@ use crate::demo::fabric::{Fabric, Program, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
-use crate::scenario::{example, rcache};
+use crate::scenario::{example, idle, rcache};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -28,6 +28,10 @@ pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
     stage(
         "the README's example greets from node to guest, and back",
         || example::judge(&fabric),
+    )?;
+    stage(
+        "an idle driver domain sleeps, and the first message finds it",
+        || idle::judge(&fabric),
     )?;
     stage("a process is killed in the middle of 4 MiB", || {
         killed_process(&fabric)

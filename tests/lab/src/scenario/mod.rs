@@ -2,6 +2,7 @@
 
 mod example;
 pub mod faults;
+pub mod idle;
 pub mod last_words;
 pub mod rcache;
 pub mod two_nodes;
