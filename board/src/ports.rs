@@ -52,7 +52,7 @@ pub enum Blame {
     PayloadTooLong,
     /// A medium fragment does not fit its message, or the message is longer than the format allows.
     BadFragment,
-    /// A pull of 0 bytes, or one whose end is beyond 4 GiB.
+    /// A pull of 0 bytes, or one whose end is beyond 4 GiB, or that starts where the wire format cannot name it.
     BadPullLength,
 }
 

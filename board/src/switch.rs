@@ -163,7 +163,10 @@ impl Switch {
                 window_offset,
                 cookie,
             } => {
-                if length == 0 || offset.checked_add(length).is_none() {
+                if length == 0
+                    || offset.checked_add(length).is_none()
+                    || window_offset > self.settings.format.max_window_offset()
+                {
                     return Err(Blame::BadPullLength.into());
                 }
                 let order = PullOrder {

@@ -331,17 +331,14 @@ impl Switch {
         };
         let (status, counter) = match board.endpoint(owner.endpoint) {
             Some(endpoint) if endpoint.session == order.session => {
-                let end = u32::from(order.window_offset).checked_add(order.length);
+                let end = order.window_offset.checked_add(order.length);
                 match ports
                     .window(owner, order.window)
                     .filter(|window| window.seqnum == order.window_seqnum)
                     .filter(|window| window_fits(ports, owner, window))
                 {
                     Some(window) if end.is_some_and(|end| end <= window.length) => {
-                        return Ok((
-                            window.offset + u32::from(order.window_offset),
-                            window.region,
-                        ));
+                        return Ok((window.offset + order.window_offset, window.region));
                     }
                     Some(_) => (status::BAD_WINDOW, Counter::DropPullBadOffsetOrLength),
                     None => (status::BAD_WINDOW, Counter::DropPullBadRegion),

@@ -124,7 +124,7 @@ impl Wire {
     }
 }
 
-fn pull(length: u32, window_offset: u16) -> Command {
+fn pull(length: u32, window_offset: u32) -> Command {
     Command::Pull {
         to: Destination {
             peer: 1,
@@ -142,10 +142,10 @@ fn pull(length: u32, window_offset: u16) -> Command {
 }
 
 /// Pulls `length` bytes.
-fn transfer(format: Format, length: u32, window_offset: u16, faults: u64, seed: u64) {
+fn transfer(format: Format, length: u32, window_offset: u32, faults: u64, seed: u64) {
     let (mut wire, a, b) = Wire::new(format, faults, seed);
     wire.meet();
-    let bytes = pattern(length as usize + usize::from(window_offset));
+    let bytes = pattern(length as usize + window_offset as usize);
     wire.worlds[0].expose(a, 1, 1, bytes.clone());
     wire.worlds[1].expose(b, 2, 2, vec![0xee; length as usize + 5]);
     wire.worlds[1]
@@ -165,7 +165,7 @@ fn transfer(format: Format, length: u32, window_offset: u16, faults: u64, seed: 
         "{events:?}"
     );
     let got = &wire.worlds[1].ports.regions[&(b, region(2))];
-    assert!(got[3..3 + length as usize] == bytes[usize::from(window_offset)..]);
+    assert!(got[3..3 + length as usize] == bytes[window_offset as usize..]);
     // Not a byte beside it.
     assert!(got[..3] == [0xee; 3] && got[3 + length as usize..] == [0xee; 2]);
     // The end is told once, whatever else still arrives.
@@ -183,6 +183,10 @@ fn pulls_of_all_sizes_complete_at_once_on_a_perfect_wire() {
             transfer(format, length, 0, 0, 1);
         }
         transfer(format, 300_000, 777, 0, 1);
+        if format.max_window_offset() > 1 << 20 {
+            // A piece of a longer message.
+            transfer(format, 300_000, (1 << 20) + 777, 0, 1);
+        }
     }
 }
 

@@ -157,7 +157,7 @@ fn command() -> impl Strategy<Value = Command> {
                     length,
                     window: b[8] % 3,
                     window_seqnum: b[9] % 3,
-                    window_offset: u16::from(b[10]),
+                    window_offset: u32::from(b[10]) << 12,
                     cookie: u32::from(b[11] % 4),
                 },
             }

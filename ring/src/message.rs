@@ -179,7 +179,7 @@ pub enum Command {
         /// Its use.
         window_seqnum: u8,
         /// Where the message starts in the peer's window.
-        window_offset: u16,
+        window_offset: u32,
         /// Returned by [`Event::PullDone`].
         cookie: u32,
     },

@@ -113,7 +113,7 @@ fn command() -> impl Strategy<Value = Command> {
                 length: word,
                 window: a,
                 window_seqnum: b,
-                window_offset: half,
+                window_offset: u32::from(half) << 16 | u32::from(seq),
                 cookie: match_info as u32,
             },
             _ => Command::AbortPull { cookie: word },

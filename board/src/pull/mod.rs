@@ -37,7 +37,7 @@ pub(crate) struct PullOrder {
     pub session: u32,
     pub window: u8,
     pub window_seqnum: u8,
-    pub window_offset: u16,
+    pub window_offset: u32,
     /// Own memory that receives.
     pub region: RegionKey,
     pub region_offset: u32,

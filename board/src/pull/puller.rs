@@ -157,7 +157,7 @@ impl WirePull {
     pub fn new(now: Instant, wait: Duration, format: &Format, order: PullOrder) -> Self {
         let mut pull = Self {
             order,
-            frames: PullFrames::new(format, order.window_offset.into(), order.length),
+            frames: PullFrames::new(format, order.window_offset, order.length),
             next_frame: 0,
             blocks: [Block::default(); BLOCKS],
             live: 0,
@@ -229,7 +229,7 @@ impl WirePull {
             total: order.length,
             window: order.window.into(),
             window_seqnum: order.window_seqnum,
-            window_offset: order.window_offset.into(),
+            window_offset: order.window_offset,
             handle,
             magic: Pull::MAGIC ^ u32::from(source),
             first_frame_offset,
@@ -366,7 +366,7 @@ mod tests {
     const START: Instant = Instant::from_nanos(7);
     const WAIT: Duration = Duration::from_millis(30);
 
-    fn pull(format: &Format, length: u32, window_offset: u16) -> WirePull {
+    fn pull(format: &Format, length: u32, window_offset: u32) -> WirePull {
         let order = PullOrder {
             cookie: 1,
             peer: 1,

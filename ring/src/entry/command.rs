@@ -122,11 +122,11 @@ impl Entry {
             } => {
                 let mut e = Self::to(PULL, to).sequenced(0, 0, 0, 0, length);
                 e.put(BODY, &[window, window_seqnum]);
-                e.put16(BODY + 2, window_offset);
                 e.put32(BODY + 4, cookie);
                 e.put16(BODY + 8, region.slot);
                 e.put16(BODY + 10, region.generation);
                 e.put32(BODY + 12, offset);
+                e.put32(BODY + 16, window_offset);
                 e
             }
             Command::AbortPull { cookie } => {
@@ -221,7 +221,7 @@ impl Entry {
                 length: total,
                 window,
                 window_seqnum,
-                window_offset: self.get16(BODY + 2),
+                window_offset: self.get32(BODY + 16),
                 cookie: self.get32(BODY + 4),
             },
             ABORT_PULL => Command::AbortPull {
