@@ -2,7 +2,7 @@
 
 use mx_ring::{Area, Command, ProcessSide, Window};
 
-use crate::engine::{Exposure, Link, Memory, Refused, Use};
+use crate::engine::{Exposure, Link, Memory, Part, Refused, Use};
 use crate::home::Regions;
 
 /// Queues and regions of one endpoint.
@@ -57,12 +57,12 @@ impl Link for Port {
         self.process.unbind_window(id);
     }
 
-    fn expose(&mut self, memory: &Memory, length: u32, used: Use) -> Result<Exposure, Refused> {
-        self.regions.expose(memory, length, used)
+    fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
+        self.regions.expose(memory, part, used)
     }
 
-    fn collect(&mut self, exposure: &Exposure, memory: &Memory, length: u32) {
-        self.regions.collect(exposure, memory, length);
+    fn collect(&mut self, exposure: &Exposure, memory: &Memory, start: u32) {
+        self.regions.collect(exposure, memory, start);
     }
 
     fn retract(&mut self, exposure: Exposure) {

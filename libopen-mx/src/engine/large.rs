@@ -5,7 +5,7 @@ use std::time::Duration;
 use mx_ring::{Command, Destination, Window};
 
 use super::Engine;
-use super::link::{Exposure, Link, Refused, Use};
+use super::link::{Exposure, Link, Part, Refused, Use};
 use super::matching::Body as Kept;
 use super::memory::Memory;
 use super::partner::PartnerKey;
@@ -35,7 +35,12 @@ impl Shown {
     ) -> Result<Self, Refused> {
         let mut exposure = None;
         if total > 0 {
-            let exposed = link.expose(memory, total, Use::Send)?;
+            let whole = Part {
+                start: 0,
+                length: total,
+                divisible: false,
+            };
+            let exposed = link.expose(memory, whole, Use::Send)?;
             link.bind_window(
                 id,
                 &Window {
@@ -74,6 +79,8 @@ pub struct Pull {
     window: u8,
     window_seqnum: u8,
     window_offset: u16,
+    /// Bytes that have been fetched: memory may be too scarce for all at once.
+    done: u32,
     exposure: Option<Exposure>,
     /// When the board was told of it.
     pub(super) began: Option<Duration>,
@@ -135,6 +142,7 @@ impl Engine {
             window,
             window_seqnum,
             window_offset,
+            done: 0,
             exposure: None,
             began: None,
             expired: false,
@@ -175,7 +183,13 @@ impl Engine {
                 self.end_pull(cookie, Code::RemoteEndpointUnreachable, link);
                 continue;
             };
-            match link.expose(memory, pull.length, Use::Receive) {
+            let part = Part {
+                start: pull.done,
+                length: pull.length - pull.done,
+                // The offset of a piece would not fit into MX's PULL.
+                divisible: !self.config.mx_wire,
+            };
+            match link.expose(memory, part, Use::Receive) {
                 Ok(exposure) => {
                     // There is room in the queue: it was asked for above.
                     link.post(
@@ -183,10 +197,10 @@ impl Engine {
                             to,
                             region: exposure.region,
                             offset: exposure.offset,
-                            length: pull.length,
+                            length: exposure.length,
                             window: pull.window,
                             window_seqnum: pull.window_seqnum,
-                            window_offset: pull.window_offset,
+                            window_offset: u32::from(pull.window_offset).wrapping_add(pull.done),
                             cookie,
                         },
                         &[],
@@ -218,14 +232,18 @@ impl Engine {
         transferred: u32,
         link: &mut impl Link,
     ) {
-        let Some(pull) = self.pulls.get(&cookie) else {
+        let Some(pull) = self.pulls.get_mut(&cookie) else {
             return;
         };
-        if pull.exposure.is_none() {
+        let Some(length) = pull.exposure.as_ref().map(|exposure| exposure.length) else {
+            return;
+        };
+        if status == 0 && transferred == length && length < pull.length - pull.done {
+            self.end_piece(cookie, link);
             return;
         }
         let code = match status {
-            0 if transferred == pull.length => Code::Success,
+            0 if transferred == length => Code::Success,
             1 => Code::RemoteEndpointBadId,
             2 => Code::RemoteEndpointClosed,
             3 => Code::RemoteEndpointBadSession,
@@ -236,6 +254,25 @@ impl Engine {
         };
         self.end_pull(cookie, code, link);
         self.send_delayed(link);
+    }
+
+    /// A piece of a message has been fetched: the next one waits for memory.
+    fn end_piece(&mut self, cookie: u32, link: &mut impl Link) {
+        let Some(pull) = self.pulls.get_mut(&cookie) else {
+            return;
+        };
+        if let Some(exposure) = pull.exposure.take() {
+            self.pulls_running -= 1;
+            if let Some(request) = self.requests.get(pull.request)
+                && let Purpose::MatchedReceive(memory) = &request.purpose
+            {
+                link.collect(&exposure, memory, pull.done);
+            }
+            pull.done += exposure.length;
+            link.retract(exposure);
+            self.register_at = self.now;
+            self.pulls_waiting.push_back(cookie);
+        }
     }
 
     /// Ends a pull: the receive is completed, the sender is told.
@@ -249,7 +286,7 @@ impl Engine {
                 && let Some(request) = self.requests.get(pull.request)
                 && let Purpose::MatchedReceive(memory) = &request.purpose
             {
-                link.collect(&exposure, memory, pull.length);
+                link.collect(&exposure, memory, pull.done);
             }
             link.retract(exposure);
             self.register_at = self.now;

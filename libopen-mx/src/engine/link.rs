@@ -13,13 +13,26 @@ pub enum Use {
     Receive,
 }
 
-/// Memory that the home can reach, for one message.
+/// Bytes of a message that the home is to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The first one.
+    pub start: u32,
+    /// How many, at least 1.
+    pub length: u32,
+    /// Whether fewer of them, from the same start, are of use.
+    pub divisible: bool,
+}
+
+/// Memory that the home can reach, for one part of a message.
 #[derive(Debug)]
 pub struct Exposure {
     /// The region.
     pub region: RegionKey,
-    /// Where the message starts in the region.
+    /// Where the part starts in the region.
     pub offset: u32,
+    /// Bytes of it: all, or fewer if it is divisible.
+    pub length: u32,
     /// What the link needs to find it again.
     pub token: u64,
 }
@@ -49,10 +62,10 @@ pub trait Link {
     fn bind_window(&mut self, id: u8, window: &Window);
     /// Hides a window from the network.
     fn unbind_window(&mut self, id: u8);
-    /// Makes the first `length` bytes of a message reachable for the home. To send, its present content counts.
-    fn expose(&mut self, memory: &Memory, length: u32, used: Use) -> Result<Exposure, Refused>;
-    /// Takes received bytes over into the message.
-    fn collect(&mut self, exposure: &Exposure, memory: &Memory, length: u32);
+    /// Makes a part of a message reachable for the home. To send, its present content counts.
+    fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused>;
+    /// Takes received bytes over into the message: those of the part that starts at `start`.
+    fn collect(&mut self, exposure: &Exposure, memory: &Memory, start: u32);
     /// Gives exposed memory back.
     fn retract(&mut self, exposure: Exposure);
 }

@@ -153,9 +153,9 @@ impl Memory {
         });
     }
 
-    /// Copies shared memory to the start of the message.
-    pub fn copy_in_area(&self, area: &Area) {
-        self.copy_in(0, Payload::Shared(*area));
+    /// Copies shared memory into the message at `offset`.
+    pub fn copy_in_area(&self, offset: u32, area: &Area) {
+        self.copy_in(offset, Payload::Shared(*area));
     }
 
     /// Copies from the message at `offset` into private memory.

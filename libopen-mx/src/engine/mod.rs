@@ -54,7 +54,7 @@ use slotmap::SlotMap;
 pub use config::Config;
 pub use contexts::ContextIds;
 pub use counts::{ByKind, Counts, FrameKind, Holdings};
-pub use link::{Exposure, Link, Refused, Use};
+pub use link::{Exposure, Link, Part, Refused, Use};
 pub use memory::Memory;
 pub use partner::PartnerKey;
 pub use request::{Kind, Outcome, Purpose, RequestKey};

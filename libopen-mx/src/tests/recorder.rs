@@ -3,7 +3,7 @@
 use mx_ring::mapping::Memfd;
 use mx_ring::{Area, Command, RegionKey, Window};
 
-use crate::engine::{Exposure, Link, Memory, Refused, Use};
+use crate::engine::{Exposure, Link, Memory, Part, Refused, Use};
 
 /// A link without a board behind it.
 pub struct Recorder {
@@ -67,15 +67,16 @@ impl Link for Recorder {
         assert!(self.bound[usize::from(id)], "a free window is unbound");
         self.bound[usize::from(id)] = false;
     }
-    fn expose(&mut self, _: &Memory, length: u32, _: Use) -> Result<Exposure, Refused> {
-        assert!(length > 0);
-        if self.refuse_sevenths && length.is_multiple_of(7) {
+    fn expose(&mut self, _: &Memory, part: Part, _: Use) -> Result<Exposure, Refused> {
+        assert!(part.length > 0);
+        if self.refuse_sevenths && part.length.is_multiple_of(7) {
             return Err(Refused::Later);
         }
         self.exposed += 1;
         Ok(Exposure {
             region: RegionKey::default(),
             offset: 0,
+            length: part.length,
             token: 0,
         })
     }

@@ -12,7 +12,7 @@ use mx_ring::mapping::Memfd;
 use mx_ring::{
     Area, Command, EndpointLayout, Event, Geometry, HomeSide, ProcessSide, RegionKey, Window,
 };
-use open_mx::engine::{Config, Engine, Exposure, Link, Memory, Refused, Use};
+use open_mx::engine::{Config, Engine, Exposure, Link, Memory, Part, Refused, Use};
 
 /// One process with one endpoint.
 pub struct Process {
@@ -56,6 +56,8 @@ type RegionKeyOrder = (u16, u16);
 
 /// Regions that the home has room for.
 const SLOTS: u32 = 64;
+/// Of a message that may be fetched in pieces, every other time only so many bytes.
+const PIECE: u32 = 50_001;
 
 impl Process {
     /// Opens an endpoint of that session, with the application's key.
@@ -203,7 +205,7 @@ impl Link for Port {
     }
 
     /// Registers the message's memfd for this message alone, so that slots are used again all the time.
-    fn expose(&mut self, memory: &Memory, _: u32, used: Use) -> Result<Exposure, Refused> {
+    fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
         let owner = memory.owner().ok_or(Refused::Never)?;
         let span = memory.contiguous().ok_or(Refused::Never)?;
         let taken = |slot: u16| self.regions.range((slot, 0)..=(slot, u16::MAX)).next();
@@ -221,10 +223,17 @@ impl Link for Port {
         self.next_slot = number + 1;
         self.regions
             .insert((region.slot, region.generation), owner.clone());
-        let offset = span.address() - owner.area().address();
+        let offset = span.address() - owner.area().address() + part.start as usize;
+        let scarce = part.divisible && number.is_multiple_of(2);
+        let length = if scarce {
+            part.length.min(PIECE)
+        } else {
+            part.length
+        };
         Ok(Exposure {
             region,
             offset: u32::try_from(offset).map_err(|_| Refused::Never)?,
+            length,
             token: 0,
         })
     }

@@ -7,7 +7,9 @@
 //!   of several spans, when the memory cannot be pinned, and at a buffer's first use: pinning, granting and mapping a page
 //!   costs four times as much as copying it, and many a buffer is used once.
 //!
-//! When a quota is used up, the regions that were idle longest are given back first.
+//! When a quota is used up, the regions that were idle longest are given back first. If that does not help, a message that
+//! is received comes in pieces, through a small bounce buffer that each endpoint keeps for that: so a receive goes on
+//! whatever the others hold, and their sends, which it answers, end.
 
 mod first_use;
 mod marks;
@@ -26,7 +28,7 @@ use slotmap::{Key, KeyData, SlotMap};
 use self::first_use::FirstUses;
 pub use self::marks::Marks;
 use super::{CallError, Channel, register};
-use crate::engine::{Exposure, Memory, Refused, Use};
+use crate::engine::{Exposure, Memory, Part, Refused, Use};
 
 slotmap::new_key_type! {
     struct EntryKey;
@@ -34,8 +36,11 @@ slotmap::new_key_type! {
 
 /// Smallest bounce buffer.
 const BOUNCE_MIN: u32 = 64 << 10;
-/// Bounce buffers up to this size are powers of two and kept; larger ones are multiples of it, and of one message.
+/// Bounce buffers up to this size are powers of two and kept; larger ones are multiples of it, and for messages that
+/// cannot be cut into pieces.
 const BOUNCE_STEP: u32 = 16 << 20;
+/// The bounce buffer of last resort.
+const RESERVE: u32 = 256 << 10;
 /// Longest message that bounces only because its buffer is new: the bounce buffers must be pinned, too.
 const FIRST_USE_MAX: u32 = 1 << 20;
 /// Idle registrations that are kept before the oldest ones are given back.
@@ -110,7 +115,16 @@ pub struct Regions {
     /// Kept memfds by the address of their owner.
     whole: HashMap<usize, EntryKey>,
     first_uses: FirstUses,
+    /// The bounce buffer of last resort.
+    reserve: Option<EntryKey>,
     uses: u64,
+}
+
+/// Where a part of a message lies: the offset in its registration, and how many bytes of it.
+struct Place {
+    key: EntryKey,
+    offset: u32,
+    length: u32,
 }
 
 impl Regions {
@@ -130,45 +144,92 @@ impl Regions {
             entries: SlotMap::with_key(),
             whole: HashMap::new(),
             first_uses: FirstUses::default(),
+            reserve: None,
             uses: 0,
         }
     }
 
-    /// Makes the first `length` bytes of a message reachable.
-    pub fn expose(&mut self, memory: &Memory, length: u32, used: Use) -> Result<Exposure, Refused> {
-        let (key, offset) = match (memory.owner(), memory.contiguous()) {
-            (Some(owner), Some(span)) => {
-                let offset = span.address().wrapping_sub(owner.area().address());
-                let offset = u32::try_from(offset).map_err(|_| Refused::Never)?;
-                (self.whole(owner)?, offset)
-            }
-            (None, Some(span)) if self.user_memory => {
-                let wanted = Span::around(&span, length, used == Use::Receive);
-                match self.address(&wanted)? {
-                    Some((key, start)) => {
-                        let offset = span.address() as u64 - start;
-                        (key, u32::try_from(offset).map_err(|_| Refused::Never)?)
-                    }
-                    None => (self.bounce(memory, length, used)?, 0),
-                }
-            }
-            _ => (self.bounce(memory, length, used)?, 0),
+    /// Makes a part of a message reachable.
+    pub fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
+        self.keep_reserve();
+        let place = match self.place(memory, part, used) {
+            Err(Refused::Later) if part.divisible && used == Use::Receive => self.reserved(part)?,
+            other => other?,
         };
-        let entry = self.entries.get(key).ok_or(Refused::Later)?;
+        let entry = self.entries.get(place.key).ok_or(Refused::Later)?;
         Ok(Exposure {
             region: entry.region,
-            offset,
-            token: key.data().as_ffi(),
+            offset: place.offset,
+            length: place.length,
+            token: place.key.data().as_ffi(),
         })
     }
 
-    /// Takes received bytes over into the message.
-    pub fn collect(&self, exposure: &Exposure, memory: &Memory, length: u32) {
+    fn place(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Place, Refused> {
+        let span = memory.contiguous();
+        let span = span.and_then(|span| span.part(part.start as usize, part.length as usize).ok());
+        let at = |key, from: u64, span: Area| {
+            let offset = u32::try_from(span.address() as u64 - from).map_err(|_| Refused::Never)?;
+            Ok(Place {
+                key,
+                offset,
+                length: part.length,
+            })
+        };
+        match (memory.owner(), span) {
+            (Some(owner), Some(span)) => {
+                let from = owner.area().address() as u64;
+                at(self.whole(owner)?, from, span)
+            }
+            (None, Some(span)) if self.user_memory => {
+                let wanted = Span::around(&span, part.length, used == Use::Receive);
+                match self.address(&wanted)? {
+                    Some((key, from)) => at(key, from, span),
+                    None => self.bounce(memory, part, used),
+                }
+            }
+            _ => self.bounce(memory, part, used),
+        }
+    }
+
+    /// Keeps the buffer of last resort registered, as large as the quota allows.
+    fn keep_reserve(&mut self) {
+        if self
+            .reserve
+            .is_some_and(|key| self.entries.contains_key(key))
+        {
+            return;
+        }
+        self.reserve = None;
+        let mut size = RESERVE;
+        while self.reserve.is_none() && size >= BOUNCE_MIN {
+            self.reserve = self.add_bounce(size).ok();
+            size /= 2;
+        }
+    }
+
+    /// As much of a part as the buffer of last resort holds, when nobody uses it.
+    fn reserved(&mut self, part: Part) -> Result<Place, Refused> {
+        let key = self.reserve.ok_or(Refused::Later)?;
+        let entry = self.entries.get(key).ok_or(Refused::Later)?;
+        let length = part.length.min(entry.length);
+        if entry.users > 0 || !self.begin(key) {
+            return Err(Refused::Later);
+        }
+        Ok(Place {
+            key,
+            offset: 0,
+            length,
+        })
+    }
+
+    /// Takes received bytes over into the message: those of the part that starts at `start`.
+    pub fn collect(&self, exposure: &Exposure, memory: &Memory, start: u32) {
         if let Some(entry) = self.entries.get(entry_key(exposure))
             && let Registered::Bounce(bounce) = &entry.memory
-            && let Ok(part) = bounce.area().part(0, length as usize)
+            && let Ok(received) = bounce.area().part(0, exposure.length as usize)
         {
-            memory.copy_in_area(&part);
+            memory.copy_in_area(start, &received);
         }
     }
 
@@ -294,7 +355,11 @@ impl Regions {
     }
 
     /// An idle bounce buffer that is long enough, or a new one; filled when it is to be sent. Its use has begun.
-    fn bounce(&mut self, memory: &Memory, length: u32, used: Use) -> Result<EntryKey, Refused> {
+    fn bounce(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Place, Refused> {
+        let length = match part.divisible {
+            true => part.length.min(BOUNCE_STEP),
+            false => part.length,
+        };
         let key = loop {
             let Some(idle) = self.idle_bounce(length) else {
                 break self.new_bounce(length)?;
@@ -306,18 +371,22 @@ impl Regions {
         if used == Use::Send
             && let Some(entry) = self.entries.get(key)
             && let Registered::Bounce(bounce) = &entry.memory
-            && let Ok(part) = bounce.area().part(0, length as usize)
+            && let Ok(to) = bounce.area().part(0, length as usize)
         {
-            memory.copy_to_area(0, &part);
+            memory.copy_to_area(part.start, &to);
         }
-        Ok(key)
+        Ok(Place {
+            key,
+            offset: 0,
+            length,
+        })
     }
 
     /// The shortest idle bounce buffer that is long enough.
     fn idle_bounce(&self, length: u32) -> Option<EntryKey> {
-        let fits = self.entries.iter().filter(|(_, entry)| {
+        let fits = self.entries.iter().filter(|(key, entry)| {
             let bounce = matches!(entry.memory, Registered::Bounce(_));
-            bounce && entry.users == 0 && entry.length >= length
+            bounce && entry.users == 0 && entry.length >= length && Some(*key) != self.reserve
         });
         fits.min_by_key(|(_, entry)| entry.length)
             .map(|(key, _)| key)
@@ -331,12 +400,16 @@ impl Regions {
                 .checked_next_multiple_of(BOUNCE_STEP)
                 .unwrap_or(u32::MAX)
         };
+        let key = self.add_bounce(size)?;
+        // It is this library's own: nothing changes it but the kernel, which keeps its content.
+        self.begin(key).then_some(key).ok_or(Refused::Later)
+    }
+
+    fn add_bounce(&mut self, size: u32) -> Result<EntryKey, Refused> {
         let memfd = Memfd::create("open-mx bounce", size as usize).map_err(|_| Refused::Later)?;
         let address = memfd.area().address() as u64;
         let key = self.add(address, size, true, Registered::Bounce(memfd));
-        let key = key.map_err(refused)?;
-        // It is this library's own: nothing changes it but the kernel, which keeps its content.
-        self.begin(key).then_some(key).ok_or(Refused::Later)
+        key.map_err(refused)
     }
 
     /// Registers memory. When the home has no room, idle registrations are given back first, those that were used
@@ -383,7 +456,10 @@ impl Regions {
 
     /// Idle registrations, those that were used longest ago first.
     fn idle(&self) -> Vec<EntryKey> {
-        let idle = self.entries.iter().filter(|(_, entry)| entry.users == 0);
+        let idle = self
+            .entries
+            .iter()
+            .filter(|(key, entry)| entry.users == 0 && Some(*key) != self.reserve);
         let mut idle: Vec<_> = idle.map(|(key, entry)| (entry.last_used, key)).collect();
         idle.sort_unstable_by_key(|(last_used, _)| *last_used);
         idle.into_iter().map(|(_, key)| key).collect()

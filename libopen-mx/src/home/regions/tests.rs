@@ -11,8 +11,8 @@ use mx_ring::{EndpointLayout, PAGE_SIZE, RegionKey};
 use proptest::prelude::*;
 use rustix::io::Errno;
 
-use super::{FIRST_USE_MAX, Marks, Regions};
-use crate::engine::{Exposure, Memory, Refused, Use};
+use super::{FIRST_USE_MAX, Marks, RESERVE, Regions};
+use crate::engine::{Exposure, Memory, Part, Refused, Use};
 use crate::home::{CallError, Channel, Opened};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,9 +183,18 @@ impl Application {
     }
 }
 
+/// All of a message, in one piece.
+fn whole(memory: &Memory) -> Part {
+    Part {
+        start: 0,
+        length: memory.length(),
+        divisible: false,
+    }
+}
+
 /// One message: exposed, and done.
 fn message(regions: &mut Regions, memory: &Memory, used: Use) -> Exposure {
-    let exposure = regions.expose(memory, memory.length(), used).unwrap();
+    let exposure = regions.expose(memory, whole(memory), used).unwrap();
     regions.retract(&exposure);
     exposure
 }
@@ -199,7 +208,7 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
     let first = message(&mut regions, &memory, Use::Send);
     let bounce = module.known(first.region).unwrap();
     assert_ne!(bounce.address, application.address());
-    assert_eq!(module.registered(), 1, "the bounce buffer");
+    assert_eq!(module.registered(), 2, "the reserve and a bounce buffer");
     for _ in 0..1000 {
         let exposure = message(&mut regions, &memory, Use::Send);
         let known = module.known(exposure.region).unwrap();
@@ -208,7 +217,7 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
             application.address() + 100
         );
     }
-    assert_eq!(module.registered(), 2, "and the buffer");
+    assert_eq!(module.registered(), 3, "and the buffer");
     // A part of it, and neighbours in the same pages, are registered, too.
     message(
         &mut regions,
@@ -220,7 +229,7 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
         &application.message(0, 20 * PAGE + 50),
         Use::Send,
     );
-    assert_eq!(module.registered(), 2);
+    assert_eq!(module.registered(), 3);
 }
 
 #[test]
@@ -253,15 +262,19 @@ fn memory_that_changed_is_registered_anew_also_while_a_message_uses_what_was_the
     let memory = application.message(0, 512 * PAGE);
     let old = message(&mut regions, &memory, Use::Send).region;
     module.change(application.address() + 4096, 1);
-    assert_eq!(module.held(), 0, "idle memory is not kept pinned");
-    let running = regions.expose(&memory, memory.length(), Use::Send).unwrap();
+    assert_eq!(
+        module.held(),
+        RESERVE.into(),
+        "idle memory is not kept pinned"
+    );
+    let running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
     assert_ne!(running.region, old);
     module.change(application.address(), 1);
     assert!(
         module.known(running.region).is_some(),
         "the transfer goes on"
     );
-    let next = regions.expose(&memory, memory.length(), Use::Send).unwrap();
+    let next = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
     assert_ne!(next.region, running.region);
     regions.retract(&running);
     assert_eq!(module.known(running.region), None);
@@ -274,27 +287,27 @@ fn memory_that_changed_is_registered_anew_also_while_a_message_uses_what_was_the
 
 #[test]
 fn a_full_quota_gives_back_what_was_idle_longest_and_nothing_that_is_used() {
-    let module = Module::new(4 << 20, None);
+    let module = Module::new((4 << 20) + u64::from(RESERVE), None);
     let mut regions = module.regions();
     let buffers: Vec<_> = (0..3).map(|_| Application::new(512)).collect();
     let memory: Vec<_> = buffers.iter().map(|b| b.message(0, 512 * PAGE)).collect();
     let [a, b] = [0, 1].map(|n: usize| message(&mut regions, &memory[n], Use::Receive).region);
     let running = regions
-        .expose(&memory[0], memory[0].length(), Use::Receive)
+        .expose(&memory[0], whole(&memory[0]), Use::Receive)
         .unwrap();
     assert_eq!(running.region, a);
     message(&mut regions, &memory[2], Use::Receive);
     assert_eq!(module.known(b), None);
     let other = regions
-        .expose(&memory[1], memory[1].length(), Use::Receive)
+        .expose(&memory[1], whole(&memory[1]), Use::Receive)
         .unwrap();
-    let full = regions.expose(&memory[2], memory[2].length(), Use::Receive);
+    let full = regions.expose(&memory[2], whole(&memory[2]), Use::Receive);
     assert!(matches!(full, Err(Refused::Later)), "both are in use");
     regions.retract(&running);
     regions.retract(&other);
     assert!(
         regions
-            .expose(&memory[2], memory[2].length(), Use::Receive)
+            .expose(&memory[2], whole(&memory[2]), Use::Receive)
             .is_ok()
     );
 }
@@ -308,17 +321,46 @@ fn memory_that_cannot_be_pinned_bounces_with_its_bytes() {
     application.0.area().write(7 * PAGE, b"there").unwrap();
     for _ in 0..2 {
         let exposure = regions
-            .expose(&memory, memory.length(), Use::Receive)
+            .expose(&memory, whole(&memory), Use::Receive)
             .unwrap();
         let known = module.known(exposure.region).unwrap();
         assert_ne!(known.address, application.address());
-        regions.collect(&exposure, &memory, memory.length());
+        regions.collect(&exposure, &memory, 0);
         regions.retract(&exposure);
     }
     let mut read = [0; 5];
     application.0.area().read(7 * PAGE, &mut read).unwrap();
     assert_eq!(&read, &[0; 5], "what was received, an empty bounce buffer");
-    assert_eq!(module.registered(), 1, "the bounce buffer is kept");
+    assert_eq!(module.registered(), 2, "the bounce buffer is kept");
+}
+
+#[test]
+fn a_message_beyond_the_quota_is_received_in_pieces_whatever_else_is_in_use() {
+    let module = Module::new(4 << 20, None);
+    let mut regions = module.regions();
+    let others = Application::new(900);
+    let memory = others.message(0, 900 * PAGE);
+    let _running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
+    let application = Application::new(2048);
+    let memory = application.message(0, 2048 * PAGE);
+    let full = regions.expose(&memory, whole(&memory), Use::Receive);
+    assert!(matches!(full, Err(Refused::Later)), "all at once");
+    let (mut start, mut pieces) = (0, 0);
+    while start < memory.length() {
+        let rest = Part {
+            start,
+            length: memory.length() - start,
+            divisible: true,
+        };
+        let piece = regions.expose(&memory, rest, Use::Receive).unwrap();
+        let second = regions.expose(&memory, rest, Use::Receive);
+        assert!(matches!(second, Err(Refused::Later)), "one at a time");
+        regions.collect(&piece, &memory, start);
+        regions.retract(&piece);
+        start += piece.length;
+        pieces += 1;
+    }
+    assert_eq!(pieces, memory.length() / RESERVE);
 }
 
 #[derive(Clone, Debug)]
@@ -365,12 +407,14 @@ proptest! {
                 Step::Expose { start, pages, receive } => {
                     let memory = application.message(start * PAGE, pages * PAGE);
                     let used = if receive { Use::Receive } else { Use::Send };
-                    match regions.expose(&memory, memory.length(), used) {
+                    let part = Part { divisible: receive, ..whole(&memory) };
+                    match regions.expose(&memory, part, used) {
                         Ok(exposure) => {
                             let known = module.known(exposure.region).expect("registered");
                             prop_assert!(!receive || known.writable);
                             prop_assert!(!stale.contains(&exposure.region));
-                            prop_assert!(exposure.offset + memory.length() <= known.length);
+                            prop_assert!(exposure.offset + exposure.length <= known.length);
+                            prop_assert!(receive || exposure.length == memory.length());
                             running.push(exposure);
                         }
                         Err(refused) => prop_assert_eq!(refused, Refused::Later),
@@ -403,6 +447,6 @@ proptest! {
             regions.retract(&exposure);
         }
         regions.shrink(0);
-        prop_assert_eq!(module.held(), 0);
+        prop_assert!(module.held() <= u64::from(RESERVE));
     }
 }

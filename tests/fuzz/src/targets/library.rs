@@ -10,7 +10,7 @@ use mx_ring::{
     Window,
 };
 use open_mx::engine::{
-    Config, Engine, Exposure, Link, Memory, PartnerKey, Refused, RequestKey, Use,
+    Config, Engine, Exposure, Link, Memory, Part, PartnerKey, Refused, RequestKey, Use,
 };
 
 use crate::input::Input;
@@ -61,21 +61,24 @@ impl Link for Port {
         self.side.unbind_window(id);
     }
 
-    fn expose(&mut self, _: &Memory, length: u32, _: Use) -> Result<Exposure, Refused> {
-        assert!(length > 0, "nothing is registered");
-        if length.is_multiple_of(7) {
+    fn expose(&mut self, _: &Memory, part: Part, _: Use) -> Result<Exposure, Refused> {
+        assert!(part.length > 0, "nothing is registered");
+        if part.length.is_multiple_of(7) {
             return Err(Refused::Later);
         }
         self.exposed += 1;
+        let cut = part.divisible && part.length.is_multiple_of(5);
         Ok(Exposure {
             region: RegionKey::default(),
             offset: 0,
+            length: if cut { part.length / 5 } else { part.length },
             token: 0,
         })
     }
 
-    fn collect(&mut self, _: &Exposure, memory: &Memory, length: u32) {
-        assert!(length <= memory.length(), "more is collected than fits");
+    fn collect(&mut self, exposure: &Exposure, memory: &Memory, start: u32) {
+        let end = start + exposure.length;
+        assert!(end <= memory.length(), "more is collected than fits");
     }
 
     fn retract(&mut self, _: Exposure) {
