@@ -5,8 +5,9 @@ use mx_ring::mapping::Mapping;
 
 /// Regions that an endpoint may have.
 pub const REGIONS_MAX: usize = 256;
-/// Bytes that an endpoint may register, all regions together.
-pub const BYTES_MAX: u64 = 1 << 30;
+/// Bytes that an endpoint may register, all regions together: two messages of the greatest length. It costs this process
+/// addresses; the memory is the client's.
+pub const BYTES_MAX: u64 = 1 << 33;
 
 /// Region table. A slot is free again when the home has let go of the region.
 #[derive(Default)]
@@ -101,6 +102,13 @@ mod tests {
         assert_eq!(regions.next_key(1), None);
         regions.drop(key);
         assert_eq!(regions.next_key(1).unwrap().slot, 7);
+        regions.keep(key, mapping(5 << 30));
+        let key = RegionKey {
+            slot: 8,
+            generation: 0,
+        };
+        regions.drop(key);
         assert_eq!(regions.next_key(u32::MAX), None);
+        assert!(regions.next_key(1 << 30).is_some());
     }
 }

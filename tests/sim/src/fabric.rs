@@ -81,7 +81,7 @@ impl Fabric {
         let node = &self.nodes[place.home];
         let (board, pages) = node.boards[place.board];
         let key = EndpointKey { board, endpoint };
-        let process = Process::open(
+        let mut process = Process::open(
             &node.home,
             pages,
             key,
@@ -89,6 +89,7 @@ impl Fabric {
             geometry,
             self.now,
         );
+        process.make_memory_scarce();
         self.processes.push((place.home, process));
         self.processes.len() - 1
     }

@@ -48,6 +48,8 @@ pub struct Port {
     /// Registered memory, kept until the home has let go of it.
     regions: BTreeMap<RegionKeyOrder, Arc<Memfd>>,
     next_slot: u32,
+    /// See [`Process::make_memory_scarce`].
+    scarce: bool,
     _pages: [Memfd; 2],
 }
 
@@ -56,7 +58,7 @@ type RegionKeyOrder = (u16, u16);
 
 /// Regions that the home has room for.
 const SLOTS: u32 = 64;
-/// Of a message that may be fetched in pieces, every other time only so many bytes.
+/// Bytes of a piece of a message, where memory is scarce.
 const PIECE: u32 = 50_001;
 
 impl Process {
@@ -94,11 +96,17 @@ impl Process {
                 posted: false,
                 regions: BTreeMap::new(),
                 next_slot: 0,
+                scarce: false,
                 _pages: [w, r],
             },
             board,
             state: Endpoint::Open,
         }
+    }
+
+    /// From now on every second message that it receives, and that is long, is fetched in pieces.
+    pub fn make_memory_scarce(&mut self) {
+        self.port.scarce = true;
     }
 
     /// The last word of the library before its endpoint is closed.
@@ -224,7 +232,7 @@ impl Link for Port {
         self.regions
             .insert((region.slot, region.generation), owner.clone());
         let offset = span.address() - owner.area().address() + part.start as usize;
-        let scarce = part.divisible && number.is_multiple_of(2);
+        let scarce = self.scarce && part.divisible && number.is_multiple_of(2);
         let length = if scarce {
             part.length.min(PIECE)
         } else {
