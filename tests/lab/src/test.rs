@@ -77,7 +77,7 @@ const FAST: [Step; 10] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-const WITH_PACKAGES: [Step; 8] = [
+const WITH_PACKAGES: [Step; 9] = [
     Step {
         title: "nodes and processes that are killed, lie and are traced",
         work: nodes,
@@ -97,6 +97,10 @@ const WITH_PACKAGES: [Step; 8] = [
     Step {
         title: "the main job on a real Xen",
         work: demo,
+    },
+    Step {
+        title: "conformance programs in guests and outside, on a real Xen",
+        work: conformance_on_xen,
     },
     Step {
         title: "a process and a guest die in the middle of a transfer, on a real Xen",
@@ -274,6 +278,13 @@ fn demo() -> Result<Counted, Error> {
         json: false,
     };
     demo::run(images, &built.programs, &args)?;
+    Ok(Counted { passed: 1 })
+}
+
+fn conformance_on_xen() -> Result<Counted, Error> {
+    let (images, built) = made()?;
+    let verified = scenario::conformance::run(images, &built.programs)?;
+    println!("    {verified} messages verified");
     Ok(Counted { passed: 1 })
 }
 

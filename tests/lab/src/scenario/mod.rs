@@ -1,5 +1,6 @@
 //! The scenarios: the system as its users see it, with nothing faked.
 
+pub mod conformance;
 mod example;
 pub mod faults;
 pub mod idle;

@@ -1,0 +1,95 @@
+//! The conformance programs in guests: with themselves, with another guest, and with the node outside.
+
+use std::time::Duration;
+
+use crate::build::Programs;
+use crate::demo::fabric::{Fabric, Shape};
+use crate::demo::stage;
+use crate::error::Error;
+use crate::host::{Images, Nic};
+
+/// Five times what the longest program needs under emulation on a quiet machine.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Short runs: every program, and every length, but less often than by itself.
+const RUNS: [&str; 15] = [
+    "loopback -N 1 -P 1",
+    "vectors",
+    "unexpected",
+    "unexpected_handler",
+    "truncated",
+    "cancel -N 1",
+    "wait_any -N 2",
+    "wakeup -N 1",
+    "address_context",
+    "rails -N 1 -E 65536",
+    "many -N 12 -P 4",
+    "threads_endpoints",
+    "threads_wait_any -N 30 -t 4 -p 2",
+    "cache -N 2",
+    "message_loop -I 33333",
+];
+
+/// What two nodes can do with each other.
+const BETWEEN: [&str; 11] = [
+    "loopback -N 1 -P 1",
+    "vectors",
+    "unexpected -c 10,10",
+    "unexpected_handler",
+    "truncated",
+    "cancel -N 1",
+    "wait_any -N 2",
+    "address_context",
+    "many -N 12 -P 4",
+    "cache -N 2",
+    "message_loop -I 33333",
+];
+
+/// Boots a host and runs all of it; messages that were verified.
+pub fn run(images: Images, programs: &Programs) -> Result<u64, Error> {
+    let shape = Shape {
+        mtu: 9000,
+        card: Some(Nic::Virtio),
+        kvm: false,
+    };
+    let fabric = Fabric::start(images, programs, shape)?;
+    let alone = stage("every program in guest1, with itself", || {
+        sum(&fabric, "guest1", RUNS.map(str::to_owned))
+    })?;
+    let within = between(&fabric, "guest1", "guest2")?;
+    let outside = between(&fabric, "node1", "guest1")?;
+    Ok(alone + within + outside)
+}
+
+/// Runs the programs against `conformance peer` on another member.
+fn between(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<u64, Error> {
+    stage(&format!("programs in {from}, their peer in {to}"), || {
+        let peer = fabric.start_program(to, &["conformance", "peer"])?;
+        let verified = sum(fabric, from, BETWEEN.map(|run| format!("{run} -d {to}:0")))?;
+        program(fabric, from, &format!("stop -d {to}:0"))?;
+        peer.finish(LIMIT)?;
+        Ok(verified)
+    })
+}
+
+fn sum(
+    fabric: &Fabric<'_>,
+    member: &str,
+    runs: impl IntoIterator<Item = String>,
+) -> Result<u64, Error> {
+    let verified = runs.into_iter().map(|run| program(fabric, member, &run));
+    verified.sum()
+}
+
+/// Messages that a program has verified.
+fn program(fabric: &Fabric<'_>, member: &str, run: &str) -> Result<u64, Error> {
+    let command: Vec<&str> = std::iter::once("conformance")
+        .chain(run.split(' '))
+        .collect();
+    let output = fabric.start_program(member, &command)?.finish(LIMIT)?;
+    conformance::verified(&output).ok_or_else(|| {
+        Error::Judged(format!(
+            "`conformance {run}` in {member} counts nothing; it says:\n{output}"
+        ))
+    })
+}
