@@ -36,13 +36,11 @@ pub fn install(apt: &Apt) -> Result<(), Error> {
             missing.push(package.to_owned());
         }
     }
+    let mut suite = Vec::new();
     if emulator_version().is_none_or(|version| version < EMULATOR_VERSION) {
-        missing.push(format!("{EMULATOR}/{}", apt.backports()));
-        // What it depends on comes in the same version.
-        missing.extend(
-            ["qemu-system-common", "qemu-system-data"]
-                .map(|name| format!("{name}/{}", apt.backports())),
-        );
+        missing.push(EMULATOR.to_owned());
+        // What it depends on has to come from there too, so the suite is for all of them.
+        suite.extend(["-t".to_owned(), apt.backports()]);
     }
     if missing.is_empty() {
         return Ok(());
@@ -52,6 +50,7 @@ pub fn install(apt: &Apt) -> Result<(), Error> {
     let mut words = vec!["apt-get".to_owned()];
     words.extend(apt.options());
     words.extend(["install", "-q", "-y", "--no-install-recommends"].map(str::to_owned));
+    words.extend(suite);
     words.extend(missing);
     let user = Run::new("id", "prepare-id").args(["-u"]).output()?;
     if user.trim() != "0" {
