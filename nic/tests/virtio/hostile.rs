@@ -278,7 +278,9 @@ proptest! {
                 }
                 Step::Lie { queue, index, entry, id, written } => {
                     if card.fault().is_none() {
-                        lie(&device.borrow().queues[queue], index, entry, id, written);
+                        let queue = &mut device.borrow_mut().queues[queue];
+                        queue.lied = true;
+                        lie(queue, index, entry, id, written);
                     }
                 }
                 Step::Scribble { queue, flags, event } => {
