@@ -121,6 +121,25 @@ impl Tool {
         self.child.id()
     }
 
+    /// Waits until it has printed something.
+    pub fn wait_for(&self, words: &str, limit: Duration) -> Result<(), Error> {
+        let begun = Instant::now();
+        loop {
+            let output = fs::read_to_string(&self.log).at("read", &self.log)?;
+            if output.contains(words) {
+                return Ok(());
+            }
+            if begun.elapsed() > limit {
+                return Err(Error::Judged(format!(
+                    "`{}` did not say '{words}' within {} s, but:\n{output}",
+                    self.command,
+                    limit.as_secs()
+                )));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Waits for its end and returns what it printed. An exit status other than 0 is an error, and so is the limit.
     pub fn finish(mut self, limit: Duration) -> Result<String, Error> {
         let begun = Instant::now();

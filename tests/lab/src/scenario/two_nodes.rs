@@ -47,6 +47,7 @@ fn wait_for_peer(node: &Node<'_>, peer: &str) -> Result<(), Error> {
 /// Sends messages of all kinds (tiny, small, medium, large) there and back; both sides check every byte.
 fn verify(from: &Node<'_>, to: &Node<'_>, peer: &str) -> Result<(), Error> {
     let answerer = to.start_tool("omx_verify", &["-w"], "two-nodes-answerer")?;
+    answerer.wait_for("is open", VERIFY_LIMIT)?;
     let arguments = ["-w", "-d", peer, "-M", "4", "--iterations", "20"];
     let sender = from.start_tool("omx_verify", &arguments, "two-nodes-sender")?;
     sender.finish(VERIFY_LIMIT)?;
