@@ -20,6 +20,9 @@ const SETTLED: u32 = 256;
 /// Waits before a trial at most.
 const SETTLED_MOST: u32 = 1 << 14;
 
+/// A wait counts as this long at most: one for a peer that has nothing to say yet tells nothing about the ways.
+const LONGEST: Duration = Duration::from_millis(20);
+
 /// A way to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -46,7 +49,7 @@ struct Measure {
 impl Measure {
     fn add(&mut self, took: Duration) {
         self.waits += 1;
-        self.took += took;
+        self.took += took.min(LONGEST);
     }
 
     /// What so many waits would have taken.
@@ -213,5 +216,19 @@ mod tests {
     fn where_nothing_comes_before_this_process_sleeps_waits_stay_short() {
         let average = settle(|_| u32::MAX, 70);
         assert!(average < 150, "{average} us");
+    }
+
+    #[test]
+    fn one_wait_of_seconds_does_not_make_the_dearer_way_look_cheap() {
+        let mut spin = Spin::new();
+        spin.took(Duration::from_secs(5));
+        for _ in 1..SETTLED {
+            spin.took(Duration::from_micros(75));
+        }
+        for _ in 0..TRIAL {
+            spin.took(Duration::from_millis(1));
+        }
+        assert_eq!(spin.way, Way::Thrifty);
+        assert!(spin.trial.is_none());
     }
 }
