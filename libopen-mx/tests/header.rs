@@ -2,28 +2,9 @@
 
 mod common;
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-/// Compiles a program that includes the header, with every warning an error.
-fn compile(language: &str, standard: &str, program: &str) -> (bool, String) {
-    let mut compiler = Command::new("cc")
-        .args(["-x", language, standard, "-fsyntax-only"])
-        .args(["-Wall", "-Wextra", "-pedantic", "-Werror"])
-        .arg("-I")
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/include"))
-        .arg("-")
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("a C compiler");
-    let mut input = compiler.stdin.take().expect("piped");
-    input.write_all(program.as_bytes()).expect("written");
-    drop(input);
-    let output = compiler.wait_with_output().expect("ended");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.success(), said)
-}
+use common::checked;
 
 #[test]
 fn sizes_offsets_and_numbers_of_the_header_are_those_of_the_abi() {
@@ -80,7 +61,7 @@ fn sizes_offsets_and_numbers_of_the_header_are_those_of_the_abi() {
         IS(OMX_INFO_COUNTER_LABEL, 9);
         int main(void) { return omx_init() != OMX_SUCCESS; }
     "#;
-    let (compiled, said) = compile("c", "-std=c11", program);
+    let (compiled, said) = checked("/include", "c", "-std=c11", program);
     assert!(compiled, "{said}");
 }
 
@@ -124,9 +105,9 @@ fn c99_and_cpp_programs_can_include_the_header() {
             return omx_register_unexp_handler(endpoint, take, 0) != OMX_SUCCESS;
         }
     "#;
-    let (compiled, said) = compile("c", "-std=c99", program);
+    let (compiled, said) = checked("/include", "c", "-std=c99", program);
     assert!(compiled, "{said}");
-    let (compiled, said) = compile("c++", "-std=c++98", program);
+    let (compiled, said) = checked("/include", "c++", "-std=c++98", program);
     // Without a C++ compiler beside it, cc says so: then there is nothing to check.
     assert!(compiled || said.contains("cc1plus"), "{said}");
 }

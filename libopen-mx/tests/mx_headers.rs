@@ -1,7 +1,8 @@
 //! The headers of MX against api.md §2 and §4, by the machine's C compiler, as C99 and as C++.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+mod common;
+
+use common::checked;
 
 const HEADERS: [&str; 6] = [
     "myriexpress.h",
@@ -12,35 +13,13 @@ const HEADERS: [&str; 6] = [
     "mx_internals/mx__driver_interface.h",
 ];
 
-/// Compiles a program with every warning an error.
-fn compile(language: &str, standard: &str, program: &str) -> (bool, String) {
-    let mut compiler = Command::new("cc")
-        .args(["-x", language, standard, "-fsyntax-only"])
-        .args(["-Wall", "-Wextra", "-pedantic", "-Werror"])
-        .args([
-            "-I",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/include/mx"),
-            "-",
-        ])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("a C compiler");
-    let mut input = compiler.stdin.take().expect("piped");
-    input.write_all(program.as_bytes()).expect("written");
-    drop(input);
-    let output = compiler.wait_with_output().expect("ended");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.success(), said)
-}
-
 #[test]
 fn each_header_serves_c99_and_cpp_programs_alone() {
     for header in HEADERS {
         let program = format!("#include <{header}>\nint main(void) {{ return mx_init(); }}\n");
-        let (compiled, said) = compile("c", "-std=c99", &program);
+        let (compiled, said) = checked("/include/mx", "c", "-std=c99", &program);
         assert!(compiled, "{header}: {said}");
-        let (compiled, said) = compile("c++", "-std=c++98", &program);
+        let (compiled, said) = checked("/include/mx", "c++", "-std=c++98", &program);
         // Without a C++ compiler beside it, cc says so: then there is nothing to check.
         assert!(compiled || said.contains("cc1plus"), "{header}: {said}");
     }
@@ -199,6 +178,6 @@ fn sizes_offsets_and_numbers_are_those_of_the_abi() {
         }
     }
     program += "int main(void) { return 0; }\n";
-    let (compiled, said) = compile("c", "-std=c11", &program);
+    let (compiled, said) = checked("/include/mx", "c", "-std=c11", &program);
     assert!(compiled, "{said}");
 }

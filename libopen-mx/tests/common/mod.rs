@@ -1,8 +1,9 @@
 //! The library as a user has it, installed below a prefix, and nodes to run programs at.
 #![allow(dead_code, reason = "each test uses its part")]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -119,4 +120,24 @@ pub fn node(name: &str, arguments: &[&str]) -> PathBuf {
         std::thread::sleep(Duration::from_millis(10));
     }
     socket
+}
+
+/// Whether the machine's C compiler takes a program with every warning an error, with the library's headers of that
+/// folder, and what it says.
+pub fn checked(headers: &str, language: &str, standard: &str, program: &str) -> (bool, String) {
+    let mut compiler = Command::new("cc")
+        .args(["-x", language, standard, "-fsyntax-only"])
+        .args(["-Wall", "-Wextra", "-pedantic", "-Werror"])
+        .arg(format!("-I{}{headers}", env!("CARGO_MANIFEST_DIR")))
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a C compiler");
+    let mut input = compiler.stdin.take().expect("piped");
+    input.write_all(program.as_bytes()).expect("written");
+    drop(input);
+    let output = compiler.wait_with_output().expect("ended");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), said)
 }

@@ -11,6 +11,7 @@ mod model_bench;
 mod scenarios;
 
 mod bench;
+mod exchange;
 mod igb;
 mod machine;
 mod virtio;

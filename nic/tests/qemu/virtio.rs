@@ -4,7 +4,7 @@ use mx_nic::virtio::{Options, RingAddresses, Transport, VirtioNet, open};
 use mx_nic::{Armed, Fragment, LinkState, Nic, OpenError, Token};
 
 use crate::machine::{BAR, Machine};
-use crate::{frame, until};
+use crate::{exchange, frame, until};
 
 /// Where QEMU has the structures in BAR 4.
 const COMMON: u64 = BAR;
@@ -133,40 +133,7 @@ fn qemu_sends_and_receives_frames_of_all_lengths_past_the_end_of_its_rings() {
         assert!(capabilities.promiscuous);
         assert_eq!(nic.link(), LinkState::Up);
 
-        let pieces = machine.buffer(&frame(0, 9014));
-        for number in 0..600u64 {
-            let head = frame(number, 60 + number as usize % 1800);
-            let rest = number as usize * 37 % (9014 - head.len());
-            let cut = rest.min(4000);
-            let fragments: Vec<Fragment> = [(0, cut), (cut, rest - cut)]
-                .into_iter()
-                .filter(|&(_, len)| len > 0)
-                .map(|(at, len)| Fragment {
-                    bus: pieces.bus + at as u64,
-                    len: len as u32,
-                })
-                .collect();
-            nic.transmit(0, &[&head], &fragments, Token(number))
-                .expect("there is room");
-            nic.flush(0);
-            let expected = [&head[..], &frame(0, 9014)[..rest]].concat();
-            assert_eq!(machine.come(), expected, "{card}: frame {number}");
-            let mut tokens = [Token::default(); 4];
-            let mut count = 0;
-            until("the token comes back", || {
-                count = nic.completed(0, &mut tokens);
-                count > 0
-            });
-            assert_eq!((count, tokens[0]), (1, Token(number)));
-
-            // Its address is that of no card: the card takes it all the same.
-            assert!(machine.send(&expected));
-            let mut seen = Vec::new();
-            until("the frame comes in", || {
-                nic.receive(0, 8, &mut |frame| seen.push(frame.to_vec())) > 0
-            });
-            assert_eq!(seen, [expected], "{card}: frame {number}");
-        }
+        exchange::all_lengths(&machine, &mut nic, card);
         assert_eq!(nic.fault(), None);
         assert_eq!(nic.arm(0), Armed::Quiet);
     }
