@@ -111,6 +111,26 @@ pub struct Statistics {
     pub doorbells_saved: u64,
 }
 
+impl Statistics {
+    /// Counts a frame that was offered to a transmit queue, by what came of it: the bytes that were taken, or why not.
+    pub(crate) fn count_transmit(
+        &mut self,
+        taken: Result<usize, TransmitError>,
+    ) -> Result<(), TransmitError> {
+        match taken {
+            Ok(len) => {
+                self.transmitted_frames += 1;
+                self.transmitted_bytes += len as u64;
+                Ok(())
+            }
+            Err(error) => {
+                self.transmit_full += u64::from(error == TransmitError::Full);
+                Err(error)
+            }
+        }
+    }
+}
+
 /// A network card.
 ///
 /// One owner calls it from one thread. Nothing blocks and nothing allocates after opening. After a [`Fault`] the card

@@ -38,6 +38,19 @@ pub struct Place {
     pub sleep: bool,
 }
 
+impl Default for Place {
+    /// Endpoint 1 of the first board, polling.
+    fn default() -> Self {
+        Self {
+            board: 0,
+            nic: None,
+            endpoint: 1,
+            key: 0x12345,
+            sleep: false,
+        }
+    }
+}
+
 /// Why a run ended early.
 #[derive(Debug)]
 pub enum Failure {

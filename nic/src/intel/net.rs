@@ -220,17 +220,8 @@ impl<C: Chip, R: Mmio, P: Platform> Nic for IntelNic<C, R, P> {
         if queue != 0 {
             return Err(TransmitError::Unfit);
         }
-        match self.transmit.transmit(head, fragments, token) {
-            Ok(len) => {
-                self.statistics.transmitted_frames += 1;
-                self.statistics.transmitted_bytes += len as u64;
-                Ok(())
-            }
-            Err(error) => {
-                self.statistics.transmit_full += u64::from(error == TransmitError::Full);
-                Err(error)
-            }
-        }
+        let sent = self.transmit.transmit(head, fragments, token);
+        self.statistics.count_transmit(sent)
     }
 
     fn flush(&mut self, queue: u16) {

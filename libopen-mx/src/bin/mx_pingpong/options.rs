@@ -53,13 +53,7 @@ impl Choice {
     /// Reads the arguments.
     pub fn from_options(mut options: Options) -> Result<Self, Usage> {
         let mut choice = Self {
-            place: Place {
-                board: 0,
-                nic: None,
-                endpoint: 1,
-                key: 0x12345,
-                sleep: false,
-            },
+            place: Place::default(),
             again: false,
             host: None,
             remote: 1,

@@ -45,13 +45,7 @@ impl Choice {
     /// Reads the arguments.
     pub fn from_options(mut options: Options) -> Result<Self, Usage> {
         let mut choice = Self {
-            place: Place {
-                board: 0,
-                nic: None,
-                endpoint: 1,
-                key: 0x12345,
-                sleep: false,
-            },
+            place: Place::default(),
             verbose: false,
             json: false,
             host: None,
