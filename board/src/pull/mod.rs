@@ -1,6 +1,7 @@
 //! Large messages: the puller's side over the wire, the replier's side, and the short way between local boards
 //! (protocol.md §13).
 
+mod block;
 mod local;
 mod packets;
 mod puller;
