@@ -136,7 +136,8 @@ impl Board {
     /// An endpoint's jobs or pulls have changed: notes whether it wants a turn, and its timers.
     pub(crate) fn touched(&mut self, endpoint: u8) {
         let (works, timer) = self.endpoint(endpoint).map_or((false, None), |endpoint| {
-            (endpoint.has_work(), endpoint.pulls.timer())
+            let timers = [endpoint.pulls.timer(), endpoint.replies.timer()];
+            (endpoint.has_work(), timers.into_iter().flatten().min())
         });
         if let Some(word) = self.active.get_mut(usize::from(endpoint) / 64) {
             let bit = 1 << (endpoint % 64);
@@ -177,7 +178,7 @@ impl Board {
         self.cursor = endpoint.wrapping_add(1);
     }
 
-    /// Looks at the clock for all pulls.
+    /// Looks at the clock for all pulls and what is put aside.
     pub(crate) fn retry_pulls(&mut self, now: Instant) {
         if self.pull_timer.is_none_or(|timer| now < timer) {
             return;
@@ -187,6 +188,7 @@ impl Board {
             let Some(open) = self.endpoint_mut(endpoint) else {
                 continue;
             };
+            open.replies.look_again(now);
             let found = open.pulls.retry(now);
             self.touched(endpoint);
             for (times, counter) in [

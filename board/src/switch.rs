@@ -125,14 +125,13 @@ impl Switch {
         Ok(())
     }
 
-    /// A region goes away: pulls into it end as aborted, replies out of it are forgotten.
+    /// A region goes away: pulls into it end as aborted. Replies out of it find it gone when their turn comes.
     pub fn deregister(&mut self, key: EndpointKey, region: RegionKey) {
         let Some(board) = self.board_mut(key.board) else {
             return;
         };
         if let Some(endpoint) = board.endpoint_mut(key.endpoint) {
             endpoint.pulls.abort_region(region);
-            endpoint.replies.forget_region(region);
         }
         board.touched(key.endpoint);
     }

@@ -1,7 +1,7 @@
 //! What boards do without being asked: beacons, questions for names, timers of pulls, replies, local copies. A turn is
 //! bounded, and a board gets its share of bytes (deficit round robin).
 
-use mx_ring::{Counter, Event, RegionKey, Window};
+use mx_ring::{Counter, Event, Reach, RegionKey, Window};
 use mx_wire::{Packet, PullReply};
 
 use crate::board::Board;
@@ -144,15 +144,30 @@ impl Switch {
             return (Progress::Idle, 0);
         };
         // The window may have been unbound or bound anew since the pull came: then its bytes are no longer to be read.
-        if ports.window(key, transfer.window_id) != Some(transfer.window)
-            || !window_fits(ports, key, &transfer.window)
-        {
+        let Some(window) = ports
+            .window(key, transfer.window_id)
+            .filter(|window| transfer.reads(window))
+            .filter(|window| window_fits(ports, key, window))
+        else {
             return (Progress::Busy, 0);
-        }
+        };
         let mut bytes = 0;
         let mut blocked = false;
+        let mut waits = false;
         for _ in 0..REPLIES {
             let Some(reply) = transfer.next_reply() else {
+                break;
+            };
+            let length = reply.length.into();
+            let Some((region, offset)) = reached(ports, key, &window, reply.window_offset, length)
+            else {
+                waits = true;
+                if transfer.window_told != Some(window) {
+                    let wanted = wanted(transfer.window_id, &window, reply.window_offset);
+                    if ports.deliver(key, &wanted, Source::NONE).is_ok() {
+                        transfer.told(window);
+                    }
+                }
                 break;
             };
             let packet = Packet::PullReply(PullReply {
@@ -164,9 +179,9 @@ impl Switch {
             });
             let payload = Source::Region(Extent {
                 owner: key,
-                region: transfer.window.region,
-                offset: transfer.window.offset + reply.window_offset,
-                length: reply.length.into(),
+                region,
+                offset,
+                length,
             });
             if self
                 .send(now, key.board, transfer.peer, &packet, payload, ports)
@@ -182,7 +197,11 @@ impl Switch {
             .board_mut(key.board)
             .and_then(|board| board.endpoint_mut(key.endpoint))
         {
-            endpoint.replies.put_back(transfer, blocked);
+            if waits {
+                endpoint.replies.put_aside(now, transfer);
+            } else {
+                endpoint.replies.put_back(transfer, blocked);
+            }
         }
         let progress = match (bytes, blocked) {
             (0, true) => Progress::Blocked,
@@ -208,7 +227,7 @@ impl Switch {
                     progress = Progress::Busy;
                 }
                 Some(Attention::Copy(pull)) => {
-                    copied += self.copy(key, slot, &pull, ports);
+                    copied += self.copy(now, key, slot, &pull, ports);
                     progress = Progress::Busy;
                     if copied >= COPY_SLICE {
                         break;
@@ -279,17 +298,31 @@ impl Switch {
     /// Copies a slice between local endpoints, or ends the pull; says how many bytes were copied.
     fn copy<P: Ports>(
         &mut self,
+        now: Instant,
         key: EndpointKey,
         slot: u16,
         pull: &LocalPull,
         ports: &mut P,
     ) -> u32 {
         let slice = pull.slice();
-        let outcome = self.readable(pull, ports).and_then(|(window, region)| {
+        let start = pull.order.window_offset + pull.done;
+        let window = self.readable(pull, ports);
+        let place = window.map(|window| reached(ports, pull.owner, &window, start, slice));
+        if let (Ok(window), Ok(None)) = (window, place) {
+            let wanted = wanted(pull.order.window, &window, start);
+            let told = pull.window_told == Some(window)
+                || ports.deliver(pull.owner, &wanted, Source::NONE).is_ok();
+            if let Some(pulls) = self.pulls(key) {
+                pulls.copy_later(now, slot, told.then_some(window));
+            }
+            return 0;
+        }
+        let outcome = place.and_then(|place| {
+            let (region, offset) = place.ok_or(status::ABORTED)?;
             let from = Extent {
                 owner: pull.owner,
                 region,
-                offset: window + pull.done,
+                offset,
                 length: slice,
             };
             let to = Extent {
@@ -317,12 +350,8 @@ impl Switch {
         }
     }
 
-    /// Where the bytes of a local pull start, and in which region; else the status that a nack would bring.
-    fn readable<P: Ports>(
-        &mut self,
-        pull: &LocalPull,
-        ports: &mut P,
-    ) -> Result<(u32, RegionKey), u8> {
+    /// The window that a local pull reads; else the status that a nack would bring.
+    fn readable<P: Ports>(&mut self, pull: &LocalPull, ports: &mut P) -> Result<Window, u8> {
         let endpoint_max = self.settings.endpoint_max;
         let order = &pull.order;
         let owner = pull.owner;
@@ -338,7 +367,7 @@ impl Switch {
                     .filter(|window| window_fits(ports, owner, window))
                 {
                     Some(window) if end.is_some_and(|end| end <= window.length) => {
-                        return Ok((window.offset + order.window_offset, window.region));
+                        return Ok(window);
                     }
                     Some(_) => (status::BAD_WINDOW, Counter::DropPullBadOffsetOrLength),
                     None => (status::BAD_WINDOW, Counter::DropPullBadRegion),
@@ -355,12 +384,40 @@ impl Switch {
     }
 }
 
-/// Whether a window lies within its region.
+/// Whether a window lies within its region, as far as it alleges that.
 pub(crate) fn window_fits<P: Ports>(ports: &mut P, owner: EndpointKey, window: &Window) -> bool {
-    ports.region(owner, window.region).is_some_and(|region| {
-        window
-            .offset
-            .checked_add(window.length)
-            .is_some_and(|end| end <= region.length)
-    })
+    window.reach != Reach::Whole
+        || ports.region(owner, window.region).is_some_and(|region| {
+            window
+                .offset
+                .checked_add(window.length)
+                .is_some_and(|end| end <= region.length)
+        })
+}
+
+/// Where bytes of a message lie that are within it and whose window fits; `None` when the window does not reach them.
+fn reached<P: Ports>(
+    ports: &mut P,
+    owner: EndpointKey,
+    window: &Window,
+    start: u32,
+    length: u32,
+) -> Option<(RegionKey, u32)> {
+    let offset = match window.reach {
+        Reach::Whole => window.offset.checked_add(start)?,
+        Reach::Piece => start.checked_sub(window.offset)?,
+        Reach::Nothing => return None,
+    };
+    let end = offset.checked_add(length)?;
+    let region = ports.region(owner, window.region)?;
+    (end <= region.length).then_some((window.region, offset))
+}
+
+/// What tells a process that bytes from `offset` on are wanted.
+fn wanted(window: u8, of: &Window, offset: u32) -> Event {
+    Event::Wanted {
+        window,
+        window_seqnum: of.seqnum,
+        offset,
+    }
 }

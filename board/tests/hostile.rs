@@ -4,7 +4,7 @@
 mod world;
 
 use mx_board::{EndpointKey, Progress};
-use mx_ring::{Command, Destination, Window};
+use mx_ring::{Command, Destination, Reach, Window};
 use mx_wire::*;
 use proptest::prelude::*;
 use world::*;
@@ -104,13 +104,17 @@ fn packet() -> impl Strategy<Value = Packet> {
     })
 }
 
+fn reach() -> impl Strategy<Value = Reach> {
+    prop_oneof![Just(Reach::Whole), Just(Reach::Piece), Just(Reach::Nothing)]
+}
+
 fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         2 => prop::collection::vec(any::<u8>(), 0..100).prop_map(Input::Bytes),
         9 => (any::<bool>(), 0..4_u16, packet())
             .prop_map(|(stranger, index, packet)| Input::Packet { stranger, index, packet }),
-        3 => (0..3_u8, 0..2_u8, number(), number()).prop_map(|(id, seqnum, offset, length)| {
-            Input::Window { id, window: Window { region: region(1), seqnum, offset, length } }
+        3 => (0..3_u8, 0..2_u8, reach(), number(), number()).prop_map(|(id, seqnum, reach, offset, length)| {
+            Input::Window { id, window: Window { region: region(1), seqnum, reach, offset, length } }
         }),
         2 => (number(), number(), 0..3_u8)
             .prop_map(|(length, offset, window)| Input::Pull { length, offset, window }),

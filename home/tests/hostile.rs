@@ -8,7 +8,7 @@ use core::time::Duration;
 use guest::*;
 use mx_home::fake::Faults;
 use mx_home::{BoardId, Completion, EndpointError};
-use mx_ring::{Command, EndpointLayout, RegionKey, Window};
+use mx_ring::{Command, EndpointLayout, Reach, RegionKey, Window};
 use proptest::prelude::*;
 
 /// What a hostile guest, or an unlucky one, does next.
@@ -67,6 +67,7 @@ fn window() -> impl Strategy<Value = Window> {
         |(slot, generation, seqnum, offset, length)| Window {
             region: RegionKey { slot, generation },
             seqnum: seqnum % 3,
+            reach: [Reach::Whole, Reach::Piece, Reach::Nothing][usize::from(seqnum / 3 % 3)],
             offset: offset >> (offset % 33).min(31),
             length: length >> (length % 33).min(31),
         },

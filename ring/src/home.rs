@@ -28,6 +28,9 @@ impl core::fmt::Display for DeliverError {
 
 impl core::error::Error for DeliverError {}
 
+/// How often a window that changes is read: an honest process changes its first word twice when it moves one.
+const WINDOW_READS: u32 = 4;
+
 /// The home's side of one endpoint.
 pub struct HomeSide {
     layout: EndpointLayout,
@@ -149,16 +152,20 @@ impl HomeSide {
             .part(offset as usize, length)
     }
 
-    /// A copy of the window `id`, if it is bound. What it names is still to be checked.
+    /// A copy of the window `id`, if it is bound. What it names is still to be checked. One that changes at each look is
+    /// taken for unbound.
     pub fn window(&self, id: u8) -> Option<Window> {
         let at = EndpointLayout::WINDOWS + usize::from(id) * EndpointLayout::WINDOW_SIZE;
-        let low = self.w.word64(at).load(Ordering::Acquire);
-        let high = self.w.word64(at + 8).load(Ordering::Acquire);
-        // A window that changes while it is read is not valid, as if it had been read between unbind and bind.
-        if self.w.word64(at).load(Ordering::Acquire) != low {
-            return None;
+        let mut low = self.w.word64(at).load(Ordering::Acquire);
+        for _ in 0..WINDOW_READS {
+            let high = self.w.word64(at + 8).load(Ordering::Acquire);
+            let again = self.w.word64(at).load(Ordering::Acquire);
+            if again == low {
+                return Window::unpack(low, high);
+            }
+            low = again;
         }
-        Window::unpack(low, high)
+        None
     }
 
     /// Puts an event without payload in the receive ring into the unexpected queue.

@@ -10,14 +10,29 @@ pub struct RegionKey {
     pub generation: u16,
 }
 
+/// How much of a message a window reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// All of it, from the window's offset in its region on.
+    #[default]
+    Whole,
+    /// A piece: the region starts with the byte of the message that the window's offset names, and holds what follows,
+    /// as far as it is long enough. The region may go at any time.
+    Piece,
+    /// Nothing now. Whoever wants a byte asks the process for it ([`Event::Wanted`]), as beyond a piece.
+    Nothing,
+}
+
 /// What makes a region visible to the network: an entry of the window page, valid from RNDV until NOTIFY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The region that holds the message.
+    /// The region that holds the message, or a piece of it.
     pub region: RegionKey,
     /// The use of this window, as the RNDV named it.
     pub seqnum: u8,
-    /// Where the message starts in the region, in bytes.
+    /// How much of the message is there.
+    pub reach: Reach,
+    /// Where the message starts in the region; of a piece, where the region starts in the message. In bytes.
     pub offset: u32,
     /// Length of the message in bytes.
     pub length: u32,
@@ -321,6 +336,16 @@ pub enum Event {
         seq: u16,
         /// 1 bad endpoint, 2 closed, 3 bad session.
         code: u8,
+    },
+    /// Somebody pulls bytes of a large message that its window does not reach ([`Reach`]). Told once for each place of
+    /// the window; the pull goes on when the window reaches them.
+    Wanted {
+        /// Window id.
+        window: u8,
+        /// Its use.
+        window_seqnum: u8,
+        /// The first byte that is wanted, within the message as the window alleges it.
+        offset: u32,
     },
     /// A pull has ended. The only event of the expected queue.
     PullDone {

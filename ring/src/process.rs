@@ -5,7 +5,7 @@ use crate::sync::{Ordering, fence};
 use crate::entry::{Entry, EntryError};
 use crate::layout::{EndpointLayout, GRANULE};
 use crate::memory::{Area, AreaError};
-use crate::message::{Command, Event, Window};
+use crate::message::{Command, Event, Reach, Window};
 
 /// Words of the first W page. The process writes them.
 pub(crate) mod w0 {
@@ -159,12 +159,18 @@ impl ProcessSide {
         )
     }
 
-    /// Makes a region visible to the network under a window id.
+    /// Makes a region visible to the network under a window id, or shows another piece of the same message there.
     pub fn bind_window(&self, id: u8, window: &Window) {
         let at = EndpointLayout::WINDOWS + usize::from(id) * EndpointLayout::WINDOW_SIZE;
         let (low, high) = window.pack();
-        self.w.word64(at).store(0, Ordering::Relaxed);
-        // Whoever reads the new second word sees the first one unbound, or newer.
+        // Whoever reads the new second word sees that nothing is reached, or a newer first one. The window stays bound:
+        // a pull that comes while it moves is not refused.
+        let nothing = Window {
+            region: crate::RegionKey::default(),
+            reach: Reach::Nothing,
+            ..*window
+        };
+        self.w.word64(at).store(nothing.pack().0, Ordering::Relaxed);
         fence(Ordering::Release);
         self.w.word64(at + 8).store(high, Ordering::Relaxed);
         self.w.word64(at).store(low, Ordering::Release);
@@ -249,11 +255,18 @@ impl ProcessSide {
 
 impl Window {
     const VALID: u64 = 1 << 63;
+    const NOTHING: u64 = 1 << 62;
+    const PIECE: u64 = 1 << 61;
 
     fn pack(&self) -> (u64, u64) {
         let low = u64::from(self.region.slot)
             | u64::from(self.region.generation) << 16
             | u64::from(self.seqnum) << 32
+            | match self.reach {
+                Reach::Whole => 0,
+                Reach::Piece => Self::PIECE,
+                Reach::Nothing => Self::NOTHING,
+            }
             | Self::VALID;
         (low, u64::from(self.offset) | u64::from(self.length) << 32)
     }
@@ -265,6 +278,11 @@ impl Window {
                 generation: (low >> 16) as u16,
             },
             seqnum: (low >> 32) as u8,
+            reach: match (low & Self::NOTHING != 0, low & Self::PIECE != 0) {
+                (true, _) => Reach::Nothing,
+                (false, true) => Reach::Piece,
+                (false, false) => Reach::Whole,
+            },
             offset: high as u32,
             length: (high >> 32) as u32,
         })

@@ -450,6 +450,7 @@ fn a_window_is_read_whole_or_not_at_all() {
                 generation: n,
             },
             seqnum: n as u8,
+            reach: mx_ring::Reach::Whole,
             offset: n.into(),
             length: n.into(),
         };
@@ -459,11 +460,40 @@ fn a_window_is_read_whole_or_not_at_all() {
             process.bind_window(0, &window(2));
         });
         for _ in 0..2 {
-            if let Some(read) = home.window(0) {
+            if let Some(read) = home.window(0)
+                && read.reach != mx_ring::Reach::Nothing
+            {
                 assert!(read == window(1) || read == window(2), "torn: {read:?}");
             }
         }
         binder.join().unwrap();
+        assert_eq!(home.window(0), Some(window(2)));
+    });
+}
+
+#[test]
+fn a_window_that_moves_is_bound_all_the_time() {
+    explore(3, || {
+        let endpoint = Endpoint::new();
+        let (process, home) = endpoint.sides();
+        let window = |n: u16| mx_ring::Window {
+            region: mx_ring::RegionKey {
+                slot: n,
+                generation: n,
+            },
+            seqnum: 23,
+            reach: mx_ring::Reach::Piece,
+            offset: n.into(),
+            length: 9,
+        };
+        process.bind_window(0, &window(1));
+        let mover = thread::spawn(move || process.bind_window(0, &window(2)));
+        let read = home.window(0).expect("bound");
+        assert_eq!((read.seqnum, read.length), (23, 9));
+        if read.reach != mx_ring::Reach::Nothing {
+            assert!(read == window(1) || read == window(2), "torn: {read:?}");
+        }
+        mover.join().unwrap();
         assert_eq!(home.window(0), Some(window(2)));
     });
 }

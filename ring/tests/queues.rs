@@ -6,7 +6,7 @@ mod common;
 use common::Endpoint;
 use std::collections::VecDeque;
 
-use mx_ring::{Command, DeliverError, Event, Origin, Positions, RegionKey, Window};
+use mx_ring::{Command, DeliverError, Event, Origin, Positions, Reach, RegionKey, Window};
 use proptest::prelude::*;
 
 fn positions() -> impl Strategy<Value = Positions> {
@@ -296,6 +296,7 @@ fn a_window_that_was_bound_anew_shows_the_new_use_only() {
             generation: n,
         },
         seqnum: n as u8,
+        reach: Reach::Whole,
         offset: n.into(),
         length: n.into(),
     };

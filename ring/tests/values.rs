@@ -8,7 +8,7 @@ use mx_ring::administration::{self, Change};
 use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, PeerDescription};
 use mx_ring::call::{Call, Reply, Request};
 use mx_ring::control::{self, HomeControl, ModuleControl};
-use mx_ring::{Command, Destination, Event, Geometry, Origin, Positions, RegionKey, Window};
+use mx_ring::{Command, Destination, Event, Geometry, Origin, Positions, Reach, RegionKey, Window};
 use proptest::prelude::*;
 
 prop_compose! {
@@ -25,6 +25,9 @@ prop_compose! {
     fn region()(slot: u16, generation: u16) -> RegionKey {
         RegionKey { slot, generation }
     }
+}
+fn reach() -> impl Strategy<Value = Reach> {
+    prop_oneof![Just(Reach::Whole), Just(Reach::Piece), Just(Reach::Nothing)]
 }
 prop_compose! {
     fn geometry()(commands: u32, unexpected: u32, expected: u32, transmit: u32, receive: u32) -> Geometry {
@@ -122,7 +125,7 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    (0..10, origin(), numbers(), any::<[u8; 32]>()).prop_map(
+    (0..11, origin(), numbers(), any::<[u8; 32]>()).prop_map(
         |(kind, from, (seq, ack, match_info, word, a, b, half, other), data)| match kind {
             0 => Event::Tiny {
                 from,
@@ -189,6 +192,11 @@ fn event() -> impl Strategy<Value = Event> {
                 ack_number: word,
             },
             8 => Event::Nack { from, seq, code: a },
+            9 => Event::Wanted {
+                window: a,
+                window_seqnum: b,
+                offset: word,
+            },
             _ => Event::PullDone {
                 cookie: other,
                 status: a,
@@ -344,9 +352,9 @@ proptest! {
     }
 
     #[test]
-    fn a_window_is_found_as_it_was_bound(id: u8, region in region(), seqnum: u8, offset: u32, length: u32) {
+    fn a_window_is_found_as_it_was_bound(id: u8, region in region(), seqnum: u8, reach in reach(), offset: u32, length: u32) {
         let endpoint = Endpoint::at(Positions::default());
-        let window = Window { region, seqnum, offset, length };
+        let window = Window { region, seqnum, reach, offset, length };
         endpoint.process.bind_window(id, &window);
         prop_assert_eq!(endpoint.home.window(id), Some(window));
         prop_assert_eq!(endpoint.home.window(id.wrapping_add(1)), None);

@@ -1,5 +1,7 @@
 //! A pull from a board of the same home: the bytes are copied from region to region, a slice at a turn.
 
+use mx_ring::Window;
+
 use super::PullOrder;
 use crate::key::EndpointKey;
 
@@ -14,6 +16,8 @@ pub(crate) struct LocalPull {
     pub owner: EndpointKey,
     /// Bytes that are copied.
     pub done: u32,
+    /// The window as it was when its process was told that the next slice is wanted.
+    pub window_told: Option<Window>,
 }
 
 impl LocalPull {

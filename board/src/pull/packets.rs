@@ -49,7 +49,7 @@ impl Board {
             pull.handle,
             pull.magic,
             pull.window as u8,
-            window,
+            &window,
         );
         if let Some(endpoint) = self.endpoint_mut(owner.endpoint) {
             endpoint.replies.add(transfer, block);

@@ -1,16 +1,22 @@
 //! Answering pulls: which blocks of which windows an endpoint still has to send.
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use arrayvec::ArrayVec;
-use mx_ring::{RegionKey, Window};
+use mx_ring::Window;
 use mx_wire::PullBlock;
+
+use crate::time::Instant;
 
 /// Blocks that an endpoint has promised at most. A PULL of 60 bytes asks for up to 288 KB, so there is a limit
 /// (interfaces.md §1).
 const JOBS: usize = 64;
 /// Of them for one transfer: the four that a puller asks for at once, and the pieces of which it misses some again.
 const JOBS_PER_TRANSFER: usize = 16;
+/// How soon a window that did not reach what is wanted is looked at again; then twice as late each time, so many times.
+const LOOK_AGAIN: Duration = Duration::from_micros(100);
+const LOOKS: u32 = 7;
 
 /// One peer's pull of one window: the blocks of it that are still to be sent, in the order in which they were asked for.
 #[derive(Clone, Debug)]
@@ -19,23 +25,32 @@ pub(crate) struct Transfer {
     pub handle: u32,
     pub magic: u32,
     pub window_id: u8,
-    /// As it was when the pull came. A window that has changed since is no longer served.
-    pub window: Window,
+    /// Use of the window and length of its message when the pull came. A window that was bound anew since is no longer
+    /// served; one that moved is.
+    seqnum: u8,
+    length: u32,
     blocks: ArrayVec<PullBlock, JOBS_PER_TRANSFER>,
     /// Replies of the first block that are sent.
     sent: u32,
+    /// The window as it was when its process was told that the next reply is wanted.
+    pub window_told: Option<Window>,
+    /// How often it has been looked at since.
+    looks: u32,
 }
 
 impl Transfer {
-    pub const fn new(peer: u16, handle: u32, magic: u32, window_id: u8, window: Window) -> Self {
+    pub const fn new(peer: u16, handle: u32, magic: u32, window_id: u8, window: &Window) -> Self {
         Self {
             peer,
             handle,
             magic,
             window_id,
-            window,
+            seqnum: window.seqnum,
+            length: window.length,
             blocks: ArrayVec::new_const(),
             sent: 0,
+            window_told: None,
+            looks: 0,
         }
     }
 
@@ -44,7 +59,18 @@ impl Transfer {
             && self.handle == other.handle
             && self.magic == other.magic
             && self.window_id == other.window_id
-            && self.window == other.window
+            && (self.seqnum, self.length) == (other.seqnum, other.length)
+    }
+
+    /// Whether it reads the message of this window.
+    pub fn reads(&self, window: &Window) -> bool {
+        (self.seqnum, self.length) == (window.seqnum, window.length)
+    }
+
+    /// The process of the window was told what is wanted.
+    pub fn told(&mut self, window: Window) {
+        self.window_told = Some(window);
+        self.looks = 0;
     }
 
     /// The reply to send next.
@@ -70,6 +96,11 @@ impl Transfer {
 #[derive(Debug, Default)]
 pub(crate) struct ReplyJobs {
     transfers: VecDeque<Transfer>,
+    /// Those whose bytes their windows do not reach now, in order.
+    aside: VecDeque<Transfer>,
+    /// When these are looked at again.
+    again_at: Option<Instant>,
+    /// Of both.
     blocks: usize,
 }
 
@@ -79,7 +110,8 @@ impl ReplyJobs {
         if self.blocks >= JOBS {
             return;
         }
-        if let Some(known) = self.transfers.iter_mut().find(|t| t.same_as(&transfer)) {
+        let mut all = self.transfers.iter_mut().chain(&mut self.aside);
+        if let Some(known) = all.find(|t| t.same_as(&transfer)) {
             if !known.blocks.contains(&block) && known.blocks.try_push(block).is_ok() {
                 self.blocks += 1;
             }
@@ -111,12 +143,29 @@ impl ReplyJobs {
         }
     }
 
-    /// Nothing of this region is to be sent any more.
-    pub fn forget_region(&mut self, region: RegionKey) {
-        self.transfers.retain(|t| t.window.region != region);
-        self.blocks = self.transfers.iter().map(|t| t.blocks.len()).sum();
+    /// Puts a transfer aside whose next bytes its window does not reach.
+    pub fn put_aside(&mut self, now: Instant, mut transfer: Transfer) {
+        let at = now + LOOK_AGAIN * (1 << transfer.looks.min(LOOKS));
+        transfer.looks += 1;
+        self.blocks += transfer.blocks.len();
+        self.aside.push_back(transfer);
+        self.again_at = Some(self.again_at.map_or(at, |earlier| earlier.min(at)));
     }
 
+    /// When [`Self::look_again`] is to be called.
+    pub const fn timer(&self) -> Option<Instant> {
+        self.again_at
+    }
+
+    /// Gives those that were put aside another turn, when it is time.
+    pub fn look_again(&mut self, now: Instant) {
+        if self.again_at.is_some_and(|at| now >= at) {
+            self.again_at = None;
+            self.transfers.append(&mut self.aside);
+        }
+    }
+
+    /// Whether nothing is to be sent now.
     pub fn is_empty(&self) -> bool {
         self.transfers.is_empty()
     }
@@ -124,6 +173,7 @@ impl ReplyJobs {
 
 #[cfg(test)]
 mod tests {
+    use mx_ring::{Reach, RegionKey};
     use mx_wire::{Ends, Format, Pull};
 
     use super::*;
@@ -132,6 +182,7 @@ mod tests {
         Window {
             region: RegionKey::default(),
             seqnum: 23,
+            reach: Reach::Whole,
             offset: 0,
             length: 1 << 20,
         }
@@ -159,7 +210,7 @@ mod tests {
     }
 
     fn transfer(handle: u32) -> Transfer {
-        Transfer::new(1, handle, 0, 0, window())
+        Transfer::new(1, handle, 0, 0, &window())
     }
 
     #[test]
@@ -207,16 +258,24 @@ mod tests {
     }
 
     #[test]
-    fn a_region_that_goes_takes_its_transfers_along() {
+    fn a_transfer_aside_is_looked_at_ever_more_rarely_and_keeps_its_blocks() {
         let mut jobs = ReplyJobs::default();
+        let mut now = Instant::default();
         jobs.add(transfer(1), block(0));
-        jobs.forget_region(RegionKey {
-            slot: 0,
-            generation: 1,
-        });
-        assert!(!jobs.is_empty());
-        jobs.forget_region(RegionKey::default());
-        assert!(jobs.is_empty());
-        assert_eq!(jobs.blocks, 0);
+        let mut looks = 0;
+        let end = now + Duration::from_secs(1);
+        while now < end {
+            let taken = jobs.take_next().unwrap();
+            looks += 1;
+            jobs.put_aside(now, taken);
+            assert!(jobs.is_empty());
+            jobs.add(transfer(1), block(0));
+            assert_eq!(jobs.blocks, 1);
+            now = jobs.timer().unwrap();
+            jobs.look_again(now);
+        }
+        assert!((70..100).contains(&looks), "{looks}");
+        jobs.add(transfer(1), block(32));
+        assert_eq!(jobs.take_next().unwrap().blocks.len(), 2);
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
 
-use mx_ring::{Event, RegionKey};
+use mx_ring::{Event, RegionKey, Window};
 use mx_wire::{Format, Pull};
 
 use super::puller::Retry;
@@ -17,8 +17,8 @@ use crate::time::Instant;
 const SLOTS_MAX: u32 = 1 << 10;
 const GENERATION_BITS: u32 = 22;
 const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
-/// How soon a `PullDone` that found no room is tried again.
-const DELIVER_AGAIN: Duration = Duration::from_millis(1);
+/// How soon a `PullDone` that found no room is tried again, and a slice that its window did not reach.
+const TRY_AGAIN: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 #[expect(
@@ -104,6 +104,7 @@ impl PullTable {
             order,
             owner,
             done: 0,
+            window_told: None,
         });
         self.take(state)
     }
@@ -265,6 +266,16 @@ impl PullTable {
         }
     }
 
+    /// The window does not reach the next slice: it is tried again soon. `told`: what its process was told of.
+    pub fn copy_later(&mut self, now: Instant, index: u16, told: Option<Window>) {
+        if let Some(slot) = self.slots.get_mut(usize::from(index))
+            && let State::Local(pull) = &mut slot.state
+        {
+            pull.window_told = told;
+            self.arm(now + TRY_AGAIN);
+        }
+    }
+
     /// The end was told: the slot is free for another pull, under another generation.
     pub fn told(&mut self, index: u16) {
         if let Some(slot) = self.slots.get_mut(usize::from(index)) {
@@ -276,7 +287,7 @@ impl PullTable {
 
     /// The end found no room in the event queue: it is told later.
     pub fn tell_later(&mut self, now: Instant) {
-        self.arm(now + DELIVER_AGAIN);
+        self.arm(now + TRY_AGAIN);
     }
 
     /// The peer of that pull is expected to answer within this time.
@@ -309,8 +320,8 @@ impl PullTable {
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
             match &mut slot.state {
-                State::Free | State::Local(_) => {}
-                State::Ended(_) => self.wait(index as u16),
+                State::Free => {}
+                State::Local(_) | State::Ended(_) => self.wait(index as u16),
                 State::Wire(pull) => {
                     let outcome = pull.retry(now);
                     let retry_at = pull.retry_at();

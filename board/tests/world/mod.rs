@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use mx_board::*;
-use mx_ring::{Event, RegionKey, Window};
+use mx_ring::{Event, Reach, RegionKey, Window};
 use mx_wire::{Format, Frame, Header, MacAddress, Packet};
 
 /// The three formats that the captures show.
@@ -238,6 +238,7 @@ impl World {
         let window = Window {
             region: region(slot),
             seqnum: 23,
+            reach: Reach::Whole,
             offset: 0,
             length: bytes.len() as u32,
         };

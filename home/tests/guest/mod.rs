@@ -97,6 +97,7 @@ impl Guest {
             &Window {
                 region: region(slot),
                 seqnum: 23,
+                reach: mx_ring::Reach::Whole,
                 offset: 0,
                 length,
             },

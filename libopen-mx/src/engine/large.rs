@@ -2,71 +2,16 @@
 
 use std::time::Duration;
 
-use mx_ring::{Command, Destination, Window};
+use mx_ring::{Command, Destination};
 
 use super::Engine;
 use super::link::{Exposure, Link, Part, Refused, Use};
 use super::matching::Body as Kept;
-use super::memory::Memory;
 use super::partner::PartnerKey;
 use super::receive::Content;
 use super::request::{Purpose, RequestKey};
 use super::send::Body;
 use crate::code::Code;
-
-/// A large send's window.
-#[derive(Debug)]
-pub struct Shown {
-    /// Window id.
-    pub id: u8,
-    /// Number of this use of the id.
-    pub seqnum: u8,
-    exposure: Option<Exposure>,
-}
-
-impl Shown {
-    /// Makes a message visible under a window id. An empty message has nothing to show.
-    pub fn open(
-        id: u8,
-        seqnum: u8,
-        memory: &Memory,
-        total: u32,
-        link: &mut impl Link,
-    ) -> Result<Self, Refused> {
-        let mut exposure = None;
-        if total > 0 {
-            let whole = Part {
-                start: 0,
-                length: total,
-                divisible: false,
-            };
-            let exposed = link.expose(memory, whole, Use::Send)?;
-            link.bind_window(
-                id,
-                &Window {
-                    region: exposed.region,
-                    seqnum,
-                    offset: exposed.offset,
-                    length: total,
-                },
-            );
-            exposure = Some(exposed);
-        }
-        Ok(Self {
-            id,
-            seqnum,
-            exposure,
-        })
-    }
-
-    /// Hides the message again.
-    pub fn close(self, link: &mut impl Link) {
-        if let Some(exposure) = self.exposure {
-            link.unbind_window(self.id);
-            link.retract(exposure);
-        }
-    }
-}
 
 /// A large message that is being fetched.
 #[derive(Debug)]

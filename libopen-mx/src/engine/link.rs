@@ -58,11 +58,12 @@ pub trait Link {
     fn sent(&self) -> u32;
     /// A part of the transmit area; `None` outside of it.
     fn transmit(&self, offset: u32, length: usize) -> Option<Area>;
-    /// Shows a window to the network.
+    /// Shows a window to the network. One that is bound may reach another piece of the same message from now on.
     fn bind_window(&mut self, id: u8, window: &Window);
     /// Hides a window from the network.
     fn unbind_window(&mut self, id: u8);
-    /// Makes a part of a message reachable for the home. To send, its present content counts.
+    /// Makes a part of a message reachable for the home. To send, its present content counts, and a divisible part starts
+    /// at the start of its region, which is read by nobody any more when the exposure was given back.
     fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused>;
     /// Takes received bytes over into the message: those of the part that starts at `start`.
     fn collect(&mut self, exposure: &Exposure, memory: &Memory, start: u32);

@@ -13,7 +13,8 @@
 //! | `matching`, `reassembly` | posted receives, unexpected messages, fragments |
 //! | `contexts` | context ids |
 //! | `unexpected` | the application's handler of unexpected messages |
-//! | `large`, `window`, `pull_timeout` | rendezvous, pull, notify |
+//! | `large`, `pull_timeout` | rendezvous, pull, notify |
+//! | `shown`, `window` | what the network sees of large sends |
 //! | `own` | messages to the own endpoint |
 //! | `cleanup` | end of a relation |
 //! | `counts` | what was sent or came more than once |
@@ -40,6 +41,7 @@ mod resend;
 mod round_trip;
 mod send;
 mod sequence;
+mod shown;
 mod transmit;
 mod transmit_space;
 mod unexpected;
@@ -92,6 +94,8 @@ pub struct Engine {
     delayed: VecDeque<OutgoingKey>,
     transmit: TransmitSpace,
     windows: Windows,
+    /// Large sends of which bytes are wanted that their windows do not reach, in order.
+    wanted: VecDeque<OutgoingKey>,
     pulls: BTreeMap<u32, Pull>,
     pulls_waiting: VecDeque<u32>,
     pulls_running: usize,
@@ -129,6 +133,7 @@ impl Engine {
             outgoing: SlotMap::with_key(),
             delayed: VecDeque::new(),
             windows: Windows::default(),
+            wanted: VecDeque::new(),
             pulls: BTreeMap::new(),
             pulls_waiting: VecDeque::new(),
             pulls_running: 0,
@@ -275,6 +280,11 @@ impl Engine {
                 status,
                 transferred,
             } => self.pull_done(cookie, status, transferred, link),
+            Event::Wanted {
+                window,
+                window_seqnum,
+                offset,
+            } => self.wanted(window, window_seqnum, offset),
         }
     }
 
@@ -283,6 +293,7 @@ impl Engine {
         self.transmit.settle(link.sent());
         self.resend_due(link);
         self.start_pulls(link);
+        self.show_wanted(link);
         self.expire_pulls(link);
         self.send_delayed(link);
         self.send_throttled(link);
@@ -291,7 +302,8 @@ impl Engine {
 
     /// When [`Self::work`] has something to do even if no event comes.
     pub fn deadline(&self) -> Option<Duration> {
-        let waiting = !self.delayed.is_empty() || !self.pulls_waiting.is_empty();
+        let waiting =
+            !(self.delayed.is_empty() && self.pulls_waiting.is_empty() && self.wanted.is_empty());
         let retry = waiting.then(|| {
             self.register_at
                 .max(self.now + self.config.registration_pause)

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::Engine;
 use super::config::{SMALL_MAX, TINY_MAX};
 use super::counts::FrameKind;
-use super::large::Shown;
 use super::link::{Link, Refused};
 use super::memory::Memory;
 use super::partner::PartnerKey;
 use super::request::{Kind, Purpose, RequestKey};
 use super::sequence::Sequence;
+use super::shown::Shown;
 use super::transmit_space::Span;
 use crate::code::Code;
 
@@ -384,23 +384,28 @@ impl Engine {
                 shown,
                 ..
             } if shown.is_none() => {
-                if link.command_room() == 0 || (*total > 0 && self.now < self.register_at) {
+                if link.command_room() == 0 {
                     return Posted::NotNow;
                 }
                 let Some((id, seqnum)) = self.windows.take(key) else {
                     return Posted::NotNow;
                 };
-                match Shown::open(id, seqnum, memory, *total, link) {
-                    Ok(open) => *shown = Some(open),
-                    Err(refused) => {
-                        self.windows.free(id);
-                        if refused == Refused::Never {
+                let mut open = Shown::open(id, seqnum, *total, link);
+                if *total > 0 && self.now >= self.register_at {
+                    match open.show(self.now, memory, link) {
+                        Ok(()) => {}
+                        // It is shown when it is wanted.
+                        Err(Refused::Later) => {
+                            self.register_at = self.now + self.config.registration_pause;
+                        }
+                        Err(Refused::Never) => {
+                            open.close(link);
+                            self.windows.free(id);
                             return Posted::Never;
                         }
-                        self.register_at = self.now + self.config.registration_pause;
-                        return Posted::NotNow;
                     }
                 }
+                *shown = Some(open);
                 Posted::Yes
             }
             _ => Posted::Yes,

@@ -50,6 +50,11 @@ impl Windows {
         self.entries.iter().filter(|e| e.holder.is_some()).count()
     }
 
+    /// All sends that hold one.
+    pub fn holders(&self) -> impl Iterator<Item = OutgoingKey> {
+        self.entries.iter().filter_map(|entry| entry.holder)
+    }
+
     /// The send that holds an id in this use.
     pub fn holder(&self, id: u8, seqnum: u8) -> Option<OutgoingKey> {
         let entry = &self.entries[usize::from(id)];

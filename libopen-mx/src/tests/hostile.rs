@@ -148,6 +148,13 @@ fn event() -> impl Strategy<Value = Event> {
             ack_number,
         }),
         (origin(), number(), 0u8..6).prop_map(|(from, seq, code)| Event::Nack { from, seq, code }),
+        (0u8..4, 23u8..26, any::<u32>(), 0u32..32).prop_map(
+            |(window, window_seqnum, offset, shift)| Event::Wanted {
+                window,
+                window_seqnum,
+                offset: offset >> shift,
+            }
+        ),
         (0u32..6, 0u8..8, any::<u32>()).prop_map(|(cookie, status, transferred)| Event::PullDone {
             cookie,
             status,

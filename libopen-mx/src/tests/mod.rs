@@ -3,6 +3,7 @@
 mod delivery;
 mod hostile;
 mod native;
+mod pieces;
 mod recorder;
 mod relations;
 mod resends;

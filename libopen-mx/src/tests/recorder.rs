@@ -1,7 +1,7 @@
 //! A link without a board behind it: events come from the test.
 
 use mx_ring::mapping::Memfd;
-use mx_ring::{Area, Command, RegionKey, Window};
+use mx_ring::{Area, Command, Reach, RegionKey, Window};
 
 use crate::engine::{Exposure, Link, Memory, Part, Refused, Use};
 
@@ -19,7 +19,12 @@ pub struct Recorder {
     /// What was posted.
     pub commands: Vec<Command>,
     exposed: i64,
-    bound: [bool; 256],
+    /// Windows as they are bound.
+    pub bound: [Option<Window>; 256],
+    /// Bytes that can be exposed in one piece; more is refused, unless it is divisible.
+    pub piece: u32,
+    /// Of divisible sends, how many may be exposed at once.
+    pub pieces: i64,
 }
 
 impl Recorder {
@@ -32,7 +37,9 @@ impl Recorder {
             refuse_sevenths: false,
             commands: Vec::new(),
             exposed: 0,
-            bound: [false; 256],
+            bound: [None; 256],
+            piece: u32::MAX,
+            pieces: i64::MAX,
         }
     }
 }
@@ -59,29 +66,38 @@ impl Link for Recorder {
     fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
         self.transmit.area().part(offset as usize, length).ok()
     }
-    fn bind_window(&mut self, id: u8, _: &Window) {
-        assert!(!self.bound[usize::from(id)], "a window is bound twice");
-        self.bound[usize::from(id)] = true;
+    fn bind_window(&mut self, id: u8, window: &Window) {
+        if let Some(bound) = self.bound[usize::from(id)].replace(*window) {
+            assert_ne!(bound.reach, Reach::Whole, "a window is bound twice");
+            let same = (bound.seqnum, bound.length) == (window.seqnum, window.length);
+            assert!(same, "a window moves to another message");
+        }
     }
     fn unbind_window(&mut self, id: u8) {
-        assert!(self.bound[usize::from(id)], "a free window is unbound");
-        self.bound[usize::from(id)] = false;
+        let bound = self.bound[usize::from(id)].take();
+        assert!(bound.is_some(), "a free window is unbound");
     }
     fn expose(&mut self, _: &Memory, part: Part, _: Use) -> Result<Exposure, Refused> {
         assert!(part.length > 0);
         if self.refuse_sevenths && part.length.is_multiple_of(7) {
             return Err(Refused::Later);
         }
+        let length = part.length.min(self.piece);
+        if length < part.length && !part.divisible || part.divisible && self.pieces == 0 {
+            return Err(Refused::Later);
+        }
+        self.pieces -= i64::from(part.divisible);
         self.exposed += 1;
         Ok(Exposure {
             region: RegionKey::default(),
             offset: 0,
-            length: part.length,
-            token: 0,
+            length,
+            token: part.divisible.into(),
         })
     }
     fn collect(&mut self, _: &Exposure, _: &Memory, _: u32) {}
-    fn retract(&mut self, _: Exposure) {
+    fn retract(&mut self, exposure: Exposure) {
+        self.pieces += i64::from(exposure.token == 1);
         self.exposed -= 1;
         assert!(self.exposed >= 0, "memory is given back twice");
     }

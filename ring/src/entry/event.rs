@@ -2,7 +2,7 @@
 
 use super::{
     ACK, BODY, CONNECT_REPLY, CONNECT_REQUEST, Entry, EntryError, FLAG_LOCAL, MEDIUM, NACK, NOTIFY,
-    PULL_DONE, RENDEZVOUS, SMALL, TINY, bounded,
+    PULL_DONE, RENDEZVOUS, SMALL, TINY, WANTED, bounded,
 };
 use crate::message::{Event, Origin};
 
@@ -135,6 +135,15 @@ impl Entry {
                 e.bytes[BODY] = code;
                 e
             }
+            Event::Wanted {
+                window,
+                window_seqnum,
+                offset,
+            } => {
+                let mut e = Self::start(WANTED, 0, 0, 0).sequenced(0, 0, 0, 0, offset);
+                e.put(BODY, &[window, window_seqnum]);
+                e
+            }
             Event::PullDone {
                 cookie,
                 status,
@@ -229,6 +238,11 @@ impl Entry {
                 from,
                 seq,
                 code: window,
+            },
+            WANTED => Event::Wanted {
+                window,
+                window_seqnum,
+                offset: total,
             },
             PULL_DONE => Event::PullDone {
                 cookie: self.get32(BODY + 4),

@@ -55,6 +55,7 @@ const RENDEZVOUS: u8 = 0x16;
 const NOTIFY: u8 = 0x17;
 const ACK: u8 = 0x18;
 const NACK: u8 = 0x19;
+const WANTED: u8 = 0x1a;
 const PULL: u8 = 0x20;
 const PULL_DONE: u8 = 0x21;
 const ABORT_PULL: u8 = 0x22;

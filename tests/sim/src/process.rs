@@ -50,6 +50,12 @@ pub struct Port {
     next_slot: u32,
     /// See [`Process::make_memory_scarce`].
     scarce: bool,
+    /// Exposures to send that were asked for.
+    sends: u32,
+    /// Where a piece that is sent lies.
+    piece: Option<RegionKey>,
+    /// Pieces that were sent so far.
+    pieces: u32,
     _pages: [Memfd; 2],
 }
 
@@ -97,6 +103,9 @@ impl Process {
                 regions: BTreeMap::new(),
                 next_slot: 0,
                 scarce: false,
+                sends: 0,
+                piece: None,
+                pieces: 0,
                 _pages: [w, r],
             },
             board,
@@ -104,7 +113,8 @@ impl Process {
         }
     }
 
-    /// From now on every second message that it receives, and that is long, is fetched in pieces.
+    /// From now on every second message that it receives, and that is long, is fetched in pieces, and every second one
+    /// that it sends is shown in pieces, one piece at a time in all.
     pub fn make_memory_scarce(&mut self) {
         self.port.scarce = true;
     }
@@ -175,9 +185,56 @@ impl Process {
         self.port.regions.remove(&(region.slot, region.generation));
     }
 
+    /// Pieces of messages that it has shown so far.
+    pub fn pieces(&self) -> u32 {
+        self.port.pieces
+    }
+
     /// Regions that are registered, or being given back.
     pub fn regions(&self) -> usize {
         self.port.regions.len()
+    }
+}
+
+impl Port {
+    /// A region of its own for this memory.
+    fn register(&mut self, memory: Arc<Memfd>, writable: bool) -> Result<RegionKey, Refused> {
+        let taken = |slot: u16| self.regions.range((slot, 0)..=(slot, u16::MAX)).next();
+        let number = (self.next_slot..self.next_slot + SLOTS)
+            .find(|number| taken((number % SLOTS) as u16).is_none())
+            .ok_or(Refused::Later)?;
+        let region = RegionKey {
+            slot: (number % SLOTS) as u16,
+            generation: (number / SLOTS) as u16,
+        };
+        self.home
+            .borrow_mut()
+            .register_region(self.key, region, writable, vec![memory.area()])
+            .map_err(|_| Refused::Later)?;
+        self.next_slot = number + 1;
+        self.regions
+            .insert((region.slot, region.generation), memory);
+        Ok(region)
+    }
+
+    /// A copy of a piece of a message, when there is no other one.
+    fn expose_piece(&mut self, memory: &Memory, part: Part) -> Result<Exposure, Refused> {
+        if self.piece.is_some() {
+            return Err(Refused::Later);
+        }
+        let copy = Memfd::create("sim piece", PIECE as usize).map_err(|_| Refused::Later)?;
+        let length = part.length.min(PIECE);
+        let filled = copy.area().part(0, length as usize);
+        memory.copy_to_area(part.start, &filled.map_err(|_| Refused::Never)?);
+        let region = self.register(Arc::new(copy), false)?;
+        self.piece = Some(region);
+        self.pieces += 1;
+        Ok(Exposure {
+            region,
+            offset: 0,
+            length,
+            token: 0,
+        })
     }
 }
 
@@ -216,23 +273,18 @@ impl Link for Port {
     fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
         let owner = memory.owner().ok_or(Refused::Never)?;
         let span = memory.contiguous().ok_or(Refused::Never)?;
-        let taken = |slot: u16| self.regions.range((slot, 0)..=(slot, u16::MAX)).next();
-        let number = (self.next_slot..self.next_slot + SLOTS)
-            .find(|number| taken((number % SLOTS) as u16).is_none())
-            .ok_or(Refused::Later)?;
-        let region = RegionKey {
-            slot: (number % SLOTS) as u16,
-            generation: (number / SLOTS) as u16,
-        };
-        self.home
-            .borrow_mut()
-            .register_region(self.key, region, used == Use::Receive, vec![owner.area()])
-            .map_err(|_| Refused::Later)?;
-        self.next_slot = number + 1;
-        self.regions
-            .insert((region.slot, region.generation), owner.clone());
+        if used == Use::Send {
+            if part.divisible {
+                return self.expose_piece(memory, part);
+            }
+            self.sends += 1;
+            if self.scarce && part.length > PIECE && self.sends.is_multiple_of(2) {
+                return Err(Refused::Later);
+            }
+        }
+        let region = self.register(owner.clone(), used == Use::Receive)?;
         let offset = span.address() - owner.area().address() + part.start as usize;
-        let scarce = self.scarce && part.divisible && number.is_multiple_of(2);
+        let scarce = self.scarce && part.divisible && region.slot.is_multiple_of(2);
         let length = if scarce {
             part.length.min(PIECE)
         } else {
@@ -250,6 +302,7 @@ impl Link for Port {
 
     /// Refused when the endpoint is being closed: its memory then stays until the end of the run.
     fn retract(&mut self, exposure: Exposure) {
+        self.piece = self.piece.filter(|piece| *piece != exposure.region);
         let _ = self
             .home
             .borrow_mut()

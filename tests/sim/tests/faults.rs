@@ -99,6 +99,11 @@ fn every_message_arrives_once_whole_and_in_order_on_a_good_wire() {
         let within = Duration::from_secs(60);
         let traffic = Traffic::run(&mut fabric, &messages, 1, Until::Received, within);
         assert_eq!(traffic.outcomes(), all_arrived(messages.len()));
+        let pieces = fabric.processes.iter().map(|(_, process)| process.pieces());
+        assert!(
+            pieces.sum::<u32>() > 50,
+            "hardly anything was sent in pieces"
+        );
     }
 }
 

@@ -7,9 +7,9 @@
 //!   of several spans, when the memory cannot be pinned, and at a buffer's first use: pinning, granting and mapping a page
 //!   costs four times as much as copying it, and many a buffer is used once.
 //!
-//! When a quota is used up, the regions that were idle longest are given back first. If that does not help, a message that
-//! is received comes in pieces, through a small bounce buffer that each endpoint keeps for that: so a receive goes on
-//! whatever the others hold, and their sends, which it answers, end.
+//! When a quota is used up, the regions that were idle longest are given back first. If that does not help, a message goes
+//! or comes in pieces, through two small bounce buffers that each endpoint keeps for that, one for each direction: so a
+//! receive goes on whatever the others hold, and their sends, which it answers, end.
 
 mod first_use;
 mod marks;
@@ -39,7 +39,7 @@ const BOUNCE_MIN: u32 = 64 << 10;
 /// Bounce buffers up to this size are powers of two and kept; larger ones are multiples of it, and for messages that
 /// cannot be cut into pieces.
 const BOUNCE_STEP: u32 = 16 << 20;
-/// The bounce buffer of last resort.
+/// A bounce buffer of last resort.
 const RESERVE: u32 = 256 << 10;
 /// Longest message that bounces only because its buffer is new: the bounce buffers must be pinned, too.
 const FIRST_USE_MAX: u32 = 1 << 20;
@@ -115,8 +115,8 @@ pub struct Regions {
     /// Kept memfds by the address of their owner.
     whole: HashMap<usize, EntryKey>,
     first_uses: FirstUses,
-    /// The bounce buffer of last resort.
-    reserve: Option<EntryKey>,
+    /// The bounce buffers of last resort: to send, to receive.
+    reserves: [Option<EntryKey>; 2],
     uses: u64,
 }
 
@@ -144,17 +144,21 @@ impl Regions {
             entries: SlotMap::with_key(),
             whole: HashMap::new(),
             first_uses: FirstUses::default(),
-            reserve: None,
+            reserves: [None; 2],
             uses: 0,
         }
     }
 
     /// Makes a part of a message reachable.
     pub fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
-        self.keep_reserve();
-        let place = match self.place(memory, part, used) {
-            Err(Refused::Later) if part.divisible && used == Use::Receive => self.reserved(part)?,
-            other => other?,
+        self.keep_reserves();
+        let place = match (part.divisible, used) {
+            (true, Use::Send) => self.reserved(memory, part, used)?,
+            (true, Use::Receive) => match self.place(memory, part, used) {
+                Err(Refused::Later) => self.reserved(memory, part, used)?,
+                other => other?,
+            },
+            (false, _) => self.place(memory, part, used)?,
         };
         let entry = self.entries.get(place.key).ok_or(Refused::Later)?;
         Ok(Exposure {
@@ -192,35 +196,57 @@ impl Regions {
         }
     }
 
-    /// Keeps the buffer of last resort registered, as large as the quota allows.
-    fn keep_reserve(&mut self) {
-        if self
-            .reserve
-            .is_some_and(|key| self.entries.contains_key(key))
-        {
-            return;
-        }
-        self.reserve = None;
-        let mut size = RESERVE;
-        while self.reserve.is_none() && size >= BOUNCE_MIN {
-            self.reserve = self.add_bounce(size).ok();
-            size /= 2;
+    /// Keeps the buffers of last resort registered, as large as the quota allows.
+    fn keep_reserves(&mut self) {
+        for used in [Use::Receive, Use::Send] {
+            let known = self.reserves[used as usize];
+            if known.is_some_and(|key| self.entries.contains_key(key)) {
+                continue;
+            }
+            let mut size = RESERVE;
+            let mut made = None;
+            while made.is_none() && size >= BOUNCE_MIN {
+                made = self.add_bounce(size).ok();
+                size /= 2;
+            }
+            self.reserves[used as usize] = made;
         }
     }
 
+    fn is_reserve(&self, key: EntryKey) -> bool {
+        self.reserves.contains(&Some(key))
+    }
+
     /// As much of a part as the buffer of last resort holds, when nobody uses it.
-    fn reserved(&mut self, part: Part) -> Result<Place, Refused> {
-        let key = self.reserve.ok_or(Refused::Later)?;
+    fn reserved(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Place, Refused> {
+        let key = self.reserves[used as usize].ok_or(Refused::Later)?;
         let entry = self.entries.get(key).ok_or(Refused::Later)?;
         let length = part.length.min(entry.length);
         if entry.users > 0 || !self.begin(key) {
             return Err(Refused::Later);
+        }
+        if used == Use::Send {
+            self.fill(key, memory, part.start, length);
+            // Frames in flight may read it when it is retracted; once it was given back none does.
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.leaves = true;
+            }
         }
         Ok(Place {
             key,
             offset: 0,
             length,
         })
+    }
+
+    /// Copies bytes that are to be sent into a bounce buffer.
+    fn fill(&self, key: EntryKey, memory: &Memory, start: u32, length: u32) {
+        if let Some(entry) = self.entries.get(key)
+            && let Registered::Bounce(bounce) = &entry.memory
+            && let Ok(to) = bounce.area().part(0, length as usize)
+        {
+            memory.copy_to_area(start, &to);
+        }
     }
 
     /// Takes received bytes over into the message: those of the part that starts at `start`.
@@ -368,12 +394,8 @@ impl Regions {
                 break idle;
             }
         };
-        if used == Use::Send
-            && let Some(entry) = self.entries.get(key)
-            && let Registered::Bounce(bounce) = &entry.memory
-            && let Ok(to) = bounce.area().part(0, length as usize)
-        {
-            memory.copy_to_area(part.start, &to);
+        if used == Use::Send {
+            self.fill(key, memory, part.start, length);
         }
         Ok(Place {
             key,
@@ -386,7 +408,7 @@ impl Regions {
     fn idle_bounce(&self, length: u32) -> Option<EntryKey> {
         let fits = self.entries.iter().filter(|(key, entry)| {
             let bounce = matches!(entry.memory, Registered::Bounce(_));
-            bounce && entry.users == 0 && entry.length >= length && Some(*key) != self.reserve
+            bounce && entry.users == 0 && entry.length >= length && !self.is_reserve(*key)
         });
         fits.min_by_key(|(_, entry)| entry.length)
             .map(|(key, _)| key)
@@ -459,7 +481,7 @@ impl Regions {
         let idle = self
             .entries
             .iter()
-            .filter(|(key, entry)| entry.users == 0 && Some(*key) != self.reserve);
+            .filter(|(key, entry)| entry.users == 0 && !self.is_reserve(*key));
         let mut idle: Vec<_> = idle.map(|(key, entry)| (entry.last_used, key)).collect();
         idle.sort_unstable_by_key(|(last_used, _)| *last_used);
         idle.into_iter().map(|(_, key)| key).collect()

@@ -165,6 +165,8 @@ impl Channel for Module {
 }
 
 const PAGE: usize = PAGE_SIZE;
+/// Bytes of both buffers of last resort.
+const RESERVES: u64 = 2 * RESERVE as u64;
 
 /// Memory of the application: page-aligned, not known to the library.
 struct Application(Memfd);
@@ -208,7 +210,7 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
     let first = message(&mut regions, &memory, Use::Send);
     let bounce = module.known(first.region).unwrap();
     assert_ne!(bounce.address, application.address());
-    assert_eq!(module.registered(), 2, "the reserve and a bounce buffer");
+    assert_eq!(module.registered(), 3, "the reserves and a bounce buffer");
     for _ in 0..1000 {
         let exposure = message(&mut regions, &memory, Use::Send);
         let known = module.known(exposure.region).unwrap();
@@ -217,7 +219,7 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
             application.address() + 100
         );
     }
-    assert_eq!(module.registered(), 3, "and the buffer");
+    assert_eq!(module.registered(), 4, "and the buffer");
     // A part of it, and neighbours in the same pages, are registered, too.
     message(
         &mut regions,
@@ -229,7 +231,7 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
         &application.message(0, 20 * PAGE + 50),
         Use::Send,
     );
-    assert_eq!(module.registered(), 3);
+    assert_eq!(module.registered(), 4);
 }
 
 #[test]
@@ -262,11 +264,7 @@ fn memory_that_changed_is_registered_anew_also_while_a_message_uses_what_was_the
     let memory = application.message(0, 512 * PAGE);
     let old = message(&mut regions, &memory, Use::Send).region;
     module.change(application.address() + 4096, 1);
-    assert_eq!(
-        module.held(),
-        RESERVE.into(),
-        "idle memory is not kept pinned"
-    );
+    assert_eq!(module.held(), RESERVES, "idle memory is not kept pinned");
     let running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
     assert_ne!(running.region, old);
     module.change(application.address(), 1);
@@ -287,7 +285,7 @@ fn memory_that_changed_is_registered_anew_also_while_a_message_uses_what_was_the
 
 #[test]
 fn a_full_quota_gives_back_what_was_idle_longest_and_nothing_that_is_used() {
-    let module = Module::new((4 << 20) + u64::from(RESERVE), None);
+    let module = Module::new((4 << 20) + RESERVES, None);
     let mut regions = module.regions();
     let buffers: Vec<_> = (0..3).map(|_| Application::new(512)).collect();
     let memory: Vec<_> = buffers.iter().map(|b| b.message(0, 512 * PAGE)).collect();
@@ -331,15 +329,15 @@ fn memory_that_cannot_be_pinned_bounces_with_its_bytes() {
     let mut read = [0; 5];
     application.0.area().read(7 * PAGE, &mut read).unwrap();
     assert_eq!(&read, &[0; 5], "what was received, an empty bounce buffer");
-    assert_eq!(module.registered(), 2, "the bounce buffer is kept");
+    assert_eq!(module.registered(), 3, "the bounce buffer is kept");
 }
 
 #[test]
 fn a_message_beyond_the_quota_is_received_in_pieces_whatever_else_is_in_use() {
     let module = Module::new(4 << 20, None);
     let mut regions = module.regions();
-    let others = Application::new(900);
-    let memory = others.message(0, 900 * PAGE);
+    let others = Application::new(890);
+    let memory = others.message(0, 890 * PAGE);
     let _running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
     let application = Application::new(2048);
     let memory = application.message(0, 2048 * PAGE);
@@ -361,6 +359,57 @@ fn a_message_beyond_the_quota_is_received_in_pieces_whatever_else_is_in_use() {
         pieces += 1;
     }
     assert_eq!(pieces, memory.length() / RESERVE);
+}
+
+#[test]
+fn a_message_beyond_the_quota_is_sent_in_pieces_that_nobody_reads_when_the_next_is_filled() {
+    let module = Module::new(4 << 20, None);
+    let mut regions = module.regions();
+    let others = Application::new(890);
+    let memory = others.message(0, 890 * PAGE);
+    let _running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
+    let application = Application::new(2048);
+    let memory = application.message(100, 2047 * PAGE);
+    for page in 0..2047 {
+        let number = (page as u32).to_le_bytes();
+        application
+            .0
+            .area()
+            .write(100 + page * PAGE, &number)
+            .unwrap();
+    }
+    let full = regions.expose(&memory, whole(&memory), Use::Send);
+    assert!(matches!(full, Err(Refused::Later)), "all at once");
+    let mut start = 0;
+    let mut last = None;
+    while start < memory.length() {
+        let rest = Part {
+            start,
+            length: memory.length() - start,
+            divisible: true,
+        };
+        let piece = regions.expose(&memory, rest, Use::Send).unwrap();
+        assert_eq!(piece.offset, 0);
+        assert_ne!(
+            last,
+            Some(piece.region),
+            "the home has let go of the last one"
+        );
+        assert!(regions.expose(&memory, rest, Use::Send).is_err());
+        let known = module.known(piece.region).unwrap();
+        assert!(piece.length <= known.length);
+        let mut first = [0; 4];
+        let copy = regions.entries.get(super::entry_key(&piece)).unwrap();
+        let super::Registered::Bounce(bounce) = &copy.memory else {
+            panic!("the message's own memory");
+        };
+        bounce.area().read(0, &mut first).unwrap();
+        assert_eq!(u32::from_le_bytes(first) as usize, start as usize / PAGE);
+        regions.retract(&piece);
+        assert_eq!(module.known(piece.region), None);
+        last = Some(piece.region);
+        start += piece.length;
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -447,6 +496,6 @@ proptest! {
             regions.retract(&exposure);
         }
         regions.shrink(0);
-        prop_assert!(module.held() <= u64::from(RESERVE));
+        prop_assert!(module.held() <= RESERVES);
     }
 }

@@ -9,7 +9,7 @@ use mx_home::{
 };
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
-use mx_ring::{EndpointLayout, Entry, Geometry, HomeSide, PAGE_SIZE, RegionKey, Window};
+use mx_ring::{EndpointLayout, Entry, Geometry, HomeSide, PAGE_SIZE, Reach, RegionKey, Window};
 use mx_wire::{Beacon, Format, Frame, HostQuery, HostReply, MacAddress, Packet, Pull};
 
 use super::packets;
@@ -188,6 +188,11 @@ impl Bench {
             &Window {
                 region,
                 seqnum,
+                reach: match seqnum % 4 {
+                    0 => Reach::Piece,
+                    1 => Reach::Nothing,
+                    _ => Reach::Whole,
+                },
                 offset,
                 length,
             },

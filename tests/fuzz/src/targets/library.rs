@@ -6,8 +6,8 @@ use std::time::Duration;
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
 use mx_ring::{
-    Area, Command, EndpointLayout, Entry, Event, Geometry, PAGE_SIZE, ProcessSide, RegionKey,
-    Window,
+    Area, Command, EndpointLayout, Entry, Event, Geometry, PAGE_SIZE, ProcessSide, Reach,
+    RegionKey, Window,
 };
 use open_mx::engine::{
     Config, Engine, Exposure, Link, Memory, Part, PartnerKey, Refused, RequestKey, Use,
@@ -25,7 +25,7 @@ const EVENTS_MAX: u32 = 64;
 struct Port {
     side: ProcessSide,
     exposed: i64,
-    bound: [bool; 256],
+    bound: [Option<Window>; 256],
 }
 
 impl Link for Port {
@@ -50,14 +50,18 @@ impl Link for Port {
     }
 
     fn bind_window(&mut self, id: u8, window: &Window) {
-        assert!(!self.bound[usize::from(id)], "a window is bound twice");
-        self.bound[usize::from(id)] = true;
+        if let Some(bound) = self.bound[usize::from(id)].replace(*window) {
+            assert_ne!(bound.reach, Reach::Whole, "a window is bound twice");
+            let same = (bound.seqnum, bound.length) == (window.seqnum, window.length);
+            assert!(same, "a window moves to another message");
+        }
+        assert!(window.reach == Reach::Whole || window.offset < window.length);
         self.side.bind_window(id, window);
     }
 
     fn unbind_window(&mut self, id: u8) {
-        assert!(self.bound[usize::from(id)], "a free window is unbound");
-        self.bound[usize::from(id)] = false;
+        let bound = self.bound[usize::from(id)].take();
+        assert!(bound.is_some(), "a free window is unbound");
         self.side.unbind_window(id);
     }
 
@@ -128,7 +132,7 @@ impl Bench {
             port: Port {
                 side,
                 exposed: 0,
-                bound: [false; 256],
+                bound: [None; 256],
             },
             layout,
             queues,
@@ -219,8 +223,9 @@ impl Bench {
                 bytes[..given.len()].copy_from_slice(given);
                 if choice < 220 {
                     // An event that exists, from an endpoint of a peer, early in a relation.
-                    const KINDS: [u8; 10] =
-                        [0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x12];
+                    const KINDS: [u8; 11] = [
+                        0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x12, 0x1a,
+                    ];
                     bytes[0] = KINDS[usize::from(bytes[0]) % KINDS.len()];
                     bytes[1] %= 2;
                     (bytes[2], bytes[3]) = (1, 0);
@@ -233,6 +238,10 @@ impl Bench {
                     bytes[17..24].fill(0);
                     bytes[26] &= 1;
                     bytes[27] = 0;
+                    if bytes[0] == 0x1a {
+                        // One of the first windows in its first use or the next.
+                        (bytes[28], bytes[29]) = (bytes[28] & 1, 23 + (bytes[29] & 1));
+                    }
                 }
                 self.entry(0, &bytes);
             }
