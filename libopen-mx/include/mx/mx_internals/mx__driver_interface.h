@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Internal functions that Open MPI uses: the network's mapper, and the registration cache. */
+/* Calls of MX that were no part of its API, and that Open MPI made all the same. */
 #ifndef MX__DRIVER_INTERFACE_H
 #define MX__DRIVER_INTERFACE_H
 
@@ -9,8 +9,19 @@
 extern "C" {
 #endif
 
+/* Who maps the network of a board. The caller fills in the first and the third. */
+struct mx_mapper_state {
+  uint32_t board_number;
+  uint8_t mapper_mac[6];
+  uint16_t iport;
+  uint32_t map_version;
+};
+typedef struct mx_mapper_state mx_mapper_state_t;
+
+/* Boards of Open-MX find each other: the version is 1, and the mapper's address zeros. */
 mx_return_t mx__get_mapper_state(mx_endpt_handle_t handle, mx_mapper_state_t *state);
-/* The library sees itself when memory goes away: this does nothing and returns 0. */
+
+/* Memory is about to be unmapped: the library learns that from the system. Returns 0. */
 int mx__regcache_clean(void *start, size_t length);
 
 #ifdef __cplusplus

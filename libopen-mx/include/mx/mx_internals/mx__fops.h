@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Internal functions that Open MPI uses: boards. */
+/* Boards, opened by themselves, for programs that tell networks apart as Open MPI did. */
 #ifndef MX__FOPS_H
 #define MX__FOPS_H
 
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* A handle for mx__get_mapper_state. There is nothing to close. */
+/* There is nothing to open: *handle only serves mx__get_mapper_state. */
 mx_return_t mx_open_board(int board_number, mx_endpt_handle_t *handle);
 
 #ifdef __cplusplus
