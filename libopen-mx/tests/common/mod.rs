@@ -122,10 +122,11 @@ pub fn node(name: &str, arguments: &[&str]) -> PathBuf {
     socket
 }
 
-/// Whether the machine's C compiler takes a program with every warning an error, with the library's headers of that
-/// folder, and what it says.
+/// Whether the machine's C or C++ compiler takes a program with every warning an error, with the library's headers of
+/// that folder, and what it says.
 pub fn checked(headers: &str, language: &str, standard: &str, program: &str) -> (bool, String) {
-    let mut compiler = Command::new("cc")
+    let name = if language == "c++" { "c++" } else { "cc" };
+    let mut compiler = Command::new(name)
         .args(["-x", language, standard, "-fsyntax-only"])
         .args(["-Wall", "-Wextra", "-pedantic", "-Werror"])
         .arg(format!("-I{}{headers}", env!("CARGO_MANIFEST_DIR")))
@@ -133,7 +134,7 @@ pub fn checked(headers: &str, language: &str, standard: &str, program: &str) -> 
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("a C compiler");
+        .expect("a C and a C++ compiler: Debian's packages gcc and g++, which `cargo lab test` installs");
     let mut input = compiler.stdin.take().expect("piped");
     input.write_all(program.as_bytes()).expect("written");
     drop(input);

@@ -178,6 +178,7 @@ fn lints_bare() -> Result<Counted, Error> {
 }
 
 fn unit_tests() -> Result<Counted, Error> {
+    prepare::cpp_compiler()?;
     let output = Run::new("cargo", "test-unit")
         .args(["test", "--no-fail-fast"])
         .output()?;

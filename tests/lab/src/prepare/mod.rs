@@ -13,6 +13,7 @@ pub use headers::Headers;
 pub use xen_host::XenHost;
 
 use crate::error::Error;
+use crate::run::Run;
 
 /// What the rest of the lab needs of the machine.
 pub struct Machine {
@@ -22,6 +23,16 @@ pub struct Machine {
     pub headers: Headers,
     /// The headers of a newer kernel, which the module must build for as well.
     pub newer_headers: Headers,
+}
+
+/// Installs the packages where no C++ compiler is yet: all that the unit tests want beside the linker, so that they run
+/// on any Linux that has one.
+pub fn cpp_compiler() -> Result<(), Error> {
+    let asked = Run::new("c++", "prepare-cpp").args(["--version"]).output();
+    match asked {
+        Ok(_) => Ok(()),
+        Err(_) => packages::install(&apt::Apt::open()?),
+    }
 }
 
 /// Prepares the machine, saying each thing that it does.

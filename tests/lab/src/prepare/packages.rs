@@ -7,9 +7,10 @@ use crate::stage::Stage;
 use std::path::Path;
 
 /// What the lab runs on this machine, and what for.
-const PACKAGES: [&str; 12] = [
+const PACKAGES: [&str; 13] = [
     "gcc",        // links Rust programs, compiles the module's C part
-    "libc6-dev",  // for both
+    "g++",        // reads the library's headers as a C++ program does
+    "libc6-dev",  // for all three
     "pkg-config", // tells C programs of the tests where the library is
     "make",       // the kernel's build of modules
     "binutils",   // objcopy of the module and the driver domain
