@@ -1,7 +1,9 @@
 //! The outgoing side: the wire, and the sleepers.
 
+use alloc::vec::Vec;
+
 use mx_board::{EndpointKey, Full};
-use mx_ring::{Area, HomeSide};
+use mx_ring::{Area, AreaError, HomeSide};
 
 /// What a frame in flight still reads. The link keeps it and gives it back, once, by `Home::token_sent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +24,21 @@ impl Payload<'_> {
     pub const NONE: Payload<'static> = Payload::Bytes(&[]);
     /// Parts of a payload at most: 9000 bytes of 4-KiB pages, the first and the last cut.
     pub const MAX_PARTS: usize = 4;
+
+    /// Copies it behind what the frame holds already. An error is not to be expected: each part is read whole.
+    pub fn append_to(&self, frame: &mut Vec<u8>) -> Result<(), AreaError> {
+        match self {
+            Self::Bytes(bytes) => frame.extend_from_slice(bytes),
+            Self::Shared(parts) => {
+                for part in *parts {
+                    let start = frame.len();
+                    frame.resize(start + part.len(), 0);
+                    part.read(0, &mut frame[start..])?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What a link did with a frame.

@@ -4,8 +4,9 @@ use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use mx_board::{BoardId, EndpointKey, Full, HostName, Instant};
-use mx_home::{Handed, Home, HomeConfig, Link, Payload, Sleepers, Token};
+use mx_board::{BoardId, EndpointKey, HostName, Instant};
+use mx_home::fake::{Awake, Outbox};
+use mx_home::{Home, HomeConfig};
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
@@ -87,41 +88,13 @@ pub struct Net {
     pub refusals: u32,
 }
 
-struct Out(Vec<Vec<u8>>);
-
-impl Link for Out {
-    fn transmit(&mut self, header: &[u8], payload: Payload<'_>, _: Token) -> Result<Handed, Full> {
-        let mut frame = header.to_vec();
-        match payload {
-            Payload::Bytes(bytes) => frame.extend_from_slice(bytes),
-            Payload::Shared(parts) => {
-                for part in parts {
-                    let start = frame.len();
-                    frame.resize(start + part.len(), 0);
-                    part.read(0, &mut frame[start..]).unwrap();
-                }
-            }
-        }
-        frame.resize(frame.len().max(60), 0);
-        self.0.push(frame);
-        Ok(Handed::Copied)
-    }
-}
-
-/// Nobody sleeps: the tests call all the time.
-struct Awake;
-
-impl Sleepers for Awake {
-    fn wake_if_armed(&mut self, _: EndpointKey, _: &mut HomeSide) {}
-}
-
 fn instant(now: Duration) -> Instant {
     Instant::from_nanos(now.as_nanos() as u64)
 }
 
 impl Net {
-    fn send(&mut self, from: usize, out: Out) {
-        for bytes in out.0 {
+    fn send(&mut self, from: usize, out: Outbox) {
+        for bytes in out.frames {
             self.quiet = 0;
             if let Some(log) = &mut self.log {
                 log.push((from, bytes.clone()));
@@ -176,13 +149,13 @@ impl Net {
                 break;
             };
             for to in (0..self.nodes.len()).filter(|to| *to != frame.from) {
-                let mut out = Out(Vec::new());
+                let mut out = Outbox::default();
                 self.nodes[to].home.frame(now, &frame.bytes, &mut out);
                 self.send(to, out);
             }
         }
         for node in 0..self.nodes.len() {
-            let mut out = Out(Vec::new());
+            let mut out = Outbox::default();
             self.nodes[node].home.turn(now, &mut out, &mut Awake);
             while self.nodes[node].home.next_completion().is_some() {}
             self.send(node, out);

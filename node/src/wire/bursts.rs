@@ -172,17 +172,7 @@ impl Link for Outgoing {
         let frame = self.frames.get_mut(self.waiting).ok_or(Full)?;
         frame.clear();
         frame.extend_from_slice(header);
-        match payload {
-            Payload::Bytes(bytes) => frame.extend_from_slice(bytes),
-            Payload::Shared(parts) => {
-                for part in parts {
-                    let start = frame.len();
-                    frame.resize(start + part.len(), 0);
-                    // The read cannot fail: it has the area's own length.
-                    part.read(0, &mut frame[start..]).map_err(|_| Full)?;
-                }
-            }
-        }
+        payload.append_to(frame).map_err(|_| Full)?;
         self.waiting += 1;
         Ok(Handed::Copied)
     }

@@ -1,19 +1,16 @@
 //! Our stack as one node: a home with one board, and a process with the library's engine for each open endpoint.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mx_board::Full;
-use mx_home::{
-    BoardId, EndpointKey, Handed, Home, HomeConfig, HostName, Instant, Link, Payload, Sleepers,
-    Token,
-};
+use mx_home::fake::{Awake, Outbox};
+use mx_home::{BoardId, EndpointKey, Home, HomeConfig, HostName, Instant};
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
-use mx_ring::{Geometry, HomeSide, PAGE_SIZE};
+use mx_ring::{Geometry, PAGE_SIZE};
 use mx_wire::{Beacon, Ends, Format, Frame, HostQuery, HostReply, MacAddress, Packet};
 use open_mx::Code;
 use open_mx::engine::{Memory, PartnerKey, RequestKey};
@@ -24,37 +21,6 @@ use crate::recording::{Acquaintance, Opened};
 
 /// Turns of the home at one moment: more would be work that never ends.
 const TURNS: u32 = 100_000;
-
-/// Frames on their way out.
-#[derive(Default)]
-struct Out(VecDeque<Vec<u8>>);
-
-impl Link for Out {
-    fn transmit(&mut self, header: &[u8], payload: Payload<'_>, _: Token) -> Result<Handed, Full> {
-        let mut frame = header.to_vec();
-        match payload {
-            Payload::Bytes(bytes) => frame.extend_from_slice(bytes),
-            Payload::Shared(parts) => {
-                for part in parts {
-                    let start = frame.len();
-                    frame.resize(start + part.len(), 0);
-                    part.read(0, &mut frame[start..])
-                        .expect("the part's own length");
-                }
-            }
-        }
-        frame.resize(frame.len().max(60), 0);
-        self.0.push_back(frame);
-        Ok(Handed::Copied)
-    }
-}
-
-/// Nobody sleeps: processes are called when it is their turn.
-struct Awake;
-
-impl Sleepers for Awake {
-    fn wake_if_armed(&mut self, _: EndpointKey, _: &mut HomeSide) {}
-}
 
 /// What a request of a process is for.
 enum Purpose {
@@ -85,7 +51,7 @@ pub struct Stack {
     pages: BoardPages,
     _memory: Memfd,
     open: BTreeMap<u8, Open>,
-    out: Out,
+    out: Outbox,
     /// Messages received whole and compared.
     pub verified: u64,
 }
@@ -118,7 +84,7 @@ impl Stack {
             pages,
             _memory: memory,
             open: BTreeMap::new(),
-            out: Out::default(),
+            out: Outbox::default(),
             verified: 0,
         }
     }
@@ -376,35 +342,35 @@ impl Stack {
 
     /// The frame that went out first.
     pub fn front(&self) -> Option<Frame<'_>> {
-        let bytes = self.out.0.front()?;
+        let bytes = self.out.frames.front()?;
         Some(Frame::parse(&self.format, bytes).expect("what a board sends can be read"))
     }
 
     /// Brings the first frame for which `which` holds to the front.
     pub fn bring_forward(&mut self, which: impl Fn(&Frame<'_>) -> bool) {
         let format = self.format;
-        let place = self.out.0.iter().position(|bytes| {
+        let place = self.out.frames.iter().position(|bytes| {
             let frame = Frame::parse(&format, bytes);
             frame.is_ok_and(|frame| which(&frame))
         });
-        if let Some(frame) = place.and_then(|place| self.out.0.remove(place)) {
-            self.out.0.push_front(frame);
+        if let Some(frame) = place.and_then(|place| self.out.frames.remove(place)) {
+            self.out.frames.push_front(frame);
         }
     }
 
     /// Takes it: it is dealt with.
     pub fn pop(&mut self) -> Vec<u8> {
-        self.out.0.pop_front().unwrap_or_default()
+        self.out.frames.pop_front().unwrap_or_default()
     }
 
     /// How many frames wait to be looked at.
     pub fn waiting(&self) -> usize {
-        self.out.0.len()
+        self.out.frames.len()
     }
 
     /// Forgets all that went out.
     pub fn clear(&mut self) {
-        self.out.0.clear();
+        self.out.frames.clear();
     }
 }
 

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use mx_board::{Full, Instant};
-use mx_home::{
-    BoardId, Completion, EndpointKey, Handed, Home, HomeConfig, HostName, Link, Payload, Sleepers,
-    Token,
-};
+use mx_board::Instant;
+use mx_home::fake::{Awake, Outbox};
+use mx_home::{BoardId, Completion, EndpointKey, Home, HomeConfig, HostName};
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
 use mx_ring::{EndpointLayout, Entry, Geometry, HomeSide, PAGE_SIZE, Reach, RegionKey, Window};
@@ -27,41 +25,6 @@ const FRAMES_PER_TURN: usize = 256;
 /// Turns until a home rests that nobody asks anything.
 const TURNS_MAX: u32 = 20_000;
 
-/// Frames on their way out, and whether there is room for them.
-#[derive(Default)]
-struct Out {
-    frames: Vec<Vec<u8>>,
-    full: bool,
-}
-
-impl Link for Out {
-    fn transmit(&mut self, header: &[u8], payload: Payload<'_>, _: Token) -> Result<Handed, Full> {
-        if self.full {
-            return Err(Full);
-        }
-        let mut frame = header.to_vec();
-        match payload {
-            Payload::Bytes(bytes) => frame.extend_from_slice(bytes),
-            Payload::Shared(parts) => {
-                for part in parts {
-                    let start = frame.len();
-                    frame.resize(start + part.len(), 0);
-                    part.read(0, &mut frame[start..]).expect("its own length");
-                }
-            }
-        }
-        frame.resize(frame.len().max(60), 0);
-        self.frames.push(frame);
-        Ok(Handed::Copied)
-    }
-}
-
-struct Awake;
-
-impl Sleepers for Awake {
-    fn wake_if_armed(&mut self, _: EndpointKey, _: &mut HomeSide) {}
-}
-
 struct Bench {
     // Before the memory that it reads.
     home: Home,
@@ -73,7 +36,7 @@ struct Bench {
     _board: Memfd,
     regions: Vec<Memfd>,
     commands: u32,
-    out: Out,
+    out: Outbox,
     /// The last request for a block that came out.
     asked: Option<Pull>,
     open: bool,
@@ -121,7 +84,7 @@ impl Bench {
             _board: memory,
             regions: (0..REGIONS).map(|_| create(REGION_SIZE)).collect(),
             commands: 0,
-            out: Out::default(),
+            out: Outbox::default(),
             asked: None,
             open: false,
             misbehaved: false,
