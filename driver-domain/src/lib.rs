@@ -23,12 +23,16 @@
 //! Modules that call Xen are only there on the bare target; the others are tested on the build machine.
 
 extern crate alloc;
+#[cfg(feature = "fake")]
+extern crate std;
 
 #[cfg(target_os = "none")]
 mod card;
 pub mod clerk;
 pub mod control;
 pub mod device;
+#[cfg(feature = "fake")]
+pub mod fake;
 #[cfg(target_os = "none")]
 mod frontends;
 #[cfg(target_os = "none")]

@@ -2,43 +2,55 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::format;
 use std::rc::Rc;
+use std::string::String;
+use std::vec::Vec;
 
-use driver_domain::memory::{Access, GuestPages, Memory};
 use mx_ring::control::{DEVICE_PAGES, ModuleControl};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Area, PAGE_SIZE};
 
+use crate::memory::{Access, GuestPages, Memory};
+
 /// Memory of the guest in pages. Page `n` is granted by reference `n + FIRST_REF`.
 pub const GUEST_PAGES: usize = 1200;
+/// The reference of the guest's first page.
 pub const FIRST_REF: u32 = 100;
-/// Where the test's guest keeps its device pages and the pages of endpoints and regions.
+/// Where the guest keeps the pages of endpoints and regions, behind its device pages.
 pub const DATA_PAGE: usize = DEVICE_PAGES;
 
 /// A guest: its memory, and which of its pages are mapped by somebody else.
 #[derive(Clone)]
 pub struct Guest {
-    pub memory: Rc<Memfd>,
+    memory: Rc<Memfd>,
+    /// Pages that are mapped; those that are mapped twice stand there twice.
     pub mapped: Rc<RefCell<Vec<usize>>>,
+    /// Pages that addresses are reserved for.
     pub reserved: Rc<Cell<usize>>,
+    /// References that cannot be mapped.
     pub refused: Rc<RefCell<BTreeSet<u32>>>,
 }
 
 impl Guest {
-    pub fn new() -> Self {
-        Self {
-            memory: Rc::new(Memfd::create("guest", GUEST_PAGES * PAGE_SIZE).unwrap()),
+    /// A guest with zeroed memory. `None` without memory for it.
+    pub fn new() -> Option<Self> {
+        let memory = Memfd::create("guest", GUEST_PAGES * PAGE_SIZE).ok()?;
+        Some(Self {
+            memory: Rc::new(memory),
             mapped: Rc::default(),
             reserved: Rc::default(),
             refused: Rc::default(),
-        }
+        })
     }
 
+    /// Adjacent pages.
+    ///
+    /// # Panics
+    /// Beyond its memory.
     pub fn area(&self, page: usize, pages: usize) -> Area {
-        self.memory
-            .area()
-            .part(page * PAGE_SIZE, pages * PAGE_SIZE)
-            .unwrap()
+        let part = self.memory.area().part(page * PAGE_SIZE, pages * PAGE_SIZE);
+        part.expect("pages of the guest")
     }
 
     /// References of `count` pages from `page` on.
@@ -47,14 +59,22 @@ impl Guest {
             .map(|at| FIRST_REF + (page + at) as u32)
             .collect()
     }
+
+    /// Formats the device pages, as the guest's module does; its side of the control ring.
+    pub fn format(&self) -> ModuleControl {
+        let mut refs = [0; DEVICE_PAGES];
+        refs.copy_from_slice(&Self::refs(0, DEVICE_PAGES));
+        let control = ModuleControl::format(self.area(0, 1), self.area(1, 1), &refs);
+        control.expect("whole pages")
+    }
 }
 
 /// Pages of the guest, "mapped". The model can only map neighbours side by side, so references in another order are
 /// bad ones.
 pub struct Mapped {
-    pub guest: Guest,
-    pub reserved: usize,
-    pub pages: Vec<usize>,
+    guest: Guest,
+    reserved: usize,
+    pages: Vec<usize>,
 }
 
 impl Memory for Guest {
@@ -75,7 +95,10 @@ impl Memory for Guest {
 
 impl GuestPages for Mapped {
     fn map(&mut self, references: &[u32]) -> Result<(), String> {
-        assert!(self.pages.len() + references.len() <= self.reserved);
+        assert!(
+            self.pages.len() + references.len() <= self.reserved,
+            "more is mapped than there are addresses for"
+        );
         let before = self.pages.len();
         for reference in references {
             let page = reference.wrapping_sub(FIRST_REF) as usize;
@@ -108,8 +131,8 @@ impl GuestPages for Mapped {
         for _ in 0..pages {
             let Some(page) = self.pages.pop() else { break };
             let mut mapped = self.guest.mapped.borrow_mut();
-            let at = mapped.iter().position(|other| *other == page).unwrap();
-            mapped.swap_remove(at);
+            let at = mapped.iter().position(|other| *other == page);
+            mapped.swap_remove(at.expect("a page that is unmapped was mapped"));
         }
         self.pages.is_empty()
     }
@@ -122,14 +145,4 @@ impl Drop for Mapped {
             .reserved
             .set(self.guest.reserved.get() - self.reserved);
     }
-}
-
-pub fn format(guest: &Guest) -> ModuleControl {
-    let refs: Vec<u32> = Guest::refs(0, DEVICE_PAGES);
-    ModuleControl::format(
-        guest.area(0, 1),
-        guest.area(1, 1),
-        &refs.try_into().unwrap(),
-    )
-    .unwrap()
 }

@@ -1,8 +1,8 @@
 //! Kernels that ask for what they may, and for too much.
 
+use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest};
 use mx_ring::control::{Request, Status};
 
-use crate::guest::{DATA_PAGE, FIRST_REF, Guest};
 use crate::world::{World, endpoint_pages, key};
 
 #[test]

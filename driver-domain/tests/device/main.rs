@@ -1,6 +1,5 @@
 //! A device against guests' kernels of all kinds: honest ones, wrong ones, and ones that write anything.
 
-mod guest;
 mod honest;
 mod random;
 mod world;

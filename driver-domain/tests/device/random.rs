@@ -1,12 +1,12 @@
 //! Kernels that ask for anything, and that write anything into the control pages.
 
+use driver_domain::fake::{DATA_PAGE, FIRST_REF, GUEST_PAGES, Guest};
 use std::collections::BTreeSet;
 
 use mx_ring::RegionKey;
 use mx_ring::control::{Request, STAGING_PAGE, STAGING_REFS};
 use proptest::prelude::*;
 
-use crate::guest::{DATA_PAGE, FIRST_REF, GUEST_PAGES, Guest};
 use crate::world::{World, geometry};
 
 fn any_request() -> impl Strategy<Value = Request> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use driver_domain::device::{Device, Identity};
+use driver_domain::fake::{FIRST_REF, Guest};
 use mx_board::Full;
 use mx_home::{
     Completion, Handed, Home, HomeConfig, HostName, Instant, Link, Payload, Sleepers, Token,
@@ -12,8 +13,6 @@ use mx_ring::control::{
 };
 use mx_ring::{EndpointLayout, Geometry, HomeSide, PAGE_SIZE, RegionKey};
 use mx_wire::{Format, MacAddress};
-
-use crate::guest::{FIRST_REF, Guest, format};
 
 /// No wire.
 pub struct NoWire;
@@ -65,8 +64,8 @@ pub fn identity() -> Identity {
 
 impl World {
     pub fn new() -> Self {
-        let guest = Guest::new();
-        let kernel = format(&guest);
+        let guest = Guest::new().unwrap();
+        let kernel = guest.format();
         let mut home = home();
         let device = Device::connect(
             guest.clone(),

@@ -1,11 +1,11 @@
 //! Processes and kernels that write what cannot be.
 
 use driver_domain::device::{ConnectError, Device};
+use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest};
 use mx_home::{Home, Instant};
 use mx_ring::EndpointLayout;
 use mx_ring::control::{ControlError, Response, Status};
 
-use crate::guest::{DATA_PAGE, FIRST_REF, Guest, format};
 use crate::world::{World, endpoint_pages, home, identity};
 
 #[test]
@@ -41,7 +41,7 @@ fn an_endpoint_whose_process_lies_is_closed_with_a_notice() {
 
 #[test]
 fn a_control_page_that_cannot_be_is_refused_before_anything_is_mapped() {
-    let guest = Guest::new();
+    let guest = Guest::new().unwrap();
     let mut home = home();
     let connect = |home: &mut Home| {
         Device::connect(
@@ -58,7 +58,7 @@ fn a_control_page_that_cannot_be_is_refused_before_anything_is_mapped() {
         connect(&mut home),
         Err(ConnectError::Control(ControlError::BadMagic(0)))
     );
-    format(&guest);
+    guest.format();
     guest.refused.borrow_mut().insert(FIRST_REF + 16);
     assert!(matches!(connect(&mut home), Err(ConnectError::Grant(_))));
     assert_eq!(guest.mapped.borrow().len(), 0);

@@ -43,4 +43,10 @@ impl<'a> Input<'a> {
         self.0 = rest;
         bytes
     }
+
+    /// Up to as many bytes as the next byte says, and `most`.
+    pub fn piece(&mut self, most: usize) -> &'a [u8] {
+        let count = usize::from(self.byte());
+        self.bytes(count.min(most))
+    }
 }

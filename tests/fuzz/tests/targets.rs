@@ -45,6 +45,11 @@ fn no_control_page_breaks_its_reader() {
 }
 
 #[test]
+fn nothing_that_a_guest_writes_breaks_its_device() {
+    holds("device");
+}
+
+#[test]
 fn any_call_is_refused_or_means_what_it_says() {
     holds("calls");
 }

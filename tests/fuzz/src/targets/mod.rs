@@ -2,6 +2,7 @@
 
 mod calls;
 mod control;
+mod device;
 mod frame;
 mod home;
 mod library;
@@ -49,6 +50,12 @@ pub const TARGETS: &[Target] = &[
         reads: "the control pages of a guest's kernel, and those of a driver domain: requests, responses, references",
         run: control::run,
         seeds: control::seeds,
+    },
+    Target {
+        name: "device",
+        reads: "what a guest's kernel asks of the driver domain and writes into its pages, and what its processes write",
+        run: device::run,
+        seeds: device::seeds,
     },
     Target {
         name: "calls",

@@ -1,0 +1,308 @@
+//! A device of a guest in the driver domain: what the guest's kernel asks for and writes, what its processes write.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use driver_domain::device::{Device, Identity};
+use driver_domain::fake::{DATA_PAGE, FIRST_REF, GUEST_PAGES, Guest};
+use mx_home::fake::Outbox;
+use mx_home::{Completion, EndpointKey, Home, HomeConfig, HostName, Instant, Sleepers};
+use mx_ring::control::{DEVICE_PAGES, ModuleControl, Request, STAGING_PAGE, STAGING_REFS, Staging};
+use mx_ring::{EndpointLayout, Entry, Geometry, HomeSide, PAGE_SIZE, RegionKey};
+use mx_wire::{Format, MacAddress};
+
+use crate::input::Input;
+
+const OWN: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+/// Endpoints that a board has.
+const ENDPOINTS: u16 = 8;
+/// Pages that a turn may map or unmap.
+const BUDGET: usize = 32;
+/// Turns in which an honest kernel's requests are answered, and in which a device is given back.
+const TURNS_MAX: u32 = 4000;
+/// Queues as small as they can be.
+const GEOMETRY: Geometry = Geometry {
+    commands: 64,
+    unexpected: 64,
+    expected: 64,
+    transmit: 64 << 10,
+    receive: 64 << 10,
+};
+
+struct Wakes<'a>(&'a mut Device<Guest>);
+
+impl Sleepers for Wakes<'_> {
+    fn wake_if_armed(&mut self, endpoint: EndpointKey, side: &mut HomeSide) {
+        self.0.wake_if_armed(endpoint.endpoint, side);
+    }
+}
+
+struct Bench {
+    guest: Guest,
+    home: Home,
+    device: Device<Guest>,
+    kernel: ModuleControl,
+    staging: Staging,
+    out: Outbox,
+    now: Instant,
+    /// Requests without an answer.
+    open: BTreeSet<u32>,
+    next_id: u32,
+    /// The kernel has written what its side of the ring would not: nothing is promised about answers.
+    scribbled: bool,
+    removed: bool,
+    seen: Vec<(u8, u8)>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let guest = Guest::new().expect("memory");
+        let kernel = guest.format();
+        let mut home = Home::new(HomeConfig {
+            format: Format::native(9000).expect("in range"),
+            generation: 1,
+            endpoint_max: ENDPOINTS,
+            interface: [0; 16],
+            driver: [0; 16],
+            idle_spell: Duration::from_micros(50),
+            seed: 7,
+        });
+        let identity = Identity {
+            mac: OWN,
+            name: HostName::new(b"guest1:0"),
+        };
+        let now = Instant::from_nanos(1);
+        let memory = guest.clone();
+        let device = Device::connect(memory, FIRST_REF, identity, ENDPOINTS, now, &mut home);
+        let staging = guest.area(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE);
+        Self {
+            device: device.expect("an honest start"),
+            kernel,
+            staging: Staging::new(staging).expect("pages"),
+            guest,
+            home,
+            out: Outbox::default(),
+            now,
+            open: BTreeSet::new(),
+            next_id: 1,
+            scribbled: false,
+            removed: false,
+            seen: Vec::new(),
+        }
+    }
+
+    /// A turn of the domain; false when the device has come to its end.
+    fn turn(&mut self) -> bool {
+        self.now = self.now + Duration::from_micros(10);
+        let before = self.guest.mapped.borrow().len();
+        let mut budget = BUDGET;
+        let served = self.device.serve(self.now, &mut self.home, &mut budget);
+        let moved = self.guest.mapped.borrow().len().abs_diff(before);
+        assert!(moved <= BUDGET, "a turn maps {moved} pages");
+        let sleepers = &mut Wakes(&mut self.device);
+        self.home.turn(self.now, &mut self.out, sleepers);
+        for frame in self.out.frames.drain(..) {
+            assert_eq!(frame[6..12], OWN.0, "nobody speaks as another");
+        }
+        self.completions();
+        self.answers();
+        if served.is_err() {
+            assert!(self.scribbled, "an honest kernel is served: {served:?}");
+        }
+        served.is_ok()
+    }
+
+    fn completions(&mut self) {
+        while let Some(completion) = self.home.next_completion() {
+            self.removed |= matches!(completion, Completion::BoardRemoved(_));
+            self.device.completed(completion);
+        }
+    }
+
+    fn answers(&mut self) {
+        while let Some(response) = self.kernel.next_response() {
+            let response = response.expect("what the domain writes can be read");
+            if response.id != 0 && !self.scribbled {
+                assert!(self.open.remove(&response.id), "{response:?} once more");
+            }
+            let kind = if response.id == 0 { 1 } else { 2 };
+            self.seen.push((kind, response.status as u8));
+        }
+    }
+
+    fn ask(&mut self, request: &Request) {
+        if self.kernel.has_room() && self.kernel.post(self.next_id, request) {
+            self.open.insert(self.next_id);
+            self.next_id += 1;
+        }
+    }
+
+    /// References of neighbouring pages, where the next request looks for them.
+    fn stage(&self, page: usize) {
+        let count = STAGING_REFS.min(GUEST_PAGES - DATA_PAGE - page);
+        for (entry, reference) in Guest::refs(DATA_PAGE + page, count).into_iter().enumerate() {
+            self.staging.set(entry, reference);
+        }
+    }
+
+    fn request(&mut self, input: &mut Input<'_>) {
+        let kind = input.byte();
+        let odd = input.byte();
+        let endpoint = if odd == 0xff { input.byte() } else { odd % 4 };
+        let region = RegionKey {
+            slot: u16::from(odd >> 4) % 4,
+            generation: u16::from(odd >> 6) % 2,
+        };
+        let request = match kind % 8 {
+            0 | 1 => {
+                let mut geometry = GEOMETRY;
+                if kind > 200 {
+                    geometry.commands = input.size();
+                    geometry.transmit = input.size();
+                }
+                self.stage(usize::from(input.byte()) % 8 * 100);
+                Request::OpenEndpoint {
+                    endpoint,
+                    session: input.double(),
+                    geometry,
+                }
+            }
+            2 => Request::CloseEndpoint { endpoint },
+            3..=5 => {
+                let wild = kind > 220;
+                let mut number = |most: u32| match wild {
+                    true => input.size(),
+                    false => u32::from(input.byte()) % most,
+                };
+                let pages = number(60);
+                let first_page = number(4).saturating_sub(2);
+                let staging = number(3);
+                let length = number(60).wrapping_mul(PAGE_SIZE as u32);
+                Request::Register {
+                    endpoint,
+                    region,
+                    writable: odd & 8 != 0,
+                    offset: input.word() % 4200,
+                    length,
+                    first_page,
+                    pages,
+                    staging,
+                }
+            }
+            6 => Request::Deregister { endpoint, region },
+            _ => Request::Adopted,
+        };
+        self.ask(&request);
+    }
+
+    /// False when the device has come to its end.
+    fn step(&mut self, input: &mut Input<'_>) -> bool {
+        let choice = input.byte();
+        match choice % 10 {
+            0..=2 => self.request(input),
+            3 | 4 => {
+                for _ in 0..1 + choice / 64 {
+                    if !self.turn() {
+                        return false;
+                    }
+                }
+            }
+            5 => {
+                // A page that only the kernel writes, at places that decide something, or anywhere.
+                let page = [0, 2, 3, STAGING_PAGE][usize::from(choice / 10) % 4];
+                let place = usize::from(input.word());
+                let at = if choice < 128 { place % 256 } else { place };
+                let bytes = input.piece(8);
+                let at = at.min(PAGE_SIZE - bytes.len());
+                let written = self.guest.area(page, 1).write(at, bytes);
+                written.expect("within the page");
+                // Entries of a ring that were not published yet, and staged references, are the kernel's own affair.
+                self.scribbled |= page == 0;
+            }
+            6 => {
+                // Any memory of the guest: it owns the pages that it grants, those included that the home writes.
+                let all = GUEST_PAGES * PAGE_SIZE;
+                let at = DATA_PAGE * PAGE_SIZE
+                    + input.double() as usize % (all - DATA_PAGE * PAGE_SIZE - 256);
+                let bytes = input.piece(255);
+                let written = self.guest.area(0, GUEST_PAGES).write(at, bytes);
+                written.expect("within the guest");
+            }
+            7 => {
+                // A command, where an endpoint's first one is expected.
+                let mut entry = [0; Entry::SIZE];
+                let bytes = input.bytes(60);
+                entry[..bytes.len()].copy_from_slice(bytes);
+                entry[0] = 0x11 + entry[0] % 18;
+                entry[60] = 1;
+                let index = usize::from(choice / 10) % 4;
+                let at = DATA_PAGE * PAGE_SIZE + EndpointLayout::COMMANDS + index * Entry::SIZE;
+                let written = self.guest.area(0, GUEST_PAGES).write(at, &entry);
+                written.expect("within the guest");
+                self.device.rung(self.now, &mut self.home);
+            }
+            8 => self.device.rung(self.now, &mut self.home),
+            _ => {
+                let reference = FIRST_REF + u32::from(input.word()) % GUEST_PAGES as u32;
+                let mut refused = self.guest.refused.borrow_mut();
+                if choice < 128 {
+                    refused.insert(reference);
+                } else {
+                    refused.clear();
+                }
+            }
+        }
+        true
+    }
+
+    /// An honest kernel is told something about each of its requests, and everything comes back.
+    fn end(mut self) -> Vec<(u8, u8)> {
+        let mut turns = 0;
+        while !self.scribbled && !self.open.is_empty() {
+            self.turn();
+            turns += 1;
+            assert!(turns < TURNS_MAX, "no answer to {:?}", self.open);
+        }
+        self.device.retire(&mut self.home);
+        for turn in 0.. {
+            assert!(turn < TURNS_MAX, "the device does not go");
+            let sleepers = &mut Wakes(&mut self.device);
+            self.home.turn(self.now, &mut self.out, sleepers);
+            self.completions();
+            if self.device.gone(&mut BUDGET.clone()) {
+                break;
+            }
+        }
+        assert!(self.removed, "the board is gone");
+        assert_eq!(self.device.held(), 0, "pages are held");
+        assert_eq!(self.guest.mapped.borrow().len(), DEVICE_PAGES);
+        drop(self.device);
+        assert_eq!(self.guest.reserved.get(), 0, "addresses are lost");
+        self.seen
+    }
+}
+
+/// Requests, writes and turns in any order.
+pub fn run(bytes: &[u8]) -> u64 {
+    let mut input = Input::new(bytes);
+    let mut bench = Bench::new();
+    while !input.is_empty() && bench.step(&mut input) {}
+    let mut seen = bench.end();
+    seen.dedup();
+    seen.truncate(8);
+    super::kind(seen)
+}
+
+/// An endpoint that opens, a region that comes and goes, and the end of both.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let open = [0, 0, 0, 0, 9, 0, 0, 0];
+    let register = [0, 3, 8, 40, 0, 0, 40, 0, 0];
+    let (deregister, close) = ([0, 6, 0], [0, 2, 0]);
+    let (turn, command) = ([253], [7, 1, 1, 1, 0]);
+    let both = [&open[..], &turn, &register, &turn].concat();
+    vec![
+        [&both[..], &deregister, &turn, &close, &turn].concat(),
+        [&both[..], &command, &turn, &close, &turn].concat(),
+        [&both[..], &close, &turn, &open, &turn].concat(),
+    ]
+}
