@@ -43,6 +43,8 @@ pub struct State {
     pub wakeups: u64,
     /// Addresses of peers by their index, which never means another peer later.
     pub nic_ids: Vec<Option<u64>>,
+    /// Events that were taken since time was last judged, while there were always more.
+    pub behind: usize,
     /// When the home was last known to be there.
     pub heard: Duration,
     /// How long to look before sleeping.
@@ -81,6 +83,7 @@ impl State {
             waiting: 0,
             wakeups: 0,
             nic_ids: Vec::new(),
+            behind: 0,
             heard: Duration::ZERO,
             disabled: false,
             handling: Handling::default(),
@@ -120,7 +123,13 @@ impl State {
                 Err(_) => return self.fail(Error::Confused),
             }
         }
+        let all = taken.max(ended) < EVENTS_PER_ROUND && !self.engine.has_offers();
         let taken = taken + ended;
+        // When as many events were taken as the queue holds, those that waited at first have all been seen. A flood does
+        // not keep messages from being sent again.
+        let queue = self.port.process.layout().geometry().unexpected as usize;
+        self.behind = if all { 0 } else { self.behind + taken };
+        let judge = all || self.behind >= queue;
         if taken > 0 {
             self.port.process.publish_consumed();
             self.heard = now;
@@ -137,7 +146,12 @@ impl State {
                 }
             }
         }
-        self.engine.work(&mut self.port);
+        if judge {
+            self.behind = 0;
+            self.engine.work(&mut self.port);
+        } else {
+            self.engine.work_between(&mut self.port);
+        }
         self.flush(channel);
         taken > 0
     }

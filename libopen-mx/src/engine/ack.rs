@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mx_ring::{Command, Destination, Origin};
+use mx_ring::{Command, Origin};
 
 use super::Engine;
 use super::link::Link;
@@ -75,18 +75,14 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(key) else {
             return true;
         };
-        let Some(session) = partner.session else {
+        let Some(to) = partner.destination() else {
             partner.ack_due = None;
             return true;
         };
         let number = partner.ack_number_sent.wrapping_add(1);
         let posted = link.post(
             &Command::Ack {
-                to: Destination {
-                    peer: partner.peer,
-                    endpoint: partner.endpoint,
-                    session,
-                },
+                to,
                 ack: partner.next_fragment.to_wire(),
                 ack_number: number,
             },
@@ -120,6 +116,7 @@ impl Engine {
             return;
         }
         partner.ack_number_received = number;
+        partner.inquiry.heard(self.now);
         self.acknowledged(key, ack, link);
     }
 
@@ -133,6 +130,7 @@ impl Engine {
             return;
         }
         partner.next_acked = ack;
+        partner.confirmed = ack;
         partner.answered = self.now;
         partner.resent = false;
         // When the newest of them was last sent, and the oldest if that was not the first time.
@@ -193,6 +191,8 @@ impl Engine {
         } = &mut outgoing.body
         {
             *acked = true;
+            let partner = outgoing.partner;
+            self.inquire_later(partner);
         } else {
             self.end_outgoing(key, Code::Success, link);
         }
@@ -219,6 +219,10 @@ impl Engine {
                 request.outcome.partner = Some(key);
             }
             self.requests.complete(oldest.request, code);
+            return;
+        }
+        if seq == partner.confirmed.previous() && partner.inquiry.is_open() {
+            self.inquiry_refused(key, code, link);
             return;
         }
         let at = usize::from(seq.since(partner.next_acked));

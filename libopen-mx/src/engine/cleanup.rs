@@ -1,6 +1,7 @@
 //! The end of a relation with a partner (protocol.md §9). Nothing is sent to it.
 
 use super::Engine;
+use super::inquiry::Inquiry;
 use super::link::Link;
 use super::partner::PartnerKey;
 use super::reassembly::Target;
@@ -50,6 +51,7 @@ impl Engine {
         partner.ack_number_sent = 0;
         partner.ack_number_received = 0;
         partner.ack_due = None;
+        partner.inquiry = Inquiry::default();
         partner.unacked.clear();
         partner.throttled.clear();
         partner.restart_sending(partner.next_send);

@@ -33,6 +33,10 @@ pub struct Config {
     pub resend_delay: Duration,
     /// How long it waits at least, for the partner's own delay of acknowledgements and two ticks of the clock.
     pub resend_delay_min: Duration,
+    /// How long a connect waits for its answer before it is repeated, as long as nothing is known about the partner.
+    pub connect_wait: Duration,
+    /// How long it waits at most, doubled each time.
+    pub connect_wait_max: Duration,
     /// How long an acknowledgement waits for a message that carries it.
     pub ack_delay: Duration,
     /// How long a message is sent again before the partner is given up (OMX_RESENDS_MAX half seconds).
@@ -64,6 +68,8 @@ impl Config {
             not_acked_max: 4,
             resend_delay: Duration::from_millis(500),
             resend_delay_min: Duration::from_millis(40),
+            connect_wait: Duration::from_millis(100),
+            connect_wait_max: Duration::from_secs(4),
             ack_delay: Duration::from_millis(16),
             give_up: Duration::from_secs(500),
             transmit_bytes: 512 << 10,

@@ -42,21 +42,24 @@ impl Engine {
         let partner_key = self.partners.find_or_add(peer, endpoint);
         let now = self.now;
         if let Some(partner) = self.partners.get_mut(partner_key) {
+            let wait = partner.round_trip.first_wait(&self.config);
             let connect = Connect {
                 request,
                 counter: partner.connect_counter,
                 key,
                 announced: partner.next_match,
                 acked: partner.next_acked,
-                last_sent: now,
+                transmissions: 1,
                 first_sent: now,
+                wait,
+                next: now + wait,
             };
             partner.connect_counter = partner.connect_counter.wrapping_add(1);
             // A full queue is a lost frame: the request is sent again.
             link.post(&request_command(peer, endpoint, &connect), &[]);
             partner.connects.push(connect);
+            self.resend_by(now + wait);
         }
-        self.resend_by(now + self.config.resend_delay);
         request
     }
 
@@ -158,7 +161,7 @@ impl Engine {
         {
             partner.restart_sending(expected);
         }
-        if connect.last_sent == connect.first_sent {
+        if connect.transmissions == 1 {
             let time = self.now.saturating_sub(connect.first_sent);
             partner.round_trip.measured(time, &self.config);
         }

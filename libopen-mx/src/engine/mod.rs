@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `connect` | handshake and sessions |
 //! | `send`, `transmit`, `transmit_space` | sends, from the call to the queue |
-//! | `ack`, `resend`, `round_trip` | acknowledgements, retransmission, giving up |
+//! | `ack`, `resend`, `round_trip`, `inquiry` | acknowledgements, retransmission, giving up |
 //! | `receive`, `early` | order of what comes |
 //! | `matching`, `reassembly` | posted receives, unexpected messages, fragments |
 //! | `contexts` | context ids |
@@ -26,6 +26,7 @@ mod connect;
 mod contexts;
 mod counts;
 mod early;
+mod inquiry;
 mod large;
 mod link;
 mod matching;
@@ -290,11 +291,17 @@ impl Engine {
 
     /// What a progress round does after the events: resends, delayed messages, due acknowledgements.
     pub fn work(&mut self, link: &mut impl Link) {
-        self.transmit.settle(link.sent());
         self.resend_due(link);
+        self.expire_pulls(link);
+        self.work_between(link);
+    }
+
+    /// The same while more events wait, for a caller that takes only so many at once: what has waited too long for an
+    /// answer is not judged, for the answer may be among them.
+    pub fn work_between(&mut self, link: &mut impl Link) {
+        self.transmit.settle(link.sent());
         self.start_pulls(link);
         self.show_wanted(link);
-        self.expire_pulls(link);
         self.send_delayed(link);
         self.send_throttled(link);
         self.send_due_acks(link);
@@ -386,6 +393,7 @@ impl Engine {
             None => self.requests.timeout = timeout,
         }
         self.pull_expires_by(Some(self.now));
+        self.resend_by(self.now);
         Some(())
     }
 

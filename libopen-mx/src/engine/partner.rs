@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use mx_ring::Destination;
 use slotmap::{Key, KeyData, SlotMap};
 
 use super::early::EarlyMessages;
+use super::inquiry::Inquiry;
 use super::reassembly::Assembly;
 use super::request::RequestKey;
 use super::round_trip::RoundTrip;
@@ -43,10 +45,14 @@ pub struct Connect {
     pub announced: Sequence,
     /// What the partner had acknowledged when the connect began.
     pub acked: Sequence,
-    /// Last transmission.
-    pub last_sent: Duration,
+    /// Transmissions so far.
+    pub transmissions: u32,
     /// First transmission.
     pub first_sent: Duration,
+    /// How long it waits before the next one: longer each time.
+    pub wait: Duration,
+    /// When that is.
+    pub next: Duration,
 }
 
 /// A remote endpoint.
@@ -78,6 +84,8 @@ pub struct Partner {
     pub next_send: Sequence,
     /// The oldest message that it has not acknowledged.
     pub next_acked: Sequence,
+    /// What it has acknowledged last: everything before it.
+    pub confirmed: Sequence,
     /// The next message to match.
     pub next_match: Sequence,
     /// The oldest message that is not whole.
@@ -98,6 +106,8 @@ pub struct Partner {
     pub answered: Duration,
     /// Whether messages were sent again since then.
     pub resent: bool,
+    /// Whether it is still there while large messages wait for it.
+    pub inquiry: Inquiry,
     /// Messages that wait for acknowledgements of earlier ones.
     pub throttled: VecDeque<OutgoingKey>,
     /// Connects without reply.
@@ -124,6 +134,7 @@ impl Partner {
             ack_number_received: 0,
             next_send: Sequence::FIRST,
             next_acked: Sequence::FIRST,
+            confirmed: Sequence::FIRST,
             next_match: Sequence::FIRST,
             next_fragment: Sequence::FIRST,
             last_acked: Sequence::FIRST,
@@ -134,6 +145,7 @@ impl Partner {
             resend_at: None,
             answered: Duration::ZERO,
             resent: false,
+            inquiry: Inquiry::default(),
             throttled: VecDeque::new(),
             connects: Vec::new(),
             partials: VecDeque::new(),
@@ -141,10 +153,20 @@ impl Partner {
         }
     }
 
+    /// Where messages to it go, while there is a relation.
+    pub fn destination(&self) -> Option<Destination> {
+        Some(Destination {
+            peer: self.peer,
+            endpoint: self.endpoint,
+            session: self.session?,
+        })
+    }
+
     /// Starts a new direction towards it where it wants to begin.
     pub fn restart_sending(&mut self, at: Sequence) {
         self.next_send = at;
         self.next_acked = at;
+        self.confirmed = at;
         self.round_trip = RoundTrip::default();
         self.resend_at = None;
         self.resent = false;

@@ -54,7 +54,7 @@ impl Engine {
         }
         self.resend_at = None;
         for key in self.partners.keys() {
-            if self.resend_to(key, link) || self.reconnect(key, link) {
+            if self.resend_to(key, link) || self.reconnect(key, link) || self.inquire(key, link) {
                 self.give_up(key, link);
             }
         }
@@ -147,37 +147,39 @@ impl Engine {
         chosen.into_iter().map(|(message, _)| message).collect()
     }
 
-    /// Repeats the connects of a partner. True when it must be given up.
+    /// Repeats the connects of a partner, ever more rarely. True when it must be given up.
     fn reconnect(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
-        let (now, delay) = (self.now, self.config.resend_delay);
+        let now = self.now;
         let mut next = None;
-        let mut hopeless = false;
-        let requests = &self.requests;
         if let Some(partner) = self.partners.get_mut(key) {
             let (peer, endpoint) = (partner.peer, partner.endpoint);
             for connect in &mut partner.connects {
-                if connect.last_sent + delay <= now {
-                    let tried = now.saturating_sub(connect.first_sent);
-                    hopeless |= requests
-                        .get(connect.request)
-                        .is_some_and(|request| tried >= request.timeout);
+                let timeout = self.requests.timeout_of(Some(connect.request));
+                let enough = transmissions_before(&self.config, timeout);
+                let end = connect.first_sent.checked_add(timeout);
+                let end = end.filter(|_| connect.transmissions >= enough);
+                if end.is_some_and(|end| end <= now) {
+                    return true;
+                }
+                if connect.next <= now {
                     link.post(&request_command(peer, endpoint, connect), &[]);
-                    connect.last_sent = now;
+                    connect.transmissions += 1;
+                    connect.wait = (connect.wait * 2).min(self.config.connect_wait_max);
+                    connect.next = now + connect.wait;
                     self.counts.resent.add(FrameKind::Connect, 1);
                 }
-                let due = connect.last_sent + delay;
-                next = Some(next.map_or(due, |earlier: Duration| earlier.min(due)));
+                next = [next, Some(connect.next), end].into_iter().flatten().min();
             }
         }
         if let Some(next) = next {
             self.resend_by(next);
         }
-        hopeless
+        false
     }
 }
 
 /// Transmissions before a message that is tried for so long may be given up, however much time has passed.
-fn transmissions_before(config: &Config, timeout: Duration) -> u32 {
+pub(super) fn transmissions_before(config: &Config, timeout: Duration) -> u32 {
     let delay = config.resend_delay.as_millis().max(1);
     let regular = timeout.as_millis().div_ceil(delay);
     u32::try_from(regular).map_or(TRANSMISSIONS_MIN, |r| r.clamp(1, TRANSMISSIONS_MIN))

@@ -66,6 +66,14 @@ impl RoundTrip {
         (smoothed + variation * 4 + config.resend_delay_min).min(config.resend_delay)
     }
 
+    /// How long a connect waits for its answer before it is repeated for the first time.
+    pub fn first_wait(&self, config: &Config) -> Duration {
+        match self.estimate {
+            Some(_) => self.usual(config),
+            None => config.connect_wait,
+        }
+    }
+
     /// How long to wait now: longer each time that nothing came.
     pub fn wait(&self, config: &Config) -> Duration {
         (self.usual(config) * (1 << self.doublings)).min(config.resend_delay)

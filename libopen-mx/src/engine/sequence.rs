@@ -27,6 +27,12 @@ impl Sequence {
         Self(self.0 & !(MODULUS - 1) | (self.0.wrapping_add(1) & (MODULUS - 1)))
     }
 
+    /// The number before this one, of the same relation.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self(self.0 & !(MODULUS - 1) | (self.0.wrapping_sub(1) & (MODULUS - 1)))
+    }
+
     /// How far this number is after `earlier`, modulo 2^14.
     pub const fn since(self, earlier: Self) -> u16 {
         self.0.wrapping_sub(earlier.0) & (MODULUS - 1)
@@ -61,6 +67,7 @@ mod tests {
         let last = Sequence::from_wire(0x7fff);
         assert_eq!(last.next(), Sequence::from_wire(0x4000));
         assert!(last.next().same_relation(last));
+        assert_eq!(last.next().previous(), last);
         assert_eq!(last.next().since(last), 1);
     }
 

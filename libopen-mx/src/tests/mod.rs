@@ -2,6 +2,7 @@
 
 mod delivery;
 mod hostile;
+mod inquiries;
 mod native;
 mod pieces;
 mod recorder;

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mx_ring::Command;
+use mx_wire::Format;
 
 use super::native::{engine, greeted, receive, send, tiny};
 use super::recorder::Recorder;
-use crate::engine::Engine;
+use super::world::{Station, World, connected};
+use crate::code::Code;
+use crate::engine::{Engine, FrameKind};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -42,6 +45,105 @@ fn a_lost_message_is_sent_again_soon_when_its_partner_answers_fast_and_ever_late
         .filter(|time| !work_at(&mut engine, &mut link, *time * MS).is_empty())
         .collect();
     assert_eq!(times, [40, 80, 160, 320, 640, 1140, 1640]);
+}
+
+/// Milliseconds after a connect at which it is repeated.
+fn repeats(engine: &mut Engine, link: &mut Recorder, until: u32) -> Vec<u32> {
+    let start = 1000;
+    engine.set_now(start * MS);
+    engine.connect(1, 3, 7, 0, 0, link);
+    link.commands.clear();
+    let mut times = Vec::new();
+    for time in 1..until {
+        engine.set_now((start + time) * MS);
+        engine.work(link);
+        let connects = |command: &Command| matches!(command, Command::ConnectRequest { .. });
+        times.extend(link.commands.drain(..).filter(connects).map(|_| time));
+    }
+    times
+}
+
+#[test]
+fn a_connect_is_repeated_soon_and_then_ever_more_rarely() {
+    let (mut unknown, mut link) = (engine(), Recorder::new());
+    assert_eq!(
+        repeats(&mut unknown, &mut link, 20_000),
+        [100, 300, 700, 1500, 3100, 6300, 10_300, 14_300, 18_300]
+    );
+}
+
+#[test]
+fn a_connect_to_a_partner_whose_answers_were_measured_is_repeated_sooner() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    for seq in 1..10 {
+        send(&mut engine, &mut link, to);
+        engine.event(&tiny(seq + 1, seq + 1), None, &mut link);
+    }
+    assert_eq!(repeats(&mut engine, &mut link, 300), [40, 120, 280]);
+}
+
+#[test]
+fn an_application_that_was_away_reads_what_came_before_it_judges_what_did_not() {
+    let world = World::new(2, Format::native(9000).unwrap(), 7);
+    let mut a = world.open(0, 0, 0xa, 7);
+    let mut b = world.open(1, 3, 0xb, 7);
+    let (to_b, to_a) = connected(&mut a, &mut b);
+    // The acknowledgement comes behind more events than are taken at once.
+    for info in 0..600 {
+        b.send(to_a, b"news", info, false);
+        if info % 200 == 199 {
+            world.pass(3 * MS);
+        }
+    }
+    a.send(to_b, b"heard?", 0, false);
+    for _ in 0..2 {
+        world.pass(20 * MS);
+        b.progress();
+    }
+    world.pass(20 * MS);
+    world.skip(10_000 * MS);
+    while !a.state.engine.settled() {
+        a.progress();
+    }
+    assert_eq!(
+        a.state.engine.probe(599, u64::MAX).map(|p| p.code),
+        Some(Code::Success)
+    );
+    for kind in FrameKind::ALL {
+        assert_eq!(
+            a.state.engine.counts().resent.of(kind),
+            0,
+            "{}",
+            kind.name()
+        );
+    }
+}
+
+#[test]
+fn a_flood_of_events_does_not_keep_messages_from_being_sent_again() {
+    let world = World::new(2, Format::native(9000).unwrap(), 7);
+    let mut a = world.open(0, 0, 0xa, 7);
+    let mut b = world.open(1, 3, 0xb, 7);
+    let (to_b, to_a) = connected(&mut a, &mut b);
+    world.net().faults.lost = 100;
+    a.send(to_b, b"lost", 0, false);
+    world.pass(MS);
+    world.net().faults.lost = 0;
+    let resent = |a: &Station| a.state.engine.counts().resent.of(FrameKind::Tiny);
+    for round in 0..40 {
+        // Always more than one round takes, and none of it answers.
+        for info in 0..300 {
+            b.send(to_a, b"flood", info, false);
+        }
+        world.pass(100 * MS);
+        a.progress();
+        b.state.engine.set_now(world.net().now);
+        if resent(&a) > 0 {
+            return;
+        }
+        assert!(round < 39, "never sent again");
+    }
 }
 
 #[test]
