@@ -1,8 +1,9 @@
 //! No wake-up is lost: every order of the steps of a sleeper (the domain's own `sleep`) and of those who bring work.
 //!
-//! A small world: a card, one process with a queue, the xenstore daemon. Each brings work some times, in the steps that
-//! its protocol has. Between any two steps of the domain, others may take any number of theirs: all of it is tried, by
-//! replaying a growing list of choices. (The order of the memory accesses below these steps is loom's affair, in
+//! A small world: a card, one process with a queue, the xenstore daemon, a timer. Each brings work some times, in the
+//! steps that its protocol has; what a timer brings, a repetition, falls due at a time that passes between any two steps,
+//! or before them all. Between any two steps of the domain, others may take any number of theirs: all of it is tried,
+//! by replaying a growing list of choices. (The order of the memory accesses below these steps is loom's affair, in
 //! `mx-ring`.)
 
 use std::time::Duration;
@@ -97,17 +98,52 @@ const CARD: usize = 0;
 const PROCESS: usize = 1;
 const DAEMON: usize = 2;
 
+/// What falls due when some time has passed: a repetition. Found work may set it anew.
+#[derive(Clone, Copy, Default)]
+struct Timer {
+    /// Times that it will still be set.
+    left: u32,
+    /// When it runs out, if it is set.
+    due: Option<Duration>,
+    now: Duration,
+}
+
+impl Timer {
+    /// From setting to running out.
+    const RUNS: Duration = Duration::from_millis(2);
+    const TICK: Duration = Duration::from_millis(1);
+
+    /// Time passes as long as somebody might notice.
+    fn can(&self) -> bool {
+        self.due.is_some_and(|due| self.now < due)
+    }
+
+    fn set(&mut self) {
+        if self.left > 0 && self.due.is_none() {
+            self.left -= 1;
+            self.due = Some(self.now + Self::RUNS);
+        }
+    }
+
+    fn take_work(&mut self, now: Duration) -> bool {
+        self.due.take_if(|due| *due <= now).is_some()
+    }
+}
+
 /// A mistake of the sleeper, made on purpose.
 #[derive(Clone, Copy, PartialEq)]
 enum Mistake {
     NoSecondLookAtTheCard,
     NoSecondLookAtTheQueue,
     QueueBeforeTheDoorbell,
+    /// It sleeps until something happens, and forgets the time.
+    NoTimer,
 }
 
 /// The domain, between whose steps the others take theirs.
 struct Domain<'a> {
     world: World,
+    timer: Timer,
     choices: &'a mut Choices,
     mistake: Option<Mistake>,
     /// The last wait was ended by an event.
@@ -123,10 +159,15 @@ impl Domain<'_> {
     fn others(&mut self) {
         loop {
             let able = self.world.iter().filter(|bringer| bringer.can()).count();
-            if able == 0 {
+            let time = usize::from(self.timer.can());
+            if able + time == 0 {
                 return;
             }
-            let chosen = self.choices.choose(able + 1);
+            let chosen = self.choices.choose(able + time + 1);
+            if chosen > able {
+                self.timer.now += Timer::TICK;
+                continue;
+            }
             let mut able = self.world.iter_mut().filter(|bringer| bringer.can());
             match able.nth(chosen.wrapping_sub(1)) {
                 Some(bringer) => bringer.step(),
@@ -137,7 +178,11 @@ impl Domain<'_> {
 
     /// One turn of the loop, in the order of the driver domain's; whether there was work.
     fn turn(&mut self) -> bool {
+        // The time is looked at once, when the turn begins.
+        let now = self.timer.now;
+        self.others();
         let mut busy = self.world[CARD].take_work();
+        busy |= self.timer.take_work(now);
         if self.makes(Mistake::QueueBeforeTheDoorbell) {
             busy |= self.world[PROCESS].take_work();
         }
@@ -151,11 +196,14 @@ impl Domain<'_> {
             busy |= self.world[DAEMON].take_work();
         }
         self.others();
-        if self.world[PROCESS].asked || self.makes(Mistake::QueueBeforeTheDoorbell) {
-            return busy;
-        }
-        if self.world[PROCESS].take_work() || busy {
+        let queue = !self.world[PROCESS].asked && !self.makes(Mistake::QueueBeforeTheDoorbell);
+        if (queue && self.world[PROCESS].take_work()) || busy {
+            // What was found may have to be repeated later.
+            self.timer.set();
             return true;
+        }
+        if !queue {
+            return false;
         }
         self.others();
         self.world[PROCESS].asked = true;
@@ -185,27 +233,38 @@ impl Senses for Domain<'_> {
         self.world[CARD].asked = false;
     }
 
-    fn wait(&mut self, _: Option<Duration>) {
-        // While this sleeps, the others do what they still have to.
+    fn wait(&mut self, until: Option<Duration>) {
+        // While this sleeps, the others do what they still have to. Time passes, but the longest wait is tried: one that
+        // ends by the time when nothing else is left to end it.
         while !self.world.iter().any(|bringer| bringer.pending)
             && let Some(bringer) = self.world.iter_mut().find(|bringer| bringer.can())
         {
             bringer.step();
         }
-        self.woken = self.world.iter().any(|bringer| bringer.pending);
+        let event = self.world.iter().any(|bringer| bringer.pending);
+        if let (false, Some(until)) = (event, until) {
+            self.timer.now = self.timer.now.max(until);
+        }
+        self.woken = event || until.is_some();
         // The interrupt is taken after each wait; the card is looked at in every turn.
         self.world[CARD].pending = false;
     }
 }
 
 /// Runs the domain until it sleeps and nobody brings anything any more; whether it has found everything.
-fn finds_everything(choices: &mut Choices, times: [u32; 3], mistake: Option<Mistake>) -> bool {
-    let world = times.map(|left| Bringer {
+fn finds_everything(choices: &mut Choices, times: [u32; 4], mistake: Option<Mistake>) -> bool {
+    let [world @ .., left] = times;
+    let timer = Timer {
+        left,
+        ..Timer::default()
+    };
+    let world = world.map(|left| Bringer {
         left,
         ..Bringer::default()
     });
     let mut domain = Domain {
         world,
+        timer,
         choices,
         mistake,
         woken: false,
@@ -213,16 +272,21 @@ fn finds_everything(choices: &mut Choices, times: [u32; 3], mistake: Option<Mist
     // The daemon always tells.
     domain.world[DAEMON].asked = true;
     for _ in 0..50 {
-        if !domain.turn() && sleep(&mut domain, None) && !domain.woken {
+        if domain.turn() {
+            continue;
+        }
+        let deadline = domain.timer.due.filter(|_| !domain.makes(Mistake::NoTimer));
+        if sleep(&mut domain, deadline) && !domain.woken {
             // Nobody will end this wait.
-            return domain.world.iter().all(|bringer| bringer.work == 0);
+            let found = domain.world.iter().all(|bringer| bringer.work == 0);
+            return found && domain.timer.due.is_none();
         }
     }
     panic!("it never comes to rest");
 }
 
 /// Tries all orders; how many, and whether all of them found everything.
-fn explore(times: [u32; 3], mistake: Option<Mistake>) -> (u64, bool) {
+fn explore(times: [u32; 4], mistake: Option<Mistake>) -> (u64, bool) {
     let mut choices = Choices::default();
     let mut orders = 0;
     loop {
@@ -239,12 +303,15 @@ fn explore(times: [u32; 3], mistake: Option<Mistake>) -> (u64, bool) {
 #[test]
 fn whatever_comes_in_whatever_order_is_found() {
     for times in [
-        [1, 1, 0],
-        [1, 0, 1],
-        [0, 1, 1],
-        [2, 0, 0],
-        [0, 2, 0],
-        [0, 0, 2],
+        [1, 1, 0, 0],
+        [1, 0, 1, 0],
+        [0, 1, 1, 0],
+        [2, 0, 0, 0],
+        [0, 2, 0, 0],
+        [0, 0, 2, 0],
+        [1, 0, 0, 1],
+        [0, 1, 0, 1],
+        [0, 0, 1, 1],
     ] {
         let (orders, all_found) = explore(times, None);
         println!("{times:?}: {orders} orders");
@@ -258,7 +325,8 @@ fn whatever_comes_in_whatever_order_is_found() {
 
 #[test]
 fn a_sleeper_without_its_second_look_is_found_out() {
-    assert!(!explore([1, 0, 0], Some(Mistake::NoSecondLookAtTheCard)).1);
-    assert!(!explore([0, 1, 0], Some(Mistake::NoSecondLookAtTheQueue)).1);
-    assert!(!explore([0, 1, 0], Some(Mistake::QueueBeforeTheDoorbell)).1);
+    assert!(!explore([1, 0, 0, 0], Some(Mistake::NoSecondLookAtTheCard)).1);
+    assert!(!explore([0, 1, 0, 0], Some(Mistake::NoSecondLookAtTheQueue)).1);
+    assert!(!explore([0, 1, 0, 0], Some(Mistake::QueueBeforeTheDoorbell)).1);
+    assert!(!explore([1, 0, 0, 1], Some(Mistake::NoTimer)).1);
 }
