@@ -16,7 +16,8 @@ use crate::statistics;
 /// The nodes that are watched; each is its watch's token, too.
 pub const NODES: [&str; 3] = [SHUTDOWN, SYSRQ, statistics::REQUEST];
 
-const SHUTDOWN: &str = "control/shutdown";
+/// Where the tools ask the domain to end.
+pub const SHUTDOWN: &str = "control/shutdown";
 const SYSRQ: &str = "control/sysrq";
 
 /// What somebody asks for.

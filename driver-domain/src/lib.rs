@@ -14,6 +14,7 @@
 //! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
 //! | [`management`], `view` | the address by which a browser and Prometheus read what the domain does |
 //! | [`statistics`] | what was done, on request in `data/omx-stats` |
+//! | `refusal` | a domain that serves nobody, and says why |
 //! | `run` | the start and the loop |
 //!
 //! Why it exists: it is the only room that knows both Xen and Open-MX. Its neighbours: `mx-home` serves endpoints and
@@ -43,6 +44,8 @@ pub mod management;
 pub mod memory;
 pub mod names;
 pub mod options;
+#[cfg(target_os = "none")]
+mod refusal;
 #[cfg(target_os = "none")]
 mod run;
 pub mod sleep;

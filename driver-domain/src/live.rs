@@ -3,7 +3,8 @@
 //! | node | value |
 //! |---|---|
 //! | `data/omx/version` | version of the driver domain |
-//! | `data/omx/state` | `ready`; `ending` once it was told to end |
+//! | `data/omx/state` | `ready`; `ending` once it was told to end; `failed` when it serves nobody |
+//! | `data/omx/reason` | why it failed, and what to do about it |
 //! | `data/omx/wire` | `native` or `mx`, and the longest frame in bytes |
 //! | `data/omx/card` | driver and address of the card; `none` |
 //! | `data/omx/link` | `up` or `down`; `none` without a card |
@@ -42,6 +43,12 @@ pub fn program(format: Format) -> [Write; 2] {
 /// How far the domain is.
 pub fn state(word: &str) -> Write {
     own("state", word.to_string())
+}
+
+/// That the domain serves nobody.
+pub fn refusal(why: &str, way_out: &str) -> [Write; 2] {
+    // The reason first: whoever sees the state finds it.
+    [own("reason", format!("{why}; {way_out}")), state("failed")]
 }
 
 /// The card; `None` when there is none.

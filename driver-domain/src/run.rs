@@ -11,6 +11,7 @@ use xen_pv_boot::xenstore::Xenstore;
 use xen_pv_boot::{Machine, clock, self_test};
 
 use alloc::boxed::Box;
+use alloc::format;
 
 use crate::card;
 use crate::clerk::{Clerk, Write};
@@ -20,6 +21,7 @@ use crate::idle::Idle;
 use crate::live;
 use crate::management::Management;
 use crate::options::{self, Options};
+use crate::refusal;
 use crate::sleep::{Senses, sleep};
 use crate::statistics;
 use crate::view::{Description, View};
@@ -36,11 +38,12 @@ pub fn run(machine: Machine) -> ! {
     let options = match options::parse(machine.command_line) {
         Ok(options) => options,
         Err(error) => {
-            log::error!("command line: {error}");
-            log::error!(
-                "ending: correct extra='...' in the domain's configuration, then create it again"
+            let way_out = "correct extra='...' in its configuration, then create it again";
+            refusal::stay(
+                machine.xenstore,
+                &format_args!("command line: {error}"),
+                way_out,
             );
-            shutdown(End::Poweroff);
         }
     };
     log::set_max_level(options.log);
@@ -123,15 +126,19 @@ impl Domain {
         let (port, interrupt) = match card {
             Some(card) => {
                 let longest = card.nic.capabilities().max_frame;
-                if longest < usize::from(format.mtu()) {
-                    log::error!(
-                        "option mtu: frames of {} bytes are wanted, the card {driver} takes {longest} at most",
-                        format.mtu()
+                let wanted = format.mtu();
+                if longest < usize::from(wanted) {
+                    // The card is reset, and silent.
+                    drop(card);
+                    refusal::stay(
+                        store,
+                        &format_args!(
+                            "option mtu: frames of {wanted} bytes are wanted, the card {driver} takes {longest} at most"
+                        ),
+                        &format!(
+                            "give every node of the network mtu={longest} or less, or this domain another card"
+                        ),
                     );
-                    log::error!(
-                        "ending: give every node of the network mtu={longest} or less, or this domain another card"
-                    );
-                    shutdown(End::Poweroff);
                 }
                 (Some((card.nic, card.reopen)), card.interrupt)
             }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::attachments::{Attachment, Attachments, DIRECTORY};
-use crate::device::{self, State};
-use crate::domain;
+use crate::device::{self, Device, State};
+use crate::domain::{self, Domain};
 use crate::error::Error;
 use crate::mac::Mac;
 use crate::output;
@@ -68,7 +68,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Attach again what is remembered in /etc/xen/omx.d, where it is missing: after a reboot of a guest.
+    /// Attach again what is remembered in /etc/xen/omx.d, where it is missing or its driver domain is another one now:
+    /// after a reboot of a guest, or of the driver domain.
     Apply {
         /// Only this guest.
         domain: Option<String>,
@@ -166,12 +167,12 @@ pub fn run(cli: Cli) -> Result<(), Error> {
             }
             Ok(())
         }
-        Command::Apply { domain } => apply(&mut store, &remembered, domain.as_deref()),
+        Command::Apply { domain } => apply(&mut store, &remembered, domain.as_deref(), &RENEWALS),
         Command::Watch => {
             store.watch("@introduceDomain")?;
             loop {
                 store.next_event()?;
-                if let Err(error) = apply(&mut store, &remembered, None) {
+                if let Err(error) = apply(&mut store, &remembered, None, &RENEWALS) {
                     eprintln!("xl-omx: {error}");
                 }
             }
@@ -202,11 +203,21 @@ fn attach(
     wait::until(store, &device, State::Connected, Side::Both, timeout)
 }
 
-/// Attaches what is remembered and missing. Domains that do not run now are passed over.
+/// How long a guest is given to see that a device has gone, and then that another is there. A guest that is slower than
+/// the first takes the new one for the old one, and never looks at it: it goes again, and the guest gets longer.
+const RENEWALS: [(Duration, Duration); 3] = [
+    (Duration::from_millis(300), Duration::from_secs(3)),
+    (Duration::from_secs(2), Duration::from_secs(5)),
+    (Duration::from_secs(5), Duration::from_secs(10)),
+];
+
+/// Attaches what is remembered and missing, or was served by a domain that has gone. Guests that do not run now are
+/// passed over.
 fn apply(
     store: &mut impl Store,
     remembered: &Attachments,
     only: Option<&str>,
+    renewals: &[(Duration, Duration)],
 ) -> Result<(), Error> {
     for attachment in remembered.all()? {
         if only.is_some_and(|only| only != attachment.guest) {
@@ -216,20 +227,42 @@ fn apply(
             continue;
         };
         let present = device::list(store, &guest)?;
-        if present
+        let present = present
             .iter()
-            .any(|listed| listed.index == attachment.index)
-        {
-            continue;
-        }
+            .find(|listed| listed.index == attachment.index);
         let backend = domain::find(store, &attachment.backend)?;
-        let device = device::attach(store, &guest, &backend, attachment.mac)?;
+        let device = match present {
+            Some(listed) if listed.backend_id == backend.id => continue,
+            Some(_) => renew(store, &guest, &backend, &attachment, renewals)?,
+            None => device::attach(store, &guest, &backend, attachment.mac)?,
+        };
         println!(
             "attached device {} of {} ({})",
             device.index, guest.name, attachment.mac
         );
     }
     Ok(())
+}
+
+/// Replaces a device whose driver domain has gone by one of the same number and address.
+fn renew(
+    store: &mut impl Store,
+    guest: &Domain,
+    backend: &Domain,
+    attachment: &Attachment,
+    renewals: &[(Duration, Duration)],
+) -> Result<Device, Error> {
+    let mut device = device::find(store, guest, &attachment.index.to_string())?;
+    for (gone, seen) in renewals {
+        device::remove(store, &device)?;
+        std::thread::sleep(*gone);
+        device = device::attach(store, guest, backend, attachment.mac)?;
+        if wait::until_seen(store, &device, *seen)? {
+            break;
+        }
+    }
+    // One that nobody has seen waits for the guest's module.
+    Ok(device)
 }
 
 fn random() -> Result<[u8; 3], Error> {
@@ -284,11 +317,39 @@ mod tests {
         store.remove(0, "/local/domain/2").unwrap();
         store.remove(0, "/local/domain/1/backend/omx/2").unwrap();
         store.write(0, "/local/domain/5/name", "guest1").unwrap();
-        apply(&mut store, &remembered, None).unwrap();
-        apply(&mut store, &remembered, None).unwrap();
+        apply(&mut store, &remembered, None, &[]).unwrap();
+        apply(&mut store, &remembered, None, &[]).unwrap();
         let guest = domain::find(&mut store, "guest1").unwrap();
         let devices = device::list(&mut store, &guest).unwrap();
         assert_eq!(devices.len(), 1);
         assert_eq!(devices[0].mac, mac.to_string());
+    }
+
+    #[test]
+    fn a_guest_gets_its_device_and_address_again_when_its_driver_domain_has_rebooted() {
+        let directory = tempfile::tempdir().unwrap();
+        let remembered = Attachments::new(directory.path());
+        let mut store = Fake::with(&[
+            ("/local/domain/1/name", "driver-domain"),
+            ("/local/domain/2/name", "guest1"),
+        ]);
+        for last in [7, 8] {
+            let mac = Mac::generate([0, 0, last]);
+            let (guest, backend) = ("guest1", DEFAULT_BACKEND);
+            attach(&mut store, &remembered, guest, backend, mac, Duration::ZERO).unwrap();
+        }
+        let guest = domain::find(&mut store, "guest1").unwrap();
+        let before = device::list(&mut store, &guest).unwrap();
+        store.remove(0, "/local/domain/1").unwrap();
+        let reborn = ("/local/domain/5/name", "driver-domain");
+        store.write(0, reborn.0, reborn.1).unwrap();
+        let at_once = [(Duration::ZERO, Duration::ZERO)];
+        apply(&mut store, &remembered, None, &at_once).unwrap();
+        let after = device::list(&mut store, &guest).unwrap();
+        let known = |listed: &[device::Listed]| -> Vec<(u32, String)> {
+            listed.iter().map(|l| (l.index, l.mac.clone())).collect()
+        };
+        assert_eq!(known(&after), known(&before));
+        assert!(after.iter().all(|listed| listed.backend_id == 5));
     }
 }

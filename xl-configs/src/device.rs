@@ -71,6 +71,8 @@ pub struct Device {
     pub frontend: String,
     /// The backend's directory.
     pub backend: String,
+    /// Where the driver domain says why it serves nobody, if so.
+    refusal: String,
     /// Its number among the guest's Open-MX devices.
     pub index: u32,
 }
@@ -103,6 +105,7 @@ impl Device {
         Self {
             frontend: format!("{}/{index}", devices_path(guest)),
             backend: format!("/local/domain/{backend}/backend/omx/{guest}/{index}"),
+            refusal: format!("/local/domain/{backend}/data/omx/reason"),
             index,
         }
     }
@@ -117,8 +120,16 @@ impl Device {
         Ok((state(&self.backend)?, state(&self.frontend)?))
     }
 
+    /// Why the driver domain serves nobody, in its words; nothing if it does.
+    pub fn refusal(&self, store: &mut impl Store) -> Result<Option<String>, Error> {
+        Ok(store.read(NONE, &self.refusal)?)
+    }
+
     /// What either side says went wrong.
     pub fn error(&self, store: &mut impl Store) -> Result<Option<String>, Error> {
+        if let Some(text) = self.refusal(store)? {
+            return Ok(Some(format!("the driver domain says: {text}")));
+        }
         for (side, directory) in [
             ("the driver domain", &self.backend),
             ("the guest", &self.frontend),

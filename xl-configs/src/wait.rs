@@ -16,6 +16,21 @@ pub enum Side {
     Backend,
 }
 
+/// Waits until the guest has seen the device, at most `limit`; whether it has.
+pub fn until_seen(store: &mut impl Store, device: &Device, limit: Duration) -> Result<bool, Error> {
+    let start = Instant::now();
+    loop {
+        let (_, frontend) = device.states(store)?;
+        if frontend != State::Initialising {
+            return Ok(true);
+        }
+        if start.elapsed() >= limit {
+            return Ok(false);
+        }
+        std::thread::sleep(INTERVAL);
+    }
+}
+
 /// Waits until the sides reached `wanted`, at most `limit`. A word on stderr says so after two seconds.
 pub fn until(
     store: &mut impl Store,
@@ -36,9 +51,10 @@ pub fn until(
             return Ok(());
         }
         let failed = wanted == State::Connected
-            && [backend, frontend]
+            && ([backend, frontend]
                 .iter()
-                .any(|s| matches!(s, State::Closing | State::Closed));
+                .any(|s| matches!(s, State::Closing | State::Closed))
+                || device.refusal(store)?.is_some());
         if failed || start.elapsed() >= limit {
             return Err(Error::NotReached {
                 wanted,
@@ -122,6 +138,18 @@ mod tests {
             "{error}"
         );
         assert_eq!(error.exit_code(), 3);
+    }
+
+    #[test]
+    fn a_driver_domain_that_serves_nobody_is_not_waited_for_and_says_why() {
+        let (mut store, device) = attached();
+        let why = "frames of 9000 bytes are wanted, the card takes 1514 at most";
+        store
+            .write(NONE, "/local/domain/1/data/omx/reason", why)
+            .unwrap();
+        let limit = Duration::from_secs(3600);
+        let error = until(&mut store, &device, State::Connected, Side::Both, limit).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
     }
 
     #[test]
