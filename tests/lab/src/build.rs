@@ -25,7 +25,14 @@ const TOOLS: [&str; 9] = [
 ];
 
 /// The programs of the host's and the lab's side.
-const OWN: [&str; 5] = ["omxd", "xl-omx", "lab-agent", "lab-udp", "lab-rcache"];
+const OWN: [&str; 6] = [
+    "omxd",
+    "xl-omx",
+    "lab-agent",
+    "lab-udp",
+    "lab-rcache",
+    "lab-wakes",
+];
 
 /// The target of what runs without an operating system below it.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";
@@ -65,7 +72,8 @@ impl Programs {
     pub fn of_guests(&self) -> Vec<PathBuf> {
         let names = TOOLS
             .iter()
-            .chain(&["conformance", "hello", "lab-agent", "lab-rcache"]);
+            .chain(&["conformance", "hello", "lab-agent"])
+            .chain(&["lab-rcache", "lab-wakes"]);
         names.map(|name| self.path(name)).collect()
     }
 

@@ -10,6 +10,7 @@ use crate::image;
 use crate::place;
 use crate::prepare;
 use crate::replay;
+use crate::scenario::transitions;
 use crate::soak;
 use crate::stage::Stage;
 use crate::test;
@@ -31,8 +32,16 @@ pub struct Cli {
 pub enum Command {
     /// Run every test there is: format, lints, unit and property tests, models, and the Xen scenarios.
     ///
-    /// Each step says what it is and how long it took; the last line counts. Exit status 0 means that all passed.
+    /// Each step says what it is and how long it took; the last line counts. Exit status 0 means that all passed. The steps
+    /// on Xen use the card that --nic chooses, virtio by default; a short one uses the other card then: its link, messages
+    /// each way, sleep.
     Test(TestArgs),
+    /// Wake a sleeping driver domain very often, by messages of guests and through its card, and lose no message's
+    /// wake-up.
+    ///
+    /// The driver domain sleeps whenever there is nothing to do, and counts; the tests do this 100 000 times. Exit status 1
+    /// means that a message lay for longer than half a second, or that the domain was not idle between messages.
+    Wakes(WakesArgs),
     /// Hold captures of Open-MX frames against our codec: parse, check, build again, compare.
     ///
     /// Prints a line per file with its frames by type, and each frame that does not hold. Nothing on the wire tells the
@@ -79,6 +88,12 @@ pub enum Command {
     Log {
         /// The domain.
         domain: String,
+    },
+    /// Pull the cable of the card of the host that `up` keeps, or plug it in.
+    Link {
+        /// Whether there is a link.
+        #[arg(value_parser = ["up", "down"])]
+        state: String,
     },
     /// End the host that `up` keeps.
     Down,
@@ -150,9 +165,23 @@ pub struct TestArgs {
     /// Leave out what needs Debian's packages: kernel headers, QEMU, the Xen host.
     #[arg(long)]
     pub fast: bool,
+    /// The driver domain's card in the steps on Xen.
+    #[arg(long, value_enum, default_value_t)]
+    pub nic: Nic,
     /// Run only the steps whose title contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub only: String,
+}
+
+/// Options of `cargo lab wakes`.
+#[derive(Args)]
+pub struct WakesArgs {
+    /// How often the driver domain is to go to sleep.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub times: u64,
+    /// The driver domain's card.
+    #[arg(long, value_enum, default_value_t)]
+    pub nic: Nic,
 }
 
 /// Options of `cargo lab captures` and `cargo lab replay`.
@@ -173,6 +202,11 @@ impl Command {
     pub fn run(self) -> Result<ExitCode, Error> {
         match self {
             Command::Test(args) => test::run(&args),
+            Command::Wakes(args) => {
+                let (images, built) = made()?;
+                transitions::run(images, &built.programs, args.nic, args.times)?;
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),
             Command::Soak(args) => soak::run(&args),
             Command::Fuzz(args) => fuzz::run(&args),
@@ -191,6 +225,7 @@ impl Command {
             Command::Up(args) => up(&args),
             Command::Exec(args) => client::run(&args.domain, &args.command).map(exit_code),
             Command::Log { domain } => client::log(&domain).map(exit_code),
+            Command::Link { state } => client::link(&state).map(exit_code),
             Command::Down => client::down().map(|()| ExitCode::SUCCESS),
             Command::Keep { description } => keeper::keep(&description).map(|()| ExitCode::SUCCESS),
         }

@@ -52,6 +52,9 @@ pub enum Error {
         /// All of it.
         log: PathBuf,
     },
+    /// QEMU did not do what it was asked.
+    #[error("QEMU's monitor: {0}")]
+    Monitor(String),
     /// Another host runs.
     #[error("a Xen host of the lab runs already ({}); `cargo lab down` ends the one that `up` started", .0.display())]
     HostRuns(PathBuf),

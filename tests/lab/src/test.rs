@@ -1,17 +1,19 @@
 //! `cargo lab test`: every test there is, step by step.
 
-use crate::build;
+use crate::build::{self, Programs};
 use crate::cli::{DemoArgs, TestArgs, made};
 use crate::demo;
 use crate::error::Error;
-use crate::host::Nic;
+use crate::host::{Images, Nic};
 use crate::prepare;
 use crate::replay;
 use crate::run::Run;
-use crate::scenario;
+use crate::scenario::{self, transitions};
 use crate::soak;
 use crate::stage::Stage;
 use std::process::ExitCode;
+
+use Work::{Here, OnXen};
 
 /// The crates that run without an operating system below them.
 const BARE_CRATES: [&str; 4] = [
@@ -29,90 +31,122 @@ struct Counted {
 /// One step of the test: its name and what it does.
 struct Step {
     title: &'static str,
-    work: fn() -> Result<Counted, Error>,
+    work: Work,
+}
+
+impl Step {
+    fn run(&self, nic: Nic) -> Result<Counted, Error> {
+        match self.work {
+            Here(work) => work(),
+            OnXen(work) => {
+                let (images, built) = made()?;
+                work(images, &built.programs, nic)?;
+                Ok(Counted { passed: 1 })
+            }
+        }
+    }
+}
+
+/// What a step does.
+enum Work {
+    Here(fn() -> Result<Counted, Error>),
+    /// On a Xen host with that card.
+    OnXen(fn(Images, &Programs, Nic) -> Result<(), Error>),
 }
 
 /// The steps that need no QEMU, the quickest to fail first.
-const FAST: [Step; 10] = [
+static FAST: [Step; 10] = [
     Step {
         title: "format",
-        work: format,
+        work: Here(format),
     },
     Step {
         title: "lints of what runs on Linux",
-        work: lints_host,
+        work: Here(lints_host),
     },
     Step {
         title: "lints of what runs on bare Xen and in the kernel",
-        work: lints_bare,
+        work: Here(lints_bare),
     },
     Step {
         title: "unit and property tests of what runs on Linux",
-        work: unit_tests,
+        work: Here(unit_tests),
     },
     Step {
         title: "unit and property tests of what runs on bare Xen and in the kernel",
-        work: unit_tests_bare,
+        work: Here(unit_tests_bare),
     },
     Step {
         title: "every order of the shared memory's steps (loom)",
-        work: loom,
+        work: Here(loom),
     },
     Step {
         title: "20 000 messages over a network that loses, doubles and reorders",
-        work: soak,
+        work: Here(soak),
     },
     Step {
         title: "captures of native nodes, played again by our stack",
-        work: replayed,
+        work: Here(replayed),
     },
     Step {
         title: "two nodes on one Linux",
-        work: two_nodes,
+        work: Here(two_nodes),
     },
     Step {
         title: "conformance programs in C, on one node and on two",
-        work: conformance,
+        work: Here(conformance),
     },
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-const WITH_PACKAGES: [Step; 9] = [
+static WITH_PACKAGES: [Step; 12] = [
     Step {
         title: "nodes and processes that are killed, lie and are traced",
-        work: nodes,
+        work: Here(nodes),
     },
     Step {
         title: "the card's driver against QEMU's card",
-        work: card,
+        work: Here(card),
     },
     Step {
         title: "the frontend's module builds for Linux 6.1",
-        work: module,
+        work: Here(module),
     },
     Step {
         title: "the frontend's module builds for Linux 6.12",
-        work: newer_module,
+        work: Here(newer_module),
     },
     Step {
         title: "the main job on a real Xen",
-        work: demo,
+        work: OnXen(demo),
     },
     Step {
         title: "conformance programs in guests and outside, on a real Xen",
-        work: conformance_on_xen,
+        work: OnXen(conformance_on_xen),
     },
     Step {
         title: "a process and a guest die in the middle of a transfer, on a real Xen",
-        work: deaths,
+        work: OnXen(scenario::faults::deaths),
     },
     Step {
         title: "a driver domain without a card, on a real Xen",
-        work: no_card,
+        work: OnXen(|images, programs, _| scenario::faults::no_card(images, programs)),
     },
     Step {
         title: "the last words of a driver domain that fails, on a real Xen",
-        work: last_words,
+        work: OnXen(|images, _, _| scenario::last_words::run(images)),
+    },
+    Step {
+        title: "what an operator asks of a driver domain, on a real Xen",
+        work: OnXen(scenario::commands::run),
+    },
+    Step {
+        title: "a driver domain that is woken by every message, on a real Xen",
+        work: OnXen(wakes),
+    },
+    Step {
+        title: "the other card: its link, messages each way, sleep, on a real Xen",
+        work: OnXen(|images, programs, nic| scenario::card::run(images, programs, nic.other())),
     },
 ];
 
@@ -123,7 +157,7 @@ pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
     let steps = FAST.iter().chain(more);
     for step in steps.filter(|step| step.title.contains(&args.only)) {
         let stage = Stage::begin(step.title);
-        match (step.work)() {
+        match step.run(args.nic) {
             Ok(counted) => {
                 passed += counted.passed;
                 stage.done(match counted.passed {
@@ -269,42 +303,25 @@ fn card() -> Result<Counted, Error> {
     })
 }
 
-fn demo() -> Result<Counted, Error> {
-    let (images, built) = made()?;
+fn demo(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
     let args = DemoArgs {
         mtu: 9000,
-        nic: Nic::default(),
+        nic,
         kvm: false,
         icount: false,
         json: false,
     };
-    demo::run(images, &built.programs, &args)?;
-    Ok(Counted { passed: 1 })
+    demo::run(images, programs, &args).map(drop)
 }
 
-fn conformance_on_xen() -> Result<Counted, Error> {
-    let (images, built) = made()?;
-    let verified = scenario::conformance::run(images, &built.programs)?;
+fn conformance_on_xen(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
+    let verified = scenario::conformance::run(images, programs, nic)?;
     println!("    {verified} messages verified");
-    Ok(Counted { passed: 1 })
+    Ok(())
 }
 
-fn deaths() -> Result<Counted, Error> {
-    let (images, built) = made()?;
-    scenario::faults::deaths(images, &built.programs)?;
-    Ok(Counted { passed: 1 })
-}
-
-fn no_card() -> Result<Counted, Error> {
-    let (images, built) = made()?;
-    scenario::faults::no_card(images, &built.programs)?;
-    Ok(Counted { passed: 1 })
-}
-
-fn last_words() -> Result<Counted, Error> {
-    let (images, _) = made()?;
-    scenario::last_words::run(images)?;
-    Ok(Counted { passed: 1 })
+fn wakes(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
+    transitions::run(images, programs, nic, transitions::SHORT)
 }
 
 /// The sum of what the test programs of one `cargo test` counted as passed.

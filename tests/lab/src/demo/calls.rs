@@ -54,8 +54,7 @@ impl NodeCalls {
 
 /// Traces a process on the node, then the node, while the process and one in a guest exchange messages and both poll.
 pub fn watch(fabric: &Fabric<'_>) -> Result<NodeCalls, Error> {
-    let receiver = fabric.start_program("guest1", &["omx_perf", "-e", "4"])?;
-    thread::sleep(Duration::from_millis(500));
+    let receiver = fabric.start_answerer("guest1", &["omx_perf", "-e", "4"])?;
     let command = [
         "omx_perf", "-d", "guest1:0", "-r", "4", "-S", "8", "-E", "9", "-W", "20", "-P", "0", "-N",
         ITERATIONS,

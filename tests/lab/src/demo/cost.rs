@@ -2,7 +2,6 @@
 //! (starting, asking for the counters) cancel out.
 
 use std::collections::BTreeMap;
-use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -58,9 +57,8 @@ pub fn message(fabric: &Fabric<'_>) -> Result<MessageCost, Error> {
 
 /// By how much the counters grow in a run.
 fn grown(fabric: &Fabric<'_>, iterations: u64) -> Result<Counters, Error> {
+    let receiver = fabric.start_answerer("guest1", &["omx_perf", "-e", "4"])?;
     let before = counters(fabric)?;
-    let receiver = fabric.start_program("guest1", &["omx_perf", "-e", "4"])?;
-    thread::sleep(Duration::from_millis(500));
     let iterations = iterations.to_string();
     let command = [
         "omx_perf",
@@ -96,20 +94,8 @@ fn counters(fabric: &Fabric<'_>) -> Result<Counters, Error> {
         let text = fabric.start_program(guest, &command)?.finish(LIMIT)?;
         add(&mut found, &format!("{guest}'s module: "), &text);
     }
-    let id = fabric.dom0(&["xl", "domid", "driver-domain"])?;
-    let path = |key: &str| format!("/local/domain/{}/data/{key}", id.trim());
-    fabric.dom0(&["xenstore-rm", &path("omx-stats")]).ok();
-    fabric.dom0(&["xenstore-write", &path("omx-stats-request"), "demo"])?;
-    for _ in 0..100 {
-        if let Ok(text) = fabric.dom0(&["xenstore-read", &path("omx-stats")]) {
-            add(&mut found, "driver domain: ", &text);
-            return Ok(found);
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    Err(Error::Judged(
-        "the driver domain does not tell its counters".into(),
-    ))
+    add(&mut found, "driver domain: ", &fabric.statistics()?);
+    Ok(found)
 }
 
 /// What stands in a line of `name=count`, without what is no cost.

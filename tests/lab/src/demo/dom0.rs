@@ -80,8 +80,7 @@ pub fn measure(fabric: &Fabric<'_>) -> Result<Dom0Cost, Error> {
 
 /// The messages in a window while these programs run, and dom0's milliseconds.
 fn window(fabric: &Fabric<'_>, receive: &[&str], send: &[&str]) -> Result<(u64, f64), Error> {
-    let receiver = fabric.start_program("guest1", receive)?;
-    thread::sleep(Duration::from_millis(500));
+    let receiver = fabric.start_answerer("guest1", receive)?;
     let sender = fabric.start_program("guest2", &[send, &[WITHOUT_END]].concat())?;
     thread::sleep(Duration::from_secs(1));
     let before = messages(fabric)?;

@@ -30,6 +30,23 @@ pub struct Shape {
     pub card: Option<Nic>,
     /// Whether to try KVM.
     pub kvm: bool,
+    /// What a virtio card says it takes at most ([`HostSpec::longest_packet`]).
+    pub longest_packet: Option<u16>,
+    /// Further options of the driver domain.
+    pub options: &'static str,
+}
+
+impl Shape {
+    /// Frames of 9000 bytes over that card, or none.
+    pub fn of(card: Option<Nic>) -> Self {
+        Self {
+            mtu: 9000,
+            card,
+            kvm: false,
+            longest_packet: None,
+            options: "",
+        }
+    }
 }
 
 /// All of it; it ends when this value is dropped.
@@ -49,6 +66,7 @@ impl<'a> Fabric<'a> {
         let wire = free_wire()?;
         spec.wire = shape.card.map(|_| wire);
         spec.nic = shape.card.unwrap_or_default();
+        spec.longest_packet = shape.longest_packet;
         // A processor for each domain: whoever polls holds nobody up.
         spec.cpus = 4;
         if shape.kvm {
@@ -66,7 +84,7 @@ impl<'a> Fabric<'a> {
             if shape.card.is_some() {
                 fabric.dom0(&["xl", "pci-assignable-add", "00:05.0"])?;
             }
-            fabric.create_driver_domain("")
+            fabric.create_driver_domain(shape.mtu, shape.options)
         })?;
         stage("xl create guest.cfg, for guest1 and guest2", || {
             for guest in GUESTS {
@@ -99,8 +117,9 @@ impl<'a> Fabric<'a> {
         self.node.as_ref().map(Node::process)
     }
 
-    fn create_driver_domain(&self, options: &str) -> Result<(), Error> {
-        let extra = format!("extra=\"mtu={} log=info {options}\"", self.shape.mtu);
+    /// Creates a driver domain for that frame size, with further options.
+    pub fn create_driver_domain(&self, mtu: u16, options: &str) -> Result<(), Error> {
+        let extra = format!("extra=\"mtu={mtu} log=info {options}\"");
         let mut command = vec![
             "xl",
             "create",
@@ -124,18 +143,78 @@ impl<'a> Fabric<'a> {
     /// Ends the driver domain and creates one that does not sleep between messages, for the same guests.
     pub fn renew_driver_domain(&self) -> Result<(), Error> {
         self.end_driver_domain()?;
-        // libxl gives its card another ten seconds.
+        self.wait_for_no_driver_domain()?;
+        self.create_driver_domain(self.shape.mtu, "idle=100000")?;
+        self.attach()?;
+        self.wait_for_names()
+    }
+
+    /// Waits until there is no driver domain: libxl gives its card another ten seconds.
+    pub fn wait_for_no_driver_domain(&self) -> Result<(), Error> {
         let begun = Instant::now();
-        let domid = ["xl", "domid", "driver-domain"];
-        while self.host.exec("dom0", &domid, COMMAND)?.status == 0 {
+        while self.driver_domain()?.is_some() {
             if begun.elapsed() > COMMAND {
                 return Err(Error::Judged("the driver domain does not go".into()));
             }
             thread::sleep(Duration::from_millis(500));
         }
-        self.create_driver_domain("idle=100000")?;
-        self.attach()?;
-        self.wait_for_names()
+        Ok(())
+    }
+
+    /// The number of the driver domain, if there is one.
+    pub fn driver_domain(&self) -> Result<Option<u32>, Error> {
+        let output = self.try_dom0(&["xl", "domid", "driver-domain"])?;
+        Ok(output.text().trim().parse().ok())
+    }
+
+    /// A node of the driver domain's own in xenstore, if it is there.
+    pub fn driver_domain_node(&self, path: &str) -> Result<Option<String>, Error> {
+        let Some(id) = self.driver_domain()? else {
+            return Ok(None);
+        };
+        let read = ["xenstore-read", &format!("/local/domain/{id}/{path}")];
+        let output = self.try_dom0(&read)?;
+        Ok((output.status == 0).then(|| output.text().trim().to_owned()))
+    }
+
+    /// What the driver domain has counted: its line of `name=count`.
+    pub fn statistics(&self) -> Result<String, Error> {
+        let id = self.dom0(&["xl", "domid", "driver-domain"])?;
+        let path = |key: &str| format!("/local/domain/{}/data/{key}", id.trim());
+        // It may not be there.
+        let _ = self.try_dom0(&["xenstore-rm", &path("omx-stats")])?;
+        self.dom0(&["xenstore-write", &path("omx-stats-request"), "lab"])?;
+        for _ in 0..100 {
+            let output = self.try_dom0(&["xenstore-read", &path("omx-stats")])?;
+            if output.status == 0 {
+                return Ok(output.text());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        Err(Error::Judged(
+            "the driver domain does not tell its counters".into(),
+        ))
+    }
+
+    /// One of these counts.
+    pub fn counter(&self, name: &str) -> Result<u64, Error> {
+        let line = self.statistics()?;
+        let mut counts = line
+            .split_whitespace()
+            .filter_map(|word| word.split_once('='));
+        let found = counts.find(|(counted, _)| *counted == name);
+        found
+            .and_then(|(_, count)| count.parse().ok())
+            .ok_or_else(|| {
+                Error::Judged(format!(
+                    "the driver domain does not count {name}, but:\n{line}"
+                ))
+            })
+    }
+
+    /// Plugs the cable of the card in, or pulls it.
+    pub fn set_link(&self, up: bool) -> Result<(), Error> {
+        self.host.set_link(up)
     }
 
     /// Ends the node and starts one that does not sleep.
@@ -191,6 +270,11 @@ impl<'a> Fabric<'a> {
             .expect_success("dom0", command)
     }
 
+    /// Runs a command in dom0, which may end as it likes.
+    pub fn try_dom0(&self, command: &[&str]) -> Result<Output, Error> {
+        self.host.exec("dom0", command, COMMAND)
+    }
+
     /// Starts a program of a member.
     pub fn start_program(&self, member: &str, command: &[&str]) -> Result<Program, Error> {
         match (&self.node, member) {
@@ -207,6 +291,29 @@ impl<'a> Fabric<'a> {
         }
     }
 
+    /// Starts a program of a member that opens an endpoint and waits for others, and waits until it has opened it.
+    pub fn start_answerer(&self, member: &str, command: &[&str]) -> Result<Program, Error> {
+        let before = self.open_endpoints(member)?;
+        let program = self.start_program(member, command)?;
+        let begun = Instant::now();
+        while self.open_endpoints(member)? <= before {
+            if begun.elapsed() > COMMAND {
+                let command = command.join(" ");
+                return Err(Error::Judged(format!(
+                    "`{command}` opens no endpoint in {member}"
+                )));
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(program)
+    }
+
+    fn open_endpoints(&self, member: &str) -> Result<usize, Error> {
+        let command = ["omx_endpoint_info", "-b", "0"];
+        let text = self.start_program(member, &command)?.finish(COMMAND)?;
+        Ok(text.matches("open by pid").count())
+    }
+
     /// What omx_info says there.
     pub fn info(&self, member: &str) -> Result<String, Error> {
         self.start_program(member, &["omx_info"])?.finish(COMMAND)
@@ -218,7 +325,8 @@ impl<'a> Fabric<'a> {
             .filter(|member| self.node.is_some() || *member != "node1")
     }
 
-    fn wait_for_names(&self) -> Result<(), Error> {
+    /// Waits until all members know each other.
+    pub fn wait_for_names(&self) -> Result<(), Error> {
         let begun = Instant::now();
         for member in self.members() {
             loop {

@@ -54,8 +54,8 @@ pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitC
     let begun = Instant::now();
     let shape = Shape {
         mtu: args.mtu,
-        card: Some(args.nic),
         kvm: args.kvm,
+        ..Shape::of(Some(args.nic))
     };
     let mut fabric = Fabric::start(images, programs, shape)?;
     say("dom0: xl list", &fabric.dom0(&["xl", "list"])?);

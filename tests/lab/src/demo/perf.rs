@@ -1,6 +1,5 @@
 //! omx_perf and omx_verify between two members.
 
-use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -54,8 +53,7 @@ const ENDPOINT: &str = "3";
 
 /// Runs omx_perf from 0 bytes to 4 MiB. Both sides sleep while they wait: the emulated processors are few.
 pub fn measure(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<Pair, Error> {
-    let receiver = fabric.start_program(to, &["omx_perf", "-w", "-e", ENDPOINT])?;
-    thread::sleep(Duration::from_secs(1));
+    let receiver = fabric.start_answerer(to, &["omx_perf", "-w", "-e", ENDPOINT])?;
     let peer = format!("{to}:0");
     let command = [
         "omx_perf", "-w", "-d", &peer, "-r", ENDPOINT, "-N", ITERATIONS, "-W", "2", "-P", "1",
@@ -81,8 +79,7 @@ pub fn measure(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<Pair, Error>
 
 /// Microseconds one way of five messages, each after a second of silence.
 pub fn after_silence(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<Vec<f64>, Error> {
-    let receiver = fabric.start_program(to, &["omx_perf", "-w", "-e", ENDPOINT])?;
-    thread::sleep(Duration::from_secs(1));
+    let receiver = fabric.start_answerer(to, &["omx_perf", "-w", "-e", ENDPOINT])?;
     let peer = format!("{to}:0");
     let command = [
         "omx_perf", "-w", "-d", &peer, "-r", ENDPOINT, "-S", "1", "-E", "7", "-M", "1", "-I", "1",
@@ -132,8 +129,7 @@ struct Totals {
 pub fn verify(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<Verified, Error> {
     let sleep: &[&str] = if from == "node1" { &["-w"] } else { &[] };
     let answer = [&["omx_verify", "-e", ENDPOINT], sleep].concat();
-    let answerer = fabric.start_program(to, &answer)?;
-    thread::sleep(Duration::from_secs(1));
+    let answerer = fabric.start_answerer(to, &answer)?;
     let peer = format!("{to}:0");
     let ask = [
         "omx_verify",

@@ -27,6 +27,11 @@ pub fn down() -> Result<(), Error> {
     }
 }
 
+/// Plugs the cable of the host's card in ("up"), or pulls it ("down").
+pub fn link(state: &str) -> Result<i32, Error> {
+    run(SELF, &["link".into(), state.into()])
+}
+
 /// Runs a command in a domain, passing on what it prints; returns its exit status.
 pub fn run(domain: &str, command: &[String]) -> Result<i32, Error> {
     let mut stream = connect()?;

@@ -94,6 +94,14 @@ fn serve(host: &Arc<Host>, stream: UnixStream) {
                     // QEMU dies with this process.
                     std::process::exit(0);
                 }
+                Some("link") => {
+                    let up = command.get(1).is_some_and(|state| state == "up");
+                    let done = match host.set_link(up) {
+                        Ok(()) => Message::Exit(0),
+                        Err(error) => Message::Lost(error.to_string()),
+                    };
+                    answer(&answers, &line.domain, line.session, done);
+                }
                 _ => answer(&answers, &line.domain, line.session, Message::Exit(0)),
             }
             continue;

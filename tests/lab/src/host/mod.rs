@@ -5,6 +5,7 @@
 //! | `spec` | what host is wanted |
 //! | `qemu` | the process and its command line |
 //! | `kvm` | hardware virtualisation, where Xen boots under it |
+//! | `monitor` | what QEMU is asked to do to the machine |
 //! | `sessions` | commands in its domains, many at a time |
 //! | `keeper` | a host that stays when the command that started it has ended |
 //! | `client` | asks such a host |
@@ -12,6 +13,7 @@
 pub mod client;
 pub mod keeper;
 pub mod kvm;
+mod monitor;
 mod qemu;
 mod sessions;
 pub mod spec;
@@ -28,7 +30,7 @@ pub use spec::{HostSpec, Images, Nic, Wire};
 
 /// A running Xen host. It ends when this value is dropped.
 pub struct Host {
-    _qemu: Qemu,
+    qemu: Qemu,
     sessions: Sessions,
     _only_one: File,
 }
@@ -56,7 +58,7 @@ impl Host {
             }
         }
         Ok(Self {
-            _qemu: qemu,
+            qemu,
             sessions,
             _only_one: only_one,
         })
@@ -65,6 +67,11 @@ impl Host {
     /// Runs a command in a domain to its end.
     pub fn exec(&self, domain: &str, command: &[&str], limit: Duration) -> Result<Output, Error> {
         self.sessions.exec(domain, command, limit)
+    }
+
+    /// Plugs the cable of the card in, or pulls it.
+    pub fn set_link(&self, up: bool) -> Result<(), Error> {
+        monitor::set_link(self.qemu.monitor_socket(), up)
     }
 
     /// Starts a command in a domain.

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::io::FdFlags;
 use rustix::net::sockopt;
 
+use super::monitor::WIRE;
 use super::spec::{HostSpec, Wire};
 use crate::error::{At, Error};
 
@@ -19,20 +20,24 @@ const PROGRAM: &str = "qemu-system-x86_64";
 pub struct Qemu {
     child: Child,
     agent: PathBuf,
+    monitor: PathBuf,
 }
 
 impl Qemu {
     /// Starts it. It dies with the thread's process, even if that is killed.
     pub fn start(spec: &HostSpec) -> Result<Self, Error> {
-        let agent = spec.directory.join("agent.sock");
-        let _ = fs::remove_file(&agent);
+        let [agent, monitor] = ["agent.sock", "monitor.sock"].map(|name| {
+            let socket = spec.directory.join(name);
+            let _ = fs::remove_file(&socket);
+            socket
+        });
         let log = spec.directory.join("qemu.log");
         let output = File::create(&log).at("create", &log)?;
         let errors = output.try_clone().at("write", &log)?;
         let wire = spec.wire.map(wire_socket).transpose()?;
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", PROGRAM])
-            .args(arguments(spec, &agent, wire.as_ref()))
+            .args(arguments(spec, &agent, &monitor, wire.as_ref()))
             .current_dir(&spec.directory)
             .stdin(Stdio::null())
             .stdout(output)
@@ -42,12 +47,21 @@ impl Qemu {
                 program: "setpriv".into(),
                 source,
             })?;
-        Ok(Self { child, agent })
+        Ok(Self {
+            child,
+            agent,
+            monitor,
+        })
     }
 
     /// The socket of dom0's agent.
     pub fn agent_socket(&self) -> &Path {
         &self.agent
+    }
+
+    /// The socket of its monitor.
+    pub fn monitor_socket(&self) -> &Path {
+        &self.monitor
     }
 
     /// Whether it has not ended.
@@ -82,7 +96,12 @@ fn wire_socket(wire: Wire) -> Result<UdpSocket, Error> {
     open().at("open", format!("127.0.0.1:{}", wire.local))
 }
 
-fn arguments(spec: &HostSpec, agent: &Path, wire: Option<&UdpSocket>) -> Vec<OsString> {
+fn arguments(
+    spec: &HostSpec,
+    agent: &Path,
+    monitor: &Path,
+    wire: Option<&UdpSocket>,
+) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
     let mut add = |option: &str, value: &str| words.extend([option.into(), value.into()]);
     add("-nodefaults", "-no-user-config");
@@ -119,14 +138,16 @@ fn arguments(spec: &HostSpec, agent: &Path, wire: Option<&UdpSocket>) -> Vec<OsS
             ),
         );
         add("-device", "virtserialport,chardev=agent,name=lab");
+        let monitor = monitor.display();
+        add("-qmp", &format!("unix:{monitor},server=on,wait=off"));
     }
     if let Some(wire) = wire {
         let descriptor = wire.as_raw_fd();
         add(
             "-netdev",
-            &format!("dgram,id=wire,local.type=fd,local.str={descriptor}"),
+            &format!("dgram,id={WIRE},local.type=fd,local.str={descriptor}"),
         );
-        add("-device", spec.nic.device());
+        add("-device", &spec.nic.device(spec.longest_packet));
     }
     add("-serial", &format!("file:{}", spec.console_log().display()));
     add("-kernel", &spec.images.xen.display().to_string());
@@ -173,7 +194,12 @@ mod tests {
         };
         let spec = HostSpec::new(images, "/x".into());
         let wire = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let words = arguments(&spec, Path::new("/x/agent.sock"), Some(&wire));
+        let words = arguments(
+            &spec,
+            Path::new("/x/a.sock"),
+            Path::new("/x/m.sock"),
+            Some(&wire),
+        );
         let initrd = words.iter().position(|word| word == "-initrd").unwrap();
         let value = words[initrd + 1].to_string_lossy().into_owned();
         assert!(

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::monitor::WIRE;
+
 /// Which card the driver domain gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 pub enum Nic {
@@ -17,14 +19,22 @@ pub enum Nic {
 }
 
 impl Nic {
-    /// QEMU's device, at 00:05.0 behind the wire.
-    pub fn device(self) -> &'static str {
+    /// The card that is not this one.
+    pub fn other(self) -> Self {
         match self {
-            Self::Virtio => {
-                "virtio-net-pci,netdev=wire,addr=5,mac=02:00:00:00:00:05,romfile=,mq=off"
-            }
-            Self::Igb => "igb,netdev=wire,addr=5,mac=02:00:00:00:00:05,romfile=",
+            Self::Virtio => Self::Igb,
+            Self::Igb => Self::Virtio,
         }
+    }
+
+    /// QEMU's device, at 00:05.0 behind the wire. A virtio card may say that it takes no longer packets.
+    pub fn device(self, longest_packet: Option<u16>) -> String {
+        let (name, more) = match (self, longest_packet) {
+            (Self::Virtio, None) => ("virtio-net-pci", ",mq=off".to_owned()),
+            (Self::Virtio, Some(bytes)) => ("virtio-net-pci", format!(",mq=off,host_mtu={bytes}")),
+            (Self::Igb, _) => ("igb", String::new()),
+        };
+        format!("{name},netdev={WIRE},addr=5,mac=02:00:00:00:00:05,romfile={more}")
     }
 }
 
@@ -89,6 +99,9 @@ pub struct HostSpec {
     pub wire: Option<Wire>,
     /// Which card that is.
     pub nic: Nic,
+    /// Bytes of the longest packet that a virtio card says to take, Ethernet header not included; it says nothing
+    /// otherwise.
+    pub longest_packet: Option<u16>,
     /// The deterministic clock: a tick per instruction.
     pub icount: bool,
     /// dom0 runs a script of its image and switches off; there is no agent, whose port would not be deterministic.
@@ -109,6 +122,7 @@ impl HostSpec {
             cpus: 2,
             wire: None,
             nic: Nic::default(),
+            longest_packet: None,
             icount: false,
             scripted: false,
             kvm: false,

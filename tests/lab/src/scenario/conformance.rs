@@ -46,13 +46,8 @@ const BETWEEN: [&str; 11] = [
 ];
 
 /// Boots a host and runs all of it; messages that were verified.
-pub fn run(images: Images, programs: &Programs) -> Result<u64, Error> {
-    let shape = Shape {
-        mtu: 9000,
-        card: Some(Nic::Virtio),
-        kvm: false,
-    };
-    let fabric = Fabric::start(images, programs, shape)?;
+pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> {
+    let fabric = Fabric::start(images, programs, Shape::of(Some(nic)))?;
     let alone = stage("every program in guest1, with itself", || {
         sum(&fabric, "guest1", RUNS.map(str::to_owned))
     })?;
@@ -64,7 +59,7 @@ pub fn run(images: Images, programs: &Programs) -> Result<u64, Error> {
 /// Runs the programs against `conformance peer` on another member.
 fn between(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<u64, Error> {
     stage(&format!("programs in {from}, their peer in {to}"), || {
-        let peer = fabric.start_program(to, &["conformance", "peer"])?;
+        let peer = fabric.start_answerer(to, &["conformance", "peer"])?;
         let verified = sum(fabric, from, BETWEEN.map(|run| format!("{run} -d {to}:0")))?;
         program(fabric, from, &format!("stop -d {to}:0"))?;
         peer.finish(LIMIT)?;

@@ -1,6 +1,5 @@
 //! The README's example, a small MX program in C, on a real Xen: between a guest and a node outside, each way.
 
-use std::thread;
 use std::time::Duration;
 
 use crate::demo::fabric::Fabric;
@@ -12,8 +11,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Lets one greet the other, and the other way round.
 pub fn judge(fabric: &Fabric<'_>) -> Result<(), Error> {
     for (asker, answerer) in [("node1", "guest1"), ("guest1", "node1")] {
-        let waiting = fabric.start_program(answerer, &[EXAMPLE])?;
-        thread::sleep(Duration::from_secs(1));
+        let waiting = fabric.start_answerer(answerer, &[EXAMPLE])?;
         let peer = format!("{answerer}:0");
         let asked = fabric
             .start_program(asker, &[EXAMPLE, &peer])?

@@ -9,18 +9,14 @@ use crate::demo::fabric::{Fabric, Program, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
-use crate::scenario::{example, idle, rcache};
+use crate::scenario::judge::{exchange, expect, wait_for_log};
+use crate::scenario::{example, idle, link, rcache};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A driver domain with a card: processes and guests die.
-pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
-    let shape = Shape {
-        mtu: 9000,
-        card: Some(Nic::Virtio),
-        kvm: false,
-    };
-    let fabric = Fabric::start(images, programs, shape)?;
+pub fn deaths(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
+    let fabric = Fabric::start(images, programs, Shape::of(Some(nic)))?;
     stage(
         "memory that is unmapped and used again carries its new content",
         || rcache::judge(&fabric),
@@ -33,6 +29,7 @@ pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
         "an idle driver domain sleeps, and the first message finds it",
         || idle::judge(&fabric),
     )?;
+    link::judge(&fabric)?;
     stage("a process is killed in the middle of 4 MiB", || {
         killed_process(&fabric)
     })?;
@@ -46,12 +43,7 @@ pub fn deaths(images: Images, programs: &Programs) -> Result<(), Error> {
 
 /// A driver domain without a card serves its guests among each other.
 pub fn no_card(images: Images, programs: &Programs) -> Result<(), Error> {
-    let shape = Shape {
-        mtu: 9000,
-        card: None,
-        kvm: false,
-    };
-    let fabric = Fabric::start(images, programs, shape)?;
+    let fabric = Fabric::start(images, programs, Shape::of(None))?;
     stage(
         "its log says that there is no card, and that it goes on",
         || wait_for_log(&fabric, "driver-domain", "without a network card"),
@@ -63,8 +55,7 @@ pub fn no_card(images: Images, programs: &Programs) -> Result<(), Error> {
 
 /// Starts messages of 4 MiB without end from `from` to guest1; returns both programs once they flow.
 fn stream(fabric: &Fabric<'_>, from: &str) -> Result<(Program, Program), Error> {
-    let receiver = fabric.start_program("guest1", &["omx_perf", "-w", "-e", "6"])?;
-    thread::sleep(Duration::from_secs(1));
+    let receiver = fabric.start_answerer("guest1", &["omx_perf", "-w", "-e", "6"])?;
     let command = [
         "omx_perf", "-w", "-d", "guest1:0", "-r", "6", "-S", "4194304", "-E", "4194305", "-N",
         "100000", "-P", "0",
@@ -137,48 +128,5 @@ fn wait_for_grants(fabric: &Fabric<'_>, guest: &str) -> Result<(), Error> {
             format!("{guest} does not get its pages back: {text}")
         })?;
         thread::sleep(Duration::from_millis(500));
-    }
-}
-
-/// A short verified exchange: the system goes on.
-fn exchange(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<(), Error> {
-    let answerer = fabric.start_program(to, &["omx_verify", "-w", "-e", "7"])?;
-    thread::sleep(Duration::from_secs(1));
-    let peer = format!("{to}:0");
-    let command = [
-        "omx_verify",
-        "-w",
-        "-d",
-        &peer,
-        "-r",
-        "7",
-        "-M",
-        "64",
-        "--iterations",
-        "5",
-    ];
-    fabric.start_program(from, &command)?.finish(LIMIT)?;
-    answerer.finish(LIMIT).map(drop)
-}
-
-fn wait_for_log(fabric: &Fabric<'_>, domain: &str, text: &str) -> Result<(), Error> {
-    let begun = Instant::now();
-    loop {
-        let log = fabric.log(domain)?;
-        if log.contains(text) {
-            return Ok(());
-        }
-        expect(begun.elapsed() < LIMIT, || {
-            format!("the log of {domain} does not say \"{text}\":\n{log}")
-        })?;
-        thread::sleep(Duration::from_millis(500));
-    }
-}
-
-fn expect(held: bool, otherwise: impl FnOnce() -> String) -> Result<(), Error> {
-    if held {
-        Ok(())
-    } else {
-        Err(Error::Judged(otherwise()))
     }
 }

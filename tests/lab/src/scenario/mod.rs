@@ -1,9 +1,26 @@
 //! The scenarios: the system as its users see it, with nothing faked.
+//!
+//! | file | what |
+//! |---|---|
+//! | `two_nodes` | two nodes on one Linux |
+//! | `conformance` | programs in C in guests and outside |
+//! | `faults` | processes and guests die; a driver domain has no card |
+//! | `last_words` | what a driver domain that fails leaves in the logs |
+//! | `card` | one card: its link, messages each way, sleep |
+//! | `commands` | what an operator asks by `xl` |
+//! | `transitions` | from idle to busy and back, very often |
+//! | `example`, `idle`, `link`, `rcache` | parts of these |
+//! | `judge` | what they judge by |
 
+pub mod card;
+pub mod commands;
 pub mod conformance;
 mod example;
 pub mod faults;
-pub mod idle;
+mod idle;
+mod judge;
 pub mod last_words;
-pub mod rcache;
+mod link;
+mod rcache;
+pub mod transitions;
 pub mod two_nodes;

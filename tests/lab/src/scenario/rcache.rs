@@ -1,7 +1,6 @@
 //! The registration cache on a real Xen: buffers that are used again are granted once, and what arrives in, or comes
 //! from, memory that its process has unmapped and mapped again is the new content.
 
-use std::thread;
 use std::time::Duration;
 
 use crate::demo::fabric::Fabric;
@@ -15,8 +14,7 @@ const MESSAGES: &str = "12";
 /// Between two guests, and between a guest and a node outside, whose home takes no addresses.
 pub fn judge(fabric: &Fabric<'_>) -> Result<(), Error> {
     for asker in ["guest2", "node1"] {
-        let answerer = fabric.start_program("guest1", &["lab-rcache", "answer"])?;
-        thread::sleep(Duration::from_secs(1));
+        let answerer = fabric.start_answerer("guest1", &["lab-rcache", "answer"])?;
         let command = ["lab-rcache", "ask", "guest1:0", MESSAGES];
         fabric.start_program(asker, &command)?.finish(LIMIT)?;
         answerer.finish(LIMIT)?;

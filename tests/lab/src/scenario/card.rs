@@ -1,0 +1,23 @@
+//! A short run over one card: its link, messages each way, sleep.
+
+use crate::build::Programs;
+use crate::demo::fabric::{Fabric, Shape};
+use crate::demo::stage;
+use crate::error::Error;
+use crate::host::{Images, Nic};
+use crate::scenario::judge::exchange;
+use crate::scenario::{idle, link};
+
+/// Boots a host with that card.
+pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
+    let fabric = Fabric::start(images, programs, Shape::of(Some(nic)))?;
+    stage("messages between the node and the guests, each way", || {
+        exchange(&fabric, "node1", "guest1")?;
+        exchange(&fabric, "guest2", "node1")
+    })?;
+    link::judge(&fabric)?;
+    stage(
+        "an idle driver domain sleeps, and the first message finds it",
+        || idle::judge(&fabric),
+    )
+}

@@ -1,0 +1,69 @@
+//! What scenarios judge by.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::demo::fabric::Fabric;
+use crate::error::Error;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Asks again and again until something holds; `what` it is ends an error.
+pub fn wait_until(
+    limit: Duration,
+    what: &str,
+    mut holds: impl FnMut() -> Result<bool, Error>,
+) -> Result<Duration, Error> {
+    let begun = Instant::now();
+    while !holds()? {
+        expect(begun.elapsed() < limit, || {
+            format!("within {} s it did not happen that {what}", limit.as_secs())
+        })?;
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(begun.elapsed())
+}
+
+/// A short verified exchange: the system goes on.
+pub fn exchange(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<(), Error> {
+    let answerer = fabric.start_answerer(to, &["omx_verify", "-w", "-e", "7"])?;
+    let peer = format!("{to}:0");
+    let command = [
+        "omx_verify",
+        "-w",
+        "-d",
+        &peer,
+        "-r",
+        "7",
+        "-M",
+        "64",
+        "--iterations",
+        "5",
+    ];
+    fabric.start_program(from, &command)?.finish(LIMIT)?;
+    answerer.finish(LIMIT).map(drop)
+}
+
+/// Waits until a domain's log holds these words.
+pub fn wait_for_log(fabric: &Fabric<'_>, domain: &str, text: &str) -> Result<(), Error> {
+    let begun = Instant::now();
+    loop {
+        let log = fabric.log(domain)?;
+        if log.contains(text) {
+            return Ok(());
+        }
+        expect(begun.elapsed() < LIMIT, || {
+            format!("the log of {domain} does not say \"{text}\":\n{log}")
+        })?;
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// A judgement.
+pub fn expect(held: bool, otherwise: impl FnOnce() -> String) -> Result<(), Error> {
+    if held {
+        Ok(())
+    } else {
+        Err(Error::Judged(otherwise()))
+    }
+}

@@ -1,0 +1,93 @@
+//! From idle to busy and back, very often: a driver domain that sleeps whenever there is nothing to do is woken by every
+//! message, by doorbells of guests and by its card's interrupt, and none of these wake-ups is lost.
+//!
+//! A lost one would leave its message lying until a timer runs out: a second, or as long as a repetition takes.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::build::Programs;
+use crate::demo::fabric::{Fabric, Shape};
+use crate::demo::stage;
+use crate::error::Error;
+use crate::host::{Images, Nic};
+use crate::scenario::judge::expect;
+
+/// Transitions of the run that is part of the tests.
+pub const SHORT: u64 = 100_000;
+/// Round trips of one program.
+const ROUND_TRIPS: u64 = 5_000;
+/// How long these may take: a millisecond each is usual under emulation.
+const LIMIT: Duration = Duration::from_secs(300);
+/// Milliseconds of a round trip that only a lost wake-up explains. The machine may be busy, and its processors with it.
+const STALL: f64 = 500.0;
+
+/// What `lab-wakes` prints.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    round_trips: u64,
+    seconds: f64,
+    longest_ms: f64,
+    stood_still_ms: f64,
+}
+
+/// Boots a host whose driver domain never waits awake, and lets messages go until it has slept so often.
+pub fn run(images: Images, programs: &Programs, nic: Nic, wanted: u64) -> Result<(), Error> {
+    let shape = Shape {
+        options: "idle=0",
+        ..Shape::of(Some(nic))
+    };
+    let fabric = Fabric::start(images, programs, shape)?;
+    let title = format!("{wanted} times from idle to busy, and every message arrives");
+    stage(&title, || until_slept(&fabric, wanted))
+}
+
+/// Exchanges messages by turns between guests, and through the card.
+fn until_slept(fabric: &Fabric<'_>, wanted: u64) -> Result<(), Error> {
+    let before = fabric.counter("sleeps")?;
+    let mut messages = 0;
+    let mut longest = 0.0;
+    let pairs = [
+        ("guest2", "guest1"),
+        ("node1", "guest1"),
+        ("guest2", "node1"),
+    ];
+    for (from, to) in pairs.into_iter().cycle() {
+        let asked = exchange(fabric, from, to)?;
+        messages += 2 * asked.round_trips;
+        let slept = fabric.counter("sleeps")?.saturating_sub(before);
+        println!(
+            "    {from} and {to}: {} round trips in {:.1} s, the longest {:.1} ms; asleep {slept} times so far, {messages} messages",
+            asked.round_trips, asked.seconds, asked.longest_ms
+        );
+        let stalled = asked.longest_ms - asked.stood_still_ms;
+        expect(stalled < STALL, || {
+            format!(
+                "a message between {from} and {to} waited for {stalled:.0} ms: a wake-up was lost"
+            )
+        })?;
+        longest = f64::max(longest, stalled);
+        if slept >= wanted {
+            break;
+        }
+        // Who is woken by every message sleeps once for each, at least.
+        expect(slept * 2 >= messages, || {
+            format!(
+                "the driver domain slept {slept} times beside {messages} messages: it was not idle between them"
+            )
+        })?;
+    }
+    println!("    the longest round trip: {longest:.1} ms");
+    Ok(())
+}
+
+fn exchange(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<Asked, Error> {
+    let answering = fabric.start_answerer(to, &["lab-wakes", "answer"])?;
+    let (peer, count) = (format!("{to}:0"), ROUND_TRIPS.to_string());
+    let command = ["lab-wakes", "ask", &peer, &count];
+    let output = fabric.start_program(from, &command)?.finish(LIMIT)?;
+    answering.finish(LIMIT)?;
+    let said = serde_json::from_str(&output);
+    said.map_err(|error| Error::Judged(format!("lab-wakes says: {error}\n{output}")))
+}
