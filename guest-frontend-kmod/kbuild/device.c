@@ -221,8 +221,14 @@ static int __init omx_init(void)
 		for (endpoint = 0; endpoint < OMX_ENDPOINTS; endpoint++)
 			init_waitqueue_head(&omx_waits[board].sleepers[endpoint]);
 	}
+	omx_init_mutexes();
+	error = omx_start();
+	if (error)
+		return error;
 	error = misc_register(&omx_device);
-	if (!error)
+	if (error)
+		omx_stop();
+	else
 		omx_xenbus_start();
 	return error;
 }

@@ -12,16 +12,45 @@
 #include <linux/slab.h>
 #include <linux/version.h>
 
-static DEFINE_MUTEX(omx_lock);
+/* Each kind has its own lock class. What each covers and their order: src/lock.rs. */
+static struct mutex omx_endpoint_mutexes[OMX_BOARDS][OMX_ENDPOINTS];
+static struct mutex omx_link_mutexes[OMX_BOARDS];
+static DEFINE_MUTEX(omx_pool_mutex);
 
-void shim_lock(void)
+void omx_init_mutexes(void)
 {
-	mutex_lock(&omx_lock);
+	unsigned int board, endpoint;
+
+	for (board = 0; board < OMX_BOARDS; board++) {
+		mutex_init(&omx_link_mutexes[board]);
+		for (endpoint = 0; endpoint < OMX_ENDPOINTS; endpoint++)
+			mutex_init(&omx_endpoint_mutexes[board][endpoint]);
+	}
 }
 
-void shim_unlock(void)
+struct mutex *shim_endpoint_mutex(unsigned int board, unsigned int endpoint)
 {
-	mutex_unlock(&omx_lock);
+	return &omx_endpoint_mutexes[board][endpoint];
+}
+
+struct mutex *shim_link_mutex(unsigned int board)
+{
+	return &omx_link_mutexes[board];
+}
+
+struct mutex *shim_pool_mutex(void)
+{
+	return &omx_pool_mutex;
+}
+
+void shim_lock(struct mutex *mutex)
+{
+	mutex_lock(mutex);
+}
+
+void shim_unlock(struct mutex *mutex)
+{
+	mutex_unlock(mutex);
 }
 
 void *shim_allocate(size_t size, size_t align)

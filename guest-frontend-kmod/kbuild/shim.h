@@ -14,6 +14,7 @@
 
 struct page;
 struct mm_struct;
+struct mutex;
 struct vm_area_struct;
 
 /* As in the logic: boards of a guest, endpoints of a board. */
@@ -32,8 +33,11 @@ void *shim_allocate(size_t size, size_t align);
 void shim_free(const void *memory);
 void shim_log(int level, const char *text, size_t length);
 void shim_panic(const char *file, size_t file_length, u32 line, const char *text, size_t length);
-void shim_lock(void);
-void shim_unlock(void);
+struct mutex *shim_endpoint_mutex(unsigned int board, unsigned int endpoint);
+struct mutex *shim_link_mutex(unsigned int board);
+struct mutex *shim_pool_mutex(void);
+void shim_lock(struct mutex *mutex);
+void shim_unlock(struct mutex *mutex);
 u32 shim_random(void);
 
 /* ---- pages (memory.c) */
@@ -57,7 +61,7 @@ bool shim_end_grant(u32 reference);
 void shim_leave_grant(u32 reference);
 void shim_notify(unsigned int board);
 void shim_schedule_answers(unsigned int board); /* any context */
-void shim_schedule_reaper(void);
+void shim_schedule_reaper(void); /* any context */
 void shim_schedule_sweep(void); /* any context */
 
 /* ---- callers and sleepers (device.c) */
@@ -83,7 +87,9 @@ int omx_answers(unsigned int board); /* 1: call again, 0: done, negative: the ho
 bool omx_reap(void); /* true when pages are left that the home still maps */
 void omx_changed(const void *context); /* a watched span changes; any context */
 void omx_sweep(void);
+int omx_start(void); /* before all others, once */
 void omx_give_up(void); /* what is left goes to the kernel's list */
+void omx_stop(void); /* after all others */
 long omx_call(void *file, u64 *role, struct omx_call *call);
 int omx_map(u64 *role, struct vm_area_struct *area, u64 offset, u64 length, bool writable);
 void omx_end(u64 *role);
@@ -91,6 +97,7 @@ extern const char omx_protocol[];
 extern const u32 omx_version;
 
 /* ---- between the files of the shim */
+void omx_init_mutexes(void);
 void omx_xenbus_start(void);
 void omx_xenbus_stop(void);
 

@@ -5,6 +5,8 @@
 #include <linux/device.h>
 #include <linux/interrupt.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 #include <xen/events.h>
 #include <xen/grant_table.h>
@@ -14,7 +16,8 @@
 
 struct omx_board {
 	struct xenbus_device *device;
-	int irq;
+	struct mutex cutting;
+	int irq; /* read under RCU by those who notify */
 	struct work_struct answers;
 };
 
@@ -42,8 +45,13 @@ void shim_leave_grant(u32 reference)
 
 void shim_notify(unsigned int board)
 {
-	if (omx_boards[board].irq > 0)
-		notify_remote_via_irq(omx_boards[board].irq);
+	int irq;
+
+	rcu_read_lock();
+	irq = READ_ONCE(omx_boards[board].irq);
+	if (irq > 0)
+		notify_remote_via_irq(irq);
+	rcu_read_unlock();
 }
 
 void shim_schedule_answers(unsigned int board)
@@ -92,7 +100,7 @@ static int omx_connect_irq(struct omx_board *board, evtchn_port_t *port)
 		xenbus_free_evtchn(board->device, *port);
 		return irq;
 	}
-	board->irq = irq;
+	WRITE_ONCE(board->irq, irq);
 	return 0;
 }
 
@@ -120,18 +128,20 @@ static int omx_publish(struct xenbus_device *device, u32 ring_ref, evtchn_port_t
 	return error;
 }
 
-/* Interrupt first: its handler touches the device pages. Idempotent. */
+/* Interrupt first: its handler touches the device pages. Idempotent; who comes second returns when all is done. */
 static void omx_cut(struct omx_board *board)
 {
 	int irq;
 
-	shim_lock();
+	mutex_lock(&board->cutting);
 	irq = board->irq;
-	board->irq = 0;
-	shim_unlock();
-	if (irq > 0)
+	WRITE_ONCE(board->irq, 0);
+	if (irq > 0) {
+		synchronize_rcu(); /* nobody notifies through it any more */
 		unbind_from_irqhandler(irq, board);
+	}
 	omx_detach(board - omx_boards);
+	mutex_unlock(&board->cutting);
 }
 
 /* After it neither interrupt nor work touches the board. The work may be cutting, or be scheduled by the interrupt. */
@@ -256,8 +266,10 @@ void omx_xenbus_start(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < OMX_BOARDS; i++)
+	for (i = 0; i < OMX_BOARDS; i++) {
+		mutex_init(&omx_boards[i].cutting);
 		INIT_WORK(&omx_boards[i].answers, omx_answers_work);
+	}
 	if (xen_domain())
 		queue_work(system_long_wq, &omx_register);
 }
@@ -270,6 +282,7 @@ void omx_xenbus_stop(void)
 	cancel_delayed_work_sync(&omx_reaper);
 	omx_give_up(); /* the last watch ends, and with it the sweeps */
 	cancel_work_sync(&omx_sweeper);
+	omx_stop();
 }
 
 MODULE_ALIAS("xen:omx");

@@ -6,7 +6,8 @@ use mx_ring::sleep::EndpointWatch;
 
 use crate::batch::Batch;
 use crate::errno::Errno;
-use crate::kernel::Kernel;
+use crate::kernel::{DomainId, Kernel};
+use crate::link::Bell;
 use crate::quota::User;
 use crate::region::Regions;
 
@@ -64,6 +65,10 @@ pub struct Endpoint<K: Kernel> {
     pub in_flight: usize,
     /// Its registered memory.
     pub regions: Regions<K>,
+    /// The home's domain.
+    pub domain: DomainId,
+    /// How its home is rung.
+    pub bell: Bell<K>,
 }
 
 impl<K: Kernel> Endpoint<K> {

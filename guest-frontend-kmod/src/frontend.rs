@@ -1,4 +1,6 @@
-//! All the boards of a guest: what the module holds, behind one lock.
+//! All the boards of a guest: what the module holds.
+
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::board::Board;
 use crate::errno::Errno;
@@ -8,42 +10,42 @@ use crate::pool::Pool;
 /// Boards of a guest: device `omx/<n>` is board `n`.
 pub const BOARDS: usize = 4;
 
-/// What the module holds.
+/// What the module holds; any thread may use it ([`crate::lock`]).
 pub struct Frontend<K: Kernel> {
     /// What the boards share.
     pub pool: Pool<K>,
     boards: [Board<K>; BOARDS],
-    incarnation: u32,
+    incarnation: AtomicU32,
 }
 
 impl<K: Kernel> Frontend<K> {
-    /// No board has a home.
-    pub const fn new(kernel: K) -> Self {
-        Self {
+    /// No board has a home. `NO_MEMORY` when there is none for the tables of endpoints.
+    pub fn new(kernel: K) -> Result<Self, Errno> {
+        let board = |number| Board::new(&kernel, number);
+        let boards = [board(0)?, board(1)?, board(2)?, board(3)?];
+        Ok(Self {
             pool: Pool::new(kernel),
-            boards: [Board::new(0), Board::new(1), Board::new(2), Board::new(3)],
-            incarnation: 0,
-        }
+            boards,
+            incarnation: AtomicU32::new(0),
+        })
     }
 
     /// A board, and what it shares with the others. `NO_DEVICE` beyond the last.
-    pub fn board(&mut self, number: usize) -> Result<(&mut Board<K>, &mut Pool<K>), Errno> {
-        let board = self.boards.get_mut(number).ok_or(Errno::NO_DEVICE)?;
-        Ok((board, &mut self.pool))
+    pub fn board(&self, number: usize) -> Result<(&Board<K>, &Pool<K>), Errno> {
+        let board = self.boards.get(number).ok_or(Errno::NO_DEVICE)?;
+        Ok((board, &self.pool))
     }
 
     /// One more than the number of the last connected board.
     pub fn board_count(&self) -> u32 {
-        let last = self
-            .boards
-            .iter()
-            .rposition(|board| board.connected().is_ok());
+        let last = self.boards.iter().rposition(|board| board.target().is_ok());
         last.map_or(0, |last| last as u32 + 1)
     }
 
     /// A number that no endpoint has had.
-    pub fn next_incarnation(&mut self) -> u32 {
-        self.incarnation = self.incarnation.wrapping_add(1);
+    pub fn next_incarnation(&self) -> u32 {
         self.incarnation
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1)
     }
 }

@@ -1,16 +1,29 @@
 //! Requests that wait for the home's answer.
 
+use crate::board::EndpointId;
+
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// OpenEndpoint.
-    Open(u8),
+    Open(EndpointId),
     /// CloseEndpoint.
-    Close(u8),
+    Close(EndpointId),
     /// Register, a piece of a region.
-    Register(u8, u16),
+    Register(EndpointId, u16),
     /// Deregister of a region.
-    Deregister(u8, u16),
+    Deregister(EndpointId, u16),
+}
+
+impl Subject {
+    /// The endpoint that it is about.
+    pub fn endpoint(self) -> EndpointId {
+        match self {
+            Self::Open(id) | Self::Close(id) | Self::Register(id, _) | Self::Deregister(id, _) => {
+                id
+            }
+        }
+    }
 }
 
 /// Requests that may wait at the same time: the home answers a Deregister only after the last frame in flight, and

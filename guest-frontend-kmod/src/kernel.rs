@@ -3,6 +3,7 @@
 
 use mx_ring::Area;
 
+use crate::lock::{Lock, LockName};
 use crate::watch::Watched;
 
 /// A domain of the Xen host.
@@ -27,6 +28,11 @@ pub trait Kernel: Clone {
     type Space: Copy + PartialEq;
     /// A watch over pinned memory of a process.
     type Watch: AsRef<Watched>;
+    /// A lock around a value.
+    type Lock<T>: Lock<T>;
+
+    /// Puts a value behind a lock.
+    fn lock<T>(&self, name: LockName, value: T) -> Self::Lock<T>;
 
     /// Allocates `count` adjacent zeroed pages (a power of two, at most 4) and hands each to `keep`; false, and none,
     /// when memory is short.
@@ -47,6 +53,8 @@ pub trait Kernel: Clone {
     fn end_grant(&self, reference: GrantRef) -> bool;
     /// Leaves a grant to the kernel, which ends it when the other domain lets go and holds the page until then.
     fn leave_grant(&self, reference: GrantRef);
+    /// Has the lingering pages looked at soon.
+    fn look_at_lingering(&self);
     /// Sends the event of a board's channel.
     fn notify(&self, board: usize);
     /// Wakes the callers that wait for an answer of a board's home.

@@ -13,7 +13,8 @@
 //!
 //! The logic ([`frontend`], [`board`], …) is a state machine without unsafe code over the trait [`kernel::Kernel`]; the
 //! tests run it over a model. `linux` is that trait over the C shim in `kbuild/`, and exists only for the bare target. The
-//! shim is what the kernel offers to C alone: xenbus, interrupts, wait queues, files, flags of mappings.
+//! shim is what the kernel offers to C alone: xenbus, interrupts, wait queues, files, flags of mappings. Any thread may call
+//! anything at any time: [`lock`] says which locks there are, in which order, and that nobody waits under one.
 //!
 //! # The device
 //!
@@ -66,6 +67,7 @@ mod link;
 #[cfg(target_os = "none")]
 #[allow(unsafe_code)]
 mod linux;
+pub mod lock;
 pub mod pool;
 pub mod quota;
 pub mod region;

@@ -14,8 +14,6 @@ use crate::kernel::Kernel;
 pub struct Lingering<K: Kernel> {
     list: VecDeque<Batch<K>>,
     admitted: usize,
-    /// Something was added since [`Self::take_fresh`].
-    fresh: bool,
 }
 
 impl<K: Kernel> Lingering<K> {
@@ -24,7 +22,6 @@ impl<K: Kernel> Lingering<K> {
         Self {
             list: VecDeque::new(),
             admitted: 0,
-            fresh: false,
         }
     }
 
@@ -38,20 +35,9 @@ impl<K: Kernel> Lingering<K> {
         Ok(())
     }
 
-    /// An admitted batch begins to linger.
+    /// An admitted batch begins to linger, or goes on.
     pub fn add(&mut self, batch: Batch<K>) {
         self.list.push_back(batch);
-        self.fresh = true;
-    }
-
-    /// A batch that [`Self::take`] gave goes on lingering.
-    pub fn put_back(&mut self, batch: Batch<K>) {
-        self.list.push_back(batch);
-    }
-
-    /// Whether something new lingers since the last question.
-    pub fn take_fresh(&mut self) -> bool {
-        core::mem::take(&mut self.fresh)
     }
 
     /// The batch that waits longest.
@@ -65,13 +51,8 @@ impl<K: Kernel> Lingering<K> {
     }
 
     /// Batches that linger.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.list.len()
-    }
-
-    /// Whether nothing lingers.
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
     }
 }
 

@@ -20,13 +20,31 @@ pub struct InterruptView {
     pub responses: mx_ring::control::ResponseWatch,
 }
 
+/// The other end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The home's domain.
+    pub domain: DomainId,
+    /// Which of the board's links it is.
+    pub number: u32,
+}
+
+/// What an endpoint needs to ring its home and to sleep, without the link's lock. It holds as long as the endpoint is in
+/// its place: a board that is detached takes its endpoints out before it lets the device pages linger.
+pub struct Bell<K: Kernel> {
+    /// The doorbells, D3.
+    pub doorbells: Doorbells,
+    /// D2, which a sleeper arms.
+    pub armed: K::Page,
+}
+
 /// A board's connection to its home.
 pub struct Link<K: Kernel> {
     /// Which board.
     board: usize,
-    /// The home's domain.
-    pub domain: DomainId,
-    /// D0 to D16.
+    /// Whom it leads to.
+    pub target: Target,
+    /// D0 to D16, granted.
     pub pages: Batch<K>,
     /// Whether the home has said that it serves this device.
     pub connected: bool,
@@ -46,28 +64,16 @@ impl<K: Kernel> Link<K> {
         Batch::allocate(kernel, 0, singles.chain(staging))
     }
 
-    /// Grants the pages to a home and formats them. On an error the batch holds what has been granted by then.
-    pub fn grant(
-        kernel: &K,
-        pages: &mut Batch<K>,
-        domain: DomainId,
-    ) -> Result<[GrantRef; DEVICE_PAGES], Errno> {
-        let mut refs = [0; DEVICE_PAGES];
-        for (page, reference) in refs.iter_mut().enumerate() {
-            *reference = pages.grant_next(kernel, domain, access(page))?;
-        }
-        Ok(refs)
-    }
-
     /// A link over granted pages.
     pub fn new(
         kernel: &K,
         board: usize,
-        domain: DomainId,
+        target: Target,
         pages: Batch<K>,
-        refs: &[GrantRef; DEVICE_PAGES],
     ) -> Result<Self, (Batch<K>, ControlError)> {
         let parts = || -> Result<_, ControlError> {
+            let refs = <&[GrantRef; DEVICE_PAGES]>::try_from(pages.refs())
+                .map_err(|_| ControlError::Area(mx_ring::AreaError))?;
             let area = |first: usize, count| -> Result<Area, ControlError> {
                 let page = pages
                     .pages()
@@ -83,7 +89,7 @@ impl<K: Kernel> Link<K> {
         match parts() {
             Ok((control, doorbells, staging)) => Ok(Self {
                 board,
-                domain,
+                target,
                 pages,
                 connected: false,
                 control,
@@ -102,9 +108,13 @@ impl<K: Kernel> Link<K> {
         self.pages.pages().get(pages).unwrap_or_default()
     }
 
-    /// D2, which a sleeper arms.
-    pub fn armed_page(&self) -> Option<K::Page> {
-        self.pages.pages().get(2).copied()
+    /// What an endpoint needs of the link. `INVALID` when it has no such page.
+    pub fn bell(&self) -> Result<Bell<K>, Errno> {
+        let armed = self.pages.pages().get(2).copied();
+        Ok(Bell {
+            doorbells: self.doorbells,
+            armed: armed.ok_or(Errno::INVALID)?,
+        })
     }
 
     /// What the interrupt handler needs.
@@ -113,12 +123,6 @@ impl<K: Kernel> Link<K> {
             doorbells: self.doorbells,
             responses: self.control.watch(),
         }
-    }
-
-    /// Rings an endpoint's doorbell.
-    pub fn kick(&self, kernel: &K, endpoint: u8) {
-        self.doorbells.ring(endpoint);
-        kernel.notify(self.board);
     }
 
     /// Which board it belongs to.
@@ -186,8 +190,8 @@ impl<K: Kernel> Link<K> {
     }
 }
 
-/// D1, D3 and the board pages are the home's to write, the others are only read by it.
-fn access(page: usize) -> Access {
+/// What the home may do with a device page: D1, D3 and the board pages are its to write, the others are only read by it.
+pub fn access(page: usize) -> Access {
     match page {
         1 | 3 => Access::Write,
         page if (BOARD_PAGE..BOARD_PAGE + board_page::PAGES).contains(&page) => Access::Write,

@@ -2,47 +2,133 @@
 
 use crate::batch::Batch;
 use crate::errno::Errno;
-use crate::kernel::Kernel;
+use crate::kernel::{Access, DomainId, Kernel};
 use crate::lingering::Lingering;
+use crate::lock::{Lock, LockName};
 use crate::quota::{Limits, Quotas, User};
 
 /// See the module's description.
 pub struct Pool<K: Kernel> {
     /// The kernel.
     pub kernel: K,
-    /// Pages that another domain still maps.
-    pub lingering: Lingering<K>,
-    /// What each user holds.
-    pub quotas: Quotas,
+    shared: K::Lock<Shared<K>>,
+}
+
+struct Shared<K: Kernel> {
+    lingering: Lingering<K>,
+    quotas: Quotas,
 }
 
 impl<K: Kernel> Pool<K> {
     /// An empty pool.
-    pub const fn new(kernel: K) -> Self {
-        Self {
-            kernel,
+    pub fn new(kernel: K) -> Self {
+        let shared = Shared {
             lingering: Lingering::new(),
             quotas: Quotas::new(),
+        };
+        Self {
+            shared: kernel.lock(LockName::Pool, shared),
+            kernel,
         }
     }
 
-    /// Charges a batch to its user and keeps room for it on the lingering list. From here on it ends with
-    /// [`Self::linger`] or [`Self::dismiss`].
-    pub fn admit(&mut self, batch: &Batch<K>, limits: Option<Limits>) -> Result<(), Errno> {
-        self.quotas.charge(batch.user(), 0, batch.total(), limits)?;
-        self.lingering
-            .admit()
-            .inspect_err(|_| self.quotas.release(batch.user(), 0, batch.total()))
+    /// Charges an endpoint to its user.
+    pub fn charge_endpoint(&self, user: User, limits: Option<Limits>) -> Result<(), Errno> {
+        self.shared
+            .with(|shared| shared.quotas.charge(user, 1, 0, limits))
+    }
+
+    /// An endpoint of a user has ended.
+    pub fn release_endpoint(&self, user: User) {
+        self.shared.with(|shared| shared.quotas.release(user, 1, 0));
+    }
+
+    /// Charges pages to their user, keeps room for them on the lingering list, and grants the first `count` of them.
+    /// From here on the batch ends with [`Self::give_back`] or [`Self::linger`]; after an error it has ended. Without a
+    /// lock, since there may be many.
+    pub fn grant(
+        &self,
+        mut batch: Batch<K>,
+        limits: Option<Limits>,
+        domain: DomainId,
+        count: usize,
+        access: impl Fn(usize) -> Access,
+    ) -> Result<Batch<K>, Errno> {
+        let admitted = self.shared.with(|shared| {
+            let (user, pages) = (batch.user(), batch.total());
+            shared.quotas.charge(user, 0, pages, limits)?;
+            let room = shared.lingering.admit();
+            room.inspect_err(|_| shared.quotas.release(user, 0, pages))
+        });
+        if let Err(error) = admitted {
+            batch.give_back(&self.kernel);
+            return Err(error);
+        }
+        for page in 0..count {
+            if let Err(error) = batch.grant_next(&self.kernel, domain, access(page)) {
+                self.give_back(batch);
+                return Err(error);
+            }
+        }
+        Ok(batch)
     }
 
     /// Leaves a batch to the list.
-    pub fn linger(&mut self, batch: Batch<K>) {
-        self.lingering.add(batch);
+    pub fn linger(&self, batch: Batch<K>) {
+        self.shared.with(|shared| shared.lingering.add(batch));
+        self.kernel.look_at_lingering();
     }
 
-    /// A batch has been given back to the last page.
-    pub fn dismiss(&mut self, user: User, pages: usize) {
-        self.quotas.release(user, 0, pages);
-        self.lingering.dismiss();
+    /// Gives a batch back, at once as far as the home has let go of it. Without a lock.
+    pub fn give_back(&self, mut batch: Batch<K>) {
+        let (user, pages) = (batch.user(), batch.total());
+        match batch.give_back(&self.kernel) {
+            true => self.shared.with(|shared| {
+                shared.quotas.release(user, 0, pages);
+                shared.lingering.dismiss();
+            }),
+            false => self.linger(batch),
+        }
+    }
+
+    /// Looks at each lingering batch once; whether some are left. Without a lock.
+    pub fn reap(&self) -> bool {
+        for _ in 0..self.lingering() {
+            let Some(mut batch) = self.take_lingering() else {
+                break;
+            };
+            let (user, pages) = (batch.user(), batch.total());
+            let empty = batch.give_back(&self.kernel);
+            self.shared.with(|shared| match empty {
+                true => {
+                    shared.quotas.release(user, 0, pages);
+                    shared.lingering.dismiss();
+                }
+                false => shared.lingering.add(batch),
+            });
+        }
+        self.lingering() > 0
+    }
+
+    /// Leaves to the kernel what other domains still map: for a module that goes. Without a lock.
+    pub fn give_up(&self) {
+        self.reap();
+        while let Some(batch) = self.take_lingering() {
+            batch.give_up(&self.kernel);
+        }
+    }
+
+    fn take_lingering(&self) -> Option<Batch<K>> {
+        self.shared.with(|shared| shared.lingering.take())
+    }
+
+    /// Batches that linger.
+    pub fn lingering(&self) -> usize {
+        self.shared.with(|shared| shared.lingering.count())
+    }
+
+    /// Users that hold something.
+    pub fn users(&self) -> usize {
+        self.shared.with(|shared| shared.quotas.users())
     }
 }

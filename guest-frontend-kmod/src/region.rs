@@ -58,10 +58,12 @@ pub enum State {
 
 /// A region.
 pub struct Region<K: Kernel> {
-    /// Its pages.
+    /// Its pages, all of them granted.
     pub batch: Batch<K>,
     /// What was asked for.
     pub extent: Extent,
+    /// Pages of which the home was told.
+    pub told: usize,
     /// Where it is in its life.
     pub state: State,
     /// Whether a caller waits for the end of this state.

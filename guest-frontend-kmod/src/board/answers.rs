@@ -1,14 +1,17 @@
 //! What the home answers, and says unasked.
 
-use mx_ring::control::{ControlError, Response, STAGING_REFS, Status};
+use mx_ring::control::{ControlError, STAGING_REFS, Status};
 
-use super::Board;
-use crate::endpoint::{Endpoint, State};
+use super::slot::Slot;
+use super::{Board, remove};
+use crate::endpoint::State;
 use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
+use crate::link::Link;
+use crate::lock::Lock;
 use crate::pool::Pool;
-use crate::region::State as RegionState;
+use crate::region::{Region, State as RegionState};
 
 /// Why a home cannot be served any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,127 +33,129 @@ impl core::fmt::Display for Fault {
     }
 }
 
+/// What the home has said.
+enum Said {
+    Nothing,
+    Notice(u8),
+    Answer(Subject, Status),
+}
+
 impl<K: Kernel> Board<K> {
-    /// Takes one response or notice; false when none waits. After a fault the caller detaches the board.
-    pub fn respond(&mut self, pool: &mut Pool<K>) -> Result<bool, Fault> {
-        let Some(link) = self.link.as_mut() else {
-            return Ok(false);
-        };
-        let response = match link.next_response() {
-            None => return Ok(false),
-            Some(Err(error)) => return Err(Fault::Control(error)),
-            Some(Ok(response)) => response,
-        };
-        if response.id == 0 {
-            self.notice(pool, &response);
-            return Ok(true);
-        }
-        let subject = link
-            .answered(response.id)
-            .ok_or(Fault::UnknownRequest(response.id))?;
-        let refused = refusal(response.status);
-        let index = match subject {
-            Subject::Open(index) => self.answer_open(pool, index, refused),
-            Subject::Close(index) => {
-                self.remove(pool, index);
-                index
+    /// Takes one response or notice; false when none waits. One thread at a time, so that answers take effect in their
+    /// order. After a fault the caller detaches the board.
+    pub fn respond(&self, pool: &Pool<K>) -> Result<bool, Fault> {
+        match self.uplink.with(|uplink| listen(uplink.link.as_mut()))? {
+            Said::Nothing => return Ok(false),
+            Said::Notice(index) => {
+                self.at(index, |endpoint| endpoint.closed_by_home = true);
+                pool.kernel.wake_sleepers(self.number, index);
             }
-            Subject::Register(index, slot) => self.answer_register(pool, index, slot, refused),
-            Subject::Deregister(index, slot) => self.answer_deregister(pool, index, slot),
-        };
-        self.advance(pool, index);
-        self.advance_deferred(pool);
-        pool.kernel.wake_callers(self.number);
+            Said::Answer(subject, status) => {
+                let id = subject.endpoint();
+                self.slot(id.index, |slot| {
+                    // It may have ended with its link meanwhile.
+                    if slot.find(id).is_some() {
+                        answer(pool, slot, subject, refusal(status));
+                        self.advance(pool, id.index, slot);
+                    }
+                });
+                self.advance_deferred(pool);
+                pool.kernel.wake_callers(self.number);
+            }
+        }
         Ok(true)
     }
+}
 
-    fn notice(&mut self, pool: &Pool<K>, notice: &Response) {
-        if let Some(Some(endpoint)) = self.endpoints.get_mut(usize::from(notice.endpoint)) {
-            endpoint.closed_by_home = true;
-            pool.kernel.wake_sleepers(self.number, notice.endpoint);
-        }
+fn listen<K: Kernel>(link: Option<&mut Link<K>>) -> Result<Said, Fault> {
+    let Some(link) = link else {
+        return Ok(Said::Nothing);
+    };
+    let response = match link.next_response() {
+        None => return Ok(Said::Nothing),
+        Some(response) => response.map_err(Fault::Control)?,
+    };
+    if response.id == 0 {
+        return Ok(Said::Notice(response.endpoint));
     }
+    let subject = link.answered(response.id);
+    let subject = subject.ok_or(Fault::UnknownRequest(response.id))?;
+    Ok(Said::Answer(subject, response.status))
+}
 
-    fn answer_open(&mut self, pool: &mut Pool<K>, index: u8, refused: Option<Errno>) -> u8 {
-        let Some(endpoint) = self.endpoint_answered(index) else {
-            return index;
-        };
-        match refused {
-            None if endpoint.abandoned => endpoint.state = State::Closing { posted: false },
-            None => endpoint.state = State::Open,
-            Some(_) if endpoint.abandoned => self.remove(pool, index),
-            Some(error) => endpoint.state = State::Refused(error),
-        }
-        index
+fn answer<K: Kernel>(pool: &Pool<K>, slot: &mut Slot<K>, subject: Subject, refused: Option<Errno>) {
+    match subject {
+        Subject::Open(_) => answer_open(pool, slot, refused),
+        Subject::Close(_) => remove(pool, slot),
+        Subject::Register(_, region) => answer_region(pool, slot, region, |region| {
+            registered(region, refused);
+        }),
+        Subject::Deregister(_, region) => answer_region(pool, slot, region, deregistered),
     }
+}
 
-    fn answer_register(
-        &mut self,
-        pool: &mut Pool<K>,
-        index: u8,
-        slot: u16,
-        refused: Option<Errno>,
-    ) -> u8 {
-        let Some(endpoint) = self.endpoint_answered(index) else {
-            return index;
-        };
-        let Some((_, region)) = endpoint.regions.in_slot(slot) else {
-            return index;
-        };
-        let granted = region.batch.refs().len();
-        region.state = match refused {
-            None if granted < region.batch.total() => RegionState::Registering { posted: false },
-            None if region.awaited => RegionState::Ready,
-            None => RegionState::Leaving {
-                posted: false,
-                refused: None,
-            },
-            Some(error) if granted <= STAGING_REFS => RegionState::Refused(error),
-            // Earlier pieces are mapped.
-            Some(error) => RegionState::Leaving {
-                posted: false,
-                refused: Some(error),
-            },
-        };
-        self.skip_unawaited(pool, index, slot);
-        index
+fn answer_open<K: Kernel>(pool: &Pool<K>, slot: &mut Slot<K>, refused: Option<Errno>) {
+    let Some(endpoint) = slot.any() else {
+        return;
+    };
+    endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
+    match refused {
+        None if endpoint.abandoned => endpoint.state = State::Closing { posted: false },
+        None => endpoint.state = State::Open,
+        Some(_) if endpoint.abandoned => remove(pool, slot),
+        Some(error) => endpoint.state = State::Refused(error),
     }
+}
 
-    fn answer_deregister(&mut self, pool: &mut Pool<K>, index: u8, slot: u16) -> u8 {
-        let Some(endpoint) = self.endpoint_answered(index) else {
-            return index;
-        };
-        if let Some((_, region)) = endpoint.regions.in_slot(slot) {
-            region.state = match region.state {
-                RegionState::Leaving {
-                    refused: Some(error),
-                    ..
-                } => RegionState::Refused(error),
-                _ => RegionState::Left,
-            };
-        }
-        self.skip_unawaited(pool, index, slot);
-        index
+/// A region gets a new state; at its end it goes at once if nobody waits for it.
+fn answer_region<K: Kernel>(
+    pool: &Pool<K>,
+    slot: &mut Slot<K>,
+    at: u16,
+    become_: impl FnOnce(&mut Region<K>),
+) {
+    let Some(endpoint) = slot.any() else {
+        return;
+    };
+    endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
+    let Some((_, region)) = endpoint.regions.in_slot(at) else {
+        return;
+    };
+    become_(region);
+    let over = matches!(region.state, RegionState::Left | RegionState::Refused(_));
+    if over
+        && !region.awaited
+        && let Some(region) = endpoint.regions.remove(at)
+    {
+        pool.linger(region.batch);
     }
+}
 
-    /// A region at its end that nobody waits for goes at once.
-    fn skip_unawaited(&mut self, pool: &mut Pool<K>, index: u8, slot: u16) {
-        let Some(Some(endpoint)) = self.endpoints.get_mut(usize::from(index)) else {
-            return;
-        };
-        let ended = endpoint.regions.in_slot(slot).is_some_and(|(_, region)| {
-            !region.awaited && matches!(region.state, RegionState::Left | RegionState::Refused(_))
-        });
-        if ended && let Some(region) = endpoint.regions.remove(slot) {
-            pool.linger(region.batch);
-        }
-    }
+fn registered<K: Kernel>(region: &mut Region<K>, refused: Option<Errno>) {
+    region.state = match refused {
+        None if region.told < region.batch.total() => RegionState::Registering { posted: false },
+        None if region.awaited => RegionState::Ready,
+        None => RegionState::Leaving {
+            posted: false,
+            refused: None,
+        },
+        Some(error) if region.told <= STAGING_REFS => RegionState::Refused(error),
+        // Earlier pieces are mapped.
+        Some(error) => RegionState::Leaving {
+            posted: false,
+            refused: Some(error),
+        },
+    };
+}
 
-    fn endpoint_answered(&mut self, index: u8) -> Option<&mut Endpoint<K>> {
-        let endpoint = self.endpoints.get_mut(usize::from(index))?.as_mut()?;
-        endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
-        Some(endpoint)
-    }
+fn deregistered<K: Kernel>(region: &mut Region<K>) {
+    region.state = match region.state {
+        RegionState::Leaving {
+            refused: Some(error),
+            ..
+        } => RegionState::Refused(error),
+        _ => RegionState::Left,
+    };
 }
 
 /// What a status means to the process that asked; `None` when it went well.

@@ -9,157 +9,163 @@ use crate::batch::Batch;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::pool::Pool;
-use crate::quota::Limits;
 use crate::region::{Extent, Region, State};
 
 impl<K: Kernel> Board<K> {
-    /// Begins to register pinned pages, which it takes unless it fails. It is over when [`Self::registered`] says so.
+    /// Begins to register pages that are pinned and granted to the endpoint's home, and takes them unless it fails. It is
+    /// over when [`Self::registered`] says so.
     pub fn register(
-        &mut self,
-        pool: &mut Pool<K>,
+        &self,
+        pool: &Pool<K>,
         id: EndpointId,
+        space: K::Space,
         extent: Extent,
-        limits: Option<Limits>,
         pages: &mut Option<Batch<K>>,
     ) -> Result<RegionKey, Errno> {
-        self.connected()?;
-        let endpoint = self.find(id).ok_or(Errno::NO_DEVICE)?;
-        let batch = pages.as_ref().ok_or(Errno::INVALID)?;
-        let key = endpoint.regions.vacancy()?;
-        pool.admit(batch, limits)?;
-        let batch = pages.take().ok_or(Errno::INVALID)?;
-        batch.name(key);
-        endpoint.regions.insert(
-            key,
-            Region {
-                batch,
-                extent,
-                state: State::Registering { posted: false },
-                awaited: true,
-            },
-        );
-        self.advance(pool, id.index);
-        Ok(key)
+        let begun = self.slot(id.index, |slot| {
+            let endpoint = slot.find(id).ok_or(Errno::NO_DEVICE)?;
+            endpoint.check_use(space)?;
+            let key = endpoint.regions.vacancy()?;
+            let batch = pages.take().ok_or(Errno::INVALID)?;
+            batch.name(key);
+            endpoint.regions.insert(
+                key,
+                Region {
+                    batch,
+                    extent,
+                    told: 0,
+                    state: State::Registering { posted: false },
+                    awaited: true,
+                },
+            );
+            self.advance(pool, id.index, slot);
+            Ok(key)
+        });
+        begun.unwrap_or(Err(Errno::NO_DEVICE))
     }
 
     /// How a registration ended. After an error there is no such region any more.
     pub fn registered(
-        &mut self,
-        pool: &mut Pool<K>,
+        &self,
+        pool: &Pool<K>,
         id: EndpointId,
         key: RegionKey,
     ) -> Poll<Result<(), Errno>> {
-        let Some(endpoint) = self.find(id) else {
-            return Poll::Ready(Err(Errno::NO_DEVICE));
-        };
-        let Some(region) = endpoint.regions.get(key) else {
-            return Poll::Ready(Err(Errno::INVALID));
-        };
-        match region.state {
-            State::Ready => {
-                region.awaited = false;
-                region.batch.settle();
-                Poll::Ready(Ok(()))
-            }
-            State::Refused(error) => {
-                if let Some(region) = endpoint.regions.remove(key.slot) {
-                    pool.linger(region.batch);
+        let registered = self.find(id, |endpoint| {
+            let Some(region) = endpoint.regions.get(key) else {
+                return Poll::Ready(Err(Errno::INVALID));
+            };
+            match region.state {
+                State::Ready => {
+                    region.awaited = false;
+                    region.batch.settle();
+                    Poll::Ready(Ok(()))
                 }
-                Poll::Ready(Err(error))
+                State::Refused(error) => {
+                    if let Some(region) = endpoint.regions.remove(key.slot) {
+                        pool.linger(region.batch);
+                    }
+                    Poll::Ready(Err(error))
+                }
+                State::Registering { .. } | State::Leaving { .. } => Poll::Pending,
+                State::Left => Poll::Ready(Err(Errno::INVALID)),
             }
-            State::Registering { .. } | State::Leaving { .. } => Poll::Pending,
-            State::Left => Poll::Ready(Err(Errno::INVALID)),
-        }
+        });
+        registered.unwrap_or_else(|error| Poll::Ready(Err(error)))
     }
 
     /// Begins to give a region back. It is over when [`Self::deregistered`] says so.
     pub fn deregister(
-        &mut self,
-        pool: &mut Pool<K>,
+        &self,
+        pool: &Pool<K>,
         id: EndpointId,
+        space: K::Space,
         key: RegionKey,
     ) -> Result<(), Errno> {
-        let endpoint = self.find(id).ok_or(Errno::NO_DEVICE)?;
-        let region = endpoint.regions.get(key).ok_or(Errno::INVALID)?;
-        match region.state {
-            State::Ready => {
-                region.state = State::Leaving {
-                    posted: false,
-                    refused: None,
-                };
+        let begun = self.slot(id.index, |slot| {
+            let endpoint = slot.find(id).ok_or(Errno::NO_DEVICE)?;
+            endpoint.check_use(space)?;
+            let region = endpoint.regions.get(key).ok_or(Errno::INVALID)?;
+            match region.state {
+                State::Ready => region.state = LEAVING,
+                // Stale, and on its way already: the caller waits for its end.
+                State::Leaving { refused: None, .. } if !region.awaited => {}
+                _ => return Err(Errno::INVALID),
             }
-            // Stale, and on its way already: the caller waits for its end.
-            State::Leaving { refused: None, .. } if !region.awaited => {}
-            _ => return Err(Errno::INVALID),
-        }
-        region.awaited = true;
-        self.advance(pool, id.index);
-        Ok(())
+            region.awaited = true;
+            self.advance(pool, id.index, slot);
+            Ok(())
+        });
+        begun.unwrap_or(Err(Errno::NO_DEVICE))
     }
 
     /// Begins to give back the regions of an endpoint whose memory its process has changed, if no message uses them. The
     /// others are the library's to give back, after the use.
-    pub fn sweep(&mut self, pool: &mut Pool<K>, index: u8) {
-        let Some(Some(endpoint)) = self.endpoints.get_mut(usize::from(index)) else {
-            return;
-        };
-        let Some(uses) = endpoint.uses(&pool.kernel) else {
-            return;
-        };
-        for slot in 0..endpoint.regions.slots() {
-            if let Some((_, region)) = endpoint.regions.in_slot(slot)
-                && region.state == State::Ready
-                && !region.awaited
-                && region.batch.changed()
-                && !uses.in_use(slot)
-            {
-                region.state = State::Leaving {
-                    posted: false,
-                    refused: None,
-                };
+    pub fn sweep(&self, pool: &Pool<K>, index: u8) {
+        self.slot(index, |slot| {
+            let Some(endpoint) = slot.any() else {
+                return;
+            };
+            let Some(uses) = endpoint.uses(&pool.kernel) else {
+                return;
+            };
+            for at in 0..endpoint.regions.slots() {
+                if let Some((_, region)) = endpoint.regions.in_slot(at)
+                    && region.state == State::Ready
+                    && !region.awaited
+                    && region.batch.changed()
+                    && !uses.in_use(at)
+                {
+                    region.state = LEAVING;
+                }
             }
-        }
-        self.advance(pool, index);
+            self.advance(pool, index, slot);
+        });
     }
 
     /// Whether a region has been given back; its pages, which the caller now gives back. `None` when they have gone
     /// another way, with their endpoint.
-    pub fn deregistered(&mut self, id: EndpointId, key: RegionKey) -> Poll<Option<Batch<K>>> {
-        let Some(endpoint) = self.find(id) else {
-            return Poll::Ready(None);
-        };
-        match endpoint.regions.get(key).map(|region| region.state) {
-            Some(State::Left) => {
-                Poll::Ready(endpoint.regions.remove(key.slot).map(|region| region.batch))
+    pub fn deregistered(&self, id: EndpointId, key: RegionKey) -> Poll<Option<Batch<K>>> {
+        let left = self.find(id, |endpoint| {
+            match endpoint.regions.get(key).map(|region| region.state) {
+                Some(State::Left) => {
+                    Poll::Ready(endpoint.regions.remove(key.slot).map(|region| region.batch))
+                }
+                Some(_) => Poll::Pending,
+                None => Poll::Ready(None),
             }
-            Some(_) => Poll::Pending,
-            None => Poll::Ready(None),
-        }
+        });
+        left.unwrap_or(Poll::Ready(None))
     }
 
     /// The caller that waited for [`Self::registered`] or [`Self::deregistered`] was killed.
-    pub fn abandon(&mut self, pool: &mut Pool<K>, id: EndpointId, key: RegionKey) {
-        let Some(endpoint) = self.find(id) else {
-            return;
-        };
-        let Some(region) = endpoint.regions.get(key) else {
-            return;
-        };
-        region.awaited = false;
-        match region.state {
-            State::Ready => {
-                region.state = State::Leaving {
-                    posted: false,
-                    refused: None,
-                };
-                self.advance(pool, id.index);
-            }
-            State::Refused(_) | State::Left => {
-                if let Some(region) = endpoint.regions.remove(key.slot) {
-                    pool.linger(region.batch);
+    pub fn abandon(&self, pool: &Pool<K>, id: EndpointId, key: RegionKey) {
+        self.slot(id.index, |slot| {
+            let Some(endpoint) = slot.find(id) else {
+                return;
+            };
+            let Some(region) = endpoint.regions.get(key) else {
+                return;
+            };
+            region.awaited = false;
+            match region.state {
+                State::Ready => {
+                    region.state = LEAVING;
+                    self.advance(pool, id.index, slot);
                 }
+                State::Refused(_) | State::Left => {
+                    if let Some(region) = endpoint.regions.remove(key.slot) {
+                        pool.linger(region.batch);
+                    }
+                }
+                State::Registering { .. } | State::Leaving { .. } => {}
             }
-            State::Registering { .. } | State::Leaving { .. } => {}
-        }
+        });
     }
 }
+
+/// On its way, for no fault of its own.
+const LEAVING: State = State::Leaving {
+    posted: false,
+    refused: None,
+};

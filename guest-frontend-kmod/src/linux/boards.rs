@@ -4,10 +4,10 @@ use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_uint};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::kernel::{Linux, STATISTICS, count};
+use super::kernel::{STATISTICS, count};
 use super::runtime::{ERROR, log};
 use super::shim;
-use super::state::{self, with};
+use super::state;
 use crate::errno::Errno;
 use crate::frontend::BOARDS;
 use crate::link::InterruptView;
@@ -44,11 +44,9 @@ static FAULTY: [AtomicBool; BOARDS] = [const { AtomicBool::new(false) }; BOARDS]
 /// No channel of the board is bound; `ring_ref` may be written.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn omx_attach(board: c_uint, domain: u16, ring_ref: *mut u32) -> c_int {
-    let attached = with(|frontend| {
-        let (board, pool) = frontend.board(board as usize)?;
+    let attached = state::board(board as usize).and_then(|(board, pool)| {
         let reference = board.attach(pool, domain)?;
-        let view = board.link().map(|link| link.interrupt_view());
-        Ok::<_, Errno>((reference, view))
+        Ok((reference, board.interrupt_view()))
     });
     let (reference, view) = match attached {
         Ok(attached) => attached,
@@ -69,11 +67,9 @@ unsafe extern "C" fn omx_attach(board: c_uint, domain: u16, ring_ref: *mut u32) 
 /// The home serves the board.
 #[unsafe(no_mangle)]
 extern "C" fn omx_connected(board: c_uint) {
-    with(|frontend| {
-        if let Ok((board, _)) = frontend.board(board as usize) {
-            board.connect();
-        }
-    });
+    if let Ok((board, _)) = state::board(board as usize) {
+        board.connect();
+    }
 }
 
 /// Ends all that a board has; idempotent.
@@ -86,11 +82,9 @@ unsafe extern "C" fn omx_detach(board: c_uint) {
         // SAFETY: no channel of the board is bound, so no handler reads it.
         unsafe { *place.0.get() = None };
     }
-    with(|frontend| {
-        if let Ok((board, pool)) = frontend.board(board as usize) {
-            board.detach(pool);
-        }
-    });
+    if let Ok((board, pool)) = state::board(board as usize) {
+        board.detach(pool);
+    }
 }
 
 /// The interrupt: wakes the sleepers that the home names, has its answers looked at. False when it was for nothing.
@@ -127,12 +121,11 @@ const RUN: usize = 64;
 /// trusted any more.
 #[unsafe(no_mangle)]
 extern "C" fn omx_answers(number: c_uint) -> c_int {
+    let Ok((board, pool)) = state::board(number as usize) else {
+        return 0;
+    };
     for _ in 0..RUN {
-        let taken = with(|frontend| match frontend.board(number as usize) {
-            Ok((board, pool)) => board.respond(pool),
-            Err(_) => Ok(false),
-        });
-        match taken {
+        match board.respond(pool) {
             Ok(true) => {}
             Ok(false) => return 0,
             Err(fault) => {
@@ -150,14 +143,5 @@ extern "C" fn omx_answers(number: c_uint) -> c_int {
 /// Gives back pages that homes have let go of; true when there are more that they have not.
 #[unsafe(no_mangle)]
 extern "C" fn omx_reap() -> bool {
-    state::reap()
-}
-
-/// The module goes: pages that another domain still maps are left to the kernel.
-#[unsafe(no_mangle)]
-extern "C" fn omx_give_up() {
-    state::reap();
-    while let Some(batch) = with(|frontend| frontend.pool.lingering.take()) {
-        batch.give_up(&Linux);
-    }
+    state::frontend().is_ok_and(|frontend| frontend.pool.reap())
 }

@@ -13,12 +13,13 @@ use super::kernel::{Linux, STATISTICS, count};
 use super::page::HeldPage;
 use super::shim::{self, Mm, Page};
 use super::sleep::{self, Wait};
-use super::state::{FOR_EVER, until_ready, with};
+use super::state::{self, FOR_EVER, until_ready};
 use super::watch::Watch;
 use crate::batch::{Batch, Pinned};
 use crate::board::{EndpointId, Opening};
 use crate::endpoint::Opener;
 use crate::errno::Errno;
+use crate::kernel::Access;
 use crate::quota::{Limits, User};
 use crate::region::Extent;
 use crate::role::Role;
@@ -69,12 +70,12 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
     match request {
         Request::Hello { .. } => Ok(Reply::Hello {
             version: mx_ring::ABI_VERSION,
-            boards: with(|frontend| frontend.board_count()),
+            boards: state::frontend()?.board_count(),
             user_memory: true,
         }),
         Request::AttachBoard { board } => {
             let board = board as usize;
-            with(|frontend| frontend.board(board)?.0.connected().map(|_| ()))?;
+            state::board(board)?.0.target()?;
             role.become_(Role::Board(board)).map(|()| Reply::Done)
         }
         Request::OpenEndpoint {
@@ -135,17 +136,15 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
         }
         Request::Kick => {
             let (board, id) = role.endpoint()?;
-            with(|frontend| {
-                let (board, _) = frontend.board(board)?;
-                board.usable(id, shim::shim_current_space())?;
-                board.connected()?.kick(&Linux, id.index);
-                Ok(Reply::Done)
-            })
+            let space = shim::shim_current_space();
+            let kick = |endpoint: &mut _| sleep::kick(board, id, endpoint);
+            state::board(board)?.0.usable(id, space, kick)?;
+            Ok(Reply::Done)
         }
         Request::Wakeup => {
             let (board, id) = role.endpoint()?;
             let space = shim::shim_current_space();
-            with(|frontend| frontend.board(board)?.0.usable(id, space).map(|_| ()))?;
+            state::board(board)?.0.usable(id, space, |_| ())?;
             sleep::make_return(board, id.index);
             Ok(Reply::Done)
         }
@@ -162,17 +161,17 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
         }
         // A guest's board is administered where its home is.
         Request::Change { .. } | Request::OpenRaw { .. } => Err(Errno::NOT_A_CALL),
-        Request::EndpointInfo { board, endpoint } => with(|frontend| {
+        Request::EndpointInfo { board, endpoint } => {
             let index = endpoint_index(endpoint)?;
-            let (board, _) = frontend.board(board as usize)?;
-            board.connected()?;
-            let opener = board.at(index).map(|endpoint| endpoint.opener);
+            let (board, _) = state::board(board as usize)?;
+            board.target()?;
+            let opener = board.at(index, |endpoint| endpoint.opener);
             Ok(Reply::EndpointInfo {
                 open: opener.is_some(),
                 pid: opener.map_or(0, |opener| opener.pid),
                 command: opener.map_or([0; 16], |opener| opener.command),
             })
-        }),
+        }
     }
 }
 
@@ -205,7 +204,8 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
     if pages > STAGING_REFS {
         return Err(Errno::INVALID);
     }
-    with(|frontend| frontend.board(board)?.0.connected().map(|_| ()))?;
+    let (home, pool) = state::board(board)?;
+    home.target()?;
     let mut command = [0; 16];
     let opener = Opener {
         user: shim::shim_current_user(),
@@ -220,35 +220,28 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
         limits: limits(),
         layout,
         session: shim::shim_random(),
-        incarnation: with(|frontend| frontend.next_incarnation()),
+        incarnation: state::frontend()?.next_incarnation(),
     };
     // The page of the notes about regions comes last.
     let singles = core::iter::repeat_n(1, pages + 1);
-    let mut queues = Some(Batch::allocate(&Linux, opener.user, singles)?);
-    let begun = until_ready(board, REOPEN_MILLISECONDS, |frontend| {
-        match frontend.board(board) {
-            Ok((board, pool)) => board.open(pool, &opening, &mut queues),
-            Err(error) => core::task::Poll::Ready(Err(error)),
-        }
+    let allocated = Batch::allocate(&Linux, opener.user, singles)?;
+    let mut queues = Some(home.grant_queues(pool, &opening, allocated)?);
+    let begun = until_ready(board, REOPEN_MILLISECONDS, || {
+        home.open(pool, &opening, &mut queues)
     });
-    if let Some(mut unused) = queues {
-        unused.give_back(&Linux);
+    if let Some(unused) = queues {
+        unused.give_back(pool);
     }
     let id = begun??;
-    let opened = until_ready(board, FOR_EVER, |frontend| match frontend.board(board) {
-        Ok((board, pool)) => board.opened(pool, id),
-        Err(error) => core::task::Poll::Ready(Err(error)),
-    });
-    let session = opened.inspect_err(|_| close(board, id))??;
+    let opened = until_ready(board, FOR_EVER, || home.opened(pool, id));
+    let session = opened.inspect_err(|_| home.close(pool, id))??;
     Ok((id, session))
 }
 
 fn close(board: usize, id: EndpointId) {
-    with(|frontend| {
-        if let Ok((board, pool)) = frontend.board(board) {
-            board.close(pool, id);
-        }
-    });
+    if let Ok((board, pool)) = state::board(board) {
+        board.close(pool, id);
+    }
 }
 
 fn register(
@@ -264,33 +257,33 @@ fn register(
         writable,
     };
     let end = address.checked_add(length.into()).ok_or(Errno::INVALID)?;
-    let pages = (usize::from(extent.offset) + length as usize).div_ceil(PAGE_SIZE);
-    if length == 0 || pages > REGION_PAGES || end > isize::MAX as u64 {
+    let count = (usize::from(extent.offset) + length as usize).div_ceil(PAGE_SIZE);
+    if length == 0 || count > REGION_PAGES || end > isize::MAX as u64 {
         return Err(Errno::INVALID);
     }
     let space = shim::shim_current_space();
-    let notes = with(|frontend| {
-        let endpoint = frontend.board(board)?.0.usable(id, space)?;
-        endpoint.notes().map(HeldPage::new).ok_or(Errno::INVALID)
+    let (home, pool) = state::board(board)?;
+    let (notes, domain) = home.usable(id, space, |endpoint| {
+        (endpoint.notes().map(HeldPage::new), endpoint.domain)
     })?;
+    let notes = notes.ok_or(Errno::INVALID)?;
     let user = shim::shim_current_user();
     let first = address - u64::from(extent.offset);
-    let watch = Watch::begin(board, id, notes, first, (pages * PAGE_SIZE) as u64)?;
-    let mut batch = Some(pin(user, watch, first, pages, writable)?);
-    let begun = with(|frontend| {
-        let (board, pool) = frontend.board(board)?;
-        board.usable(id, space)?;
-        board.register(pool, id, extent, limits(), &mut batch)
-    });
-    if let Some(mut unused) = batch {
-        unused.give_back(&Linux);
+    let watch = Watch::begin(board, id, notes, first, (count * PAGE_SIZE) as u64)?;
+    let pinned = pin(user, watch, first, count, writable)?;
+    let access = if writable {
+        Access::Write
+    } else {
+        Access::Read
+    };
+    let mut pages = Some(pool.grant(pinned, limits(), domain, count, |_| access)?);
+    let begun = home.register(pool, id, space, extent, &mut pages);
+    if let Some(unused) = pages {
+        pool.give_back(unused);
     }
     let region = begun?;
-    let registered = until_ready(board, FOR_EVER, |frontend| match frontend.board(board) {
-        Ok((board, pool)) => board.registered(pool, id, region),
-        Err(error) => core::task::Poll::Ready(Err(error)),
-    });
-    registered.inspect_err(|_| abandon(board, id, region))??;
+    let registered = until_ready(board, FOR_EVER, || home.registered(pool, id, region));
+    registered.inspect_err(|_| home.abandon(pool, id, region))??;
     Ok(region)
 }
 
@@ -348,32 +341,12 @@ fn pin_watched(
 
 fn deregister(board: usize, id: EndpointId, region: RegionKey) -> Result<(), Errno> {
     let space = shim::shim_current_space();
-    with(|frontend| {
-        let (board, pool) = frontend.board(board)?;
-        board.usable(id, space)?;
-        board.deregister(pool, id, region)
-    })?;
-    let left = until_ready(board, FOR_EVER, |frontend| match frontend.board(board) {
-        Ok((board, _)) => board.deregistered(id, region),
-        Err(_) => core::task::Poll::Ready(None),
-    });
-    let Some(mut batch) = left.inspect_err(|_| abandon(board, id, region))? else {
-        return Ok(());
-    };
+    let (home, pool) = state::board(board)?;
+    home.deregister(pool, id, space, region)?;
+    let left = until_ready(board, FOR_EVER, || home.deregistered(id, region));
     // Here, not on the list: the caller gets its RLIMIT_MEMLOCK back before it goes on.
-    let (user, pages) = (batch.user(), batch.total());
-    let empty = batch.give_back(&Linux);
-    with(|frontend| match empty {
-        true => frontend.pool.dismiss(user, pages),
-        false => frontend.pool.linger(batch),
-    });
+    if let Some(pages) = left.inspect_err(|_| home.abandon(pool, id, region))? {
+        pool.give_back(pages);
+    }
     Ok(())
-}
-
-fn abandon(board: usize, id: EndpointId, region: RegionKey) {
-    with(|frontend| {
-        if let Ok((board, pool)) = frontend.board(board) {
-            board.abandon(pool, id, region);
-        }
-    });
 }

@@ -6,9 +6,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use mx_ring::{Area, PAGE_SIZE};
 
+use super::lock::Mutex;
 use super::shim::{self, Mm, Page};
 use super::watch::Watch;
 use crate::kernel::{Access, DomainId, GrantRef, Kernel};
+use crate::lock::LockName;
 
 /// Counts since the module was loaded.
 pub struct Statistics {
@@ -49,6 +51,11 @@ impl Kernel for Linux {
     type Page = *mut Page;
     type Space = *mut Mm;
     type Watch = Watch;
+    type Lock<T> = Mutex<T>;
+
+    fn lock<T>(&self, name: LockName, value: T) -> Mutex<T> {
+        Mutex::new(name, value)
+    }
 
     fn allocate(&self, count: usize, mut keep: impl FnMut(*mut Page)) -> bool {
         let first = shim::shim_allocate_pages(count.trailing_zeros());
@@ -113,6 +120,10 @@ impl Kernel for Linux {
     fn leave_grant(&self, reference: GrantRef) {
         // SAFETY: `Batch` leaves a grant once, and does not end it then.
         unsafe { shim::shim_leave_grant(reference) }
+    }
+
+    fn look_at_lingering(&self) {
+        shim::shim_schedule_reaper();
     }
 
     fn notify(&self, board: usize) {

@@ -6,7 +6,7 @@ use mx_ring::call::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W};
 
 use super::file::FileRole;
 use super::shim::{self, Page, Vma};
-use super::state::with;
+use super::state::board;
 use crate::errno::Errno;
 use crate::role::Role;
 
@@ -43,30 +43,29 @@ unsafe fn map(
     if writable && offset != MAP_W {
         return Err(Errno::ACCESS);
     }
-    with(|frontend| {
-        // Under the lock, so that the pages stay the endpoint's; the mapping holds them from then on.
-        let insert = |pages: &[*mut Page]| {
-            if length != (pages.len() * mx_ring::PAGE_SIZE) as u64 || pages.is_empty() {
-                return Err(Errno::INVALID);
-            }
-            // SAFETY: `area` is promised; the pages are allocated ones, as many as the mapping has room for.
-            let inserted = unsafe {
-                shim::shim_map(
-                    area,
-                    pages.as_ptr(),
-                    pages.len() as c_ulong,
-                    offset == MAP_W,
-                )
-            };
-            Errno::check(inserted).map(|_| ())
+    // Under the lock of their owner, so that the pages stay its own; the mapping holds them from then on.
+    let insert = |pages: &[*mut Page]| {
+        if length != (pages.len() * mx_ring::PAGE_SIZE) as u64 || pages.is_empty() {
+            return Err(Errno::INVALID);
+        }
+        // SAFETY: `area` is promised; the pages are allocated ones, as many as the mapping has room for.
+        let inserted = unsafe {
+            shim::shim_map(
+                area,
+                pages.as_ptr(),
+                pages.len() as c_ulong,
+                offset == MAP_W,
+            )
         };
-        match (role, offset) {
-            (Role::Board(board) | Role::Endpoint(board, _), MAP_BOARD) => {
-                insert(frontend.board(board)?.0.connected()?.board_pages())
-            }
-            (Role::Endpoint(board, id), MAP_W | MAP_R | MAP_NOTES) => {
-                let space = shim::shim_current_space();
-                let endpoint = frontend.board(board)?.0.usable(id, space)?;
+        Errno::check(inserted).map(|_| ())
+    };
+    match (role, offset) {
+        (Role::Board(number) | Role::Endpoint(number, _), MAP_BOARD) => {
+            board(number)?.0.linked(|link| insert(link.board_pages()))?
+        }
+        (Role::Endpoint(number, id), MAP_W | MAP_R | MAP_NOTES) => {
+            let space = shim::shim_current_space();
+            board(number)?.0.usable(id, space, |endpoint| {
                 let (w, shared) = (endpoint.w_pages(), endpoint.shared_pages());
                 let pages = match offset {
                     MAP_W => 0..w,
@@ -74,8 +73,8 @@ unsafe fn map(
                     _ => shared..shared + 1,
                 };
                 insert(endpoint.queues.pages().get(pages).unwrap_or_default())
-            }
-            _ => Err(Errno::INVALID),
+            })?
         }
-    })
+        _ => Err(Errno::INVALID),
+    }
 }

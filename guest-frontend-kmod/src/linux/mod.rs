@@ -4,6 +4,7 @@ mod boards;
 mod calls;
 mod file;
 mod kernel;
+mod lock;
 mod map;
 mod page;
 mod runtime;

@@ -10,7 +10,7 @@ use crate::kernel::Kernel;
 pub struct HeldPage(*mut Page);
 
 impl HeldPage {
-    /// Called under the lock that covers the page's owner.
+    /// Called under the lock of the endpoint that has the page, or whose bell names it.
     pub fn new(page: *mut Page) -> Self {
         // SAFETY: the owner holds the page.
         unsafe { shim::shim_hold_page(page) };

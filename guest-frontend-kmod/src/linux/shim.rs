@@ -21,6 +21,12 @@ pub struct Vma {
     _opaque: [u8; 0],
 }
 
+/// `struct mutex`.
+#[repr(C)]
+pub struct KernelMutex {
+    _opaque: [u8; 0],
+}
+
 unsafe extern "C" {
     pub fn shim_allocate(size: usize, align: usize) -> *mut u8;
     pub fn shim_free(memory: *const u8);
@@ -32,8 +38,11 @@ unsafe extern "C" {
         text: *const u8,
         length: usize,
     );
-    pub safe fn shim_lock();
-    pub safe fn shim_unlock();
+    pub safe fn shim_endpoint_mutex(board: c_uint, endpoint: c_uint) -> *mut KernelMutex;
+    pub safe fn shim_link_mutex(board: c_uint) -> *mut KernelMutex;
+    pub safe fn shim_pool_mutex() -> *mut KernelMutex;
+    pub fn shim_lock(mutex: *mut KernelMutex);
+    pub fn shim_unlock(mutex: *mut KernelMutex);
     pub safe fn shim_random() -> u32;
 
     pub safe fn shim_allocate_pages(order: c_uint) -> *mut Page;

@@ -9,10 +9,12 @@ use mx_ring::sleep::EndpointWatch;
 use super::kernel::{Linux, STATISTICS, count};
 use super::page::HeldPage;
 use super::shim;
-use super::state::with;
+use super::state;
 use crate::board::EndpointId;
+use crate::endpoint::Endpoint;
 use crate::errno::Errno;
 use crate::frontend::BOARDS;
+use crate::kernel::Kernel;
 
 /// How often the sleepers of an endpoint were told to return.
 static RETURNS: [[AtomicU32; ENDPOINTS]; BOARDS] =
@@ -91,18 +93,15 @@ extern "C" fn ready(context: *mut c_void) -> bool {
 /// Sleeps until the home has published events beyond the indices, or somebody wakes the endpoint's sleepers.
 pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
     let space = shim::shim_current_space();
-    let mut context = with(|frontend| {
-        let (board_of, _) = frontend.board(board)?;
-        let endpoint = board_of.usable(id, space)?;
-        let r0 = endpoint.r0().ok_or(Errno::INVALID)?;
-        let link = board_of.connected()?;
+    let (board_of, _) = state::board(board)?;
+    let mut context = board_of.usable(id, space, |endpoint| {
         if wait.kick {
-            link.kick(&Linux, id.index);
+            kick(board, id, endpoint);
         }
-        let r0 = HeldPage::new(r0);
-        let d2 = HeldPage::new(link.armed_page().ok_or(Errno::INVALID)?);
+        let r0 = HeldPage::new(endpoint.r0().ok_or(Errno::INVALID)?);
+        let d2 = HeldPage::new(endpoint.bell.armed);
         let returns = returns(board, id.index)?;
-        Ok(SleepContext {
+        Ok::<_, Errno>(SleepContext {
             watch: EndpointWatch::new(r0.area()).map_err(|_| Errno::INVALID)?,
             armed: ArmedCounters::new(d2.area()).map_err(|_| Errno::INVALID)?,
             endpoint: id.index,
@@ -113,7 +112,7 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
             slept: false,
             _pages: [r0, d2],
         })
-    })?;
+    })??;
     let context: *mut SleepContext = &raw mut context;
     // SAFETY: the context lives until `shim_sleep` returns, and only `ready` touches it until then.
     let slept = unsafe {
@@ -126,5 +125,11 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
         )
     };
     Errno::check(slept)?;
-    with(|frontend| frontend.board(board)?.0.usable(id, space).map(|_| ()))
+    board_of.usable(id, space, |_| ())
+}
+
+/// Rings the doorbell of an endpoint's home; the endpoint is locked.
+pub fn kick(board: usize, id: EndpointId, endpoint: &Endpoint<Linux>) {
+    endpoint.bell.doorbells.ring(id.index);
+    Linux.notify(board);
 }

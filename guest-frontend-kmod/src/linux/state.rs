@@ -1,66 +1,89 @@
-//! The one [`Frontend`] of the module, behind its lock, and the way to wait for a home's answer.
+//! The one [`Frontend`] of the module, and the way to wait for a home's answer.
 
 use core::cell::UnsafeCell;
+use core::ffi::c_int;
 use core::task::Poll;
 
 use super::kernel::Linux;
 use super::shim;
+use crate::board::Board;
 use crate::errno::Errno;
 use crate::frontend::Frontend;
+use crate::pool::Pool;
 
-struct Locked(UnsafeCell<Frontend<Linux>>);
+struct Place(UnsafeCell<Option<Frontend<Linux>>>);
 
-// SAFETY: only `with` reaches the content, under the module's mutex.
-unsafe impl Sync for Locked {}
+// SAFETY: written by `omx_start` and `omx_stop` alone, which nothing else of the module runs beside; what is inside may be
+// used by many threads, since its locks are real ones (`super::lock`) and it points to what belongs to no thread.
+unsafe impl Sync for Place {}
 
-static FRONTEND: Locked = Locked(UnsafeCell::new(Frontend::new(Linux)));
+static FRONTEND: Place = Place(UnsafeCell::new(None));
 
-/// Runs `work` under the module's lock. It must not wait for a process or the home. What it left to linger is looked at
-/// soon.
-pub fn with<R>(work: impl FnOnce(&mut Frontend<Linux>) -> R) -> R {
-    shim::shim_lock();
-    // SAFETY: the mutex is held; `work` cannot call `with` again without deadlock, so the reference is exclusive.
-    let frontend = unsafe { &mut *FRONTEND.0.get() };
-    let result = work(frontend);
-    let fresh = frontend.pool.lingering.take_fresh();
-    shim::shim_unlock();
-    if fresh {
-        shim::shim_schedule_reaper();
+/// The module begins: before anything else, once.
+///
+/// # Safety
+/// Nothing else of the module runs; the shim's mutexes are initialised.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_start() -> c_int {
+    match Frontend::new(Linux) {
+        Ok(frontend) => {
+            // SAFETY: promised by the caller.
+            unsafe { *FRONTEND.0.get() = Some(frontend) };
+            0
+        }
+        Err(error) => error.negative(),
     }
-    result
+}
+
+/// The module goes: pages that another domain still maps are left to the kernel.
+///
+/// # Safety
+/// No file is open, no board is attached, no work runs but that of notifiers.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_give_up() {
+    if let Ok(frontend) = frontend() {
+        frontend.pool.give_up();
+    }
+}
+
+/// The module ends: after everything else.
+///
+/// # Safety
+/// Nothing else of the module runs, nor will.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_stop() {
+    // SAFETY: promised by the caller.
+    drop(unsafe { (*FRONTEND.0.get()).take() });
+}
+
+/// What the module holds. `NO_DEVICE` before it begins.
+pub fn frontend() -> Result<&'static Frontend<Linux>, Errno> {
+    // SAFETY: not written while anything but `omx_start` and `omx_stop` runs.
+    unsafe { &*FRONTEND.0.get() }
+        .as_ref()
+        .ok_or(Errno::NO_DEVICE)
+}
+
+/// A board, and what it shares with the others.
+pub fn board(number: usize) -> Result<(&'static Board<Linux>, &'static Pool<Linux>), Errno> {
+    frontend()?.board(number)
 }
 
 /// How long a caller waits when there is no other limit.
 pub const FOR_EVER: u32 = 0;
 
-/// Asks `work` under the lock, and again after each answer of the board's home, until it is ready. `INTERRUPTED` when
-/// the caller was killed, `BUSY` when `milliseconds` have passed without any answer.
+/// Asks `work`, and again after each answer of the board's home, until it is ready; holds nothing while it waits.
+/// `INTERRUPTED` when the caller was killed, `BUSY` when `milliseconds` have passed without any answer.
 pub fn until_ready<R>(
     board: usize,
     milliseconds: u32,
-    mut work: impl FnMut(&mut Frontend<Linux>) -> Poll<R>,
+    mut work: impl FnMut() -> Poll<R>,
 ) -> Result<R, Errno> {
     loop {
         let seen = shim::shim_answers_seen(board as u32);
-        if let Poll::Ready(result) = with(&mut work) {
+        if let Poll::Ready(result) = work() {
             return Ok(result);
         }
         Errno::check(shim::shim_wait_for_answer(board as u32, seen, milliseconds))?;
     }
-}
-
-/// Gives back what homes have let go of; false when nothing is left. Outside of the lock, since it may sleep.
-pub fn reap() -> bool {
-    for _ in 0..with(|frontend| frontend.pool.lingering.len()) {
-        let Some(mut batch) = with(|frontend| frontend.pool.lingering.take()) else {
-            break;
-        };
-        let (user, pages) = (batch.user(), batch.total());
-        let empty = batch.give_back(&Linux);
-        with(|frontend| match empty {
-            true => frontend.pool.dismiss(user, pages),
-            false => frontend.pool.lingering.put_back(batch),
-        });
-    }
-    with(|frontend| !frontend.pool.lingering.is_empty())
 }

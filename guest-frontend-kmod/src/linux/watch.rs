@@ -10,7 +10,7 @@ use mx_ring::registration::RegionNotes;
 
 use super::page::HeldPage;
 use super::shim;
-use super::state::with;
+use super::state;
 use crate::board::EndpointId;
 use crate::errno::Errno;
 use crate::frontend::BOARDS;
@@ -155,11 +155,9 @@ extern "C" fn omx_sweep() {
             while changed != 0 {
                 let endpoint = (group as u32 * 64 + changed.trailing_zeros()) as u8;
                 changed &= changed - 1;
-                with(|frontend| {
-                    if let Ok((board, pool)) = frontend.board(number) {
-                        board.sweep(pool, endpoint);
-                    }
-                });
+                if let Ok((board, pool)) = state::board(number) {
+                    board.sweep(pool, endpoint);
+                }
             }
         }
     }

@@ -3,17 +3,17 @@
 
 use std::task::Poll;
 
-use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE, reap, small_queues};
+use crate::guest::{USER, access, extent, opening};
+use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE};
 use mx_ring::RegionKey;
 use mx_ring::control::{Response, STAGING_REFS, Status};
 use mx_ring::registration::RegionNotes;
 use open_mx_frontend::batch::Batch;
-use open_mx_frontend::board::{EndpointId, Opening};
-use open_mx_frontend::endpoint::Opener;
+use open_mx_frontend::board::EndpointId;
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
 use open_mx_frontend::quota::Limits;
-use open_mx_frontend::region::{Extent, State};
+use open_mx_frontend::region::State;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -145,7 +145,7 @@ impl Run {
     fn new() -> Self {
         let model = Model::new();
         let mut run = Self {
-            frontend: Frontend::new(model.clone()),
+            frontend: Frontend::new(model.clone()).expect("the test has memory"),
             model,
             home: None,
             waiters: Vec::new(),
@@ -189,7 +189,7 @@ impl Run {
                 }
                 self.ready.retain(|ready| *ready != (id, key));
                 let (board, pool) = self.frontend.board(0).unwrap();
-                if board.deregister(pool, id, key).is_ok() {
+                if board.deregister(pool, id, SPACE, key).is_ok() {
                     self.waiters.push(Waiter::Deregister(id, key));
                 }
             }
@@ -255,9 +255,9 @@ impl Run {
                     board.sweep(pool, id.index);
                 }
             }
-            Step::Reap => reap(&mut self.frontend),
-            Step::GrantsShort { left } => self.model.0.borrow_mut().grants_left = left,
-            Step::MemoryShort { left } => self.model.0.borrow_mut().memory_left = left,
+            Step::Reap => drop(self.frontend.pool.reap()),
+            Step::GrantsShort { left } => self.model.world().grants_left = left,
+            Step::MemoryShort { left } => self.model.world().memory_left = left,
             Step::Replace => {
                 self.detach();
                 if let Some(home) = self.home.take() {
@@ -272,8 +272,10 @@ impl Run {
     fn check_used(&mut self) {
         let (board, _) = self.frontend.board(0).unwrap();
         for (id, key) in &self.used {
-            if let Ok(endpoint) = board.usable(*id, SPACE) {
-                let state = endpoint.regions.get(*key).map(|region| region.state);
+            let state = board.usable(*id, SPACE, |endpoint| {
+                endpoint.regions.get(*key).map(|region| region.state)
+            });
+            if let Ok(state) = state {
                 assert_eq!(state, Some(State::Ready), "{key:?} is in use");
             }
         }
@@ -295,15 +297,14 @@ impl Run {
             return;
         };
         let (board, pool) = self.frontend.board(0).unwrap();
-        let Some(endpoint) = board
-            .at(id.index)
-            .filter(|e| e.incarnation == id.incarnation)
-        else {
+        let seen = board.at(id.index, |endpoint| {
+            let same = endpoint.incarnation == id.incarnation;
+            same.then(|| (endpoint.uses(&self.model), endpoint.notes()))
+        });
+        let Some((Some(uses), Some(notes))) = seen.flatten() else {
             return;
         };
-        let uses = endpoint.uses(&self.model).unwrap();
-        let notes = self.model.area(endpoint.notes().unwrap(), 1);
-        let notes = RegionNotes::new(notes).unwrap();
+        let notes = RegionNotes::new(self.model.area(notes, 1)).unwrap();
         let mut stale = false;
         if self.used.contains(&(id, key)) {
             self.used.retain(|used| *used != (id, key));
@@ -322,35 +323,26 @@ impl Run {
         if stale {
             self.ready.retain(|ready| *ready != (id, key));
             // Refused: the module has given it back already.
-            if board.deregister(pool, id, key).is_ok() {
+            if board.deregister(pool, id, SPACE, key).is_ok() {
                 self.waiters.push(Waiter::Deregister(id, key));
             }
         }
     }
 
     fn open(&mut self, endpoint: Option<u8>) {
-        let Ok(queues) = Batch::allocate(&self.model, 1000, std::iter::repeat_n(1, ENDPOINT_PAGES))
-        else {
+        let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
+        let Ok(pages) = Batch::allocate(&self.model, USER, pages) else {
+            return;
+        };
+        let opening = opening(&self.frontend, endpoint, Some(LIMITS));
+        let (board, pool) = self.frontend.board(0).unwrap();
+        let Ok(queues) = board.grant_queues(pool, &opening, pages) else {
             return;
         };
         let mut queues = Some(queues);
-        let opening = Opening {
-            endpoint,
-            opener: Opener {
-                user: 1000,
-                space: SPACE,
-                pid: 1,
-                command: [0; 16],
-            },
-            limits: Some(LIMITS),
-            layout: small_queues(),
-            session: 9,
-            incarnation: self.frontend.next_incarnation(),
-        };
-        let (board, pool) = self.frontend.board(0).unwrap();
         let begun = board.open(pool, &opening, &mut queues);
-        if let Some(mut queues) = queues {
-            assert!(queues.give_back(&self.model));
+        if let Some(queues) = queues {
+            queues.give_back(pool);
         }
         if let Poll::Ready(Ok(id)) = begun {
             self.waiters.push(Waiter::Open(id));
@@ -361,24 +353,20 @@ impl Run {
         let Some(id) = pick(&self.open, nth) else {
             return;
         };
-        let (board, _) = self.frontend.board(0).unwrap();
-        let endpoint = board
-            .at(id.index)
-            .filter(|e| e.incarnation == id.incarnation);
-        let Some(notes) = endpoint.and_then(|endpoint| endpoint.notes()) else {
+        let (board, pool) = self.frontend.board(0).unwrap();
+        let notes = board.usable(id, SPACE, |endpoint| endpoint.notes());
+        let Ok(Some(notes)) = notes else {
             return;
         };
-        let (batch, watch) = self.model.pin(1000, notes, writable, pages);
-        let mut batch = Some(batch);
-        let extent = Extent {
-            offset: 0,
-            length: (pages * 4096) as u32,
-            writable,
+        let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
+        let granted = pool.grant(pinned, Some(LIMITS), HOME, pages, |_| access(writable));
+        let Ok(granted) = granted else {
+            return;
         };
-        let (board, pool) = self.frontend.board(0).unwrap();
-        let begun = board.register(pool, id, extent, Some(LIMITS), &mut batch);
-        if let Some(mut batch) = batch {
-            assert!(batch.give_back(&self.model));
+        let mut granted = Some(granted);
+        let begun = board.register(pool, id, SPACE, extent(pages, writable), &mut granted);
+        if let Some(unused) = granted {
+            pool.give_back(unused);
         }
         if let Ok(key) = begun {
             self.watches.push((id, key, watch, false));
@@ -423,12 +411,8 @@ impl Run {
                 Waiter::Deregister(id, key) => match board.deregistered(id, key) {
                     Poll::Pending => true,
                     Poll::Ready(None) => false,
-                    Poll::Ready(Some(mut batch)) => {
-                        let (user, pages) = (batch.user(), batch.total());
-                        match batch.give_back(&self.model) {
-                            true => pool.dismiss(user, pages),
-                            false => pool.linger(batch),
-                        }
+                    Poll::Ready(Some(pages)) => {
+                        pool.give_back(pages);
                         false
                     }
                 },
@@ -470,8 +454,8 @@ impl Run {
             if let Some(home) = &mut self.home {
                 home.let_go();
             }
-            reap(&mut self.frontend);
-            let (pages, grants, accounted) = self.model.0.borrow().held();
+            self.frontend.pool.reap();
+            let (pages, grants, accounted) = self.model.world().held();
             let device = if self.home.is_some() { 17 } else { 0 };
             assert_eq!(
                 (pages, grants, accounted),
@@ -485,10 +469,10 @@ impl Run {
         if let Some(home) = self.home.take() {
             home.dies();
         }
-        reap(&mut self.frontend);
-        assert_eq!(self.model.0.borrow().held(), (0, 0, 0));
-        assert!(self.frontend.pool.lingering.is_empty());
-        assert_eq!(self.frontend.pool.quotas.users(), 0);
+        self.frontend.pool.reap();
+        assert_eq!(self.model.world().held(), (0, 0, 0));
+        assert_eq!(self.frontend.pool.lingering(), 0);
+        assert_eq!(self.frontend.pool.users(), 0);
     }
 }
 

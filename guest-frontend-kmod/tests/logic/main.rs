@@ -1,5 +1,16 @@
 //! The logic over a model of kernel and home.
 
 mod any_order;
-mod life;
+mod boards;
+mod cache;
+mod endpoints;
+mod guest;
 mod model;
+mod ordered;
+mod regions;
+
+/// What the model's locks are made of.
+mod sync {
+    pub use std::sync::Mutex;
+    pub use std::thread_local;
+}

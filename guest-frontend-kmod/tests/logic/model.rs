@@ -2,10 +2,9 @@
 //! when a page is freed that another domain may still reach.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mx_ring::control::{
     DEVICE_PAGES, HomeControl, Request, Response, STAGING_PAGE, Staging, Status,
@@ -13,9 +12,11 @@ use mx_ring::control::{
 use mx_ring::registration::RegionNotes;
 use mx_ring::{Area, EndpointLayout, Geometry, PAGE_SIZE};
 use open_mx_frontend::batch::{Batch, Pinned};
-use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::{Access, DomainId, GrantRef, Kernel};
+use open_mx_frontend::lock::LockName;
 use open_mx_frontend::watch::Watched;
+
+use crate::ordered::{Ordered, holds_a_lock};
 
 /// The domain of the home.
 pub const HOME: DomainId = 7;
@@ -33,6 +34,11 @@ struct Run {
     layout: Layout,
 }
 
+// SAFETY: the memory is the run's own, and is reached through areas alone.
+unsafe impl Send for Run {}
+// SAFETY: as above; areas access it atomically.
+unsafe impl Sync for Run {}
+
 impl Drop for Run {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout by `Kernel::allocate`.
@@ -43,7 +49,7 @@ impl Drop for Run {
 struct Page {
     kind: Kind,
     /// The memory that the page is in, and where.
-    run: Option<(Rc<Run>, usize)>,
+    run: Option<(Arc<Run>, usize)>,
     /// Its grants that have not ended.
     grants: usize,
 }
@@ -58,8 +64,8 @@ struct Grant {
 #[derive(Clone)]
 pub struct Watch {
     number: u32,
-    watched: Rc<Watched>,
-    _notes: Rc<Run>,
+    watched: Arc<Watched>,
+    _notes: Arc<Run>,
 }
 
 impl AsRef<Watched> for Watch {
@@ -107,12 +113,12 @@ impl World {
 
 /// The kernel of the tests.
 #[derive(Clone)]
-pub struct Model(pub Rc<RefCell<World>>);
+pub struct Model(Arc<Mutex<World>>);
 
 impl Model {
     /// A kernel with plenty of everything.
     pub fn new() -> Self {
-        Self(Rc::new(RefCell::new(World {
+        Self(Arc::new(Mutex::new(World {
             next: 100,
             grants_left: 32_000,
             memory_left: 100_000,
@@ -120,8 +126,13 @@ impl Model {
         })))
     }
 
-    fn run_of(&self, page: u32) -> Rc<Run> {
-        let world = self.0.borrow();
+    /// What the model knows now.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run_of(&self, page: u32) -> Arc<Run> {
+        let world = self.world();
         let (run, _) = world.pages[&page].run.as_ref().expect("an allocated page");
         run.clone()
     }
@@ -131,12 +142,12 @@ impl Model {
     pub fn pin(&self, user: u32, notes: u32, writable: bool, count: usize) -> (Batch<Self>, u32) {
         let page = self.run_of(notes);
         let area = self.area(notes, 1);
-        let mut world = self.0.borrow_mut();
+        let mut world = self.world();
         world.next += 1;
         let number = world.next;
         let watch = Watch {
             number,
-            watched: Rc::new(Watched::new(RegionNotes::new(area).expect("a page"))),
+            watched: Arc::new(Watched::new(RegionNotes::new(area).expect("a page"))),
             _notes: page,
         };
         world.watches.insert(number, watch.clone());
@@ -166,22 +177,21 @@ impl Model {
 
     /// The process puts other pages where pinned ones were: their notifier, if it has not ended, is called.
     pub fn change(&self, watch: u32) {
-        if let Some(watch) = self.0.borrow().watches.get(&watch) {
+        if let Some(watch) = self.world().watches.get(&watch) {
             watch.watched.change();
         }
     }
 
     /// Whether a page may be written by the home.
     pub fn access(&self, reference: GrantRef) -> Option<Access> {
-        self.0
-            .borrow()
+        self.world()
             .grants
             .get(&reference)
             .map(|grant| grant.access)
     }
 
     fn map(&self, reference: GrantRef) {
-        let mut world = self.0.borrow_mut();
+        let mut world = self.world();
         let grant = world
             .grants
             .get_mut(&reference)
@@ -190,7 +200,7 @@ impl Model {
     }
 
     fn unmap(&self, reference: GrantRef) {
-        let mut world = self.0.borrow_mut();
+        let mut world = self.world();
         let grant = world
             .grants
             .get_mut(&reference)
@@ -199,7 +209,7 @@ impl Model {
     }
 
     fn page_of(&self, reference: GrantRef) -> u32 {
-        self.0.borrow().grants[&reference].page
+        self.world().grants[&reference].page
     }
 }
 
@@ -207,9 +217,14 @@ impl Kernel for Model {
     type Page = u32;
     type Space = u32;
     type Watch = Watch;
+    type Lock<T> = Ordered<T>;
+
+    fn lock<T>(&self, name: LockName, value: T) -> Ordered<T> {
+        Ordered::new(name, value)
+    }
 
     fn allocate(&self, count: usize, mut keep: impl FnMut(u32)) -> bool {
-        let mut world = self.0.borrow_mut();
+        let mut world = self.world();
         if world.memory_left < count {
             return false;
         }
@@ -217,7 +232,7 @@ impl Kernel for Model {
         let layout = Layout::from_size_align(count * PAGE_SIZE, PAGE_SIZE).expect("a layout");
         // SAFETY: the layout has a size.
         let memory = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("the test has memory");
-        let run = Rc::new(Run { memory, layout });
+        let run = Arc::new(Run { memory, layout });
         for place in 0..count {
             world.next += 1;
             let number = world.next;
@@ -233,27 +248,29 @@ impl Kernel for Model {
     }
 
     fn free(&self, page: u32) {
-        let mut world = self.0.borrow_mut();
+        let mut world = self.world();
         world.take(page, Kind::Allocated);
         world.memory_left += 1;
     }
 
     fn unpin(&self, page: u32, _: bool) {
-        self.0.borrow_mut().take(page, Kind::Pinned);
+        assert!(!holds_a_lock(), "ending a pin waits for the page's lock");
+        self.world().take(page, Kind::Pinned);
     }
 
     fn unaccount(&self, space: u32, pages: usize) {
         assert_eq!(space, SPACE);
-        self.0.borrow_mut().accounted -= pages;
+        self.world().accounted -= pages;
     }
 
     fn end_watch(&self, watch: Watch) {
-        let known = self.0.borrow_mut().watches.remove(&watch.number);
+        assert!(!holds_a_lock(), "a notifier's end is waited for");
+        let known = self.world().watches.remove(&watch.number);
         assert!(known.is_some(), "a watch is ended once");
     }
 
     fn area(&self, first: u32, count: usize) -> Area {
-        let world = self.0.borrow();
+        let world = self.world();
         let (run, place) = world.pages[&first].run.as_ref().expect("an allocated page");
         assert!((place + count) * PAGE_SIZE <= run.layout.size());
         // SAFETY: within the run, which the test keeps while it uses the area.
@@ -262,7 +279,8 @@ impl Kernel for Model {
 
     fn grant(&self, domain: DomainId, page: u32, access: Access) -> Option<GrantRef> {
         assert_eq!(domain, HOME);
-        let mut world = self.0.borrow_mut();
+        assert!(!holds_a_lock(), "there may be many pages");
+        let mut world = self.world();
         world.grants_left = world.grants_left.checked_sub(1)?;
         let granted = world
             .pages
@@ -283,7 +301,7 @@ impl Kernel for Model {
     }
 
     fn end_grant(&self, reference: GrantRef) -> bool {
-        let mut world = self.0.borrow_mut();
+        let mut world = self.world();
         let grant = world.grants.get(&reference).expect("a grant is ended once");
         if grant.maps > 0 {
             return false;
@@ -300,7 +318,7 @@ impl Kernel for Model {
     }
 
     fn leave_grant(&self, reference: GrantRef) {
-        let mut world = self.0.borrow_mut();
+        let mut world = self.world();
         let grant = world
             .grants
             .remove(&reference)
@@ -313,8 +331,10 @@ impl Kernel for Model {
         world.left += 1;
     }
 
+    fn look_at_lingering(&self) {}
+
     fn notify(&self, _: usize) {
-        self.0.borrow_mut().notified += 1;
+        self.world().notified += 1;
     }
 
     fn wake_callers(&self, _: usize) {}
@@ -551,18 +571,3 @@ pub fn small_queues() -> EndpointLayout {
 
 /// Pages of an endpoint with [`small_queues`].
 pub const ENDPOINT_PAGES: usize = 41;
-
-/// Gives back what the home has let go of, as the module's work does.
-pub fn reap(frontend: &mut Frontend<Model>) {
-    let kernel = frontend.pool.kernel.clone();
-    for _ in 0..frontend.pool.lingering.len() {
-        let Some(mut batch) = frontend.pool.lingering.take() else {
-            return;
-        };
-        let (user, pages) = (batch.user(), batch.total());
-        match batch.give_back(&kernel) {
-            true => frontend.pool.dismiss(user, pages),
-            false => frontend.pool.lingering.put_back(batch),
-        }
-    }
-}

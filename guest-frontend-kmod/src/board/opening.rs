@@ -1,0 +1,204 @@
+//! Opening and closing endpoints.
+
+use core::task::Poll;
+
+use mx_ring::{EndpointLayout, PAGE_SIZE};
+
+use super::slot::Slot;
+use super::{Board, EndpointId, remove};
+use crate::batch::Batch;
+use crate::endpoint::{Endpoint, Opener, State};
+use crate::errno::Errno;
+use crate::kernel::{Access, Kernel};
+use crate::link::{Bell, Target};
+use crate::lock::Lock;
+use crate::pool::Pool;
+use crate::quota::Limits;
+use crate::region::Regions;
+
+/// What is asked for with an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<S> {
+    /// Which endpoint; `None` for the first free one.
+    pub endpoint: Option<u8>,
+    /// Who opens it.
+    pub opener: Opener<S>,
+    /// What that user may hold; `None` for no limits.
+    pub limits: Option<Limits>,
+    /// Queue sizes.
+    pub layout: EndpointLayout,
+    /// Session, random.
+    pub session: u32,
+    /// A number that no other endpoint has.
+    pub incarnation: u32,
+}
+
+/// Queues that are granted to a home, for an endpoint that is not open yet.
+pub struct Queues<K: Kernel> {
+    batch: Batch<K>,
+    target: Target,
+}
+
+impl<K: Kernel> Queues<K> {
+    /// No endpoint took them.
+    pub fn give_back(self, pool: &Pool<K>) {
+        pool.give_back(self.batch);
+    }
+}
+
+impl<K: Kernel> Board<K> {
+    /// Grants the home the pages of an endpoint's queues: W, then R, then the notes, which are not granted. After an error
+    /// they have been given back.
+    pub fn grant_queues(
+        &self,
+        pool: &Pool<K>,
+        opening: &Opening<K::Space>,
+        mut pages: Batch<K>,
+    ) -> Result<Queues<K>, Errno> {
+        let target = match self.target() {
+            Ok(target) => target,
+            Err(error) => {
+                pages.give_back(&pool.kernel);
+                return Err(error);
+            }
+        };
+        let w = opening.layout.w_size() / PAGE_SIZE;
+        let shared = w + opening.layout.r_size() / PAGE_SIZE;
+        let access = |page| {
+            if page < w {
+                Access::Read
+            } else {
+                Access::Write
+            }
+        };
+        let batch = pool.grant(pages, opening.limits, target.domain, shared, access)?;
+        Ok(Queues { batch, target })
+    }
+
+    /// Begins to open an endpoint over these queues, which it takes unless it fails or is to be asked again
+    /// (`Pending`: the index is still being closed). The opening is over when [`Self::opened`] says so.
+    pub fn open(
+        &self,
+        pool: &Pool<K>,
+        opening: &Opening<K::Space>,
+        queues: &mut Option<Queues<K>>,
+    ) -> Poll<Result<EndpointId, Errno>> {
+        let mut take = |index| {
+            let opened = self.slot(index, |slot| self.take(pool, opening, index, slot, queues));
+            opened.unwrap_or(Poll::Ready(Err(Errno::INVALID)))
+        };
+        match opening.endpoint {
+            Some(index) => take(index),
+            None => (0..=u8::MAX)
+                .map(take)
+                .find(|taken| !is_taken(taken))
+                .unwrap_or(Poll::Ready(Err(Errno::NO_SPACE))),
+        }
+    }
+
+    /// Takes a place, if nobody has it.
+    fn take(
+        &self,
+        pool: &Pool<K>,
+        opening: &Opening<K::Space>,
+        index: u8,
+        slot: &mut Slot<K>,
+        queues: &mut Option<Queues<K>>,
+    ) -> Poll<Result<EndpointId, Errno>> {
+        match slot.any().map(|endpoint| endpoint.state) {
+            None => {}
+            Some(State::Closing { .. }) => return Poll::Pending,
+            Some(_) => return Poll::Ready(Err(Errno::BUSY)),
+        }
+        let id = EndpointId {
+            index,
+            incarnation: opening.incarnation,
+        };
+        let installed = self.install(pool, opening, slot, queues);
+        if installed.is_ok() {
+            self.advance(pool, index, slot);
+        }
+        Poll::Ready(installed.map(|()| id))
+    }
+
+    fn install(
+        &self,
+        pool: &Pool<K>,
+        opening: &Opening<K::Space>,
+        slot: &mut Slot<K>,
+        queues: &mut Option<Queues<K>>,
+    ) -> Result<(), Errno> {
+        let granted = queues.as_ref().ok_or(Errno::INVALID)?;
+        // The home that the queues are granted to, not its successor.
+        let bell: Bell<K> = self
+            .uplink
+            .with(|uplink| {
+                let link = uplink.link.as_ref().filter(|link| link.connected);
+                link.filter(|link| link.target == granted.target)
+                    .map(|link| link.bell())
+            })
+            .ok_or(Errno::NO_DEVICE)??;
+        slot.reserve()?;
+        let user = opening.opener.user;
+        pool.charge_endpoint(user, opening.limits)?;
+        let Some(queues) = queues.take() else {
+            return Err(Errno::INVALID);
+        };
+        slot.put(Endpoint {
+            incarnation: opening.incarnation,
+            opener: opening.opener,
+            session: opening.session,
+            layout: opening.layout,
+            queues: queues.batch,
+            state: State::Opening { posted: false },
+            abandoned: false,
+            closed_by_home: false,
+            in_flight: 0,
+            regions: Regions::new(),
+            domain: queues.target.domain,
+            bell,
+        });
+        Ok(())
+    }
+
+    /// How the opening of an endpoint ended. After an error there is no such endpoint any more.
+    pub fn opened(&self, pool: &Pool<K>, id: EndpointId) -> Poll<Result<u32, Errno>> {
+        let opened = self.slot(id.index, |slot| {
+            let Some(endpoint) = slot.find(id) else {
+                return Poll::Ready(Err(Errno::NO_DEVICE));
+            };
+            match endpoint.state {
+                State::Opening { .. } => Poll::Pending,
+                State::Refused(error) => {
+                    remove(pool, slot);
+                    Poll::Ready(Err(error))
+                }
+                State::Open | State::Closing { .. } => Poll::Ready(Ok(endpoint.session)),
+            }
+        });
+        opened.unwrap_or(Poll::Ready(Err(Errno::NO_DEVICE)))
+    }
+
+    /// Ends an endpoint, in whatever state; nobody waits for an answer about it any more.
+    pub fn close(&self, pool: &Pool<K>, id: EndpointId) {
+        self.slot(id.index, |slot| {
+            let Some(endpoint) = slot.find(id) else {
+                return;
+            };
+            match endpoint.state {
+                State::Opening { posted: false } | State::Refused(_) => remove(pool, slot),
+                State::Opening { posted: true } => endpoint.abandoned = true,
+                State::Open => {
+                    endpoint.state = State::Closing { posted: false };
+                    self.advance(pool, id.index, slot);
+                }
+                State::Closing { .. } => {}
+            }
+        });
+    }
+}
+
+/// Whether somebody else has the place.
+fn is_taken(opened: &Poll<Result<EndpointId, Errno>>) -> bool {
+    matches!(opened, Poll::Pending | Poll::Ready(Err(Errno::BUSY)))
+}

@@ -1,0 +1,305 @@
+//! Threads side by side, in random interleavings of all that happens under locks: processes that open, register, change
+//! their memory, are killed; the work that takes answers, sweeps and reaps; an administrator who takes the board away and
+//! gives it another home. Whatever the order, no lock is taken out of order and no page given back while it is granted (the model
+//! checks both), every caller is told something, and nothing is left at the end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Poll;
+
+use mx_ring::RegionKey;
+use mx_ring::control::Status;
+use mx_ring::registration::RegionNotes;
+use open_mx_frontend::batch::Batch;
+use open_mx_frontend::board::{Board, EndpointId};
+use open_mx_frontend::errno::Errno;
+use open_mx_frontend::frontend::Frontend;
+use open_mx_frontend::kernel::Kernel;
+use open_mx_frontend::pool::Pool;
+use open_mx_frontend::quota::Limits;
+use open_mx_frontend::region::State;
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner, thread};
+
+use guest::{USER, access, extent, opening};
+use model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE};
+
+#[path = "../logic/guest.rs"]
+#[allow(dead_code, reason = "the step-by-step tests use the rest")]
+mod guest;
+#[path = "../logic/model.rs"]
+#[allow(dead_code, reason = "the step-by-step tests use the rest")]
+mod model;
+#[path = "../logic/ordered.rs"]
+mod ordered;
+
+/// What the model's locks are made of: switching between threads happens at each of them.
+mod sync {
+    pub use shuttle::sync::Mutex;
+    pub use shuttle::thread_local;
+}
+
+const LIMITS: Limits = Limits {
+    endpoints: 4,
+    pages: 20_000,
+};
+
+/// What the threads share.
+struct Shared {
+    model: Model,
+    frontend: Frontend<Model>,
+    /// Nobody while the board is detached.
+    home: sync::Mutex<Option<Home>>,
+    /// The processes have ended.
+    over: AtomicBool,
+    /// Endpoints that were opened, and regions that were ready.
+    reached: [AtomicU32; 2],
+}
+
+impl Shared {
+    fn board(&self) -> (&Board<Model>, &Pool<Model>) {
+        self.frontend.board(0).expect("board 0")
+    }
+
+    fn attach(&self) {
+        let (board, pool) = self.board();
+        let ring_ref = board.attach(pool, HOME).expect("there is plenty");
+        board.connect();
+        let home = Home::new(&self.model, ring_ref);
+        *self.home.lock().expect("no thread panics") = Some(home);
+    }
+
+    /// The home says nothing more; what it has said may still be taken.
+    fn detach(&self) {
+        let home = self.home.lock().expect("no thread panics").take();
+        let (board, pool) = self.board();
+        board.detach(pool);
+        home.into_iter().for_each(Home::dies);
+    }
+}
+
+/// As the module does it: nothing is held between two looks.
+fn until_ready<R>(mut work: impl FnMut() -> Poll<R>) -> R {
+    loop {
+        if let Poll::Ready(result) = work() {
+            return result;
+        }
+        thread::yield_now();
+    }
+}
+
+/// Opens an endpoint; who is killed meanwhile closes it.
+fn open(shared: &Shared) -> Result<EndpointId, Errno> {
+    let (board, pool) = shared.board();
+    let wanted = thread_rng().gen_bool(0.3).then_some(1);
+    let opening = opening(&shared.frontend, wanted, Some(LIMITS));
+    let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
+    let pages = Batch::allocate(&shared.model, USER, pages)?;
+    let mut queues = Some(board.grant_queues(pool, &opening, pages)?);
+    let begun = until_ready(|| board.open(pool, &opening, &mut queues));
+    if let Some(unused) = queues {
+        unused.give_back(pool);
+    }
+    let id = begun?;
+    if thread_rng().gen_bool(0.1) {
+        board.close(pool, id);
+        return Err(Errno::INTERRUPTED);
+    }
+    until_ready(|| board.opened(pool, id))?;
+    shared.reached[0].fetch_add(1, Ordering::Relaxed);
+    Ok(id)
+}
+
+/// Registers memory: its key and its watch.
+fn register(shared: &Shared, id: EndpointId) -> Result<(RegionKey, u32), Errno> {
+    let (board, pool) = shared.board();
+    let (writable, count) = (thread_rng().gen_bool(0.5), thread_rng().gen_range(1..4));
+    // Here under the endpoint's lock, so that the page of its notes is held from then on; the module holds it otherwise.
+    let (pinned, watch) = board.usable(id, SPACE, |endpoint| {
+        let notes = endpoint.notes().expect("it has");
+        shared.model.pin(USER, notes, writable, count)
+    })?;
+    let granted = pool.grant(pinned, Some(LIMITS), HOME, count, |_| access(writable))?;
+    let mut granted = Some(granted);
+    let begun = board.register(pool, id, SPACE, extent(count, writable), &mut granted);
+    if let Some(unused) = granted {
+        pool.give_back(unused);
+    }
+    let key = begun?;
+    if thread_rng().gen_bool(0.2) {
+        shared.model.change(watch);
+    }
+    if thread_rng().gen_bool(0.1) {
+        board.abandon(pool, id, key);
+        return Err(Errno::INTERRUPTED);
+    }
+    until_ready(|| board.registered(pool, id, key))?;
+    shared.reached[1].fetch_add(1, Ordering::Relaxed);
+    Ok((key, watch))
+}
+
+fn deregister(shared: &Shared, id: EndpointId, key: RegionKey) {
+    let (board, pool) = shared.board();
+    if board.deregister(pool, id, SPACE, key).is_err() {
+        return;
+    }
+    if thread_rng().gen_bool(0.1) {
+        board.abandon(pool, id, key);
+        return;
+    }
+    if let Some(pages) = until_ready(|| board.deregistered(id, key)) {
+        pool.give_back(pages);
+    }
+}
+
+/// A message on a region: begun only if nothing has changed, and the region stays while it goes on.
+fn message(shared: &Shared, id: EndpointId, key: RegionKey, watch: u32) {
+    let (board, _) = shared.board();
+    // Under the endpoint's lock, where the module's pages cannot go; the library has them mapped.
+    let begin = |endpoint: &mut open_mx_frontend::endpoint::Endpoint<Model>| {
+        let notes = shared.model.area(endpoint.notes().expect("it has"), 1);
+        let notes = RegionNotes::new(notes).expect("a page");
+        endpoint
+            .uses(&shared.model)
+            .is_some_and(|uses| uses.begin(&notes, key))
+    };
+    let end = |endpoint: &mut open_mx_frontend::endpoint::Endpoint<Model>| {
+        let state = endpoint.regions.get(key).map(|region| region.state);
+        assert_eq!(state, Some(State::Ready), "a region in use stays");
+        endpoint.uses(&shared.model).expect("it has").end(key);
+    };
+    let begun = board.usable(id, SPACE, begin);
+    if begun == Ok(true) {
+        if thread_rng().gen_bool(0.5) {
+            shared.model.change(watch);
+        }
+        thread::yield_now();
+        let _ = board.usable(id, SPACE, end);
+    }
+    if thread_rng().gen_bool(0.5) {
+        shared.model.change(watch);
+        let begun = board.usable(id, SPACE, begin);
+        assert_ne!(begun, Ok(true), "a message begins on memory that changed");
+    }
+}
+
+fn process(shared: &Shared) {
+    for _ in 0..2 {
+        let opened = until_ready(|| match open(shared) {
+            // The next home is on its way.
+            Err(Errno::NO_DEVICE) => Poll::Pending,
+            other => Poll::Ready(other),
+        });
+        let Ok(id) = opened else {
+            continue;
+        };
+        for _ in 0..2 {
+            let Ok((key, watch)) = register(shared, id) else {
+                continue;
+            };
+            message(shared, id, key, watch);
+            if thread_rng().gen_bool(0.6) {
+                deregister(shared, id, key);
+            }
+        }
+        let (board, pool) = shared.board();
+        board.close(pool, id);
+    }
+}
+
+/// Takes requests and answers them, not in their order, not always well.
+fn home(shared: &Shared) {
+    while !shared.over.load(Ordering::SeqCst) {
+        if let Some(home) = &mut *shared.home.lock().expect("no thread panics") {
+            while home.take() {}
+            if !home.taken.is_empty() {
+                let at = thread_rng().gen_range(0..home.taken.len());
+                let status = match thread_rng().gen_bool(0.8) {
+                    true => Status::Ok,
+                    false => Status::NoSpace,
+                };
+                home.answer(at, status, false);
+            }
+        }
+        thread::yield_now();
+    }
+}
+
+/// The work items: answers, sweeps, lingering pages.
+fn work(shared: &Shared) {
+    let (board, pool) = shared.board();
+    while !shared.over.load(Ordering::SeqCst) {
+        board.respond(pool).expect("an honest home");
+        match thread_rng().gen_range(0..3) {
+            0 => board.sweep(pool, thread_rng().gen_range(0..4)),
+            1 => drop(pool.reap()),
+            _ => {}
+        }
+        thread::yield_now();
+    }
+}
+
+fn administrator(shared: &Shared) {
+    for _ in 0..thread_rng().gen_range(0..4000) {
+        thread::yield_now();
+    }
+    shared.detach();
+    shared.attach();
+}
+
+fn run(reached: &[AtomicU32; 2]) {
+    let model = Model::new();
+    let frontend = Frontend::new(model.clone()).expect("the test has memory");
+    let shared = Arc::new(Shared {
+        model,
+        frontend,
+        home: sync::Mutex::new(None),
+        over: AtomicBool::new(false),
+        reached: Default::default(),
+    });
+    shared.attach();
+    let spawn = |work: fn(&Shared)| {
+        let shared = shared.clone();
+        thread::spawn(move || work(&shared))
+    };
+    let ending = [process, process, process, administrator].map(spawn);
+    let serving = [home, work].map(spawn);
+    for thread in ending {
+        thread.join().expect("no thread panics");
+    }
+    shared.over.store(true, Ordering::SeqCst);
+    for thread in serving {
+        thread.join().expect("no thread panics");
+    }
+    shared.detach();
+    let pool = &shared.frontend.pool;
+    assert!(!pool.reap(), "all homes are dead");
+    assert_eq!(shared.model.world().held(), (0, 0, 0));
+    assert_eq!(pool.users(), 0);
+    for (sum, once) in reached.iter().zip(&shared.reached) {
+        sum.fetch_add(once.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+/// Each thread has 256 KiB of stack: more than shuttle's own default, which unoptimised code overruns.
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 256 << 10;
+    config
+}
+
+#[test]
+fn threads_in_any_interleaving_are_all_told_and_leave_nothing() {
+    let reached: Arc<[AtomicU32; 2]> = Arc::default();
+    let sums = reached.clone();
+    Runner::new(RandomScheduler::new(60), config()).run(move || run(&sums));
+    let [opened, registered] = [0, 1].map(|what: usize| reached[what].load(Ordering::Relaxed));
+    assert!(opened > 60 && registered > 60, "{opened} {registered}");
+}
+
+#[test]
+fn rarely_preempted_threads_are_all_told_and_leave_nothing() {
+    let reached: Arc<[AtomicU32; 2]> = Arc::default();
+    Runner::new(PctScheduler::new(3, 60), config()).run(move || run(&reached));
+}

@@ -1,0 +1,117 @@
+//! Boards that come and go, and their control ring.
+
+use std::task::Poll;
+
+use mx_ring::control::{Response, Status};
+use mx_ring::sleep::EndpointWatch;
+use open_mx_frontend::board::Fault;
+use open_mx_frontend::errno::Errno;
+use open_mx_frontend::frontend::Frontend;
+use open_mx_frontend::kernel::Kernel;
+
+use crate::guest::Guest;
+use crate::model::{HOME, Home, Model};
+
+#[test]
+fn a_board_that_is_attached_and_detached_leaves_nothing() {
+    Guest::new().end();
+}
+
+#[test]
+fn an_attach_that_runs_out_of_grants_or_memory_leaves_nothing() {
+    for (grants, memory) in [(3, 100), (100, 3), (17, 16), (16, 17)] {
+        let model = Model::new();
+        model.world().grants_left = grants;
+        model.world().memory_left = memory;
+        let frontend = Frontend::new(model.clone()).unwrap();
+        let (board, pool) = frontend.board(0).unwrap();
+        assert!(board.attach(pool, HOME).is_err());
+        assert!(board.target().is_err());
+        frontend.pool.reap();
+        assert_eq!(model.world().held(), (0, 0, 0));
+    }
+}
+
+#[test]
+fn what_lingers_when_the_module_goes_is_left_to_the_kernel_and_no_more() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    guest.register(id, 10, true).unwrap();
+    guest.serve(Status::Ok);
+    let (board, pool) = guest.board();
+    board.detach(pool);
+    guest.frontend.pool.reap();
+    guest.frontend.pool.give_up();
+    assert_eq!(guest.model.world().held(), (0, 0, 0));
+    assert_eq!(guest.model.world().left, 17 + 40 + 10);
+}
+
+#[test]
+fn requests_beyond_the_ring_wait_for_room_and_all_come() {
+    let mut guest = Guest::new();
+    let ids: Vec<_> = (0..40)
+        .map(|_| match guest.begin_open(None, None) {
+            Poll::Ready(Ok(id)) => id,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(guest.serve(Status::Ok).len(), 40);
+    for id in ids {
+        assert!(guest.opened(id).is_ready());
+        guest.close(id);
+    }
+    assert_eq!(guest.serve(Status::Ok).len(), 40);
+    guest.frontend.pool.reap();
+    assert_eq!(guest.model.world().held().0, 17);
+    guest.end();
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_a_fault_of_the_home() {
+    let mut guest = Guest::new();
+    guest.home.say(&Response {
+        id: 77,
+        status: Status::Ok,
+        endpoint: 0,
+    });
+    let (board, pool) = guest.board();
+    assert_eq!(board.respond(pool), Err(Fault::UnknownRequest(77)));
+    guest.end();
+}
+
+#[test]
+fn a_board_that_loses_its_home_fails_all_calls_and_serves_the_next_home() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    let key = guest.register(id, 5, true).unwrap();
+    let (board, pool) = guest.board();
+    let r0 = board.at(id.index, |endpoint| endpoint.r0()).flatten();
+    let watch = EndpointWatch::new(guest.model.area(r0.unwrap(), 1)).unwrap();
+    assert!(!watch.has_events(0, 0));
+    board.detach(pool);
+    assert!(watch.has_events(0, 0), "a process that polls is told");
+    assert_eq!(
+        guest.registered(id, key),
+        Poll::Ready(Err(Errno::NO_DEVICE))
+    );
+    assert_eq!(guest.deregistered(id, key), Poll::Ready(false));
+    assert_eq!(
+        guest.begin_open(None, None),
+        Poll::Ready(Err(Errno::NO_DEVICE))
+    );
+    assert_eq!(guest.frontend.board_count(), 0);
+    let (board, pool) = guest.board();
+    let ring_ref = board.attach(pool, HOME).unwrap();
+    assert_eq!(board.attach(pool, HOME), Err(Errno::BUSY));
+    board.connect();
+    let successor = Home::new(&guest.model, ring_ref);
+    std::mem::replace(&mut guest.home, successor).dies();
+    guest.frontend.pool.reap();
+    assert_eq!(
+        guest.model.world().held().0,
+        17,
+        "only the new device pages"
+    );
+    guest.open();
+    guest.end();
+}

@@ -1,0 +1,235 @@
+//! A guest with one connected board, its home, and what its processes do.
+
+use std::task::Poll;
+
+use mx_ring::RegionKey;
+use mx_ring::control::{Request, Status};
+use mx_ring::registration::{RegionNotes, UseBits};
+use open_mx_frontend::batch::Batch;
+use open_mx_frontend::board::{Board, EndpointId, Opening};
+use open_mx_frontend::endpoint::Opener;
+use open_mx_frontend::errno::Errno;
+use open_mx_frontend::frontend::Frontend;
+use open_mx_frontend::kernel::{Access, Kernel};
+use open_mx_frontend::pool::Pool;
+use open_mx_frontend::quota::Limits;
+use open_mx_frontend::region::Extent;
+
+use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE, small_queues};
+
+/// The user who pays for everything.
+pub const USER: u32 = 1000;
+
+/// The guest.
+pub struct Guest {
+    pub model: Model,
+    pub frontend: Frontend<Model>,
+    pub home: Home,
+    /// The watch of what was registered last.
+    pub last_watch: u32,
+}
+
+/// What a process asks for when it opens an endpoint.
+pub fn opening(
+    frontend: &Frontend<Model>,
+    endpoint: Option<u8>,
+    limits: Option<Limits>,
+) -> Opening<u32> {
+    Opening {
+        endpoint,
+        opener: Opener {
+            user: USER,
+            space: SPACE,
+            pid: 1,
+            command: [0; 16],
+        },
+        limits,
+        layout: small_queues(),
+        session: 0x1234,
+        incarnation: frontend.next_incarnation(),
+    }
+}
+
+/// What can be said of registered memory.
+pub fn extent(pages: usize, writable: bool) -> Extent {
+    Extent {
+        offset: 16,
+        length: (pages * 4096 - 16) as u32,
+        writable,
+    }
+}
+
+/// What the home may do with it.
+pub fn access(writable: bool) -> Access {
+    if writable {
+        Access::Write
+    } else {
+        Access::Read
+    }
+}
+
+/// Takes all responses of board 0.
+pub fn respond_all(frontend: &Frontend<Model>) {
+    let (board, pool) = frontend.board(0).expect("board 0");
+    while board.respond(pool).expect("an honest home") {}
+}
+
+impl Guest {
+    /// Board 0 is connected.
+    pub fn new() -> Self {
+        let model = Model::new();
+        let frontend = Frontend::new(model.clone()).expect("the test has memory");
+        let (board, pool) = frontend.board(0).unwrap();
+        let ring_ref = board.attach(pool, HOME).unwrap();
+        board.connect();
+        let home = Home::new(&model, ring_ref);
+        Self {
+            model,
+            frontend,
+            home,
+            last_watch: 0,
+        }
+    }
+
+    /// Board 0.
+    pub fn board(&self) -> (&Board<Model>, &Pool<Model>) {
+        self.frontend.board(0).expect("board 0")
+    }
+
+    /// Allocates and grants queues and begins to open an endpoint over them.
+    pub fn begin_open(
+        &self,
+        endpoint: Option<u8>,
+        limits: Option<Limits>,
+    ) -> Poll<Result<EndpointId, Errno>> {
+        let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
+        let pages = Batch::allocate(&self.model, USER, pages).unwrap();
+        let opening = opening(&self.frontend, endpoint, limits);
+        let (board, pool) = self.board();
+        let mut queues = match board.grant_queues(pool, &opening, pages) {
+            Ok(queues) => Some(queues),
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        let begun = board.open(pool, &opening, &mut queues);
+        if let Some(queues) = queues {
+            queues.give_back(pool);
+        }
+        begun
+    }
+
+    pub fn opened(&self, id: EndpointId) -> Poll<Result<u32, Errno>> {
+        let (board, pool) = self.board();
+        board.opened(pool, id)
+    }
+
+    /// The home takes and answers everything that waits.
+    pub fn serve(&mut self, status: Status) -> Vec<Request> {
+        let mut served = Vec::new();
+        while self.home.take() {
+            served.push(self.home.answer(0, status, false));
+            respond_all(&self.frontend);
+        }
+        served
+    }
+
+    /// Opens an endpoint.
+    pub fn open(&mut self) -> EndpointId {
+        let Poll::Ready(Ok(id)) = self.begin_open(None, None) else {
+            panic!("opens")
+        };
+        assert_eq!(self.opened(id), Poll::Pending);
+        self.serve(Status::Ok);
+        assert_eq!(self.opened(id), Poll::Ready(Ok(0x1234)));
+        id
+    }
+
+    pub fn close(&self, id: EndpointId) {
+        let (board, pool) = self.board();
+        board.close(pool, id);
+    }
+
+    /// Pins and grants memory and begins to register it.
+    pub fn register(
+        &mut self,
+        id: EndpointId,
+        pages: usize,
+        writable: bool,
+    ) -> Result<RegionKey, Errno> {
+        let notes = self.board().0.at(id.index, |endpoint| endpoint.notes());
+        let notes = notes.flatten().unwrap();
+        let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
+        self.last_watch = watch;
+        let (board, pool) = self.board();
+        let granted = pool.grant(pinned, None, HOME, pages, |_| access(writable))?;
+        let mut granted = Some(granted);
+        let extent = extent(pages, writable);
+        let begun = board.register(pool, id, SPACE, extent, &mut granted);
+        if let Some(unused) = granted {
+            pool.give_back(unused);
+        }
+        begun
+    }
+
+    pub fn registered(&self, id: EndpointId, key: RegionKey) -> Poll<Result<(), Errno>> {
+        let (board, pool) = self.board();
+        board.registered(pool, id, key)
+    }
+
+    pub fn deregister(&self, id: EndpointId, key: RegionKey) -> Result<(), Errno> {
+        let (board, pool) = self.board();
+        board.deregister(pool, id, SPACE, key)
+    }
+
+    /// Whether the region has been given back to this caller, who gives back its pages.
+    pub fn deregistered(&self, id: EndpointId, key: RegionKey) -> Poll<bool> {
+        let (board, pool) = self.board();
+        board.deregistered(id, key).map(|pages| {
+            let left = pages.is_some();
+            if let Some(pages) = pages {
+                pool.give_back(pages);
+                assert_eq!(pool.lingering(), 0, "the home has let go");
+            }
+            left
+        })
+    }
+
+    /// Registers memory and takes note of it, as a caller does: its key and its watch.
+    pub fn registered_region(&mut self, id: EndpointId) -> (RegionKey, u32) {
+        let key = self.register(id, 3, true).unwrap();
+        self.serve(Status::Ok);
+        assert_eq!(self.registered(id, key), Poll::Ready(Ok(())));
+        (key, self.last_watch)
+    }
+
+    /// What the library of the process sees and writes.
+    pub fn process(&self, id: EndpointId) -> (UseBits, RegionNotes) {
+        let seen = self.board().0.at(id.index, |endpoint| {
+            let notes = self.model.area(endpoint.notes().unwrap(), 1);
+            (endpoint.uses(&self.model).unwrap(), notes)
+        });
+        let (uses, notes) = seen.unwrap();
+        (uses, RegionNotes::new(notes).unwrap())
+    }
+
+    pub fn sweep(&self, id: EndpointId) {
+        let (board, pool) = self.board();
+        board.sweep(pool, id.index);
+    }
+
+    /// Detaches the board; nothing may be left once the home is dead.
+    pub fn end(self) {
+        let (board, pool) = self.board();
+        board.detach(pool);
+        let Self {
+            model,
+            frontend,
+            home,
+            ..
+        } = self;
+        home.dies();
+        frontend.pool.reap();
+        assert_eq!(model.world().held(), (0, 0, 0));
+        assert_eq!(frontend.pool.lingering(), 0);
+        assert_eq!(frontend.pool.users(), 0);
+    }
+}
