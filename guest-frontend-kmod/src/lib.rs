@@ -40,6 +40,9 @@
 //! A page is freed, or its pin ended, only when Xen says that no other domain maps it ([`lingering`]): whatever the home
 //! answered, and also when it died.
 //!
+//! Memory that cannot be pinned as asked (`EFAULT`: not mapped, not writable, of a file, of a device) is the library's to copy:
+//! then a pointer that is wrong does what it does to `memcpy`, and a process has SIGSEGV on its own, never the kernel.
+//!
 //! # The registration cache
 //!
 //! The library keeps regions for later messages; the module tells it which of them are stale ([`watch`]), and gives back

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every way on one node: by the board, the short way, within the library. Programs that take long do less than by
 /// themselves.
-const ON_ONE_NODE: [&str; 31] = [
+const ON_ONE_NODE: [&str; 33] = [
     "loopback -N 2",
     "loopback -s -N 1",
     "loopback -S -N 1",
@@ -47,6 +47,8 @@ const ON_ONE_NODE: [&str; 31] = [
     "cache -S -N 10",
     "message_loop -I 997",
     "message_loop -S -t 1 -P 11 -E 300000",
+    "wrong_pointers",
+    "wrong_pointers -S",
 ];
 
 /// Against `conformance peer` on the other node.

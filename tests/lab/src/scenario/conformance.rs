@@ -12,7 +12,7 @@ use crate::host::{Images, Nic};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Short runs: every program, and every length, but less often than by itself.
-const RUNS: [&str; 15] = [
+const RUNS: [&str; 16] = [
     "loopback -N 1 -P 1",
     "vectors",
     "unexpected",
@@ -28,6 +28,7 @@ const RUNS: [&str; 15] = [
     "threads_wait_any -N 30 -t 4 -p 2",
     "cache -N 2",
     "message_loop -I 33333",
+    "wrong_pointers",
 ];
 
 /// What two nodes can do with each other.
