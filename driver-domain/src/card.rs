@@ -145,7 +145,7 @@ fn open_nic(
                 interrupts,
                 ..virtio::Options::default()
             };
-            Box::new(virtio::open_pci(&frontend, device, &XenPlatform, &options)?)
+            Box::new(virtio::open_pci(&frontend, device, XenPlatform, &options)?)
         }
         Driver::Igb => {
             let nic = intel::open_pci::<Igb, _, _>(frontend, device, XenPlatform, &options)?;

@@ -51,6 +51,15 @@ pub enum Fault {
         /// Bytes of the buffer.
         size: u32,
     },
+    /// The card says that a frame lies in more buffers than it gave back with it, or in none.
+    Pieces {
+        /// Buffers that it says the frame has.
+        claimed: u16,
+        /// Buffers that it gave back.
+        came: u16,
+    },
+    /// The card does not answer a command.
+    Silent,
     /// The card says by itself that it needs a reset.
     NeedsReset,
     /// The card holds frames and sends none, though its link is up.
@@ -80,6 +89,13 @@ impl fmt::Display for Fault {
                     "the card wrote {claimed} bytes into a buffer of {size}; open it again"
                 )
             }
+            Self::Pieces { claimed, came } => {
+                write!(
+                    f,
+                    "the card says that a frame has {claimed} buffers and gave back {came}; open it again"
+                )
+            }
+            Self::Silent => f.write_str("the card does not answer a command; recover it"),
             Self::NeedsReset => f.write_str("the card asks for a reset; open it again"),
             Self::Hung => f.write_str("the card sends no more frames; recover it"),
             Self::Vanished => f.write_str("the card no longer answers; was it detached?"),

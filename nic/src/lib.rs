@@ -27,6 +27,7 @@ extern crate alloc;
 pub mod dma;
 mod error;
 pub mod fake;
+mod hang;
 pub mod intel;
 mod nic;
 #[allow(unsafe_code)]

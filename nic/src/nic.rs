@@ -133,7 +133,8 @@ impl Statistics {
 
 /// A network card.
 ///
-/// One owner calls it from one thread. Nothing blocks and nothing allocates after opening. After a [`Fault`] the card
+/// One owner calls it from one thread. Nothing allocates after opening, and nothing blocks but [`Nic::recover`] and
+/// [`Nic::set_addresses`]. After a [`Fault`] the card
 /// is reset: it takes and shows no more frames, and [`Nic::completed`] hands back what was in flight.
 pub trait Nic {
     /// What the card can do.
@@ -197,7 +198,9 @@ pub trait Nic {
     }
 
     /// Names the addresses whose frames are wanted besides the card's own and broadcasts; earlier ones are forgotten. A
-    /// card with fewer places takes everything. The owner still looks at each frame's address.
+    /// card with fewer places takes everything, and so does one that refuses. No frame to an address that was wanted and
+    /// still is gets lost meanwhile. The owner still looks at each frame's address. May take a tenth of a second, where a
+    /// card answers by a queue.
     fn set_addresses(&mut self, _unicast: &[MacAddress], _multicast: &[MacAddress]) -> Reception {
         Reception::All
     }

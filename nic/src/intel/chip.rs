@@ -1,7 +1,7 @@
 //! What a chip must tell and do, so that the rest need not know which one it is.
 
-use super::filter::Filter;
-use super::mmio::Mmio;
+use super::filter;
+use super::mmio::{GONE, Mmio, set, wait};
 use super::net::Interrupts;
 use crate::{LinkState, MacAddress, OpenError, Statistics};
 
@@ -54,22 +54,31 @@ pub trait Chip {
     const MAX_FRAME: usize;
     /// Extended errors of a received frame that make it bad: the wire's, not those of checksums that nobody asked for.
     const RECEIVE_ERRORS: u32;
+    /// Hash table of multicast addresses, 128 words: MTA.
+    const MULTICAST_TABLE: u32;
     /// Registers of receive queue 0 and transmit queue 0.
     const RECEIVE_QUEUE: u32;
     /// See [`Chip::RECEIVE_QUEUE`].
     const TRANSMIT_QUEUE: u32;
 
+    /// RAL of a unicast address; RAH follows it.
+    fn receive_address(index: usize) -> u32;
+
     /// Stops everything, above all DMA, and resets the card. All interrupts are masked afterwards.
     fn reset(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError>;
 
-    /// The address that the card has from its EEPROM.
-    fn address(registers: &impl Mmio) -> Option<MacAddress>;
+    /// The address that the card has from its EEPROM, which has set the first receive address (82576 §4.5.5, 82599
+    /// §8.2.3.7).
+    fn address(registers: &impl Mmio) -> Option<MacAddress> {
+        let low = Self::receive_address(0);
+        filter::own_address(registers.read(low), registers.read(low + 4))
+    }
 
     /// Starts the link's negotiation; it need not be up at the end.
     fn start_link(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError>;
 
-    /// Writes the tables of addresses.
-    fn filter(registers: &mut impl Mmio, filter: &Filter);
+    /// Lets frames to all addresses in, or only those that the tables name. Broadcasts always come in.
+    fn take_all(registers: &mut impl Mmio, all: bool);
 
     /// Sets up and enables receive queue 0. Its tail is written after that and before [`Chip::receive`].
     fn enable_receive_queue(
@@ -104,6 +113,44 @@ pub trait Chip {
     fn count(registers: &impl Mmio, statistics: &mut Statistics);
 }
 
+/// CTRL and STATUS (82576 §8.2, 82599 §8.2.3.1).
+const CONTROL: u32 = 0x00000;
+const STATUS: u32 = 0x00008;
+/// CTRL: PCIe Master Disable, no new requests to the bus.
+pub(super) const MASTER_DISABLE: u32 = 1 << 2;
+/// STATUS: PCIe Master Enable Status, requests are under way, or may be.
+const MASTER_ENABLE: u32 = 1 << 19;
+
+/// Whether there is a card.
+pub(super) fn is_there(registers: &impl Mmio) -> bool {
+    registers.read(STATUS) != GONE
+}
+
+/// Resets a card that sends and receives nothing any more: what is under way on the bus ends before (82576 §5.2.3.3, 82599
+/// §5.2.5.3.2). Where it does not, a second reset helps, after `unblock`. `bits` of CTRL reset, and clear themselves;
+/// the card is left alone for `settle` microseconds (82576 §4.5.5, 82599 §4.6.3.2).
+pub(super) fn reset<R: Mmio>(
+    registers: &mut R,
+    pause: &dyn Fn(u32),
+    bits: u32,
+    settle: u32,
+    unblock: impl FnOnce(&mut R),
+) -> Result<(), OpenError> {
+    set(registers, CONTROL, MASTER_DISABLE);
+    let is_quiet = wait(registers, pause, STATUS, MASTER_ENABLE, 0);
+    if !is_quiet {
+        unblock(registers);
+    }
+    for _ in 0..if is_quiet { 1 } else { 2 } {
+        set(registers, CONTROL, MASTER_DISABLE | bits);
+        pause(settle);
+        if !wait(registers, pause, CONTROL, bits, 0) {
+            return Err(OpenError::Reset);
+        }
+    }
+    Ok(())
+}
+
 /// Tells a queue where its ring is, and that it is empty. The queue is disabled.
 pub(super) fn place_ring(registers: &mut impl Mmio, base: u32, ring: RingPlace) {
     registers.write(base + queue::BASE_LOW, ring.bus as u32);
@@ -111,4 +158,38 @@ pub(super) fn place_ring(registers: &mut impl Mmio, base: u32, ring: RingPlace) 
     registers.write(base + queue::LENGTH, ring.bytes);
     registers.write(base + queue::HEAD, 0);
     registers.write(base + queue::TAIL, 0);
+}
+
+/// Enables or disables a queue and waits until it is (82576 §4.5.9 and §4.5.10, 82599 §4.6.7 and §4.6.8). `control` is the
+/// whole of RXDCTL or TXDCTL.
+pub(super) fn switch_queue(
+    registers: &mut impl Mmio,
+    pause: &dyn Fn(u32),
+    base: u32,
+    control: u32,
+) -> Result<(), OpenError> {
+    registers.write(base + queue::CONTROL, control);
+    let wanted = control & queue::ENABLE;
+    if wait(
+        registers,
+        pause,
+        base + queue::CONTROL,
+        queue::ENABLE,
+        wanted,
+    ) {
+        Ok(())
+    } else {
+        Err(OpenError::Feature(
+            "a queue that can be switched on and off",
+        ))
+    }
+}
+
+/// State of a link that a bit of a register tells; `None` when the card is gone.
+pub(super) fn link(registers: &impl Mmio, register: u32, up: u32) -> Option<LinkState> {
+    match registers.read(register) {
+        GONE => None,
+        status if status & up != 0 => Some(LinkState::Up),
+        _ => Some(LinkState::Down),
+    }
 }

@@ -1,6 +1,8 @@
 //! The addresses whose frames come in (82576 §7.1.1.1, 82599 §7.1.1.1): a table of unicast addresses, and a hash table of
 //! multicast ones. Broadcasts always come in.
 
+use super::chip::Chip;
+use super::mmio::Mmio;
 use crate::{MacAddress, Reception};
 
 /// Addresses in the larger table of the two chips.
@@ -58,19 +60,25 @@ impl Filter {
         }
     }
 
-    /// The addresses of the table.
-    pub(super) fn unicast(&self) -> &[MacAddress] {
-        &self.unicast[..self.count]
-    }
-
-    /// Whether frames to all addresses are wanted.
-    pub(super) const fn takes_all(&self) -> bool {
-        self.all
-    }
-
-    /// The hash table.
-    pub(super) const fn multicast(&self) -> &[u32; HASH_WORDS] {
-        &self.multicast
+    /// Writes the tables (82576 §4.5.9, 82599 §4.6.7). Everything comes in while they change, so that no frame is lost; a
+    /// place is invalid before its address changes.
+    pub(super) fn write<C: Chip>(&self, registers: &mut impl Mmio) {
+        C::take_all(registers, true);
+        for index in 0..C::ADDRESSES {
+            let low = C::receive_address(index);
+            registers.write(low + 4, 0);
+            if let Some(address) = self.unicast[..self.count].get(index) {
+                let (first, second) = words(address);
+                registers.write(low, first);
+                registers.write(low + 4, second);
+            }
+        }
+        for (word, bits) in (0..).zip(self.multicast) {
+            registers.write(C::MULTICAST_TABLE + 4 * word, bits);
+        }
+        if !self.all {
+            C::take_all(registers, false);
+        }
     }
 }
 
@@ -81,7 +89,7 @@ fn hash(address: &MacAddress) -> usize {
 }
 
 /// The two words of an address in the table, RAL and RAH, the second with its "address valid".
-pub(super) const fn words(address: &MacAddress) -> (u32, u32) {
+const fn words(address: &MacAddress) -> (u32, u32) {
     let [a, b, c, d, e, f] = *address;
     const VALID: u32 = 1 << 31;
     (
@@ -108,11 +116,11 @@ mod tests {
         let mut filter = Filter::all([2, 0, 0, 0, 0, 1]);
         let many: Vec<MacAddress> = (0..200).map(|number| [2, 0, 0, 0, 1, number]).collect();
         assert_eq!(filter.set(24, &many[..23], &[]), Reception::Named);
-        assert_eq!(filter.unicast().len(), 24);
+        assert_eq!(filter.count, 24);
         assert_eq!(filter.set(24, &many[..24], &[]), Reception::All);
         assert_eq!(filter.set(128, &many[..127], &[]), Reception::Named);
         assert_eq!(filter.set(1000, &many, &[]), Reception::All);
-        assert_eq!(filter.unicast(), [[2, 0, 0, 0, 0, 1]]);
+        assert_eq!(filter.unicast[..filter.count], [[2, 0, 0, 0, 0, 1]]);
     }
 
     #[test]

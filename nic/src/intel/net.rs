@@ -10,6 +10,7 @@ use super::filter::Filter;
 use super::mmio::Mmio;
 use super::receive::{LONGEST_FRAME, ReceiveRing};
 use super::transmit::{FRAMES, MAX_FRAGMENTS, MAX_HEAD, TransmitRing};
+use crate::hang::Watch;
 use crate::{
     Armed, Capabilities, Fault, Fragment, LinkState, MIN_FRAME, MacAddress, Nic, OpenError,
     Platform, Reception, Statistics, Token, TransmitError,
@@ -67,8 +68,7 @@ pub struct IntelNic<C: Chip, R: Mmio, P: Platform> {
     fault: Option<Fault>,
     /// The card has confirmed its reset: it no longer touches memory.
     is_reset: bool,
-    /// The oldest frame in flight, and when it was first seen as such.
-    oldest: Option<(u64, Duration)>,
+    watch: Watch,
 }
 
 /// Resets the card behind `registers` and starts it. It takes frames to all addresses until
@@ -102,7 +102,7 @@ pub fn open<C: Chip, R: Mmio, P: Platform>(
         statistics: Statistics::default(),
         fault: None,
         is_reset: true,
-        oldest: None,
+        watch: Watch::new(HANG),
     };
     nic.start()?;
     Ok(nic)
@@ -133,7 +133,7 @@ impl<C: Chip, R: Mmio, P: Platform> IntelNic<C, R, P> {
         // The counters begin anew.
         C::count(registers, &mut Statistics::default());
         C::set_up_interrupts(registers, self.interrupts);
-        C::filter(registers, &self.filter);
+        self.filter.write::<C>(registers);
         C::enable_receive_queue(registers, &plan, &pause)?;
         registers.write(C::RECEIVE_QUEUE + queue::TAIL, tail.into());
         C::receive(registers, &pause)?;
@@ -148,7 +148,7 @@ impl<C: Chip, R: Mmio, P: Platform> IntelNic<C, R, P> {
         if self.is_reset {
             self.transmit.reset();
         }
-        self.oldest = None;
+        self.watch.forget();
         reset
     }
 
@@ -173,17 +173,9 @@ impl<C: Chip, R: Mmio, P: Platform> IntelNic<C, R, P> {
     }
 
     fn notice_hang(&mut self, now: Duration, link: LinkState) {
-        let Some(frame) = self.transmit.oldest().filter(|_| link == LinkState::Up) else {
-            self.oldest = None;
-            return;
-        };
-        match self.oldest {
-            Some((seen, since)) if seen == frame => {
-                if now.saturating_sub(since) >= HANG {
-                    self.stop(Fault::Hung);
-                }
-            }
-            _ => self.oldest = Some((frame, now)),
+        let oldest = self.transmit.oldest().filter(|_| link == LinkState::Up);
+        if self.watch.is_stuck(now, oldest) {
+            self.stop(Fault::Hung);
         }
     }
 }
@@ -322,7 +314,7 @@ impl<C: Chip, R: Mmio, P: Platform> Nic for IntelNic<C, R, P> {
     fn set_addresses(&mut self, unicast: &[MacAddress], multicast: &[MacAddress]) -> Reception {
         let reception = self.filter.set(C::ADDRESSES, unicast, multicast);
         if self.fault.is_none() {
-            C::filter(&mut self.registers, &self.filter);
+            self.filter.write::<C>(&mut self.registers);
         }
         reception
     }

@@ -1,19 +1,22 @@
 //! Opening a card, in the order that virtio 1.2 §3.1.1 asks for.
 
+use alloc::vec::Vec;
+
 use super::control::{self, ControlQueue};
 use super::features::{self, status};
-use super::net::{Parts, VirtioNet};
+use super::net::{Pair, VirtioNet};
 use super::receive::{LONGEST_FRAME, ReceiveQueue};
 use super::ring::{MAX_SIZE, SplitRing};
-use super::transmit::{MAX_FRAGMENTS, MAX_HEAD, PIECES, TransmitQueue};
+use super::transmit::{PIECES, TransmitQueue};
 use super::transport::Transport;
-use super::{CONTROL, RECEIVE, TRANSMIT};
-use crate::{Capabilities, MIN_FRAME, MacAddress, OpenError, Platform};
+use super::{receive_queue, transmit_queue};
+use crate::{MIN_FRAME, MacAddress, OpenError, Platform};
 
 /// Bytes of an Ethernet header, which an MTU does not count.
 const ETHERNET_HEADER: usize = 14;
-/// Offsets of `mac` and `mtu` in `struct virtio_net_config` (§5.1.4).
+/// Offsets of `mac`, `max_virtqueue_pairs` and `mtu` in `struct virtio_net_config` (§5.1.4).
 const CONFIGURATION_MAC: usize = 0;
+const CONFIGURATION_PAIRS: usize = 8;
 const CONFIGURATION_MTU: usize = 10;
 /// Least MTU that a card may have (§5.1.4.1).
 const LEAST_MTU: u16 = 68;
@@ -23,6 +26,9 @@ const RESET_TRIES: u32 = 1000;
 const RESET_PAUSE_MICROSECONDS: u32 = 100;
 /// How often a configuration that changes meanwhile is read.
 const CONFIGURATION_TRIES: u32 = 8;
+
+/// Device status when features are agreed upon.
+pub(super) const AGREED: u8 = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK;
 
 /// How the card interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +41,9 @@ pub enum Interrupts {
     Vectors {
         /// Entry of the MSI-X table for changes of link and configuration.
         configuration: u16,
-        /// Entry for frames that came in.
+        /// Entry for frames that came in, on any queue.
         receive: u16,
-        /// Entry for frames that were sent.
+        /// Entry for frames that were sent, on any queue.
         transmit: u16,
     },
 }
@@ -47,18 +53,23 @@ pub enum Interrupts {
 pub struct Options {
     /// Longest frame in bytes, Ethernet header included. A card that takes less says so in its capabilities.
     pub max_frame: usize,
-    /// Most receive buffers: 12 KiB each for frames of 9014 bytes, 2 KiB for frames of 1514.
+    /// Most receive buffers of a queue. For frames of 9014 bytes they have 4 KiB each where the card can put a frame into
+    /// several, else 12 KiB; for frames of 1514 bytes 2 KiB.
     pub receive_buffers: u16,
+    /// Pairs of queues, at least 1. A card that has fewer says so in its capabilities. Which queue a frame comes in by
+    /// is the card's choice: all of them must be looked at.
+    pub queue_pairs: u16,
     /// How it interrupts.
     pub interrupts: Interrupts,
 }
 
 impl Default for Options {
-    /// Frames of an MTU of 9000, 256 buffers (3 MiB), no interrupts.
+    /// Frames of an MTU of 9000, 256 buffers (1 MiB, or 3), one pair of queues, no interrupts.
     fn default() -> Self {
         Self {
             max_frame: 9014,
             receive_buffers: MAX_SIZE,
+            queue_pairs: 1,
             interrupts: Interrupts::None,
         }
     }
@@ -66,126 +77,134 @@ impl Default for Options {
 
 /// Resets the card behind `transport`, agrees on features, sets up its queues and starts it.
 ///
-/// The card is told to take frames to all addresses. One without that command (no VIRTIO_NET_F_CTRL_RX) is believed
-/// to take them anyway, as QEMU's does.
-pub fn open<T: Transport>(
+/// The card is told to take frames to all addresses, until [`Nic::set_addresses`](crate::Nic::set_addresses) names some. One
+/// without that command (no VIRTIO_NET_F_CTRL_RX) is believed to take them anyway, as QEMU's does.
+pub fn open<T: Transport, P: Platform>(
     mut transport: T,
-    platform: &impl Platform,
+    platform: P,
     options: &Options,
-) -> Result<VirtioNet<T>, OpenError> {
+) -> Result<VirtioNet<T, P>, OpenError> {
     if !(MIN_FRAME..=LONGEST_FRAME).contains(&options.max_frame) {
         return Err(OpenError::FrameSize {
             asked: options.max_frame,
         });
     }
-    let prepared = prepare(&mut transport, platform, options).inspect_err(|_| {
+    let plan = plan(&mut transport, &platform, options).inspect_err(|_| {
         transport.set_status(status::RESET);
     })?;
-    let Prepared {
-        features,
-        mac,
-        max_frame,
-        receive,
-        transmit,
-        mut control,
-    } = prepared;
-    transport
-        .set_status(status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK);
-    let promiscuous = match &mut control {
-        Some(control) => control.make_promiscuous(&mut transport, platform),
-        None => true,
-    };
-    if !promiscuous {
-        log::warn!("the card does not agree to take frames to all addresses");
-    }
-    Ok(VirtioNet::new(Parts {
-        capabilities: Capabilities {
-            driver: "virtio-net",
-            mac,
-            max_frame,
-            max_head: MAX_HEAD,
-            max_fragments: MAX_FRAGMENTS,
-            zero_copy: true,
-            promiscuous,
-            addresses: 0,
-            recovers: false,
-            interrupts: options.interrupts != Interrupts::None,
-            transmit_queues: 1,
-            receive_queues: 1,
-            transmit_slots: transmit.slots().into(),
-        },
-        transport,
-        tells_link: features & features::STATUS != 0,
-        interrupt_line: options.interrupts == Interrupts::Line,
-        receive,
-        transmit,
-        control,
-    }))
+    VirtioNet::start_first(transport, platform, plan)
 }
 
-/// A card that is ready to be started.
-struct Prepared {
-    features: u64,
-    mac: MacAddress,
-    max_frame: usize,
-    receive: ReceiveQueue,
-    transmit: TransmitQueue,
-    control: Option<ControlQueue>,
+/// What a card is started with, once and after each reset.
+pub(super) struct Plan {
+    pub(super) features: u64,
+    pub(super) interrupts: Interrupts,
+    pub(super) mac: MacAddress,
+    pub(super) max_frame: usize,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) control: Option<ControlQueue>,
 }
 
-fn prepare(
+/// Resets a card, agrees on features, and takes memory for what it has.
+fn plan(
     transport: &mut impl Transport,
     platform: &impl Platform,
     options: &Options,
-) -> Result<Prepared, OpenError> {
+) -> Result<Plan, OpenError> {
     reset(transport, platform)?;
-    let features = negotiate(transport)?;
+    let several = if options.queue_pairs > 1 {
+        features::MULTI_QUEUE
+    } else {
+        0
+    };
+    let features = negotiate(transport, features::WANTED | several)?;
+    let has = |feature| features & feature != 0;
     let mac = mac(transport, features)?;
     let max_frame = max_frame(transport, features, options.max_frame)?;
-    if let Interrupts::Vectors { configuration, .. } = options.interrupts
-        && !transport.set_configuration_vector(configuration)
-    {
-        return Err(OpenError::Feature("room for an interrupt vector"));
+    // Without VIRTIO_NET_F_MQ the control queue follows the first pair (§5.1.2).
+    let most_pairs = if has(features::MULTI_QUEUE) {
+        most_pairs(transport)?
+    } else {
+        1
+    };
+    let mut ring = |queue, chain| {
+        let event_index = has(features::EVENT_INDEX);
+        new_ring(transport, platform, queue, chain, event_index)
+    };
+    let indirect = has(features::INDIRECT);
+    let mut pairs = Vec::new();
+    for pair in 0..options.queue_pairs.clamp(1, most_pairs) {
+        let mergeable = has(features::MERGEABLE);
+        let buffers = options.receive_buffers;
+        let receive = ring(receive_queue(pair), 1)?;
+        let receive = ReceiveQueue::new(receive, platform, buffers, max_frame, mergeable);
+        let transmit = ring(transmit_queue(pair), TransmitQueue::chain(indirect))?;
+        let transmit = TransmitQueue::new(transmit, platform, indirect, max_frame);
+        let (Some(receive), Some(transmit)) = (receive, transmit) else {
+            return Err(OpenError::OutOfMemory);
+        };
+        pairs.push(Pair::new(receive, transmit));
     }
-    let (receive_vector, transmit_vector) = match options.interrupts {
+    let wants_commands = has(features::CTRL_RX) || has(features::MULTI_QUEUE);
+    let control = if has(features::CTRL_VQ) && wants_commands {
+        let queue = receive_queue(most_pairs);
+        let ring = ring(queue, control::CHAIN)?;
+        let control = ControlQueue::new(ring, queue, platform);
+        Some(control.ok_or(OpenError::OutOfMemory)?)
+    } else {
+        None
+    };
+    Ok(Plan {
+        features,
+        interrupts: options.interrupts,
+        mac,
+        max_frame,
+        pairs,
+        control,
+    })
+}
+
+/// Ties changes of the configuration to their vector, if there are vectors.
+pub(super) fn tie_configuration(
+    transport: &mut impl Transport,
+    interrupts: Interrupts,
+) -> Result<(), OpenError> {
+    match interrupts {
+        Interrupts::Vectors { configuration, .. } => {
+            let is_tied = transport.set_configuration_vector(configuration);
+            is_tied.then_some(()).ok_or(NO_VECTOR)
+        }
+        Interrupts::None | Interrupts::Line => Ok(()),
+    }
+}
+
+/// Vectors of the queues in each direction.
+pub(super) const fn vectors(interrupts: Interrupts) -> (Option<u16>, Option<u16>) {
+    match interrupts {
         Interrupts::Vectors {
             receive, transmit, ..
         } => (Some(receive), Some(transmit)),
         Interrupts::None | Interrupts::Line => (None, None),
-    };
-    let event_index = features & features::EVENT_INDEX != 0;
-    let indirect = features & features::INDIRECT != 0;
-    let mut ring = |queue, chain, vector| {
-        let ring = new_ring(transport, platform, queue, chain, event_index)?;
-        if let Some(vector) = vector
-            && !transport.set_queue_vector(queue, vector)
-        {
-            return Err(OpenError::Feature("room for an interrupt vector"));
-        }
-        transport.enable_queue(queue, ring.size(), ring.addresses())?;
-        Ok(ring)
-    };
-    let receive = ring(RECEIVE, 1, receive_vector)?;
-    let transmit = ring(TRANSMIT, TransmitQueue::chain(indirect), transmit_vector)?;
-    let has_receive_modes =
-        features & (features::CTRL_VQ | features::CTRL_RX) == features::CTRL_VQ | features::CTRL_RX;
-    let control = if has_receive_modes {
-        let ring = ring(CONTROL, control::CHAIN, None)?;
-        Some(ControlQueue::new(ring, platform).ok_or(OpenError::OutOfMemory)?)
-    } else {
-        None
-    };
-    Ok(Prepared {
-        features,
-        mac,
-        max_frame,
-        receive: ReceiveQueue::new(receive, platform, options.receive_buffers, max_frame)
-            .ok_or(OpenError::OutOfMemory)?,
-        transmit: TransmitQueue::new(transmit, platform, indirect, max_frame)
-            .ok_or(OpenError::OutOfMemory)?,
-        control,
-    })
+    }
 }
+
+/// Gives a queue its memory and its vector.
+pub(super) fn enable(
+    transport: &mut impl Transport,
+    queue: u16,
+    ring: &SplitRing,
+    vector: Option<u16>,
+) -> Result<(), OpenError> {
+    if let Some(vector) = vector
+        && !transport.set_queue_vector(queue, vector)
+    {
+        return Err(NO_VECTOR);
+    }
+    transport.enable_queue(queue, ring.size(), ring.addresses())
+}
+
+/// A card that takes no vector.
+const NO_VECTOR: OpenError = OpenError::Feature("room for an interrupt vector");
 
 /// Whoever had the card before, it stops now.
 fn reset(transport: &mut impl Transport, platform: &impl Platform) -> Result<(), OpenError> {
@@ -199,18 +218,22 @@ fn reset(transport: &mut impl Transport, platform: &impl Platform) -> Result<(),
     Err(OpenError::Reset)
 }
 
-/// Agrees on features; which.
-fn negotiate(transport: &mut impl Transport) -> Result<u64, OpenError> {
+/// Agrees on features with a card that was reset (§3.1.1, steps 2 to 6); which of those that are wanted.
+pub(super) fn negotiate(transport: &mut impl Transport, wanted: u64) -> Result<u64, OpenError> {
     transport.set_status(status::ACKNOWLEDGE);
     transport.set_status(status::ACKNOWLEDGE | status::DRIVER);
-    let features = transport.device_features() & features::WANTED;
+    let mut features = transport.device_features() & wanted;
+    if features & features::CTRL_VQ == 0 {
+        // Commands need their queue (§5.1.3.1).
+        features &= !(features::CTRL_RX | features::MULTI_QUEUE);
+    }
     if features & features::VERSION_1 == 0 {
         return Err(OpenError::Feature(
             "the modern interface (VIRTIO_F_VERSION_1)",
         ));
     }
     transport.accept_features(features);
-    transport.set_status(status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK);
+    transport.set_status(AGREED);
     if transport.status() & status::FEATURES_OK == 0 {
         return Err(OpenError::Negotiation);
     }
@@ -249,6 +272,16 @@ fn max_frame(transport: &impl Transport, features: u64, wanted: usize) -> Result
         .filter(|&mtu| mtu >= LEAST_MTU)
         .ok_or(OpenError::Registers("it tells an MTU below 68"))?;
     Ok(wanted.min(usize::from(mtu) + ETHERNET_HEADER))
+}
+
+/// Pairs of queues that the card has (§5.1.4.1: 1 to 0x8000; with the last number, the control queue would have none).
+fn most_pairs(transport: &impl Transport) -> Result<u16, OpenError> {
+    transport
+        .configuration16(CONFIGURATION_PAIRS)
+        .filter(|pairs| (1..0x8000).contains(pairs))
+        .ok_or(OpenError::Registers(
+            "it tells an impossible number of queues",
+        ))
 }
 
 /// Memory for a queue, as large as the card allows.

@@ -2,6 +2,8 @@
 //!
 //! What the card says about its own layout is checked here, once; afterwards every access lies within what was mapped.
 
+use alloc::vec::Vec;
+
 use virtio_drivers::transport::pci::bus::{
     Command, ConfigurationAccess, DeviceFunction, PCI_CAP_ID_VNDR, PciRoot,
 };
@@ -50,16 +52,13 @@ const MAX_CAPABILITIES: usize = 48;
 /// BARs of a device.
 const BARS: u8 = 6;
 
-/// Queues that the driver uses.
-const QUEUES: usize = 3;
-
 /// The registers of a virtio device on PCI.
 pub struct PciTransport {
     common: Registers,
     doorbells: Registers,
     notify_multiplier: u32,
-    /// Where the doorbell of each queue lies, once the queue is enabled.
-    notify_offsets: [Option<usize>; QUEUES],
+    /// The queues that are enabled, and where the doorbell of each lies.
+    notify_offsets: Vec<(u16, usize)>,
     interrupt_status: Registers,
     configuration: Option<Registers>,
 }
@@ -87,9 +86,9 @@ struct Place {
 pub fn open_pci<C: ConfigurationAccess, P: Platform>(
     access: &C,
     function: DeviceFunction,
-    platform: &P,
+    platform: P,
     options: &Options,
-) -> Result<VirtioNet<PciTransport>, OpenError> {
+) -> Result<VirtioNet<PciTransport, P>, OpenError> {
     let mut root = PciRoot::new(clone(access));
     check_identity(access, function)?;
     let mut command = Command::MEMORY_SPACE | Command::BUS_MASTER;
@@ -97,7 +96,7 @@ pub fn open_pci<C: ConfigurationAccess, P: Platform>(
         command |= Command::INTERRUPT_DISABLE;
     }
     root.set_command(function, command);
-    let transport = PciTransport::find(access, &mut root, function, platform)?;
+    let transport = PciTransport::find(access, &mut root, function, &platform)?;
     open(transport, platform, options)
 }
 
@@ -166,7 +165,7 @@ impl PciTransport {
             common: map(common, common::SIZE, "no usable common configuration")?,
             doorbells: map(doorbells, 2, "no usable notification structure")?,
             notify_multiplier,
-            notify_offsets: [None; QUEUES],
+            notify_offsets: Vec::new(),
             interrupt_status: map(interrupt_status, 1, "no usable interrupt status")?,
             configuration: configuration
                 .map(|place| map(Some(place), 8, "no usable device configuration"))
@@ -264,9 +263,8 @@ impl Transport for PciTransport {
     ) -> Result<(), OpenError> {
         self.select(queue);
         let doorbell = self.notify_offset()?;
-        if let Some(place) = self.notify_offsets.get_mut(usize::from(queue)) {
-            *place = Some(doorbell);
-        }
+        self.notify_offsets.retain(|&(known, _)| known != queue);
+        self.notify_offsets.push((queue, doorbell));
         self.common.write16(common::QUEUE_SIZE, size);
         self.write64(common::QUEUE_DESC, rings.descriptors);
         self.write64(common::QUEUE_DRIVER, rings.available);
@@ -287,8 +285,9 @@ impl Transport for PciTransport {
     }
 
     fn notify(&mut self, queue: u16) {
-        if let Some(Some(offset)) = self.notify_offsets.get(usize::from(queue)) {
-            self.doorbells.write16(*offset, queue);
+        let places = &mut self.notify_offsets.iter();
+        if let Some(&(_, offset)) = places.find(|&&(known, _)| known == queue) {
+            self.doorbells.write16(offset, queue);
         }
     }
 

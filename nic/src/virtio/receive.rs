@@ -1,9 +1,15 @@
-//! The queue of frames from the wire: a buffer for the longest frame in every slot.
+//! The queue of frames from the wire.
+//!
+//! Where the card offers mergeable buffers (§5.1.6.4), a buffer is a page at most, and a long frame lies in several. They are
+//! neighbours in memory and are given in the order of memory, so that such a frame is in one piece unless the card takes
+//! them in another order, or at the end of a chunk; only then it is copied. Otherwise each buffer takes the longest frame
+//! whole.
 
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use super::NET_HEADER;
-use super::ring::{DEVICE_WRITES, SplitRing};
+use super::ring::{DEVICE_WRITES, SplitRing, Used};
 use crate::dma::{DmaMemory, PAGE_SIZE};
 use crate::{Fault, Platform};
 
@@ -11,11 +17,20 @@ use crate::{Fault, Platform};
 const ETHERNET_HEADER: usize = 14;
 /// Buffers begin at multiples of this, so that several short ones share pages.
 const GRAIN: usize = 2048;
-/// Pages that are allocated together: one buffer for a frame of 9014 bytes, or six for one of 1514.
+/// Pages that are allocated together: one buffer for a whole frame of 9014 bytes, or six for one of 1514.
 const CHUNK_PAGES: usize = 3;
+/// The same for mergeable buffers: 64 of a page. A frame of three is copied once in 32.
+const MERGEABLE_CHUNK_PAGES: usize = 64;
+/// Longest mergeable buffer.
+const MERGEABLE: usize = PAGE_SIZE;
 
 /// Longest frame that fits a buffer.
 pub(super) const LONGEST_FRAME: usize = CHUNK_PAGES * PAGE_SIZE - NET_HEADER;
+/// Buffers of a frame that is not too long.
+const MOST_PIECES: usize = (LONGEST_FRAME + NET_HEADER).div_ceil(MERGEABLE);
+
+/// Where a frame's header has `num_buffers` (§5.1.6).
+const PIECES: usize = 10;
 
 /// What a call of [`ReceiveQueue::receive`] did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +40,9 @@ pub(super) struct Received {
     /// Frames of them that were shown, and their bytes.
     pub(super) shown: u64,
     pub(super) bytes: u64,
+    /// Frames dropped: shorter than a header, longer than agreed.
+    pub(super) short: u64,
+    pub(super) long: u64,
     /// Why it ended early.
     pub(super) fault: Option<Fault>,
 }
@@ -32,45 +50,68 @@ pub(super) struct Received {
 pub(super) struct ReceiveQueue {
     ring: SplitRing,
     chunks: Vec<DmaMemory>,
+    buffers: u16,
     buffers_per_chunk: usize,
+    /// From one buffer to the next.
     stride: usize,
     /// Bytes of a buffer that the card may fill.
     capacity: usize,
+    max_frame: usize,
+    mergeable: bool,
+    /// Where a frame is put together whose buffers are no neighbours.
+    joined: Vec<u8>,
 }
 
 impl ReceiveQueue {
-    /// Fills the ring with at most `buffers` buffers for frames of up to `max_frame` bytes. The card sees them after
-    /// [`ReceiveQueue::publish`]. `None` without memory.
+    /// Takes over a ring made for one descriptor to a slot, with at most `buffers` buffers for frames of up to `max_frame`
+    /// bytes. `None` without memory.
     pub(super) fn new(
         ring: SplitRing,
         platform: &impl Platform,
         buffers: u16,
         max_frame: usize,
+        mergeable: bool,
     ) -> Option<Self> {
-        let capacity = NET_HEADER + max_frame;
-        let stride = capacity.next_multiple_of(GRAIN);
-        let buffers_per_chunk = CHUNK_PAGES * PAGE_SIZE / stride;
+        let whole = NET_HEADER + max_frame;
+        let (stride, chunk_pages) = if mergeable {
+            let stride = whole.next_multiple_of(GRAIN).min(MERGEABLE);
+            (stride, MERGEABLE_CHUNK_PAGES)
+        } else {
+            (whole.next_multiple_of(GRAIN), CHUNK_PAGES)
+        };
+        let buffers_per_chunk = chunk_pages * PAGE_SIZE / stride;
         let buffers = buffers.min(ring.slots());
         let chunks = usize::from(buffers).div_ceil(buffers_per_chunk);
-        let chunks = (0..chunks)
-            .map(|_| platform.allocate(CHUNK_PAGES))
-            .collect::<Option<_>>()?;
-        let mut queue = Self {
+        Some(Self {
             ring,
-            chunks,
+            chunks: (0..chunks)
+                .map(|_| platform.allocate(chunk_pages))
+                .collect::<Option<_>>()?,
+            buffers,
             buffers_per_chunk,
             stride,
-            capacity,
-        };
-        for slot in 0..buffers {
-            let (chunk, offset) = queue.place(slot);
-            let bus = queue.chunks[chunk].bus(offset);
-            queue
-                .ring
-                .describe(slot, 0, bus, capacity as u32, DEVICE_WRITES);
-            queue.ring.give(slot);
+            capacity: if mergeable { stride } else { whole },
+            max_frame,
+            mergeable,
+            joined: alloc::vec![0; if mergeable { max_frame } else { 0 }],
+        })
+    }
+
+    /// The ring, for telling the card where it is.
+    pub(super) const fn ring(&self) -> &SplitRing {
+        &self.ring
+    }
+
+    /// Gives all buffers to a card that was reset. It sees them after [`ReceiveQueue::publish`].
+    pub(super) fn restart(&mut self) {
+        self.ring.restart();
+        for slot in 0..self.buffers {
+            let (chunk, offset) = self.place(slot);
+            let bus = self.chunks[chunk].bus(offset);
+            self.ring
+                .describe(slot, 0, bus, self.capacity as u32, DEVICE_WRITES);
+            self.ring.give(slot);
         }
-        Some(queue)
     }
 
     /// Chunk and offset of a slot's buffer.
@@ -86,37 +127,140 @@ impl ReceiveQueue {
     pub(super) fn receive(&mut self, max: usize, each: &mut dyn FnMut(&[u8])) -> Received {
         let mut received = Received::default();
         while received.taken < max {
-            let used = match self.ring.take() {
-                Ok(Some(used)) => used,
+            let shown = match self.ring.take() {
+                Ok(Some(first)) => self.show(first, &mut received, each),
                 Ok(None) => break,
-                Err(fault) => {
-                    received.fault = Some(fault);
-                    break;
-                }
+                Err(fault) => Err(fault),
             };
-            let written = used.written as usize;
-            if !(NET_HEADER..=self.capacity).contains(&written) {
-                received.fault = Some(Fault::Length {
-                    claimed: used.written,
-                    size: self.capacity as u32,
-                });
+            if let Err(fault) = shown {
+                received.fault = Some(fault);
                 break;
             }
-            received.taken += 1;
-            if written - NET_HEADER >= ETHERNET_HEADER {
-                let (chunk, offset) = self.place(used.slot);
-                // SAFETY: the card just gave this slot back, once (the ring checked that it had it), and the driver
-                // gives it again only below, when the slice is gone.
-                let frame = unsafe {
-                    self.chunks[chunk].handed_over(offset + NET_HEADER, written - NET_HEADER)
-                };
-                received.shown += 1;
-                received.bytes += frame.len() as u64;
-                each(frame);
-            }
-            self.ring.give(used.slot);
         }
         received
+    }
+
+    /// Shows the frame that begins in a buffer.
+    fn show(
+        &mut self,
+        first: Used,
+        received: &mut Received,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Fault> {
+        let written = self.written(first, NET_HEADER)?;
+        let (chunk, offset) = self.place(first.slot);
+        let pieces = if self.mergeable {
+            let pieces = self.chunks[chunk].word16(offset + PIECES);
+            u16::from_le(pieces.load(Ordering::Relaxed))
+        } else {
+            1
+        };
+        if pieces != 1 {
+            return self.show_merged(first, pieces, received, each);
+        }
+        let len = written - NET_HEADER;
+        if received.count(len, self.max_frame) {
+            // SAFETY: the card just gave this slot back, once (the ring checked that it had it), and the driver
+            // gives it again only below, when the slice is gone.
+            each(unsafe { self.chunks[chunk].handed_over(offset + NET_HEADER, len) });
+        }
+        self.ring.give(first.slot);
+        Ok(())
+    }
+
+    /// Shows a frame that lies in several buffers.
+    fn show_merged(
+        &mut self,
+        first: Used,
+        pieces: u16,
+        received: &mut Received,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Fault> {
+        if pieces == 0 {
+            return Err(Fault::Pieces {
+                claimed: 0,
+                came: 1,
+            });
+        }
+        let mut all = [first; MOST_PIECES];
+        let count = usize::from(pieces);
+        if count > all.len() {
+            self.ring.give(first.slot);
+            for came in 1..pieces {
+                let piece = self.next_piece(pieces, came)?;
+                self.ring.give(piece.slot);
+            }
+            received.count(usize::MAX, self.max_frame);
+            return Ok(());
+        }
+        let mut total = self.written(first, NET_HEADER)?;
+        for came in 1..pieces {
+            let piece = self.next_piece(pieces, came)?;
+            total += self.written(piece, 0)?;
+            all[usize::from(came)] = piece;
+        }
+        let all = &all[..count];
+        let len = total - NET_HEADER;
+        if received.count(len, self.max_frame) {
+            if self.are_neighbours(all) {
+                let (chunk, offset) = self.place(first.slot);
+                // SAFETY: as in `show`, for all the slots, whose buffers follow each other without a gap.
+                each(unsafe { self.chunks[chunk].handed_over(offset + NET_HEADER, len) });
+            } else {
+                self.join(all);
+                each(&self.joined[..len]);
+            }
+        }
+        for piece in all {
+            self.ring.give(piece.slot);
+        }
+        Ok(())
+    }
+
+    /// The next buffer of a frame; §5.1.6.4.1 has a card give all of them back at once.
+    fn next_piece(&mut self, claimed: u16, came: u16) -> Result<Used, Fault> {
+        self.ring.take()?.ok_or(Fault::Pieces { claimed, came })
+    }
+
+    /// Bytes that the card wrote into a buffer, if that can be.
+    fn written(&self, used: Used, least: usize) -> Result<usize, Fault> {
+        let written = used.written as usize;
+        if (least..=self.capacity).contains(&written) {
+            Ok(written)
+        } else {
+            Err(Fault::Length {
+                claimed: used.written,
+                size: self.capacity as u32,
+            })
+        }
+    }
+
+    /// Whether buffers follow each other in memory, full but for the last one.
+    fn are_neighbours(&self, pieces: &[Used]) -> bool {
+        let first = pieces[0].slot;
+        let follow = (first..)
+            .zip(pieces)
+            .all(|(slot, piece)| piece.slot == slot);
+        let full = &pieces[..pieces.len() - 1];
+        follow
+            && full
+                .iter()
+                .all(|piece| piece.written as usize == self.stride)
+            && usize::from(first) % self.buffers_per_chunk + pieces.len() <= self.buffers_per_chunk
+    }
+
+    /// Copies the pieces of a frame that is not too long.
+    fn join(&mut self, pieces: &[Used]) {
+        let mut at = 0;
+        for (index, piece) in pieces.iter().enumerate() {
+            let (chunk, offset) = self.place(piece.slot);
+            let skip = if index == 0 { NET_HEADER } else { 0 };
+            let len = piece.written as usize - skip;
+            // SAFETY: as in `show`.
+            let bytes = unsafe { self.chunks[chunk].handed_over(offset + skip, len) };
+            self.joined[at..at + len].copy_from_slice(bytes);
+            at += len;
+        }
     }
 
     /// See [`SplitRing::publish`].
@@ -138,5 +282,22 @@ impl ReceiveQueue {
     pub(super) fn leak(&mut self) {
         self.ring.leak();
         self.chunks.iter_mut().for_each(DmaMemory::leak);
+    }
+}
+
+impl Received {
+    /// Counts a frame of that length; whether it is to be shown.
+    fn count(&mut self, len: usize, max_frame: usize) -> bool {
+        self.taken += 1;
+        if len < ETHERNET_HEADER {
+            self.short += 1;
+        } else if len > max_frame {
+            self.long += 1;
+        } else {
+            self.shown += 1;
+            self.bytes += len as u64;
+            return true;
+        }
+        false
     }
 }

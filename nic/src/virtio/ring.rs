@@ -71,8 +71,8 @@ pub(super) struct SplitRing {
     /// Descriptors of a slot.
     chain: u16,
     event_index: bool,
-    /// Which slots the card has.
-    in_flight: [bool; MAX_SIZE as usize],
+    /// The slots that the card has, with the index at which each was given.
+    in_flight: [Option<u16>; MAX_SIZE as usize],
     /// Entries written to the available ring, and those that the card may see.
     given: u16,
     published: u16,
@@ -90,19 +90,30 @@ impl SplitRing {
         chain: u16,
         event_index: bool,
     ) -> Option<Self> {
-        let ring = Self {
+        let mut ring = Self {
             memory: platform.allocate(PAGES)?,
             size,
             chain,
             event_index,
-            in_flight: [false; MAX_SIZE as usize],
+            in_flight: [None; MAX_SIZE as usize],
             given: 0,
             published: 0,
             taken: 0,
             seen: 0,
         };
-        ring.disarm();
+        ring.restart();
         Some(ring)
+    }
+
+    /// Begins anew, for a card that was reset and has no slot any more (§2.7.1, §3.1.1).
+    pub(super) fn restart(&mut self) {
+        (self.given, self.published, self.taken, self.seen) = (0, 0, 0, 0);
+        self.in_flight = [None; MAX_SIZE as usize];
+        for word in [AVAILABLE, AVAILABLE + INDEX, USED, USED + INDEX] {
+            self.memory.word16(word).store(0, Ordering::Relaxed);
+        }
+        self.available_event().store(0, Ordering::Relaxed);
+        self.disarm();
     }
 
     pub(super) fn addresses(&self) -> RingAddresses {
@@ -142,7 +153,7 @@ impl SplitRing {
 
     /// Puts a described slot into the available ring, to be seen after [`SplitRing::publish`].
     pub(super) fn give(&mut self, slot: u16) {
-        self.in_flight[usize::from(slot)] = true;
+        self.in_flight[usize::from(slot)] = Some(self.given);
         let entry = AVAILABLE + ENTRIES + 2 * usize::from(self.given % self.size);
         self.memory
             .word16(entry)
@@ -183,7 +194,7 @@ impl SplitRing {
         let id = self.memory.word32(entry).load(Ordering::Relaxed);
         let written = self.memory.word32(entry + 4).load(Ordering::Relaxed);
         let slot = self.slot_in_flight(id).ok_or(Fault::Buffer { id })?;
-        self.in_flight[usize::from(slot)] = false;
+        self.in_flight[usize::from(slot)] = None;
         self.taken = self.taken.wrapping_add(1);
         Ok(Some(Used { slot, written }))
     }
@@ -204,15 +215,24 @@ impl SplitRing {
     fn slot_in_flight(&self, id: u32) -> Option<u16> {
         let id = u16::try_from(id).ok()?;
         let slot = id / self.chain;
-        let known = id.is_multiple_of(self.chain) && *self.in_flight.get(usize::from(slot))?;
+        let known =
+            id.is_multiple_of(self.chain) && self.in_flight.get(usize::from(slot))?.is_some();
         known.then_some(slot)
     }
 
-    /// Takes a slot from a card that was reset, whatever the rings say.
+    /// Takes the slot that was given first from a card that was reset, whatever the rings say.
     pub(super) fn reclaim(&mut self) -> Option<u16> {
-        let slot = self.in_flight.iter().position(|&in_flight| in_flight)?;
-        self.in_flight[slot] = false;
-        Some(slot as u16)
+        let given = |slot: &u16| self.in_flight[usize::from(*slot)];
+        let slots = (0..self.slots()).filter(|slot| given(slot).is_some());
+        let slot = slots.max_by_key(|slot| given(slot).map(|at| self.given.wrapping_sub(at)))?;
+        self.in_flight[usize::from(slot)] = None;
+        Some(slot)
+    }
+
+    /// How many slots the card has given back so far, while it has others that it was shown.
+    pub(super) fn unfinished(&self) -> Option<u16> {
+        let index = self.memory.word16(USED + INDEX).load(Ordering::Relaxed);
+        (index != self.published).then_some(index)
     }
 
     /// Asks for an interrupt at the next slot that comes back, then looks; whether one is back already.

@@ -1,5 +1,6 @@
 //! The queue of frames to the wire: a slot of driver memory for the head of each, and the rest by scatter-gather.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::NET_HEADER;
@@ -27,6 +28,8 @@ pub(super) struct TransmitQueue {
     slots: DmaMemory,
     tokens: [Token; MAX_SIZE as usize],
     free: Vec<u16>,
+    /// Slots of frames that a card had when it was reset, until their tokens are handed back.
+    returned: VecDeque<u16>,
 }
 
 impl TransmitQueue {
@@ -51,7 +54,13 @@ impl TransmitQueue {
             slots: platform.allocate(bytes.div_ceil(PAGE_SIZE))?,
             tokens: [Token::default(); MAX_SIZE as usize],
             free: (0..slots).rev().collect(),
+            returned: VecDeque::with_capacity(slots.into()),
         })
+    }
+
+    /// The ring, for telling the card where it is.
+    pub(super) const fn ring(&self) -> &SplitRing {
+        &self.ring
     }
 
     /// Frames that fit.
@@ -120,7 +129,8 @@ impl TransmitQueue {
 
     /// Takes back frames that the card has sent. Tokens before the fault, if there is one, are good.
     pub(super) fn completed(&mut self, tokens: &mut [Token]) -> (usize, Option<Fault>) {
-        for (count, place) in tokens.iter_mut().enumerate() {
+        let before = self.hand_back(tokens);
+        for (count, place) in tokens.iter_mut().enumerate().skip(before) {
             match self.ring.take() {
                 Ok(Some(used)) => *place = self.release(used.slot),
                 Ok(None) => return (count, None),
@@ -130,15 +140,25 @@ impl TransmitQueue {
         (tokens.len(), None)
     }
 
-    /// Takes back frames from a card that was reset.
-    pub(super) fn reclaim(&mut self, tokens: &mut [Token]) -> usize {
-        for (count, place) in tokens.iter_mut().enumerate() {
-            match self.ring.reclaim() {
-                Some(slot) => *place = self.release(slot),
-                None => return count,
-            }
+    /// The card was reset and has no frame any more: all come back, and the ring begins anew.
+    pub(super) fn reset(&mut self) {
+        while let Some(slot) = self.ring.reclaim() {
+            self.returned.push_back(slot);
         }
-        tokens.len()
+        self.ring.restart();
+    }
+
+    /// Takes back frames that a card had when it was reset.
+    pub(super) fn hand_back(&mut self, tokens: &mut [Token]) -> usize {
+        if self.returned.is_empty() {
+            return 0;
+        }
+        let count = tokens.len().min(self.returned.len());
+        for (place, slot) in tokens.iter_mut().zip(self.returned.drain(..count)) {
+            *place = self.tokens[usize::from(slot)];
+            self.free.push(slot);
+        }
+        count
     }
 
     fn release(&mut self, slot: u16) -> Token {
@@ -146,7 +166,17 @@ impl TransmitQueue {
         self.tokens[usize::from(slot)]
     }
 
-    /// Whether the card has no frame.
+    /// Whether tokens wait to be handed back that a card had when it was reset.
+    pub(super) fn has_returned(&self) -> bool {
+        !self.returned.is_empty()
+    }
+
+    /// How far the card is, while it has frames; see [`SplitRing::unfinished`].
+    pub(super) fn unfinished(&self) -> Option<u64> {
+        self.ring.unfinished().map(u64::from)
+    }
+
+    /// Whether no token is out.
     pub(super) fn is_idle(&self) -> bool {
         self.free.len() == usize::from(self.slots())
     }

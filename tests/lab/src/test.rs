@@ -296,7 +296,7 @@ fn card() -> Result<Counted, Error> {
     prepare::machine()?;
     let run = Run::new("cargo", "test-card").args(["test", "--package", "mx-nic"]);
     let output = run
-        .args(["--features", "qemu", "--test", "qemu"])
+        .args(["--features", "qemu", "--test", "cards", "qemu::"])
         .output()?;
     Ok(Counted {
         passed: passed_tests(&output),

@@ -5,11 +5,10 @@ mod registers;
 
 use registers as reg;
 
-use super::chip::{Chip, ReceivePlan, RingPlace, place_ring, queue};
-use super::filter::{self, Filter};
-use super::mmio::{GONE, Mmio, clear, set, wait};
+use super::chip::{self, Chip, ReceivePlan, RingPlace, place_ring, queue, switch_queue};
+use super::mmio::{Mmio, clear, set, wait};
 use super::net::Interrupts;
-use crate::{LinkState, MacAddress, OpenError, Statistics};
+use crate::{LinkState, OpenError, Statistics};
 
 /// Bytes of a frame check.
 const FRAME_CHECK: u32 = 4;
@@ -27,11 +26,16 @@ impl Chip for Igb {
     const MAX_FRAME: usize = 9728 - FRAME_CHECK as usize;
     /// RXE (§7.1.5, write-back format). IPE and L4E are of checksums.
     const RECEIVE_ERRORS: u32 = 1 << 11;
+    const MULTICAST_TABLE: u32 = reg::MTA;
     const RECEIVE_QUEUE: u32 = reg::RECEIVE_QUEUE;
     const TRANSMIT_QUEUE: u32 = reg::TRANSMIT_QUEUE;
 
+    fn receive_address(index: usize) -> u32 {
+        reg::receive_address(index)
+    }
+
     fn reset(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
-        if registers.read(reg::STATUS) == GONE {
+        if !chip::is_there(registers) {
             return Err(OpenError::Reset);
         }
         // §4.5.4: no interrupts while the card is set up.
@@ -39,21 +43,8 @@ impl Chip for Igb {
         // §4.5.9 and §4.5.10: both directions end before the queues do.
         clear(registers, reg::RCTL, reg::RCTL_ENABLE);
         clear(registers, reg::TCTL, reg::TCTL_ENABLE);
-        // §5.2.3.3: what is under way on the bus ends before the reset. Where it does not, a second reset helps.
-        set(registers, reg::CTRL, reg::CTRL_MASTER_DISABLE);
-        let is_quiet = wait(registers, pause, reg::STATUS, reg::STATUS_MASTER_ENABLE, 0);
-        for _ in 0..if is_quiet { 1 } else { 2 } {
-            // §4.5.5.
-            set(
-                registers,
-                reg::CTRL,
-                reg::CTRL_MASTER_DISABLE | reg::CTRL_RESET,
-            );
-            pause(RESET_PAUSE_MICROSECONDS);
-            if !wait(registers, pause, reg::CTRL, reg::CTRL_RESET, 0) {
-                return Err(OpenError::Reset);
-            }
-        }
+        let settle = RESET_PAUSE_MICROSECONDS;
+        chip::reset(registers, pause, reg::CTRL_RESET, settle, |_| ())?;
         // QEMU's card has its EEPROM's values at once, and never says so.
         if registers.read(reg::receive_address(0)) == 0 {
             wait(
@@ -68,18 +59,12 @@ impl Chip for Igb {
         Ok(())
     }
 
-    fn address(registers: &impl Mmio) -> Option<MacAddress> {
-        // §4.5.5: the EEPROM has set the first receive address.
-        let low = reg::receive_address(0);
-        filter::own_address(registers.read(low), registers.read(low + 4))
-    }
-
     fn start_link(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
         // §4.5.7: the MAC takes speed and duplex from the PHY.
         let control = registers.read(reg::CTRL);
         registers.write(
             reg::CTRL,
-            (control & !(reg::CTRL_FORCE | reg::CTRL_MASTER_DISABLE)) | reg::CTRL_SET_LINK_UP,
+            (control & !(reg::CTRL_FORCE | chip::MASTER_DISABLE)) | reg::CTRL_SET_LINK_UP,
         );
         set(registers, reg::CTRL_EXT, reg::CTRL_EXT_DRIVER_LOADED);
         let now = phy_read(registers, pause, reg::phy::CONTROL)?;
@@ -92,22 +77,10 @@ impl Chip for Igb {
         )
     }
 
-    fn filter(registers: &mut impl Mmio, filter: &Filter) {
-        // §4.5.9: receive addresses, then the hash table. A place is invalid before its address changes.
-        for index in 0..Self::ADDRESSES {
-            let low = reg::receive_address(index);
-            registers.write(low + 4, 0);
-            if let Some(address) = filter.unicast().get(index) {
-                let (first, second) = filter::words(address);
-                registers.write(low, first);
-                registers.write(low + 4, second);
-            }
-        }
-        for (word, bits) in (0..).zip(filter.multicast()) {
-            registers.write(reg::MTA + 4 * word, *bits);
-        }
+    fn take_all(registers: &mut impl Mmio, all: bool) {
+        // §7.1.1.1, §8.10.
         let everything = reg::RCTL_ALL_UNICAST | reg::RCTL_ALL_MULTICAST;
-        if filter.takes_all() {
+        if all {
             set(registers, reg::RCTL, everything);
         } else {
             clear(registers, reg::RCTL, everything);
@@ -120,11 +93,7 @@ impl Chip for Igb {
         pause: &dyn Fn(u32),
     ) -> Result<(), OpenError> {
         // §4.5.9: queue 0 is enabled after a reset, and must not be while it is set up.
-        let control = reg::RECEIVE_QUEUE + queue::CONTROL;
-        registers.write(control, 0);
-        if !wait(registers, pause, control, queue::ENABLE, 0) {
-            return Err(OpenError::Queue { queue: 0, size: 0 });
-        }
+        switch_queue(registers, pause, reg::RECEIVE_QUEUE, 0)?;
         registers.write(reg::MRQC, 0);
         registers.write(reg::RLPML, plan.max_frame as u32 + FRAME_CHECK);
         place_ring(registers, reg::RECEIVE_QUEUE, plan.ring);
@@ -133,12 +102,8 @@ impl Chip for Igb {
             reg::SRRCTL,
             reg::SRRCTL_ADVANCED | reg::SRRCTL_DROP | kilobytes,
         );
-        registers.write(control, queue::ENABLE | reg::RXDCTL_THRESHOLDS);
-        if wait(registers, pause, control, queue::ENABLE, queue::ENABLE) {
-            Ok(())
-        } else {
-            Err(OpenError::Queue { queue: 0, size: 0 })
-        }
+        let control = queue::ENABLE | reg::RXDCTL_THRESHOLDS;
+        switch_queue(registers, pause, reg::RECEIVE_QUEUE, control)
     }
 
     fn receive(registers: &mut impl Mmio, _pause: &dyn Fn(u32)) -> Result<(), OpenError> {
@@ -157,17 +122,10 @@ impl Chip for Igb {
         pause: &dyn Fn(u32),
     ) -> Result<(), OpenError> {
         // §4.5.10, in its order; queue 0 as above.
-        let control = reg::TRANSMIT_QUEUE + queue::CONTROL;
-        registers.write(control, 0);
-        let failed = OpenError::Queue { queue: 1, size: 0 };
-        if !wait(registers, pause, control, queue::ENABLE, 0) {
-            return Err(failed);
-        }
+        switch_queue(registers, pause, reg::TRANSMIT_QUEUE, 0)?;
         place_ring(registers, reg::TRANSMIT_QUEUE, ring);
-        registers.write(control, queue::ENABLE | reg::TXDCTL_THRESHOLDS);
-        if !wait(registers, pause, control, queue::ENABLE, queue::ENABLE) {
-            return Err(failed);
-        }
+        let control = queue::ENABLE | reg::TXDCTL_THRESHOLDS;
+        switch_queue(registers, pause, reg::TRANSMIT_QUEUE, control)?;
         set(registers, reg::TCTL, reg::TCTL_ENABLE | reg::TCTL_PAD);
         Ok(())
     }
@@ -212,11 +170,7 @@ impl Chip for Igb {
     }
 
     fn link(registers: &impl Mmio) -> Option<LinkState> {
-        match registers.read(reg::STATUS) {
-            GONE => None,
-            status if status & reg::STATUS_LINK_UP != 0 => Some(LinkState::Up),
-            _ => Some(LinkState::Down),
-        }
+        chip::link(registers, reg::STATUS, reg::STATUS_LINK_UP)
     }
 
     fn count(registers: &impl Mmio, statistics: &mut Statistics) {

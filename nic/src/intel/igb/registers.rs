@@ -2,8 +2,6 @@
 
 /// Device control (§8.2).
 pub(super) const CTRL: u32 = 0x0000;
-/// CTRL.GIO_Master_Disable: no new requests to the bus.
-pub(super) const CTRL_MASTER_DISABLE: u32 = 1 << 2;
 /// CTRL.SLU: the link may come up.
 pub(super) const CTRL_SET_LINK_UP: u32 = 1 << 6;
 /// CTRL.FRCSPD and FRCDPLX: speed and duplex are not the PHY's but these bits'.
@@ -15,8 +13,6 @@ pub(super) const CTRL_RESET: u32 = 1 << 26;
 pub(super) const STATUS: u32 = 0x0008;
 /// STATUS.LU.
 pub(super) const STATUS_LINK_UP: u32 = 1 << 1;
-/// STATUS.GIO_Master_Enable_Status: requests are under way, or may be.
-pub(super) const STATUS_MASTER_ENABLE: u32 = 1 << 19;
 
 /// EEPROM control (§8.4).
 pub(super) const EEC: u32 = 0x0010;

@@ -9,11 +9,11 @@ mod registers;
 
 use registers as reg;
 
-use super::chip::{Chip, ReceivePlan, RingPlace, place_ring, queue};
-use super::filter::{self, Filter, HASH_WORDS};
-use super::mmio::{GONE, Mmio, clear, set, wait};
+use super::chip::{self, Chip, ReceivePlan, RingPlace, place_ring, queue, switch_queue};
+use super::filter::HASH_WORDS;
+use super::mmio::{Mmio, clear, set, wait};
 use super::net::Interrupts;
-use crate::{LinkState, MacAddress, OpenError, Statistics};
+use crate::{LinkState, OpenError, Statistics};
 
 /// Bytes of a frame check.
 const FRAME_CHECK: u32 = 4;
@@ -44,35 +44,26 @@ impl Chip for Ixgbe {
     const MAX_FRAME: usize = 15872 - FRAME_CHECK as usize;
     /// RXE (§7.1.6.2). IPE and L4E are of checksums.
     const RECEIVE_ERRORS: u32 = 1 << 9;
+    const MULTICAST_TABLE: u32 = reg::MTA;
     const RECEIVE_QUEUE: u32 = reg::RECEIVE_QUEUE;
     const TRANSMIT_QUEUE: u32 = reg::TRANSMIT_QUEUE;
 
+    fn receive_address(index: usize) -> u32 {
+        reg::receive_address(index)
+    }
+
     fn reset(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
-        if registers.read(reg::STATUS) == GONE {
+        if !chip::is_there(registers) {
             return Err(OpenError::Reset);
         }
         // §4.6.3.1: no interrupts while the card is set up.
         Self::mask(registers);
         stop_queues(registers, pause);
-        // §5.2.5.3.2: what is under way on the bus ends before the reset. Where it does not, buffers are flushed and a
-        // second reset helps (specification update, "Master Disable Flow").
-        set(registers, reg::CTRL, reg::CTRL_MASTER_DISABLE);
-        let is_quiet = wait(registers, pause, reg::STATUS, reg::STATUS_MASTER_ENABLE, 0);
-        if !is_quiet {
+        // §4.2.1.6. Requests that do not end are flushed (specification update, "Master Disable Flow").
+        let settle = RESET_PAUSE_MICROSECONDS;
+        chip::reset(registers, pause, reg::CTRL_RESET, settle, |registers| {
             flush(registers, pause);
-        }
-        for _ in 0..if is_quiet { 1 } else { 2 } {
-            // §4.2.1.6 and §4.6.3.2.
-            set(
-                registers,
-                reg::CTRL,
-                reg::CTRL_MASTER_DISABLE | reg::CTRL_RESET,
-            );
-            pause(RESET_PAUSE_MICROSECONDS);
-            if !wait(registers, pause, reg::CTRL, reg::CTRL_RESET, 0) {
-                return Err(OpenError::Reset);
-            }
-        }
+        })?;
         // §4.6.3: the EEPROM's values, then the card's own memories.
         let auto_read = reg::EEC_AUTO_READ;
         let ready = reg::RDRXCTL_READY;
@@ -85,12 +76,6 @@ impl Chip for Ixgbe {
         } else {
             Err(OpenError::Reset)
         }
-    }
-
-    fn address(registers: &impl Mmio) -> Option<MacAddress> {
-        // §8.2.3.7: the EEPROM has set the first receive address.
-        let low = reg::receive_address(0);
-        filter::own_address(registers.read(low), registers.read(low + 4))
     }
 
     fn start_link(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
@@ -109,26 +94,10 @@ impl Chip for Ixgbe {
         Ok(())
     }
 
-    fn filter(registers: &mut impl Mmio, filter: &Filter) {
-        // §4.6.7: receive addresses, then the hash tables. A place is invalid before its address changes.
-        for index in 0..Self::ADDRESSES {
-            let low = reg::receive_address(index);
-            registers.write(low + 4, 0);
-            registers.write(reg::pool_select(index), 0);
-            registers.write(reg::pool_select(index) + 4, 0);
-            if let Some(address) = filter.unicast().get(index) {
-                let (first, second) = filter::words(address);
-                registers.write(low, first);
-                registers.write(low + 4, second);
-            }
-        }
-        for (word, bits) in (0..HASH_WORDS as u32).zip(filter.multicast()) {
-            registers.write(reg::PFUTA + 4 * word, 0);
-            registers.write(reg::MTA + 4 * word, *bits);
-        }
-        registers.write(reg::MCSTCTRL, reg::MCSTCTRL_ENABLE);
+    fn take_all(registers: &mut impl Mmio, all: bool) {
+        // §7.1.1.1, §8.2.3.7.
         let everything = reg::FCTRL_ALL_UNICAST | reg::FCTRL_ALL_MULTICAST;
-        let taken = if filter.takes_all() { everything } else { 0 };
+        let taken = if all { everything } else { 0 };
         registers.write(reg::FCTRL, reg::FCTRL_BROADCAST | taken);
     }
 
@@ -137,7 +106,16 @@ impl Chip for Ixgbe {
         plan: &ReceivePlan,
         pause: &dyn Fn(u32),
     ) -> Result<(), OpenError> {
-        // §4.6.7: the card first. Coalescing stays off: a frame is one buffer (§4.6.7.2 is left out).
+        // §4.6.7: of the filters, those that are not used first: pools, and hashes of unicast addresses.
+        for index in 0..Self::ADDRESSES {
+            registers.write(reg::pool_select(index), 0);
+            registers.write(reg::pool_select(index) + 4, 0);
+        }
+        for word in 0..HASH_WORDS as u32 {
+            registers.write(reg::PFUTA + 4 * word, 0);
+        }
+        registers.write(reg::MCSTCTRL, reg::MCSTCTRL_ENABLE);
+        // Then the card. Coalescing stays off: a frame is one buffer (§4.6.7.2 is left out).
         registers.write(reg::MRQC, 0);
         set(registers, reg::RFCTL, reg::RFCTL_NO_COALESCING);
         let dma = registers.read(reg::RDRXCTL) & !reg::RDRXCTL_COALESCING_SIZE;
@@ -156,12 +134,7 @@ impl Chip for Ixgbe {
             reg::SRRCTL_ADVANCED | reg::SRRCTL_DROP | kilobytes,
         );
         registers.write(reg::RSCCTL, 0);
-        let control = reg::RECEIVE_QUEUE + queue::CONTROL;
-        registers.write(control, queue::ENABLE);
-        if !wait(registers, pause, control, queue::ENABLE, queue::ENABLE) {
-            return Err(OpenError::Queue { queue: 0, size: 0 });
-        }
-        Ok(())
+        switch_queue(registers, pause, reg::RECEIVE_QUEUE, queue::ENABLE)
     }
 
     fn receive(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
@@ -191,12 +164,8 @@ impl Chip for Ixgbe {
         clear(registers, reg::RTTDCS, reg::RTTDCS_NO_ARBITER);
         set(registers, reg::DMATXCTL, reg::DMATXCTL_ENABLE);
         place_ring(registers, reg::TRANSMIT_QUEUE, ring);
-        let control = reg::TRANSMIT_QUEUE + queue::CONTROL;
-        registers.write(control, queue::ENABLE | reg::TXDCTL_THRESHOLDS);
-        if !wait(registers, pause, control, queue::ENABLE, queue::ENABLE) {
-            return Err(OpenError::Queue { queue: 1, size: 0 });
-        }
-        Ok(())
+        let control = queue::ENABLE | reg::TXDCTL_THRESHOLDS;
+        switch_queue(registers, pause, reg::TRANSMIT_QUEUE, control)
     }
 
     fn set_up_interrupts(registers: &mut impl Mmio, interrupts: Interrupts) {
@@ -234,11 +203,7 @@ impl Chip for Ixgbe {
     }
 
     fn link(registers: &impl Mmio) -> Option<LinkState> {
-        match registers.read(reg::LINKS) {
-            GONE => None,
-            status if status & reg::LINKS_UP != 0 => Some(LinkState::Up),
-            _ => Some(LinkState::Down),
-        }
+        chip::link(registers, reg::LINKS, reg::LINKS_UP)
     }
 
     fn count(registers: &impl Mmio, statistics: &mut Statistics) {

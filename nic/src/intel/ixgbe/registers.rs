@@ -1,16 +1,10 @@
 //! Registers of the 82599, by the names of its datasheet; a name's group there is the section given here.
 
-/// Device control (§8.2.3.1).
-pub(super) const CTRL: u32 = 0x00000;
-/// CTRL: PCIe Master Disable.
-pub(super) const CTRL_MASTER_DISABLE: u32 = 1 << 2;
-/// CTRL.LRST and RST: link and device; both clear themselves.
+/// Device control (§8.2.3.1): CTRL.LRST and RST: link and device; both clear themselves.
 pub(super) const CTRL_RESET: u32 = 1 << 3 | 1 << 26;
 
 /// Device status (§8.2.3.1).
 pub(super) const STATUS: u32 = 0x00008;
-/// STATUS: PCIe Master Enable Status.
-pub(super) const STATUS_MASTER_ENABLE: u32 = 1 << 19;
 
 /// Extended device control (§8.2.3.1).
 pub(super) const CTRL_EXT: u32 = 0x00018;
