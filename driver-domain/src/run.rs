@@ -216,6 +216,9 @@ impl Domain {
             busy |= self.frontends.take_events(now, &mut self.home);
             busy |= self.frontends.serve(now, &mut self.home, &mut self.clerk);
             busy |= self.xenstore(now);
+            if let Some(addresses) = self.frontends.new_addresses() {
+                self.wire.set_addresses(addresses);
+            }
             let activity = self.home.turn(now, &mut self.wire, &mut self.frontends);
             busy |= activity.worked;
             busy |= self.manage(time);

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use arrayvec::ArrayVec;
 use mx_home::{Handed, Home, Instant, Link, Payload, Token};
-use mx_nic::{Fragment, LinkState, Nic, Statistics, TransmitError};
+use mx_nic::{Fragment, LinkState, MacAddress, Nic, Reception, Statistics, TransmitError};
 use mx_ring::Area;
 
 use mx_board::Full;
@@ -38,6 +38,8 @@ pub struct Wire {
     tokens: Tokens,
     answers: VecDeque<Answer>,
     link_up: bool,
+    /// Whose frames are wanted from the network.
+    addresses: Vec<MacAddress>,
 }
 
 /// The home's tokens of frames that the card reads.
@@ -164,6 +166,30 @@ impl Wire {
             bus,
             tokens: Tokens::new(slots),
             answers: VecDeque::with_capacity(ANSWERS),
+            addresses: Vec::new(),
+        }
+    }
+
+    /// Names the addresses of the boards behind this wire, so that the card takes no frames of others: besides these
+    /// its own and broadcasts, by which boards find each other. A card whose table is too short takes every frame, which
+    /// the home then drops by its address.
+    pub fn set_addresses(&mut self, addresses: Vec<MacAddress>) {
+        self.addresses = addresses;
+        self.filter();
+    }
+
+    fn filter(&mut self) {
+        let Some(nic) = &mut self.nic else {
+            return;
+        };
+        let (count, places) = (self.addresses.len(), nic.capabilities().addresses);
+        match nic.set_addresses(&self.addresses, &[]) {
+            Reception::Named => {
+                log::info!("the network card takes frames for {count} addresses besides its own");
+            }
+            Reception::All => log::info!(
+                "the network card takes every frame: it can choose by {places} addresses, and {count} are wanted"
+            ),
         }
     }
 
@@ -282,6 +308,7 @@ impl Wire {
             log::info!("the network card works again");
             self.tokens = Tokens::new(nic.capabilities().transmit_slots);
             self.nic = Some(nic);
+            self.filter();
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use driver_domain::wire_link::{Reopen, Wire};
 use mx_home::{Home, HomeConfig, HostName, Instant};
-use mx_nic::fake::{Faults, pair};
-use mx_nic::{Fault, LinkState, Nic};
+use mx_nic::fake::{self, ADDRESSES, Faults, pair};
+use mx_nic::{Fault, LinkState, Nic, Token};
 use mx_ring::PAGE_SIZE;
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
@@ -98,4 +98,48 @@ fn a_card_that_was_stopped_is_opened_anew_and_frames_go_on() {
     assert_eq!(came, 1);
     wire.look(Duration::from_secs(3), &mut home);
     assert_eq!(opens.get(), 2);
+}
+
+/// Frames that the wire takes of those to three addresses: a board's, a stranger's, everybody's.
+fn taken(wire: &mut Wire, home: &mut Home, cable: &fake::Wire, peer: &mut impl Nic) -> Vec<u8> {
+    for last in [1, 9] {
+        let mut frame = [7; 60];
+        frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, last]);
+        peer.transmit(0, &[&frame], &[], Token(0)).unwrap();
+    }
+    let mut frame = [7; 60];
+    frame[..6].fill(0xff);
+    peer.transmit(0, &[&frame], &[], Token(0)).unwrap();
+    peer.flush(0);
+    while let Some(time) = cable.next_arrival() {
+        cable.advance(time);
+    }
+    let mut seen = Vec::new();
+    wire.receive(Instant::from_nanos(1), home, |frame| {
+        seen.push(frame[5]);
+        true
+    });
+    seen
+}
+
+#[test]
+fn a_card_takes_frames_of_boards_alone_as_they_come_and_go_and_after_it_was_opened_anew() {
+    let (cable, left, mut peer) = pair(1, Faults::NONE);
+    let (cable2, left2, mut peer2) = pair(1, Faults::NONE);
+    let mut spare = Some(left2);
+    let reopen: Reopen = Box::new(move || spare.take().map(|nic| Box::new(nic) as Box<dyn Nic>));
+    let mut wire = Wire::new(Some((Box::new(left), reopen)), Box::new(|_| None));
+    let (mut home, _memory) = home();
+    assert_eq!(taken(&mut wire, &mut home, &cable, &mut peer), [1, 9, 255]);
+    wire.set_addresses(vec![]);
+    assert_eq!(taken(&mut wire, &mut home, &cable, &mut peer), [255]);
+    wire.set_addresses(vec![[2, 0, 0, 0, 0, 1]]);
+    assert_eq!(taken(&mut wire, &mut home, &cable, &mut peer), [1, 255]);
+    // More boards than the card has places for: everything comes in.
+    let many = (0..=ADDRESSES).map(|last| [2, 0, 0, 1, 0, last as u8]);
+    wire.set_addresses(many.collect());
+    assert_eq!(taken(&mut wire, &mut home, &cable, &mut peer), [1, 9, 255]);
+    wire.set_addresses(vec![[2, 0, 0, 0, 0, 9]]);
+    wire.reset(&mut home);
+    assert_eq!(taken(&mut wire, &mut home, &cable2, &mut peer2), [9, 255]);
 }

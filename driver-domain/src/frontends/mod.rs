@@ -28,7 +28,7 @@ use alloc::vec::Vec;
 
 use mx_home::{BoardId, Completion, EndpointKey, Home, HostName, Instant, Sleepers};
 use mx_ring::HomeSide;
-use mx_wire::Format;
+use mx_wire::{Format, MacAddress};
 use xen_pv_boot::event::Channel;
 use xen_pv_boot::foreign::Arena;
 use xen_pv_boot::xenbus::State;
@@ -68,6 +68,8 @@ pub struct Frontends {
     busy: bool,
     /// The device that is served first in the next turn.
     cursor: usize,
+    /// A board came or went since [`Frontends::new_addresses`] was asked.
+    boards_changed: bool,
 }
 
 impl Frontends {
@@ -80,6 +82,7 @@ impl Frontends {
             looks: Looks::new(client),
             busy: false,
             cursor: 0,
+            boards_changed: true,
         }
     }
 
@@ -106,6 +109,18 @@ impl Frontends {
                 frontend.identity.name,
                 connection.device.held(),
             )
+        })
+    }
+
+    /// The addresses of all boards, once after one came or went.
+    pub fn new_addresses(&mut self) -> Option<Vec<[u8; 6]>> {
+        core::mem::take(&mut self.boards_changed).then(|| {
+            self.connections()
+                .map(|(frontend, _)| {
+                    let MacAddress(address) = frontend.identity.mac;
+                    address
+                })
+                .collect()
         })
     }
 

@@ -76,6 +76,7 @@ impl Frontends {
                 connection.device.retire(home);
                 frontend.leave(place, None, clerk);
                 self.busy = true;
+                self.boards_changed = true;
             }
             Stage::Leaving(_) => {}
         }
@@ -142,6 +143,7 @@ impl Frontends {
                     frontend.identity.mac
                 );
                 frontend.stage = Stage::Connected(connection);
+                self.boards_changed = true;
                 clerk.add(Write::Remove(format!(
                     "{}/reason",
                     place.directory(DIRECTORY)
@@ -190,6 +192,7 @@ impl Frontends {
                     connection.device.retire(home);
                 }
                 frontend.leave(place, Some(why), clerk);
+                self.boards_changed = true;
             }
             None => {
                 log::info!("{place}: closed, all of its memory is given back");

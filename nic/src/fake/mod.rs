@@ -28,12 +28,14 @@ use core::fmt;
 pub use wire::{Faults, Tally, Wire};
 
 use crate::{
-    Armed, Capabilities, Fault, Fragment, LinkState, MIN_FRAME, MacAddress, Nic, Statistics, Token,
-    TransmitError,
+    Armed, Capabilities, Fault, Fragment, LinkState, MIN_FRAME, MacAddress, Nic, Reception,
+    Statistics, Token, TransmitError,
 };
 
 /// Longest frame: an MTU of 9000.
 pub const MAX_FRAME: usize = 9014;
+/// Addresses besides its own that a card's filter holds at most.
+pub const ADDRESSES: usize = 4;
 /// Frames that a card holds at most, on their way out.
 pub const TRANSMIT_SLOTS: usize = 256;
 /// Frames that a card holds at most, on their way in; more are lost.
@@ -69,6 +71,8 @@ pub struct FakeNic {
     done: VecDeque<Token>,
     statistics: Statistics,
     fault: Option<Fault>,
+    /// Addresses whose frames come in besides its own and broadcasts; all, without a list.
+    named: Option<Vec<MacAddress>>,
 }
 
 impl fmt::Debug for FakeNic {
@@ -91,7 +95,18 @@ impl FakeNic {
             done: VecDeque::new(),
             statistics: Statistics::default(),
             fault: None,
+            named: None,
         }
+    }
+
+    /// Whether the card's filter lets a frame in.
+    fn wants(&self, frame: &[u8]) -> bool {
+        let Some(named) = &self.named else {
+            return true;
+        };
+        frame.first_chunk::<6>().is_some_and(|destination| {
+            *destination == self.mac || destination[0] & 1 == 1 || named.contains(destination)
+        })
     }
 
     /// Lets the card read fragments, which it does at [`Nic::flush`]. Without it all of a frame is head.
@@ -151,7 +166,7 @@ impl Nic for FakeNic {
             max_fragments: if zero_copy { MAX_FRAGMENTS } else { 0 },
             zero_copy,
             promiscuous: true,
-            addresses: 0,
+            addresses: ADDRESSES,
             recovers: false,
             interrupts: true,
             transmit_queues: 1,
@@ -219,6 +234,9 @@ impl Nic for FakeNic {
         while count < max
             && let Some(frame) = self.wire.take(self.end)
         {
+            if !self.wants(&frame) {
+                continue;
+            }
             self.statistics.received_frames += 1;
             self.statistics.received_bytes += frame.len() as u64;
             each(&frame);
@@ -251,6 +269,16 @@ impl Nic for FakeNic {
             LinkState::Down
         } else {
             self.wire.link()
+        }
+    }
+
+    fn set_addresses(&mut self, unicast: &[MacAddress], _multicast: &[MacAddress]) -> Reception {
+        let fits = unicast.len() <= ADDRESSES;
+        self.named = fits.then(|| unicast.to_vec());
+        if fits {
+            Reception::Named
+        } else {
+            Reception::All
         }
     }
 
