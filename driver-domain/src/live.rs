@@ -7,6 +7,7 @@
 //! | `data/omx/reason` | why it failed, and what to do about it |
 //! | `data/omx/wire` | `native` or `mx`, and the longest frame in bytes |
 //! | `data/omx/card` | driver and address of the card; `none` |
+//! | `data/omx/address` | address of the management with its prefix, `static` or `dhcp`, `router` and its address; `none` |
 //! | `data/omx/link` | `up` or `down`; `none` without a card |
 //! | `data/omx/devices/<guest>/<device>` | `waiting`, `connected` or `leaving`, the board's name, its address |
 //!
@@ -19,6 +20,7 @@ use mx_wire::{Format, MacAddress, Mode};
 
 use crate::clerk::Write;
 use crate::device::Identity;
+use crate::management::Own;
 
 /// Where devices are shown.
 pub const DEVICES: &str = "data/omx/devices";
@@ -70,6 +72,12 @@ pub fn link(up: Option<bool>) -> Write {
         None => "none",
     };
     own("link", word.to_string())
+}
+
+/// The management's address, while it has one.
+pub fn address(own_address: Option<Own>) -> Write {
+    let text = own_address.map_or_else(|| "none".to_string(), |address| address.to_string());
+    own("address", text)
 }
 
 fn own(name: &str, value: String) -> Write {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use mx_home::{Home, HomeConfig, Instant};
 use mx_nic::Armed;
-use mx_wire::Mode;
+use mx_wire::{MacAddress, Mode};
 use xen_pv_boot::event::{self, Channel};
 use xen_pv_boot::shutdown::{End, shutdown};
 use xen_pv_boot::xenstore::Xenstore;
@@ -161,6 +161,7 @@ impl Domain {
             token: frontends::TOKEN.into(),
         });
         clerk.add(live::link(wire.link()));
+        clerk.add(live::address(None));
         clerk.add(live::state("ready"));
         let management = match (options.manage, card_mac) {
             (None, _) => None,
@@ -187,6 +188,8 @@ impl Domain {
                 domain: own,
                 format,
                 driver,
+                mac: MacAddress(card_mac.unwrap_or_default()),
+                address: None,
                 started: clock::now(),
                 asleep: Duration::ZERO,
             },
@@ -221,7 +224,7 @@ impl Domain {
             }
             let activity = self.home.turn(now, &mut self.wire, &mut self.frontends);
             busy |= activity.worked;
-            busy |= self.manage(time);
+            busy |= self.manage(time, busy || activity.busy);
             self.wire.flush();
             while let Some(completion) = self.home.next_completion() {
                 self.frontends.completed(completion);
@@ -244,22 +247,31 @@ impl Domain {
         }
     }
 
-    /// A little work for the management; whether there was any.
-    fn manage(&mut self, time: Duration) -> bool {
+    /// A little work for the management; whether there was any. `others` says that guests have work, too.
+    fn manage(&mut self, time: Duration, others: bool) -> bool {
         let Some(management) = &mut self.management else {
             return false;
         };
+        if !management.is_due(time, others) {
+            return false;
+        }
+        let begun = clock::now();
         let facts = View {
             description: &self.description,
             home: &self.home,
             wire: &self.wire,
             frontends: &self.frontends,
         };
-        let worked = management.turn(time, &facts);
+        let worked = management.turn(begun, &facts);
         while let Some(frame) = management.next_frame() {
             // What finds the card full is lost, as on a wire: it is TCP's to send it again.
             self.wire.send(&frame);
         }
+        if management.own() != self.description.address {
+            self.description.address = management.own();
+            self.clerk.add(live::address(self.description.address));
+        }
+        management.worked(begun, clock::now());
         worked
     }
 

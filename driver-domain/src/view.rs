@@ -4,11 +4,12 @@ use core::time::Duration;
 
 use mx_home::{BoardId, Home};
 use mx_ring::Counter;
-use mx_wire::{Format, Mode};
+use mx_wire::{Format, MacAddress, Mode};
 use xen_pv_boot::{clock, counters};
 
 use crate::frontends::Frontends;
-use crate::management::facts::{BoardFacts, DomainFacts, Facts, PeerFacts};
+use crate::management::Own;
+use crate::management::facts::{BoardFacts, Counts, DomainFacts, Facts, PeerFacts};
 use crate::wire_link::Wire;
 
 /// What the domain knows of itself.
@@ -19,6 +20,10 @@ pub struct Description {
     pub format: Format,
     /// Driver of the card.
     pub driver: &'static str,
+    /// Address of the card.
+    pub mac: MacAddress,
+    /// Address of the management, while it has one.
+    pub address: Option<Own>,
     /// When the domain started.
     pub started: Duration,
     /// How long it slept since.
@@ -55,18 +60,21 @@ impl Facts for View<'_> {
             },
             mtu: description.format.mtu(),
             driver: description.driver,
+            mac: description.mac,
+            address: description.address,
             link_up: self.wire.link() == Some(true),
             hypercalls: counters::hypercalls(),
             in_flight: self.wire.in_flight(),
+            transmit_slots: self.wire.transmit_slots(),
             card: [
                 ("received_frames", card.received_frames),
                 ("received_bytes", card.received_bytes),
+                ("transmitted_frames", card.transmitted_frames),
+                ("transmitted_bytes", card.transmitted_bytes),
                 ("received_short", card.received_short),
                 ("received_long", card.received_long),
                 ("received_bad", card.received_bad),
                 ("received_missed", card.received_missed),
-                ("transmitted_frames", card.transmitted_frames),
-                ("transmitted_bytes", card.transmitted_bytes),
                 ("transmit_full", card.transmit_full),
                 ("doorbells", card.doorbells),
             ],
@@ -87,10 +95,10 @@ impl Facts for View<'_> {
         })
     }
 
-    fn counter(&self, number: usize, counter: Counter) -> u64 {
-        self.place(number)
-            .and_then(|(board, _)| self.home.counters(board))
-            .map_or(0, |counters| counters.get(counter).into())
+    fn counts(&self, number: usize) -> Option<Counts> {
+        let (board, _) = self.place(number)?;
+        let counters = self.home.counters(board)?;
+        Some(Counter::ALL.map(|counter| counters.get(counter).into()))
     }
 
     fn peer(&self, number: usize, index: u16) -> Option<PeerFacts> {

@@ -355,6 +355,11 @@ impl Wire {
             .map_or_else(Statistics::default, |nic| nic.statistics())
     }
 
+    /// Frames that the card's transmit queue holds at most.
+    pub fn transmit_slots(&self) -> usize {
+        self.tokens.in_flight.len()
+    }
+
     /// Frames that the card has not sent yet and whose payload it reads from guests' memory.
     pub fn in_flight(&self) -> usize {
         self.tokens.in_flight.len() - self.tokens.free.len()

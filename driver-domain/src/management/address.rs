@@ -1,5 +1,7 @@
 //! Which address the domain is managed by.
 
+use core::fmt;
+
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 /// The address.
@@ -32,6 +34,40 @@ impl Address {
         let fits = is_hosts(own)
             && router.is_none_or(|router| router != address && own.contains_addr(&router));
         fits.then_some(Self::Static(own, router))
+    }
+}
+
+/// The address that the domain has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// With the length of its network's prefix.
+    pub address: Ipv4Cidr,
+    /// The router for other networks.
+    pub router: Option<Ipv4Address>,
+    /// It came by DHCP.
+    pub leased: bool,
+}
+
+impl Own {
+    /// What a DHCP server gave; a router that is no neighbour is none.
+    pub fn leased(address: Ipv4Cidr, router: Option<Ipv4Address>) -> Self {
+        let reached =
+            |router: &Ipv4Address| *router != address.address() && address.contains_addr(router);
+        Self {
+            address,
+            router: router.filter(reached),
+            leased: true,
+        }
+    }
+}
+
+/// `<address>/<prefix> static` or `dhcp`, and the router, if there is one.
+impl fmt::Display for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.leased { "dhcp" } else { "static" };
+        write!(f, "{} {how}", self.address)?;
+        self.router
+            .map_or(Ok(()), |router| write!(f, " router {router}"))
     }
 }
 

@@ -1,7 +1,8 @@
 //! `/metrics`: the text format of Prometheus, version 0.0.4.
 //!
 //! Every name starts with `xen2mx_`. Boards are told apart by the label `board`, their counters by `counter`, which has
-//! the words that Open-MX's own tools print; drops are counters that begin with `Drop`.
+//! the words that Open-MX's own tools print; drops are counters that begin with `Drop`. All lines of a metric stand
+//! together, as the format wants it.
 
 use core::fmt::{self, Write};
 
@@ -11,10 +12,15 @@ use super::facts::{BoardFacts, DomainFacts};
 
 /// The domain as a whole.
 pub fn domain(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
+    metric(
+        out,
+        "info",
+        "gauge",
+        "The driver domain and what it speaks.",
+    )?;
     writeln!(
         out,
-        "# HELP xen2mx_info The driver domain and what it speaks.\n# TYPE xen2mx_info gauge\n\
-         xen2mx_info{{version=\"{}\",domain=\"{}\",driver=\"{}\",wire=\"{}\",mtu=\"{}\"}} 1",
+        "xen2mx_info{{version=\"{}\",domain=\"{}\",driver=\"{}\",wire=\"{}\",mtu=\"{}\"}} 1",
         env!("CARGO_PKG_VERSION"),
         facts.domain,
         facts.driver,
@@ -22,21 +28,19 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
         facts.mtu
     )?;
     let running = facts.now.saturating_sub(facts.started);
-    for (name, kind, help, value) in [
+    for (name, help, value) in [
         (
             "running_seconds_total",
-            "counter",
             "Time since the domain started.",
             running,
         ),
         (
             "asleep_seconds_total",
-            "counter",
             "Of it, time without work, asleep.",
             facts.asleep,
         ),
     ] {
-        metric(out, name, kind, help)?;
+        metric(out, name, "counter", help)?;
         writeln!(
             out,
             "xen2mx_{name} {}.{:06}",
@@ -44,22 +48,40 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
             value.subsec_micros()
         )?;
     }
-    metric(out, "link_up", "gauge", "Whether the card has a link.")?;
-    writeln!(out, "xen2mx_link_up {}", u8::from(facts.link_up))?;
-    metric(
-        out,
-        "hypercalls_total",
-        "counter",
-        "Hypercalls of all kinds.",
-    )?;
-    writeln!(out, "xen2mx_hypercalls_total {}", facts.hypercalls)?;
-    metric(
-        out,
-        "transmit_in_flight",
-        "gauge",
-        "Frames in the card's transmit queue that read memory of guests.",
-    )?;
-    writeln!(out, "xen2mx_transmit_in_flight {}", facts.in_flight)?;
+    for (name, kind, help, value) in [
+        (
+            "link_up",
+            "gauge",
+            "Whether the card has a link.",
+            u64::from(facts.link_up),
+        ),
+        (
+            "hypercalls_total",
+            "counter",
+            "Hypercalls of all kinds.",
+            facts.hypercalls,
+        ),
+        (
+            "transmit_in_flight",
+            "gauge",
+            "Frames in the card's transmit queue that read memory of guests.",
+            facts.in_flight as u64,
+        ),
+        (
+            "transmit_slots",
+            "gauge",
+            "Frames that the card's transmit queue holds at most.",
+            facts.transmit_slots as u64,
+        ),
+    ] {
+        metric(out, name, kind, help)?;
+        writeln!(out, "xen2mx_{name} {value}")?;
+    }
+    Ok(())
+}
+
+/// The card's counters.
+pub fn card(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
     metric(
         out,
         "card_total",
@@ -72,36 +94,71 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
     Ok(())
 }
 
-/// A board, with all counters that are not 0.
-pub fn board(
+/// A gauge that each board has: name, help, value.
+pub type OfBoards = (&'static str, &'static str, fn(&BoardFacts) -> usize);
+
+/// All of them.
+pub const OF_BOARDS: [OfBoards; 4] = [
+    ("board_endpoints", "Open endpoints.", |board| {
+        board.endpoints
+    }),
+    (
+        "board_endpoints_polled",
+        "Of them, those whose queues are looked at all the time.",
+        |board| board.polled,
+    ),
+    (
+        "board_mapped_pages",
+        "Pages of the guest that are mapped.",
+        |board| board.pages,
+    ),
+    (
+        "board_peers",
+        "Nodes that the guest knows, itself among them.",
+        |board| board.peers.into(),
+    ),
+];
+
+/// The beginning of such a gauge.
+pub fn boards_begin(out: &mut impl Write, (name, help, _): &OfBoards) -> fmt::Result {
+    metric(out, name, "gauge", help)
+}
+
+/// Its value for a board.
+pub fn board(out: &mut impl Write, (name, _, value): &OfBoards, facts: &BoardFacts) -> fmt::Result {
+    writeln!(
+        out,
+        "xen2mx_{name}{{board=\"{}\",mac=\"{}\"}} {}",
+        Label(&facts.name),
+        facts.mac,
+        value(facts)
+    )
+}
+
+/// The beginning of the boards' counters.
+pub fn counters_begin(out: &mut impl Write) -> fmt::Result {
+    metric(
+        out,
+        "board_counter_total",
+        "counter",
+        "What a guest's board has counted; those that are 0 are left out.",
+    )
+}
+
+/// Some counters of a board.
+pub fn counters(
     out: &mut impl Write,
     facts: &BoardFacts,
-    count: impl Fn(Counter) -> u64,
+    mut counters: impl Iterator<Item = (Counter, u64)>,
 ) -> fmt::Result {
-    let name = Label(&facts.name);
-    for (metric, value) in [
-        ("endpoints", facts.endpoints),
-        ("endpoints_polled", facts.polled),
-        ("mapped_pages", facts.pages),
-        ("peers", usize::from(facts.peers)),
-    ] {
+    counters.try_for_each(|(counter, value)| {
         writeln!(
             out,
-            "xen2mx_board_{metric}{{board=\"{name}\",mac=\"{}\"}} {value}",
-            facts.mac
-        )?;
-    }
-    for counter in Counter::ALL {
-        let value = count(counter);
-        if value > 0 {
-            writeln!(
-                out,
-                "xen2mx_board_counter_total{{board=\"{name}\",counter=\"{}\"}} {value}",
-                Label(&counter.label())
-            )?;
-        }
-    }
-    Ok(())
+            "xen2mx_board_counter_total{{board=\"{}\",counter=\"{}\"}} {value}",
+            Label(&facts.name),
+            counter.label()
+        )
+    })
 }
 
 fn metric(out: &mut impl Write, name: &str, kind: &str, help: &str) -> fmt::Result {

@@ -1,14 +1,22 @@
 //! The management address: the domain answers pings, and shows what it does to a browser and to Prometheus.
 //!
 //! Off unless the option `manage` gives an address. It lives on the card's own address, beside those of the guests, and
-//! can only be read. What it may take from the guests' traffic is bounded: one frame in and one connection's next piece
-//! a turn, at most [`FRAMES`] frames in a second, a fixed number of connections, a few requests in a second.
+//! can only be read. What it may take from the guests' traffic is bounded:
+//!
+//! | what | bound |
+//! |---|---|
+//! | time, while guests have work | one part in [`SHARE`]; in pieces, of which each is a frame in, or a few lines out |
+//! | frames that come in | [`FRAMES`] in a second, 32 that wait |
+//! | bytes that go out | [`BYTES`] in a second, 8 frames that wait |
+//! | requests | [`REQUESTS`] in a second, 2 KiB each |
+//! | connections | [`CONNECTIONS`]; 5 s for a request, 20 s for all of it, 1 s and 5 s while others find no room |
 //!
 //! | file | what |
 //! |---|---|
 //! | `mod` | the network stack (smoltcp), and its turn |
-//! | `address` | which address |
+//! | `address`, `lease` | which address; by DHCP |
 //! | `port` | frames in and out |
+//! | `share` | how much of the time |
 //! | `server` | connections |
 //! | `http` | requests and heads of responses |
 //! | `facts` | what is shown |
@@ -18,28 +26,33 @@
 mod address;
 pub mod facts;
 mod http;
+mod lease;
 mod metrics;
 mod page;
 mod pieces;
 mod port;
 mod rates;
 mod server;
+mod share;
 
 use core::time::Duration;
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::socket::dhcpv4;
+use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, IpCidr};
 
-pub use address::Address;
+pub use address::{Address, Own};
 use facts::Facts;
+use lease::{Change, Lease};
 use port::Port;
-use rates::Rates;
+pub use rates::Rates;
 use server::Server;
+pub use server::{BYTES, CONNECTIONS, REQUESTS};
+pub use share::SHARE;
+use share::Share;
 
 /// Frames that are taken in a second; others are dropped.
 pub const FRAMES: u32 = 2000;
@@ -50,13 +63,17 @@ pub struct Management {
     port: Port,
     interface: Interface,
     sockets: SocketSet<'static>,
-    dhcp: Option<SocketHandle>,
+    lease: Option<Lease>,
+    own: Option<Own>,
     server: Server,
     rates: Rates,
+    share: Share,
     /// Frames that may still be taken, and when that was counted.
     credit: u32,
     credited_at: Duration,
-    /// The stack asked to be called at this time.
+    /// The last turn had work: there may be more.
+    awake: bool,
+    /// Something is to be done at this time.
     due: Option<Duration>,
 }
 
@@ -77,20 +94,24 @@ impl Management {
             mac,
             port,
             interface,
-            dhcp: None,
+            lease: None,
+            own: None,
             server,
             sockets,
             rates: Rates::default(),
+            share: Share::default(),
             credit: FRAMES,
             credited_at: now,
-            due: Some(now),
+            awake: true,
+            due: None,
         };
         match address {
-            Address::Dhcp => {
-                management.dhcp = Some(management.sockets.add(dhcpv4::Socket::new()));
-                log::info!("management: asking for an address by DHCP");
-            }
-            Address::Static(own, router) => management.take_address(own, router),
+            Address::Dhcp => management.lease = Some(Lease::new(&mut management.sockets)),
+            Address::Static(address, router) => management.take_address(Own {
+                address,
+                router,
+                leased: false,
+            }),
         }
         management
     }
@@ -106,6 +127,12 @@ impl Management {
         true
     }
 
+    /// Whether a turn is due; `others` says that guests have work, which leaves the management its [`SHARE`].
+    pub fn is_due(&self, now: Duration, others: bool) -> bool {
+        let work = self.awake || self.port.has_incoming() || self.due.is_some_and(|due| now >= due);
+        work && self.share.allows(now, others)
+    }
+
     /// A little work; whether there was any.
     pub fn turn(&mut self, now: Duration, facts: &impl Facts) -> bool {
         if now.saturating_sub(self.credited_at) >= Duration::from_secs(1) {
@@ -113,7 +140,7 @@ impl Management {
             self.credited_at = now;
         }
         if self.rates.is_due(now) {
-            self.rates.look(facts.domain());
+            self.rates.look(facts);
         }
         let time = instant(now);
         let mut worked = false;
@@ -122,24 +149,41 @@ impl Management {
                 .poll_ingress_single(time, &mut self.port, &mut self.sockets);
             worked = true;
         }
-        self.dhcp();
-        worked |= self.server.turn(now, &mut self.sockets, facts, &self.rates);
-        if worked || self.due.is_some_and(|due| now >= due) {
-            self.interface.poll_maintenance(time);
-            self.interface
-                .poll_egress(time, &mut self.port, &mut self.sockets);
-            let delay = self.interface.poll_delay(time, &self.sockets);
-            self.due = delay.map(|delay| now + Duration::from_micros(delay.total_micros()));
+        if let Some(lease) = &mut self.lease {
+            match lease.turn(now, &mut self.sockets, self.port.asked()) {
+                Some(Change::Taken(own)) => self.take_address(own),
+                Some(Change::Lost) => self.lose_address(),
+                None => {}
+            }
         }
+        worked |= self.server.turn(now, &mut self.sockets, facts, &self.rates);
+        self.interface.poll_maintenance(time);
+        self.interface
+            .poll_egress(time, &mut self.port, &mut self.sockets);
+        let stack = self.interface.poll_delay(time, &self.sockets);
+        let stack = stack.map(|delay| now + Duration::from_micros(delay.total_micros()));
+        let lease = self.lease.as_ref().and_then(Lease::deadline);
+        self.due = [stack, lease, self.server.deadline()]
+            .into_iter()
+            .flatten()
+            .min();
+        self.awake = worked;
         worked
     }
 
-    /// When the next turn is due at the latest.
+    /// A turn has lasted from `begun` to `ended`, with everything that belongs to it.
+    pub fn worked(&mut self, begun: Duration, ended: Duration) {
+        self.share.worked(begun, ended);
+    }
+
+    /// When a turn is due at the latest.
     pub fn deadline(&self) -> Option<Duration> {
-        [self.due, self.server.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        self.due
+    }
+
+    /// The address, while there is one.
+    pub fn own(&self) -> Option<Own> {
+        self.own
     }
 
     /// A frame to be sent.
@@ -147,39 +191,30 @@ impl Management {
         self.port.pop()
     }
 
-    fn dhcp(&mut self) {
-        let Some(handle) = self.dhcp else { return };
-        let event = self.sockets.get_mut::<dhcpv4::Socket>(handle).poll();
-        match event {
-            None => {}
-            Some(dhcpv4::Event::Configured(config)) => {
-                let (own, router) = (config.address, config.router);
-                if address::is_hosts(own) {
-                    self.take_address(own, router);
-                } else {
-                    log::warn!("management: the DHCP server gave {own}, which no host can have");
-                }
-            }
-            Some(dhcpv4::Event::Deconfigured) => {
-                log::warn!("management: no address any more, asking for one by DHCP");
-                self.interface
-                    .update_ip_addrs(|addresses| addresses.clear());
-                self.interface.routes_mut().remove_default_ipv4_route();
-            }
-        }
+    fn lose_address(&mut self) {
+        self.interface
+            .update_ip_addrs(|addresses| addresses.clear());
+        self.interface.routes_mut().remove_default_ipv4_route();
+        self.own = None;
     }
 
-    fn take_address(&mut self, own: Ipv4Cidr, router: Option<Ipv4Address>) {
+    fn take_address(&mut self, own: Own) {
+        if self.own == Some(own) {
+            return;
+        }
+        self.lose_address();
         self.interface.update_ip_addrs(|addresses| {
-            addresses.clear();
             // The list has room for one.
-            let _ = addresses.push(IpCidr::Ipv4(own));
+            let _ = addresses.push(IpCidr::Ipv4(own.address));
         });
-        self.interface.routes_mut().remove_default_ipv4_route();
-        if let Some(router) = router {
+        if let Some(router) = own.router {
             // The table of routes has room for one.
             let _ = self.interface.routes_mut().add_default_ipv4_route(router);
         }
-        log::info!("management: http://{}/ and /metrics", own.address());
+        self.own = Some(own);
+        log::info!(
+            "management: {own}: http://{}/ and /metrics",
+            own.address.address()
+        );
     }
 }

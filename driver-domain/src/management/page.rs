@@ -1,133 +1,235 @@
-//! `/`: a page for people. No scripts; it reloads itself.
+//! `/`: a page for people. No scripts and nothing from elsewhere; it reloads itself.
 
 use core::fmt::{self, Write};
 use core::time::Duration;
 
 use mx_ring::Counter;
 
-use super::facts::{BoardFacts, DomainFacts, PeerFacts};
+use super::facts::{BoardFacts, Counts, DomainFacts, PeerFacts, Totals, is_drop};
 use super::rates::Rates;
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1b1f24}\
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .5rem;border-bottom:2px solid #d7dde3}\
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #e4e8ec;vertical-align:top}\
-th{font-weight:600;color:#57606a;width:16rem}td{font-variant-numeric:tabular-nums}\
-.up{color:#116329}.down{color:#a40e26;font-weight:600}.drop{color:#953800}small{color:#57606a}\
-ul{columns:2;list-style:none;padding:0;margin:.25rem 0}code{font-size:.9em}";
+const STYLE: &str = include_str!("page.css");
 
-/// The beginning of the page, and the domain as a whole.
+/// The beginning of the page: the domain at a glance.
 pub fn domain(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::Result {
+    let running = facts.now.saturating_sub(facts.started);
     write!(
         out,
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>Open-MX driver domain</title>\
-         <style>{STYLE}</style><h1>Open-MX driver domain</h1><table>"
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><link rel=\"icon\" href=\"data:,\">\
+         <title>Open-MX driver domain {domain}</title><style>{STYLE}</style></head><body><header>\
+         <h1>Open-MX driver domain</h1><p>Domain {domain}, version {}, running for {}",
+        env!("CARGO_PKG_VERSION"),
+        Clock(running),
+        domain = facts.domain,
     )?;
-    let link = if facts.link_up {
-        "<span class=\"up\">up</span>"
-    } else {
-        "<span class=\"down\">down</span>"
-    };
-    let running = facts.now.saturating_sub(facts.started);
-    row(
-        out,
-        "Domain",
-        format_args!("{}, version {}", facts.domain, env!("CARGO_PKG_VERSION")),
-    )?;
-    row(out, "Running for", format_args!("{}", Clock(running)))?;
-    row(
-        out,
-        "Wire",
-        format_args!("{}, frames up to {} bytes", facts.wire, facts.mtu),
-    )?;
-    row(out, "Card", format_args!("{}, link {link}", facts.driver))?;
-    row(
-        out,
-        "Asleep",
-        format_args!(
-            "{:.1} % <small>of the last {:.0} s</small>",
-            rates.asleep() * 100.0,
-            rates.seconds()
-        ),
-    )?;
-    row(out, "Frames in flight", format_args!("{}", facts.in_flight))?;
-    row(out, "Hypercalls", format_args!("{}", facts.hypercalls))?;
-    for (index, (name, value)) in facts.card.iter().enumerate() {
-        row(
+    if let Some(address) = facts.address {
+        write!(
             out,
-            Words(name),
-            format_args!(
-                "{value} <small>{:.0} in a second</small>",
-                rates.card(index)
-            ),
+            ", at {}{}",
+            address.address.address(),
+            if address.leased { " by DHCP" } else { "" }
         )?;
     }
-    out.write_str("</table>")
-}
-
-/// A board: its beginning, up to the list of its peers.
-pub fn board(
-    out: &mut impl Write,
-    facts: &BoardFacts,
-    count: impl Fn(Counter) -> u64,
-) -> fmt::Result {
     write!(
         out,
-        "<h2>{} <small><code>{}</code></small></h2><table>",
-        Html(&facts.name),
-        facts.mac
+        "<br>{} wire, frames up to {} bytes</header><dl class=\"tiles\">",
+        facts.wire, facts.mtu
     )?;
-    row(
+    let (word, class) = if facts.link_up {
+        ("up", "good")
+    } else {
+        ("down", "bad")
+    };
+    write!(
         out,
-        "Endpoints",
-        format_args!("{} open, {} of them polled", facts.endpoints, facts.polled),
+        "<div class=\"{class}\"><dt>Link<dd id=\"link\">{word}<small>{} {}</small></div>",
+        facts.driver, facts.mac
     )?;
-    row(
+    write!(
         out,
-        "Memory of the guest",
-        format_args!("{} pages", facts.pages),
+        "<div><dt>Asleep<dd id=\"asleep\">{:.1} %<small>of the last {:.0} s</small></div>",
+        rates.asleep() * 100.0,
+        rates.seconds()
     )?;
-    for counter in Counter::ALL {
-        let value = count(counter);
-        if value > 0 {
-            let drop = counter.label().starts_with("Drop");
-            let class = if drop { " class=\"drop\"" } else { "" };
-            write!(out, "<tr{class}><th>{}<td>{value}", Html(&counter.label()))?;
-        }
+    for (id, name, frames, bytes) in [
+        (
+            "in",
+            "From the wire",
+            DomainFacts::RECEIVED_FRAMES,
+            DomainFacts::RECEIVED_BYTES,
+        ),
+        (
+            "out",
+            "To the wire",
+            DomainFacts::TRANSMITTED_FRAMES,
+            DomainFacts::TRANSMITTED_BYTES,
+        ),
+    ] {
+        write!(
+            out,
+            "<div><dt>{name}<dd id=\"{id}\">{}/s<small>{} frames/s</small></div>",
+            Bytes(rates.card(bytes)),
+            Grouped(rates.card(frames) as u64)
+        )?;
     }
-    write!(out, "<tr><th>{} peers<td><ul>", facts.peers)
+    write!(
+        out,
+        "<div><dt>Transmit queue<dd id=\"queue\">{}<small>of {} places in use</small></div></dl>",
+        facts.in_flight, facts.transmit_slots
+    )
 }
 
-/// Some peers of a board; nothing when there are none.
-pub fn peers(out: &mut impl Write, peers: impl Iterator<Item = PeerFacts>) -> fmt::Result {
-    for peer in peers {
+/// The beginning of the table of boards.
+pub fn boards_begin(out: &mut impl Write) -> fmt::Result {
+    out.write_str(
+        "<section><h2>Guests</h2><div class=\"wide\"><table id=\"guests\"><thead><tr><th>Guest<th>Endpoints<th>Peers\
+         <th>To the wire<th>From the wire<th>To guests here<th>Dropped</thead><tbody>",
+    )
+}
+
+/// A board in that table: its sums, and how fast they grow.
+pub fn board_line(
+    out: &mut impl Write,
+    number: usize,
+    facts: &BoardFacts,
+    counts: &Counts,
+    rates: &Rates,
+) -> fmt::Result {
+    let (totals, rate) = (Totals::of(counts), rates.board(facts.mac));
+    write!(
+        out,
+        "<tr><th scope=\"row\"><a href=\"#guest{number}\">{}</a><td>{}<small>{} polled</small><td>{}",
+        Html(&facts.name),
+        facts.endpoints,
+        facts.polled,
+        facts.peers
+    )?;
+    for (sum, rate) in [
+        (totals.sent, rate.sent),
+        (totals.received, rate.received),
+        (totals.shared, rate.shared),
+    ] {
+        write!(
+            out,
+            "<td>{}<small>{}/s</small>",
+            Grouped(sum),
+            Grouped(rate)
+        )?;
+    }
+    let class = if rate.dropped > 0 {
+        " class=\"bad\""
+    } else {
+        ""
+    };
+    write!(
+        out,
+        "<td{class}>{}<small>{}/s</small>",
+        Grouped(totals.dropped),
+        Grouped(rate.dropped)
+    )
+}
+
+/// Its end; how many boards there were.
+pub fn boards_end(out: &mut impl Write, boards: usize) -> fmt::Result {
+    if boards == 0 {
+        out.write_str(
+            "<tr><td colspan=\"7\">No guest is attached: <code>xl-omx attach &lt;guest&gt;</code>",
+        )?;
+    }
+    out.write_str("</tbody></table></div></section>")
+}
+
+/// The card's counters.
+pub fn card(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::Result {
+    out.write_str(
+        "<section><h2>Card</h2><table id=\"card\"><thead><tr><th>Counter<th>Count<th>in a second</thead><tbody>",
+    )?;
+    for (index, (name, value)) in facts.card.iter().enumerate() {
+        write!(
+            out,
+            "<tr><th scope=\"row\">{}<td>{}<td>{}",
+            Words(name),
+            Grouped(*value),
+            Grouped(rates.card(index) as u64)
+        )?;
+    }
+    write!(
+        out,
+        "<tr><th scope=\"row\">Hypercalls<td>{}<td></tbody></table></section>",
+        Grouped(facts.hypercalls)
+    )
+}
+
+/// A board's own part, up to its counters.
+pub fn board(out: &mut impl Write, number: usize, facts: &BoardFacts) -> fmt::Result {
+    write!(
+        out,
+        "<section class=\"guest\"><h2 id=\"guest{number}\">{} <code>{}</code></h2><p>{} pages of its memory are mapped.\
+         <table><tbody>",
+        Html(&facts.name),
+        facts.mac,
+        Grouped(facts.pages as u64)
+    )
+}
+
+/// Some of its counters.
+pub fn counters(
+    out: &mut impl Write,
+    mut counters: impl Iterator<Item = (Counter, u64)>,
+) -> fmt::Result {
+    counters.try_for_each(|(counter, value)| {
+        let class = if is_drop(counter) {
+            " class=\"drop\""
+        } else {
+            ""
+        };
+        write!(
+            out,
+            "<tr{class}><th scope=\"row\">{}<td>{}",
+            counter.label(),
+            Grouped(value)
+        )
+    })
+}
+
+/// The end of its counters, and the beginning of its peers: how many it knows.
+pub fn peers_begin(out: &mut impl Write, count: u16) -> fmt::Result {
+    let plural = if count == 1 { "" } else { "s" };
+    write!(
+        out,
+        "</tbody></table><h3>{count} peer{plural}</h3><ul class=\"peers\">"
+    )
+}
+
+/// Some of its peers.
+pub fn peers(out: &mut impl Write, mut peers: impl Iterator<Item = PeerFacts>) -> fmt::Result {
+    peers.try_for_each(|peer| {
         let name: &dyn fmt::Display = if peer.name.is_unknown() {
             &"not yet known"
         } else {
             &peer.name
         };
         let local = if peer.local {
-            " <small>here</small>"
+            " <small>on this host</small>"
         } else {
             ""
         };
-        write!(out, "<li><code>{}</code> {}{local}", peer.mac, Html(&name))?;
-    }
-    Ok(())
+        write!(out, "<li>{} <code>{}</code>{local}", Html(name), peer.mac)
+    })
 }
 
 /// The end of a board.
 pub fn board_end(out: &mut impl Write) -> fmt::Result {
-    out.write_str("</ul></table>")
+    out.write_str("</ul></section>")
 }
 
 /// The end of the page.
 pub fn end(out: &mut impl Write) -> fmt::Result {
-    out.write_str("<p><small>For machines: <a href=\"/metrics\">/metrics</a></small></html>\n")
-}
-
-fn row(out: &mut impl Write, name: impl fmt::Display, value: fmt::Arguments<'_>) -> fmt::Result {
-    write!(out, "<tr><th>{name}<td>{value}")
+    out.write_str(
+        "<footer><p>This page loads itself anew every 5 seconds. For Prometheus: <a href=\"/metrics\">/metrics</a>\
+         </footer></body></html>\n",
+    )
 }
 
 /// Days, hours, minutes, seconds.
@@ -141,6 +243,44 @@ impl fmt::Display for Clock {
             write!(f, "{days} d ")?;
         }
         write!(f, "{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+    }
+}
+
+/// A number in groups of three digits.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut unit = 1;
+        while self.0 / unit >= 1000 {
+            unit *= 1000;
+        }
+        write!(f, "{}", self.0 / unit)?;
+        while unit > 1 {
+            unit /= 1000;
+            // A space that is narrow, and where no line ends.
+            write!(f, "\u{202f}{:03}", self.0 / unit % 1000)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes, with the unit that leaves a readable number.
+struct Bytes(f64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1000.0 {
+            return write!(f, "{:.0} B", self.0);
+        }
+        let mut value = self.0 / 1000.0;
+        for unit in ["kB", "MB"] {
+            if value < 1000.0 {
+                return write!(f, "{value:.1} {unit}");
+            }
+            value /= 1000.0;
+        }
+        write!(f, "{value:.1} GB")
     }
 }
 
@@ -181,5 +321,29 @@ impl<T: fmt::Display + ?Sized> fmt::Display for Html<'_, T> {
             }
         }
         write!(Escaping(f), "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn numbers_are_readable() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1\u{202f}000"),
+            (1_002_003, "1\u{202f}002\u{202f}003"),
+        ] {
+            assert_eq!(format!("{}", Grouped(number)), text);
+        }
+        assert_eq!(format!("{}", Grouped(u64::MAX)).chars().count(), 26);
+        for (bytes, text) in [(0.0, "0 B"), (1500.0, "1.5 kB"), (2.5e9, "2.5 GB")] {
+            assert_eq!(format!("{}", Bytes(bytes)), text);
+        }
+        let time = Duration::from_secs(90_061);
+        assert_eq!(format!("{}", Clock(time)), "1 d 1:01:01");
     }
 }

@@ -1,20 +1,34 @@
-//! What a reader gets, in pieces of a few kilobytes: none is made before there is room to send it.
+//! What a reader gets, in small pieces: none is made before there is room to send it, and none takes long, since guests
+//! wait meanwhile.
 
 use alloc::string::String;
+use core::fmt;
 
-use super::facts::Facts;
+use arrayvec::ArrayVec;
+use mx_ring::Counter;
+
+use super::facts::{Counts, Facts};
 use super::http::Resource;
 use super::rates::Rates;
 use super::{metrics, page};
 
-/// Peers in one piece.
-const PEERS: u16 = 32;
+/// Peers, or boards, in one piece.
+const ROWS: usize = 8;
+/// Counters in one piece.
+const COUNTERS: usize = 12;
 
 /// How far a reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Domain,
+    /// A line per board: of which metric, from which board on.
+    Lines(usize, usize),
+    Card,
+    /// The beginning of a board's own part.
     Board(usize),
+    /// Its counters, from which on.
+    Counters(usize, usize),
+    /// Its peers, from which on.
     Peers(usize, u16),
     End,
     Done,
@@ -38,54 +52,135 @@ impl Pieces {
 
     /// The next piece; `None` after the last. Boards and peers that come or go meanwhile may be missed or shown twice.
     pub fn next(&mut self, facts: &impl Facts, rates: &Rates) -> Option<String> {
-        let page = self.resource == Resource::Page;
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = match self.step {
-            Step::Domain => {
-                self.step = Step::Board(0);
-                let domain = facts.domain();
-                if page {
-                    page::domain(&mut text, &domain, rates)
-                } else {
-                    metrics::domain(&mut text, &domain)
-                }
-            }
-            Step::Board(number) => match facts.board(number) {
-                None => {
-                    self.step = Step::End;
-                    Ok(())
-                }
-                Some(board) => {
-                    let count = |counter| facts.counter(number, counter);
-                    if page {
-                        self.step = Step::Peers(number, 0);
-                        page::board(&mut text, &board, count)
-                    } else {
-                        self.step = Step::Board(number + 1);
-                        metrics::board(&mut text, &board, count)
-                    }
-                }
-            },
-            Step::Peers(number, first) => {
-                let peers = (first..first.saturating_add(PEERS))
-                    .map_while(|index| facts.peer(number, index));
-                let before = text.len();
-                let written = page::peers(&mut text, peers);
-                self.step = if text.len() == before {
-                    let _ = page::board_end(&mut text);
-                    Step::Board(number + 1)
-                } else {
-                    Step::Peers(number, first.saturating_add(PEERS))
-                };
-                written
-            }
-            Step::End => {
-                self.step = Step::Done;
-                if page { page::end(&mut text) } else { Ok(()) }
-            }
-            Step::Done => return None,
+        let _ = match self.resource {
+            Resource::Page => self.page(&mut text, facts, rates)?,
+            Resource::Metrics => self.metrics(&mut text, facts)?,
         };
         Some(text)
     }
+
+    fn page(
+        &mut self,
+        text: &mut String,
+        facts: &impl Facts,
+        rates: &Rates,
+    ) -> Option<fmt::Result> {
+        let written;
+        (written, self.step) = match self.step {
+            Step::Domain => (
+                page::domain(text, &facts.domain(), rates),
+                Step::Lines(0, 0),
+            ),
+            Step::Lines(_, first) => {
+                let mut written = if first == 0 {
+                    page::boards_begin(text)
+                } else {
+                    Ok(())
+                };
+                let mut number = first;
+                while number < first + ROWS
+                    && let (Some(board), Some(counts)) = (facts.board(number), facts.counts(number))
+                {
+                    written = written.and(page::board_line(text, number, &board, &counts, rates));
+                    number += 1;
+                }
+                if number < first + ROWS {
+                    (written.and(page::boards_end(text, number)), Step::Card)
+                } else {
+                    (written, Step::Lines(0, number))
+                }
+            }
+            Step::Card => (page::card(text, &facts.domain(), rates), Step::Board(0)),
+            Step::Board(number) => match facts.board(number) {
+                None => (Ok(()), Step::End),
+                Some(board) => (page::board(text, number, &board), Step::Counters(number, 0)),
+            },
+            Step::Counters(number, first) => {
+                let counts = facts.counts(number).unwrap_or([0; Counter::ALL.len()]);
+                let some = counted(&counts, first);
+                let written = page::counters(text, some.iter().copied());
+                match some.last() {
+                    Some((counter, _)) => (written, Step::Counters(number, counter.index() + 1)),
+                    None => (
+                        written.and(page::peers_begin(
+                            text,
+                            facts.board(number).map_or(0, |board| board.peers),
+                        )),
+                        Step::Peers(number, 0),
+                    ),
+                }
+            }
+            Step::Peers(number, first) => {
+                let next = first.saturating_add(ROWS as u16);
+                let mut peers = (first..next)
+                    .map_while(|index| facts.peer(number, index))
+                    .peekable();
+                if peers.peek().is_some() {
+                    (page::peers(text, peers), Step::Peers(number, next))
+                } else {
+                    (page::board_end(text), Step::Board(number + 1))
+                }
+            }
+            Step::End => (page::end(text), Step::Done),
+            Step::Done => return None,
+        };
+        Some(written)
+    }
+
+    fn metrics(&mut self, text: &mut String, facts: &impl Facts) -> Option<fmt::Result> {
+        let written;
+        (written, self.step) = match self.step {
+            Step::Domain => (metrics::domain(text, &facts.domain()), Step::Card),
+            Step::Card => (metrics::card(text, &facts.domain()), Step::Lines(0, 0)),
+            Step::Lines(metric, first) => match metrics::OF_BOARDS.get(metric) {
+                None => (metrics::counters_begin(text), Step::Counters(0, 0)),
+                Some(metric_of) => {
+                    let mut written = if first == 0 {
+                        metrics::boards_begin(text, metric_of)
+                    } else {
+                        Ok(())
+                    };
+                    let mut number = first;
+                    while number < first + ROWS
+                        && let Some(board) = facts.board(number)
+                    {
+                        written = written.and(metrics::board(text, metric_of, &board));
+                        number += 1;
+                    }
+                    let next = if number < first + ROWS {
+                        Step::Lines(metric + 1, 0)
+                    } else {
+                        Step::Lines(metric, number)
+                    };
+                    (written, next)
+                }
+            },
+            Step::Counters(number, first) => {
+                let (Some(board), Some(counts)) = (facts.board(number), facts.counts(number))
+                else {
+                    self.step = Step::Done;
+                    return Some(Ok(()));
+                };
+                let some = counted(&counts, first);
+                let written = metrics::counters(text, &board, some.iter().copied());
+                match some.last() {
+                    Some((counter, _)) => (written, Step::Counters(number, counter.index() + 1)),
+                    None => (written, Step::Counters(number + 1, 0)),
+                }
+            }
+            Step::Board(_) | Step::Peers(..) | Step::End | Step::Done => return None,
+        };
+        Some(written)
+    }
+}
+
+/// The next counters that are not 0, from that index on.
+fn counted(counts: &Counts, first: usize) -> ArrayVec<(Counter, u64), COUNTERS> {
+    let all = Counter::ALL.into_iter().zip(counts.iter().copied());
+    all.skip(first)
+        .filter(|(_, count)| *count > 0)
+        .take(COUNTERS)
+        .collect()
 }

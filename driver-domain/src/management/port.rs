@@ -22,6 +22,14 @@ const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 pub struct Port {
     incoming: VecDeque<Vec<u8>>,
     outgoing: VecDeque<Vec<u8>>,
+    asked: u64,
+}
+
+/// Whether a frame asks a DHCP server: UDP to port 67, behind a header of IPv4 without options.
+fn asks_for_address(frame: &[u8]) -> bool {
+    frame.get(12..15) == Some(&[0x08, 0x00, 0x45])
+        && frame.get(23) == Some(&17)
+        && frame.get(36..38) == Some(&[0, 67])
 }
 
 /// Whether a frame is for the management: IPv4 or ARP, to this address or to all.
@@ -51,7 +59,14 @@ impl Port {
 
     /// A frame to be sent.
     pub fn pop(&mut self) -> Option<Vec<u8>> {
-        self.outgoing.pop_front()
+        let frame = self.outgoing.pop_front()?;
+        self.asked += u64::from(asks_for_address(&frame));
+        Some(frame)
+    }
+
+    /// How often a DHCP server was asked.
+    pub fn asked(&self) -> u64 {
+        self.asked
     }
 }
 

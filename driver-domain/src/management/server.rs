@@ -14,38 +14,61 @@ use super::http::{self, HEAD_MAX, Refusal};
 use super::pieces::Pieces;
 use super::rates::Rates;
 
-/// Connections at a time; others wait, or are refused.
-const CONNECTIONS: usize = 8;
+/// Connections at a time; others are refused.
+pub const CONNECTIONS: usize = 8;
 /// Bytes that a connection may have on its way.
 const SEND_BUFFER: usize = 8 << 10;
-/// How long a connection may last.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Requests that are answered in a second, on average and at once.
-const REQUESTS: u32 = 20;
+/// Requests that are answered in a second.
+pub const REQUESTS: u32 = 20;
+/// Bytes that are sent in a second, over all connections.
+pub const BYTES: usize = 1 << 20;
+
+/// How long a client may take to say what it wants, and to take it.
+const PATIENCE: Patience = Patience {
+    reading: Duration::from_secs(5),
+    writing: Duration::from_secs(20),
+};
+/// The same while others find no room.
+const IMPATIENCE: Patience = Patience {
+    reading: Duration::from_secs(1),
+    writing: Duration::from_secs(5),
+};
+
+struct Patience {
+    reading: Duration,
+    writing: Duration,
+}
 
 /// The server.
 pub struct Server {
     connections: Vec<Connection>,
     /// The one that is served in the next turn.
     cursor: usize,
-    /// Requests that may still be answered, and when that was counted.
-    credit: u32,
-    credited_at: Duration,
+    credit: Credit,
+}
+
+/// What may still be done in this second.
+struct Credit {
+    requests: u32,
+    bytes: usize,
+    until: Duration,
 }
 
 struct Connection {
     socket: SocketHandle,
     stage: Stage,
+    /// When the client came.
+    since: Duration,
 }
 
 enum Stage {
     Listening,
-    /// Since when, and what has come.
-    Reading(Duration, Vec<u8>),
-    /// Since when, what is being sent and how much of it was, and what follows.
-    Writing(Duration, String, usize, Option<Pieces>),
+    /// What has come of the request.
+    Reading(Vec<u8>),
+    /// What is being sent and how much of it was, and what follows.
+    Writing(String, usize, Option<Pieces>),
     /// All is sent, or given up.
-    Closing(Duration),
+    Closing,
 }
 
 impl Server {
@@ -60,14 +83,18 @@ impl Server {
                 Connection {
                     socket: sockets.add(socket),
                     stage: Stage::Listening,
+                    since: Duration::ZERO,
                 }
             })
             .collect();
         Self {
             connections,
             cursor: 0,
-            credit: REQUESTS,
-            credited_at: Duration::ZERO,
+            credit: Credit {
+                requests: REQUESTS,
+                bytes: BYTES,
+                until: Duration::ZERO,
+            },
         }
     }
 
@@ -79,17 +106,23 @@ impl Server {
         facts: &impl Facts,
         rates: &Rates,
     ) -> bool {
-        if now.saturating_sub(self.credited_at) >= Duration::from_secs(1) {
-            self.credit = REQUESTS;
-            self.credited_at = now;
+        if now >= self.credit.until {
+            self.credit = Credit {
+                requests: REQUESTS,
+                bytes: BYTES,
+                until: now + Duration::from_secs(1),
+            };
         }
+        let patience = self.patience();
         for step in 0..CONNECTIONS {
             let index = (self.cursor + step) % CONNECTIONS;
             let Some(connection) = self.connections.get_mut(index) else {
                 break;
             };
             let socket = sockets.get_mut::<tcp::Socket>(connection.socket);
-            if connection.serve(now, socket, &mut self.credit, facts, rates) {
+            let worked = connection.give_up(now, socket, patience)
+                || connection.serve(now, socket, &mut self.credit, facts, rates);
+            if worked {
                 self.cursor = (index + 1) % CONNECTIONS;
                 return true;
             }
@@ -97,26 +130,62 @@ impl Server {
         false
     }
 
-    /// When a connection has lasted for too long, at the earliest.
+    /// Those who come while everything is taken drive out those who have been slow.
+    fn patience(&self) -> &'static Patience {
+        let listens = |connection: &Connection| matches!(connection.stage, Stage::Listening);
+        if self.connections.iter().any(listens) {
+            &PATIENCE
+        } else {
+            &IMPATIENCE
+        }
+    }
+
+    /// When a connection has lasted for too long, or may go on.
     pub fn deadline(&self) -> Option<Duration> {
-        self.connections
+        let patience = self.patience();
+        let ends = self
+            .connections
             .iter()
-            .filter_map(|connection| match connection.stage {
-                Stage::Listening => None,
-                Stage::Reading(since, ..) | Stage::Writing(since, ..) | Stage::Closing(since) => {
-                    Some(since + PATIENCE)
-                }
-            })
-            .min()
+            .filter_map(|connection| connection.ends(patience));
+        let waits = self.credit.bytes == 0
+            && self
+                .connections
+                .iter()
+                .any(|connection| matches!(connection.stage, Stage::Writing(..)));
+        ends.chain(waits.then_some(self.credit.until)).min()
     }
 }
 
 impl Connection {
+    /// When it has lasted for too long.
+    fn ends(&self, patience: &Patience) -> Option<Duration> {
+        match self.stage {
+            Stage::Listening => None,
+            Stage::Reading(_) => Some(self.since + patience.reading),
+            Stage::Writing(..) | Stage::Closing => Some(self.since + patience.writing),
+        }
+    }
+
+    /// Ends it if it has lasted for too long; whether it had.
+    fn give_up(
+        &mut self,
+        now: Duration,
+        socket: &mut tcp::Socket<'_>,
+        patience: &Patience,
+    ) -> bool {
+        let over = self.ends(patience).is_some_and(|end| now >= end);
+        if over {
+            socket.abort();
+            self.stage = Stage::Listening;
+        }
+        over
+    }
+
     fn serve(
         &mut self,
         now: Duration,
         socket: &mut tcp::Socket<'_>,
-        credit: &mut u32,
+        credit: &mut Credit,
         facts: &impl Facts,
         rates: &Rates,
     ) -> bool {
@@ -127,19 +196,13 @@ impl Connection {
                     return socket.listen(80).is_ok();
                 }
                 if socket.is_active() {
-                    self.stage = Stage::Reading(now, Vec::new());
+                    self.stage = Stage::Reading(Vec::new());
+                    self.since = now;
                     return true;
                 }
                 false
             }
-            Stage::Reading(since, _) | Stage::Writing(since, ..) | Stage::Closing(since)
-                if now.saturating_sub(*since) >= PATIENCE =>
-            {
-                socket.abort();
-                self.stage = Stage::Listening;
-                true
-            }
-            Stage::Reading(since, bytes) => {
+            Stage::Reading(bytes) => {
                 let room = HEAD_MAX - bytes.len();
                 let came = socket.recv(|data| {
                     let taken = data.len().min(room);
@@ -147,8 +210,8 @@ impl Connection {
                     (taken, taken)
                 });
                 if let Some(parsed) = http::parse(bytes) {
-                    let allowed = *credit > 0;
-                    *credit = credit.saturating_sub(1);
+                    let allowed = credit.requests > 0;
+                    credit.requests = credit.requests.saturating_sub(1);
                     let (text, pieces) = match parsed {
                         _ if !allowed => (http::refusal(Refusal::TooMany), None),
                         Ok(request) => (
@@ -157,53 +220,42 @@ impl Connection {
                         ),
                         Err(why) => (http::refusal(why), None),
                     };
-                    self.stage = Stage::Writing(*since, text, 0, pieces);
+                    self.stage = Stage::Writing(text, 0, pieces);
                     return true;
                 }
                 match came {
-                    Ok(taken) => {
-                        if taken == 0 && !socket.may_recv() {
-                            self.stage = Stage::Closing(*since);
-                            return true;
-                        }
-                        taken > 0
-                    }
+                    Ok(taken) if taken > 0 => true,
+                    _ if socket.may_recv() || socket.state() == tcp::State::SynReceived => false,
                     // The other side has closed, or reset the connection.
-                    Err(_) if !socket.may_recv() && socket.is_active() => {
-                        if matches!(socket.state(), tcp::State::SynReceived | tcp::State::Listen) {
-                            return false;
-                        }
-                        self.stage = Stage::Closing(*since);
+                    _ => {
+                        self.stage = Stage::Closing;
                         true
                     }
-                    Err(_) if !socket.is_active() => {
-                        self.stage = Stage::Closing(*since);
-                        true
-                    }
-                    Err(_) => false,
                 }
             }
-            Stage::Writing(since, text, sent, pieces) => {
+            Stage::Writing(text, sent, pieces) => {
                 if *sent < text.len() {
-                    return match socket.send_slice(&text.as_bytes()[*sent..]) {
+                    let rest = &text.as_bytes()[*sent..];
+                    return match socket.send_slice(&rest[..rest.len().min(credit.bytes)]) {
                         Ok(0) => false,
                         Ok(more) => {
+                            credit.bytes -= more;
                             *sent += more;
                             true
                         }
                         Err(_) => {
-                            self.stage = Stage::Closing(*since);
+                            self.stage = Stage::Closing;
                             true
                         }
                     };
                 }
                 match pieces.as_mut().and_then(|pieces| pieces.next(facts, rates)) {
                     Some(next) => (*text, *sent) = (next, 0),
-                    None => self.stage = Stage::Closing(*since),
+                    None => self.stage = Stage::Closing,
                 }
                 true
             }
-            Stage::Closing(_) => match socket.state() {
+            Stage::Closing => match socket.state() {
                 tcp::State::Closed => {
                     self.stage = Stage::Listening;
                     true

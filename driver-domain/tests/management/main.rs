@@ -1,0 +1,8 @@
+//! The management over a fake link, in virtual time.
+
+mod bounds;
+mod dhcp;
+mod domain;
+mod hostile;
+mod link;
+mod reading;
