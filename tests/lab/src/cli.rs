@@ -135,6 +135,10 @@ pub struct UpArgs {
     /// The ports of the wire: QEMU listens on the first and sends to the second.
     #[arg(long, value_name = "LOCAL:REMOTE")]
     pub wire: Option<Wire>,
+    /// A port of 127.0.0.1 that leads to the driver domain's page and /metrics, once its options have manage=dhcp or
+    /// manage=10.0.2.15/24: QEMU's own network, with a DHCP server, joins the wire.
+    #[arg(long, value_name = "PORT")]
+    pub http: Option<u16>,
     /// The card behind it.
     #[arg(long, value_enum, default_value_t)]
     pub nic: Nic,
@@ -246,6 +250,7 @@ fn up(args: &UpArgs) -> Result<ExitCode, Error> {
     };
     let mut spec = HostSpec::new(images, place::work().join("host"));
     spec.wire = args.wire;
+    spec.http = args.http;
     spec.nic = args.nic;
     spec.icount = args.icount;
     spec.cpus = args.cpus;

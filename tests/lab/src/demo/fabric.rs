@@ -34,6 +34,8 @@ pub struct Shape {
     pub longest_packet: Option<u16>,
     /// Further options of the driver domain.
     pub options: &'static str,
+    /// A port of 127.0.0.1 that is to lead to the driver domain's page ([`HostSpec::http`]).
+    pub http: Option<u16>,
 }
 
 impl Shape {
@@ -45,6 +47,7 @@ impl Shape {
             kvm: false,
             longest_packet: None,
             options: "",
+            http: None,
         }
     }
 }
@@ -65,6 +68,7 @@ impl<'a> Fabric<'a> {
         let mut spec = HostSpec::new(images, place::work().join("host"));
         let wire = free_wire()?;
         spec.wire = shape.card.map(|_| wire);
+        spec.http = shape.http;
         spec.nic = shape.card.unwrap_or_default();
         spec.longest_packet = shape.longest_packet;
         // A processor for each domain: whoever polls holds nobody up.

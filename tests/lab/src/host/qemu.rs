@@ -11,7 +11,7 @@ use rustix::io::FdFlags;
 use rustix::net::sockopt;
 
 use super::monitor::WIRE;
-use super::spec::{HostSpec, Wire};
+use super::spec::{HostSpec, MANAGEMENT, Wire};
 use crate::error::{At, Error};
 
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -141,12 +141,10 @@ fn arguments(
         let monitor = monitor.display();
         add("-qmp", &format!("unix:{monitor},server=on,wait=off"));
     }
-    if let Some(wire) = wire {
-        let descriptor = wire.as_raw_fd();
-        add(
-            "-netdev",
-            &format!("dgram,id={WIRE},local.type=fd,local.str={descriptor}"),
-        );
+    for netdev in netdevs(wire, spec.http) {
+        add("-netdev", &netdev);
+    }
+    if wire.is_some() || spec.http.is_some() {
         add("-device", &spec.nic.device(spec.longest_packet));
     }
     add("-serial", &format!("file:{}", spec.console_log().display()));
@@ -158,6 +156,33 @@ fn arguments(
         "-initrd",
         &format!("{module},{}", spec.images.dom0_initrd.display()),
     );
+    words
+}
+
+/// What the card's [`WIRE`] is joined with: the datagram socket alone, or a hub with QEMU's own network on it, too.
+fn netdevs(wire: Option<&UdpSocket>, http: Option<u16>) -> Vec<String> {
+    let socket = |id: &str, wire: &UdpSocket| {
+        let descriptor = wire.as_raw_fd();
+        format!("dgram,id={id},local.type=fd,local.str={descriptor}")
+    };
+    let port = |id: &str, joined: &str| format!("hubport,id={id},hubid=0{joined}");
+    let mut words = Vec::new();
+    match (wire, http) {
+        (None, None) => {}
+        (Some(wire), None) => words.push(socket(WIRE, wire)),
+        (wire, Some(http)) => {
+            // Restricted: nothing of this network gets out, but for the answers to the port that is forwarded.
+            words.push(format!(
+                "user,id=network,restrict=on,net=10.0.2.0/24,dhcpstart={MANAGEMENT},hostfwd=tcp:127.0.0.1:{http}-{MANAGEMENT}:80"
+            ));
+            words.push(port("network-port", ",netdev=network"));
+            if let Some(wire) = wire {
+                words.push(socket("outside", wire));
+                words.push(port("outside-port", ",netdev=outside"));
+            }
+            words.push(port(WIRE, ""));
+        }
+    }
     words
 }
 

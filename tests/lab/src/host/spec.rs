@@ -38,6 +38,10 @@ impl Nic {
     }
 }
 
+/// The address that the driver domain is managed by, where [`HostSpec::http`] leads: from QEMU's DHCP server
+/// (`manage=dhcp`), or given (`manage=10.0.2.15/24`).
+pub const MANAGEMENT: &str = "10.0.2.15";
+
 /// What QEMU boots.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Images {
@@ -95,8 +99,11 @@ pub struct HostSpec {
     pub dom0_memory: u32,
     /// Processors.
     pub cpus: u32,
-    /// The card for the driver domain, at 00:05.0, and its wire; without it the host has no card.
+    /// The card for the driver domain, at 00:05.0, and its wire; without it and without `http` the host has no card.
     pub wire: Option<Wire>,
+    /// A port of 127.0.0.1 that leads to the driver domain's web server, see [`MANAGEMENT`]. With it the host has a card,
+    /// and its wire a small network of QEMU's: a DHCP server that gives one address, and the forwarder of this port.
+    pub http: Option<u16>,
     /// Which card that is.
     pub nic: Nic,
     /// Bytes of the longest packet that a virtio card says to take, Ethernet header not included; it says nothing
@@ -121,6 +128,7 @@ impl HostSpec {
             dom0_memory: 768,
             cpus: 2,
             wire: None,
+            http: None,
             nic: Nic::default(),
             longest_packet: None,
             icount: false,
