@@ -12,6 +12,8 @@ use world::*;
 
 const MESSAGE: u32 = 1 << 20;
 const PIECE: u32 = 100_000;
+/// Within this time a window that has moved is looked at.
+const LONGEST_WAIT: Duration = Duration::from_millis(103);
 
 fn window(reach: Reach, slot: u16, offset: u32) -> Window {
     Window {
@@ -20,6 +22,24 @@ fn window(reach: Reach, slot: u16, offset: u32) -> Window {
         reach,
         offset,
         length: MESSAGE,
+    }
+}
+
+/// Pulls a whole message of that length from window 9 of the first board into region 5.
+fn pull(length: u32) -> Command {
+    Command::Pull {
+        to: Destination {
+            peer: 1,
+            endpoint: 0,
+            session: 0xa,
+        },
+        region: region(5),
+        offset: 0,
+        length,
+        window: 9,
+        window_seqnum: 23,
+        window_offset: 0,
+        cookie: 77,
     }
 }
 
@@ -75,21 +95,7 @@ fn a_local_pull_takes_a_message_piece_by_piece() {
         .ports
         .windows
         .insert((a, 9), window(Reach::Nothing, 0, 0));
-    let pull = Command::Pull {
-        to: Destination {
-            peer: 1,
-            endpoint: 0,
-            session: 0xa,
-        },
-        region: region(5),
-        offset: 0,
-        length: MESSAGE,
-        window: 9,
-        window_seqnum: 23,
-        window_offset: 0,
-        cookie: 77,
-    };
-    world.command(b, pull).unwrap();
+    world.command(b, pull(MESSAGE)).unwrap();
     let mut slot = 100;
     let mut last = None;
     loop {
@@ -116,10 +122,40 @@ fn a_local_pull_takes_a_message_piece_by_piece() {
         assert_eq!(wanted(&mut world, a), None, "told once");
         slot += 1;
         show(&mut world, a, slot, &bytes, start);
-        pass(&mut world, Duration::from_millis(2));
+        pass(&mut world, LONGEST_WAIT);
     }
     assert!(slot > 110);
     assert!(world.ports.regions[&(b, region(5))] == bytes);
+}
+
+#[test]
+fn a_local_pull_of_the_longest_message_copies_each_byte_once() {
+    let mut world = World::new(Format::native(9000).unwrap());
+    let a = key(world.board(NODE_A, "a"), 0);
+    let b = key(world.board(NODE_B, "b"), 0);
+    world.open(a, 0xa);
+    world.open(b, 0xb);
+    world.settle();
+    world.ports.long.insert((a, region(4)), u32::MAX);
+    world.ports.long.insert((b, region(5)), u32::MAX);
+    let whole = Window {
+        length: u32::MAX,
+        ..window(Reach::Whole, 4, 0)
+    };
+    world.ports.windows.insert((a, 9), whole);
+    world.command(b, pull(u32::MAX)).unwrap();
+    world.settle();
+    let mut next = 0;
+    for (from, to) in &world.ports.noted {
+        assert_eq!((from.offset, to.offset), (next, next));
+        assert_eq!((from.length, from.region), (to.length, region(4)));
+        next += from.length;
+    }
+    assert_eq!(next, u32::MAX);
+    let [(Event::PullDone { transferred, .. }, _)] = world.ports.take(b)[..] else {
+        panic!("it has not ended")
+    };
+    assert_eq!(transferred, u32::MAX);
 }
 
 /// A replier whose board knows node B as its peer 1, which knows it as 0.
@@ -200,13 +236,13 @@ fn a_block_is_answered_as_its_window_moves_and_never_from_elsewhere() {
         slot += 1;
         show(&mut world, a, slot, &bytes, end);
         world.ports.no_room = true;
-        pass(&mut world, Duration::from_millis(20));
+        pass(&mut world, LONGEST_WAIT);
         let reached = replies(&mut world, &bytes).expect("replies");
         assert!(reached > end && reached <= end + PIECE);
         end = reached;
         // What found no room in the event queue is told later.
         world.ports.no_room = false;
-        pass(&mut world, Duration::from_millis(20));
+        pass(&mut world, LONGEST_WAIT);
     }
     assert_eq!(wanted(&mut world, a), None);
     assert_eq!(slot, 103);

@@ -195,13 +195,17 @@ void shim_unpin(struct page *page, bool written)
 	unpin_user_pages_dirty_lock(&page, 1, written);
 }
 
-/* As RDMA accounts: atomically, so that ending it waits for no lock of the process. */
-int shim_account_pinned(unsigned long pages, struct mm_struct **space)
+/*
+ * As RDMA accounts: atomically, so that ending it waits for no lock of the process. What is not limited counts all the
+ * same.
+ */
+int shim_account_pinned(unsigned long pages, bool limited, struct mm_struct **space)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	struct mm_struct *mm = current->mm;
 
-	if (atomic64_add_return(pages, &mm->pinned_vm) > limit && !capable(CAP_IPC_LOCK)) {
+	if (atomic64_add_return(pages, &mm->pinned_vm) > limit && limited &&
+	    !capable(CAP_IPC_LOCK)) {
 		atomic64_sub(pages, &mm->pinned_vm);
 		return -EAGAIN;
 	}

@@ -52,7 +52,7 @@ unsigned long shim_watch_begin(void *notifier);
 bool shim_watch_missed(void *notifier, unsigned long seen);
 void shim_unwatch(void *notifier);
 void shim_unpin(struct page *page, bool written);
-int shim_account_pinned(unsigned long pages, struct mm_struct **space);
+int shim_account_pinned(unsigned long pages, bool limited, struct mm_struct **space);
 void shim_unaccount_pinned(struct mm_struct *space, unsigned long pages);
 
 /* ---- Xen (xenbus.c) */

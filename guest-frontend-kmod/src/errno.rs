@@ -13,6 +13,8 @@ impl Errno {
     pub const IO: Self = Self(5);
     /// A quota, the guest's grants or the home's room for mappings is used up: give something back and try again.
     pub const AGAIN: Self = Self(11);
+    /// Longer than what can be registered at once.
+    pub const TOO_LONG: Self = Self(7);
     /// The kernel has no memory.
     pub const NO_MEMORY: Self = Self(12);
     /// A writable mapping of what only the home writes.

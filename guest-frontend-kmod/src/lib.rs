@@ -32,6 +32,7 @@
 //! | `EPERM` | the caller is not the address space that opened the endpoint (a child after `fork`) |
 //! | `EACCES` | a writable mapping of R or the board pages |
 //! | `EIO` | the home closed the endpoint: its status tells why |
+//! | `E2BIG` | more than 256 MiB to register at once |
 //! | `EAGAIN` | RLIMIT_MEMLOCK, the user's quota, the guest's grants or the home's room is used up: give something back |
 //! | `ENOMEM` | the kernel has no memory |
 //! | `ETIMEDOUT` | the deadline of a wait has passed |

@@ -43,6 +43,12 @@ impl<K: Kernel> Pool<K> {
         self.shared.with(|shared| shared.quotas.release(user, 1, 0));
     }
 
+    /// Whether a user may have so many pages, as far as can be told before they are pinned.
+    pub fn has_room(&self, user: User, pages: usize, limits: Option<Limits>) -> bool {
+        self.shared
+            .with(|shared| shared.quotas.has_room(user, pages, limits))
+    }
+
     /// Charges pages to their user, keeps room for them on the lingering list, and grants the first `count` of them.
     /// From here on the batch ends with [`Self::give_back`] or [`Self::linger`]; after an error it has ended. Without a
     /// lock, since there may be many.

@@ -2,6 +2,9 @@
 
 use alloc::vec::Vec;
 
+use mx_ring::PAGE_SIZE;
+use mx_ring::registration::{RESERVE_MAX, RESERVES};
+
 use crate::errno::Errno;
 
 /// A user id.
@@ -26,6 +29,19 @@ impl Default for Limits {
     }
 }
 
+/// A buffer of last resort may begin within a page.
+const RESERVE_PAGES: usize = RESERVE_MAX as usize / PAGE_SIZE + 1;
+
+impl Limits {
+    /// The limits for buffers of last resort: there is room for those of all endpoints, whatever else is held.
+    pub const fn for_reserves(self) -> Self {
+        Self {
+            pages: self.pages + self.endpoints * RESERVES * RESERVE_PAGES,
+            ..self
+        }
+    }
+}
+
 struct Use {
     user: User,
     endpoints: usize,
@@ -41,6 +57,13 @@ impl Quotas {
     /// Nobody holds anything.
     pub const fn new() -> Self {
         Self { uses: Vec::new() }
+    }
+
+    /// Whether a user may take that many pages now, as far as can be told before they are pinned.
+    pub fn has_room(&self, user: User, pages: usize, limits: Option<Limits>) -> bool {
+        let held = self.uses.iter().find(|entry| entry.user == user);
+        let held = held.map_or(0, |entry| entry.pages);
+        limits.is_none_or(|limits| held + pages <= limits.pages)
     }
 
     /// Notes that a user takes something; `None` as limits means that none apply.

@@ -31,6 +31,8 @@ pub struct Extent {
     pub length: u32,
     /// Whether the home may write them.
     pub writable: bool,
+    /// Whether it is a buffer of last resort, which limits do not keep from its endpoint.
+    pub reserve: bool,
 }
 
 /// Where a region is in its life.
@@ -133,6 +135,12 @@ impl<K: Kernel> Regions<K> {
     /// Takes a region out of its slot.
     pub fn remove(&mut self, slot: u16) -> Option<Region<K>> {
         self.slots.get_mut(usize::from(slot))?.region.take()
+    }
+
+    /// Buffers of last resort, also those that are on their way to or from the home.
+    pub fn reserves(&self) -> usize {
+        let regions = self.slots.iter().filter_map(|slot| slot.region.as_ref());
+        regions.filter(|region| region.extent.reserve).count()
     }
 
     /// Slots that have been used.

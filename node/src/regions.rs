@@ -2,8 +2,9 @@
 
 use mx_ring::RegionKey;
 use mx_ring::mapping::Mapping;
+use mx_ring::registration::{RESERVE_MAX, RESERVES};
 
-/// Regions that an endpoint may have.
+/// Regions that an endpoint may have besides its buffers of last resort.
 pub const REGIONS_MAX: usize = 256;
 /// Bytes that an endpoint may register, all regions together: two messages of the greatest length. It costs this process
 /// addresses; the memory is the client's.
@@ -20,19 +21,25 @@ pub struct Regions {
 struct Slot {
     generation: u16,
     mapping: Option<Mapping>,
+    /// A buffer of last resort, which does not count.
+    reserve: bool,
 }
 
 impl Regions {
-    /// The key that the next region would have, if the quota allows one of `length` bytes.
-    pub fn next_key(&self, length: u32) -> Option<RegionKey> {
-        if self.bytes + u64::from(length) > BYTES_MAX {
+    /// The key that the next region would have, if the quota allows one of `length` bytes, or there may be another buffer
+    /// of last resort.
+    pub fn next_key(&self, length: u32, reserve: bool) -> Option<RegionKey> {
+        let used = self.slots.iter().filter(|slot| slot.mapping.is_some());
+        let alike = used.filter(|slot| slot.reserve == reserve).count();
+        let allowed = match reserve {
+            true => alike < RESERVES && length <= RESERVE_MAX,
+            false => alike < REGIONS_MAX && self.bytes + u64::from(length) <= BYTES_MAX,
+        };
+        if !allowed {
             return None;
         }
         let free = self.slots.iter().position(|slot| slot.mapping.is_none());
         let slot = free.unwrap_or(self.slots.len());
-        if slot >= REGIONS_MAX {
-            return None;
-        }
         Some(RegionKey {
             slot: slot as u16,
             generation: self.slots.get(slot).map_or(0, |slot| slot.generation),
@@ -40,13 +47,17 @@ impl Regions {
     }
 
     /// Keeps the memory of a region whose key came from [`Self::next_key`].
-    pub fn keep(&mut self, key: RegionKey, mapping: Mapping) {
+    pub fn keep(&mut self, key: RegionKey, mapping: Mapping, reserve: bool) {
         let index = usize::from(key.slot);
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, Slot::default);
         }
-        self.bytes += mapping.area().len() as u64;
-        self.slots[index].mapping = Some(mapping);
+        let slot = &mut self.slots[index];
+        if !reserve {
+            self.bytes += mapping.area().len() as u64;
+        }
+        slot.mapping = Some(mapping);
+        slot.reserve = reserve;
     }
 
     /// Unmaps a region that the home no longer uses.
@@ -55,7 +66,9 @@ impl Regions {
             && slot.generation == key.generation
             && let Some(mapping) = slot.mapping.take()
         {
-            self.bytes -= mapping.area().len() as u64;
+            if !slot.reserve {
+                self.bytes -= mapping.area().len() as u64;
+            }
             slot.generation = slot.generation.wrapping_add(1);
         }
     }
@@ -74,11 +87,11 @@ mod tests {
     #[test]
     fn a_slot_has_another_generation_each_time_it_is_used() {
         let mut regions = Regions::default();
-        let first = regions.next_key(4096).unwrap();
-        regions.keep(first, mapping(4096));
-        assert_ne!(regions.next_key(4096).unwrap().slot, first.slot);
+        let first = regions.next_key(4096, false).unwrap();
+        regions.keep(first, mapping(4096), false);
+        assert_ne!(regions.next_key(4096, false).unwrap().slot, first.slot);
         regions.drop(first);
-        let again = regions.next_key(4096).unwrap();
+        let again = regions.next_key(4096, false).unwrap();
         assert_eq!(again.slot, first.slot);
         assert_ne!(again.generation, first.generation);
     }
@@ -87,10 +100,10 @@ mod tests {
     fn the_quota_counts_slots_and_bytes_and_gets_back_what_was_given_back() {
         let mut regions = Regions::default();
         for _ in 0..REGIONS_MAX {
-            let key = regions.next_key(1).unwrap();
-            regions.keep(key, mapping(1));
+            let key = regions.next_key(1, false).unwrap();
+            regions.keep(key, mapping(1), false);
         }
-        assert_eq!(regions.next_key(1), None);
+        assert_eq!(regions.next_key(1, false), None);
         let key = RegionKey {
             slot: 7,
             generation: 0,
@@ -99,16 +112,33 @@ mod tests {
             generation: 1,
             ..key
         });
-        assert_eq!(regions.next_key(1), None);
+        assert_eq!(regions.next_key(1, false), None);
         regions.drop(key);
-        assert_eq!(regions.next_key(1).unwrap().slot, 7);
-        regions.keep(key, mapping(5 << 30));
+        assert_eq!(regions.next_key(1, false).unwrap().slot, 7);
+        regions.keep(key, mapping(5 << 30), false);
         let key = RegionKey {
             slot: 8,
             generation: 0,
         };
         regions.drop(key);
-        assert_eq!(regions.next_key(u32::MAX), None);
-        assert!(regions.next_key(1 << 30).is_some());
+        assert_eq!(regions.next_key(u32::MAX, false), None);
+        assert!(regions.next_key(1 << 30, false).is_some());
+    }
+
+    #[test]
+    fn two_buffers_of_last_resort_are_allowed_whatever_the_quota() {
+        let mut regions = Regions::default();
+        let huge = regions.next_key(u32::MAX, false).unwrap();
+        regions.keep(huge, mapping(1 << 33), false);
+        assert_eq!(regions.next_key(1, false), None);
+        assert_eq!(regions.next_key(RESERVE_MAX + 1, true), None);
+        let first = regions.next_key(RESERVE_MAX, true).unwrap();
+        regions.keep(first, mapping(RESERVE_MAX as usize), true);
+        let second = regions.next_key(1, true).unwrap();
+        regions.keep(second, mapping(1), true);
+        assert_eq!(regions.next_key(1, true), None);
+        regions.drop(first);
+        assert_eq!(regions.next_key(1, true).unwrap().slot, first.slot);
+        assert_eq!(regions.next_key(1, false), None);
     }
 }

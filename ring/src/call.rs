@@ -102,6 +102,9 @@ pub enum Request {
         length: u32,
         /// Whether the network may write it.
         writable: bool,
+        /// A buffer of last resort: each endpoint may have [`RESERVES`](crate::registration::RESERVES) of at most
+        /// [`RESERVE_MAX`](crate::registration::RESERVE_MAX) bytes, whatever limit is used up.
+        reserve: bool,
     },
     /// Give a region back. Answered when nobody uses it any more.
     Deregister {
@@ -259,10 +262,12 @@ impl Request {
                 address,
                 length,
                 writable,
+                reserve,
             } => {
                 w[0] = address;
                 w[1] = length.into();
                 w[2] = writable.into();
+                w[3] = reserve.into();
                 4
             }
             Self::Deregister { region } => {
@@ -331,6 +336,7 @@ impl Request {
                 address: w[0],
                 length: w[1] as u32,
                 writable: w[2] != 0,
+                reserve: w[3] != 0,
             },
             5 => Self::Deregister {
                 region: word_region(w[0]),

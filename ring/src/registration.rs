@@ -29,6 +29,11 @@ use crate::sync::{Ordering, fence};
 
 /// Regions that an endpoint may have: as many notes fill a page.
 pub const REGIONS: usize = PAGE_SIZE / 4;
+/// Buffers of last resort that an endpoint may have besides what limits and quotas allow it: one to send from, one to
+/// receive into. With them its messages go on, in pieces, while others hold all that may be registered and wait for it.
+pub const RESERVES: usize = 2;
+/// Length of such a buffer at most, in bytes.
+pub const RESERVE_MAX: u32 = 256 << 10;
 
 const VALID: u32 = 1 << 16;
 

@@ -228,6 +228,7 @@ fn request() -> impl Strategy<Value = Request> {
                 address: long,
                 length: word,
                 writable: flag,
+                reserve: other & 1 == 0,
             },
             4 => Request::Deregister { region },
             5 => Request::Wait {

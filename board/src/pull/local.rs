@@ -3,7 +3,9 @@
 use mx_ring::Window;
 
 use super::PullOrder;
+use super::patience::Patience;
 use crate::key::EndpointKey;
+use crate::time::Instant;
 
 /// Bytes that one turn copies, so that a large message does not stall everyone else.
 pub(crate) const COPY_SLICE: u32 = 32 << 10;
@@ -18,6 +20,9 @@ pub(crate) struct LocalPull {
     pub done: u32,
     /// The window as it was when its process was told that the next slice is wanted.
     pub window_told: Option<Window>,
+    pub patience: Patience,
+    /// When the window is looked at again.
+    pub look_at: Instant,
 }
 
 impl LocalPull {

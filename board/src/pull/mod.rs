@@ -4,6 +4,7 @@
 mod block;
 mod local;
 mod packets;
+mod patience;
 mod puller;
 mod replier;
 mod round_trip;

@@ -1,12 +1,12 @@
 //! Answering pulls: which blocks of which windows an endpoint still has to send.
 
 use alloc::collections::VecDeque;
-use core::time::Duration;
 
 use arrayvec::ArrayVec;
 use mx_ring::Window;
 use mx_wire::PullBlock;
 
+use super::patience::Patience;
 use crate::time::Instant;
 
 /// Blocks that an endpoint has promised at most. A PULL of 60 bytes asks for up to 288 KB, so there is a limit
@@ -14,9 +14,6 @@ use crate::time::Instant;
 const JOBS: usize = 64;
 /// Of them for one transfer: the four that a puller asks for at once, and the pieces of which it misses some again.
 const JOBS_PER_TRANSFER: usize = 16;
-/// How soon a window that did not reach what is wanted is looked at again; then twice as late each time, so many times.
-const LOOK_AGAIN: Duration = Duration::from_micros(100);
-const LOOKS: u32 = 7;
 
 /// One peer's pull of one window: the blocks of it that are still to be sent, in the order in which they were asked for.
 #[derive(Clone, Debug)]
@@ -34,8 +31,9 @@ pub(crate) struct Transfer {
     sent: u32,
     /// The window as it was when its process was told that the next reply is wanted.
     pub window_told: Option<Window>,
-    /// How often it has been looked at since.
-    looks: u32,
+    patience: Patience,
+    /// When the window is looked at again.
+    look_at: Instant,
 }
 
 impl Transfer {
@@ -50,7 +48,8 @@ impl Transfer {
             blocks: ArrayVec::new_const(),
             sent: 0,
             window_told: None,
-            looks: 0,
+            patience: Patience::new(),
+            look_at: Instant::from_nanos(0),
         }
     }
 
@@ -70,7 +69,7 @@ impl Transfer {
     /// The process of the window was told what is wanted.
     pub fn told(&mut self, window: Window) {
         self.window_told = Some(window);
-        self.looks = 0;
+        self.patience = Patience::new();
     }
 
     /// The reply to send next.
@@ -80,6 +79,7 @@ impl Transfer {
 
     /// That reply was sent.
     pub fn reply_sent(&mut self) {
+        self.patience = Patience::new();
         self.sent += 1;
         if self
             .blocks
@@ -98,8 +98,6 @@ pub(crate) struct ReplyJobs {
     transfers: VecDeque<Transfer>,
     /// Those whose bytes their windows do not reach now, in order.
     aside: VecDeque<Transfer>,
-    /// When these are looked at again.
-    again_at: Option<Instant>,
     /// Of both.
     blocks: usize,
 }
@@ -145,23 +143,24 @@ impl ReplyJobs {
 
     /// Puts a transfer aside whose next bytes its window does not reach.
     pub fn put_aside(&mut self, now: Instant, mut transfer: Transfer) {
-        let at = now + LOOK_AGAIN * (1 << transfer.looks.min(LOOKS));
-        transfer.looks += 1;
+        transfer.look_at = now + transfer.patience.next_wait();
         self.blocks += transfer.blocks.len();
         self.aside.push_back(transfer);
-        self.again_at = Some(self.again_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// When [`Self::look_again`] is to be called.
-    pub const fn timer(&self) -> Option<Instant> {
-        self.again_at
+    pub fn timer(&self) -> Option<Instant> {
+        self.aside.iter().map(|transfer| transfer.look_at).min()
     }
 
     /// Gives those that were put aside another turn, when it is time.
     pub fn look_again(&mut self, now: Instant) {
-        if self.again_at.is_some_and(|at| now >= at) {
-            self.again_at = None;
-            self.transfers.append(&mut self.aside);
+        for _ in 0..self.aside.len() {
+            match self.aside.pop_front() {
+                Some(transfer) if now < transfer.look_at => self.aside.push_back(transfer),
+                Some(transfer) => self.transfers.push_back(transfer),
+                None => break,
+            }
         }
     }
 
@@ -173,6 +172,8 @@ impl ReplyJobs {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use mx_ring::{Reach, RegionKey};
     use mx_wire::{Ends, Format, Pull};
 
@@ -274,7 +275,7 @@ mod tests {
             now = jobs.timer().unwrap();
             jobs.look_again(now);
         }
-        assert!((70..100).contains(&looks), "{looks}");
+        assert!((15..25).contains(&looks), "{looks}");
         jobs.add(transfer(1), block(32));
         assert_eq!(jobs.take_next().unwrap().blocks.len(), 2);
     }

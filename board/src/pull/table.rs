@@ -8,6 +8,7 @@ use core::time::Duration;
 use mx_ring::{Event, RegionKey, Window};
 use mx_wire::{Format, Pull};
 
+use super::patience::Patience;
 use super::puller::Retry;
 use super::{LocalPull, PullOrder, WirePull, status};
 use crate::key::EndpointKey;
@@ -17,14 +18,10 @@ use crate::time::Instant;
 const SLOTS_MAX: u32 = 1 << 10;
 const GENERATION_BITS: u32 = 22;
 const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
-/// How soon a `PullDone` that found no room is tried again, and a slice that its window did not reach.
-const TRY_AGAIN: Duration = Duration::from_millis(1);
+/// How soon a `PullDone` that found no room is tried again.
+const DELIVER_AGAIN: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a pull over the wire is what most slots hold, and nothing is allocated per message"
-)]
 enum State {
     Free,
     Wire(WirePull),
@@ -105,6 +102,8 @@ impl PullTable {
             owner,
             done: 0,
             window_told: None,
+            patience: Patience::new(),
+            look_at: Instant::default(),
         });
         self.take(state)
     }
@@ -259,6 +258,7 @@ impl PullTable {
             return;
         };
         pull.done += bytes;
+        pull.patience = Patience::new();
         if pull.slice() == 0 {
             self.end(index, status::OK);
         } else {
@@ -266,13 +266,18 @@ impl PullTable {
         }
     }
 
-    /// The window does not reach the next slice: it is tried again soon. `told`: what its process was told of.
+    /// The window does not reach the next slice: it is tried again later. `told`: what its process was told of.
     pub fn copy_later(&mut self, now: Instant, index: u16, told: Option<Window>) {
         if let Some(slot) = self.slots.get_mut(usize::from(index))
             && let State::Local(pull) = &mut slot.state
         {
-            pull.window_told = told;
-            self.arm(now + TRY_AGAIN);
+            if pull.window_told != told {
+                pull.window_told = told;
+                pull.patience = Patience::new();
+            }
+            let at = now + pull.patience.next_wait();
+            pull.look_at = at;
+            self.arm(at);
         }
     }
 
@@ -287,7 +292,7 @@ impl PullTable {
 
     /// The end found no room in the event queue: it is told later.
     pub fn tell_later(&mut self, now: Instant) {
-        self.arm(now + TRY_AGAIN);
+        self.arm(now + DELIVER_AGAIN);
     }
 
     /// The peer of that pull is expected to answer within this time.
@@ -321,6 +326,10 @@ impl PullTable {
             let slot = &mut self.slots[index];
             match &mut slot.state {
                 State::Free => {}
+                State::Local(pull) if now < pull.look_at => {
+                    let at = pull.look_at;
+                    self.arm(at);
+                }
                 State::Local(_) | State::Ended(_) => self.wait(index as u16),
                 State::Wire(pull) => {
                     let outcome = pull.retry(now);

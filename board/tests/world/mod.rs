@@ -66,6 +66,9 @@ pub struct Recorder {
     pub raw: Vec<(BoardId, Vec<u8>)>,
     /// Payload bytes that were copied from memory to memory or frame.
     pub copied: usize,
+    /// Lengths of regions that are too long for vectors. What is copied from one to another is noted, and not copied.
+    pub long: HashMap<(EndpointKey, RegionKey), u32>,
+    pub noted: Vec<(Extent, Extent)>,
 }
 
 impl Recorder {
@@ -142,6 +145,12 @@ impl Ports for Recorder {
     }
 
     fn copy(&mut self, from: Source<'_>, to: Extent) -> Result<(), BadMemory> {
+        if let Source::Region(from) = from
+            && self.long.contains_key(&(from.owner, from.region))
+        {
+            self.noted.push((from, to));
+            return Ok(());
+        }
         let bytes = self.bytes(from).ok_or(BadMemory)?;
         let at = to.offset as usize;
         let place = self
@@ -159,7 +168,9 @@ impl Ports for Recorder {
     }
 
     fn region(&mut self, owner: EndpointKey, region: RegionKey) -> Option<RegionInfo> {
-        let length = self.regions.get(&(owner, region))?.len() as u32;
+        let long = self.long.get(&(owner, region)).copied();
+        let held = self.regions.get(&(owner, region));
+        let length = long.or(held.map(|bytes| bytes.len() as u32))?;
         Some(RegionInfo {
             length,
             writable: true,

@@ -3,6 +3,7 @@
 use core::task::Poll;
 
 use mx_ring::RegionKey;
+use mx_ring::registration::RESERVES;
 
 use super::{Board, EndpointId};
 use crate::batch::Batch;
@@ -13,7 +14,7 @@ use crate::region::{Extent, Region, State};
 
 impl<K: Kernel> Board<K> {
     /// Begins to register pages that are pinned and granted to the endpoint's home, and takes them unless it fails. It is
-    /// over when [`Self::registered`] says so.
+    /// over when [`Self::registered`] says so. Of buffers of last resort there may be few.
     pub fn register(
         &self,
         pool: &Pool<K>,
@@ -26,6 +27,9 @@ impl<K: Kernel> Board<K> {
             let endpoint = slot.find(id).ok_or(Errno::NO_DEVICE)?;
             endpoint.check_use(space)?;
             let key = endpoint.regions.vacancy()?;
+            if extent.reserve && endpoint.regions.reserves() >= RESERVES {
+                return Err(Errno::AGAIN);
+            }
             let batch = pages.take().ok_or(Errno::INVALID)?;
             batch.name(key);
             endpoint.regions.insert(

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering;
 
 use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
 use mx_ring::control::{ENDPOINTS, STAGING_REFS};
+use mx_ring::registration::RESERVE_MAX;
 use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
 
 use super::file::FileRole;
@@ -110,10 +111,16 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             address,
             length,
             writable,
+            reserve,
         } => {
             let (board, id) = role.endpoint()?;
-            register(board, id, address, length, writable)
-                .map(|region| Reply::Registered { region })
+            let extent = Extent {
+                offset: (address % PAGE_SIZE as u64) as u16,
+                length,
+                writable,
+                reserve,
+            };
+            register(board, id, address, extent).map(|region| Reply::Registered { region })
         }
         Request::Deregister { region } => {
             let (board, id) = role.endpoint()?;
@@ -248,18 +255,16 @@ fn register(
     board: usize,
     id: EndpointId,
     address: u64,
-    length: u32,
-    writable: bool,
+    extent: Extent,
 ) -> Result<RegionKey, Errno> {
-    let extent = Extent {
-        offset: (address % PAGE_SIZE as u64) as u16,
-        length,
-        writable,
-    };
+    let length = extent.length;
     let end = address.checked_add(length.into()).ok_or(Errno::INVALID)?;
     let count = (usize::from(extent.offset) + length as usize).div_ceil(PAGE_SIZE);
-    if length == 0 || count > REGION_PAGES || end > isize::MAX as u64 {
+    if length == 0 || end > isize::MAX as u64 || (extent.reserve && length > RESERVE_MAX) {
         return Err(Errno::INVALID);
+    }
+    if count > REGION_PAGES {
+        return Err(Errno::TOO_LONG);
     }
     let space = shim::shim_current_space();
     let (home, pool) = state::board(board)?;
@@ -268,15 +273,22 @@ fn register(
     })?;
     let notes = notes.ok_or(Errno::INVALID)?;
     let user = shim::shim_current_user();
+    let limits = match extent.reserve {
+        true => limits().map(Limits::for_reserves),
+        false => limits(),
+    };
+    if !pool.has_room(user, count, limits) {
+        return Err(Errno::AGAIN);
+    }
     let first = address - u64::from(extent.offset);
     let watch = Watch::begin(board, id, notes, first, (count * PAGE_SIZE) as u64)?;
-    let pinned = pin(user, watch, first, count, writable)?;
-    let access = if writable {
+    let pinned = pin(user, watch, first, count, extent)?;
+    let access = if extent.writable {
         Access::Write
     } else {
         Access::Read
     };
-    let mut pages = Some(pool.grant(pinned, limits(), domain, count, |_| access)?);
+    let mut pages = Some(pool.grant(pinned, limits, domain, count, |_| access)?);
     let begun = home.register(pool, id, space, extent, &mut pages);
     if let Some(unused) = pages {
         pool.give_back(unused);
@@ -293,9 +305,10 @@ fn pin(
     watch: Watch,
     first: u64,
     count: usize,
-    writable: bool,
+    extent: Extent,
 ) -> Result<Batch<Linux>, Errno> {
-    match pin_watched(&watch, first, count, writable) {
+    let writable = extent.writable;
+    match pin_watched(&watch, first, count, extent) {
         Ok((space, pages)) => {
             let pinned = Pinned {
                 space,
@@ -315,7 +328,7 @@ fn pin_watched(
     watch: &Watch,
     first: u64,
     count: usize,
-    writable: bool,
+    extent: Extent,
 ) -> Result<(*mut Mm, Vec<*mut Page>), Errno> {
     let mut pages: Vec<*mut Page> = Vec::new();
     pages
@@ -323,8 +336,11 @@ fn pin_watched(
         .map_err(|_| Errno::NO_MEMORY)?;
     let into = pages.as_mut_ptr();
     let mut space = core::ptr::null_mut();
+    let limited = !extent.reserve;
     // SAFETY: `space` may be written.
-    Errno::check(unsafe { shim::shim_account_pinned(count as c_ulong, &raw mut space) })?;
+    let accounted = unsafe { shim::shim_account_pinned(count as c_ulong, limited, &raw mut space) };
+    Errno::check(accounted)?;
+    let writable = extent.writable;
     // SAFETY: the vector has room for `count` pages.
     let pin = || unsafe { shim::shim_pin(first as c_ulong, count as c_ulong, writable, into) };
     // SAFETY: only called after `shim_pin` has written and pinned all of them.

@@ -66,7 +66,7 @@ unsafe extern "C" {
     pub fn shim_watch_missed(notifier: *mut c_void, seen: c_ulong) -> bool;
     pub fn shim_unwatch(notifier: *mut c_void);
     pub fn shim_unpin(page: *mut Page, written: bool);
-    pub fn shim_account_pinned(pages: c_ulong, space: *mut *mut Mm) -> c_int;
+    pub fn shim_account_pinned(pages: c_ulong, limited: bool, space: *mut *mut Mm) -> c_int;
     pub fn shim_unaccount_pinned(space: *mut Mm, pages: c_ulong);
 
     pub fn shim_grant(domain: u16, page: *mut Page, read_only: bool) -> c_int;

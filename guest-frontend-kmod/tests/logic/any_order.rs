@@ -7,13 +7,13 @@ use crate::guest::{USER, access, extent, opening};
 use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE};
 use mx_ring::RegionKey;
 use mx_ring::control::{Response, STAGING_REFS, Status};
-use mx_ring::registration::RegionNotes;
+use mx_ring::registration::{RESERVES, RegionNotes};
 use open_mx_frontend::batch::Batch;
 use open_mx_frontend::board::EndpointId;
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
 use open_mx_frontend::quota::Limits;
-use open_mx_frontend::region::State;
+use open_mx_frontend::region::{Extent, State};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -25,6 +25,7 @@ enum Step {
         nth: usize,
         pages: usize,
         writable: bool,
+        reserve: bool,
     },
     Deregister {
         nth: usize,
@@ -88,8 +89,9 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![30 => 1usize..40, 1 => Just(STAGING_REFS), 1 => Just(2 * STAGING_REFS + 1)];
     prop_oneof![
         4 => proptest::option::of(0u8..4).prop_map(|endpoint| Step::Open { endpoint }),
-        6 => (nth.clone(), pages, any::<bool>())
-            .prop_map(|(nth, pages, writable)| Step::Register { nth, pages, writable }),
+        6 => (nth.clone(), pages, any::<bool>(), proptest::bool::weighted(0.2)).prop_map(
+            |(nth, pages, writable, reserve)| Step::Register { nth, pages, writable, reserve }
+        ),
         4 => nth.clone().prop_map(|nth| Step::Deregister { nth }),
         3 => nth.clone().prop_map(|nth| Step::Close { nth }),
         2 => nth.clone().prop_map(|nth| Step::KillWaiter { nth }),
@@ -179,7 +181,14 @@ impl Run {
                 nth,
                 pages,
                 writable,
-            } => self.register(nth, pages, writable),
+                reserve,
+            } => {
+                let extent = Extent {
+                    reserve,
+                    ..extent(pages, writable)
+                };
+                self.register(nth, pages, extent);
+            }
             Step::Deregister { nth } => {
                 let Some((id, key)) = pick(&self.ready, nth) else {
                     return;
@@ -349,7 +358,7 @@ impl Run {
         }
     }
 
-    fn register(&mut self, nth: usize, pages: usize, writable: bool) {
+    fn register(&mut self, nth: usize, pages: usize, extent: Extent) {
         let Some(id) = pick(&self.open, nth) else {
             return;
         };
@@ -358,16 +367,23 @@ impl Run {
         let Ok(Some(notes)) = notes else {
             return;
         };
+        let writable = extent.writable;
+        let limits = match extent.reserve {
+            true => LIMITS.for_reserves(),
+            false => LIMITS,
+        };
         let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
-        let granted = pool.grant(pinned, Some(LIMITS), HOME, pages, |_| access(writable));
+        let granted = pool.grant(pinned, Some(limits), HOME, pages, |_| access(writable));
         let Ok(granted) = granted else {
             return;
         };
         let mut granted = Some(granted);
-        let begun = board.register(pool, id, SPACE, extent(pages, writable), &mut granted);
+        let begun = board.register(pool, id, SPACE, extent, &mut granted);
         if let Some(unused) = granted {
             pool.give_back(unused);
         }
+        let reserves = board.usable(id, SPACE, |endpoint| endpoint.regions.reserves());
+        assert!(reserves.unwrap_or(0) <= RESERVES);
         if let Ok(key) = begun {
             self.watches.push((id, key, watch, false));
             self.waiters.push(Waiter::Register(id, key));

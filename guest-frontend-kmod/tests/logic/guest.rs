@@ -56,6 +56,7 @@ pub fn extent(pages: usize, writable: bool) -> Extent {
         offset: 16,
         length: (pages * 4096 - 16) as u32,
         writable,
+        reserve: false,
     }
 }
 
@@ -155,14 +156,25 @@ impl Guest {
         pages: usize,
         writable: bool,
     ) -> Result<RegionKey, Errno> {
+        self.register_within(id, extent(pages, writable), None)
+    }
+
+    /// The same, within limits.
+    pub fn register_within(
+        &mut self,
+        id: EndpointId,
+        extent: Extent,
+        limits: Option<Limits>,
+    ) -> Result<RegionKey, Errno> {
+        let pages = (usize::from(extent.offset) + extent.length as usize).div_ceil(4096);
+        let writable = extent.writable;
         let notes = self.board().0.at(id.index, |endpoint| endpoint.notes());
         let notes = notes.flatten().unwrap();
         let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
         self.last_watch = watch;
         let (board, pool) = self.board();
-        let granted = pool.grant(pinned, None, HOME, pages, |_| access(writable))?;
+        let granted = pool.grant(pinned, limits, HOME, pages, |_| access(writable))?;
         let mut granted = Some(granted);
-        let extent = extent(pages, writable);
         let begun = board.register(pool, id, SPACE, extent, &mut granted);
         if let Some(unused) = granted {
             pool.give_back(unused);

@@ -4,8 +4,11 @@ use std::task::Poll;
 
 use mx_ring::control::{Request, STAGING_REFS, Status};
 use open_mx_frontend::errno::Errno;
+use open_mx_frontend::quota::Limits;
+use open_mx_frontend::region::Extent;
 
-use crate::guest::{Guest, respond_all};
+use crate::guest::{Guest, extent, respond_all};
+use crate::model::ENDPOINT_PAGES;
 
 #[test]
 fn a_region_is_granted_registered_and_given_back_with_its_accounting() {
@@ -39,6 +42,37 @@ fn a_region_is_granted_registered_and_given_back_with_its_accounting() {
         Err(Errno::INVALID),
         "a key is used once"
     );
+    guest.end();
+}
+
+#[test]
+fn an_endpoint_has_its_two_buffers_of_last_resort_whatever_its_user_holds() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    let limits = Limits {
+        endpoints: 1,
+        pages: ENDPOINT_PAGES,
+    };
+    let reserve = Extent {
+        reserve: true,
+        ..extent(64, true)
+    };
+    let within = Some(limits.for_reserves());
+    let beyond = guest.register_within(id, extent(64, true), Some(limits));
+    assert_eq!(beyond, Err(Errno::AGAIN));
+    let first = guest.register_within(id, reserve, within).unwrap();
+    guest.register_within(id, reserve, within).unwrap();
+    let third = guest.register_within(id, reserve, None);
+    assert_eq!(third, Err(Errno::AGAIN));
+    guest.serve(Status::Ok);
+    assert_eq!(guest.registered(id, first), Poll::Ready(Ok(())));
+    guest.deregister(id, first).unwrap();
+    let another = guest.register_within(id, reserve, None);
+    assert_eq!(another, Err(Errno::AGAIN), "the home still has the first");
+    guest.serve(Status::Ok);
+    assert_eq!(guest.deregistered(id, first), Poll::Ready(true));
+    guest.register_within(id, reserve, within).unwrap();
+    guest.serve(Status::Ok);
     guest.end();
 }
 

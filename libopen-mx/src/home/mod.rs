@@ -156,17 +156,10 @@ pub trait Channel: Send + Sync {
 /// Registers memory: by its address, or by the memfd that goes along.
 fn register(
     channel: &dyn Channel,
-    address: u64,
-    length: u32,
-    writable: bool,
+    request: &Request,
     memory: Option<&Memfd>,
 ) -> Result<RegionKey, CallError> {
-    let request = Request::Register {
-        address,
-        length,
-        writable,
-    };
-    match channel.call(&request, memory)? {
+    match channel.call(request, memory)? {
         Reply::Registered { region } => Ok(region),
         _ => Err(CallError(Errno::PROTO)),
     }

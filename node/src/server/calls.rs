@@ -55,9 +55,13 @@ impl Server {
                 geometry,
             } => self.open_endpoint(id, call, (board, endpoint), geometry, around),
             Request::Register {
-                length, writable, ..
+                length,
+                writable,
+                reserve,
+                ..
             } => {
-                let region = self.register(id, length, writable, &descriptors, around.home)?;
+                let wanted = (length, writable, reserve);
+                let region = self.register(id, wanted, &descriptors, around.home)?;
                 Ok(Answer::Now(Reply::Registered { region }, Along::Nothing))
             }
             Request::Deregister { region } => {
@@ -195,8 +199,7 @@ impl Server {
     fn register(
         &mut self,
         id: ClientId,
-        length: u32,
-        writable: bool,
+        (length, writable, reserve): (u32, bool, bool),
         descriptors: &[OwnedFd],
         home: &mut Home,
     ) -> Result<RegionKey, Errno> {
@@ -204,7 +207,10 @@ impl Server {
         let endpoint = self.endpoints.get_mut(&key).ok_or(Errno::BADF)?;
         let memfd = descriptors.first().ok_or(Errno::BADF)?;
         // A quota is used up: the library tries again when it has given something back.
-        let region = endpoint.regions.next_key(length).ok_or(Errno::AGAIN)?;
+        let region = endpoint
+            .regions
+            .next_key(length, reserve)
+            .ok_or(Errno::AGAIN)?;
         let access = if writable {
             Access::ReadWrite
         } else {
@@ -223,7 +229,7 @@ impl Server {
                 RegionError::Busy | RegionError::BadSlot => Errno::AGAIN,
                 RegionError::NotFound | RegionError::BadParts => Errno::INVAL,
             })?;
-        endpoint.regions.keep(region, mapping);
+        endpoint.regions.keep(region, mapping, reserve);
         Ok(region)
     }
 }

@@ -112,6 +112,7 @@ fn calls_that_make_no_sense_are_refused_and_the_next_one_is_served() {
         address: 0,
         length: 4096,
         writable: true,
+        reserve: false,
     };
     let open_board = |board, endpoint, geometry| Request::OpenEndpoint {
         board,
@@ -161,6 +162,7 @@ fn memory_that_a_process_could_take_away_is_not_registered() {
         address: 0,
         length,
         writable: true,
+        reserve: false,
     };
     let (pipe, _other_end) = rustix::pipe::pipe().unwrap();
     assert_eq!(

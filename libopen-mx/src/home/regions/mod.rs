@@ -8,8 +8,8 @@
 //!   costs four times as much as copying it, and many a buffer is used once.
 //!
 //! When a quota is used up, the regions that were idle longest are given back first. If that does not help, a message goes
-//! or comes in pieces, through two small bounce buffers that each endpoint keeps for that, one for each direction: so a
-//! receive goes on whatever the others hold, and their sends, which it answers, end.
+//! or comes in pieces, through bounce buffers as large as the quota allows. The last resort are two small ones, one for each
+//! direction, that no quota counts: so nobody waits for what others hold, who may wait for him.
 
 mod first_use;
 mod marks;
@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use mx_ring::call::Request;
 use mx_ring::mapping::Memfd;
+use mx_ring::registration::RESERVE_MAX;
 use mx_ring::{Area, PAGE_SIZE, RegionKey};
 use rustix::io::Errno;
 use slotmap::{Key, KeyData, SlotMap};
@@ -37,10 +38,12 @@ slotmap::new_key_type! {
 /// Smallest bounce buffer.
 const BOUNCE_MIN: u32 = 64 << 10;
 /// Bounce buffers up to this size are powers of two and kept; larger ones are multiples of it, and for messages that
-/// cannot be cut into pieces.
+/// are not cut into pieces.
 const BOUNCE_STEP: u32 = 16 << 20;
-/// A bounce buffer of last resort.
-const RESERVE: u32 = 256 << 10;
+/// Longest message that is sent through a bounce buffer as a whole.
+const BOUNCE_MAX: u32 = 64 << 20;
+/// A message that may come in pieces is registered by so many bytes at a time: a guest may have no more pages to grant.
+const PART_MAX: u32 = 64 << 20;
 /// Longest message that bounces only because its buffer is new: the bounce buffers must be pinned, too.
 const FIRST_USE_MAX: u32 = 1 << 20;
 /// Idle registrations that are kept before the oldest ones are given back.
@@ -115,8 +118,10 @@ pub struct Regions {
     /// Kept memfds by the address of their owner.
     whole: HashMap<usize, EntryKey>,
     first_uses: FirstUses,
-    /// The bounce buffers of last resort: to send, to receive.
+    /// The bounce buffers of last resort: to send, to receive. Made when first needed.
     reserves: [Option<EntryKey>; 2],
+    /// What the next piece of a message is tried with: the quota may allow more than the last time, or less.
+    piece: u32,
     uses: u64,
 }
 
@@ -145,19 +150,22 @@ impl Regions {
             whole: HashMap::new(),
             first_uses: FirstUses::default(),
             reserves: [None; 2],
+            piece: BOUNCE_STEP,
             uses: 0,
         }
     }
 
     /// Makes a part of a message reachable.
     pub fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
-        self.keep_reserves();
         let place = match (part.divisible, used) {
-            (true, Use::Send) => self.reserved(memory, part, used)?,
-            (true, Use::Receive) => match self.place(memory, part, used) {
-                Err(Refused::Later) => self.reserved(memory, part, used)?,
-                other => other?,
-            },
+            (true, Use::Send) => self.piece(memory, part, used)?,
+            (true, Use::Receive) => {
+                let length = part.length.min(PART_MAX);
+                match self.place(memory, Part { length, ..part }, used) {
+                    Err(Refused::Later) => self.piece(memory, part, used)?,
+                    other => other?,
+                }
+            }
             (false, _) => self.place(memory, part, used)?,
         };
         let entry = self.entries.get(place.key).ok_or(Refused::Later)?;
@@ -196,21 +204,26 @@ impl Regions {
         }
     }
 
-    /// Keeps the buffers of last resort registered, as large as the quota allows.
-    fn keep_reserves(&mut self) {
-        for used in [Use::Receive, Use::Send] {
-            let known = self.reserves[used as usize];
-            if known.is_some_and(|key| self.entries.contains_key(key)) {
-                continue;
+    /// As much of a part as there is memory for.
+    fn piece(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Place, Refused> {
+        let place = loop {
+            if self.piece <= RESERVE_MAX {
+                break self.reserved(memory, part, used)?;
             }
-            let mut size = RESERVE;
-            let mut made = None;
-            while made.is_none() && size >= BOUNCE_MIN {
-                made = self.add_bounce(size).ok();
-                size /= 2;
+            let length = part.length.min(self.piece);
+            match self.bounce(memory, Part { length, ..part }, used) {
+                Err(Refused::Later) => self.piece /= 2,
+                other => break other?,
             }
-            self.reserves[used as usize] = made;
+        };
+        self.piece = (self.piece * 2).min(BOUNCE_STEP);
+        // Frames in flight may read what was sent when it is retracted; once it was given back none does.
+        if used == Use::Send
+            && let Some(entry) = self.entries.get_mut(place.key)
+        {
+            entry.leaves = true;
         }
+        Ok(place)
     }
 
     fn is_reserve(&self, key: EntryKey) -> bool {
@@ -219,18 +232,19 @@ impl Regions {
 
     /// As much of a part as the buffer of last resort holds, when nobody uses it.
     fn reserved(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Place, Refused> {
-        let key = self.reserves[used as usize].ok_or(Refused::Later)?;
-        let entry = self.entries.get(key).ok_or(Refused::Later)?;
-        let length = part.length.min(entry.length);
-        if entry.users > 0 || !self.begin(key) {
+        let known = self.reserves[used as usize].filter(|key| self.entries.contains_key(*key));
+        let key = match known {
+            Some(key) => key,
+            None => self.add_bounce(RESERVE_MAX, true)?,
+        };
+        self.reserves[used as usize] = Some(key);
+        let length = part.length.min(RESERVE_MAX);
+        let taken = self.entries.get(key).is_none_or(|entry| entry.users > 0);
+        if taken || !self.begin(key) {
             return Err(Refused::Later);
         }
         if used == Use::Send {
             self.fill(key, memory, part.start, length);
-            // Frames in flight may read it when it is retracted; once it was given back none does.
-            if let Some(entry) = self.entries.get_mut(key) {
-                entry.leaves = true;
-            }
         }
         Ok(Place {
             key,
@@ -318,8 +332,12 @@ impl Regions {
         let area = owner.area();
         let length = u32::try_from(area.len()).map_err(|_| Refused::Never)?;
         let memory = Registered::Whole(owner.clone());
-        let key = self.add(area.address() as u64, length, true, memory);
-        let key = key.map_err(refused)?;
+        let span = Span {
+            start: area.address() as u64,
+            length,
+            writable: true,
+        };
+        let key = self.add(span, false, memory).map_err(refused)?;
         self.whole.insert(name, key);
         self.begin(key).then_some(key).ok_or(Refused::Later)
     }
@@ -340,7 +358,7 @@ impl Regions {
         }
         for _ in 0..CHANGES_MAX {
             let memory = Registered::Address(*wanted);
-            match self.add(wanted.start, wanted.length, wanted.writable, memory) {
+            match self.add(*wanted, false, memory) {
                 Ok(key) if self.begin(key) => {
                     self.drop_covered(wanted);
                     if let Some(entry) = self.entries.get_mut(key) {
@@ -382,9 +400,11 @@ impl Regions {
 
     /// An idle bounce buffer that is long enough, or a new one; filled when it is to be sent. Its use has begun.
     fn bounce(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Place, Refused> {
-        let length = match part.divisible {
-            true => part.length.min(BOUNCE_STEP),
-            false => part.length,
+        let length = match (part.divisible, used) {
+            (true, _) => part.length.min(BOUNCE_STEP),
+            // In pieces: nobody wants a copy of gigabytes.
+            (false, Use::Send) if part.length > BOUNCE_MAX => return Err(Refused::Later),
+            (false, _) => part.length,
         };
         let key = loop {
             let Some(idle) = self.idle_bounce(length) else {
@@ -422,38 +442,36 @@ impl Regions {
                 .checked_next_multiple_of(BOUNCE_STEP)
                 .unwrap_or(u32::MAX)
         };
-        let key = self.add_bounce(size)?;
+        let key = self.add_bounce(size, false)?;
         // It is this library's own: nothing changes it but the kernel, which keeps its content.
         self.begin(key).then_some(key).ok_or(Refused::Later)
     }
 
-    fn add_bounce(&mut self, size: u32) -> Result<EntryKey, Refused> {
+    fn add_bounce(&mut self, size: u32, reserve: bool) -> Result<EntryKey, Refused> {
         let memfd = Memfd::create("open-mx bounce", size as usize).map_err(|_| Refused::Later)?;
-        let address = memfd.area().address() as u64;
-        let key = self.add(address, size, true, Registered::Bounce(memfd));
-        key.map_err(refused)
+        let span = Span {
+            start: memfd.area().address() as u64,
+            length: size,
+            writable: true,
+        };
+        self.add(span, reserve, Registered::Bounce(memfd))
+            .map_err(refused)
     }
 
     /// Registers memory. When the home has no room, idle registrations are given back first, those that were used
     /// longest ago before the others.
-    fn add(
-        &mut self,
-        address: u64,
-        length: u32,
-        writable: bool,
-        memory: Registered,
-    ) -> Result<EntryKey, Errno> {
+    fn add(&mut self, span: Span, reserve: bool, memory: Registered) -> Result<EntryKey, Errno> {
         self.shrink(KEPT_MAX);
         let region = loop {
-            match self.register(address, length, writable, &memory) {
-                Err(Errno::AGAIN | Errno::NOSPC | Errno::NOMEM) if self.evict(length) => {}
+            match self.register(&span, reserve, &memory) {
+                Err(Errno::AGAIN | Errno::NOSPC | Errno::NOMEM) if self.evict(span.length) => {}
                 other => break other?,
             }
         };
         Ok(self.entries.insert(Entry {
             region,
             memory,
-            length,
+            length: span.length,
             users: 0,
             last_used: self.uses,
             leaves: false,
@@ -462,9 +480,8 @@ impl Regions {
 
     fn register(
         &self,
-        address: u64,
-        length: u32,
-        writable: bool,
+        span: &Span,
+        reserve: bool,
         memory: &Registered,
     ) -> Result<RegionKey, Errno> {
         let memfd = match memory {
@@ -472,8 +489,13 @@ impl Regions {
             Registered::Bounce(memfd) => Some(memfd),
             Registered::Address(_) => None,
         };
-        let address = if self.user_memory { address } else { 0 };
-        register(&*self.channel, address, length, writable, memfd).map_err(|CallError(errno)| errno)
+        let request = Request::Register {
+            address: if self.user_memory { span.start } else { 0 },
+            length: span.length,
+            writable: span.writable,
+            reserve,
+        };
+        register(&*self.channel, &request, memfd).map_err(|CallError(errno)| errno)
     }
 
     /// Idle registrations, those that were used longest ago first.
@@ -534,7 +556,8 @@ impl Regions {
 
 fn refused(errno: Errno) -> Refused {
     match errno {
-        Errno::AGAIN | Errno::NOSPC | Errno::NOMEM | Errno::INTR => Refused::Later,
+        // What is too long for the home, however much room there is, goes in pieces, as what finds no room.
+        Errno::AGAIN | Errno::NOSPC | Errno::NOMEM | Errno::INTR | Errno::TOOBIG => Refused::Later,
         _ => Refused::Never,
     }
 }

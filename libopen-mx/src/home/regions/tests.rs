@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
-use mx_ring::registration::{RegionNotes, UseBits};
+use mx_ring::registration::{RESERVE_MAX, RESERVES, RegionNotes, UseBits};
 use mx_ring::{EndpointLayout, PAGE_SIZE, RegionKey};
 use proptest::prelude::*;
 use rustix::io::Errno;
 
-use super::{FIRST_USE_MAX, Marks, RESERVE, Regions};
+use super::{FIRST_USE_MAX, Marks, PART_MAX, Regions};
 use crate::engine::{Exposure, Memory, Part, Refused, Use};
 use crate::home::{CallError, Channel, Opened};
 
@@ -20,6 +20,7 @@ struct Known {
     address: u64,
     length: u32,
     writable: bool,
+    reserve: bool,
 }
 
 #[derive(Default)]
@@ -85,10 +86,17 @@ impl Module {
         (*known_key == key).then_some(*known)
     }
 
+    /// What counts.
     fn held(&self) -> u64 {
         let table = self.table.lock().unwrap();
-        let lengths = table.regions.values().map(|(_, known)| known.length);
-        lengths.map(u64::from).sum()
+        let counted = table.regions.values().filter(|(_, known)| !known.reserve);
+        counted.map(|(_, known)| u64::from(known.length)).sum()
+    }
+
+    fn reserves(&self) -> usize {
+        let table = self.table.lock().unwrap();
+        let all = table.regions.values();
+        all.filter(|(_, known)| known.reserve).count()
     }
 }
 
@@ -99,12 +107,17 @@ impl Channel for Module {
                 address,
                 length,
                 writable,
+                reserve,
             } => {
                 let end = address + u64::from(length);
                 if self.refused.is_some_and(|at| (address..end).contains(&at)) {
                     return Err(CallError(Errno::FAULT));
                 }
-                if self.held() + u64::from(length) > self.quota {
+                let room = match reserve {
+                    true => length <= RESERVE_MAX && self.reserves() < RESERVES,
+                    false => self.held() + u64::from(length) <= self.quota,
+                };
+                if !room {
                     return Err(CallError(Errno::AGAIN));
                 }
                 let mut table = self.table.lock().unwrap();
@@ -118,6 +131,7 @@ impl Channel for Module {
                     address,
                     length,
                     writable,
+                    reserve,
                 };
                 let before = table.regions.insert(region.slot, (region, known));
                 assert_eq!(before, None, "the test registers less than this");
@@ -165,8 +179,6 @@ impl Channel for Module {
 }
 
 const PAGE: usize = PAGE_SIZE;
-/// Bytes of both buffers of last resort.
-const RESERVES: u64 = 2 * RESERVE as u64;
 
 /// Memory of the application: page-aligned, not known to the library.
 struct Application(Memfd);
@@ -210,7 +222,7 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
     let first = message(&mut regions, &memory, Use::Send);
     let bounce = module.known(first.region).unwrap();
     assert_ne!(bounce.address, application.address());
-    assert_eq!(module.registered(), 3, "the reserves and a bounce buffer");
+    assert_eq!(module.registered(), 1, "a bounce buffer");
     for _ in 0..1000 {
         let exposure = message(&mut regions, &memory, Use::Send);
         let known = module.known(exposure.region).unwrap();
@@ -219,7 +231,7 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
             application.address() + 100
         );
     }
-    assert_eq!(module.registered(), 4, "and the buffer");
+    assert_eq!(module.registered(), 2, "and the buffer");
     // A part of it, and neighbours in the same pages, are registered, too.
     message(
         &mut regions,
@@ -231,7 +243,7 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
         &application.message(0, 20 * PAGE + 50),
         Use::Send,
     );
-    assert_eq!(module.registered(), 4);
+    assert_eq!(module.registered(), 2);
 }
 
 #[test]
@@ -264,7 +276,7 @@ fn memory_that_changed_is_registered_anew_also_while_a_message_uses_what_was_the
     let memory = application.message(0, 512 * PAGE);
     let old = message(&mut regions, &memory, Use::Send).region;
     module.change(application.address() + 4096, 1);
-    assert_eq!(module.held(), RESERVES, "idle memory is not kept pinned");
+    assert_eq!(module.held(), 0, "idle memory is not kept pinned");
     let running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
     assert_ne!(running.region, old);
     module.change(application.address(), 1);
@@ -285,7 +297,7 @@ fn memory_that_changed_is_registered_anew_also_while_a_message_uses_what_was_the
 
 #[test]
 fn a_full_quota_gives_back_what_was_idle_longest_and_nothing_that_is_used() {
-    let module = Module::new((4 << 20) + RESERVES, None);
+    let module = Module::new(4 << 20, None);
     let mut regions = module.regions();
     let buffers: Vec<_> = (0..3).map(|_| Application::new(512)).collect();
     let memory: Vec<_> = buffers.iter().map(|b| b.message(0, 512 * PAGE)).collect();
@@ -329,15 +341,15 @@ fn memory_that_cannot_be_pinned_bounces_with_its_bytes() {
     let mut read = [0; 5];
     application.0.area().read(7 * PAGE, &mut read).unwrap();
     assert_eq!(&read, &[0; 5], "what was received, an empty bounce buffer");
-    assert_eq!(module.registered(), 3, "the bounce buffer is kept");
+    assert_eq!(module.registered(), 1, "the bounce buffer is kept");
 }
 
 #[test]
-fn a_message_beyond_the_quota_is_received_in_pieces_whatever_else_is_in_use() {
+fn a_message_is_received_in_pieces_when_others_hold_the_whole_quota() {
     let module = Module::new(4 << 20, None);
     let mut regions = module.regions();
-    let others = Application::new(890);
-    let memory = others.message(0, 890 * PAGE);
+    let others = Application::new(1024);
+    let memory = others.message(0, 1024 * PAGE);
     let _running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
     let application = Application::new(2048);
     let memory = application.message(0, 2048 * PAGE);
@@ -358,15 +370,57 @@ fn a_message_beyond_the_quota_is_received_in_pieces_whatever_else_is_in_use() {
         start += piece.length;
         pieces += 1;
     }
-    assert_eq!(pieces, memory.length() / RESERVE);
+    assert_eq!(pieces, memory.length() / RESERVE_MAX);
 }
 
 #[test]
-fn a_message_beyond_the_quota_is_sent_in_pieces_that_nobody_reads_when_the_next_is_filled() {
+fn pieces_are_as_large_as_the_quota_allows() {
+    let module = Module::new(8 << 20, None);
+    let mut regions = module.regions();
+    let others = Application::new(1536);
+    let others = others.message(0, 1536 * PAGE);
+    let running = regions.expose(&others, whole(&others), Use::Send).unwrap();
+    let application = Application::new(8192);
+    let memory = application.message(0, 8192 * PAGE);
+    let piece = |regions: &mut Regions| {
+        let part = Part {
+            divisible: true,
+            ..whole(&memory)
+        };
+        let piece = regions.expose(&memory, part, Use::Send).unwrap();
+        regions.retract(&piece);
+        piece.length
+    };
+    assert_eq!(piece(&mut regions), 2 << 20);
+    regions.retract(&running);
+    assert_eq!(piece(&mut regions), 4 << 20);
+    assert_eq!(piece(&mut regions), 8 << 20);
+    assert_eq!(piece(&mut regions), 8 << 20, "and no more");
+}
+
+#[test]
+fn a_message_longer_than_what_is_registered_at_once_goes_in_parts_of_it() {
+    let module = Module::new(1 << 30, None);
+    let mut regions = module.regions();
+    let application = Application::new(32_768);
+    let memory = application.message(0, 32_768 * PAGE);
+    let part = Part {
+        divisible: true,
+        ..whole(&memory)
+    };
+    let exposure = regions.expose(&memory, part, Use::Receive).unwrap();
+    assert_eq!(exposure.length, PART_MAX);
+    let known = module.known(exposure.region).unwrap();
+    assert_eq!(known.address, application.address());
+    regions.retract(&exposure);
+}
+
+#[test]
+fn a_message_is_sent_in_pieces_that_nobody_reads_when_the_next_is_filled() {
     let module = Module::new(4 << 20, None);
     let mut regions = module.regions();
-    let others = Application::new(890);
-    let memory = others.message(0, 890 * PAGE);
+    let others = Application::new(1024);
+    let memory = others.message(0, 1024 * PAGE);
     let _running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
     let application = Application::new(2048);
     let memory = application.message(100, 2047 * PAGE);
@@ -496,6 +550,6 @@ proptest! {
             regions.retract(&exposure);
         }
         regions.shrink(0);
-        prop_assert!(module.held() <= RESERVES);
+        prop_assert!(module.held() == 0);
     }
 }
