@@ -58,6 +58,13 @@ pub fn run(args: &SoakArgs) -> Result<ExitCode, Error> {
     })
 }
 
+/// Sends the longest message that there is between two nodes, and verifies it.
+pub fn longest() -> Result<(), Error> {
+    let arguments = ["run", "--quiet", "--release", "--package", "sim"];
+    let run = Run::new("cargo", "test-longest").args(arguments);
+    run.args(["--bin", "longest"]).output().map(drop)
+}
+
 /// A short run: how many messages were verified.
 pub fn short() -> Result<u64, Error> {
     let run = Run::new("cargo", "test-soak").args(PROGRAM);

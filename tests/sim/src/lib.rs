@@ -6,6 +6,7 @@
 //! judge: the tests do.
 
 mod fabric;
+mod long;
 mod process;
 pub mod program;
 mod random;
@@ -13,6 +14,7 @@ pub mod soak;
 mod traffic;
 
 pub use fabric::{BoardPlace, Fabric};
+pub use long::{Carried, carry};
 pub use process::Process;
 pub use random::Random;
 pub use traffic::{Message, Outcomes, Traffic, Until};

@@ -50,6 +50,8 @@ pub struct Port {
     next_slot: u32,
     /// See [`Process::make_memory_scarce`].
     scarce: bool,
+    /// See [`Self::repeats_after`].
+    period: Option<usize>,
     /// Exposures to send that were asked for.
     sends: u32,
     /// Where a piece that is sent lies.
@@ -103,6 +105,7 @@ impl Process {
                 regions: BTreeMap::new(),
                 next_slot: 0,
                 scarce: false,
+                period: None,
                 sends: 0,
                 piece: None,
                 pieces: 0,
@@ -197,6 +200,21 @@ impl Process {
 }
 
 impl Port {
+    /// From now on the memory of its messages is the first so many bytes of it again and again, and none is scarce.
+    pub(crate) fn repeats_after(&mut self, period: usize) {
+        self.period = Some(period);
+        self.scarce = false;
+    }
+
+    /// What is registered as this memory.
+    fn parts(&self, memory: &Memfd) -> Vec<Area> {
+        let length = memory.area().len();
+        let period = self.period.map_or(length, |period| period.min(length));
+        let part = |start| memory.area().part(0, period.min(length - start));
+        let starts = (0..length).step_by(period);
+        starts.filter_map(|start| part(start).ok()).collect()
+    }
+
     /// A region of its own for this memory.
     fn register(&mut self, memory: Arc<Memfd>, writable: bool) -> Result<RegionKey, Refused> {
         let taken = |slot: u16| self.regions.range((slot, 0)..=(slot, u16::MAX)).next();
@@ -209,7 +227,7 @@ impl Port {
         };
         self.home
             .borrow_mut()
-            .register_region(self.key, region, writable, vec![memory.area()])
+            .register_region(self.key, region, writable, self.parts(&memory))
             .map_err(|_| Refused::Later)?;
         self.next_slot = number + 1;
         self.regions
