@@ -11,6 +11,7 @@ mod pulls;
 mod recorder;
 mod relations;
 mod resends;
+mod rules;
 mod strays;
 mod streams;
 mod timeouts;

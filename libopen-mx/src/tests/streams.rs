@@ -299,6 +299,17 @@ fn early_messages_are_matched_in_order_and_each_once() {
 }
 
 #[test]
+fn an_early_message_that_comes_again_takes_no_room() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut link);
+    engine.event(&tiny(4, 1), None, &mut link);
+    let kept = engine.holdings().kept;
+    assert!(kept > 0);
+    engine.event(&tiny(4, 1), None, &mut link);
+    assert_eq!(engine.holdings().kept, kept);
+}
+
+#[test]
 fn a_message_that_is_not_whole_holds_back_the_acknowledgement_of_all_after_it() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     greeted(&mut engine, &mut link);

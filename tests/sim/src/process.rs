@@ -12,7 +12,7 @@ use mx_ring::mapping::Memfd;
 use mx_ring::{
     Area, Command, EndpointLayout, Event, Geometry, HomeSide, ProcessSide, RegionKey, Window,
 };
-use open_mx::engine::{Config, Engine, Exposure, Link, Memory, Part, Refused, Use};
+use open_mx::engine::{Config, ContextIds, Engine, Exposure, Link, Memory, Part, Refused, Use};
 
 /// One process with one endpoint.
 pub struct Process {
@@ -114,6 +114,14 @@ impl Process {
             board,
             state: Endpoint::Open,
         }
+    }
+
+    /// Gives a freshly opened endpoint these context ids.
+    pub fn use_contexts(&mut self, context_ids: ContextIds) {
+        self.engine = Engine::new(Config {
+            context_ids,
+            ..self.engine.config().clone()
+        });
     }
 
     /// From now on every second message that it receives, and that is long, is fetched in pieces, and every second one

@@ -84,10 +84,15 @@ pub struct Sent {
 pub enum Fate {
     /// It waits.
     Posted,
-    /// It was taken back.
-    Cancelled,
-    /// It got the message of that number.
-    Got(usize),
+    /// It was taken back, as the event of that number.
+    Cancelled(usize),
+    /// It got a message.
+    Got {
+        /// Number of the message.
+        message: usize,
+        /// Number of the event when that was seen.
+        at: usize,
+    },
     /// It got a message that did not come to its end.
     Broken,
 }
@@ -113,6 +118,8 @@ pub struct Received {
 #[derive(Default)]
 pub struct Ledger {
     seed: u64,
+    /// Counts what happens to receives.
+    events: usize,
     /// In the order of sending.
     pub sent: Vec<Sent>,
     /// In the order of posting.
@@ -229,8 +236,41 @@ impl Ledger {
             }
             Some(_) => {}
         }
+        self.events += 1;
         self.sent[number].received = Some(receive);
-        self.received[receive].fate = Fate::Got(number);
+        self.received[receive].fate = Fate::Got {
+            message: number,
+            at: self.events,
+        };
+        Ok(())
+    }
+
+    /// Notes that a receive was taken back.
+    pub fn note_cancelled(&mut self, receive: usize) {
+        self.events += 1;
+        if let Some(receive) = self.received.get_mut(receive) {
+            receive.fate = Fate::Cancelled(self.events);
+        }
+    }
+
+    /// The first receive that fits got each message: no receive that was posted earlier was still waiting, and was taken
+    /// back only afterwards.
+    pub fn check_posting(&self) -> Result<(), String> {
+        for (number, later) in self.received.iter().enumerate() {
+            let Fate::Got { message, at: got } = later.fate else {
+                continue;
+            };
+            let info = self.sent[message].info;
+            let passed_over = self.received[..number].iter().position(|earlier| {
+                let waited = matches!(earlier.fate, Fate::Cancelled(at) if at > got);
+                waited && earlier.at == later.at && info & earlier.mask == earlier.info
+            });
+            if let Some(earlier) = passed_over {
+                return Err(format!(
+                    "receive {number} got message {message} although receive {earlier} waited for it"
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -238,7 +278,7 @@ impl Ledger {
     pub fn check_places(&self) -> Result<(), String> {
         for (number, receive) in self.received.iter().enumerate() {
             let within = match receive.fate {
-                Fate::Cancelled => 0,
+                Fate::Cancelled(_) => 0,
                 _ => receive.length as usize,
             };
             if receive.place.content(within).is_none() {
@@ -255,11 +295,14 @@ impl Ledger {
     /// receive got a later message than one posted after it, if it would have taken that one's.
     pub fn check_order(&self) -> Result<(), String> {
         for (number, earlier) in self.received.iter().enumerate() {
-            let Fate::Got(first) = earlier.fate else {
+            let Fate::Got { message: first, .. } = earlier.fate else {
                 continue;
             };
             for (other, later) in self.received.iter().enumerate().skip(number + 1) {
-                let Fate::Got(second) = later.fate else {
+                let Fate::Got {
+                    message: second, ..
+                } = later.fate
+                else {
                     continue;
                 };
                 let (sent, overtaken) = (&self.sent[first], &self.sent[second]);

@@ -10,7 +10,7 @@ use mx_home::fake::Faults;
 use mx_ring::Geometry;
 use mx_wire::Format;
 use open_mx::Code;
-use open_mx::engine::{Holdings, PartnerKey};
+use open_mx::engine::{ContextIds, Holdings, Outcome, PartnerKey};
 
 use crate::fabric::{BoardPlace, Fabric};
 use crate::random::Random;
@@ -25,7 +25,11 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// How long what must end may take on a good network.
 const PATIENCE: Duration = Duration::from_secs(120);
 const KEY: u32 = 7;
+/// What an endpoint does not take.
+const WRONG_KEY: u32 = 8;
 const TAGS: u32 = 3;
+const TAG_BITS: u8 = 2;
+const TAG_SHIFT: u8 = 56;
 const LENGTH_MAX: u32 = 200 << 10;
 
 /// What a program did.
@@ -68,6 +72,8 @@ struct Program {
     relations: BTreeMap<(usize, usize), Relation>,
     /// Whether the network changes bytes, so that any message may be lost or wrong.
     damage: bool,
+    /// What endpoints are opened with: no context ids, or the tag.
+    context_ids: ContextIds,
     opened: u32,
     summary: Summary,
 }
@@ -108,12 +114,17 @@ impl Program {
             corruption: if damage { percent(11) } else { 0 },
             truncation: if damage { percent(11) } else { 0 },
         };
+        let context_ids = match random.below(2) {
+            0 => ContextIds::default(),
+            _ => ContextIds::new(TAG_BITS, TAG_SHIFT).unwrap_or_default(),
+        };
         let mut fabric = Fabric::new(format, &[2, 1], faults, random.bits());
         let places = [(0, 0), (1, 0), (0, 1)].map(|(home, board)| BoardPlace { home, board });
         let actors = (0..2 + random.below(4) as usize).map(|number| {
             let place = places[number % places.len()];
             let endpoint = number as u8;
             let process = fabric.open(place, endpoint, 1 + number as u32, Geometry::default());
+            fabric.processes[process].1.use_contexts(context_ids);
             Actor {
                 place,
                 endpoint,
@@ -126,6 +137,7 @@ impl Program {
             partners: BTreeMap::new(),
             relations: BTreeMap::new(),
             damage,
+            context_ids,
             opened: 100,
             summary: Summary::default(),
             fabric,
@@ -188,28 +200,14 @@ impl Program {
                     false => Err(format!("actor {from} cannot connect to actor {to}")),
                 };
             }
-            let (of, other) = (self.actors[from].process, self.actors[to].process);
-            let Some(peer) = self.fabric.peer_index(of, other) else {
-                self.pass(FRAME_LIFE)?;
-                continue;
-            };
-            let endpoint = self.actors[to].endpoint;
-            let process = &mut self.fabric.processes[of].1;
-            let (engine, port) = (&mut process.engine, &mut process.port);
-            let request = engine.connect(peer, endpoint, KEY, u64::MAX, 0, port);
-            let deadline = self.fabric.elapsed() + CONNECT_PATIENCE;
-            let outcome = loop {
-                let now = self.fabric.elapsed();
-                let engine = &mut self.fabric.processes[of].1.engine;
-                if let Some(outcome) = engine.take_done(request) {
-                    break Some(outcome);
-                }
-                if now > deadline {
-                    engine.cancel(request, false);
-                    break None;
-                }
-                self.pass(SOON)?;
-            };
+            if self.random.below(4) == 0
+                && let Some(outcome) = self.ask(from, to, WRONG_KEY)?
+                && !self.damage
+                && outcome.code == Code::Success
+            {
+                return Err(format!("actor {to} took a wrong key of actor {from}"));
+            }
+            let outcome = self.ask(from, to, KEY)?;
             if let Some(outcome) = outcome
                 && outcome.code == Code::Success
                 && let Some(partner) = outcome.partner
@@ -220,12 +218,43 @@ impl Program {
         }
     }
 
+    /// One connect, until it is answered or for as long as there is patience.
+    fn ask(&mut self, from: usize, to: usize, key: u32) -> Result<Option<Outcome>, String> {
+        let (of, other) = (self.actors[from].process, self.actors[to].process);
+        let Some(peer) = self.fabric.peer_index(of, other) else {
+            self.pass(FRAME_LIFE)?;
+            return Ok(None);
+        };
+        let endpoint = self.actors[to].endpoint;
+        let process = &mut self.fabric.processes[of].1;
+        let (engine, port) = (&mut process.engine, &mut process.port);
+        let request = engine.connect(peer, endpoint, key, u64::MAX, 0, port);
+        let deadline = self.fabric.elapsed() + CONNECT_PATIENCE;
+        loop {
+            let now = self.fabric.elapsed();
+            let engine = &mut self.fabric.processes[of].1.engine;
+            if let Some(outcome) = engine.take_done(request) {
+                return Ok(Some(outcome));
+            }
+            if now > deadline {
+                engine.cancel(request, false);
+                return Ok(None);
+            }
+            self.pass(SOON)?;
+        }
+    }
+
+    /// The bits that each receive must ask for: those of the context ids.
+    fn with_context(&self, mask: u64) -> u64 {
+        mask | self.context_ids.mask()
+    }
+
     fn step(&mut self) -> Result<(), String> {
         match self.random.below(200) {
             0..80 => self.send(),
             80..150 => self.receive(),
             150..162 => self.probe()?,
-            162..172 => self.cancel(),
+            162..172 => self.cancel()?,
             172..178 => self.forget(),
             178..196 => {
                 let time = Duration::from_micros(self.random.below(60_000).into());
@@ -275,6 +304,7 @@ impl Program {
         let at = self.any_actor();
         let sender = self.any_actor();
         let mask = MASKS[self.random.below(3) as usize];
+        let mask = self.with_context(mask);
         let tag = u64::from(self.random.below(TAGS)) << 56;
         let sender = (self.actors[sender].process as u64 & 0xff) << 48;
         let length = match self.random.below(3) {
@@ -319,16 +349,23 @@ impl Program {
         Ok(())
     }
 
-    fn cancel(&mut self) {
+    fn cancel(&mut self) -> Result<(), String> {
         let count = self.ledger.received.len() as u32;
         let number = self.random.below(count) as usize;
-        let Some(receive) = self.ledger.received.get_mut(number) else {
-            return;
+        let told = self.random.below(2) == 0;
+        let Some(receive) = self.ledger.received.get(number) else {
+            return Ok(());
         };
+        let request = receive.request;
         let engine = &mut self.fabric.processes[receive.at].1.engine;
-        if receive.fate == Fate::Posted && engine.cancel(receive.request, false) == Some(true) {
-            receive.fate = Fate::Cancelled;
+        if receive.fate == Fate::Posted && engine.cancel(request, told) == Some(true) {
+            let outcome = engine.take_done(request).map(|outcome| outcome.code);
+            if outcome != told.then_some(Code::Cancelled) {
+                return Err(format!("receive {number} was cancelled and is {outcome:?}"));
+            }
+            self.ledger.note_cancelled(number);
         }
+        Ok(())
     }
 
     fn forget(&mut self) {
@@ -366,6 +403,9 @@ impl Program {
         let process = self
             .fabric
             .open(place, endpoint, self.opened, Geometry::default());
+        self.fabric.processes[process]
+            .1
+            .use_contexts(self.context_ids);
         self.actors[actor].process = process;
         self.summary.restarts += 1;
         self.join(actor)
@@ -447,14 +487,16 @@ impl Program {
             }
             for actor in 0..self.actors.len() {
                 let engine = &self.fabric.processes[self.actors[actor].process].1.engine;
-                if engine.probe(0, 0).is_some() {
-                    self.post(actor, (0, 0), LENGTH_MAX);
+                if let Some(found) = engine.probe(0, 0) {
+                    let mask = self.with_context(0);
+                    self.post(actor, (found.match_info & mask, mask), LENGTH_MAX);
                 }
             }
             self.pass(Duration::from_millis(1))?;
         }
         self.ledger.check_places()?;
         self.ledger.check_order()?;
+        self.ledger.check_posting()?;
         for (number, sent) in self.ledger.sent.iter().enumerate() {
             let well = match sent.code {
                 None | Some(Code::Success | Code::MessageTruncated) => true,
@@ -484,7 +526,7 @@ impl Program {
             }
         }
         for number in 0..self.ledger.received.len() {
-            let receive = &mut self.ledger.received[number];
+            let receive = &self.ledger.received[number];
             if receive.fate != Fate::Posted || !self.actors.iter().any(|a| a.process == receive.at)
             {
                 continue;
@@ -493,7 +535,7 @@ impl Program {
             if engine.cancel(receive.request, false) != Some(true) {
                 return Some(format!("receive {number} is matched and never ends"));
             }
-            receive.fate = Fate::Cancelled;
+            self.ledger.note_cancelled(number);
         }
         for actor in &self.actors {
             let process = &self.fabric.processes[actor.process].1;
