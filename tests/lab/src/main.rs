@@ -17,6 +17,7 @@ mod image;
 mod node;
 mod place;
 mod prepare;
+mod programs;
 mod replay;
 mod run;
 mod scenario;

@@ -6,6 +6,7 @@ use crate::demo;
 use crate::error::Error;
 use crate::host::{Images, Nic};
 use crate::prepare;
+use crate::programs;
 use crate::replay;
 use crate::run::Run;
 use crate::scenario::{self, transitions};
@@ -55,7 +56,7 @@ enum Work {
 }
 
 /// The steps that need no QEMU, the quickest to fail first.
-static FAST: [Step; 11] = [
+static FAST: [Step; 12] = [
     Step {
         title: "format",
         work: Here(format),
@@ -87,6 +88,10 @@ static FAST: [Step; 11] = [
     Step {
         title: "a message of 2^32 - 1 bytes between two nodes",
         work: Here(longest),
+    },
+    Step {
+        title: "random programs of two to five endpoints over bad networks",
+        work: Here(random_programs),
     },
     Step {
         title: "captures of native nodes, played again by our stack",
@@ -262,13 +267,19 @@ fn nodes() -> Result<Counted, Error> {
 }
 
 fn soak() -> Result<Counted, Error> {
-    soak::short()?;
+    println!("    {} messages verified", soak::short()?);
     Ok(Counted { passed: 1 })
 }
 
 fn longest() -> Result<Counted, Error> {
     soak::longest()?;
     Ok(Counted { passed: 1 })
+}
+
+fn random_programs() -> Result<Counted, Error> {
+    Ok(Counted {
+        passed: programs::run()?,
+    })
 }
 
 fn replayed() -> Result<Counted, Error> {
