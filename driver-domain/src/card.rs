@@ -15,6 +15,7 @@ use xen_pv_boot::memory::devices::XenPlatform;
 use xen_pv_boot::pci::PciFrontend;
 use xen_pv_boot::xenstore::Xenstore;
 
+use crate::options::Interrupt;
 use crate::wire_link::Reopen;
 
 /// The card, and how it says that it has something.
@@ -28,7 +29,7 @@ pub struct Card {
 }
 
 /// Finds and opens the first network card that a driver is there for. What is in the way is said in the log.
-pub fn find(store: &mut Xenstore, grants: &mut GrantTable) -> Option<Card> {
+pub fn find(store: &mut Xenstore, grants: &mut GrantTable, interrupt: Interrupt) -> Option<Card> {
     let frontend = match PciFrontend::connect(store, grants) {
         Ok(Some(frontend)) => frontend,
         Ok(None) => {
@@ -48,7 +49,7 @@ pub fn find(store: &mut Xenstore, grants: &mut GrantTable) -> Option<Card> {
             seen.push(format!("{device} is {vendor:04x}:{id:04x}"));
             continue;
         };
-        match open(frontend, device, driver) {
+        match open(frontend, device, driver, interrupt) {
             Some(card) => return Some(card),
             None => seen.push(format!("{device} failed")),
         }
@@ -93,20 +94,23 @@ enum Delivery {
     Polled,
 }
 
-/// Turns on the best interrupt that the PCI backend agrees to.
+/// Turns on the best interrupt that is wanted and that the PCI backend agrees to.
 fn interrupt(
     frontend: PciFrontend,
     device: DeviceFunction,
     driver: Driver,
+    wanted: Interrupt,
 ) -> (Option<Channel>, Delivery) {
-    match frontend.enable_msix(device, 1) {
-        Ok(mut channels) => {
-            return (channels.pop(), Delivery::MsiX);
+    if matches!(wanted, Interrupt::Auto | Interrupt::MsiX) {
+        match frontend.enable_msix(device, 1) {
+            Ok(mut channels) => {
+                return (channels.pop(), Delivery::MsiX);
+            }
+            Err(error) => log::info!("{device}: no MSI-X interrupt: {error}"),
         }
-        Err(error) => log::info!("{device}: no MSI-X interrupt: {error}"),
     }
     // virtio has no MSI.
-    if driver != Driver::Virtio {
+    if driver != Driver::Virtio && matches!(wanted, Interrupt::Auto | Interrupt::Msi) {
         match frontend.enable_msi(device) {
             Ok(channel) => return (Some(channel), Delivery::Msi),
             Err(error) => log::info!("{device}: no MSI interrupt: {error}"),
@@ -158,10 +162,15 @@ fn open_nic(
     })
 }
 
-fn open(frontend: PciFrontend, device: DeviceFunction, driver: Driver) -> Option<Card> {
+fn open(
+    frontend: PciFrontend,
+    device: DeviceFunction,
+    driver: Driver,
+    wanted: Interrupt,
+) -> Option<Card> {
     // The backend only enables interrupts of a device that decodes its memory.
     PciRoot::new(frontend).set_command(device, Command::MEMORY_SPACE | Command::BUS_MASTER);
-    let (interrupt, delivery) = interrupt(frontend, device, driver);
+    let (interrupt, delivery) = interrupt(frontend, device, driver, wanted);
     let mut reopen: Reopen = Box::new(move || open_and_tell(frontend, device, driver, delivery));
     Some(Card {
         nic: reopen()?,

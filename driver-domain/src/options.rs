@@ -7,6 +7,7 @@
 //! | `log` | `error`, `warn`, `info`, `debug` | info |
 //! | `endpoints` | 1 to 256: endpoints that each guest may open | 32 |
 //! | `idle` | `auto`, or 0 to 100000: microseconds without work before the domain stops looking for it and sleeps; `auto` learns from the waits of late | auto |
+//! | `interrupt` | `auto`: the best that the card and dom0 agree to; `msi-x`, `msi` only so; `none`: the card is polled | auto |
 //! | `manage` | `dhcp`, `<address>/<prefix>`, `<address>/<prefix>,<router>`: where a browser and Prometheus find the domain, on the card's own address | off |
 //! | `self-test` | `trap`, `panic`, `stack`: ends at once by this fault, to see what it leaves on the console | none |
 
@@ -34,10 +35,25 @@ pub struct Options {
     pub endpoints: u16,
     /// How long to look for work before sleeping.
     pub idle: Policy,
+    /// How the card's interrupt may come.
+    pub interrupt: Interrupt,
     /// The management's address; none: off.
     pub manage: Option<Address>,
     /// Ends by this fault.
     pub self_test: Option<Fault>,
+}
+
+/// How the card's interrupt may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// By MSI-X, else by MSI, else not at all.
+    Auto,
+    /// By MSI-X, else not at all.
+    MsiX,
+    /// By MSI, else not at all.
+    Msi,
+    /// Not at all: the card is polled.
+    None,
 }
 
 /// What is wrong with the command line.
@@ -55,6 +71,7 @@ const MTU: &str = "1500 to 9000";
 const WIRE: &str = "native or mx";
 const LOG: &str = "error, warn, info or debug";
 const ENDPOINTS: &str = "1 to 256";
+const INTERRUPT: &str = "auto, msi-x, msi or none";
 const IDLE: &str = "auto, or 0 to 100000 (microseconds)";
 const MANAGE: &str =
     "dhcp, or an address with its prefix and perhaps a router, like 10.0.0.5/24,10.0.0.1";
@@ -65,7 +82,7 @@ impl fmt::Display for OptionError {
         match self {
             Self::Unknown(word) => write!(
                 f,
-                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, idle={IDLE}, manage={MANAGE}, self-test={SELF_TEST}",
+                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, self-test={SELF_TEST}",
                 word.escape_default()
             ),
             Self::Value(name, value, possible) => write!(
@@ -89,6 +106,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
     let mut log = LevelFilter::Info;
     let mut endpoints = 32;
     let mut idle = Policy::Learnt;
+    let mut interrupt = Interrupt::Auto;
     let mut manage = None;
     let mut self_test = None;
     for word in line.split_ascii_whitespace() {
@@ -120,6 +138,21 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
                     value => {
                         let micros = number("idle", value, 0, 100_000, IDLE)?;
                         Policy::Fixed(Duration::from_micros(micros))
+                    }
+                }
+            }
+            "interrupt" => {
+                interrupt = match value {
+                    "auto" => Interrupt::Auto,
+                    "msi-x" => Interrupt::MsiX,
+                    "msi" => Interrupt::Msi,
+                    "none" => Interrupt::None,
+                    _ => {
+                        return Err(OptionError::Value(
+                            "interrupt",
+                            value.to_string(),
+                            INTERRUPT,
+                        ));
                     }
                 }
             }
@@ -158,6 +191,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
         log,
         endpoints,
         idle,
+        interrupt,
         manage,
         self_test,
     })
@@ -199,6 +233,15 @@ mod tests {
         assert_eq!(options.log, LevelFilter::Debug);
         assert_eq!(options.endpoints, 256);
         assert_eq!(options.idle, Policy::Fixed(Duration::ZERO));
+        for (word, interrupt) in [
+            ("auto", Interrupt::Auto),
+            ("msi-x", Interrupt::MsiX),
+            ("msi", Interrupt::Msi),
+            ("none", Interrupt::None),
+        ] {
+            let options = parse(&format!("interrupt={word}")).unwrap();
+            assert_eq!(options.interrupt, interrupt);
+        }
         assert_eq!(parse("wire=mx").unwrap().format.mode(), Mode::MxWire);
     }
 
@@ -212,6 +255,7 @@ mod tests {
             ("log=loud", "log", "error, warn, info or debug"),
             ("endpoints=0", "endpoints", "1 to 256"),
             ("idle=-1", "idle", "0 to 100000"),
+            ("interrupt=msix", "interrupt", "auto, msi-x, msi or none"),
             ("manage=10.0.0.5", "manage", "10.0.0.5/24,10.0.0.1"),
             ("self-test=fire", "self-test", "trap, panic or stack"),
             ("wire=mx mtu=9000", "mtu", "leave one of them out"),

@@ -97,7 +97,7 @@ impl Domain {
             format.mtu(),
             options.endpoints
         );
-        let card = card::find(&mut store, &mut grants);
+        let card = card::find(&mut store, &mut grants, options.interrupt);
         let driver = match &card {
             Some(card) => card.nic.capabilities().driver,
             None => {

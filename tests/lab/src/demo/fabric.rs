@@ -144,11 +144,11 @@ impl<'a> Fabric<'a> {
         Ok(())
     }
 
-    /// Ends the driver domain and creates one that does not sleep between messages, for the same guests.
-    pub fn renew_driver_domain(&self) -> Result<(), Error> {
+    /// Ends the driver domain and creates one with other options, for the same guests.
+    pub fn renew_driver_domain(&self, options: &str) -> Result<(), Error> {
         self.end_driver_domain()?;
         self.wait_for_no_driver_domain()?;
-        self.create_driver_domain(self.shape.mtu, "idle=100000")?;
+        self.create_driver_domain(self.shape.mtu, options)?;
         self.attach()?;
         self.wait_for_names()
     }

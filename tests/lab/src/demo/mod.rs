@@ -90,7 +90,7 @@ pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitC
     // Under emulation a step takes long, so a driver domain that is to stay awake between two must be patient.
     stage(
         "another driver domain, which polls for longer before it sleeps",
-        || fabric.renew_driver_domain(),
+        || fabric.renew_driver_domain("idle=100000"),
     )?;
     let cost = stage("what a message between the guests costs besides", || {
         cost::message(&fabric)

@@ -5,7 +5,7 @@ use crate::demo::fabric::{Fabric, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
-use crate::scenario::judge::exchange;
+use crate::scenario::judge::{exchange, expect};
 use crate::scenario::{idle, link};
 
 /// Boots a host with that card.
@@ -19,5 +19,24 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
     stage(
         "an idle driver domain sleeps, and the first message finds it",
         || idle::judge(&fabric),
-    )
+    )?;
+    // virtio has no MSI.
+    if nic == Nic::Igb {
+        stage(
+            "another driver domain, which takes the card's interrupts by MSI",
+            || by_msi(&fabric),
+        )?;
+    }
+    Ok(())
+}
+
+fn by_msi(fabric: &Fabric<'_>) -> Result<(), Error> {
+    fabric.renew_driver_domain("interrupt=msi")?;
+    let log = fabric.log("driver-domain")?;
+    let told = |line: &str| line.trim_end().ends_with("interrupts by MSI");
+    expect(log.lines().any(told), || {
+        format!("the log does not tell of interrupts by MSI:\n{log}")
+    })?;
+    exchange(fabric, "node1", "guest1")?;
+    exchange(fabric, "guest2", "node1")
 }
