@@ -341,7 +341,13 @@ fn conformance_on_xen(images: Images, programs: &Programs, nic: Nic) -> Result<(
 }
 
 fn wakes(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
-    transitions::run(images, programs, nic, transitions::SHORT)
+    transitions::run(
+        images,
+        programs,
+        nic,
+        transitions::SHORT,
+        transitions::PATIENCE,
+    )
 }
 
 /// The sum of what the test programs of one `cargo test` counted as passed.

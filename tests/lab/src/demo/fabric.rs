@@ -216,6 +216,11 @@ impl<'a> Fabric<'a> {
             })
     }
 
+    /// [`Host::ran_and_waited`].
+    pub fn ran_and_waited(&self) -> (f64, f64) {
+        self.host.ran_and_waited()
+    }
+
     /// Plugs the cable of the card in, or pulls it.
     pub fn set_link(&self, up: bool) -> Result<(), Error> {
         self.host.set_link(up)

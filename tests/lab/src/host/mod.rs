@@ -69,6 +69,12 @@ impl Host {
         self.sessions.exec(domain, command, limit)
     }
 
+    /// Seconds that the emulated machine has run so far, and that it was kept waiting for a processor of this one. Its
+    /// own clock goes on meanwhile.
+    pub fn ran_and_waited(&self) -> (f64, f64) {
+        self.qemu.ran_and_waited()
+    }
+
     /// Plugs the cable of the card in, or pulls it.
     pub fn set_link(&self, up: bool) -> Result<(), Error> {
         monitor::set_link(self.qemu.monitor_socket(), up)

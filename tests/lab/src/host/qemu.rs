@@ -64,6 +64,23 @@ impl Qemu {
         &self.monitor
     }
 
+    /// Seconds that its threads have run so far, and that they were kept waiting for a processor (proc(5), `schedstat`).
+    pub fn ran_and_waited(&self) -> (f64, f64) {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let texts = tasks
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
+        texts.fold((0.0, 0.0), |(ran, waited), text| {
+            let mut nanoseconds = text
+                .split_whitespace()
+                .map(|word| word.parse().unwrap_or(0.0));
+            let mut next = || nanoseconds.next().unwrap_or(0.0) / 1e9;
+            (ran + next(), waited + next())
+        })
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -11,6 +11,8 @@ use crate::error::Error;
 const WATCHED: Duration = Duration::from_secs(20);
 /// How often, at most.
 const TRIES: usize = 3;
+/// How often a second it may be woken: it looks at its card each second, and nodes announce themselves.
+const WAKES: u64 = 20;
 /// Its share of a processor at most, with connected guests.
 const SHARE: f64 = 0.01;
 /// Microseconds that a first message may take under emulation, the median of five: one that only a timer delivers
@@ -19,18 +21,33 @@ const FIRST_MESSAGE: f64 = 500_000.0;
 
 /// Watches the driver domain while nobody asks anything of it, then sends messages with a second of silence before each.
 pub fn judge(fabric: &Fabric<'_>) -> Result<(), Error> {
-    // The emulated processors stand still for moments while this machine is busy: one quiet spell is enough.
+    // What an emulated processor is kept waiting for one of this machine counts as its own time: of that the same part is
+    // taken off as the emulated machine has waited. One quiet spell is enough.
     let mut share = 1.0;
     for _ in 0..TRIES {
-        let before = processor_time(fabric)?;
+        let (before, slept) = (processor_time(fabric)?, fabric.counter("sleeps")?);
+        let (ran_before, waited_before) = fabric.ran_and_waited();
         thread::sleep(WATCHED);
+        let (ran, waited) = fabric.ran_and_waited();
+        let (ran, waited) = (ran - ran_before, waited - waited_before);
+        let own = ran / (ran + waited).max(f64::MIN_POSITIVE);
         let used = processor_time(fabric)? - before;
-        share = used / WATCHED.as_secs_f64();
+        let woken = fabric.counter("sleeps")? - slept;
+        let shown = used / WATCHED.as_secs_f64();
+        share = shown * own;
         println!(
-            "    idle for {} s: {used:.1} s of its processor, {:.1} %",
+            "    idle for {} s: {used:.1} s of its processor, {:.1} %, on a quiet machine {:.1} %; woken {woken} times",
             WATCHED.as_secs(),
+            shown * 100.0,
             share * 100.0
         );
+        // This does not depend on how busy this machine is.
+        if woken > WAKES * WATCHED.as_secs() {
+            return Err(Error::Judged(format!(
+                "an idle driver domain woke {woken} times in {} s",
+                WATCHED.as_secs()
+            )));
+        }
         if share < SHARE {
             break;
         }
