@@ -8,6 +8,7 @@ mod guest;
 mod model;
 mod ordered;
 mod regions;
+mod run;
 
 /// What the model's locks are made of.
 mod sync {

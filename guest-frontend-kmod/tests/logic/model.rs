@@ -1,14 +1,13 @@
 //! A kernel and a home to run the logic against: they know which page is granted, mapped, pinned, and complain at once
 //! when a page is freed that another domain may still reach.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::BTreeMap;
-use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mx_ring::control::{
     DEVICE_PAGES, HomeControl, Request, Response, STAGING_PAGE, Staging, Status,
 };
+use mx_ring::mapping::Memfd;
 use mx_ring::registration::RegionNotes;
 use mx_ring::{Area, EndpointLayout, Geometry, PAGE_SIZE};
 use open_mx_frontend::batch::{Batch, Pinned};
@@ -29,27 +28,13 @@ enum Kind {
     Pinned,
 }
 
-struct Run {
-    memory: NonNull<u8>,
-    layout: Layout,
-}
-
-// SAFETY: the memory is the run's own, and is reached through areas alone.
-unsafe impl Send for Run {}
-// SAFETY: as above; areas access it atomically.
-unsafe impl Sync for Run {}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout by `Kernel::allocate`.
-        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
-    }
-}
+/// Pages that are ever allocated: each one only once, so that a use after its end is not a use of another.
+const MEMORY: usize = 100_000;
 
 struct Page {
     kind: Kind,
-    /// The memory that the page is in, and where.
-    run: Option<(Arc<Run>, usize)>,
+    /// Where it lies in the memory; nowhere for a page of a process.
+    place: Option<usize>,
     /// Its grants that have not ended.
     grants: usize,
 }
@@ -65,7 +50,8 @@ struct Grant {
 pub struct Watch {
     number: u32,
     watched: Arc<Watched>,
-    _notes: Arc<Run>,
+    /// The page of the notes is part of it.
+    _memory: Arc<Memfd>,
 }
 
 impl AsRef<Watched> for Watch {
@@ -81,6 +67,8 @@ pub struct World {
     grants: BTreeMap<GrantRef, Grant>,
     watches: BTreeMap<u32, Watch>,
     next: u32,
+    /// Pages that were allocated so far.
+    allocated: usize,
     /// Pages accounted to [`SPACE`].
     pub accounted: usize,
     /// Grants that the table still has room for.
@@ -113,34 +101,35 @@ impl World {
 
 /// The kernel of the tests.
 #[derive(Clone)]
-pub struct Model(Arc<Mutex<World>>);
+pub struct Model {
+    world: Arc<Mutex<World>>,
+    memory: Arc<Memfd>,
+}
 
 impl Model {
     /// A kernel with plenty of everything.
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(World {
+        let world = World {
             next: 100,
             grants_left: 32_000,
-            memory_left: 100_000,
+            memory_left: MEMORY,
             ..World::default()
-        })))
+        };
+        let memory = Memfd::create("model", MEMORY * PAGE_SIZE).expect("the test has memory");
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            memory: Arc::new(memory),
+        }
     }
 
     /// What the model knows now.
     pub fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn run_of(&self, page: u32) -> Arc<Run> {
-        let world = self.world();
-        let (run, _) = world.pages[&page].run.as_ref().expect("an allocated page");
-        run.clone()
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Watches and pins pages of a process, as the module does before it registers them. The notes lie in the page
     /// `notes`. Says also which watch it is.
     pub fn pin(&self, user: u32, notes: u32, writable: bool, count: usize) -> (Batch<Self>, u32) {
-        let page = self.run_of(notes);
         let area = self.area(notes, 1);
         let mut world = self.world();
         world.next += 1;
@@ -148,7 +137,7 @@ impl Model {
         let watch = Watch {
             number,
             watched: Arc::new(Watched::new(RegionNotes::new(area).expect("a page"))),
-            _notes: page,
+            _memory: self.memory.clone(),
         };
         world.watches.insert(number, watch.clone());
         world.accounted += count;
@@ -157,7 +146,7 @@ impl Model {
                 world.next += 1;
                 let page = Page {
                     kind: Kind::Pinned,
-                    run: None,
+                    place: None,
                     grants: 0,
                 };
                 let number = world.next;
@@ -225,22 +214,19 @@ impl Kernel for Model {
 
     fn allocate(&self, count: usize, mut keep: impl FnMut(u32)) -> bool {
         let mut world = self.world();
-        if world.memory_left < count {
+        if world.memory_left < count || world.allocated + count > MEMORY {
             return false;
         }
         world.memory_left -= count;
-        let layout = Layout::from_size_align(count * PAGE_SIZE, PAGE_SIZE).expect("a layout");
-        // SAFETY: the layout has a size.
-        let memory = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("the test has memory");
-        let run = Arc::new(Run { memory, layout });
-        for place in 0..count {
+        for _ in 0..count {
             world.next += 1;
             let number = world.next;
             let page = Page {
                 kind: Kind::Allocated,
-                run: Some((run.clone(), place)),
+                place: Some(world.allocated),
                 grants: 0,
             };
+            world.allocated += 1;
             world.pages.insert(number, page);
             keep(number);
         }
@@ -271,10 +257,12 @@ impl Kernel for Model {
 
     fn area(&self, first: u32, count: usize) -> Area {
         let world = self.world();
-        let (run, place) = world.pages[&first].run.as_ref().expect("an allocated page");
-        assert!((place + count) * PAGE_SIZE <= run.layout.size());
-        // SAFETY: within the run, which the test keeps while it uses the area.
-        unsafe { Area::new(run.memory.add(place * PAGE_SIZE), count * PAGE_SIZE) }
+        let place = world.pages[&first].place.expect("an allocated page");
+        let part = self
+            .memory
+            .area()
+            .part(place * PAGE_SIZE, count * PAGE_SIZE);
+        part.expect("within the memory")
     }
 
     fn grant(&self, domain: DomainId, page: u32, access: Access) -> Option<GrantRef> {
@@ -355,15 +343,14 @@ pub struct Taken {
 pub struct Home {
     model: Model,
     control: HomeControl,
-    d1: Area,
     staging: Staging,
     device: Vec<GrantRef>,
     /// Requests without an answer.
     pub taken: Vec<Taken>,
     /// What is mapped for an endpoint: its queues, and each region.
     mapped: BTreeMap<(u8, Option<u16>), Vec<GrantRef>>,
-    /// It has written an answer that nobody asked for: from then on nothing is promised to it.
-    forged: bool,
+    /// It has written what an honest home does not: from then on nothing is promised to it.
+    pub forged: bool,
     /// Still mapped, though answered as if it were not.
     kept: Vec<GrantRef>,
 }
@@ -387,7 +374,6 @@ impl Home {
         }
         Self {
             model: model.clone(),
-            d1: area(refs[1], 1),
             control: HomeControl::new(d0, area(refs[1], 1)).expect("whole pages"),
             staging: Staging::new(area(refs[STAGING_PAGE], DEVICE_PAGES - STAGING_PAGE))
                 .expect("four pages"),
@@ -452,11 +438,12 @@ impl Home {
             }
             _ => {}
         }
-        assert!(self.control.respond(&Response {
+        let answered = self.control.respond(&Response {
             id,
             status,
-            endpoint: 0
-        }));
+            endpoint: 0,
+        });
+        assert!(answered || self.forged, "an honest home finds room");
         request
     }
 
@@ -502,13 +489,20 @@ impl Home {
     /// Writes a response that nobody asked for, or a notice.
     pub fn say(&mut self, response: &Response) {
         self.forged |= response.id != 0;
-        assert!(self.control.respond(response));
+        let said = self.control.respond(response);
+        assert!(said || self.forged, "an honest home finds room");
     }
 
-    /// Writes anything at all into D1: the producer of responses, and the ring.
-    pub fn scribble(&self, index: u32, ring: &[u8]) {
-        let written = self.d1.write(68, &index.to_le_bytes());
-        assert!(written.and(self.d1.write(1024, ring)).is_ok());
+    /// Writes anything at all into a page of the device that it may write.
+    pub fn write(&mut self, page: usize, offset: usize, bytes: &[u8]) {
+        self.forged = true;
+        let reference = self.device[page % DEVICE_PAGES];
+        if self.model.access(reference) == Some(Access::Write) {
+            let offset = offset % PAGE_SIZE;
+            let fits = bytes.len().min(PAGE_SIZE - offset);
+            let area = self.model.area(self.model.page_of(reference), 1);
+            area.write(offset, &bytes[..fits]).expect("within the page");
+        }
     }
 
     fn map(&mut self, endpoint: u8, region: Option<u16>, refs: Vec<GrantRef>) {

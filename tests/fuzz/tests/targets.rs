@@ -60,6 +60,16 @@ fn nothing_that_a_home_writes_breaks_the_library() {
 }
 
 #[test]
+fn nothing_that_a_driver_domain_writes_breaks_the_module() {
+    holds("module");
+}
+
+#[test]
+fn no_neighbour_breaks_the_management() {
+    holds("management");
+}
+
+#[test]
 fn no_datagram_keeps_a_node_from_serving_others() {
     holds("node");
 }

@@ -6,6 +6,8 @@ mod device;
 mod frame;
 mod home;
 mod library;
+mod management;
+pub mod module;
 mod node;
 mod packets;
 mod xenstore;
@@ -68,6 +70,18 @@ pub const TARGETS: &[Target] = &[
         reads: "a home's events, their slots in the receive ring and the board's pages, between calls of an application",
         run: library::run,
         seeds: Vec::new,
+    },
+    Target {
+        name: "module",
+        reads: "what a driver domain answers to the guest's module and writes into its pages, between calls of processes",
+        run: module::run,
+        seeds: module::seeds,
+    },
+    Target {
+        name: "management",
+        reads: "frames at the driver domain's management address: connections, requests, addresses that are given",
+        run: management::run,
+        seeds: management::seeds,
     },
     Target {
         name: "node",

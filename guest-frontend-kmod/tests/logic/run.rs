@@ -1,0 +1,495 @@
+//! What may happen to a guest's board: calls, kills, answers, lies and deaths, in whatever order. Checked at each step: no page is given back while the home could reach it (the model
+//! checks at each step), none is lost, every caller is told something in the end.
+
+use std::task::Poll;
+
+use crate::guest::{USER, access, extent, opening};
+use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE};
+use mx_ring::RegionKey;
+use mx_ring::control::{Response, Status};
+use mx_ring::registration::{RESERVES, RegionNotes};
+use open_mx_frontend::batch::Batch;
+use open_mx_frontend::board::EndpointId;
+use open_mx_frontend::frontend::Frontend;
+use open_mx_frontend::kernel::Kernel;
+use open_mx_frontend::quota::Limits;
+use open_mx_frontend::region::{Extent, State};
+
+/// What may happen.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Open {
+        endpoint: Option<u8>,
+    },
+    Register {
+        nth: usize,
+        pages: usize,
+        writable: bool,
+        reserve: bool,
+    },
+    Deregister {
+        nth: usize,
+    },
+    Close {
+        nth: usize,
+    },
+    KillWaiter {
+        nth: usize,
+    },
+    PollWaiters,
+    HomeTakes {
+        count: usize,
+    },
+    HomeAnswers {
+        nth: usize,
+        status: Status,
+        lie: bool,
+    },
+    HomeLetsGo,
+    HomeSays {
+        id: u32,
+        endpoint: u8,
+    },
+    ModuleResponds,
+    /// The home writes into a page that it may write: D1, D3 or the board's.
+    HomeWrites {
+        page: usize,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    /// The process changes the memory of a region.
+    Change {
+        nth: usize,
+    },
+    /// A message begins to use a region that the library keeps, or ends.
+    Use {
+        nth: usize,
+    },
+    Sweep {
+        nth: usize,
+    },
+    Reap,
+    GrantsShort {
+        left: usize,
+    },
+    MemoryShort {
+        left: usize,
+    },
+    Replace,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Waiter {
+    Open(EndpointId),
+    Register(EndpointId, RegionKey),
+    Deregister(EndpointId, RegionKey),
+}
+
+/// A guest with one board, its processes, and its home.
+pub struct Run {
+    model: Model,
+    frontend: Frontend<Model>,
+    home: Option<Home>,
+    waiters: Vec<Waiter>,
+    open: Vec<EndpointId>,
+    ready: Vec<(EndpointId, RegionKey)>,
+    /// Of them, those that a message uses.
+    used: Vec<(EndpointId, RegionKey)>,
+    /// The watch of each registered region, and whether its memory has changed.
+    watches: Vec<(EndpointId, RegionKey, u32, bool)>,
+    /// The home answered what nobody asked.
+    faulty: bool,
+}
+
+/// Answers that the ring holds.
+const ANSWERS: u32 = 64;
+
+const LIMITS: Limits = Limits {
+    endpoints: 6,
+    pages: 20_000,
+};
+
+fn pick<T: Copy>(list: &[T], nth: usize) -> Option<T> {
+    (!list.is_empty()).then(|| list[nth % list.len()])
+}
+
+impl Run {
+    /// A board with a home and no endpoints.
+    pub fn new() -> Self {
+        let model = Model::new();
+        let mut run = Self {
+            frontend: Frontend::new(model.clone()).expect("the test has memory"),
+            model,
+            home: None,
+            waiters: Vec::new(),
+            open: Vec::new(),
+            ready: Vec::new(),
+            used: Vec::new(),
+            watches: Vec::new(),
+            faulty: false,
+        };
+        run.attach();
+        run
+    }
+
+    fn attach(&mut self) {
+        let (board, pool) = self.frontend.board(0).unwrap();
+        if let Ok(ring_ref) = board.attach(pool, HOME) {
+            board.connect();
+            self.home = Some(Home::new(&self.model, ring_ref));
+        }
+    }
+
+    fn detach(&mut self) {
+        let (board, pool) = self.frontend.board(0).unwrap();
+        board.detach(pool);
+    }
+
+    /// Roughly where it stands: open endpoints, regions and those in use, callers that wait, whether the home was seen to
+    /// misbehave.
+    pub fn state(&self) -> [usize; 5] {
+        [
+            self.open.len(),
+            self.ready.len(),
+            self.used.len(),
+            self.waiters.len(),
+            self.faulty.into(),
+        ]
+    }
+
+    /// It happens.
+    pub fn go(&mut self, step: Step) {
+        self.happens(step);
+        self.check_used();
+    }
+
+    fn happens(&mut self, step: Step) {
+        match step {
+            Step::Open { endpoint } => self.open(endpoint),
+            Step::Register {
+                nth,
+                pages,
+                writable,
+                reserve,
+            } => {
+                let extent = Extent {
+                    reserve,
+                    ..extent(pages, writable)
+                };
+                self.register(nth, pages, extent);
+            }
+            Step::Deregister { nth } => {
+                let Some((id, key)) = pick(&self.ready, nth) else {
+                    return;
+                };
+                if self.used.contains(&(id, key)) {
+                    return;
+                }
+                self.ready.retain(|ready| *ready != (id, key));
+                let (board, pool) = self.frontend.board(0).unwrap();
+                if board.deregister(pool, id, SPACE, key).is_ok() {
+                    self.waiters.push(Waiter::Deregister(id, key));
+                }
+            }
+            Step::Close { nth } => {
+                let Some(id) = pick(&self.open, nth) else {
+                    return;
+                };
+                self.open.retain(|open| *open != id);
+                let (board, pool) = self.frontend.board(0).unwrap();
+                board.close(pool, id);
+            }
+            Step::KillWaiter { nth } => {
+                if self.waiters.is_empty() {
+                    return;
+                }
+                let waiter = self.waiters.swap_remove(nth % self.waiters.len());
+                let (board, pool) = self.frontend.board(0).unwrap();
+                match waiter {
+                    Waiter::Open(id) => board.close(pool, id),
+                    Waiter::Register(id, key) | Waiter::Deregister(id, key) => {
+                        board.abandon(pool, id, key)
+                    }
+                }
+            }
+            Step::PollWaiters => self.poll_waiters(),
+            Step::HomeTakes { count } => {
+                if let Some(home) = &mut self.home {
+                    for _ in 0..count {
+                        home.take();
+                    }
+                }
+            }
+            Step::HomeAnswers { nth, status, lie } => {
+                if let Some(home) = &mut self.home
+                    && !home.taken.is_empty()
+                {
+                    home.answer(nth % home.taken.len(), status, lie);
+                    // The ring has room for 64 responses; an honest home does not write more.
+                    self.respond();
+                }
+            }
+            Step::HomeLetsGo => {
+                if let Some(home) = &mut self.home {
+                    home.let_go();
+                }
+            }
+            Step::HomeSays { id, endpoint } => {
+                if let Some(home) = &mut self.home {
+                    home.say(&Response {
+                        id,
+                        status: Status::Misbehaved,
+                        endpoint,
+                    });
+                    self.respond();
+                }
+            }
+            Step::ModuleResponds => self.respond(),
+            Step::HomeWrites {
+                page,
+                offset,
+                bytes,
+            } => {
+                if let Some(home) = &mut self.home {
+                    home.write(page, offset, &bytes);
+                }
+            }
+            Step::Change { nth } => self.change(nth),
+            Step::Use { nth } => self.use_or_end(nth),
+            Step::Sweep { nth } => {
+                if let Some(id) = pick(&self.open, nth) {
+                    let (board, pool) = self.frontend.board(0).unwrap();
+                    board.sweep(pool, id.index);
+                }
+            }
+            Step::Reap => drop(self.frontend.pool.reap()),
+            Step::GrantsShort { left } => self.model.world().grants_left = left,
+            Step::MemoryShort { left } => self.model.world().memory_left = left,
+            Step::Replace => {
+                self.detach();
+                if let Some(home) = self.home.take() {
+                    home.dies();
+                }
+                self.attach();
+            }
+        }
+    }
+
+    /// What a message uses stays registered, stale or not, as long as its endpoint is open.
+    fn check_used(&mut self) {
+        let (board, _) = self.frontend.board(0).unwrap();
+        for (id, key) in &self.used {
+            let state = board.usable(*id, SPACE, |endpoint| {
+                endpoint.regions.get(*key).map(|region| region.state)
+            });
+            if let Ok(state) = state {
+                assert_eq!(state, Some(State::Ready), "{key:?} is in use");
+            }
+        }
+    }
+
+    fn change(&mut self, nth: usize) {
+        if self.watches.is_empty() {
+            return;
+        }
+        let at = nth % self.watches.len();
+        let (_, _, watch, changed) = &mut self.watches[at];
+        *changed = true;
+        self.model.change(*watch);
+    }
+
+    /// What the library does with a region that it keeps.
+    fn use_or_end(&mut self, nth: usize) {
+        let Some((id, key)) = pick(&self.ready, nth) else {
+            return;
+        };
+        let (board, pool) = self.frontend.board(0).unwrap();
+        let seen = board.at(id.index, |endpoint| {
+            let same = endpoint.incarnation == id.incarnation;
+            same.then(|| (endpoint.uses(&self.model), endpoint.notes()))
+        });
+        let Some((Some(uses), Some(notes))) = seen.flatten() else {
+            return;
+        };
+        let notes = RegionNotes::new(self.model.area(notes, 1)).unwrap();
+        let mut stale = false;
+        if self.used.contains(&(id, key)) {
+            self.used.retain(|used| *used != (id, key));
+            uses.end(key);
+            stale = !notes.is_valid(key);
+        } else if uses.begin(&notes, key) {
+            let watched = self.watches.iter().find(|w| (w.0, w.1) == (id, key));
+            assert!(
+                !watched.unwrap().3,
+                "a message begins on memory that changed before"
+            );
+            self.used.push((id, key));
+        } else {
+            stale = true;
+        }
+        if stale {
+            self.ready.retain(|ready| *ready != (id, key));
+            // Refused: the module has given it back already.
+            if board.deregister(pool, id, SPACE, key).is_ok() {
+                self.waiters.push(Waiter::Deregister(id, key));
+            }
+        }
+    }
+
+    fn open(&mut self, endpoint: Option<u8>) {
+        let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
+        let Ok(pages) = Batch::allocate(&self.model, USER, pages) else {
+            return;
+        };
+        let opening = opening(&self.frontend, endpoint, Some(LIMITS));
+        let (board, pool) = self.frontend.board(0).unwrap();
+        let Ok(queues) = board.grant_queues(pool, &opening, pages) else {
+            return;
+        };
+        let mut queues = Some(queues);
+        let begun = board.open(pool, &opening, &mut queues);
+        if let Some(queues) = queues {
+            queues.give_back(pool);
+        }
+        if let Poll::Ready(Ok(id)) = begun {
+            self.waiters.push(Waiter::Open(id));
+        }
+    }
+
+    fn register(&mut self, nth: usize, pages: usize, extent: Extent) {
+        let Some(id) = pick(&self.open, nth) else {
+            return;
+        };
+        let (board, pool) = self.frontend.board(0).unwrap();
+        let notes = board.usable(id, SPACE, |endpoint| endpoint.notes());
+        let Ok(Some(notes)) = notes else {
+            return;
+        };
+        let writable = extent.writable;
+        let limits = match extent.reserve {
+            true => LIMITS.for_reserves(),
+            false => LIMITS,
+        };
+        let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
+        let granted = pool.grant(pinned, Some(limits), HOME, pages, |_| access(writable));
+        let Ok(granted) = granted else {
+            return;
+        };
+        let mut granted = Some(granted);
+        let begun = board.register(pool, id, SPACE, extent, &mut granted);
+        if let Some(unused) = granted {
+            pool.give_back(unused);
+        }
+        let reserves = board.usable(id, SPACE, |endpoint| endpoint.regions.reserves());
+        assert!(reserves.unwrap_or(0) <= RESERVES);
+        if let Ok(key) = begun {
+            self.watches.push((id, key, watch, false));
+            self.waiters.push(Waiter::Register(id, key));
+        }
+    }
+
+    /// A fault of the home ends the board, as the module does it.
+    fn respond(&mut self) {
+        for answers in 0.. {
+            assert!(answers <= ANSWERS, "the ring of answers has no end");
+            let (board, pool) = self.frontend.board(0).unwrap();
+            match board.respond(pool) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => {
+                    self.faulty = true;
+                    return self.detach();
+                }
+            }
+        }
+    }
+
+    fn poll_waiters(&mut self) {
+        let waiters = std::mem::take(&mut self.waiters);
+        for waiter in waiters {
+            let (board, pool) = self.frontend.board(0).unwrap();
+            let pending = match waiter {
+                Waiter::Open(id) => {
+                    let opened = board.opened(pool, id);
+                    if let Poll::Ready(Ok(_)) = opened {
+                        self.open.push(id);
+                    }
+                    opened.is_pending()
+                }
+                Waiter::Register(id, key) => {
+                    let registered = board.registered(pool, id, key);
+                    if let Poll::Ready(Ok(())) = registered {
+                        self.ready.push((id, key));
+                    }
+                    registered.is_pending()
+                }
+                Waiter::Deregister(id, key) => match board.deregistered(id, key) {
+                    Poll::Pending => true,
+                    Poll::Ready(None) => false,
+                    Poll::Ready(Some(pages)) => {
+                        pool.give_back(pages);
+                        false
+                    }
+                },
+            };
+            if pending {
+                self.waiters.push(waiter);
+            }
+        }
+    }
+
+    /// The home answers everything; every waiter is told something.
+    fn settle(&mut self) {
+        while let Some(home) = &mut self.home {
+            while home.take() {}
+            if home.taken.is_empty() {
+                break;
+            }
+            home.answer(0, Status::Ok, false);
+            self.respond();
+        }
+        self.poll_waiters();
+    }
+
+    /// Everything ends, `orderly` with the home's help: all that was given is given back.
+    pub fn end(mut self, orderly: bool) {
+        if orderly {
+            self.settle();
+        }
+        let honest = self.home.as_ref().is_none_or(|home| !home.forged);
+        if orderly && honest && !self.faulty {
+            assert!(
+                self.waiters.is_empty(),
+                "{:?} were told nothing: {:?}",
+                self.waiters,
+                self.state()
+            );
+            for id in std::mem::take(&mut self.open) {
+                let (board, pool) = self.frontend.board(0).unwrap();
+                board.close(pool, id);
+            }
+            self.settle();
+            if let Some(home) = &mut self.home {
+                home.let_go();
+            }
+            self.frontend.pool.reap();
+            let (pages, grants, accounted) = self.model.world().held();
+            let device = if self.home.is_some() { 17 } else { 0 };
+            assert_eq!(
+                (pages, grants, accounted),
+                (device, device, 0),
+                "before the board is detached"
+            );
+        }
+        self.detach();
+        self.poll_waiters();
+        assert!(self.waiters.is_empty(), "a detached board answers all");
+        if let Some(home) = self.home.take() {
+            home.dies();
+        }
+        self.frontend.pool.reap();
+        assert_eq!(self.model.world().held(), (0, 0, 0));
+        assert_eq!(self.frontend.pool.lingering(), 0);
+        assert_eq!(self.frontend.pool.users(), 0);
+    }
+}
