@@ -128,7 +128,7 @@ impl Device {
     /// What either side says went wrong.
     pub fn error(&self, store: &mut impl Store) -> Result<Option<String>, Error> {
         if let Some(text) = self.refusal(store)? {
-            return Ok(Some(format!("the driver domain says: {text}")));
+            return Ok(Some(format!("the driver domain says: {}", shown(&text))));
         }
         for (side, directory) in [
             ("the driver domain", &self.backend),
@@ -136,12 +136,24 @@ impl Device {
         ] {
             for key in ["reason", "error"] {
                 if let Some(text) = store.read(NONE, &format!("{directory}/{key}"))? {
-                    return Ok(Some(format!("{side} says: {text}")));
+                    return Ok(Some(format!("{side} says: {}", shown(&text))));
                 }
             }
         }
         Ok(None)
     }
+}
+
+/// What another domain wrote, for a terminal: one line of a bounded length that a terminal does not obey.
+fn shown(text: &str) -> String {
+    let visible = |letter: char| {
+        if letter.is_control() {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    text.chars().take(200).map(visible).collect()
 }
 
 /// Writes both directories in one transaction; the guest sees a device appear.
@@ -252,7 +264,7 @@ pub fn list(store: &mut impl Store, guest: &Domain) -> Result<Vec<Listed>, Error
         let backend_path = Device::new(guest.id, backend_id, index).backend;
         let mac = store
             .read(NONE, &format!("{backend_path}/mac"))?
-            .unwrap_or_default();
+            .map_or_else(String::new, |text| shown(&text));
         found.push(Listed {
             index,
             backend_id,
@@ -410,6 +422,26 @@ mod tests {
             find(&mut store, &guest(), "0").unwrap().backend,
             device.backend
         );
+    }
+
+    #[test]
+    fn what_a_guest_says_does_not_reach_the_terminal_as_a_command() {
+        let mut store = Fake::default();
+        let device = attach(&mut store, &guest(), &backend(), mac(1)).unwrap();
+        let words = format!("\u{1b}]0;owned\u{7}\u{9b}2J\r\n{}", "x".repeat(4000));
+        for directory in [&device.frontend, &device.backend] {
+            for key in ["error", "mac"] {
+                store
+                    .write(NONE, &format!("{directory}/{key}"), &words)
+                    .unwrap();
+            }
+            let told = device.error(&mut store).unwrap().unwrap();
+            let listed = list(&mut store, &guest()).unwrap().remove(0);
+            for text in [told, listed.mac] {
+                assert!(!text.chars().any(char::is_control), "{text:?}");
+                assert!(text.chars().count() < 250, "{text}");
+            }
+        }
     }
 
     #[test]
