@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use driver_domain::management::facts::{BoardFacts, CARD_COUNTERS, DomainFacts, Facts, PeerFacts};
+use driver_domain::management::facts::{
+    BoardFacts, CARD_COUNTERS, Counts, DomainFacts, Facts, PeerFacts,
+};
 use driver_domain::management::{Address, Management};
 use mx_home::HostName;
 use mx_ring::Counter;
@@ -50,9 +52,12 @@ impl Facts for Domain {
             wire: "native",
             mtu: 9000,
             driver: "virtio",
+            mac: MacAddress(OWN),
+            address: None,
             link_up: true,
             hypercalls: u64::MAX,
             in_flight: 4,
+            transmit_slots: 256,
             card: [("received_frames", 11); CARD_COUNTERS],
         }
     }
@@ -68,8 +73,8 @@ impl Facts for Domain {
         })
     }
 
-    fn counter(&self, _: usize, _: Counter) -> u64 {
-        u64::MAX
+    fn counts(&self, number: usize) -> Option<Counts> {
+        (number < 2).then_some([u64::MAX; Counter::ALL.len()])
     }
 
     fn peer(&self, _: usize, index: u16) -> Option<PeerFacts> {
