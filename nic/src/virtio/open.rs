@@ -53,8 +53,8 @@ pub enum Interrupts {
 pub struct Options {
     /// Longest frame in bytes, Ethernet header included. A card that takes less says so in its capabilities.
     pub max_frame: usize,
-    /// Most receive buffers of a queue. For frames of 9014 bytes they have 4 KiB each where the card can put a frame into
-    /// several, else 12 KiB; for frames of 1514 bytes 2 KiB.
+    /// Most receive buffers of a queue. For frames of 9014 bytes they have 4.5 KiB each where the card can put a frame
+    /// into several, else 12 KiB; for frames of 1514 bytes 2 KiB.
     pub receive_buffers: u16,
     /// Pairs of queues, at least 1. A card that has fewer says so in its capabilities. Which queue a frame comes in by
     /// is the card's choice: all of them must be looked at.
@@ -64,7 +64,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Frames of an MTU of 9000, 256 buffers (1 MiB, or 3), one pair of queues, no interrupts.
+    /// Frames of an MTU of 9000, 256 buffers (1.25 MiB, or 3), one pair of queues, no interrupts.
     fn default() -> Self {
         Self {
             max_frame: 9014,

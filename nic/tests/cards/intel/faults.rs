@@ -136,6 +136,29 @@ fn whenever_a_frame_comes_it_is_seen_by_the_last_look_or_it_interrupts() {
     on_both!(no_wake_up_is_lost);
 }
 
+/// A frame to an address that was wanted and still is comes before the first access, before the eighth, and so on.
+fn no_frame_is_lost_while_the_table_changes<C: Modelled>() {
+    let mut bench = started::<C>();
+    let tables = [[[2; 6], [4; 6]], [[4; 6], [2; 6]]];
+    bench.nic.set_addresses(&tables[0], &[]);
+    for accesses in (0..900).step_by(7) {
+        bench.model.0.borrow_mut().coming = Some((accesses, frame(4)));
+        bench.nic.set_addresses(&tables[accesses % 2], &[]);
+        let coming = bench.model.0.borrow_mut().coming.take();
+        if let Some((_, frame)) = coming {
+            bench.model.0.borrow_mut().come(&frame);
+        }
+        assert_eq!(received(&mut bench), [frame(4)], "{accesses} accesses");
+        bench.model.0.borrow_mut().come(&frame(6));
+        assert_eq!(received(&mut bench), Vec::<Vec<u8>>::new());
+    }
+}
+
+#[test]
+fn a_table_of_addresses_changes_without_losing_a_frame() {
+    on_both!(no_frame_is_lost_while_the_table_changes);
+}
+
 fn no_dma_after_the_end<C: Modelled>() {
     let bench = started::<C>();
     let model = bench.model.clone();

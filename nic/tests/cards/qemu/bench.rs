@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mx_nic::intel::{self, Igb, IntelNic, Interrupts, Mmio};
+use mx_nic::intel::{self, Interrupts, Mmio};
 use mx_nic::virtio;
 use mx_nic::{Fragment, Nic};
 
@@ -65,23 +65,25 @@ impl<'a> QemuBench<'a, igb::Card<'a>> {
 
 /// A driver on a card that can be made to hang.
 pub trait Hang {
-    /// Makes it hang; whether that can be done.
-    fn hang(machine: &Machine) -> bool;
+    /// Makes it hang, or ends that.
+    fn hang(machine: &Machine, on: bool);
 }
 
 impl Hang for virtio_card::Card<'_> {
-    fn hang(_machine: &Machine) -> bool {
-        false
+    /// A machine that is stopped looks at no queue; its registers answer.
+    fn hang(machine: &Machine, on: bool) {
+        machine.stop(on);
     }
 }
 
-impl Hang for IntelNic<Igb, igb::Wired<'_>, &Machine> {
-    /// Switches the transmit path off behind the driver's back.
-    fn hang(machine: &Machine) -> bool {
-        let mut registers = igb::Wired(machine);
-        let control = registers.read(TRANSMIT_CONTROL);
-        registers.write(TRANSMIT_CONTROL, control & !TRANSMIT_ENABLE);
-        true
+impl Hang for igb::Card<'_> {
+    /// Switches the transmit path off behind the driver's back. A reset ends it.
+    fn hang(machine: &Machine, on: bool) {
+        if on {
+            let mut registers = igb::Wired(machine);
+            let control = registers.read(TRANSMIT_CONTROL);
+            registers.write(TRANSMIT_CONTROL, control & !TRANSMIT_ENABLE);
+        }
     }
 }
 
@@ -116,14 +118,11 @@ impl<N: Nic + Hang> Bench for QemuBench<'_, N> {
 
     fn inject(&mut self, mischief: Mischief, on: bool) -> bool {
         match mischief {
-            // A reset ends it.
-            Mischief::Hang => !on || N::hang(self.machine),
-            Mischief::DmaFails => {
-                self.machine.set_bus_master(!on);
-                true
-            }
-            _ => false,
+            Mischief::Hang => N::hang(self.machine, on),
+            Mischief::DmaFails => self.machine.set_bus_master(!on),
+            _ => return false,
         }
+        true
     }
 
     fn interrupts(&mut self) -> Option<usize> {

@@ -213,6 +213,12 @@ impl Machine {
         ));
     }
 
+    /// Stops the machine, or lets it run.
+    pub fn stop(&self, stop: bool) {
+        let command = if stop { "stop" } else { "cont" };
+        self.command(&format!(r#"{{"execute": "{command}"}}"#));
+    }
+
     /// One command of the monitor.
     fn command(&self, command: &str) {
         let mut monitor = self.monitor.borrow_mut();
