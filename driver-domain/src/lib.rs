@@ -9,7 +9,7 @@
 //! | [`wire_link`] | frames of the home as frames of the card |
 //! | `frontends`, [`names`] | the guests' devices as xenstore shows them |
 //! | [`control`] | requests of the tools, by xenstore |
-//! | [`clerk`], [`live`] | writes to xenstore; what the domain tells there of itself |
+//! | [`clerk`], [`live`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
 //! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
 //! | [`management`], `view` | the address by which a browser and Prometheus read what the domain does |
@@ -46,6 +46,7 @@ pub mod names;
 pub mod options;
 #[cfg(target_os = "none")]
 mod refusal;
+pub mod report;
 #[cfg(target_os = "none")]
 mod run;
 pub mod sleep;

@@ -11,7 +11,8 @@
 //! | `data/omx/link` | `up` or `down`; `none` without a card |
 //! | `data/omx/devices/<guest>/<device>` | `waiting`, `connected` or `leaving`, the board's name, its address |
 //!
-//! What is counted is not here, since it would have to be written all the time: see [`crate::statistics`].
+//! What is counted is written from time to time ([`crate::report`]), or on request ([`crate::statistics`]). When the domain
+//! ends in order, all of it goes.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -22,6 +23,8 @@ use crate::clerk::Write;
 use crate::device::Identity;
 use crate::management::Own;
 
+/// Where all of it is.
+pub const DIRECTORY: &str = "data/omx";
 /// Where devices are shown.
 pub const DEVICES: &str = "data/omx/devices";
 

@@ -22,6 +22,7 @@ use crate::live;
 use crate::management::Management;
 use crate::options::{self, Options};
 use crate::refusal;
+use crate::report::Report;
 use crate::sleep::{Senses, sleep};
 use crate::statistics;
 use crate::view::{Description, View};
@@ -66,6 +67,7 @@ struct Domain {
     frontends: Frontends,
     management: Option<Management>,
     description: Description,
+    report: Report,
     /// When the card is looked at again.
     look_at: Duration,
     /// The link as it was last told to xenstore; none without a card.
@@ -193,6 +195,7 @@ impl Domain {
                 started: clock::now(),
                 asleep: Duration::ZERO,
             },
+            report: Report::default(),
             look_at: Duration::ZERO,
         };
         log::info!("ready: waiting for frontends");
@@ -207,6 +210,7 @@ impl Domain {
             if time >= self.look_at {
                 self.look_at_card();
                 self.look_at = time + LOOK;
+                self.tell_counts(time);
             }
             let management = &mut self.management;
             let received = self.wire.receive(now, &mut self.home, |frame| {
@@ -302,6 +306,22 @@ impl Domain {
         }
     }
 
+    /// Tells xenstore what was counted, unless it has not taken what it was told before.
+    fn tell_counts(&mut self, now: Duration) {
+        if !(self.report.is_due(now) && self.clerk.is_idle()) {
+            return;
+        }
+        let facts = View {
+            description: &self.description,
+            home: &self.home,
+            wire: &self.wire,
+            frontends: &self.frontends,
+        };
+        for write in self.report.changes(&facts) {
+            self.clerk.add(write);
+        }
+    }
+
     /// Takes what xenstore has answered and what watches tell, and goes on with what waited for it; whether there was
     /// anything.
     fn xenstore(&mut self, now: Instant) -> bool {
@@ -373,6 +393,7 @@ impl Domain {
         log::info!("{end} was requested");
         self.clerk.add(live::state("ending"));
         self.frontends.close_all(&mut self.clerk);
+        self.clerk.add(Write::Remove(live::DIRECTORY.into()));
         if let Err(error) = self.store.wait(self.clerk.finish()) {
             log::warn!("ending without having told the frontends: {error}");
         }

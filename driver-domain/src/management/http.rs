@@ -88,7 +88,7 @@ pub fn head(resource: Resource) -> String {
     };
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\n\
-         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\
+         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:\r\n\
          X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
     )
 }

@@ -6,6 +6,13 @@ use smoltcp::socket::tcp;
 use crate::domain::Domain;
 use crate::link::{Link, OWN};
 
+/// So many milliseconds of both ends.
+fn steps(link: &mut Link, count: usize) {
+    for _ in 0..count {
+        link.step();
+    }
+}
+
 fn empty() -> Link {
     Link::new(Domain {
         boards: 0,
@@ -28,7 +35,7 @@ fn more_requests_than_are_allowed_are_told_to_come_again() {
     assert!(refused > 0, "all were answered");
     assert!(answered <= REQUESTS * seconds, "{answered} in {seconds} s");
     assert_eq!(answered + refused, 100);
-    link.steps(1100);
+    steps(&mut link, 1100);
     assert!(link.get(6000, "/metrics").starts_with("HTTP/1.1 200 "));
 }
 
@@ -38,7 +45,7 @@ fn connections_that_say_nothing_make_room_again() {
     for port in 0..20 {
         link.connect(5000 + port);
     }
-    link.steps(6_000);
+    steps(&mut link, 6_000);
     assert!(link.get(6000, "/").starts_with("HTTP/1.1 200 "));
 }
 
@@ -50,7 +57,7 @@ fn clients_that_spell_out_their_request_letter_by_letter_keep_nobody_out_for_lon
         .collect();
     // Each says a letter every 100 ms, and would for minutes.
     for _ in 0..8 {
-        link.steps(100);
+        steps(&mut link, 100);
         for handle in &slow {
             let socket = link.sockets.get_mut::<tcp::Socket>(*handle);
             assert_eq!(socket.send_slice(b"x"), Ok(1));
@@ -58,7 +65,7 @@ fn clients_that_spell_out_their_request_letter_by_letter_keep_nobody_out_for_lon
     }
     // Everything is taken: an honest one is refused at first, and then finds room.
     assert_eq!(link.get(6000, "/metrics"), "");
-    link.steps(500);
+    steps(&mut link, 500);
     assert!(link.get(6001, "/metrics").starts_with("HTTP/1.1 200 "));
 }
 
@@ -73,7 +80,7 @@ fn a_client_that_takes_its_answer_letter_by_letter_is_left_after_its_time() {
     let begun = link.now;
     let mut bytes = 0;
     loop {
-        link.steps(20);
+        steps(&mut link, 20);
         let socket = link.sockets.get_mut::<tcp::Socket>(handle);
         if !asked && socket.can_send() {
             socket.send_slice(b"GET / HTTP/1.1\r\n\r\n").unwrap();
@@ -105,7 +112,7 @@ fn bytes_in_a_second_are_bounded_over_all_connections() {
         .collect();
     let mut asked = [false; CONNECTIONS];
     let mut taken = 0;
-    link.steps(100);
+    steps(&mut link, 100);
     let begun = link.now;
     while (link.now - begun).as_secs() < 3 {
         link.step();
@@ -130,7 +137,7 @@ fn bytes_in_a_second_are_bounded_over_all_connections() {
 #[test]
 fn a_turn_is_not_due_while_nothing_comes() {
     let mut link = empty();
-    link.steps(10);
+    steps(&mut link, 10);
     let due = link.management.deadline();
     assert!(!link.management.is_due(link.now, false), "{due:?}");
     link.management.receive(&[0xff; 60]);

@@ -115,13 +115,6 @@ impl Link {
         }
     }
 
-    /// So many of them.
-    pub fn steps(&mut self, count: usize) {
-        for _ in 0..count {
-            self.step();
-        }
-    }
-
     /// A connection from that port.
     pub fn connect(&mut self, from: u16) -> SocketHandle {
         let buffer = || tcp::SocketBuffer::new(vec![0; 4096]);

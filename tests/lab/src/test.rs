@@ -108,7 +108,11 @@ static FAST: [Step; 12] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-static WITH_PACKAGES: [Step; 12] = [
+static WITH_PACKAGES: [Step; 13] = [
+    Step {
+        title: "the driver domain's page in Chromium",
+        work: Here(browser),
+    },
     Step {
         title: "nodes and processes that are killed, lie and are traced",
         work: Here(nodes),
@@ -307,6 +311,17 @@ fn conformance() -> Result<Counted, Error> {
     for line in output.lines().filter(counted) {
         println!("    {line}");
     }
+    Ok(Counted {
+        passed: passed_tests(&output),
+    })
+}
+
+fn browser() -> Result<Counted, Error> {
+    prepare::machine()?;
+    let run = Run::new("cargo", "test-browser").args(["test", "--package", "driver-domain"]);
+    let output = run
+        .args(["--features", "browser", "--test", "browser"])
+        .output()?;
     Ok(Counted {
         passed: passed_tests(&output),
     })

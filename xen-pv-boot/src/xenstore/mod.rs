@@ -42,6 +42,9 @@ pub use wire::WatchEvent;
 /// How long [`Xenstore::wait`] waits at most. A daemon under load takes milliseconds.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// After so long the log says that it is waited for.
+const NOTICE: Duration = Duration::from_secs(2);
+
 /// Messages that are taken in one turn.
 const MESSAGES_PER_TURN: usize = 4;
 
@@ -148,7 +151,9 @@ impl Xenstore {
     /// Waits for an operation, at most [`PATIENCE`], and does nothing else meanwhile: for the start and the end of a
     /// domain.
     pub fn wait<T>(&mut self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let deadline = clock::now() + PATIENCE;
+        let begun = clock::now();
+        let deadline = begun + PATIENCE;
+        let mut told = false;
         let mut work = pin!(work);
         let mut context = Context::from_waker(Waker::noop());
         loop {
@@ -158,10 +163,19 @@ impl Xenstore {
             if self.turn() || self.is_due() {
                 continue;
             }
-            if clock::now() >= deadline {
+            let now = clock::now();
+            if now >= deadline {
                 return Err(Error::Timeout);
             }
-            event::wait([&self.channel], Some(deadline));
+            if now >= begun + NOTICE && !told {
+                told = true;
+                log::warn!(
+                    "waiting for the xenstore daemon, {} s at most",
+                    PATIENCE.as_secs()
+                );
+            }
+            let until = if told { deadline } else { begun + NOTICE };
+            event::wait([&self.channel], Some(until));
         }
     }
 }

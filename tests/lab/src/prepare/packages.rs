@@ -7,20 +7,22 @@ use crate::stage::Stage;
 use std::path::Path;
 
 /// What the lab runs on this machine, and what for.
-const PACKAGES: [&str; 13] = [
-    "gcc",        // links Rust programs, compiles the module's C part
-    "g++",        // reads the library's headers as a C++ program does
-    "libc6-dev",  // for all three
-    "pkg-config", // tells C programs of the tests where the library is
-    "make",       // the kernel's build of modules
-    "binutils",   // objcopy of the module and the driver domain
-    "libelf1",    // objtool of the kernel headers
-    "libssl3",    // the same
-    "kmod",       // depmod
-    "xz-utils",   // unpacks the kernel
-    "zstd",       // unpacks newer kernels
-    "iproute2",   // pairs of interfaces for nodes
-    "strace",     // shows that a node makes no system calls
+const PACKAGES: [&str; 15] = [
+    "gcc",               // links Rust programs, compiles the module's C part
+    "g++",               // reads the library's headers as a C++ program does
+    "libc6-dev",         // for all three
+    "pkg-config",        // tells C programs of the tests where the library is
+    "make",              // the kernel's build of modules
+    "binutils",          // objcopy of the module and the driver domain
+    "libelf1",           // objtool of the kernel headers
+    "libssl3",           // the same
+    "kmod",              // depmod
+    "xz-utils",          // unpacks the kernel
+    "zstd",              // unpacks newer kernels
+    "iproute2",          // pairs of interfaces for nodes
+    "strace",            // shows that a node makes no system calls
+    "chromium",          // shows the driver domain's page
+    "fonts-dejavu-core", // with letters
 ];
 
 /// The emulator. Debian 12's own is too old: the lab was proven with 10.0.
