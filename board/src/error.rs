@@ -103,6 +103,8 @@ pub enum RawError {
     OtherType,
     /// It names another sender than the board.
     OtherSource(MacAddress),
+    /// It is a beacon of another board.
+    OtherBeacon(MacAddress),
     /// The outgoing side is full: send it again later.
     Full,
 }
@@ -125,6 +127,10 @@ impl fmt::Display for RawError {
                     "{mac} is not the board's address: put that into the frame's source"
                 )
             }
+            Self::OtherBeacon(mac) => write!(
+                f,
+                "a beacon of {mac}, which is not the board: each board announces itself"
+            ),
             Self::Full => f.write_str("the outgoing side is full: send the frame again later"),
         }
     }

@@ -1,8 +1,11 @@
 //! RAW frames of processes (wire.md §6.1): a program that maps the network in a way of its own sends them and gets them
 //! whole, besides the discovery that each board does by itself.
 
+use alloc::vec::Vec;
+use core::ops::Range;
+
 use mx_ring::Counter;
-use mx_wire::{Frame, MacAddress, Packet};
+use mx_wire::{Beacon, Frame, MacAddress, Packet};
 
 use crate::error::RawError;
 use crate::incoming::Incoming;
@@ -11,9 +14,13 @@ use crate::ports::Ports;
 use crate::switch::Switch;
 use crate::time::Instant;
 
+/// Where a frame has the sender's index at its receiver, which no one reads in RAW frames.
+const SENDER_INDEX: Range<usize> = 14..16;
+
 impl Switch {
     /// Sends a frame that a process wrote, from its first byte on. It may only be a RAW frame from the board's own
-    /// address.
+    /// address, and no beacon of somebody else; the index of the sender is not the process's to say, and becomes 0, as
+    /// in beacons.
     pub fn send_raw<P: Ports>(
         &mut self,
         now: Instant,
@@ -30,6 +37,15 @@ impl Switch {
         if frame.source != board.mac {
             return Err(RawError::OtherSource(frame.source));
         }
+        // All zeros are no board's address, and what a frame that is no beacon may well hold there.
+        let beacon = Beacon::parse(frame.payload).map(|beacon| beacon.board);
+        if let Some(other) = beacon.filter(|mac| *mac != board.mac && *mac != MacAddress([0; 6])) {
+            return Err(RawError::OtherBeacon(other));
+        }
+        let mut stamped: Vec<u8> = bytes.into();
+        if let Some(index) = stamped.get_mut(SENDER_INDEX) {
+            index.fill(0);
+        }
         let payload = Source::Bytes(frame.payload);
         let here = self.by_mac(frame.destination);
         if here.is_none() {
@@ -37,7 +53,7 @@ impl Switch {
                 &format,
                 frame.destination,
                 frame.source,
-                frame.sender_index,
+                Some(0),
                 payload.length(),
             );
             // What could be parsed can be built.
@@ -50,7 +66,7 @@ impl Switch {
         }
         let incoming = Incoming {
             source: frame.source,
-            sender_index: frame.sender_index,
+            sender_index: Some(0),
             packet: &frame.packet,
             payload,
             local: true,
@@ -61,7 +77,7 @@ impl Switch {
                 self.receive(now, to, &incoming, ports);
             }
         }
-        self.pass_raw(frame.destination, Some(id), bytes, ports);
+        self.pass_raw(frame.destination, Some(id), &stamped, ports);
         Ok(())
     }
 

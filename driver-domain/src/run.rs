@@ -221,7 +221,9 @@ impl Domain {
             let mut busy = received > 0;
             busy |= self.wire.completed(&mut self.home) > 0;
             busy |= self.frontends.take_events(now, &mut self.home);
-            busy |= self.frontends.serve(now, &mut self.home, &mut self.clerk);
+            busy |= self
+                .frontends
+                .serve(now, &mut self.home, &mut self.wire, &mut self.clerk);
             busy |= self.xenstore(now);
             if let Some(addresses) = self.frontends.new_addresses() {
                 self.wire.set_addresses(addresses);
@@ -238,7 +240,7 @@ impl Domain {
                 log::error!("the network card holds frames for too long: it is reset");
                 self.wire.reset(&mut self.home);
             }
-            self.frontends.notify();
+            self.frontends.notify(&mut self.home);
             if busy {
                 self.idle.worked(time);
             }

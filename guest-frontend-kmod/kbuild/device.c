@@ -10,8 +10,10 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/wait.h>
@@ -58,6 +60,16 @@ u32 shim_current_process(u8 command[16])
 bool shim_current_is_unlimited(void)
 {
 	return capable(CAP_SYS_RESOURCE);
+}
+
+bool shim_current_administers_network(void)
+{
+	return capable(CAP_NET_ADMIN);
+}
+
+bool shim_current_may_send_raw(void)
+{
+	return capable(CAP_NET_RAW);
 }
 
 void shim_limits(unsigned int *endpoints, unsigned int *pages)
@@ -166,6 +178,8 @@ static int omx_release(struct inode *inode, struct file *f)
 
 	if (file->space)
 		mmu_notifier_unregister(&file->notifier, file->space); /* calls omx_space_ends unless it ended before */
+	else
+		omx_end(&file->role); /* a raw endpoint */
 	kfree(file);
 	return 0;
 }
@@ -187,6 +201,56 @@ static long omx_ioctl(struct file *f, unsigned int request, unsigned long argume
 	return copy_to_user((void __user *)argument, &call, sizeof(call)) ? -EFAULT : 0;
 }
 
+static ssize_t omx_write(struct file *f, const char __user *from, size_t length, loff_t *at)
+{
+	struct omx_file *file = f->private_data;
+	u8 *frame;
+	ssize_t result;
+
+	if (!length || length > OMX_RAW_FRAME_MAX)
+		return -EMSGSIZE;
+	frame = memdup_user(from, length);
+	if (IS_ERR(frame))
+		return PTR_ERR(frame);
+	result = omx_raw_send(&file->role, frame, length);
+	kfree(frame);
+	return result;
+}
+
+/* A frame that is longer than there is room for is cut, as a datagram. */
+static ssize_t omx_read(struct file *f, char __user *to, size_t room, loff_t *at)
+{
+	struct omx_file *file = f->private_data;
+	u8 *frame = kmalloc(OMX_RAW_FRAME_MAX, GFP_KERNEL_ACCOUNT);
+	ssize_t result;
+
+	if (!frame)
+		return -ENOMEM;
+	result = omx_raw_take(&file->role, frame);
+	if (result > 0) {
+		result = min_t(size_t, result, room);
+		if (copy_to_user(to, frame, result))
+			result = -EFAULT;
+	}
+	kfree(frame);
+	return result;
+}
+
+static __poll_t omx_poll(struct file *f, struct poll_table_struct *table)
+{
+	struct omx_file *file = f->private_data;
+	int board = omx_raw_board(&file->role);
+	int waits;
+
+	if (board < 0)
+		return EPOLLERR;
+	poll_wait(f, &omx_waits[board].callers, table);
+	waits = omx_raw_waits(&file->role);
+	if (waits < 0)
+		return EPOLLERR | EPOLLHUP | EPOLLIN;
+	return EPOLLOUT | EPOLLWRNORM | (waits ? EPOLLIN | EPOLLRDNORM : 0);
+}
+
 static int omx_mmap(struct file *f, struct vm_area_struct *area)
 {
 	struct omx_file *file = f->private_data;
@@ -202,6 +266,9 @@ static const struct file_operations omx_operations = {
 	.unlocked_ioctl = omx_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = omx_mmap,
+	.read = omx_read,
+	.write = omx_write,
+	.poll = omx_poll,
 };
 
 static struct miscdevice omx_device = {

@@ -21,6 +21,7 @@ struct vm_area_struct;
 #define OMX_BOARDS 4
 #define OMX_ENDPOINTS 256
 /* As in mx_ring::call. */
+#define OMX_RAW_FRAME_MAX 1024
 #define OMX_IOCTL _IOWR('O', 0xc0, struct omx_call)
 struct omx_call {
 	__u32 kind;
@@ -69,6 +70,8 @@ struct mm_struct *shim_current_space(void);
 u32 shim_current_user(void);
 u32 shim_current_process(u8 command[16]);
 bool shim_current_is_unlimited(void);
+bool shim_current_administers_network(void);
+bool shim_current_may_send_raw(void);
 void shim_limits(unsigned int *endpoints, unsigned int *pages);
 int shim_bind_to_space(void *file);
 int shim_map(struct vm_area_struct *area, struct page **pages, unsigned long count, bool writable);
@@ -93,6 +96,10 @@ void omx_stop(void); /* after all others */
 long omx_call(void *file, u64 *role, struct omx_call *call);
 int omx_map(u64 *role, struct vm_area_struct *area, u64 offset, u64 length, bool writable);
 void omx_end(u64 *role);
+int omx_raw_board(u64 *role); /* negative: no raw endpoint's file */
+int omx_raw_send(u64 *role, const u8 *frame, unsigned int length);
+int omx_raw_take(u64 *role, u8 *frame);
+int omx_raw_waits(u64 *role);
 extern const char omx_protocol[];
 extern const u32 omx_version;
 

@@ -5,7 +5,7 @@
 pub struct Errno(i32);
 
 impl Errno {
-    /// The endpoint belongs to another address space than the caller's.
+    /// The endpoint belongs to another address space than the caller's, or the caller may not do this.
     pub const NOT_PERMITTED: Self = Self(1);
     /// The caller was killed while it waited.
     pub const INTERRUPTED: Self = Self(4);
@@ -29,10 +29,14 @@ impl Errno {
     pub const INVALID: Self = Self(22);
     /// Not an `ioctl` of this device, or a call of unknown kind.
     pub const NOT_A_CALL: Self = Self(25);
-    /// Every endpoint of the board is open.
+    /// Every endpoint of the board is open, or its peer table is full.
     pub const NO_SPACE: Self = Self(28);
     /// Library and module speak different versions of the shared memory.
     pub const PROTOCOL: Self = Self(71);
+    /// A frame of a raw endpoint that is too long.
+    pub const FRAME_TOO_LONG: Self = Self(90);
+    /// A change of the board that is not the guest's to make.
+    pub const NOT_SUPPORTED: Self = Self(95);
     /// The deadline has passed.
     pub const TIMED_OUT: Self = Self(110);
 

@@ -13,17 +13,14 @@ pub enum Subject {
     Register(EndpointId, u16),
     /// Deregister of a region.
     Deregister(EndpointId, u16),
-}
-
-impl Subject {
-    /// The endpoint that it is about.
-    pub fn endpoint(self) -> EndpointId {
-        match self {
-            Self::Open(id) | Self::Close(id) | Self::Register(id, _) | Self::Deregister(id, _) => {
-                id
-            }
-        }
-    }
+    /// Whether the raw endpoint is open.
+    Raw,
+    /// A frame of the raw endpoint.
+    SendRaw,
+    /// The next frame for the raw endpoint.
+    TakeRaw,
+    /// A change of the board.
+    Change,
 }
 
 /// Requests that may wait at the same time: the home answers a Deregister only after the last frame in flight, and

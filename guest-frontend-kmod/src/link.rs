@@ -1,5 +1,6 @@
 //! The connection of a board to its home: the 17 device pages and the requests that wait there.
 
+use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{
     BOARD_PAGE, ControlError, DEVICE_PAGES, Doorbells, ModuleControl, Request, Response,
     STAGING_PAGE, Staging,
@@ -52,7 +53,7 @@ pub struct Link<K: Kernel> {
     staging: Staging,
     doorbells: Doorbells,
     requests: InFlight,
-    /// The request whose references lie in the staging pages.
+    /// The request whose references or frame lie in the staging pages.
     staged: Option<u32>,
 }
 
@@ -161,6 +162,23 @@ impl<K: Kernel> Link<K> {
         }
         self.staged = self.post_numbered(kernel, subject, request);
         self.staged.is_some()
+    }
+
+    /// Posts a RAW frame; false when there is no room, or it is too long.
+    pub fn post_frame(&mut self, kernel: &K, frame: &[u8]) -> bool {
+        let Ok(length) = u16::try_from(frame.len()) else {
+            return false;
+        };
+        if !self.can_stage() || !self.staging.put_frame(frame) {
+            return false;
+        }
+        self.staged = self.post_numbered(kernel, Subject::SendRaw, &Request::SendRaw { length });
+        self.staged.is_some()
+    }
+
+    /// Copies the RAW frame in the home's page; `None` for a length that none has.
+    pub fn frame(&self, frame: &mut [u8; RAW_FRAME_MAX]) -> Option<usize> {
+        self.control.frame(frame)
     }
 
     fn post_numbered(&mut self, kernel: &K, subject: Subject, request: &Request) -> Option<u32> {

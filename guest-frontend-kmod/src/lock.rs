@@ -3,7 +3,7 @@
 //! | lock | covers | taken by |
 //! |---|---|---|
 //! | [`LockName::Endpoint`], one for each index of each board | the endpoint there, its state and regions | its process's calls, `mmap`, the end of its address space; the work that takes answers, the work that sweeps |
-//! | [`LockName::Link`], one for each board | the control ring and staging pages of its home, what waits for room there | posting a request, taking an answer, attaching and detaching |
+//! | [`LockName::Link`], one for each board | the control ring and staging pages of its home, what waits for room there, the raw endpoint, a change under way | posting a request, taking an answer, attaching and detaching, calls of the raw endpoint |
 //! | [`LockName::Pool`] | what users hold, the list of lingering pages | whoever takes or gives back pages |
 //!
 //! A thread takes them in this order, and two of the same kind never: so none waits for another in a circle. Sending and

@@ -1,4 +1,4 @@
-//! What an open file of the device is: nothing yet, a board's, or an endpoint's.
+//! What an open file of the device is: nothing yet, a board's, an endpoint's, or a raw endpoint's.
 
 use crate::board::EndpointId;
 
@@ -13,6 +13,8 @@ pub enum Role {
     Board(usize),
     /// An endpoint.
     Endpoint(usize, EndpointId),
+    /// A board's raw endpoint, and which use of it.
+    Raw(usize, u32),
 }
 
 impl Role {
@@ -27,6 +29,7 @@ impl Role {
                     | u64::from(id.index) << 16
                     | u64::from(id.incarnation) << 32
             }
+            Self::Raw(board, number) => 4 | (board as u64 & 0xff) << 8 | u64::from(number) << 32,
         }
     }
 
@@ -37,6 +40,7 @@ impl Role {
             0 => Self::Fresh,
             1 => Self::Opening,
             2 => Self::Board(board),
+            4 => Self::Raw(board, (word >> 32) as u32),
             _ => Self::Endpoint(
                 board,
                 EndpointId {
@@ -62,6 +66,8 @@ mod tests {
             Role::Board(3),
             Role::Endpoint(3, endpoint(255, u32::MAX)),
             Role::Endpoint(0, endpoint(0, 0)),
+            Role::Raw(3, u32::MAX),
+            Role::Raw(0, 0),
         ] {
             assert_eq!(Role::unpack(role.pack()), role);
         }

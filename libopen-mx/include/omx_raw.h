@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Raw endpoints: the RAW frames of a board, whole, for programs that discover or map the network in a way of their own.
- * Each board has one, at a node with omxd, for who may administer the machine. */
+ * Each board has one, for who may administer the machine (in a Xen guest, CAP_NET_RAW). A frame that names another
+ * sender than the board, or is a beacon of another board, is dropped. */
 #ifndef OMX_RAW_H
 #define OMX_RAW_H
 

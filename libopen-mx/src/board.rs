@@ -100,9 +100,7 @@ impl Board {
             Ok(_) => Ok(()),
             Err(error) => Err(match no_board(error.into(), board) {
                 Error::Refused(Errno::PERM | Errno::ACCESS) => Error::NotAdministrator,
-                Error::Refused(Errno::NOSYS | Errno::NOTTY | Errno::OPNOTSUPP) => {
-                    Error::NotChangedHere
-                }
+                Error::Refused(Errno::OPNOTSUPP) => Error::NotChangedHere,
                 Error::Refused(Errno::INVAL) => Error::BadChange,
                 Error::Refused(Errno::NOSPC) => Error::PeersFull,
                 other => other,

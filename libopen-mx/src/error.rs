@@ -57,10 +57,8 @@ pub enum Error {
     Segments(u32),
     /// A board may be changed by administrators alone.
     NotAdministrator,
-    /// The board's home takes no changes from here.
+    /// The change is not this machine's to make: the board's name, in a guest.
     NotChangedHere,
-    /// The board's home has no raw endpoints.
-    NoRawEndpoint,
     /// A frame of a raw endpoint that is empty or too long; its length.
     RawFrame(usize),
     /// A board cannot be changed in this way.
@@ -89,7 +87,7 @@ impl Error {
             Self::Refused(Errno::ACCESS | Errno::PERM) | Self::NotAdministrator => {
                 Code::AccessDenied
             }
-            Self::NotChangedHere | Self::NoRawEndpoint => Code::NotImplemented,
+            Self::NotChangedHere => Code::NotImplemented,
             Self::BadChange | Self::RawFrame(_) => Code::BadError,
             Self::PeersFull => Code::NoResources,
             Self::Refused(_) => Code::NoSystemResources,
@@ -178,14 +176,12 @@ impl core::fmt::Display for Error {
                 )
             }
             Self::NotAdministrator => f.write_str(
-                "only an administrator may change a board: root, or the user who runs omxd",
+                "only an administrator may change a board or open its raw endpoint: root, or the user who runs omxd",
             ),
             Self::NotChangedHere => f.write_str(
-                "the board's home takes no such change from here: its host's administrator can make it",
+                "a guest's board has the guest's name: rename the guest in dom0 (xl rename), then detach and attach its \
+                 board (xl-omx)",
             ),
-            Self::NoRawEndpoint => {
-                f.write_str("the board's home has no raw endpoints: a node with omxd has")
-            }
             Self::RawFrame(length) => {
                 write!(f, "a raw frame of {length} bytes: 1 to 1024 are possible")
             }

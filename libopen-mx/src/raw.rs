@@ -1,5 +1,5 @@
 //! Raw endpoints: RAW frames (wire.md §6.1) of a board, whole, for programs that discover or map the network in a way
-//! of their own. At an `omxd` only.
+//! of their own.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,7 +30,7 @@ pub enum RawEvent {
 pub struct RawEndpoint {
     home: Home,
     board: u32,
-    /// The connection: each datagram is a frame.
+    /// The connection, or the module's file: each datagram, `read` or `write` is a frame.
     frames: OwnedFd,
     /// Words of frames that were handed over and not told of yet.
     sent: Mutex<VecDeque<u64>>,
@@ -46,7 +46,6 @@ impl RawEndpoint {
         let frames = home.channel()?.channel.open_raw(board);
         let frames = frames.map_err(|error| match no_board(error.into(), board) {
             Error::Refused(Errno::PERM | Errno::ACCESS) => Error::NotAdministrator,
-            Error::Refused(Errno::NOSYS | Errno::NOTTY | Errno::OPNOTSUPP) => Error::NoRawEndpoint,
             other => other,
         })?;
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE;
@@ -82,7 +81,11 @@ impl RawEndpoint {
         if frame.is_empty() || frame.len() > RAW_FRAME_MAX {
             return Err(Error::RawFrame(frame.len()));
         }
-        rustix::net::send(&self.frames, frame, SendFlags::NOSIGNAL).map_err(CallError)?;
+        match self.home {
+            Home::Socket(_) => rustix::net::send(&self.frames, frame, SendFlags::NOSIGNAL),
+            Home::Device(_) => rustix::io::write(&self.frames, frame),
+        }
+        .map_err(CallError)?;
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.push_back(context);
         // Its count has room for more than memory has for words.
@@ -101,9 +104,9 @@ impl RawEndpoint {
             if let Some(context) = self.take_sent() {
                 return Ok(Some(RawEvent::Sent(context)));
             }
-            match rustix::net::recv(&self.frames, &mut frame[..], RecvFlags::DONTWAIT) {
-                Ok((0, _)) => return Err(Error::HomeGone),
-                Ok((length, _)) => return Ok(Some(RawEvent::Received(length))),
+            match self.receive(frame) {
+                Ok(0) => return Err(Error::HomeGone),
+                Ok(length) => return Ok(Some(RawEvent::Received(length))),
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(errno) => return Err(CallError(errno).into()),
             }
@@ -119,6 +122,20 @@ impl RawEndpoint {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(CallError(errno).into()),
             }
+        }
+    }
+
+    /// Takes a frame without waiting; its length, 0 when the home is gone.
+    fn receive(&self, frame: &mut [u8; RAW_FRAME_MAX]) -> Result<usize, Errno> {
+        match self.home {
+            Home::Socket(_) => {
+                let received = rustix::net::recv(&self.frames, &mut frame[..], RecvFlags::DONTWAIT);
+                received.map(|(length, _)| length)
+            }
+            Home::Device(_) => match rustix::io::read(&self.frames, &mut frame[..]) {
+                Err(Errno::NODEV) => Ok(0),
+                taken => taken,
+            },
         }
     }
 

@@ -136,8 +136,9 @@ pub enum Request {
         /// Which endpoint.
         endpoint: u32,
     },
-    /// Make this connection a board's raw endpoint, of which there is one; for administrators, at `omxd` only. From the
-    /// answer on each datagram, either way, is a RAW frame, whole and at most [`RAW_FRAME_MAX`] bytes long.
+    /// Make this file or connection a board's raw endpoint, of which there is one; for administrators. From the answer on
+    /// each datagram, either way, is a RAW frame, whole and at most [`RAW_FRAME_MAX`] bytes long; on a module's file,
+    /// each `write` and each `read`, which does not wait.
     OpenRaw {
         /// Which board.
         board: u32,

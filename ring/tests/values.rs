@@ -6,8 +6,8 @@ mod common;
 use common::{Endpoint, Pages};
 use mx_ring::administration::{self, Change};
 use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, PeerDescription};
-use mx_ring::call::{Call, Reply, Request};
-use mx_ring::control::{self, HomeControl, ModuleControl};
+use mx_ring::call::{Call, RAW_FRAME_MAX, Reply, Request};
+use mx_ring::control::{self, HomeControl, ModuleControl, Staging};
 use mx_ring::{Command, Destination, Event, Geometry, Origin, Positions, Reach, RegionKey, Window};
 use proptest::prelude::*;
 
@@ -214,79 +214,110 @@ fn name(seed: u64) -> administration::Name {
     name
 }
 
+fn change() -> impl Strategy<Value = Change> {
+    (0..6, any::<u64>(), any::<[u8; 6]>()).prop_map(|(kind, seed, mac)| match kind {
+        0 => Change::ClearCounters,
+        1 => Change::SetHostname(name(seed)),
+        2 => Change::ClearPeerNames,
+        3 => Change::ClearPeers,
+        4 => Change::AddPeer {
+            mac,
+            name: name(seed),
+        },
+        _ => Change::MarkPeersConfigured,
+    })
+}
+
 fn request() -> impl Strategy<Value = Request> {
-    (0..12, geometry(), region(), numbers(), any::<bool>()).prop_map(
-        |(kind, geometry, region, (_, _, long, word, _, _, _, other), flag)| match kind {
-            0 => Request::Hello { version: word },
-            1 => Request::AttachBoard { board: word },
-            2 => Request::OpenEndpoint {
-                board: word,
-                endpoint: other,
-                geometry,
-            },
-            3 => Request::Register {
-                address: long,
-                length: word,
-                writable: flag,
-                reserve: other & 1 == 0,
-            },
-            4 => Request::Deregister { region },
-            5 => Request::Wait {
-                unexpected: word,
-                expected: other,
-                deadline: long,
-                kick: flag,
-            },
-            6 => Request::Kick,
-            7 => Request::Wakeup,
-            8 => Request::Statistics,
-            9 => Request::EndpointInfo {
-                board: word,
-                endpoint: other,
-            },
-            10 => Request::OpenRaw { board: word },
-            _ => Request::Change {
-                board: word,
-                change: match other % 6 {
-                    0 => Change::ClearCounters,
-                    1 => Change::SetHostname(name(long)),
-                    2 => Change::ClearPeerNames,
-                    3 => Change::ClearPeers,
-                    4 => Change::AddPeer {
-                        mac: [flag as u8; 6],
-                        name: name(long),
-                    },
-                    _ => Change::MarkPeersConfigured,
+    (
+        0..12,
+        geometry(),
+        region(),
+        numbers(),
+        any::<bool>(),
+        change(),
+    )
+        .prop_map(
+            |(kind, geometry, region, (_, _, long, word, _, _, _, other), flag, change)| match kind
+            {
+                0 => Request::Hello { version: word },
+                1 => Request::AttachBoard { board: word },
+                2 => Request::OpenEndpoint {
+                    board: word,
+                    endpoint: other,
+                    geometry,
+                },
+                3 => Request::Register {
+                    address: long,
+                    length: word,
+                    writable: flag,
+                    reserve: other & 1 == 0,
+                },
+                4 => Request::Deregister { region },
+                5 => Request::Wait {
+                    unexpected: word,
+                    expected: other,
+                    deadline: long,
+                    kick: flag,
+                },
+                6 => Request::Kick,
+                7 => Request::Wakeup,
+                8 => Request::Statistics,
+                9 => Request::EndpointInfo {
+                    board: word,
+                    endpoint: other,
+                },
+                10 => Request::OpenRaw { board: word },
+                _ => Request::Change {
+                    board: word,
+                    change,
                 },
             },
-        },
-    )
+        )
 }
 
 fn control_request() -> impl Strategy<Value = control::Request> {
-    (0..5, geometry(), region(), numbers(), any::<bool>()).prop_map(
-        |(kind, geometry, region, (_, _, _, word, endpoint, _, offset, other), writable)| match kind
-        {
-            0 => control::Request::OpenEndpoint {
-                endpoint,
-                session: word,
-                geometry,
-            },
-            1 => control::Request::CloseEndpoint { endpoint },
-            2 => control::Request::Register {
-                endpoint,
-                region,
-                writable,
-                offset,
-                length: word,
-                first_page: other,
-                pages: word,
-                staging: other,
-            },
-            3 => control::Request::Deregister { endpoint, region },
-            _ => control::Request::Adopted,
-        },
+    (
+        0..9,
+        geometry(),
+        region(),
+        numbers(),
+        any::<bool>(),
+        change(),
     )
+        .prop_map(
+            |(
+                kind,
+                geometry,
+                region,
+                (_, _, _, word, endpoint, _, offset, other),
+                writable,
+                change,
+            )| match kind {
+                0 => control::Request::OpenEndpoint {
+                    endpoint,
+                    session: word,
+                    geometry,
+                },
+                1 => control::Request::CloseEndpoint { endpoint },
+                2 => control::Request::Register {
+                    endpoint,
+                    region,
+                    writable,
+                    offset,
+                    length: word,
+                    first_page: other,
+                    pages: word,
+                    staging: other,
+                },
+                3 => control::Request::Deregister { endpoint, region },
+                4 => control::Request::Raw { open: writable },
+                5 => control::Request::SendRaw { length: offset },
+                6 => control::Request::TakeRaw,
+                7 => control::Request::Change(change),
+                _ => control::Request::Adopted,
+            },
+        )
 }
 
 proptest! {
@@ -381,6 +412,27 @@ proptest! {
     }
 
     #[test]
+    fn a_raw_frame_is_read_as_it_was_put_either_way(frame in prop::collection::vec(any::<u8>(), 0..1200)) {
+        let mut pages = [Pages::new(4096), Pages::new(4096)];
+        let [d0, d1] = [pages[0].area(), pages[1].area()];
+        let module = ModuleControl::format(d0, d1, &[0; 17]).unwrap();
+        let home = HomeControl::new(d0, d1).unwrap();
+        let mut memory = Pages::new(4 * 4096);
+        let staging = Staging::new(memory.area()).unwrap();
+        let fits = frame.len() <= RAW_FRAME_MAX;
+        let mut read = [0; RAW_FRAME_MAX];
+        prop_assert_eq!(home.put_frame(&frame), fits);
+        prop_assert_eq!(staging.put_frame(&frame), fits);
+        if fits {
+            let length = module.frame(&mut read);
+            prop_assert_eq!(length.map(|length| &read[..length]), Some(&frame[..]));
+            read = [0; RAW_FRAME_MAX];
+        }
+        let length = staging.frame(frame.len() as u16, &mut read);
+        prop_assert_eq!(length.map(|length| &read[..length]), fits.then_some(&frame[..]));
+    }
+
+    #[test]
     fn a_control_page_of_any_bytes_is_survived(seed: u64, rounds in 1..100) {
         let mut pages = [Pages::new(4096), Pages::new(4096)];
         let [d0, d1] = [pages[0].area(), pages[1].area()];
@@ -393,6 +445,7 @@ proptest! {
         for _ in 0..rounds {
             let _ = home.next_request();
             let _ = module.next_response();
+            let _ = module.frame(&mut [0; RAW_FRAME_MAX]);
         }
     }
 

@@ -7,6 +7,7 @@
 //! | `endpoint` | the memory of an endpoint and of a region |
 //! | `requests` | what the guest's kernel asks for |
 //! | `mapping` | requests that map pages, some in each turn |
+//! | `raw` | the board's raw endpoint |
 //! | `giving_back` | pages that are unmapped, some in each turn, and what ends |
 //!
 //! Everything here is bounded: requests are taken one after the other, pages are mapped and unmapped a few in each
@@ -17,13 +18,14 @@ mod endpoint;
 mod error;
 mod giving_back;
 mod mapping;
+mod raw;
 mod requests;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use mx_home::{BoardId, EndpointKey, Home, HostName, Instant};
+use mx_home::{BoardId, EndpointKey, Home, HostName, Instant, Link};
 use mx_ring::HomeSide;
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::control::{
@@ -37,6 +39,7 @@ use endpoint::Endpoint;
 pub use error::ConnectError;
 use giving_back::Waste;
 use mapping::Job;
+use raw::Raw;
 
 /// Who a device is.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +63,7 @@ pub struct Device<M: Memory> {
     endpoint_max: u16,
     endpoints: BTreeMap<u8, Endpoint<M::Pages>>,
     job: Option<Job<M::Pages>>,
+    raw: Raw,
     /// Pages to be unmapped, and what is to be said when they are.
     waste: VecDeque<Waste<M::Pages>>,
     responses: VecDeque<Response>,
@@ -124,6 +128,7 @@ impl<M: Memory> Device<M> {
             endpoint_max,
             endpoints: BTreeMap::new(),
             job: None,
+            raw: Raw::default(),
             waste: VecDeque::new(),
             responses: VecDeque::new(),
             held: 0,
@@ -180,6 +185,7 @@ impl<M: Memory> Device<M> {
         &mut self,
         now: Instant,
         home: &mut Home,
+        link: &mut impl Link,
         budget: &mut usize,
     ) -> Result<bool, ControlError> {
         self.unmap(budget);
@@ -194,7 +200,7 @@ impl<M: Memory> Device<M> {
                         let (id, request) = request?;
                         // A request costs a share of the turn, too: nobody keeps the others waiting with cheap ones.
                         *budget -= 1;
-                        self.request(now, home, id, request);
+                        self.request(now, home, link, budget, id, request);
                     }
                 }
             }

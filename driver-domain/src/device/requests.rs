@@ -1,6 +1,7 @@
 //! What the guest's kernel asks for: checked, refused or begun.
 
-use mx_home::{EndpointError, Home, Instant, RegionError};
+use mx_home::{ChangeError, EndpointError, Home, Instant, Link, RegionError};
+use mx_ring::administration::Change;
 use mx_ring::control::{Request, STAGING_REFS, Status};
 use mx_ring::{EndpointLayout, PAGE_SIZE, RegionKey};
 
@@ -15,7 +16,15 @@ use crate::memory::{Access, GuestPages, Memory};
 const PAGES_MAX: usize = 48 << 10;
 
 impl<M: Memory> Device<M> {
-    pub(super) fn request(&mut self, now: Instant, home: &mut Home, id: u32, request: Request) {
+    pub(super) fn request(
+        &mut self,
+        now: Instant,
+        home: &mut Home,
+        link: &mut impl Link,
+        budget: &mut usize,
+        id: u32,
+        request: Request,
+    ) {
         let refused = match request {
             Request::OpenEndpoint {
                 endpoint,
@@ -54,11 +63,41 @@ impl<M: Memory> Device<M> {
                 self.respond(id, Status::Ok);
                 Ok(())
             }
+            Request::Raw { open } => {
+                let done = self.set_raw(open, home);
+                done.map(|()| self.respond(id, Status::Ok))
+            }
+            Request::SendRaw { length } => {
+                let done = self.send_raw(now, home, link, length, budget);
+                done.map(|()| self.respond(id, Status::Ok))
+            }
+            Request::TakeRaw => {
+                let done = self.take_raw(home);
+                done.map(|()| self.respond(id, Status::Ok))
+            }
+            Request::Change(change) => {
+                let done = self.change(now, home, &change);
+                done.map(|()| self.respond(id, Status::Ok))
+            }
         };
         if let Err(status) = refused {
             log::debug!("board {}: request {request:?}: {status:?}", self.board.0);
             self.respond(id, status);
         }
+    }
+
+    /// Changes the board for an administrator of its guest. Its name is the host's to give (`xl-omx attach`): others
+    /// find the guest by it.
+    fn change(&mut self, now: Instant, home: &mut Home, change: &Change) -> Result<(), Status> {
+        if matches!(change, Change::SetHostname(_)) {
+            return Err(Status::Denied);
+        }
+        home.change(now, self.board, change)
+            .map_err(|error| match error {
+                ChangeError::NoBoard => Status::NotFound,
+                ChangeError::NoName | ChangeError::BadAddress(_) => Status::Invalid,
+                ChangeError::PeersFull => Status::NoSpace,
+            })
     }
 
     pub(super) fn reserve(&mut self, pages: usize, access: Access) -> Result<M::Pages, Status> {

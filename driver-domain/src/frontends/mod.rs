@@ -26,7 +26,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use mx_home::{BoardId, Completion, EndpointKey, Home, HostName, Instant, Sleepers};
+use mx_home::{BoardId, Completion, EndpointKey, Home, HostName, Instant, Link, Sleepers};
 use mx_ring::HomeSide;
 use mx_wire::{Format, MacAddress};
 use xen_pv_boot::event::Channel;
@@ -210,7 +210,13 @@ impl Frontends {
     }
 
     /// Serves requests and gives memory back, a bounded amount; whether there is more to do at once.
-    pub fn serve(&mut self, now: Instant, home: &mut Home, clerk: &mut Clerk) -> bool {
+    pub fn serve(
+        &mut self,
+        now: Instant,
+        home: &mut Home,
+        link: &mut impl Link,
+        clerk: &mut Clerk,
+    ) -> bool {
         if !self.busy {
             return false;
         }
@@ -228,7 +234,7 @@ impl Frontends {
             match &mut frontend.stage {
                 Stage::Waiting => {}
                 Stage::Connected(connection) if connection.attention => {
-                    match connection.device.serve(now, home, &mut budget) {
+                    match connection.device.serve(now, home, link, &mut budget) {
                         Ok(again) => {
                             connection.attention = again;
                             more |= again;
@@ -283,10 +289,13 @@ impl Frontends {
     }
 
     /// Sends each guest that must look at something one event.
-    pub fn notify(&mut self) {
+    pub fn notify(&mut self, home: &mut Home) {
         for frontend in self.devices.values_mut() {
-            if let Stage::Connected(connection) = &mut frontend.stage
-                && connection.device.take_notify()
+            let Stage::Connected(connection) = &mut frontend.stage else {
+                continue;
+            };
+            connection.device.tell_of_raw(home);
+            if connection.device.take_notify()
                 && let Err(error) = connection.channel.send()
             {
                 log::debug!("{}: no event could be sent: {error}", frontend.path);

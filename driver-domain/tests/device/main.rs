@@ -2,5 +2,6 @@
 
 mod honest;
 mod random;
+mod raw;
 mod world;
 mod wrong;

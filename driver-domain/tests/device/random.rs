@@ -4,6 +4,7 @@ use driver_domain::fake::{DATA_PAGE, FIRST_REF, GUEST_PAGES, Guest};
 use std::collections::BTreeSet;
 
 use mx_ring::RegionKey;
+use mx_ring::administration::Change;
 use mx_ring::control::{Request, STAGING_PAGE, STAGING_REFS};
 use proptest::prelude::*;
 
@@ -53,6 +54,16 @@ fn any_request() -> impl Strategy<Value = Request> {
         (endpoint(), region())
             .prop_map(|(endpoint, region)| Request::Deregister { endpoint, region }),
         Just(Request::Adopted),
+        any::<bool>().prop_map(|open| Request::Raw { open }),
+        (0u16..1200).prop_map(|length| Request::SendRaw { length }),
+        Just(Request::TakeRaw),
+        prop_oneof![
+            Just(Change::ClearCounters),
+            Just(Change::ClearPeers),
+            any::<[u8; 6]>().prop_map(|mac| Change::AddPeer { mac, name: [7; 80] }),
+            Just(Change::SetHostname([7; 80])),
+        ]
+        .prop_map(Request::Change),
     ]
 }
 

@@ -14,11 +14,17 @@ use mx_ring::control::{
 use mx_ring::{EndpointLayout, Geometry, HomeSide, PAGE_SIZE, RegionKey};
 use mx_wire::{Format, MacAddress};
 
-/// No wire.
-pub struct NoWire;
+/// A wire without anybody at its other end: what went out.
+#[derive(Default)]
+pub struct Wire(pub Vec<Vec<u8>>);
 
-impl Link for NoWire {
-    fn transmit(&mut self, _: &[u8], _: Payload<'_>, _: Token) -> Result<Handed, Full> {
+impl Link for Wire {
+    fn transmit(&mut self, header: &[u8], payload: Payload<'_>, _: Token) -> Result<Handed, Full> {
+        let mut frame = header.to_vec();
+        if let Payload::Bytes(bytes) = payload {
+            frame.extend_from_slice(bytes);
+        }
+        self.0.push(frame);
         Ok(Handed::Copied)
     }
 }
@@ -35,6 +41,7 @@ impl Sleepers for Wakes<'_> {
 pub struct World {
     pub guest: Guest,
     pub home: Home,
+    pub wire: Wire,
     pub device: Device<Guest>,
     pub kernel: ModuleControl,
     pub staging: Staging,
@@ -80,6 +87,7 @@ impl World {
         Self {
             guest,
             home,
+            wire: Wire::default(),
             device,
             kernel,
             staging,
@@ -99,10 +107,13 @@ impl World {
         let now = self.now();
         let before = self.guest.mapped.borrow().len();
         let mut budget = 32;
-        let more = self.device.serve(now, &mut self.home, &mut budget)?;
+        let more = self
+            .device
+            .serve(now, &mut self.home, &mut self.wire, &mut budget)?;
         assert!(self.guest.mapped.borrow().len().abs_diff(before) <= 32);
         self.home
-            .turn(now, &mut NoWire, &mut Wakes(&mut self.device));
+            .turn(now, &mut self.wire, &mut Wakes(&mut self.device));
+        self.device.tell_of_raw(&mut self.home);
         self.completions();
         Ok(more)
     }

@@ -3,12 +3,11 @@
 use mx_ring::control::{ControlError, STAGING_REFS, Status};
 
 use super::slot::Slot;
-use super::{Board, remove};
+use super::{Board, EndpointId, Uplink, remove};
 use crate::endpoint::State;
 use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
-use crate::link::Link;
 use crate::lock::Lock;
 use crate::pool::Pool;
 use crate::region::{Region, State as RegionState};
@@ -36,22 +35,27 @@ impl core::fmt::Display for Fault {
 /// What the home has said.
 enum Said {
     Nothing,
+    /// About the board itself; it has taken effect.
+    ToTheBoard,
     Notice(u8),
-    Answer(Subject, Status),
+    Answer(EndpointId, Subject, Status),
 }
 
 impl<K: Kernel> Board<K> {
     /// Takes one response or notice; false when none waits. One thread at a time, so that answers take effect in their
     /// order. After a fault the caller detaches the board.
     pub fn respond(&self, pool: &Pool<K>) -> Result<bool, Fault> {
-        match self.uplink.with(|uplink| listen(uplink.link.as_mut()))? {
+        match self.uplink.with(|uplink| listen(uplink, &pool.kernel))? {
             Said::Nothing => return Ok(false),
+            Said::ToTheBoard => {
+                self.advance_deferred(pool);
+                pool.kernel.wake_callers(self.number);
+            }
             Said::Notice(index) => {
                 self.at(index, |endpoint| endpoint.closed_by_home = true);
                 pool.kernel.wake_sleepers(self.number, index);
             }
-            Said::Answer(subject, status) => {
-                let id = subject.endpoint();
+            Said::Answer(id, subject, status) => {
                 self.slot(id.index, |slot| {
                     // It may have ended with its link meanwhile.
                     if slot.find(id).is_some() {
@@ -67,20 +71,35 @@ impl<K: Kernel> Board<K> {
     }
 }
 
-fn listen<K: Kernel>(link: Option<&mut Link<K>>) -> Result<Said, Fault> {
-    let Some(link) = link else {
+fn listen<K: Kernel>(uplink: &mut Uplink<K>, kernel: &K) -> Result<Said, Fault> {
+    let Some(link) = uplink.link.as_mut() else {
         return Ok(Said::Nothing);
     };
     let response = match link.next_response() {
         None => return Ok(Said::Nothing),
         Some(response) => response.map_err(Fault::Control)?,
     };
+    if response.id == 0 && response.status == Status::RawWaits {
+        uplink.raw_frames_wait(kernel);
+        return Ok(Said::ToTheBoard);
+    }
     if response.id == 0 {
         return Ok(Said::Notice(response.endpoint));
     }
     let subject = link.answered(response.id);
     let subject = subject.ok_or(Fault::UnknownRequest(response.id))?;
-    Ok(Said::Answer(subject, response.status))
+    match subject {
+        Subject::Open(id)
+        | Subject::Close(id)
+        | Subject::Register(id, _)
+        | Subject::Deregister(id, _) => return Ok(Said::Answer(id, subject, response.status)),
+        Subject::Raw => uplink.answer_raw(kernel, refusal(response.status)),
+        // What the board must not send is dropped, as on a wire.
+        Subject::SendRaw => {}
+        Subject::TakeRaw => uplink.answer_take_raw(kernel, response.status),
+        Subject::Change => uplink.answer_change(response.status),
+    }
+    Ok(Said::ToTheBoard)
 }
 
 fn answer<K: Kernel>(pool: &Pool<K>, slot: &mut Slot<K>, subject: Subject, refused: Option<Errno>) {
@@ -91,6 +110,7 @@ fn answer<K: Kernel>(pool: &Pool<K>, slot: &mut Slot<K>, subject: Subject, refus
             registered(region, refused);
         }),
         Subject::Deregister(_, region) => answer_region(pool, slot, region, deregistered),
+        Subject::Raw | Subject::SendRaw | Subject::TakeRaw | Subject::Change => {}
     }
 }
 
@@ -167,6 +187,7 @@ fn refusal(status: Status) -> Option<Errno> {
         Status::NotFound => Some(Errno::NO_DEVICE),
         Status::NoSpace => Some(Errno::AGAIN),
         Status::BadGrant => Some(Errno::FAULT),
-        Status::Misbehaved | Status::HomeGone => Some(Errno::IO),
+        Status::Denied => Some(Errno::NOT_SUPPORTED),
+        Status::Misbehaved | Status::HomeGone | Status::RawWaits => Some(Errno::IO),
     }
 }

@@ -5,8 +5,10 @@
 //! in [`crate::lock`].
 
 mod answers;
+mod changes;
 mod opening;
 mod posting;
+mod raw;
 mod regions;
 mod slot;
 
@@ -23,6 +25,8 @@ use crate::kernel::{DomainId, GrantRef, Kernel};
 use crate::link::{self, InterruptView, Link, Target};
 use crate::lock::{Lock, LockName};
 use crate::pool::Pool;
+use changes::Asked;
+use raw::Raw;
 use slot::Slot;
 
 /// Which endpoint of a board, and which use of its index.
@@ -50,6 +54,17 @@ struct Uplink<K: Kernel> {
     deferred: bool,
     /// Where the next look for deferred work begins, so that no endpoint always comes last.
     turn: usize,
+    raw: Raw,
+    /// A change that waits for its answer, or the answer for who asked.
+    asked: Option<Asked>,
+}
+
+impl<K: Kernel> Uplink<K> {
+    /// The link whose home serves the board. `NO_DEVICE` when there is none.
+    fn connected(&mut self) -> Result<&mut Link<K>, Errno> {
+        let link = self.link.as_mut().filter(|link| link.connected);
+        link.ok_or(Errno::NO_DEVICE)
+    }
 }
 
 impl<K: Kernel> Board<K> {
@@ -68,6 +83,8 @@ impl<K: Kernel> Board<K> {
             links: 0,
             deferred: false,
             turn: 0,
+            raw: Raw::new(),
+            asked: None,
         };
         Ok(Self {
             number: board,
@@ -113,6 +130,8 @@ impl<K: Kernel> Board<K> {
         // endpoint, which may ring its bell, is out.
         let link = self.uplink.with(|uplink| {
             uplink.deferred = false;
+            uplink.raw = Raw::new();
+            uplink.asked = None;
             uplink.link.take()
         });
         for index in 0..=u8::MAX {

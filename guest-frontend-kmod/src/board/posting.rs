@@ -27,6 +27,7 @@ impl<K: Kernel> Board<K> {
             let index = ((turn + step) % ENDPOINTS) as u8;
             self.slot(index, |slot| self.advance(pool, index, slot));
         }
+        self.uplink.with(|uplink| uplink.advance_raw(&pool.kernel));
     }
 
     /// Posts what the state of an endpoint and its regions needs from the home, as far as there is room. Its slot is locked.

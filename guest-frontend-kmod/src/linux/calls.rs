@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::ffi::{c_long, c_ulong, c_void};
 use core::sync::atomic::Ordering;
 
+use mx_ring::administration::Change;
 use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
 use mx_ring::control::{ENDPOINTS, STAGING_REFS};
 use mx_ring::registration::RESERVE_MAX;
@@ -12,6 +13,7 @@ use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
 use super::file::FileRole;
 use super::kernel::{Linux, STATISTICS, count};
 use super::page::HeldPage;
+use super::raw;
 use super::shim::{self, Mm, Page};
 use super::sleep::{self, Wait};
 use super::state::{self, FOR_EVER, until_ready};
@@ -60,8 +62,12 @@ unsafe extern "C" fn omx_call(file: *mut c_void, role: *mut u64, call: *mut Call
 #[unsafe(no_mangle)]
 unsafe extern "C" fn omx_end(role: *mut u64) {
     // SAFETY: promised by the caller.
-    if let Ok((board, id)) = unsafe { FileRole::new(role) }.endpoint() {
+    let role = unsafe { FileRole::new(role) };
+    if let Ok((board, id)) = role.endpoint() {
         close(board, id);
+    }
+    if let Ok((board, number)) = role.raw() {
+        raw::close(board, number);
     }
 }
 
@@ -166,8 +172,18 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
                 grants_ended: load(&STATISTICS.grants_ended),
             })
         }
-        // A guest's board is administered where its home is.
-        Request::Change { .. } | Request::OpenRaw { .. } => Err(Errno::NOT_A_CALL),
+        Request::OpenRaw { board } => {
+            role.become_(Role::Opening)?;
+            let opened = raw::open(board as usize);
+            role.opened(match opened {
+                Ok(number) => Role::Raw(board as usize, number),
+                Err(_) => Role::Fresh,
+            });
+            opened.map(|_| Reply::Done)
+        }
+        Request::Change { board, change } => {
+            self::change(board as usize, &change).map(|()| Reply::Done)
+        }
         Request::EndpointInfo { board, endpoint } => {
             let index = endpoint_index(endpoint)?;
             let (board, _) = state::board(board as usize)?;
@@ -243,6 +259,17 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
     let opened = until_ready(board, FOR_EVER, || home.opened(pool, id));
     let session = opened.inspect_err(|_| home.close(pool, id))??;
     Ok((id, session))
+}
+
+/// Changes a board, for who administers the guest's network.
+fn change(board: usize, change: &Change) -> Result<(), Errno> {
+    if !shim::shim_current_administers_network() {
+        return Err(Errno::NOT_PERMITTED);
+    }
+    let number = state::frontend()?.next_incarnation();
+    let (home, pool) = state::board(board)?;
+    let changed = until_ready(board, FOR_EVER, || home.change(pool, number, change));
+    changed.inspect_err(|_| home.abandon_change(pool, number))?
 }
 
 fn close(board: usize, id: EndpointId) {

@@ -43,6 +43,14 @@ impl FileRole<'_> {
         self.0.store(role.pack(), Ordering::Release);
     }
 
+    /// The raw endpoint. `INVALID` when the file is none.
+    pub fn raw(self) -> Result<(usize, u32), Errno> {
+        match self.get() {
+            Role::Raw(board, number) => Ok((board, number)),
+            _ => Err(Errno::INVALID),
+        }
+    }
+
     /// The endpoint. `INVALID` when the file has none.
     pub fn endpoint(self) -> Result<(usize, EndpointId), Errno> {
         match self.get() {

@@ -7,6 +7,7 @@ mod kernel;
 mod lock;
 mod map;
 mod page;
+mod raw;
 mod runtime;
 mod shim;
 mod sleep;

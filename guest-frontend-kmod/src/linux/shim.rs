@@ -81,6 +81,8 @@ unsafe extern "C" {
     pub safe fn shim_current_user() -> u32;
     pub fn shim_current_process(command: *mut u8) -> u32;
     pub safe fn shim_current_is_unlimited() -> bool;
+    pub safe fn shim_current_administers_network() -> bool;
+    pub safe fn shim_current_may_send_raw() -> bool;
     pub fn shim_limits(endpoints: *mut c_uint, pages: *mut c_uint);
     pub fn shim_bind_to_space(file: *mut c_void) -> c_int;
     pub fn shim_map(

@@ -7,6 +7,7 @@ mod endpoints;
 mod guest;
 mod model;
 mod ordered;
+mod raw;
 mod regions;
 mod run;
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{
     DEVICE_PAGES, HomeControl, Request, Response, STAGING_PAGE, Staging, Status,
 };
@@ -415,6 +416,18 @@ impl Home {
         }
     }
 
+    /// Puts a RAW frame where the module takes it.
+    pub fn put_frame(&self, frame: &[u8]) {
+        assert!(self.control.put_frame(frame));
+    }
+
+    /// The RAW frame in the staging pages.
+    pub fn staged_frame(&self, length: u16) -> Vec<u8> {
+        let mut frame = [0; RAW_FRAME_MAX];
+        let length = self.staging.frame(length, &mut frame).expect("a frame");
+        frame[..length].to_vec()
+    }
+
     /// Answers the n-th request it has taken; what it accepts it maps, what it gives back it unmaps, unless it lies.
     pub fn answer(&mut self, at: usize, status: Status, lie: bool) -> Request {
         let Taken { id, request, refs } = self.taken.remove(at);
@@ -547,7 +560,11 @@ fn about(request: &Request) -> Option<u8> {
         | Request::CloseEndpoint { endpoint }
         | Request::Register { endpoint, .. }
         | Request::Deregister { endpoint, .. } => Some(endpoint),
-        Request::Adopted => None,
+        Request::Adopted
+        | Request::Raw { .. }
+        | Request::SendRaw { .. }
+        | Request::TakeRaw
+        | Request::Change(_) => None,
     }
 }
 

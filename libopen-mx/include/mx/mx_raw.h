@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The raw API of MX: the RAW frames of a board, whole, for programs that map the network. Each board has one raw
- * endpoint, at a node with omxd, for who may administer the machine. */
+ * endpoint, for who may administer the machine (in a Xen guest, CAP_NET_RAW). A frame that names another sender than the
+ * board, or is a beacon of another board, is dropped. */
 #ifndef MX_RAW_H
 #define MX_RAW_H
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -71,6 +72,11 @@ impl Channel for Device {
             r: self.map(MAP_R, layout.r_size(), Access::Read)?,
             notes: Some(self.map(MAP_NOTES, PAGE_SIZE, Access::Read)?),
         })
+    }
+
+    fn open_raw(&self, board: u32) -> Result<OwnedFd, CallError> {
+        self.call(&Request::OpenRaw { board }, None)?;
+        Ok(self.file.try_clone()?.into())
     }
 
     fn process_arms(&self) -> bool {

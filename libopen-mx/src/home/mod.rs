@@ -130,11 +130,8 @@ pub trait Channel: Send + Sync {
     /// Makes this channel an endpoint.
     fn open(&self, board: u32, endpoint: u32, layout: &EndpointLayout)
     -> Result<Opened, CallError>;
-    /// Makes this channel the raw endpoint of a board: each datagram of the descriptor is a frame. Not every home has
-    /// them.
-    fn open_raw(&self, _board: u32) -> Result<OwnedFd, CallError> {
-        Err(CallError(Errno::OPNOTSUPP))
-    }
+    /// Makes this channel the raw endpoint of a board: each datagram, `read` or `write` of the descriptor is a frame.
+    fn open_raw(&self, board: u32) -> Result<OwnedFd, CallError>;
     /// Whether the process itself must announce in shared memory that it goes to sleep.
     fn process_arms(&self) -> bool;
     /// Wakes the home if `kick`, then sleeps until there are events beyond these consumer indices, a wakeup, or the

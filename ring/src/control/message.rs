@@ -1,11 +1,15 @@
 //! Requests, responses and notices, and how they lie in their slots.
 
+use crate::administration::{self, Change};
 use crate::layout::Geometry;
 use crate::memory::AreaError;
 use crate::message::RegionKey;
 
 /// Bytes of a request's slot.
 pub(super) const REQUEST_SIZE: usize = 128;
+/// Where a change lies in its request.
+const CHANGE: usize = 8;
+const _: () = assert!(CHANGE + administration::SIZE <= REQUEST_SIZE);
 
 /// From the module to the home. Everything in it is an allegation of that guest's kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,21 @@ pub enum Request {
     },
     /// All endpoints and regions of this guest are registered: the board may answer the network (takeover, interfaces §7).
     Adopted,
+    /// Open or close the board's raw endpoint. Frames that come in from now on are kept for it.
+    Raw {
+        /// Whether it is to be open.
+        open: bool,
+    },
+    /// Send a RAW frame, which lies in the staging pages from their first byte on. Answered when it was read.
+    SendRaw {
+        /// Its bytes.
+        length: u16,
+    },
+    /// The next RAW frame: [`Status::Ok`] when it lies in D1, [`Status::NotFound`] when none waits. A frame stays there
+    /// until the next such request.
+    TakeRaw,
+    /// Change the board, for an administrator of the guest. [`Status::Denied`] for what is not his to change.
+    Change(Change),
 }
 
 /// The home's answer, or a notice (`id` 0).
@@ -86,6 +105,10 @@ pub enum Status {
     Misbehaved = 6,
     /// Only as an endpoint's status, and from the kernel: the home is gone. No home says so of itself.
     HomeGone = 7,
+    /// Notice: RAW frames wait. Said once, until a [`Request::TakeRaw`] found none.
+    RawWaits = 8,
+    /// The guest may not do this.
+    Denied = 9,
 }
 
 impl Status {
@@ -98,6 +121,8 @@ impl Status {
             4 => Self::NoSpace,
             5 => Self::BadGrant,
             6 => Self::Misbehaved,
+            8 => Self::RawWaits,
+            9 => Self::Denied,
             _ => return None,
         })
     }
@@ -201,6 +226,19 @@ impl Request {
                 put(&mut b, 12, region_bits(region));
             }
             Self::Adopted => put(&mut b, 0, 5),
+            Self::Raw { open } => {
+                put(&mut b, 0, 6);
+                put(&mut b, 8, open.into());
+            }
+            Self::SendRaw { length } => {
+                put(&mut b, 0, 7);
+                put(&mut b, 8, length.into());
+            }
+            Self::TakeRaw => put(&mut b, 0, 8),
+            Self::Change(change) => {
+                put(&mut b, 0, 9);
+                b[CHANGE..CHANGE + administration::SIZE].copy_from_slice(&change.to_bytes());
+            }
         }
         b
     }
@@ -238,6 +276,18 @@ impl Request {
             },
             4 => Self::Deregister { endpoint, region },
             5 => Self::Adopted,
+            6 => Self::Raw {
+                open: get(b, 8) & 1 != 0,
+            },
+            7 => Self::SendRaw {
+                length: get(b, 8) as u16,
+            },
+            8 => Self::TakeRaw,
+            9 => {
+                let mut bytes = [0; administration::SIZE];
+                bytes.copy_from_slice(&b[CHANGE..CHANGE + administration::SIZE]);
+                Self::Change(Change::from_bytes(&bytes).map_err(|_| ControlError::UnknownKind(9))?)
+            }
             kind => return Err(ControlError::UnknownKind(kind)),
         };
         Ok((id, request))

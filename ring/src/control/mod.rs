@@ -6,11 +6,11 @@
 //! | page | written by | content |
 //! |---|---|---|
 //! | D0 | module | header, indices, 16 requests of 128 bytes |
-//! | D1 | home | indices, 64 responses of 32 bytes |
+//! | D1 | home | indices, 64 responses of 32 bytes, a RAW frame |
 //! | D2 | module | an `armed` counter of 16 bytes per endpoint |
 //! | D3 | both, by or and swap only | doorbell bits, wake bits |
 //! | D4 to D12 | home | [`crate::board_page`] (class R) |
-//! | D13 to D16 | module | staging: lists of grant references, 4096 in all |
+//! | D13 to D16 | module | staging: lists of grant references, 4096 in all, or a RAW frame |
 
 mod message;
 mod pages;

@@ -1,6 +1,7 @@
 //! Counters, bits and lists between kernel and home: no rings.
 
 use super::STAGING_REFS;
+use crate::call::RAW_FRAME_MAX;
 use crate::layout::PAGE_SIZE;
 use crate::memory::{Area, AreaError};
 use crate::sync::{Ordering, fence};
@@ -84,7 +85,7 @@ impl Doorbells {
     }
 }
 
-/// D13 to D16, mapped in one piece: lists of grant references.
+/// D13 to D16, mapped in one piece: lists of grant references, or a RAW frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Staging {
     area: Area,
@@ -106,6 +107,18 @@ impl Staging {
                 .store(reference, Ordering::Relaxed);
             true
         }
+    }
+
+    /// Writes a RAW frame over the references; false when it is too long for one.
+    pub fn put_frame(&self, frame: &[u8]) -> bool {
+        frame.len() <= RAW_FRAME_MAX && self.area.write(0, frame).is_ok()
+    }
+
+    /// Copies a RAW frame; `None` for a length that none has.
+    pub fn frame(&self, length: u16, frame: &mut [u8; RAW_FRAME_MAX]) -> Option<usize> {
+        let length = usize::from(length);
+        self.area.read(0, frame.get_mut(..length)?).ok()?;
+        Some(length)
     }
 
     /// Reads a reference; `None` beyond the end.

@@ -2,6 +2,7 @@
 
 use super::DEVICE_PAGES;
 use super::message::{ControlError, REQUEST_SIZE, Request, Response, Status, get, put};
+use crate::call::RAW_FRAME_MAX;
 use crate::layout::PAGE_SIZE;
 use crate::memory::Area;
 use crate::sync::Ordering;
@@ -20,10 +21,16 @@ mod at {
     pub const REQUEST_INDEX: usize = 64;
     /// In D0 the consumer of responses, in D1 their producer.
     pub const RESPONSE_INDEX: usize = 68;
+    /// In D1: the length of the RAW frame.
+    pub const FRAME_LENGTH: usize = 72;
     /// In D0: the grant references of D0 to D16.
     pub const REFS: usize = 128;
     pub const RING: usize = 1024;
+    /// In D1, behind the responses: a RAW frame.
+    pub const FRAME: usize = 3072;
 }
+const _: () = assert!(at::RING + RESPONSES as usize * RESPONSE_SIZE <= at::FRAME);
+const _: () = assert!(at::FRAME + RAW_FRAME_MAX <= PAGE_SIZE);
 
 /// The 17 pages, as the module sees them.
 pub struct ModuleControl {
@@ -108,6 +115,14 @@ impl ModuleControl {
             None => Err(ControlError::UnknownKind(get(&b, 4))),
         })
     }
+
+    /// Copies the frame that the home has put into D1, after its answer to [`Request::TakeRaw`]; `None` for a length
+    /// that none has.
+    pub fn frame(&self, frame: &mut [u8; RAW_FRAME_MAX]) -> Option<usize> {
+        let length = self.d1.word(at::FRAME_LENGTH).load(Ordering::Relaxed) as usize;
+        self.d1.read(at::FRAME, frame.get_mut(..length)?).ok()?;
+        Some(length)
+    }
 }
 
 /// Tells whether responses wait, without the [`ModuleControl`] that takes them.
@@ -181,6 +196,18 @@ impl HomeControl {
             .word(at::REQUEST_INDEX)
             .store(self.request_cons, Ordering::Release);
         Some(Request::decode(&b))
+    }
+
+    /// Puts a frame into D1, before [`Request::TakeRaw`] is answered; false when it is too long.
+    pub fn put_frame(&self, frame: &[u8]) -> bool {
+        if frame.len() > RAW_FRAME_MAX || self.d1.write(at::FRAME, frame).is_err() {
+            return false;
+        }
+        let length = frame.len() as u32;
+        self.d1
+            .word(at::FRAME_LENGTH)
+            .store(length, Ordering::Relaxed);
+        true
     }
 
     /// Whether a response would find room.

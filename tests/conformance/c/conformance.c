@@ -10,7 +10,7 @@
 static const struct program *const programs[] = {
     &loopback,        &vectors, &unexpected, &unexpected_handler, &truncated,        &cancel, &wait_any,
     &wakeup,          &address_context, &rails, &many, &threads_endpoints,  &threads_wait_any, &cache,
-    &message_loop,    &wrong_pointers,
+    &message_loop,    &wrong_pointers,  &raw,
 };
 #define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
 
@@ -89,6 +89,7 @@ static const struct program *find(const char *name) {
   for (i = 0; i < PROGRAMS; i++)
     if (!strcmp(programs[i]->name, name)) return programs[i];
   if (!strcmp(name, peer.name)) return &peer;
+  if (!strcmp(name, raw_peer.name)) return &raw_peer;
   return strcmp(name, stop.name) ? NULL : &stop;
 }
 

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every way on one node: by the board, the short way, within the library. Programs that take long do less than by
 /// themselves.
-const ON_ONE_NODE: [&str; 33] = [
+const ON_ONE_NODE: [&str; 34] = [
     "loopback -N 2",
     "loopback -s -N 1",
     "loopback -S -N 1",
@@ -49,6 +49,7 @@ const ON_ONE_NODE: [&str; 33] = [
     "message_loop -S -t 1 -P 11 -E 300000",
     "wrong_pointers",
     "wrong_pointers -S",
+    "raw",
 ];
 
 /// Against `conformance peer` on the other node.
@@ -172,9 +173,9 @@ fn names(runs: &[&str]) -> BTreeSet<String> {
 struct Peer(Child);
 
 impl Peer {
-    fn start(place: &Place, socket: &Path) -> io::Result<Self> {
+    fn start(place: &Place, socket: &Path, program: &str) -> io::Result<Self> {
         place
-            .command(socket, "peer")
+            .command(socket, program)
             .stdout(Stdio::null())
             .spawn()
             .map(Self)
@@ -219,18 +220,23 @@ fn programs_verify_their_messages_between_two_nodes_in_both_directions() {
     let right = place.start_node("--log error --dgram DIR/right.wire,DIR/left.wire --name right");
     let mut verified = 0;
     for (from, to, name) in [(&left, &right, "right:0"), (&right, &left, "left:0")] {
-        let mut peer = Peer::start(&place, to).expect("a program that starts");
+        let mut peer = Peer::start(&place, to, "peer").expect("a program that starts");
         for run in ON_TWO_NODES {
             verified += place.run(from, &format!("{run} -d {name}"));
         }
         place.run(from, &format!("stop -d {name}"));
         let ended = peer.0.wait().expect("a child");
         assert!(ended.success(), "the peer: {ended}");
+        let mut peer = Peer::start(&place, to, "raw_peer").expect("a program that starts");
+        verified += place.run(from, &format!("raw -d {name}"));
+        let ended = peer.0.wait().expect("a child");
+        assert!(ended.success(), "the raw peer: {ended}");
     }
-    let programs = names(&ON_TWO_NODES).len();
+    // And `raw`.
+    let programs = names(&ON_TWO_NODES).len() + 1;
     println!(
         "{programs} programs, {} runs on two nodes: {verified} messages verified",
-        2 * ON_TWO_NODES.len()
+        2 * (ON_TWO_NODES.len() + 1)
     );
 }
 
@@ -239,7 +245,7 @@ fn every_program_explains_itself_and_refuses_what_it_does_not_know() {
     let place = Place::new();
     let nowhere = place.path("nobody.sock");
     let mut programs = names(&ON_ONE_NODE);
-    programs.extend(["peer".to_owned(), "stop".to_owned()]);
+    programs.extend(["peer", "raw_peer", "stop"].map(str::to_owned));
     for program in programs {
         let help = place
             .command(&nowhere, &format!("{program} --help"))

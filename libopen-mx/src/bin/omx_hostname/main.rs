@@ -16,6 +16,7 @@ omx_hostname [options]
  -v         tell what the name was
  --json     a JSON object instead
  -h         this help (--help: the same, as a success)
+The board of a Xen guest has the guest's name, which only its host's administrator changes (xl rename).
 Peers find a board by its name, by custom the machine's with the board's number: omx_hostname -b 1 -n node1:1
 ";
 

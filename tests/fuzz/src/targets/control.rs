@@ -1,6 +1,7 @@
 //! The control pages, as the home reads a kernel's and as the kernel reads a home's.
 
 use mx_ring::PAGE_SIZE;
+use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{
     DEVICE_PAGES, HomeControl, ModuleControl, Response, STAGING_REFS, Staging, Status,
 };
@@ -58,6 +59,8 @@ pub fn run(bytes: &[u8]) -> u64 {
                     if response.is_err() {
                         break;
                     }
+                    let frame = module.frame(&mut [0; RAW_FRAME_MAX]);
+                    assert!(frame.is_none_or(|length| length <= RAW_FRAME_MAX));
                 }
             }
             4 => {
@@ -69,6 +72,9 @@ pub fn run(bytes: &[u8]) -> u64 {
                 let kept = staging.set(entry, 9);
                 assert_eq!(kept, entry < STAGING_REFS);
                 assert_eq!(staging.get(entry).is_some(), kept);
+                let length = entry as u16;
+                let frame = staging.frame(length, &mut [0; RAW_FRAME_MAX]);
+                assert_eq!(frame.is_some(), usize::from(length) <= RAW_FRAME_MAX);
             }
         }
     }
@@ -90,5 +96,5 @@ pub fn seeds() -> Vec<Vec<u8>> {
         seed.extend([1, 1, 2, 3, 4]);
         seed
     };
-    (0..7).map(request).collect()
+    (0..11).map(request).collect()
 }

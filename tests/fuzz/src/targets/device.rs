@@ -7,6 +7,8 @@ use driver_domain::device::{Device, Identity};
 use driver_domain::fake::{DATA_PAGE, FIRST_REF, GUEST_PAGES, Guest};
 use mx_home::fake::Outbox;
 use mx_home::{Completion, EndpointKey, Home, HomeConfig, HostName, Instant, Sleepers};
+use mx_ring::administration::Change;
+use mx_ring::board_page::HOSTNAME_MAX;
 use mx_ring::control::{DEVICE_PAGES, ModuleControl, Request, STAGING_PAGE, STAGING_REFS, Staging};
 use mx_ring::{EndpointLayout, Entry, Geometry, HomeSide, PAGE_SIZE, RegionKey};
 use mx_wire::{Format, MacAddress};
@@ -14,6 +16,9 @@ use mx_wire::{Format, MacAddress};
 use crate::input::Input;
 
 const OWN: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+const STRANGER: MacAddress = MacAddress([2, 0, 0, 0, 0, 9]);
+/// The type of RAW frames.
+const RAW: u8 = 1;
 /// Endpoints that a board has.
 const ENDPOINTS: u16 = 8;
 /// Pages that a turn may map or unmap.
@@ -96,13 +101,17 @@ impl Bench {
         self.now = self.now + Duration::from_micros(10);
         let before = self.guest.mapped.borrow().len();
         let mut budget = BUDGET;
-        let served = self.device.serve(self.now, &mut self.home, &mut budget);
+        let (home, out) = (&mut self.home, &mut self.out);
+        let served = self.device.serve(self.now, home, out, &mut budget);
         let moved = self.guest.mapped.borrow().len().abs_diff(before);
         assert!(moved <= BUDGET, "a turn maps {moved} pages");
         let sleepers = &mut Wakes(&mut self.device);
         self.home.turn(self.now, &mut self.out, sleepers);
+        self.device.tell_of_raw(&mut self.home);
         for frame in self.out.frames.drain(..) {
             assert_eq!(frame[6..12], OWN.0, "nobody speaks as another");
+            let raw = frame[16] == RAW;
+            assert!(!raw || frame[14..16] == [0; 2], "nobody names an index");
         }
         self.completions();
         self.answers();
@@ -153,7 +162,7 @@ impl Bench {
             slot: u16::from(odd >> 4) % 4,
             generation: u16::from(odd >> 6) % 2,
         };
-        let request = match kind % 8 {
+        let request = match kind % 12 {
             0 | 1 => {
                 let mut geometry = GEOMETRY;
                 if kind > 200 {
@@ -190,9 +199,51 @@ impl Bench {
                 }
             }
             6 => Request::Deregister { endpoint, region },
+            7 => Request::Raw { open: odd & 1 == 0 },
+            8 => self.raw_frame(odd, input),
+            9 => {
+                let mut frame = self.frame_of(STRANGER);
+                frame.extend(input.piece(255));
+                self.home.frame(self.now, &frame, &mut self.out);
+                Request::TakeRaw
+            }
+            10 => Request::Change(match odd % 6 {
+                0 => Change::ClearCounters,
+                1 => Change::SetHostname([odd; HOSTNAME_MAX]),
+                2 => Change::ClearPeerNames,
+                3 => Change::ClearPeers,
+                4 => Change::AddPeer {
+                    mac: [odd >> 3; 6],
+                    name: [odd; HOSTNAME_MAX],
+                },
+                _ => Change::MarkPeersConfigured,
+            }),
             _ => Request::Adopted,
         };
         self.ask(&request);
+    }
+
+    /// The begin of a RAW frame to everybody.
+    fn frame_of(&self, source: MacAddress) -> Vec<u8> {
+        let everybody = MacAddress::BROADCAST;
+        [&everybody.0[..], &source.0, &[0x86, 0xdf, 0, 0, RAW]].concat()
+    }
+
+    /// Stages a frame, of the board or of somebody else, or anything.
+    fn raw_frame(&mut self, odd: u8, input: &mut Input<'_>) -> Request {
+        let mut frame = match odd % 4 {
+            0 | 1 => self.frame_of(OWN),
+            2 => self.frame_of(STRANGER),
+            _ => Vec::new(),
+        };
+        frame.extend(input.piece(255));
+        if let Some(byte) = frame.get_mut(usize::from(odd >> 4)) {
+            *byte ^= odd;
+        }
+        self.staging.put_frame(&frame);
+        let length = frame.len() as u16;
+        let length = if odd == 0xff { input.word() } else { length };
+        Request::SendRaw { length }
     }
 
     /// False when the device has come to its end.
@@ -300,7 +351,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let (deregister, close) = ([0, 6, 0], [0, 2, 0]);
     let (turn, command) = ([253], [7, 1, 1, 1, 0]);
     let both = [&open[..], &turn, &register, &turn].concat();
+    let (raw, send) = ([0, 7, 0], [0, 8, 0, 20, 1, 2, 3]);
+    let (take, change) = ([0, 9, 0, 0], [0, 10, 4]);
     vec![
+        [&raw[..], &turn, &send, &turn, &take, &turn, &change, &turn].concat(),
         [&both[..], &deregister, &turn, &close, &turn].concat(),
         [&both[..], &command, &turn, &close, &turn].concat(),
         [&both[..], &close, &turn, &open, &turn].concat(),

@@ -7,6 +7,7 @@ use crate::demo::fabric::{Fabric, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
+use crate::scenario::administration;
 
 /// Five times what the longest program needs under emulation on a quiet machine.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -54,7 +55,28 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> 
     })?;
     let within = between(&fabric, "guest1", "guest2")?;
     let outside = between(&fabric, "node1", "guest1")?;
-    Ok(alone + within + outside)
+    let raw = [
+        ("guest1", "guest2"),
+        ("node1", "guest1"),
+        ("guest2", "node1"),
+    ]
+    .into_iter()
+    .map(|(from, to)| raw(&fabric, from, to));
+    let raw: u64 = raw.sum::<Result<_, _>>()?;
+    stage("guest1's root administers its board", || {
+        administration::run(&fabric)
+    })?;
+    Ok(alone + within + outside + raw)
+}
+
+/// RAW frames between the raw endpoints of two members.
+fn raw(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<u64, Error> {
+    stage(&format!("RAW frames from {from} to {to} and back"), || {
+        let peer = fabric.start_program(to, &["conformance", "raw_peer"])?;
+        let verified = program(fabric, from, &format!("raw -d {to}:0"))?;
+        peer.finish(LIMIT)?;
+        Ok(verified)
+    })
 }
 
 /// Runs the programs against `conformance peer` on another member.

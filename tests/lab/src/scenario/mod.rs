@@ -9,9 +9,10 @@
 //! | `card` | one card: its link, messages each way, sleep |
 //! | `commands` | what an operator asks by `xl` |
 //! | `transitions` | from idle to busy and back, very often |
-//! | `example`, `idle`, `link`, `rcache` | parts of these |
+//! | `administration`, `example`, `idle`, `link`, `rcache` | parts of these |
 //! | `judge` | what they judge by |
 
+mod administration;
 pub mod card;
 pub mod commands;
 pub mod conformance;

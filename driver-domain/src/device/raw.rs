@@ -1,0 +1,109 @@
+//! The raw endpoint of a guest's board: its RAW frames, one at a time either way, and no more than a share of the wire.
+
+use core::time::Duration;
+
+use mx_home::{EndpointError, Home, Instant, Link, RawError};
+use mx_ring::call::RAW_FRAME_MAX;
+use mx_ring::control::{Response, Status};
+
+use super::Device;
+use crate::memory::Memory;
+
+/// Frames that a guest may send in each [`SPAN`]: who maps a network needs few, and each may reach every board there is.
+const FRAMES: u32 = 32;
+/// See [`FRAMES`].
+const SPAN: Duration = Duration::from_millis(10);
+/// What a frame costs of a turn's budget.
+const COST: usize = 8;
+
+/// Whether a board's raw endpoint is open, and what its guest was told.
+#[derive(Default)]
+pub(super) struct Raw {
+    open: bool,
+    /// The guest's kernel knows that frames wait.
+    told: bool,
+    /// Frames sent since `since`.
+    sent: u32,
+    since: Instant,
+}
+
+impl<M: Memory> Device<M> {
+    /// Opens or closes the raw endpoint; what waits when it is closed is dropped.
+    pub(super) fn set_raw(&mut self, open: bool, home: &mut Home) -> Result<(), Status> {
+        home.close_raw(self.board);
+        self.raw.open = false;
+        self.raw.told = false;
+        if open {
+            home.open_raw(self.board).map_err(|error| match error {
+                EndpointError::Busy => Status::Busy,
+                _ => Status::NotFound,
+            })?;
+            self.raw.open = true;
+        }
+        Ok(())
+    }
+
+    /// Sends the frame in the staging pages, copied once.
+    pub(super) fn send_raw(
+        &mut self,
+        now: Instant,
+        home: &mut Home,
+        link: &mut impl Link,
+        length: u16,
+        budget: &mut usize,
+    ) -> Result<(), Status> {
+        *budget = budget.saturating_sub(COST);
+        if !self.raw.open {
+            return Err(Status::NotFound);
+        }
+        if now - self.raw.since >= SPAN {
+            self.raw.since = now;
+            self.raw.sent = 0;
+        }
+        if self.raw.sent >= FRAMES {
+            return Err(Status::NoSpace);
+        }
+        self.raw.sent += 1;
+        let mut frame = [0; RAW_FRAME_MAX];
+        let length = self.staging.frame(length, &mut frame);
+        let frame = length.and_then(|length| frame.get(..length));
+        home.send_raw(now, self.board, frame.ok_or(Status::Invalid)?, link)
+            .map_err(|error| {
+                log::debug!("board {}: raw endpoint: {error}", self.board.0);
+                match error {
+                    RawError::Full => Status::NoSpace,
+                    RawError::NoBoard => Status::NotFound,
+                    _ => Status::Denied,
+                }
+            })
+    }
+
+    /// Puts the next frame where the guest's kernel takes it.
+    pub(super) fn take_raw(&mut self, home: &mut Home) -> Result<(), Status> {
+        let waiting = home.raw_frames(self.board);
+        match waiting.and_then(|frames| frames.pop_front()) {
+            Some(frame) if self.control.put_frame(&frame) => Ok(()),
+            Some(_) => Err(Status::Invalid),
+            None => {
+                self.raw.told = false;
+                Err(Status::NotFound)
+            }
+        }
+    }
+
+    /// Says once that frames wait. With a full ring of responses the next turn tries again.
+    pub fn tell_of_raw(&mut self, home: &mut Home) {
+        if !self.raw.open || self.raw.told {
+            return;
+        }
+        let waiting = home.raw_frames(self.board);
+        if waiting.is_some_and(|frames| !frames.is_empty()) {
+            self.raw.told = self.control.respond(&Response {
+                id: 0,
+                status: Status::RawWaits,
+                endpoint: 0,
+            });
+            self.notify |= self.raw.told;
+        }
+    }
+}

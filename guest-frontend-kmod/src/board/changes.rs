@@ -1,0 +1,81 @@
+//! Changes of a board by an administrator of the guest: one at a time, since the answer has to find who asked.
+
+use core::task::Poll;
+
+use mx_ring::administration::Change;
+use mx_ring::control::{Request, Status};
+
+use super::{Board, Uplink};
+use crate::errno::Errno;
+use crate::in_flight::Subject;
+use crate::kernel::Kernel;
+use crate::lock::Lock;
+use crate::pool::Pool;
+
+/// A change that the home was asked for.
+pub struct Asked {
+    /// Who asked; none once it was killed.
+    by: Option<u32>,
+    answer: Option<Status>,
+}
+
+impl<K: Kernel> Board<K> {
+    /// Asks for a change under a number that no other one has, and again until it is ready. What the home refuses is
+    /// `NOT_SUPPORTED` when no guest may do it, `INVALID` when it cannot be, `NO_SPACE` when its peer table is full.
+    pub fn change(&self, pool: &Pool<K>, number: u32, change: &Change) -> Poll<Result<(), Errno>> {
+        let answer = self.uplink.with(|uplink| {
+            let idle = uplink.asked.is_none();
+            let request = Request::Change(*change);
+            let link = uplink.connected()?;
+            if idle && link.post(&pool.kernel, Subject::Change, &request) {
+                uplink.asked = Some(Asked {
+                    by: Some(number),
+                    answer: None,
+                });
+            }
+            let ours = |asked: &Asked| asked.by == Some(number) && asked.answer.is_some();
+            match uplink.asked.as_ref().is_some_and(ours) {
+                true => Ok(uplink.asked.take().and_then(|asked| asked.answer)),
+                false => Ok(None),
+            }
+        });
+        let status = match answer {
+            Err(error) => return Poll::Ready(Err(error)),
+            Ok(None) => return Poll::Pending,
+            Ok(Some(status)) => status,
+        };
+        // The next one's turn.
+        pool.kernel.wake_callers(self.number);
+        Poll::Ready(match status {
+            Status::Ok => Ok(()),
+            Status::Denied => Err(Errno::NOT_SUPPORTED),
+            Status::NoSpace => Err(Errno::NO_SPACE),
+            _ => Err(Errno::INVALID),
+        })
+    }
+
+    /// Who asked for a change was killed.
+    pub fn abandon_change(&self, pool: &Pool<K>, number: u32) {
+        self.uplink.with(|uplink| {
+            if let Some(asked) = &mut uplink.asked
+                && asked.by == Some(number)
+            {
+                asked.by = None;
+                if asked.answer.is_some() {
+                    uplink.asked = None;
+                }
+            }
+        });
+        pool.kernel.wake_callers(self.number);
+    }
+}
+
+impl<K: Kernel> Uplink<K> {
+    pub(super) fn answer_change(&mut self, status: Status) {
+        let asked = self.asked.take().filter(|asked| asked.by.is_some());
+        self.asked = asked.map(|asked| Asked {
+            answer: Some(status),
+            ..asked
+        });
+    }
+}

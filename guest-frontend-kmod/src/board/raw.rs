@@ -1,0 +1,215 @@
+//! The raw endpoint of a board: RAW frames (wire.md §6.1) of the process that has opened it, through the control pages.
+//!
+//! The home is told whether the endpoint is open, and again when that has changed. One frame at a time goes out, in the
+//! staging pages; one at a time comes in, when the home has said that some wait, and is kept here for the process. When
+//! the process does not read, the others wait with the home, which drops what is too much.
+
+use alloc::collections::VecDeque;
+use core::task::Poll;
+
+use mx_ring::call::RAW_FRAME_MAX;
+use mx_ring::control::{Request, Status};
+
+use super::{Board, Uplink};
+use crate::errno::Errno;
+use crate::in_flight::Subject;
+use crate::kernel::Kernel;
+use crate::lock::Lock;
+use crate::pool::Pool;
+
+/// Frames kept for the process at most.
+const KEPT: usize = 8;
+
+/// A frame.
+struct Frame {
+    bytes: [u8; RAW_FRAME_MAX],
+    length: usize,
+}
+
+/// The raw endpoint of a board, open or not.
+pub struct Raw {
+    /// Which use of it is the present one; none when it is not open.
+    open: Option<u32>,
+    /// What the home was told last, and has confirmed.
+    told: bool,
+    /// What it is being told.
+    telling: Option<bool>,
+    /// Why the home did not open it.
+    refused: Option<Errno>,
+    /// The home has frames.
+    waiting: bool,
+    /// One is asked for.
+    taking: bool,
+    kept: VecDeque<Frame>,
+}
+
+impl Raw {
+    /// Not open, and no home was told otherwise.
+    pub const fn new() -> Self {
+        Self {
+            open: None,
+            told: false,
+            telling: None,
+            refused: None,
+            waiting: false,
+            taking: false,
+            kept: VecDeque::new(),
+        }
+    }
+
+    fn check(&self, number: u32) -> Result<(), Errno> {
+        (self.open == Some(number))
+            .then_some(())
+            .ok_or(Errno::NO_DEVICE)
+    }
+}
+
+impl<K: Kernel> Board<K> {
+    /// Begins to open the raw endpoint under a number that no other use has. It is over when [`Self::raw_opened`] says
+    /// so. `BUSY` when somebody has it open.
+    pub fn open_raw(&self, pool: &Pool<K>, number: u32) -> Result<(), Errno> {
+        self.uplink.with(|uplink| {
+            uplink.connected()?;
+            if uplink.raw.open.is_some() {
+                return Err(Errno::BUSY);
+            }
+            let room = uplink.raw.kept.try_reserve_exact(KEPT);
+            room.map_err(|_| Errno::NO_MEMORY)?;
+            uplink.raw.open = Some(number);
+            uplink.advance_raw(&pool.kernel);
+            Ok(())
+        })
+    }
+
+    /// How that ended. After an error it is not open.
+    pub fn raw_opened(&self, number: u32) -> Poll<Result<(), Errno>> {
+        self.uplink.with(|uplink| {
+            let raw = &mut uplink.raw;
+            if let Err(error) = raw.check(number) {
+                return Poll::Ready(Err(error));
+            }
+            if let Some(error) = raw.refused.take() {
+                raw.open = None;
+                return Poll::Ready(Err(error));
+            }
+            match raw.told && raw.telling.is_none() {
+                true => Poll::Ready(Ok(())),
+                false => Poll::Pending,
+            }
+        })
+    }
+
+    /// Closes it; what waits for its process is dropped.
+    pub fn close_raw(&self, pool: &Pool<K>, number: u32) {
+        self.uplink.with(|uplink| {
+            let raw = &mut uplink.raw;
+            if raw.check(number).is_ok() {
+                raw.open = None;
+                raw.refused = None;
+                raw.kept.clear();
+                uplink.advance_raw(&pool.kernel);
+            }
+        });
+    }
+
+    /// Hands a frame to the home, which drops it if the board must not send it. `Pending` while the staging pages are in
+    /// use.
+    pub fn send_raw(&self, pool: &Pool<K>, number: u32, frame: &[u8]) -> Poll<Result<(), Errno>> {
+        self.uplink.with(|uplink| {
+            if let Err(error) = uplink.raw.check(number) {
+                return Poll::Ready(Err(error));
+            }
+            match uplink.connected() {
+                Err(error) => Poll::Ready(Err(error)),
+                Ok(link) if !link.can_stage() => Poll::Pending,
+                Ok(link) => Poll::Ready(match link.post_frame(&pool.kernel, frame) {
+                    true => Ok(()),
+                    false => Err(Errno::INVALID),
+                }),
+            }
+        })
+    }
+
+    /// The length of the next frame that has come in, copied; `None` when there is none.
+    pub fn take_raw(
+        &self,
+        pool: &Pool<K>,
+        number: u32,
+        into: &mut [u8; RAW_FRAME_MAX],
+    ) -> Result<Option<usize>, Errno> {
+        self.uplink.with(|uplink| {
+            uplink.raw.check(number)?;
+            let Some(frame) = uplink.raw.kept.pop_front() else {
+                return Ok(None);
+            };
+            *into = frame.bytes;
+            uplink.advance_raw(&pool.kernel);
+            Ok(Some(frame.length))
+        })
+    }
+
+    /// Whether a frame has come in.
+    pub fn raw_waits(&self, number: u32) -> Result<bool, Errno> {
+        self.uplink.with(|uplink| {
+            uplink.raw.check(number)?;
+            Ok(!uplink.raw.kept.is_empty())
+        })
+    }
+}
+
+impl<K: Kernel> Uplink<K> {
+    /// Posts what the raw endpoint needs from the home, as far as there is room.
+    pub(super) fn advance_raw(&mut self, kernel: &K) {
+        let Some(link) = self.link.as_mut() else {
+            return;
+        };
+        let raw = &mut self.raw;
+        let open = raw.open.is_some();
+        if raw.telling.is_some() {
+            return;
+        }
+        if raw.told != open && raw.refused.is_none() {
+            let posted = link.post(kernel, Subject::Raw, &Request::Raw { open });
+            raw.telling = posted.then_some(open);
+            self.deferred |= !posted;
+        } else if open && raw.waiting && !raw.taking && raw.kept.len() < KEPT {
+            raw.taking = link.post(kernel, Subject::TakeRaw, &Request::TakeRaw);
+            self.deferred |= !raw.taking;
+        }
+    }
+
+    /// The home has opened or closed it, or not.
+    pub(super) fn answer_raw(&mut self, kernel: &K, refused: Option<Errno>) {
+        let told = self.raw.telling.take();
+        match refused {
+            None => {
+                self.raw.told = told.unwrap_or(self.raw.told);
+                self.raw.waiting = false;
+            }
+            Some(_) if self.raw.open.is_none() => self.raw.told = false,
+            Some(error) => self.raw.refused = Some(error),
+        }
+        self.advance_raw(kernel);
+    }
+
+    /// The home has put a frame into its page, or has none.
+    pub(super) fn answer_take_raw(&mut self, kernel: &K, status: Status) {
+        self.raw.taking = false;
+        self.raw.waiting &= status == Status::Ok;
+        let mut bytes = [0; RAW_FRAME_MAX];
+        let taken = self.link.as_ref().filter(|_| status == Status::Ok);
+        if let Some(length) = taken.and_then(|link| link.frame(&mut bytes))
+            && self.raw.open.is_some()
+            && self.raw.kept.len() < KEPT
+        {
+            self.raw.kept.push_back(Frame { bytes, length });
+        }
+        self.advance_raw(kernel);
+    }
+
+    /// The home has frames.
+    pub(super) fn raw_frames_wait(&mut self, kernel: &K) {
+        self.raw.waiting = true;
+        self.advance_raw(kernel);
+    }
+}
