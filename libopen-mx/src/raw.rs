@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use mx_ring::birth::Birth;
 pub use mx_ring::call::RAW_FRAME_MAX;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -38,6 +39,7 @@ pub struct RawEndpoint {
     told: OwnedFd,
     /// Readable when there is an event of either kind.
     ready: OwnedFd,
+    birth: Birth,
 }
 
 impl RawEndpoint {
@@ -62,6 +64,7 @@ impl RawEndpoint {
             sent: Mutex::new(VecDeque::new()),
             told,
             ready,
+            birth: Birth::here().map_err(CallError::from)?,
         })
     }
 
@@ -78,6 +81,7 @@ impl RawEndpoint {
     /// Sends a whole frame, from the destination's address on. A frame that the board must not send is dropped there.
     /// [`RawEvent::Sent`] follows.
     pub fn send(&self, frame: &[u8], context: u64) -> Result<(), Error> {
+        self.check_birth()?;
         if frame.is_empty() || frame.len() > RAW_FRAME_MAX {
             return Err(Error::RawFrame(frame.len()));
         }
@@ -99,6 +103,7 @@ impl RawEndpoint {
         frame: &mut [u8; RAW_FRAME_MAX],
         timeout: Option<Duration>,
     ) -> Result<Option<RawEvent>, Error> {
+        self.check_birth()?;
         let start = clock::now();
         loop {
             if let Some(context) = self.take_sent() {
@@ -123,6 +128,14 @@ impl RawEndpoint {
                 Err(errno) => return Err(CallError(errno).into()),
             }
         }
+    }
+
+    /// A child shares the descriptors, but not what was sent.
+    fn check_birth(&self) -> Result<(), Error> {
+        if self.birth.is_inherited() {
+            return Err(Error::NotOpen);
+        }
+        Ok(())
     }
 
     /// Takes a frame without waiting; its length, 0 when the home is gone.

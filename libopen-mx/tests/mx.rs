@@ -71,6 +71,7 @@ fn what_no_library_implements_ends_the_process_when_it_is_called() {
         "mx_iget",
         "mx_buffered",
         "mx_register_unexp_callback",
+        "mx_raw_remove_peer",
     ] {
         let output = run(&[call]);
         let said = String::from_utf8_lossy(&output.stderr);

@@ -23,6 +23,8 @@
 extern crate std;
 
 pub mod administration;
+#[cfg(feature = "std")]
+pub mod birth;
 pub mod board_page;
 pub mod call;
 #[cfg(feature = "std")]

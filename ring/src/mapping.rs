@@ -12,7 +12,7 @@ use std::vec::Vec;
 
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use crate::layout::PAGE_SIZE;
 use crate::memory::Area;
@@ -102,6 +102,15 @@ impl Mapping {
         let mapping = Self { range, length };
         mapped?;
         Ok(mapping)
+    }
+
+    /// Leaves the mapping out of children of this process, as the module's own are. A child that has a copy of this
+    /// value must not drop it: something else may lie there by then.
+    pub fn keep_from_children(&self) -> Result<(), MappingError> {
+        let base = self.range.base.as_ptr().cast();
+        // SAFETY: the range is exclusively ours, and no Rust object lies there that a child could have use of.
+        unsafe { rustix::mm::madvise(base, self.length, Advice::LinuxDontFork) }?;
+        Ok(())
     }
 
     /// Maps the first `length` bytes of a memfd that a stranger sent, after a check that the stranger cannot take the

@@ -51,7 +51,9 @@ impl Endpoint {
     /// Sets the handler of unexpected messages, or none. Those that are waiting already are not shown to it. When this
     /// returns the handler before does not run any more, unless it is itself the caller.
     pub fn set_unexpected_handler(&self, handler: Option<UnexpectedHandler>) {
-        let mut state = self.lock();
+        let Ok(mut state) = self.enter() else {
+            return;
+        };
         state.engine.offer_unexpected(handler.is_some());
         state.handling.handler = handler;
         if !state.handling.within() {
@@ -61,12 +63,12 @@ impl Endpoint {
 
     /// Whether the calling thread is within this endpoint's handler.
     pub fn in_handler(&self) -> bool {
-        self.lock().handling.within()
+        self.enter().is_ok_and(|state| state.handling.within())
     }
 
     /// From now on no call makes progress.
     pub fn disable_progression(&self) -> Result<(), Error> {
-        let mut state = self.lock();
+        let mut state = self.enter()?;
         if state.handling.within() {
             return Err(Error::InHandler);
         }
@@ -77,7 +79,9 @@ impl Endpoint {
 
     /// Calls make progress again.
     pub fn reenable_progression(&self) {
-        let mut state = self.lock();
+        let Ok(mut state) = self.enter() else {
+            return;
+        };
         state.disabled = false;
         self.tell_others(&state);
     }
@@ -86,6 +90,7 @@ impl Endpoint {
         while state.handling.running() {
             state.waiting += 1;
             state = self
+                .held
                 .moved
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +125,7 @@ impl Endpoint {
             }
             let State { engine, port, .. } = &mut *state;
             engine.answer(offer, action, port);
-            state.flush(&*self.channel);
+            state.flush(self.channel());
             self.tell_others(&state);
         }
         (state, offered)

@@ -14,6 +14,8 @@ mod wait;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mx_ring::birth::Birth;
+use mx_ring::mapping::Mapping;
 use mx_ring::{EndpointLayout, ProcessSide};
 use slotmap::{Key, KeyData};
 
@@ -21,7 +23,7 @@ use crate::board::Board;
 use crate::code::Code;
 use crate::engine::{Memory, PartnerKey, RequestKey};
 use crate::error::Error;
-use crate::home::{Channel, Home, Marks, Regions};
+use crate::home::{CallError, Channel, Home, Marks, Regions};
 use crate::{clock, environment};
 pub use buffer::Buffer;
 pub use handler::{UnexpectedHandler, UnexpectedMessage};
@@ -77,17 +79,24 @@ pub struct Status {
     pub context: u64,
 }
 
-/// An open endpoint. It is closed when it is dropped: what is not acknowledged then is lost.
+/// An open endpoint. It is closed when it is dropped: what is not acknowledged then is lost. A forked child has nothing
+/// of it: calls there fail, and closing it does nothing.
 pub struct Endpoint {
-    state: Mutex<State>,
-    moved: Condvar,
-    channel: Arc<dyn Channel>,
+    held: Arc<Held>,
+    birth: Birth,
     never_sleeps: bool,
     interruptible: bool,
     board: u32,
+}
+
+/// What a child of the process that opened the endpoint must neither use nor give back.
+struct Held {
+    state: Mutex<State>,
+    moved: Condvar,
+    channel: Arc<dyn Channel>,
     // The state's areas point into them.
-    _w: mx_ring::mapping::Mapping,
-    _r: mx_ring::mapping::Mapping,
+    _w: Mapping,
+    _r: Mapping,
 }
 
 impl Endpoint {
@@ -118,32 +127,51 @@ impl Endpoint {
             state.engine.reach_own_by_network(peer, endpoint);
         }
         communication.bind(crate::board::mac_of(state.own.0), endpoint);
+        for queues in [&opened.w, &opened.r] {
+            queues.keep_from_children().map_err(CallError::from)?;
+        }
         Ok(Self {
-            state: Mutex::new(state),
-            moved: Condvar::new(),
-            channel,
+            held: Arc::new(Held {
+                state: Mutex::new(state),
+                moved: Condvar::new(),
+                channel,
+                _w: opened.w,
+                _r: opened.r,
+            }),
+            birth: Birth::here().map_err(CallError::from)?,
             never_sleeps: communication.wait_spins,
             interruptible: communication.wait_interruptible,
             board: number,
-            _w: opened.w,
-            _r: opened.r,
         })
     }
 
+    /// The state, at the begin of a call: in a child the lock itself may be held by a thread that is not there.
+    fn enter(&self) -> Result<MutexGuard<'_, State>, Error> {
+        if self.birth.is_inherited() {
+            return Err(Error::NotOpen);
+        }
+        Ok(self.lock())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.held.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn channel(&self) -> &dyn Channel {
+        &*self.held.channel
     }
 
     /// Runs a call that may post something or complete requests, at the present time.
     fn with<T>(&self, call: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
-        let mut state = self.lock();
+        let mut state = self.enter()?;
         if let Some(error) = &state.broken {
             return Err(error.clone());
         }
         state.engine.set_now(clock::now());
         let completed = state.engine.completions();
         let result = call(&mut state);
-        state.flush(&*self.channel);
+        state.flush(self.channel());
         if state.engine.completions() != completed {
             self.tell_others(&state);
         }
@@ -156,7 +184,7 @@ impl Endpoint {
 
     /// Makes progress once, then runs a call.
     fn progressed<T>(&self, call: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
-        let state = self.lock();
+        let state = self.enter()?;
         let completed = state.engine.completions();
         let mut state = self.advance(state);
         let result = call(&mut state);
@@ -168,14 +196,14 @@ impl Endpoint {
 
     /// Makes progress, with all that the handler of unexpected messages has to say to it.
     fn advance<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.progress(clock::now(), &*self.channel);
+        state.progress(clock::now(), self.channel());
         while state.engine.has_offers() {
             let (offered, some) = self.offer(state);
             state = offered;
             if !some {
                 break;
             }
-            state.progress(clock::now(), &*self.channel);
+            state.progress(clock::now(), self.channel());
         }
         state
     }
@@ -186,13 +214,13 @@ impl Endpoint {
     }
 
     /// Runs a look at the board's pages.
-    pub fn with_board<T>(&self, look: impl FnOnce(&Board) -> T) -> T {
-        look(&self.lock().board)
+    pub fn with_board<T>(&self, look: impl FnOnce(&Board) -> Result<T, Error>) -> Result<T, Error> {
+        look(&self.enter()?.board)
     }
 
     /// The own address.
     pub fn address(&self) -> Result<Address, Error> {
-        let mut state = self.lock();
+        let mut state = self.enter()?;
         let own = state.engine.own();
         state.address(own).ok_or(Error::Confused)
     }
@@ -416,7 +444,8 @@ impl Endpoint {
 
     /// The application's word of a request.
     pub fn context(&self, request: Request) -> Result<u64, Error> {
-        self.lock().engine.context(request.0).ok_or(Error::Request)
+        let context = self.enter()?.engine.context(request.0);
+        context.ok_or(Error::Request)
     }
 
     /// Waits until everything that was sent has been acknowledged: what has not when the endpoint closes is lost. False
@@ -429,14 +458,18 @@ impl Endpoint {
 
     /// The endpoint is to be closed: calls that wait end with an error, others are refused.
     pub(crate) fn shut(&self) {
-        let mut state = self.lock();
+        let Ok(mut state) = self.enter() else {
+            return;
+        };
         state.broken.get_or_insert(Error::NotOpen);
         self.tell_others(&state);
     }
 
     /// Makes all waiting calls of this endpoint return without result.
     pub fn wakeup(&self) {
-        let mut state = self.lock();
+        let Ok(mut state) = self.enter() else {
+            return;
+        };
         state.wakeups += 1;
         self.tell_others(&state);
     }
@@ -444,17 +477,21 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        let mut state = self.lock();
+        let Ok(mut state) = self.enter() else {
+            // Never given back: the queues are the parent's, and where they lay something else may be by now.
+            std::mem::forget(self.held.clone());
+            return;
+        };
         let State { engine, port, .. } = &mut *state;
         engine.flush_acks(port);
-        state.flush(&*self.channel);
+        state.flush(self.channel());
         // Open-MX hands each frame to the card within the call that posts it: a program may close right after.
         let start = clock::now();
         let process = &state.port.process;
         while process.sent() != process.next_command_index()
             && process.status() == state::OPEN
             && clock::now().saturating_sub(start) < LAST_COMMANDS
-            && self.channel.alive()
+            && self.channel().alive()
         {
             std::thread::sleep(Duration::from_micros(50));
         }

@@ -25,7 +25,7 @@ impl Endpoint {
     ) -> Result<Option<T>, Error> {
         let begun = clock::now();
         let deadline = timeout.map(|timeout| begun + timeout);
-        let mut state = self.lock();
+        let mut state = self.enter()?;
         let wakeups = state.wakeups;
         let mut looks = state.spin.begin();
         let (mut looked, mut slept, mut interrupted) = (0_u32, false, false);
@@ -79,10 +79,10 @@ impl Endpoint {
     /// Other threads may find what they wait for: wakes them.
     pub(super) fn tell_others(&self, state: &State) {
         if state.waiting > 0 {
-            self.moved.notify_all();
+            self.held.moved.notify_all();
         }
         if state.sleeping {
-            self.channel.wakeup();
+            self.channel().wakeup();
         }
     }
 
@@ -96,17 +96,18 @@ impl Endpoint {
             let left = deadline.map_or(NAP, |at| NAP.min(at.saturating_sub(clock::now())));
             state.waiting += 1;
             let (mut state, _) = self
+                .held
                 .moved
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner);
             state.waiting -= 1;
             return (state, false);
         }
-        if self.channel.process_arms() {
+        if self.channel().process_arms() {
             state.port.process.arm();
             let completed = state.engine.completions();
             // Looks once more: what came before the arming would wake nobody.
-            if state.progress(clock::now(), &*self.channel)
+            if state.progress(clock::now(), self.channel())
                 || state.engine.completions() != completed
             {
                 return (state, false);
@@ -120,7 +121,7 @@ impl Endpoint {
         let kick = state.port.process.kick_needed();
         state.sleeping = true;
         drop(state);
-        let slept = self.channel.sleep(consumed, until, kick);
+        let slept = self.channel().sleep(consumed, until, kick);
         let mut state = self.lock();
         state.sleeping = false;
         let interrupted = slept.unwrap_or_else(|error| {
@@ -128,7 +129,7 @@ impl Endpoint {
             false
         });
         if state.waiting > 0 {
-            self.moved.notify_all();
+            self.held.moved.notify_all();
         }
         (state, interrupted)
     }

@@ -135,7 +135,9 @@ impl Handle {
     pub fn speaker(&self) -> Speaker {
         let board = self
             .endpoint()
-            .with_board(|board| board.description().ok().map(|board| text(&board.hostname)));
+            .with_board(|board| board.description())
+            .ok()
+            .map(|board| text(&board.hostname));
         Speaker {
             endpoint: Some(self.open.index),
             board: Some(self.endpoint().board_number()),

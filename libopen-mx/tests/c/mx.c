@@ -3,6 +3,7 @@
  * an argument: something after which the process does not live on. */
 #include <mx_extensions.h>
 #include <mx_internals/mx__driver_interface.h>
+#include <mx_raw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,9 @@ static void timeouts(void) {
   OK(mx_wait_any(right, 20, 99, MX_MATCH_MASK_NONE, &status, &result));
   CHECK(result == 0);
   result = 1;
+  OK(mx_test_any(right, 99, MX_MATCH_MASK_NONE, &status, &result));
+  CHECK(result == 0);
+  result = 1;
   OK(mx_peek(right, 20, &receive, &result));
   CHECK(result == 0);
   result = 1;
@@ -162,6 +166,12 @@ static void unexpected_messages(void) {
   CHECK(result == 1 && status.msg_length == sizeof text && status.match_info == 21);
   OK(mx_iprobe(right, 22, MX_MATCH_MASK_NONE, &status, &result));
   CHECK(result == 0);
+  /* A receive that takes it whole is found by its match info. */
+  OK(mx_irecv(right, &segment, 1, 21, MX_MATCH_MASK_NONE, NULL, &receive));
+  for (result = 0; !result;) OK(mx_test_any(right, 21, MX_MATCH_MASK_NONE, &status, &result));
+  CHECK(status.code == MX_STATUS_SUCCESS && status.xfer_length == sizeof text);
+  OK(mx_isend(left, &segment, 1, to_right, 21, NULL, &send));
+  OK(mx_forget(left, &send));
   /* Two bytes of four: the status says so in MX's number, the handler saw the one of this library. */
   segment.segment_length = 2;
   OK(mx_irecv(right, &segment, 1, 21, MX_MATCH_MASK_NONE, NULL, &receive));
@@ -205,6 +215,12 @@ static uint32_t word(mx_get_info_key_t key) {
   uint32_t board = 0, value;
   OK(mx_get_info(NULL, key, &board, sizeof board, &value, sizeof value));
   return value;
+}
+
+static void disconnected(void) {
+  OK(mx_disconnect(left, to_right));
+  to_right = connect_to(left, 1);
+  messages(20, 1);
 }
 
 static void info(void) {
@@ -295,6 +311,7 @@ static void end(const char *how) {
   if (strcmp(how, "mx_iput") == 0) mx_iput(left, NULL, 0, to_right, 0, NULL, &request);
   if (strcmp(how, "mx_iget") == 0) mx_iget(left, NULL, 0, to_right, 0, NULL, &request);
   if (strcmp(how, "mx_buffered") == 0) mx_buffered(left, &request, 0, NULL);
+  if (strcmp(how, "mx_raw_remove_peer") == 0) mx_raw_remove_peer(NULL, 0);
   if (strcmp(how, "mx_register_unexp_callback") == 0) mx_register_unexp_callback(left, NULL, NULL);
 }
 
@@ -318,6 +335,7 @@ int main(int argc, char **argv) {
   timeouts();
   unexpected_messages();
   unexpected_handler();
+  disconnected();
   info();
   mapper();
   errors();

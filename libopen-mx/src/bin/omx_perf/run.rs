@@ -251,9 +251,9 @@ impl Side<'_> {
         if self.choice.verbose {
             let peer = self.endpoint.with_board(|board| {
                 let peer = board.peer_by_nic_id(from.nic_id).ok();
-                peer.and_then(|index| board.peer(index))
-                    .map_or(String::new(), |peer| text(&peer.hostname))
-            });
+                let peer = peer.and_then(|index| board.peer(index));
+                Ok(peer.map_or(String::new(), |peer| text(&peer.hostname)))
+            })?;
             self.say(&format!("Got parameters ({parameters}) from peer {peer}"));
         }
         let connect = self.endpoint.iconnect(
