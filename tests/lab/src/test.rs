@@ -108,7 +108,7 @@ static FAST: [Step; 12] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-static WITH_PACKAGES: [Step; 13] = [
+static WITH_PACKAGES: [Step; 14] = [
     Step {
         title: "the driver domain's page in Chromium",
         work: Here(browser),
@@ -140,6 +140,10 @@ static WITH_PACKAGES: [Step; 13] = [
     Step {
         title: "a process and a guest die in the middle of a transfer, on a real Xen",
         work: OnXen(scenario::faults::deaths),
+    },
+    Step {
+        title: "the module under load in guests with two processors, on a real Xen",
+        work: OnXen(|images, programs, _| scenario::module::run(images, programs)),
     },
     Step {
         title: "a driver domain without a card, on a real Xen",

@@ -5,6 +5,7 @@
 //! | `two_nodes` | two nodes on one Linux |
 //! | `conformance` | programs in C in guests and outside |
 //! | `faults` | processes and guests die; a driver domain has no card |
+//! | `module` | the guests' module under load: two processors, deaths, devices taken away |
 //! | `last_words` | what a driver domain that fails leaves in the logs |
 //! | `card` | one card: its link, messages each way, sleep |
 //! | `commands` | what an operator asks by `xl` |
@@ -22,6 +23,7 @@ mod idle;
 mod judge;
 pub mod last_words;
 mod link;
+pub mod module;
 mod rcache;
 pub mod transitions;
 pub mod two_nodes;
