@@ -186,12 +186,13 @@ impl Bench {
                 let pages = number(60);
                 let first_page = number(4).saturating_sub(2);
                 let staging = number(3);
-                let length = number(60).wrapping_mul(PAGE_SIZE as u32);
+                // Few lengths and offsets, so that pieces of one region meet.
+                let length = (number(4) << 3).wrapping_mul(PAGE_SIZE as u32);
                 Request::Register {
                     endpoint,
                     region,
                     writable: odd & 8 != 0,
-                    offset: input.word() % 4200,
+                    offset: if wild { input.word() } else { 16 },
                     length,
                     first_page,
                     pages,
@@ -347,7 +348,8 @@ pub fn run(bytes: &[u8]) -> u64 {
 /// An endpoint that opens, a region that comes and goes, and the end of both.
 pub fn seeds() -> Vec<Vec<u8>> {
     let open = [0, 0, 0, 0, 9, 0, 0, 0];
-    let register = [0, 3, 8, 40, 0, 0, 40, 0, 0];
+    let register = [0, 3, 8, 20, 0, 0, 3];
+    let pieces = [0, 3, 8, 1, 0, 0, 3, 253, 0, 3, 8, 20, 3, 1, 3];
     let (deregister, close) = ([0, 6, 0], [0, 2, 0]);
     let (turn, command) = ([253], [7, 1, 1, 1, 0]);
     let both = [&open[..], &turn, &register, &turn].concat();
@@ -356,6 +358,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     vec![
         [&raw[..], &turn, &send, &turn, &take, &turn, &change, &turn].concat(),
         [&both[..], &deregister, &turn, &close, &turn].concat(),
+        [&open[..], &turn, &pieces, &turn].concat(),
         [&both[..], &command, &turn, &close, &turn].concat(),
         [&both[..], &close, &turn, &open, &turn].concat(),
     ]
