@@ -61,12 +61,7 @@ impl std::error::Error for BuildError {}
 pub fn build(library: &Path, into: &Path) -> Result<PathBuf, BuildError> {
     for name in NAMES {
         let link = into.join(name);
-        match symlink(library, &link) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(BuildError::File(link, error));
-            }
-            _ => {}
-        }
+        link_to(library, &link).map_err(|error| BuildError::File(link, error))?;
     }
     let here = Path::new(HERE);
     let repository = here.ancestors().nth(2).unwrap_or(here);
@@ -86,6 +81,13 @@ pub fn build(library: &Path, into: &Path) -> Result<PathBuf, BuildError> {
         let said = String::from_utf8_lossy(&compiled.stderr).into_owned();
         Err(BuildError::Refused(said))
     }
+}
+
+/// In one step, whatever had that name before: another process may be looking for the library.
+fn link_to(library: &Path, link: &Path) -> io::Result<()> {
+    let new = link.with_extension(std::process::id().to_string());
+    symlink(library, &new)?;
+    std::fs::rename(&new, link)
 }
 
 fn sources(directory: &Path) -> Result<Vec<PathBuf>, BuildError> {
@@ -110,6 +112,18 @@ pub fn verified(output: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_to_an_older_library_is_replaced() {
+        let name = format!("conformance-link-{}.so", std::process::id());
+        let link = std::env::temp_dir().join(name);
+        for library in ["older.so", "newer.so"] {
+            link_to(Path::new(library), &link).expect("linked");
+        }
+        let found = std::fs::read_link(&link);
+        std::fs::remove_file(&link).expect("there");
+        assert_eq!(found.expect("a link"), Path::new("newer.so"));
+    }
 
     #[test]
     fn the_last_line_counts() {
