@@ -123,6 +123,10 @@ pub struct DemoArgs {
     /// and with one for each domain, beside UDP by netfront and netback in the same boot.
     #[arg(long)]
     pub icount: bool,
+    /// Measure what a reader of the driver domain's /metrics costs the guests' messages instead, under the same clock.
+    /// Exit status 1 means that their rate falls by more than 2 %.
+    #[arg(long, conflicts_with = "icount")]
+    pub reader: bool,
     /// Print the figures as JSON too.
     #[arg(long)]
     pub json: bool,
@@ -223,6 +227,11 @@ impl Command {
                 let machine = prepare::machine()?;
                 let built = build::everything(&machine)?;
                 demo::deterministic::run(&machine, &built, args.json)
+            }
+            Command::Demo(args) if args.reader => {
+                let machine = prepare::machine()?;
+                let built = build::everything(&machine)?;
+                demo::reader::run(&machine, &built, args.json)
             }
             Command::Demo(args) => {
                 let (images, built) = made()?;

@@ -348,6 +348,7 @@ fn demo(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         nic,
         kvm: false,
         icount: false,
+        reader: false,
         json: false,
     };
     demo::run(images, programs, &args).map(drop)

@@ -8,6 +8,7 @@
 //! | `cost` | what a message costs besides: calls, hypercalls, events, grants |
 //! | `dom0` | dom0's time over few and over many messages |
 //! | `deterministic` | guest to guest under the deterministic clock, beside netfront and netback |
+//! | `reader` | what a reader of /metrics costs, under the same clock |
 //! | `plot` | latency and bandwidth as a picture |
 
 mod calls;
@@ -17,6 +18,7 @@ mod dom0;
 pub mod fabric;
 pub mod perf;
 mod plot;
+pub mod reader;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
