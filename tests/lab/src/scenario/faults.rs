@@ -22,6 +22,10 @@ pub fn deaths(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error
         || rcache::judge(&fabric),
     )?;
     stage(
+        "messages longer than what their processes may register",
+        || rcache::judge_long(&fabric),
+    )?;
+    stage(
         "the README's example greets from node to guest, and back",
         || example::judge(&fabric),
     )?;

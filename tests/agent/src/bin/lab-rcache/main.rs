@@ -5,19 +5,25 @@
 //! 4 MiB from the same buffer into the same buffer, `messages` times: no grant is made after the first ones;
 //! buffers whose pages are taken away between two messages, in each way that Linux has, both directions;
 //! and pieces of the heap of random lengths, both directions. Each byte is checked. Exit status: 0 if all was right.
+//!
+//! `lab-rcache answer` and `lab-rcache ask <host> long <MiB>` exchange a message of that length, there and back. With
+//! `--locked <KiB>` before the other words it runs as a user whose process may have so much memory pinned, and to whom the
+//! module's quota applies: then the message may be longer than what can be registered.
 
 #[allow(unsafe_code)]
 mod memory;
 
 use std::fmt::Display;
 use std::fs::File;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use memory::{Buffer, Change, Piece, fill, first_wrong, message};
 use mx_ring::Area;
 use mx_ring::call::{DEVICE_PATH, Reply, Request};
 use open_mx::{Address, Code, Endpoint, Home, Memory, Options, Status};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 const KEY: u32 = 0x12_34;
 /// Endpoint of who answers.
@@ -38,6 +44,11 @@ const PIECES: u64 = 24;
 const ALIVE: usize = 4;
 /// Their greatest length.
 const PIECE_MAX: u64 = 512 << 10;
+/// Bits of a greeting's match info.
+const GREETING: u64 = 1 << 60;
+const LONG: u64 = 1 << 59;
+/// Who has no privileges.
+const NOBODY: u32 = 65_534;
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -49,10 +60,12 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["--locked", limit, rest @ ..] => limit.parse().map_err(text).and_then(|n| locked(n, rest)),
         ["answer"] => answer(),
         ["ask", host] => ask(host, 100),
-        ["ask", host, messages] => messages.parse().map_err(text).and_then(|n| ask(host, n)),
-        _ => Err("usage: lab-rcache answer | lab-rcache ask <host> [messages]".into()),
+        ["ask", host, "long", length] => number(length).and_then(|n| ask(host, LONG | n)),
+        ["ask", host, messages] => number(messages).and_then(|n| ask(host, n)),
+        _ => Err(USAGE.into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,6 +74,30 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+const USAGE: &str = "usage: lab-rcache [--locked KIB] answer | lab-rcache [--locked KIB] ask HOST [MESSAGES | long MIB]";
+
+fn number(word: &str) -> Result<u64> {
+    let number = word.parse().map_err(|error| format!("'{word}': {error}"))?;
+    if number < LONG {
+        Ok(number)
+    } else {
+        Err(format!("{number} is too much"))
+    }
+}
+
+/// Does the same as a user without privileges, who may pin so much memory.
+fn locked(limit: u64, words: &[&str]) -> Result<()> {
+    let bytes = Some(limit << 10);
+    let limits = Rlimit {
+        current: bytes,
+        maximum: bytes,
+    };
+    setrlimit(Resource::Memlock, limits).map_err(text)?;
+    let program = std::env::current_exe().map_err(text)?;
+    // Returns only if it fails.
+    Err(text(Command::new(program).args(words).uid(NOBODY).exec()))
 }
 
 /// One of the two processes, and its way to the other.
@@ -195,10 +232,28 @@ impl Side {
         Ok(())
     }
 
-    fn run(&self, messages: u64) -> Result<()> {
-        self.same(messages)?;
-        self.changing()?;
-        self.heap()?;
+    /// A message there and back.
+    fn long(&self, mebibytes: u64) -> Result<()> {
+        let length = usize::try_from(mebibytes << 20).map_err(text)?;
+        let buffer = Buffer::new(length).map_err(text)?;
+        for number in [3 << 20, 3 << 20 | 1] {
+            let begun = Instant::now();
+            self.carry(number, &buffer.area(), length)?;
+            let seconds = begun.elapsed().as_secs_f64();
+            println!("{mebibytes} MiB: {seconds:.1} s");
+        }
+        Ok(())
+    }
+
+    /// Does what the greeting says.
+    fn run(&self, greeting: u64) -> Result<()> {
+        if greeting & LONG != 0 {
+            self.long(greeting & !LONG)?;
+        } else {
+            self.same(greeting)?;
+            self.changing()?;
+            self.heap()?;
+        }
         self.endpoint.settle(LIMIT).map_err(text)?;
         println!("every byte was right");
         Ok(())
@@ -232,8 +287,8 @@ fn open(endpoint: Option<u32>) -> Result<Endpoint> {
     Endpoint::open(&home, &options).map_err(text)
 }
 
-/// Greets with the number of messages, in a message's match info.
-fn ask(host: &str, messages: u64) -> Result<()> {
+/// Greets with the number of messages, or the length of the long one, in a message's match info.
+fn ask(host: &str, greeting: u64) -> Result<()> {
     let endpoint = open(None)?;
     let nic = endpoint.with_board(|board| board.nic_id_by_hostname(host));
     let to = endpoint.connect(nic.map_err(text)?, ENDPOINT, KEY, Some(LIMIT));
@@ -243,17 +298,19 @@ fn ask(host: &str, messages: u64) -> Result<()> {
         to,
         asks: true,
     };
-    let mut greeting = Piece::new(1);
-    let memory = message(&greeting.area(), 1).map_err(text)?;
-    side.send(1 << 60 | messages, memory)?;
-    side.run(messages)
+    let mut byte = Piece::new(1);
+    let memory = message(&byte.area(), 1).map_err(text)?;
+    side.send(GREETING | greeting, memory)?;
+    side.run(greeting)
 }
 
 fn answer() -> Result<()> {
     let endpoint = open(Some(ENDPOINT))?;
     let mut greeting = Piece::new(1);
     let memory = message(&greeting.area(), 1).map_err(text)?;
-    let request = endpoint.irecv(memory, 1 << 60, 1 << 60, 0).map_err(text)?;
+    let request = endpoint
+        .irecv(memory, GREETING, GREETING, 0)
+        .map_err(text)?;
     let status = endpoint.wait(request, Some(LIMIT)).map_err(text)?;
     let status = status.ok_or_else(|| format!("nobody asked within {LIMIT:?}"))?;
     let from = status.address.ok_or("a message without an address")?;
@@ -263,5 +320,5 @@ fn answer() -> Result<()> {
         to: to.map_err(text)?,
         asks: false,
     };
-    side.run(status.match_info & !(1 << 60))
+    side.run(status.match_info & !GREETING)
 }
