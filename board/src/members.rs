@@ -7,6 +7,7 @@ use crate::discovery::Discovery;
 use crate::error::AddBoardError;
 use crate::key::BoardId;
 use crate::name::HostName;
+use crate::peers::Peer;
 use crate::ports::Ports;
 use crate::switch::{BOARDS, Switch};
 use crate::time::Instant;
@@ -109,4 +110,17 @@ fn introduce<P: Ports>(
         peer.reverse = Some(reverse);
     }
     ports.peer_changed(board.id, index);
+    forget_namesakes(board, name, ports);
+}
+
+/// A name leads to the board of this home that has it now: a guest that was attached anew may have another address. Whoever
+/// has that name elsewhere, too, is a peer again as soon as it is heard.
+fn forget_namesakes<P: Ports>(board: &mut Board, name: HostName, ports: &mut P) {
+    for index in 0..board.peers.count() {
+        let is_namesake = |peer: &Peer| peer.local().is_none() && *peer.name() == name;
+        if !name.is_unknown() && board.peers.get(index).is_some_and(is_namesake) {
+            board.peers.forget(index);
+            ports.peer_changed(board.id, index);
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod world;
 
 use mx_board::CommandError;
 use mx_ring::{Command, Counter, Destination, Event};
+use mx_wire::MacAddress;
 use world::*;
 
 /// Two boards with endpoint 0 of sessions 0xa and 0xb; each is the other's peer 1 or 0.
@@ -229,6 +230,27 @@ fn a_local_pull_that_cannot_be_ends_with_the_reason_that_a_nack_would_bring() {
         world.ports.take(b)[..],
         [(Event::PullDone { status: 5, .. }, _)]
     ));
+}
+
+#[test]
+fn the_name_of_a_board_that_comes_back_with_another_address_leads_to_it_alone() {
+    let (mut world, a, b) = neighbours();
+    let (a, b) = (a.board, b.board);
+    world.switch.remove_board(b, &mut world.ports);
+    let peers_of_a = |world: &World| {
+        let board = world.switch.board(a).expect("board a");
+        let named = |index: u16| {
+            let peer = board.peers().get(index)?;
+            (peer.name().as_bytes() == b"b:0").then(|| peer.mac())
+        };
+        (0..board.peers().count())
+            .filter_map(named)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(peers_of_a(&world), [NODE_B]);
+    let anew = MacAddress([2, 0, 0, 0, 0, 0xc]);
+    world.board(anew, "b:0");
+    assert_eq!(peers_of_a(&world), [anew]);
 }
 
 #[test]
