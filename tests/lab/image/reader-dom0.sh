@@ -3,7 +3,7 @@
 . /lab/parameters
 until_said() {
     path="/local/domain/$(xl domid "$1")/data/$2"
-    while ! xenstore-exists "$path"; do xenstore-watch -n 2 "$path"; done
+    while ! xenstore-exists "$path"; do sleep 0.5; done
 }
 kernel="console=hvc0 quiet mitigations=off tsc=reliable lab.messages=$messages"
 xl pci-assignable-add 00:05.0
