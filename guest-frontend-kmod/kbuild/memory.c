@@ -116,9 +116,12 @@ int shim_pin(unsigned long address, unsigned long pages, bool writable, struct p
 	unsigned long done = 0;
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-	/* Before 6.2 a read-only pin may catch a page that the process leaves at its next write: break sharing first. */
-	if (!writable)
-		flags |= FOLL_WRITE | FOLL_FORCE;
+	/*
+	 * Before 6.2 a read-only pin may catch a page that the process leaves at its next write: break sharing first. What
+	 * may not be written is not pinned then, and the library copies it; forced, the pin would reach what may not even
+	 * be read.
+	 */
+	flags |= FOLL_WRITE;
 #endif
 	while (done < pages) {
 		int pinned = pin_user_pages_fast(address + done * PAGE_SIZE, pages - done, flags, into + done);
