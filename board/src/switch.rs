@@ -162,10 +162,7 @@ impl Switch {
                 window_offset,
                 cookie,
             } => {
-                if length == 0
-                    || offset.checked_add(length).is_none()
-                    || window_offset > self.settings.format.max_window_offset()
-                {
+                if length == 0 || offset.checked_add(length).is_none() {
                     return Err(Blame::BadPullLength.into());
                 }
                 let order = PullOrder {

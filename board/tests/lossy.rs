@@ -183,10 +183,9 @@ fn pulls_of_all_sizes_complete_at_once_on_a_perfect_wire() {
             transfer(format, length, 0, 0, 1);
         }
         transfer(format, 300_000, 777, 0, 1);
-        if format.max_window_offset() > 1 << 20 {
-            // A piece of a longer message.
-            transfer(format, 300_000, (1 << 20) + 777, 0, 1);
-        }
+        // Pieces of longer messages.
+        transfer(format, 300_000, (1 << 20) + 777, 0, 1);
+        transfer(format, 3_000_000, 4 << 20, 0, 1);
     }
 }
 
@@ -199,6 +198,7 @@ fn pulls_of_all_sizes_complete_under_loss_duplication_and_reordering_of_10_perce
             }
         }
         transfer(format, 300_000, 777, 10, 9);
+        transfer(format, 300_000, (1 << 20) + 777, 10, 9);
     }
 }
 

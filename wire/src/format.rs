@@ -101,14 +101,6 @@ impl Format {
         self.replies_per_block() * self.pull_reply() as u32
     }
 
-    /// The last byte of a window at which a pull can start: what its field holds.
-    pub const fn max_window_offset(&self) -> u32 {
-        match self.mode {
-            Mode::MxWire => u16::MAX as u32,
-            Mode::Native => u32::MAX,
-        }
-    }
-
     /// Fragments of a medium message at most.
     pub const fn max_fragments(&self) -> u8 {
         match self.mode {

@@ -6,7 +6,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 use mx_ring::Counter;
-use mx_wire::{Ends, Format, Pull, PullFrames, PullReply, PullReplyError};
+use mx_wire::{Ends, Format, Mode, Pull, PullFrames, PullReply, PullReplyError};
 
 use super::PullOrder;
 use super::block::Block;
@@ -51,7 +51,13 @@ pub(crate) enum Retry {
 #[derive(Debug)]
 pub(crate) struct WirePull {
     pub order: PullOrder,
+    /// [`Pull::window_offset`] of all requests.
+    window_offset: u32,
+    /// The frame at which the pull starts, as requests and replies count: from the one that holds that offset.
+    first: u32,
+    /// The frames from that one on. So they are counted here.
     frames: PullFrames,
+    frame_length: u32,
     /// The first frame that no block covers yet.
     next_frame: u32,
     /// Outstanding blocks, oldest first; `live` of them.
@@ -69,9 +75,21 @@ pub(crate) struct WirePull {
 
 impl WirePull {
     pub fn new(now: Instant, wait: Duration, format: &Format, order: PullOrder) -> Self {
+        let frame_length = u32::from(format.pull_reply());
+        // MX's field holds offsets within the first frames alone; a piece further on starts at a later frame.
+        let (first, window_offset) = match format.mode() {
+            Mode::Native => (0, order.window_offset),
+            Mode::MxWire => (
+                order.window_offset / frame_length,
+                order.window_offset % frame_length,
+            ),
+        };
         let mut pull = Self {
             order,
-            frames: PullFrames::new(format, order.window_offset, order.length),
+            window_offset,
+            first,
+            frames: PullFrames::new(format, window_offset, order.length),
+            frame_length,
             next_frame: 0,
             blocks: [Block::default(); BLOCKS],
             live: 0,
@@ -143,12 +161,12 @@ impl WirePull {
             total: order.length,
             window: order.window.into(),
             window_seqnum: order.window_seqnum,
-            window_offset: order.window_offset,
+            window_offset: self.window_offset,
             handle,
             magic: Pull::MAGIC ^ u32::from(source),
             first_frame_offset,
             block_length,
-            frame_index: run.start,
+            frame_index: self.first + run.start,
         };
         Some((run, pull))
     }
@@ -170,9 +188,19 @@ impl WirePull {
     /// Checks a reply. Nothing has changed until [`Self::arrived`].
     pub fn locate(&self, reply: &PullReply) -> Result<Arrival, Counter> {
         let start = self.live().first().map_or(0, |block| block.start);
+        // What lies before the first frame of the pull is outside of it.
+        let message_offset = reply
+            .message_offset
+            .checked_sub(self.first * self.frame_length)
+            .ok_or(Counter::DropPullReplyBadFrameSeqnumWrapAround)?;
+        let reply = PullReply {
+            message_offset,
+            frame_seqnum: reply.frame_seqnum.wrapping_sub(self.first as u8),
+            ..*reply
+        };
         let frame =
             self.frames
-                .locate(start..self.next_frame, reply)
+                .locate(start..self.next_frame, &reply)
                 .map_err(|error| match error {
                     PullReplyError::WrapAround => Counter::DropPullReplyBadFrameSeqnumWrapAround,
                     PullReplyError::FrameSeqnum => Counter::DropPullReplyBadFrameSeqnum,

@@ -131,8 +131,7 @@ impl Engine {
             let part = Part {
                 start: pull.done,
                 length: pull.length - pull.done,
-                // The offset of a piece would not fit into MX's PULL.
-                divisible: !self.config.mx_wire,
+                divisible: true,
             };
             match link.expose(memory, part, Use::Receive) {
                 Ok(exposure) => {
