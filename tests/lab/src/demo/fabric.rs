@@ -148,12 +148,13 @@ impl<'a> Fabric<'a> {
         Ok(())
     }
 
-    /// Ends the driver domain and creates one with other options, for the same guests.
+    /// Ends the driver domain and creates one with other options, for the same guests: they keep their addresses, by
+    /// which the node knows them.
     pub fn renew_driver_domain(&self, options: &str) -> Result<(), Error> {
-        self.end_driver_domain()?;
+        self.dom0(&["xl", "shutdown", "-w", "driver-domain"])?;
         self.wait_for_no_driver_domain()?;
         self.create_driver_domain(self.shape.mtu, options)?;
-        self.attach()?;
+        self.dom0(&["xl-omx", "apply"])?;
         self.wait_for_names()
     }
 
