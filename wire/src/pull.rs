@@ -170,6 +170,11 @@ impl PullFrames {
         }
     }
 
+    /// Bytes of a frame: L.
+    pub const fn frame_length(&self) -> u32 {
+        self.frame
+    }
+
     /// How many frames it takes; none for an empty transfer.
     pub fn count(&self) -> u32 {
         if self.total == 0 {

@@ -5,6 +5,7 @@
 use core::ops::Range;
 use core::time::Duration;
 
+use arrayvec::ArrayVec;
 use mx_ring::Counter;
 use mx_wire::{Ends, Format, Mode, Pull, PullFrames, PullReply, PullReplyError};
 
@@ -51,19 +52,13 @@ pub(crate) enum Retry {
 #[derive(Debug)]
 pub(crate) struct WirePull {
     pub order: PullOrder,
-    /// [`Pull::window_offset`] of all requests.
-    window_offset: u32,
-    /// The frame at which the pull starts, as requests and replies count: from the one that holds that offset.
-    first: u32,
-    /// The frames from that one on. So they are counted here.
+    mode: Mode,
     frames: PullFrames,
-    frame_length: u32,
     /// The first frame that no block covers yet.
     next_frame: u32,
-    /// Outstanding blocks, oldest first; `live` of them.
-    blocks: [Block; BLOCKS],
-    live: usize,
-    per_block: u32,
+    /// Outstanding blocks, oldest first.
+    blocks: ArrayVec<Block, BLOCKS>,
+    per_block: u8,
     received: u32,
     /// So long without any reply, and everything missing is asked for again. Doubled each time.
     wait: Duration,
@@ -75,25 +70,13 @@ pub(crate) struct WirePull {
 
 impl WirePull {
     pub fn new(now: Instant, wait: Duration, format: &Format, order: PullOrder) -> Self {
-        let frame_length = u32::from(format.pull_reply());
-        // MX's field holds offsets within the first frames alone; a piece further on starts at a later frame.
-        let (first, window_offset) = match format.mode() {
-            Mode::Native => (0, order.window_offset),
-            Mode::MxWire => (
-                order.window_offset / frame_length,
-                order.window_offset % frame_length,
-            ),
-        };
         let mut pull = Self {
             order,
-            window_offset,
-            first,
-            frames: PullFrames::new(format, window_offset, order.length),
-            frame_length,
+            mode: format.mode(),
+            frames: PullFrames::new(format, order.window_offset, order.length),
             next_frame: 0,
-            blocks: [Block::default(); BLOCKS],
-            live: 0,
-            per_block: format.replies_per_block(),
+            blocks: ArrayVec::new(),
+            per_block: format.replies_per_block() as u8,
             received: 0,
             wait,
             first_wait: wait,
@@ -110,8 +93,8 @@ impl WirePull {
     }
 
     /// Whether every byte has arrived.
-    pub const fn is_complete(&self) -> bool {
-        self.live == 0
+    pub fn is_complete(&self) -> bool {
+        self.blocks.is_empty()
     }
 
     pub const fn retry_at(&self) -> Instant {
@@ -125,21 +108,21 @@ impl WirePull {
         self.retry_at = now + wait;
     }
 
-    fn live(&self) -> &[Block] {
-        &self.blocks[..self.live]
-    }
-
-    fn live_mut(&mut self) -> &mut [Block] {
-        &mut self.blocks[..self.live]
+    /// Frames that requests and replies count although they lie before this pull. MX's field for the offset in the window
+    /// holds small ones alone: there a piece further on starts at a later frame.
+    const fn skipped(&self) -> u32 {
+        match self.mode {
+            Mode::Native => 0,
+            Mode::MxWire => self.order.window_offset / self.frames.frame_length(),
+        }
     }
 
     /// Covers more frames with blocks, as long as there are both; says how many blocks are new.
     fn refill(&mut self) -> u32 {
         let mut new = 0;
-        while self.live < BLOCKS && self.next_frame < self.frames.count() {
-            let frames = self.per_block.min(self.frames.count() - self.next_frame);
-            self.blocks[self.live] = Block::new(self.next_frame, frames);
-            self.live += 1;
+        while !self.blocks.is_full() && self.next_frame < self.frames.count() {
+            let frames = u32::from(self.per_block).min(self.frames.count() - self.next_frame);
+            self.blocks.push(Block::new(self.next_frame, frames));
             self.next_frame += frames;
             new += 1;
         }
@@ -149,9 +132,10 @@ impl WirePull {
     /// The next request to send, without the parts that the board stamps, and the frames that it asks for.
     /// [`Self::asked`] says that it was sent.
     pub fn next_request(&self, handle: u32, source: u8) -> Option<(Range<u32>, Pull)> {
-        let run = self.live().iter().find_map(Block::next_run)?;
+        let run = self.blocks.iter().find_map(Block::next_run)?;
         let (first_frame_offset, block_length) = self.frames.block(run.clone())?;
         let order = &self.order;
+        let skipped = self.skipped();
         let pull = Pull {
             ends: Ends {
                 destination: order.endpoint,
@@ -161,19 +145,19 @@ impl WirePull {
             total: order.length,
             window: order.window.into(),
             window_seqnum: order.window_seqnum,
-            window_offset: self.window_offset,
+            window_offset: order.window_offset - skipped * self.frames.frame_length(),
             handle,
             magic: Pull::MAGIC ^ u32::from(source),
             first_frame_offset,
             block_length,
-            frame_index: self.first + run.start,
+            frame_index: skipped + run.start,
         };
         Some((run, pull))
     }
 
     /// The request for these frames was sent.
     pub fn asked(&mut self, now: Instant, frames: Range<u32>) {
-        for block in self.live_mut() {
+        for block in &mut self.blocks {
             if block.bit(frames.start).is_some() {
                 block.asked(now, &frames);
             }
@@ -182,20 +166,20 @@ impl WirePull {
 
     /// Whether a request is to be sent.
     pub fn wants_to_ask(&self) -> bool {
-        self.live().iter().any(|block| block.wanted != 0)
+        self.blocks.iter().any(|block| block.wanted != 0)
     }
 
     /// Checks a reply. Nothing has changed until [`Self::arrived`].
     pub fn locate(&self, reply: &PullReply) -> Result<Arrival, Counter> {
-        let start = self.live().first().map_or(0, |block| block.start);
-        // What lies before the first frame of the pull is outside of it.
+        let start = self.blocks.first().map_or(0, |block| block.start);
+        let skipped = self.skipped();
         let message_offset = reply
             .message_offset
-            .checked_sub(self.first * self.frame_length)
+            .checked_sub(skipped * self.frames.frame_length())
             .ok_or(Counter::DropPullReplyBadFrameSeqnumWrapAround)?;
         let reply = PullReply {
             message_offset,
-            frame_seqnum: reply.frame_seqnum.wrapping_sub(self.first as u8),
+            frame_seqnum: reply.frame_seqnum.wrapping_sub(skipped as u8),
             ..*reply
         };
         let frame =
@@ -207,7 +191,7 @@ impl WirePull {
                     PullReplyError::Extent => Counter::DropBadDataLength,
                 })?;
         let missing = self
-            .live()
+            .blocks
             .iter()
             .find_map(|block| Some(block.missing & block.bit(frame)? != 0));
         if missing != Some(true) {
@@ -226,7 +210,7 @@ impl WirePull {
         self.retry_at = now + self.wait;
         self.give_up_at = now + GIVE_UP;
         let mut arrived = Arrived::default();
-        let place = self.live_mut().iter_mut().position(|block| {
+        let place = self.blocks.iter_mut().position(|block| {
             let Some(bit) = block.bit(arrival.frame) else {
                 return false;
             };
@@ -248,12 +232,11 @@ impl WirePull {
             return arrived;
         }
         let popped = self
-            .live()
+            .blocks
             .iter()
             .take_while(|block| block.missing == 0)
             .count();
-        self.blocks.copy_within(popped..self.live, 0);
-        self.live -= popped;
+        self.blocks.drain(..popped);
         if self.refill() > 1 {
             arrived.counter = Some(Counter::PullRequestForNotOnlyTheFirstBlockAtOnce);
         }
@@ -282,7 +265,7 @@ impl WirePull {
         self.wait = (self.wait * 2).min(WAIT_MAX);
         self.retry_at = now + self.wait;
         let mut others = 0;
-        for block in self.live_mut() {
+        for block in &mut self.blocks {
             block.again = false;
             if block.missing != 0 {
                 block.ask_again();
