@@ -204,6 +204,20 @@ fn omx_counters_counts_what_omx_perf_sent() {
 }
 
 #[test]
+fn omx_perf_starts_again_for_a_sender_that_comes_while_it_is_done_with_the_last_one() {
+    let mut receiver = receiver(PERF, 3, &["-s", "-w"]);
+    let run = [
+        "20", PERF, "-w", "-d", "right:0", "-r", "3", "-N", "10", "-S", "0", "-E", "1",
+    ];
+    for _ in 0..3 {
+        let result = printed("timeout", &run);
+        assert!(result.contains("length         0:\t"), "{result}");
+    }
+    receiver.kill().expect("it waits for more");
+    receiver.wait().expect("killed");
+}
+
+#[test]
 fn omx_hostname_shows_and_sets_the_name_that_peers_see() {
     let socket = start_node("hostname");
     let tools = Tools(&socket);

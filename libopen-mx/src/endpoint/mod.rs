@@ -278,11 +278,15 @@ impl Endpoint {
         }
     }
 
-    /// Ends the relation with a partner. Its address can be used again after another connect.
+    /// Ends the relation with a partner. Its address can be used again after another connect. If somebody else has opened
+    /// the partner's endpoint by now, and has connected, the relation has ended already: the new one stays.
     pub fn disconnect(&self, address: Address) -> Result<(), Error> {
         self.with(|state| {
-            let State { engine, port, .. } = state;
-            engine.disconnect(address.partner, port);
+            let present = state.address(address.partner);
+            if present.is_none_or(|present| present.session == address.session) {
+                let State { engine, port, .. } = state;
+                engine.disconnect(address.partner, port);
+            }
             Ok(())
         })
     }
