@@ -21,6 +21,7 @@ mod programs;
 mod replay;
 mod run;
 mod scenario;
+mod simulation;
 mod soak;
 mod stage;
 mod test;

@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::run::Run;
+use crate::simulation;
 
 /// Programs on a network that loses, doubles and reorders.
 const COUNT: &str = "60";
@@ -10,16 +11,6 @@ const COUNT: &str = "60";
 const DAMAGED: &str = "20";
 /// Not the seeds of the unit tests.
 const SEED: &str = "1000";
-const PROGRAM: [&str; 8] = [
-    "run",
-    "--quiet",
-    "--release",
-    "--package",
-    "sim",
-    "--bin",
-    "programs",
-    "--",
-];
 
 /// Runs them, prints what they counted; how many programs there were.
 pub fn run() -> Result<u64, Error> {
@@ -31,7 +22,7 @@ pub fn run() -> Result<u64, Error> {
             vec!["--count", DAMAGED, "--damage"],
         ),
     ] {
-        let run = Run::new("cargo", "test-programs").args(PROGRAM);
+        let run = Run::new("cargo", "test-programs").args(simulation::arguments("programs"));
         let output = run.args(["--seed", SEED]).args(arguments).output()?;
         let (count, line) = counted(&output).ok_or_else(|| {
             Error::Judged(format!(

@@ -3,21 +3,12 @@
 use crate::error::Error;
 use crate::place;
 use crate::run::Run;
+use crate::simulation;
 use clap::Args;
 use std::process::{Command, ExitCode};
 
 /// Messages of the run that is part of `cargo lab test`.
 const SHORT: &str = "20000";
-const PROGRAM: [&str; 8] = [
-    "run",
-    "--quiet",
-    "--release",
-    "--package",
-    "sim",
-    "--bin",
-    "soak",
-    "--",
-];
 
 /// Options of `cargo lab soak`.
 #[derive(Args)]
@@ -39,7 +30,9 @@ pub struct SoakArgs {
 /// Builds the program and runs it before the user's eyes.
 pub fn run(args: &SoakArgs) -> Result<ExitCode, Error> {
     let mut command = Command::new("cargo");
-    command.current_dir(place::repository()).args(PROGRAM);
+    command
+        .current_dir(place::repository())
+        .args(simulation::arguments("soak"));
     command
         .arg(format!("--messages={}", args.messages))
         .arg(format!("--loss={}", args.loss))
@@ -60,14 +53,13 @@ pub fn run(args: &SoakArgs) -> Result<ExitCode, Error> {
 
 /// Sends the longest message that there is between two nodes, and verifies it.
 pub fn longest() -> Result<(), Error> {
-    let arguments = ["run", "--quiet", "--release", "--package", "sim"];
-    let run = Run::new("cargo", "test-longest").args(arguments);
-    run.args(["--bin", "longest"]).output().map(drop)
+    let run = Run::new("cargo", "test-longest").args(simulation::arguments("longest"));
+    run.output().map(drop)
 }
 
 /// A short run: how many messages were verified.
 pub fn short() -> Result<u64, Error> {
-    let run = Run::new("cargo", "test-soak").args(PROGRAM);
+    let run = Run::new("cargo", "test-soak").args(simulation::arguments("soak"));
     let output = run.args(["--messages", SHORT]).output()?;
     verified(&output).ok_or_else(|| {
         Error::Judged(format!(
