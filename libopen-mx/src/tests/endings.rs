@@ -203,15 +203,7 @@ fn what_was_announced_to_a_partner_that_restarted_stays_true() {
     let mut link = Recorder::new();
     let (mut engine, to, _) = busy(&mut link);
     end(&mut engine, &mut link, to, Why::Restarted);
-    let reply = link
-        .commands
-        .iter()
-        .rev()
-        .find_map(|command| match command {
-            Command::ConnectReply { next_expected, .. } => Some(*next_expected),
-            _ => None,
-        });
-    assert_eq!(reply, Some(5));
+    assert_eq!(link.announced(), Some(5));
     let receive = receive(&mut engine, &mut link);
     engine.event(&tiny(5, 1), None, &mut link);
     assert!(engine.take_done(receive).is_some());

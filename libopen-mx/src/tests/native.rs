@@ -121,15 +121,7 @@ fn messages_that_came_before_the_first_connect_of_their_sender_still_count() {
         assert!(engine.take_done(receive).is_some());
     }
     engine.event(&request(1, 0), None, &mut link);
-    let announced = link
-        .commands
-        .iter()
-        .rev()
-        .find_map(|command| match command {
-            Command::ConnectReply { next_expected, .. } => Some(*next_expected),
-            _ => None,
-        });
-    assert_eq!(announced, Some(3));
+    assert_eq!(link.announced(), Some(3));
     let receive = receive(&mut engine, &mut link);
     engine.event(&tiny(3, 1), None, &mut link);
     assert!(engine.take_done(receive).is_some());

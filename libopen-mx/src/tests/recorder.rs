@@ -28,6 +28,15 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// The number that the last answer to a connect announced as the next one expected.
+    pub fn announced(&self) -> Option<u16> {
+        let mut newest_first = self.commands.iter().rev();
+        newest_first.find_map(|command| match command {
+            Command::ConnectReply { next_expected, .. } => Some(*next_expected),
+            _ => None,
+        })
+    }
+
     pub fn new() -> Self {
         Self {
             transmit: Memfd::create("test", 512 << 10).unwrap(),
