@@ -222,6 +222,7 @@ fn lints_host() -> Result<Counted, Error> {
 }
 
 fn lints_bare() -> Result<Counted, Error> {
+    prepare::toolchain()?;
     let packages = BARE_CRATES.iter().flat_map(|name| ["--package", name]);
     let run = Run::new("cargo", "test-lints-bare").args(["clippy", "--target", build::BARE_TARGET]);
     run.args(packages).args(["--", "-D", "warnings"]).output()?;

@@ -114,6 +114,25 @@ impl Apt {
 
     /// The newest package whose name matches a regular expression, by the numbers in the name.
     pub fn newest(&self, pattern: &str) -> Result<String, Error> {
+        let names = self.names(pattern)?;
+        let newest = names.into_iter().max_by_key(|name| numbers(name));
+        newest.ok_or_else(|| Error::NoPackage {
+            pattern: pattern.to_owned(),
+        })
+    }
+
+    /// The release of the newest kernel, of those that match a regular expression, that is there both as an image and as
+    /// headers: Debian's signed images come some days after the headers.
+    pub fn newest_kernel(&self, pattern: &str) -> Result<String, Error> {
+        let images = self.names(&format!("^linux-image-{pattern}$"))?;
+        let headers = self.names(&format!("^linux-headers-{pattern}$"))?;
+        newest_of_both(&images, &headers).ok_or_else(|| Error::NoPackage {
+            pattern: pattern.to_owned(),
+        })
+    }
+
+    /// The packages whose name matches a regular expression.
+    fn names(&self, pattern: &str) -> Result<Vec<String>, Error> {
         self.update()?;
         let mut arguments = self.options();
         arguments.extend(["search", "--names-only", pattern].map(str::to_owned));
@@ -121,10 +140,7 @@ impl Apt {
             .args(arguments)
             .output()?;
         let names = found.lines().filter_map(|line| line.split(" - ").next());
-        let newest = names.max_by_key(|name| numbers(name)).map(str::to_owned);
-        newest.ok_or_else(|| Error::NoPackage {
-            pattern: pattern.to_owned(),
-        })
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// The packages that `package` depends on.
@@ -179,6 +195,17 @@ fn user() -> String {
     std::env::var("USER").unwrap_or_else(|_| "root".to_owned())
 }
 
+/// The newest release for which there is both an image and headers.
+fn newest_of_both(images: &[String], headers: &[String]) -> Option<String> {
+    let releases = images
+        .iter()
+        .filter_map(|name| name.strip_prefix("linux-image-"));
+    releases
+        .filter(|release| headers.contains(&format!("linux-headers-{release}")))
+        .max_by_key(|release| numbers(release))
+        .map(str::to_owned)
+}
+
 /// The numbers in a name, for comparing versions.
 fn numbers(name: &str) -> Vec<u64> {
     name.split(|c: char| !c.is_ascii_digit())
@@ -197,5 +224,21 @@ mod tests {
                 > numbers("linux-headers-6.12.95+deb12-amd64")
         );
         assert!(numbers("linux-image-6.1.0-56-amd64") > numbers("linux-image-6.1.0-9-amd64"));
+    }
+    #[test]
+    fn a_kernel_has_an_image_and_headers_of_the_same_release() {
+        let named = |kind: &str, releases: &[&str]| -> Vec<String> {
+            releases
+                .iter()
+                .map(|release| format!("linux-{kind}-6.1.0-{release}-amd64"))
+                .collect()
+        };
+        let images = named("image", &["9", "55", "56"]);
+        let headers = named("headers", &["9", "55", "57"]);
+        assert_eq!(
+            newest_of_both(&images, &headers).as_deref(),
+            Some("6.1.0-55-amd64")
+        );
+        assert_eq!(newest_of_both(&images, &[]), None);
     }
 }

@@ -10,6 +10,7 @@ mod toolchain;
 mod xen_host;
 
 pub use headers::Headers;
+pub use toolchain::install as toolchain;
 pub use xen_host::XenHost;
 
 use crate::error::Error;
@@ -41,9 +42,9 @@ pub fn machine() -> Result<Machine, Error> {
     let apt = apt::Apt::open()?;
     packages::install(&apt)?;
     let xen = XenHost::unpack(&apt)?;
-    let headers = Headers::unpack(&apt, r"^linux-headers-6\.1\.0-[0-9]+-amd64$", "6.1")?;
+    let headers = Headers::of(&apt, &xen.kernel, "6.1")?;
     let newer_headers =
-        Headers::unpack(&apt, r"^linux-headers-6\.12\.[0-9]+\+deb12-amd64$", "6.12")?;
+        Headers::newest(&apt, r"^linux-headers-6\.12\.[0-9]+\+deb12-amd64$", "6.12")?;
     Ok(Machine {
         xen,
         headers,

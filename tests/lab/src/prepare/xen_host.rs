@@ -46,7 +46,7 @@ const PACKAGES: [&str; 33] = [
 ];
 
 /// The kernel of dom0 and of the guests.
-const KERNEL: &str = r"^linux-image-6\.1\.0-[0-9]+-amd64$";
+const KERNEL: &str = r"6\.1\.0-[0-9]+-amd64";
 
 /// An unpacked Xen host.
 pub struct XenHost {
@@ -67,13 +67,13 @@ impl XenHost {
             Some((packages, kernel)) if packages == wanted => kernel.trim().to_owned(),
             _ => {
                 apt.update()?;
-                let image = apt.newest(KERNEL)?;
+                let kernel = apt.newest_kernel(KERNEL)?;
+                let image = format!("linux-image-{kernel}");
                 let stage =
                     Stage::begin(format!("fetching and unpacking Xen, its tools and {image}"));
                 let packages = PACKAGES.map(str::to_owned);
-                let packages: Vec<String> = packages.into_iter().chain([image.clone()]).collect();
+                let packages: Vec<String> = packages.into_iter().chain([image]).collect();
                 apt.unpack(&packages, &root)?;
-                let kernel = image.trim_start_matches("linux-image-").to_owned();
                 let arguments = ["-b".to_owned(), root.display().to_string(), kernel.clone()];
                 Run::new("/usr/sbin/depmod", "prepare-depmod")
                     .args(arguments)
