@@ -4,6 +4,7 @@ use mx_nic::intel::{Igb, IntelNic, Mmio, Options, open};
 use mx_nic::{Armed, LinkState, Nic};
 
 use super::machine::{BAR, Machine};
+use super::wire::Wire;
 use super::{exchange, until};
 
 /// The registers of the card.
@@ -24,7 +25,7 @@ impl Mmio for Wired<'_> {
 pub type Card<'a> = IntelNic<Igb, Wired<'a>, &'a Machine>;
 
 pub fn start() -> Machine {
-    Machine::start("igb,mac=52:54:00:12:34:56,romfile=", 0)
+    Machine::start("igb,mac=52:54:00:12:34:56,romfile=", 0, Wire::Socket)
 }
 
 fn open_card(machine: &Machine) -> Card<'_> {

@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mx_nic::dma::{DmaMemory, PAGE_SIZE};
 use mx_nic::{Fragment, Platform, Registers};
+
+use super::wire::Wire;
 
 /// Memory of the machine.
 const MEMORY: usize = 64 << 20;
@@ -34,6 +36,24 @@ struct Qemu {
     directory: PathBuf,
 }
 
+impl Qemu {
+    /// QEMU makes its sockets a moment after it starts.
+    fn connect(&mut self, socket: &str, plug: Wire) -> UnixStream {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let error = match UnixStream::connect(self.directory.join(socket)) {
+                Ok(stream) => return stream,
+                Err(error) => error,
+            };
+            if let Ok(Some(status)) = self.process.try_wait() {
+                panic!("QEMU did not start, {status}; {}", plug.needs());
+            }
+            assert!(Instant::now() < deadline, "QEMU did not start: {error}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 impl Drop for Qemu {
     fn drop(&mut self) {
         // Nothing can be done about a QEMU that is gone already.
@@ -54,7 +74,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn start(card: &str, bar: u8) -> Self {
+    pub fn start(card: &str, bar: u8, plug: Wire) -> Self {
         let number = MACHINES.fetch_add(1, Ordering::Relaxed);
         let name = format!("mx-nic-{}-{number}", std::process::id());
         let directory = std::env::temp_dir().join(name);
@@ -68,7 +88,8 @@ impl Machine {
         wire.set_write_timeout(Some(Duration::from_millis(100)))
             .expect("a timeout");
         fs::write(at("firmware"), firmware()).expect("the firmware");
-        let process = Command::new("qemu-system-x86_64")
+        let process = plug
+            .program()
             .args(["-accel", "tcg", "-display", "none", "-nodefaults"])
             .args(["-bios", &at("firmware")])
             .args(["-machine", "q35,memory-backend=ram", "-m", "64M"])
@@ -88,24 +109,17 @@ impl Machine {
                     at("memory")
                 ),
             ])
-            .args([
-                "-netdev",
-                &format!(
-                    "dgram,id=n,local.type=unix,local.path={},remote.type=unix,remote.path={}",
-                    at("card"),
-                    at("wire")
-                ),
-            ])
+            .args(plug.arguments(&at("card"), &at("wire")))
             .args(["-device", &format!("{card},netdev=n,addr=4")])
             .stdin(Stdio::null())
             .spawn()
-            .expect("qemu-system-x86_64 is installed (package qemu-system-x86)");
-        let qemu = Qemu {
+            .unwrap_or_else(|error| panic!("QEMU: {error}; {}", plug.needs()));
+        let mut qemu = Qemu {
             process,
             directory: directory.clone(),
         };
-        let qtest = connect(&directory.join("qtest"));
-        let monitor = connect(&directory.join("monitor"));
+        let qtest = qemu.connect("qtest", plug);
+        let monitor = qemu.connect("monitor", plug);
         let mapped = File::options()
             .read(true)
             .write(true)
@@ -310,18 +324,6 @@ fn firmware() -> Vec<u8> {
     let mut bytes = vec![0; 65536];
     bytes[65536 - 16..][..2].copy_from_slice(&[0xfa, 0xf4]);
     bytes
-}
-
-/// QEMU makes its socket a moment after it starts.
-fn connect(socket: &Path) -> UnixStream {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        match UnixStream::connect(socket) {
-            Ok(stream) => return stream,
-            Err(error) => assert!(Instant::now() < deadline, "QEMU did not start: {error}"),
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 impl Platform for Machine {

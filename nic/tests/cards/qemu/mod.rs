@@ -1,18 +1,21 @@
 //! Drivers against the real cards of QEMU: `cargo test -p mx-nic --features qemu`.
 //!
 //! QEMU runs no guest here: its processor halts at once, and this test takes its place. Registers are reached by the
-//! qtest protocol, and the machine's memory is a file that both map. The wire's other end is a datagram socket, one frame to a datagram.
+//! qtest protocol, and the machine's memory is a file that both map. For the wire see `wire.rs`.
 
 mod bench;
 mod exchange;
 mod igb;
 mod machine;
+mod pairs;
 mod virtio;
+mod wire;
 
 use std::time::{Duration, Instant};
 
 use bench::QemuBench;
 use mx_nic::intel::{Igb, Interrupts, Ixgbe};
+use wire::Wire;
 
 use crate::intel::bench::ModelBench;
 use crate::scenarios::{self, Bench};
@@ -38,8 +41,8 @@ fn until(what: &str, mut happens: impl FnMut() -> bool) {
 
 #[test]
 fn every_scenario_runs_alike_on_qemus_cards_and_on_the_models() {
-    let virtio = virtio::start("mac=52:54:00:12:34:56");
-    let several = virtio::start("mac=52:54:00:12:34:56,mq=on,vectors=10");
+    let virtio = virtio::start("mac=52:54:00:12:34:56", Wire::Socket);
+    let several = virtio::start("mac=52:54:00:12:34:56,mq=on,vectors=10", Wire::Socket);
     let igb = igb::start();
     let by_vectors = igb::start();
     let benches: &mut [&mut dyn Bench] = &mut [

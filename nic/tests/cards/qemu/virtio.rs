@@ -4,6 +4,7 @@ use mx_nic::virtio::{Options, RingAddresses, Transport, VirtioNet, open};
 use mx_nic::{Armed, Fragment, LinkState, Nic, OpenError, Token};
 
 use super::machine::{BAR, Machine};
+use super::wire::Wire;
 use super::{exchange, frame, until};
 
 /// Where QEMU has the structures in BAR 4.
@@ -107,8 +108,8 @@ impl Transport for Wired<'_> {
 }
 
 /// A machine with such a card.
-pub fn start(options: &str) -> Machine {
-    Machine::start(&format!("virtio-net-pci,{options}"), 4)
+pub fn start(options: &str, wire: Wire) -> Machine {
+    Machine::start(&format!("virtio-net-pci,{options}"), 4, wire)
 }
 
 pub type Card<'a> = VirtioNet<Wired<'a>, &'a Machine>;
@@ -130,7 +131,7 @@ const CARDS: [&str; 6] = [
 #[test]
 fn qemu_sends_and_receives_frames_of_all_lengths_past_the_end_of_its_rings() {
     for card in CARDS {
-        let machine = start(card);
+        let machine = start(card, Wire::Socket);
         let mut nic = open_card(&machine);
         let capabilities = nic.capabilities();
         assert_eq!(capabilities.mac, [0x52, 0x54, 0, 0x12, 0x34, 0x56]);
@@ -145,7 +146,7 @@ fn qemu_sends_and_receives_frames_of_all_lengths_past_the_end_of_its_rings() {
 
 #[test]
 fn qemu_takes_bursts_of_128_frames_of_five_pieces() {
-    let machine = start(CARDS[0]);
+    let machine = start(CARDS[0], Wire::Socket);
     let mut nic = open_card(&machine);
     let payload = frame(7, 8000);
     let part = machine.buffer(&payload);
@@ -183,7 +184,7 @@ fn qemu_takes_bursts_of_128_frames_of_five_pieces() {
 
 #[test]
 fn a_card_that_is_opened_again_forgets_its_past() {
-    let machine = start(CARDS[0]);
+    let machine = start(CARDS[0], Wire::Socket);
     drop(open_card(&machine));
     let mut nic = open_card(&machine);
     nic.transmit(0, &[&frame(1, 60)], &[], Token(1))

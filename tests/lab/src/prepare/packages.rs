@@ -7,7 +7,7 @@ use crate::stage::Stage;
 use std::path::Path;
 
 /// What the lab runs on this machine, and what for.
-const PACKAGES: [&str; 15] = [
+const PACKAGES: [&str; 16] = [
     "gcc",               // links Rust programs, compiles the module's C part
     "g++",               // reads the library's headers as a C++ program does
     "libc6-dev",         // for all three
@@ -19,7 +19,8 @@ const PACKAGES: [&str; 15] = [
     "kmod",              // depmod
     "xz-utils",          // unpacks the kernel
     "zstd",              // unpacks newer kernels
-    "iproute2",          // pairs of interfaces for nodes
+    "iproute2",          // pairs of interfaces for nodes, taps for QEMU's card
+    "util-linux",        // the namespaces in which they lie
     "strace",            // shows that a node makes no system calls
     "chromium",          // shows the driver domain's page
     "fonts-dejavu-core", // with letters
