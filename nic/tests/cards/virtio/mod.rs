@@ -26,7 +26,7 @@ use crate::scenarios;
 use bench::VirtioBench;
 
 /// What every card of these tests offers.
-const BASIC: u64 = F_MAC | F_STATUS | F_CTRL_VQ | F_CTRL_RX | F_VERSION_1;
+pub const BASIC: u64 = F_MAC | F_STATUS | F_CTRL_VQ | F_CTRL_RX | F_VERSION_1;
 /// What a card can offer.
 const ALL: u64 = BASIC | F_INDIRECT | F_EVENT_INDEX | F_MERGEABLE | F_MULTI_QUEUE;
 
