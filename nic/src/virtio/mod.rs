@@ -2,14 +2,15 @@
 //!
 //! Frames go out by scatter-gather: the head is copied into a slot of the driver, the rest is read by the card where
 //! it lies. Where the card has indirect descriptors a frame takes one entry of the ring, however many pieces it has,
-//! else [`MAX_FRAGMENTS`]` + 1`. A table costs 16 to 22 instructions a frame (264 instead of 242 with one fragment, 369 instead
-//! of 353 with four) and makes room for 256 frames instead of 32, so that a burst has one doorbell, which is an exit to the
-//! host. Frames come in to mergeable buffers, where the card has them: that costs 20 instructions for a short frame (181
-//! instead of 161) and saves more than half of the memory.
+//! else [`MAX_FRAGMENTS`]` + 1`. A table costs 7 instructions for a frame without fragments (335 instead of 328), saves 1 with
+//! one fragment (368 instead of 369) and 17 with three (441 instead of 458), and makes room for 256 frames instead of 32, so
+//! that a burst has one doorbell, which is an exit to the host. Frames come in to mergeable buffers, where the card has them:
+//! that costs 22 instructions for a frame in one buffer (149 instead of 127) and 145 for one in two (271), and saves more than
+//! half of the memory.
 //!
-//! Packed rings (§2.8) are not asked for. Taking a buffer from a split ring costs 55 instructions, and giving one 29, which
+//! Packed rings (§2.8) are not asked for. Taking a buffer from a split ring costs 38 instructions, and giving one some 20, which
 //! is what a packed ring could save a part of: it spares a card behind a bus some reads of memory, and there is none of
-//! that kind here to measure it on. (Instructions as valgrind counts them, on x86-64, over 16 000 frames.)
+//! that kind here to measure it on. (Instructions as valgrind counts them on x86-64; `tests/cards/cost.rs` prints them.)
 //!
 //! | file | what it knows |
 //! |---|---|

@@ -26,8 +26,6 @@ const LINE: usize = 64;
 
 /// Longest frame that fits a buffer.
 pub(super) const LONGEST_FRAME: usize = CHUNK_PAGES * PAGE_SIZE - NET_HEADER;
-/// Buffers of a frame that is not too long.
-const MOST_PIECES: usize = 2;
 
 /// Where a frame's header has `num_buffers` (§5.1.6).
 const PIECES: usize = 10;
@@ -47,13 +45,18 @@ pub(super) struct Received {
     pub(super) fault: Option<Fault>,
 }
 
+/// Where a buffer lies.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    chunk: usize,
+    offset: usize,
+}
+
 pub(super) struct ReceiveQueue {
     ring: SplitRing,
     chunks: Vec<DmaMemory>,
-    buffers: u16,
-    buffers_per_chunk: usize,
-    /// From one buffer to the next.
-    stride: usize,
+    /// Where the buffer of each slot lies.
+    places: Vec<Place>,
     /// Bytes of a buffer that the card may fill.
     capacity: usize,
     max_frame: usize,
@@ -74,7 +77,7 @@ impl ReceiveQueue {
     ) -> Option<Self> {
         let whole = NET_HEADER + max_frame;
         let stride = if mergeable && whole > PAGE_SIZE {
-            whole.div_ceil(MOST_PIECES).next_multiple_of(LINE)
+            whole.div_ceil(2).next_multiple_of(LINE)
         } else {
             whole.next_multiple_of(GRAIN)
         };
@@ -84,16 +87,17 @@ impl ReceiveQueue {
             CHUNK_PAGES
         };
         let buffers_per_chunk = chunk_pages * PAGE_SIZE / stride;
-        let buffers = buffers.min(ring.slots());
-        let chunks = usize::from(buffers).div_ceil(buffers_per_chunk);
+        let buffers = usize::from(buffers.min(ring.slots()));
+        let place = |slot| Place {
+            chunk: slot / buffers_per_chunk,
+            offset: slot % buffers_per_chunk * stride,
+        };
         Some(Self {
             ring,
-            chunks: (0..chunks)
+            chunks: (0..buffers.div_ceil(buffers_per_chunk))
                 .map(|_| platform.allocate(chunk_pages))
                 .collect::<Option<_>>()?,
-            buffers,
-            buffers_per_chunk,
-            stride,
+            places: (0..buffers).map(place).collect(),
             capacity: if mergeable { stride } else { whole },
             max_frame,
             mergeable,
@@ -109,22 +113,17 @@ impl ReceiveQueue {
     /// Gives all buffers to a card that was reset. It sees them after [`ReceiveQueue::publish`].
     pub(super) fn restart(&mut self) {
         self.ring.restart();
-        for slot in 0..self.buffers {
-            let (chunk, offset) = self.place(slot);
-            let bus = self.chunks[chunk].bus(offset);
+        for (slot, place) in (0..).zip(&self.places) {
+            let bus = self.chunks[place.chunk].bus(place.offset);
             self.ring
                 .describe(slot, 0, bus, self.capacity as u32, DEVICE_WRITES);
             self.ring.give(slot);
         }
     }
 
-    /// Chunk and offset of a slot's buffer.
-    fn place(&self, slot: u16) -> (usize, usize) {
-        let slot = usize::from(slot);
-        (
-            slot / self.buffers_per_chunk,
-            slot % self.buffers_per_chunk * self.stride,
-        )
+    /// Where the buffer lies that the card gave back.
+    fn place(&self, used: Used) -> Place {
+        self.places[usize::from(used.slot)]
     }
 
     /// Takes up to `max` frames, shows them, and puts their buffers back into the ring.
@@ -152,15 +151,17 @@ impl ReceiveQueue {
         each: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Fault> {
         let written = self.written(first, NET_HEADER)?;
-        let (chunk, offset) = self.place(first.slot);
+        let Place { chunk, offset } = self.place(first);
         let pieces = if self.mergeable {
             let pieces = self.chunks[chunk].word16(offset + PIECES);
             u16::from_le(pieces.load(Ordering::Relaxed))
         } else {
             1
         };
-        if pieces != 1 {
-            return self.show_merged(first, pieces, received, each);
+        match pieces {
+            1 => {}
+            2 => return self.show_halves(first, received, each),
+            _ => return self.drop_long(first, pieces, received),
         }
         let len = written - NET_HEADER;
         if received.count(len, self.max_frame) {
@@ -172,13 +173,38 @@ impl ReceiveQueue {
         Ok(())
     }
 
-    /// Shows a frame that lies in several buffers.
-    fn show_merged(
+    /// Shows a frame that lies in two buffers.
+    fn show_halves(
+        &mut self,
+        first: Used,
+        received: &mut Received,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Fault> {
+        let second = self.next_piece(2, 1)?;
+        let begun = self.written(first, NET_HEADER)?;
+        let len = begun - NET_HEADER + self.written(second, 0)?;
+        if received.count(len, self.max_frame) {
+            let (here, there) = (self.place(first), self.place(second));
+            if here.chunk == there.chunk && here.offset + begun == there.offset {
+                let chunk = &self.chunks[here.chunk];
+                // SAFETY: as in `show`, for both slots; the second buffer begins where the first one's bytes end.
+                each(unsafe { chunk.handed_over(here.offset + NET_HEADER, len) });
+            } else {
+                self.join(first, second);
+                each(&self.joined[..len]);
+            }
+        }
+        self.ring.give(first.slot);
+        self.ring.give(second.slot);
+        Ok(())
+    }
+
+    /// Drops a frame that lies in more buffers than one that is not too long.
+    fn drop_long(
         &mut self,
         first: Used,
         pieces: u16,
         received: &mut Received,
-        each: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Fault> {
         if pieces == 0 {
             return Err(Fault::Pieces {
@@ -186,38 +212,12 @@ impl ReceiveQueue {
                 came: 1,
             });
         }
-        let mut all = [first; MOST_PIECES];
-        let count = usize::from(pieces);
-        if count > all.len() {
-            self.ring.give(first.slot);
-            for came in 1..pieces {
-                let piece = self.next_piece(pieces, came)?;
-                self.ring.give(piece.slot);
-            }
-            received.count(usize::MAX, self.max_frame);
-            return Ok(());
-        }
-        let mut total = self.written(first, NET_HEADER)?;
+        self.ring.give(first.slot);
         for came in 1..pieces {
             let piece = self.next_piece(pieces, came)?;
-            total += self.written(piece, 0)?;
-            all[usize::from(came)] = piece;
-        }
-        let all = &all[..count];
-        let len = total - NET_HEADER;
-        if received.count(len, self.max_frame) {
-            if self.are_neighbours(all) {
-                let (chunk, offset) = self.place(first.slot);
-                // SAFETY: as in `show`, for all the slots, whose buffers follow each other without a gap.
-                each(unsafe { self.chunks[chunk].handed_over(offset + NET_HEADER, len) });
-            } else {
-                self.join(all);
-                each(&self.joined[..len]);
-            }
-        }
-        for piece in all {
             self.ring.give(piece.slot);
         }
+        received.count(usize::MAX, self.max_frame);
         Ok(())
     }
 
@@ -239,26 +239,11 @@ impl ReceiveQueue {
         }
     }
 
-    /// Whether buffers follow each other in memory, full but for the last one.
-    fn are_neighbours(&self, pieces: &[Used]) -> bool {
-        let first = pieces[0].slot;
-        let follow = (first..)
-            .zip(pieces)
-            .all(|(slot, piece)| piece.slot == slot);
-        let full = &pieces[..pieces.len() - 1];
-        follow
-            && full
-                .iter()
-                .all(|piece| piece.written as usize == self.stride)
-            && usize::from(first) % self.buffers_per_chunk + pieces.len() <= self.buffers_per_chunk
-    }
-
-    /// Copies the pieces of a frame that is not too long.
-    fn join(&mut self, pieces: &[Used]) {
+    /// Copies the two pieces of a frame that is not too long.
+    fn join(&mut self, first: Used, second: Used) {
         let mut at = 0;
-        for (index, piece) in pieces.iter().enumerate() {
-            let (chunk, offset) = self.place(piece.slot);
-            let skip = if index == 0 { NET_HEADER } else { 0 };
+        for (piece, skip) in [(first, NET_HEADER), (second, 0)] {
+            let Place { chunk, offset } = self.place(piece);
             let len = piece.written as usize - skip;
             // SAFETY: as in `show`.
             let bytes = unsafe { self.chunks[chunk].handed_over(offset + skip, len) };

@@ -67,11 +67,12 @@ pub(super) struct Used {
 /// The driver's side of a ring. All indices run freely, modulo 2^16.
 pub(super) struct SplitRing {
     memory: DmaMemory,
-    size: u16,
-    /// Descriptors of a slot.
-    chain: u16,
+    /// Entries, a power of two, less one.
+    mask: u16,
+    /// Descriptors of a slot are two to this.
+    chain_bits: u32,
     event_index: bool,
-    /// The slots that the card has, with the index at which each was given.
+    /// The slots that the card has, each by its first descriptor, with the index at which it was given.
     in_flight: [Option<u16>; MAX_SIZE as usize],
     /// Entries written to the available ring, and those that the card may see.
     given: u16,
@@ -82,8 +83,8 @@ pub(super) struct SplitRing {
 }
 
 impl SplitRing {
-    /// A ring of `size` entries, a power of two up to [`MAX_SIZE`], with `chain` descriptors to a slot, quiet at
-    /// first; `None` without memory.
+    /// A ring of `size` entries, a power of two up to [`MAX_SIZE`], with `chain` descriptors to a slot, a
+    /// power of two as well, quiet at first; `None` without memory. (Division takes longer than all else in a ring.)
     pub(super) fn new(
         platform: &impl Platform,
         size: u16,
@@ -92,8 +93,8 @@ impl SplitRing {
     ) -> Option<Self> {
         let mut ring = Self {
             memory: platform.allocate(PAGES)?,
-            size,
-            chain,
+            mask: size - 1,
+            chain_bits: chain.ilog2(),
             event_index,
             in_flight: [None; MAX_SIZE as usize],
             given: 0,
@@ -125,12 +126,12 @@ impl SplitRing {
     }
 
     pub(super) const fn size(&self) -> u16 {
-        self.size
+        self.mask + 1
     }
 
     /// Slots are numbered from 0 to this.
     pub(super) const fn slots(&self) -> u16 {
-        self.size / self.chain
+        self.size() >> self.chain_bits
     }
 
     /// Keeps the memory for ever: the card could not be stopped.
@@ -138,9 +139,19 @@ impl SplitRing {
         self.memory.leak();
     }
 
+    /// The entry that an index means.
+    fn place(&self, index: u16) -> usize {
+        usize::from(index & self.mask)
+    }
+
+    /// The number of a slot's first descriptor.
+    const fn first_descriptor(&self, slot: u16) -> u16 {
+        slot << self.chain_bits
+    }
+
     /// Writes descriptor `index` of a slot that the card does not have.
     pub(super) fn describe(&mut self, slot: u16, index: u16, bus: u64, len: u32, flags: u16) {
-        let number = slot * self.chain + index;
+        let number = self.first_descriptor(slot) + index;
         let descriptor = Descriptor {
             bus,
             len,
@@ -153,11 +164,10 @@ impl SplitRing {
 
     /// Puts a described slot into the available ring, to be seen after [`SplitRing::publish`].
     pub(super) fn give(&mut self, slot: u16) {
-        self.in_flight[usize::from(slot)] = Some(self.given);
-        let entry = AVAILABLE + ENTRIES + 2 * usize::from(self.given % self.size);
-        self.memory
-            .word16(entry)
-            .store(slot * self.chain, Ordering::Relaxed);
+        let first = self.first_descriptor(slot);
+        self.in_flight[usize::from(first)] = Some(self.given);
+        let entry = AVAILABLE + ENTRIES + 2 * self.place(self.given);
+        self.memory.word16(entry).store(first, Ordering::Relaxed);
         self.given = self.given.wrapping_add(1);
     }
 
@@ -190,11 +200,13 @@ impl SplitRing {
                 return Ok(None);
             }
         }
-        let entry = USED + ENTRIES + 8 * usize::from(self.taken % self.size);
+        let entry = USED + ENTRIES + 8 * self.place(self.taken);
         let id = self.memory.word32(entry).load(Ordering::Relaxed);
         let written = self.memory.word32(entry + 4).load(Ordering::Relaxed);
-        let slot = self.slot_in_flight(id).ok_or(Fault::Buffer { id })?;
-        self.in_flight[usize::from(slot)] = None;
+        let given = self.in_flight.get_mut(id as usize);
+        given.and_then(Option::take).ok_or(Fault::Buffer { id })?;
+        // Where it was found, it is below MAX_SIZE.
+        let slot = id as u16 >> self.chain_bits;
         self.taken = self.taken.wrapping_add(1);
         Ok(Some(Used { slot, written }))
     }
@@ -211,22 +223,13 @@ impl SplitRing {
         Ok(())
     }
 
-    /// The slot that begins at descriptor `id`, if the card has it.
-    fn slot_in_flight(&self, id: u32) -> Option<u16> {
-        let id = u16::try_from(id).ok()?;
-        let slot = id / self.chain;
-        let known =
-            id.is_multiple_of(self.chain) && self.in_flight.get(usize::from(slot))?.is_some();
-        known.then_some(slot)
-    }
-
     /// Takes the slot that was given first from a card that was reset, whatever the rings say.
     pub(super) fn reclaim(&mut self) -> Option<u16> {
-        let given = |slot: &u16| self.in_flight[usize::from(*slot)];
-        let slots = (0..self.slots()).filter(|slot| given(slot).is_some());
-        let slot = slots.max_by_key(|slot| given(slot).map(|at| self.given.wrapping_sub(at)))?;
-        self.in_flight[usize::from(slot)] = None;
-        Some(slot)
+        let given = (0..).zip(&self.in_flight);
+        let given = given.filter_map(|(first, given)| Some((first, (*given)?)));
+        let (first, _) = given.max_by_key(|(_, at)| self.given.wrapping_sub(*at))?;
+        self.in_flight[usize::from(first)] = None;
+        Some(first >> self.chain_bits)
     }
 
     /// How many slots the card has given back so far, while it has others that it was shown.
@@ -263,13 +266,13 @@ impl SplitRing {
     /// Where the driver says at which used index it wants an interrupt: behind the available ring.
     fn used_event(&self) -> &AtomicU16 {
         self.memory
-            .word16(AVAILABLE + ENTRIES + 2 * usize::from(self.size))
+            .word16(AVAILABLE + ENTRIES + 2 * usize::from(self.size()))
     }
 
     /// Where the card says at which available index it wants a notification: behind the used ring.
     fn available_event(&self) -> &AtomicU16 {
         self.memory
-            .word16(USED + ENTRIES + 8 * usize::from(self.size))
+            .word16(USED + ENTRIES + 8 * usize::from(self.size()))
     }
 }
 
