@@ -162,7 +162,7 @@ static WITH_PACKAGES: [Step; 14] = [
         work: OnXen(wakes),
     },
     Step {
-        title: "the other card: its link, messages each way, sleep, on a real Xen",
+        title: "the other card: its link, messages each way, sleep, its page by curl and Chromium, on a real Xen",
         work: OnXen(|images, programs, nic| scenario::card::run(images, programs, nic.other())),
     },
 ];

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::stage;
 use crate::build::Built;
 use crate::error::{At, Error};
-use crate::host::spec::MANAGEMENT;
+use crate::host::spec::{MANAGEMENT, free_port};
 use crate::host::{self, HostSpec};
 use crate::image::{self, Scripts};
 use crate::place;
@@ -194,11 +194,4 @@ fn running_seconds(port: u16) -> Option<f64> {
         .find_map(|line| line.strip_prefix("xen2mx_running_seconds_total "))?
         .parse()
         .ok()
-}
-
-/// A port of this machine that nobody uses now.
-pub fn free_port() -> Result<u16, Error> {
-    let listener = TcpListener::bind("127.0.0.1:0").at("bind", "127.0.0.1:0")?;
-    let address = listener.local_addr().at("ask", "127.0.0.1:0")?;
-    Ok(address.port())
 }

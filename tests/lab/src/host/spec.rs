@@ -1,5 +1,6 @@
 //! What host is wanted.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::monitor::WIRE;
+use crate::error::{At, Error};
 
 /// Which card the driver domain gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -41,6 +43,13 @@ impl Nic {
 /// The address that the driver domain is managed by, where [`HostSpec::http`] leads: from QEMU's DHCP server
 /// (`manage=dhcp`), or given (`manage=10.0.2.15/24`).
 pub const MANAGEMENT: &str = "10.0.2.15";
+
+/// A port of this machine that nobody uses now.
+pub fn free_port() -> Result<u16, Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").at("bind", "127.0.0.1:0")?;
+    let address = listener.local_addr().at("ask", "127.0.0.1:0")?;
+    Ok(address.port())
+}
 
 /// What QEMU boots.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,16 +1,23 @@
-//! A short run over one card: its link, messages each way, sleep.
+//! A short run over one card: its link, messages each way, sleep, the page.
 
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, Shape};
 use crate::demo::stage;
 use crate::error::Error;
+use crate::host::spec::free_port;
 use crate::host::{Images, Nic};
 use crate::scenario::judge::{exchange, expect};
-use crate::scenario::{idle, link};
+use crate::scenario::{idle, link, page};
 
 /// Boots a host with that card.
 pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
-    let fabric = Fabric::start(images, programs, Shape::of(Some(nic)))?;
+    let port = free_port()?;
+    let shape = Shape {
+        http: Some(port),
+        options: page::OPTION,
+        ..Shape::of(Some(nic))
+    };
+    let fabric = Fabric::start(images, programs, shape)?;
     stage("messages between the node and the guests, each way", || {
         exchange(&fabric, "node1", "guest1")?;
         exchange(&fabric, "guest2", "node1")
@@ -20,6 +27,7 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         "an idle driver domain sleeps, and the first message finds it",
         || idle::judge(&fabric),
     )?;
+    page::judge(&fabric, port)?;
     // virtio has no MSI.
     if nic == Nic::Igb {
         stage(

@@ -7,10 +7,10 @@
 //! | `faults` | processes and guests die; a driver domain has no card |
 //! | `module` | the guests' module under load: two processors, deaths, devices taken away |
 //! | `last_words` | what a driver domain that fails leaves in the logs |
-//! | `card` | one card: its link, messages each way, sleep |
+//! | `card` | one card: its link, messages each way, sleep, the page |
 //! | `commands` | what an operator asks by `xl` |
 //! | `transitions` | from idle to busy and back, very often |
-//! | `administration`, `example`, `idle`, `link`, `rcache` | parts of these |
+//! | `administration`, `example`, `idle`, `link`, `page`, `rcache` | parts of these |
 //! | `judge` | what they judge by |
 
 mod administration;
@@ -24,6 +24,7 @@ mod judge;
 pub mod last_words;
 mod link;
 pub mod module;
+mod page;
 mod rcache;
 pub mod transitions;
 pub mod two_nodes;

@@ -1,0 +1,134 @@
+//! The driver domain's page and its /metrics, read from the other end of the card's wire while messages flow: by curl, and
+//! by a browser, which also takes a picture.
+
+use std::time::Duration;
+
+use crate::demo::fabric::{Fabric, Program};
+use crate::demo::stage;
+use crate::error::Error;
+use crate::host::spec::MANAGEMENT;
+use crate::place;
+use crate::run::Run;
+use crate::scenario::judge::{expect, wait_until};
+
+/// The option of a driver domain that is to be read: its address is from QEMU's DHCP server.
+pub const OPTION: &str = "manage=dhcp";
+
+/// How long a lease may take: a driver domain asks again after some seconds.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often curl reads.
+const READS: usize = 20;
+/// Seconds that one answer may take under emulation.
+const PATIENCE: &str = "20";
+/// Round trips of one length; more than there is time for.
+const WITHOUT_END: &str = "10000000";
+
+/// Reads all of it. `port` leads to the driver domain of `fabric`.
+pub fn judge(fabric: &Fabric<'_>, port: u16) -> Result<(), Error> {
+    stage("the driver domain gets an address by DHCP", || {
+        wait_until(LEASE, "xenstore tells an address from DHCP", || {
+            let told = fabric.driver_domain_node("data/omx/address")?;
+            Ok(told.is_some_and(|told| told.starts_with(MANAGEMENT) && told.contains("dhcp")))
+        })
+    })?;
+    let programs = load(fabric)?;
+    let address = format!("http://127.0.0.1:{port}");
+    stage("curl reads /metrics while node1 sends to guest1", || {
+        by_curl(&address)
+    })?;
+    stage(
+        "a browser shows the page, and takes a picture of it",
+        || by_browser(&address),
+    )?;
+    programs.into_iter().try_for_each(Program::kill)
+}
+
+/// Messages without data and without end from node1 to guest1: receiver and sender.
+fn load(fabric: &Fabric<'_>) -> Result<[Program; 2], Error> {
+    let receiver = fabric.start_answerer("guest1", &["omx_perf", "-w", "-e", "4"])?;
+    let command = ["omx_perf", "-w", "-d", "guest1:0", "-r", "4"];
+    let lengths = ["-S", "0", "-E", "1", "-N", WITHOUT_END];
+    let sender = fabric.start_program("node1", &[&command[..], &lengths].concat())?;
+    Ok([receiver, sender])
+}
+
+/// Each answer is whole, and what was delivered to guest1 grows from one to the next.
+fn by_curl(address: &str) -> Result<(), Error> {
+    let mut before = 0;
+    let mut grown = 0;
+    for _ in 0..READS {
+        let text = Run::new("curl", "page-curl")
+            .args(["--fail", "--silent", "--show-error", "--max-time", PATIENCE])
+            .args([format!("{address}/metrics")])
+            .output()?;
+        let delivered = delivered(&text, "guest1:0").ok_or_else(|| {
+            Error::Judged(format!("/metrics tells no deliveries of guest1:\n{text}"))
+        })?;
+        expect(delivered >= before, || {
+            format!("a counter of /metrics fell from {before} to {delivered}")
+        })?;
+        grown += usize::from(delivered > before);
+        before = delivered;
+    }
+    println!("    read {READS} times; {before} tiny messages had come to guest1 at the last");
+    expect(grown > READS / 2, || {
+        format!("messages flowed between {grown} of {READS} readings only")
+    })
+}
+
+/// Tiny messages that a board has received, by /metrics.
+fn delivered(metrics: &str, board: &str) -> Option<u64> {
+    let labels = format!("{{board=\"{board}\",counter=\"Recv Tiny\"}} ");
+    let (_, rest) = metrics.split_once(&labels)?;
+    rest.lines().next()?.parse().ok()
+}
+
+/// The page that Chromium has made of what came names both guests; the picture stays.
+fn by_browser(address: &str) -> Result<(), Error> {
+    let dom = chromium(address, &["--dump-dom"])?;
+    for guest in ["guest1", "guest2"] {
+        expect(dom.contains(&format!(">{guest}:0</a>")), || {
+            format!("the page does not name {guest}:\n{dom}")
+        })?;
+    }
+    let picture = place::work().join("results/page.png");
+    let shot = format!("--screenshot={}", picture.display());
+    chromium(address, &[&shot, "--window-size=1100,1000"])?;
+    let bytes = std::fs::read(&picture).unwrap_or_default();
+    expect(bytes.starts_with(b"\x89PNG\r\n\x1a\n"), || {
+        format!("{} is no picture", picture.display())
+    })?;
+    println!("    Picture: {}", picture.display());
+    Ok(())
+}
+
+/// Runs Chromium on the page, with a profile of its own; what it prints.
+fn chromium(address: &str, options: &[&str]) -> Result<String, Error> {
+    let profile = place::work().join("chromium");
+    Run::new("chromium", "page-chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+        ])
+        .args(["--disable-dev-shm-usage", "--disable-background-networking"])
+        .args(["--disable-component-update", "--hide-scrollbars"])
+        .args([format!("--user-data-dir={}", profile.display())])
+        .args(options)
+        .args([format!("{address}/")])
+        .output()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_found_by_its_board() {
+        let text = "xen2mx_board_counter_total{board=\"guest1:0\",counter=\"Recv Tiny\"} 41\n\
+                    xen2mx_board_counter_total{board=\"guest2:0\",counter=\"Recv Tiny\"} 7\n";
+        assert_eq!(delivered(text, "guest2:0"), Some(7));
+        assert_eq!(delivered(text, "guest3:0"), None);
+    }
+}
