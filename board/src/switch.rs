@@ -5,6 +5,7 @@ use mx_ring::{Command, Counter, RegionKey};
 use mx_wire::{Beacon, Format, Frame, MacAddress, Packet};
 
 use crate::board::Board;
+use crate::counters::Counters;
 use crate::endpoint::Endpoint;
 use crate::error::EndpointError;
 use crate::incoming::{self, Answer, Incoming};
@@ -74,6 +75,11 @@ impl Switch {
     /// A board.
     pub fn board(&self, id: BoardId) -> Option<&Board> {
         self.boards.get(usize::from(id.0))?.as_ref()
+    }
+
+    /// The counters of a board, for publishing those that have changed.
+    pub fn counters_mut(&mut self, id: BoardId) -> Option<&mut Counters> {
+        Some(&mut self.board_mut(id)?.counters)
     }
 
     pub(crate) fn board_mut(&mut self, id: BoardId) -> Option<&mut Board> {

@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use mx_board::{BoardId, Instant};
-use mx_ring::Counter;
 use mx_ring::board_page::{BoardDescription, PeerDescription};
 
 use crate::home::Home;
@@ -79,15 +78,15 @@ impl Home {
         self.counted = false;
         self.counters_due = now + COUNTERS_EVERY;
         for id in (0..self.slots.count()).map(BoardId) {
-            let (Some(slot), Some(board)) = (self.slots.board(id), self.switch.board(id)) else {
+            let (Some(slot), Some(counters)) = (self.slots.board(id), self.switch.counters_mut(id))
+            else {
                 continue;
             };
             if slot.removing {
                 continue;
             }
-            for counter in Counter::ALL {
-                slot.pages
-                    .set_counter(counter as usize, board.counters().get(counter));
+            for (number, value) in counters.take_changed() {
+                slot.pages.set_counter(number, value);
             }
         }
     }
