@@ -57,6 +57,7 @@ impl Area {
     }
 
     /// The part `offset .. offset + length`.
+    #[inline]
     pub fn part(&self, offset: usize, length: usize) -> Result<Self, AreaError> {
         let end = offset.checked_add(length).ok_or(AreaError)?;
         if end > self.length {
@@ -78,6 +79,7 @@ impl Area {
     }
 
     /// Copies out of the area at `offset` into private memory. The bytes may change meanwhile: check the copy.
+    #[inline]
     pub fn read(&self, offset: usize, into: &mut [u8]) -> Result<(), AreaError> {
         let part = self.part(offset, into.len())?;
         // SAFETY: `part` checked the span; the destination is a private exclusive slice.
@@ -86,6 +88,7 @@ impl Area {
     }
 
     /// Copies private memory into the area at `offset`.
+    #[inline]
     pub fn write(&self, offset: usize, from: &[u8]) -> Result<(), AreaError> {
         let part = self.part(offset, from.len())?;
         // SAFETY: `part` checked the span; the caller of `new` promised that it is writable.
@@ -102,6 +105,7 @@ impl Area {
     }
 
     /// The 32-bit word at `offset`, a constant of the layout, in an area that came from [`Self::line_part`].
+    #[inline]
     pub(crate) fn word(&self, offset: usize) -> &AtomicU32 {
         assert!(
             offset.is_multiple_of(4) && offset + 4 <= self.length,
@@ -112,6 +116,7 @@ impl Area {
     }
 
     /// The 64-bit word at `offset`; as for [`Self::word`].
+    #[inline]
     pub(crate) fn word64(&self, offset: usize) -> &AtomicU64 {
         assert!(
             offset.is_multiple_of(8) && offset + 8 <= self.length,

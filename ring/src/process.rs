@@ -96,28 +96,33 @@ impl ProcessSide {
     }
 
     /// The layout.
+    #[inline]
     pub fn layout(&self) -> &EndpointLayout {
         &self.layout
     }
 
     /// Free entries of the command queue.
+    #[inline]
     pub fn command_room(&self) -> u32 {
         let used = self.command_prod.wrapping_sub(self.sent());
         self.layout.geometry().commands.saturating_sub(used)
     }
 
     /// Index of the next command: it is no longer read by the home once [`Self::sent`] has passed it.
+    #[inline]
     pub fn next_command_index(&self) -> u32 {
         self.command_prod
     }
 
     /// Commands below this index, and their transmit bytes, are no longer read by the home.
+    #[inline]
     pub fn sent(&self) -> u32 {
         self.r.word(r0::SENT).load(Ordering::Acquire)
     }
 
     /// Puts a command into the queue; `data` is the payload of a [`Command::Small`], else empty. The home may see it
     /// at once; [`Self::kick_needed`] tells whether it sleeps. Returns false, and does nothing, when the queue is full.
+    #[inline]
     pub fn post(&mut self, command: &Command, data: &[u8]) -> bool {
         if self.command_room() == 0 || data.len() > EndpointLayout::COMMAND_DATA_SIZE {
             return false;
@@ -183,6 +188,7 @@ impl ProcessSide {
     }
 
     /// The next event of the unexpected queue. After its payload was read, [`Self::release_receive`] gives space back.
+    #[inline]
     pub fn next_unexpected(&mut self) -> Option<Result<Event, EntryError>> {
         let entries = self.layout.geometry().unexpected;
         let entry = self.next_entry(EndpointLayout::UNEXPECTED, self.unexpected_cons, entries)?;
@@ -191,6 +197,7 @@ impl ProcessSide {
     }
 
     /// The next event of the expected queue.
+    #[inline]
     pub fn next_expected(&mut self) -> Option<Result<Event, EntryError>> {
         let entries = self.layout.geometry().expected;
         let entry = self.next_entry(self.layout.expected(), self.expected_cons, entries)?;
@@ -198,17 +205,40 @@ impl ProcessSide {
         Some(entry.event())
     }
 
-    fn next_entry(&self, base: usize, index: u32, entries: u32) -> Option<Entry> {
+    /// Whether an event waits in either queue: two loads, for a process that looks again and again.
+    #[inline]
+    pub fn event_waits(&self) -> bool {
+        let geometry = self.layout.geometry();
+        let waits = |base, index, entries| self.waiting(base, index, entries).is_some();
+        waits(
+            EndpointLayout::UNEXPECTED,
+            self.unexpected_cons,
+            geometry.unexpected,
+        ) || waits(
+            self.layout.expected(),
+            self.expected_cons,
+            geometry.expected,
+        )
+    }
+
+    /// Where the entry at a free-running index is, once the home has written it.
+    #[inline]
+    fn waiting(&self, base: usize, index: u32, entries: u32) -> Option<usize> {
         let at = base + (index & (entries - 1)) as usize * Entry::SIZE;
-        if self.r.word(at + Entry::LAP).load(Ordering::Acquire) != lap(index, entries) {
-            return None;
-        }
+        let written = self.r.word(at + Entry::LAP).load(Ordering::Acquire);
+        (written == lap(index, entries)).then_some(at)
+    }
+
+    #[inline]
+    fn next_entry(&self, base: usize, index: u32, entries: u32) -> Option<Entry> {
+        let at = self.waiting(base, index, entries)?;
         let mut entry = Entry::zeroed();
         self.r.read(at, &mut entry.bytes[..Entry::LAP]).ok()?;
         Some(entry)
     }
 
     /// Tells the home how far events have been consumed. Called once per round, not per event.
+    #[inline]
     pub fn publish_consumed(&self) {
         self.w
             .word(w0::UNEXPECTED_CONS)
@@ -243,11 +273,13 @@ impl ProcessSide {
     }
 
     /// What the home says of the endpoint: 0 open, else the reason for which it was closed.
+    #[inline]
     pub fn status(&self) -> u32 {
         self.r.word(r0::STATUS).load(Ordering::Acquire)
     }
 
     /// The consumer positions that a sleeper passes to its kernel, which compares them with the producers'.
+    #[inline]
     pub fn consumed(&self) -> (u32, u32) {
         (self.unexpected_cons, self.expected_cons)
     }

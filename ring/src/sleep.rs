@@ -48,6 +48,7 @@ use crate::sync::{Ordering, fence};
 
 impl ProcessSide {
     /// Whether the home has gone to sleep and must be kicked, asked once after a batch of posts.
+    #[inline]
     pub fn kick_needed(&self) -> bool {
         fence(Ordering::SeqCst);
         self.r.word(r0::KICK).load(Ordering::Relaxed) != 0

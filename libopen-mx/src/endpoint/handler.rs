@@ -125,6 +125,7 @@ impl Endpoint {
             }
             let State { engine, port, .. } = &mut *state;
             engine.answer(offer, action, port);
+            state.rested = None;
             state.flush(self.channel());
             self.tell_others(&state);
         }

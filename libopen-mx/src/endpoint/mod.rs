@@ -168,9 +168,13 @@ impl Endpoint {
         if let Some(error) = &state.broken {
             return Err(error.clone());
         }
-        state.engine.set_now(clock::now());
+        let now = clock::now();
+        state.engine.set_now(now);
         let completed = state.engine.completions();
         let result = call(&mut state);
+        if state.engine.has_work(now) {
+            state.rested = None;
+        }
         state.flush(self.channel());
         if state.engine.completions() != completed {
             self.tell_others(&state);
@@ -196,7 +200,11 @@ impl Endpoint {
 
     /// Makes progress, with all that the handler of unexpected messages has to say to it.
     fn advance<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.progress(clock::now(), self.channel());
+        let now = clock::now();
+        if state.rests(now) {
+            return state;
+        }
+        state.progress(now, self.channel());
         while state.engine.has_offers() {
             let (offered, some) = self.offer(state);
             state = offered;

@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-/// Looks of the longest spin.
+/// Looks of the longest spin. One takes a pause and two loads, some tens of nanoseconds: all of them take several times as
+/// long as a sleep and the way back do on a machine of today.
 const MOST: u32 = 2000;
 /// Looks of the shortest.
 const FEWEST: u32 = 8;
@@ -16,7 +17,7 @@ const PROBE: u32 = 64;
 /// Waits of a trial.
 const TRIAL: u32 = 32;
 /// Waits before the first trial. Each trial that fails doubles them.
-const SETTLED: u32 = 256;
+const SETTLED: u32 = 1024;
 /// Waits before a trial at most.
 const SETTLED_MOST: u32 = 1 << 14;
 

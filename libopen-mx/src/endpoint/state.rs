@@ -45,6 +45,8 @@ pub struct State {
     pub nic_ids: Vec<Option<u64>>,
     /// Events that were taken since time was last judged, while there were always more.
     pub behind: usize,
+    /// The time, and how far the home had read, when progress was last made and left nothing to do.
+    pub rested: Option<(Duration, u32)>,
     /// When the home was last known to be there.
     pub heard: Duration,
     /// How long to look before sleeping.
@@ -84,6 +86,7 @@ impl State {
             wakeups: 0,
             nic_ids: Vec::new(),
             behind: 0,
+            rested: None,
             heard: Duration::ZERO,
             disabled: false,
             handling: Handling::default(),
@@ -95,6 +98,13 @@ impl State {
         self.disabled || self.handling.running()
     }
 
+    /// Whether progress at this time would find what it left: no event, nothing given back, and no call has made work since.
+    /// The clock has steps of milliseconds, within which nothing becomes due.
+    pub fn rests(&self, now: Duration) -> bool {
+        let process = &self.port.process;
+        self.rested == Some((now, process.sent())) && !process.event_waits()
+    }
+
     /// Takes events, does what is due at this time. Whether there were events. An unexpected message that the
     /// application wants to see ends the round: it must be offered before the next one.
     pub fn progress(&mut self, now: Duration, channel: &dyn Channel) -> bool {
@@ -102,6 +112,7 @@ impl State {
             return false;
         }
         self.engine.set_now(now);
+        self.rested = None;
         let mut taken = 0;
         while taken < EVENTS_PER_ROUND
             && !self.engine.has_offers()
@@ -130,6 +141,8 @@ impl State {
         let queue = self.port.process.layout().geometry().unexpected as usize;
         self.behind = if all { 0 } else { self.behind + taken };
         let judge = all || self.behind >= queue;
+        // Before the work, which looks at it, too: what is given back meanwhile is looked at the next time.
+        let sent = self.port.process.sent();
         if taken > 0 {
             self.port.process.publish_consumed();
             self.heard = now;
@@ -153,6 +166,9 @@ impl State {
             self.engine.work_between(&mut self.port);
         }
         self.flush(channel);
+        if all && !self.engine.has_work(now) {
+            self.rested = Some((now, sent));
+        }
         taken > 0
     }
 

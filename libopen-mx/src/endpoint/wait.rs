@@ -6,6 +6,8 @@
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mx_ring::ProcessSide;
+
 use super::Endpoint;
 use super::state::State;
 use crate::clock;
@@ -13,6 +15,8 @@ use crate::error::Error;
 
 /// Looks after it was woken for nothing that it waits for.
 const LOOKS_AGAIN: u32 = 8;
+/// Looks at the queues alone between two at everything else: timers, other threads, room for what waits to be sent.
+const ROUND: u32 = 16;
 /// Longest sleep of a thread that another one should wake: a bound for what its death would cost.
 const NAP: Duration = Duration::from_millis(200);
 
@@ -59,10 +63,10 @@ impl Endpoint {
                 return Ok(None);
             }
             if looks > 0 || self.never_sleeps {
-                looks = looks.saturating_sub(1);
-                looked = looked.saturating_add(1);
+                let round = look(&state.port.process, ROUND.min(looks.max(1)));
+                looks = looks.saturating_sub(round);
+                looked = looked.saturating_add(round);
                 drop(state);
-                core::hint::spin_loop();
                 state = self.lock();
             } else {
                 if !slept {
@@ -133,4 +137,15 @@ impl Endpoint {
         }
         (state, interrupted)
     }
+}
+
+/// Looks at the queues until an event waits, so often at most; how often it did.
+fn look(process: &ProcessSide, most: u32) -> u32 {
+    for looked in 1..=most {
+        core::hint::spin_loop();
+        if process.event_waits() {
+            return looked;
+        }
+    }
+    most
 }

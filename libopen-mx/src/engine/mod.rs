@@ -307,11 +307,25 @@ impl Engine {
         self.send_due_acks(link);
     }
 
+    /// Whether [`Self::work`] may find something to do at this time although no event has come: what is due, and what waits
+    /// for room, memory or acknowledgements.
+    pub fn has_work(&self, now: Duration) -> bool {
+        let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        due(self.ack_at)
+            || due(self.resend_at)
+            || due(self.pull_expiry)
+            || self.awaits_memory()
+            || self.has_offers()
+            || !self.throttled.is_empty()
+    }
+
+    fn awaits_memory(&self) -> bool {
+        !(self.delayed.is_empty() && self.pulls_waiting.is_empty() && self.wanted.is_empty())
+    }
+
     /// When [`Self::work`] has something to do even if no event comes.
     pub fn deadline(&self) -> Option<Duration> {
-        let waiting =
-            !(self.delayed.is_empty() && self.pulls_waiting.is_empty() && self.wanted.is_empty());
-        let retry = waiting.then(|| {
+        let retry = self.awaits_memory().then(|| {
             self.register_at
                 .max(self.now + self.config.registration_pause)
         });
