@@ -87,6 +87,7 @@ proptest! {
         let mut unexpected: VecDeque<Live> = VecDeque::new();
         let mut expected = VecDeque::new();
         for step in steps {
+            prop_assert_eq!(endpoint.process.event_waits(), !(unexpected.is_empty() && expected.is_empty()));
             match step {
                 Step::Post => {
                     let room = posted - sent < 64;

@@ -26,6 +26,8 @@ pub struct Process {
     pub board: BoardPages,
     /// Whether it still has its endpoint.
     pub state: Endpoint,
+    /// How far the home had read when it last looked for work.
+    sent_seen: u32,
 }
 
 /// The life of an endpoint.
@@ -113,6 +115,7 @@ impl Process {
             },
             board,
             state: Endpoint::Open,
+            sent_seen: 0,
         }
     }
 
@@ -159,8 +162,27 @@ impl Process {
         if any {
             self.port.side.publish_consumed();
         }
-        self.engine.work(&mut self.port);
+        self.work(now, any);
         any | self.kick(now)
+    }
+
+    /// Does what is due, and holds the library to its word: with no event, nothing given back, and where the engine sees
+    /// none, there is no work to be found.
+    fn work(&mut self, now: Instant, any: bool) {
+        let now = Duration::from_nanos(now.as_nanos());
+        let sent = self.port.side.sent();
+        let rests = !any && self.sent_seen == sent && !self.engine.has_work(now);
+        let done = |process: &Self| {
+            let posted = process.port.side.next_command_index();
+            (posted, process.engine.completions())
+        };
+        let before = done(self);
+        self.engine.work(&mut self.port);
+        assert!(
+            !rests || done(self) == before,
+            "work was found that the library would not have looked for"
+        );
+        self.sent_seen = sent;
     }
 
     /// Wakes the home, if something was posted and it asks for that.
