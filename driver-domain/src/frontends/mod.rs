@@ -225,28 +225,27 @@ impl Frontends {
         let mut ended = None;
         let count = self.devices.len().max(1);
         self.cursor = (self.cursor + 1) % count;
-        let (later, first): (Vec<_>, Vec<_>) = self
-            .devices
-            .iter_mut()
-            .enumerate()
-            .partition(|(index, _)| *index < self.cursor);
-        for (_, (place, frontend)) in first.into_iter().chain(later) {
-            match &mut frontend.stage {
-                Stage::Waiting => {}
-                Stage::Connected(connection) if connection.attention => {
-                    match connection.device.serve(now, home, link, &mut budget) {
-                        Ok(again) => {
-                            connection.attention = again;
-                            more |= again;
+        // From the cursor on, then those before it.
+        for turn in [self.cursor..count, 0..self.cursor] {
+            let devices = self.devices.iter_mut().enumerate();
+            for (_, (place, frontend)) in devices.filter(|(index, _)| turn.contains(index)) {
+                match &mut frontend.stage {
+                    Stage::Waiting => {}
+                    Stage::Connected(connection) if connection.attention => {
+                        match connection.device.serve(now, home, link, &mut budget) {
+                            Ok(again) => {
+                                connection.attention = again;
+                                more |= again;
+                            }
+                            Err(error) => ended = Some((*place, Some(error.to_string()))),
                         }
-                        Err(error) => ended = Some((*place, Some(error.to_string()))),
                     }
-                }
-                Stage::Connected(_) => {}
-                Stage::Leaving(connection) => {
-                    more = true;
-                    if connection.device.gone(&mut budget) {
-                        ended = Some((*place, None));
+                    Stage::Connected(_) => {}
+                    Stage::Leaving(connection) => {
+                        more = true;
+                        if connection.device.gone(&mut budget) {
+                            ended = Some((*place, None));
+                        }
                     }
                 }
             }

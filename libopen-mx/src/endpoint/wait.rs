@@ -63,7 +63,12 @@ impl Endpoint {
                 return Ok(None);
             }
             if looks > 0 || self.never_sleeps {
-                let round = look(&state.port.process, ROUND.min(looks.max(1)));
+                let most = if self.never_sleeps {
+                    ROUND
+                } else {
+                    ROUND.min(looks)
+                };
+                let round = look(&state.port.process, most);
                 looks = looks.saturating_sub(round);
                 looked = looked.saturating_add(round);
                 drop(state);
