@@ -2,14 +2,16 @@
 //! runs on another processor, or waits for this one.
 //!
 //! Two ways compete. The thrifty one shortens its spin with each look in vain; it is right at once where processors are
-//! shared. The patient one always takes the longest spin; it is right where a sleep costs more than any spin. The one in
+//! shared. The patient one always takes a very long spin; it is right where a sleep costs more than any spin. The one in
 //! use is measured, the other is tried now and then for a few waits, and whichever makes waits shorter is used on.
 
 use std::time::Duration;
 
-/// Looks of the longest spin. One takes a pause and two loads, some tens of nanoseconds: all of them take several times as
-/// long as a sleep and the way back do on a machine of today.
-const MOST: u32 = 2000;
+/// Looks of a thrifty spin at most. One takes a pause and two loads, some tens of nanoseconds: all of them take several
+/// times as long as a sleep and the way back do on a machine of today.
+const MOST: u32 = 4000;
+/// Looks of a patient spin.
+const PATIENT: u32 = 20_000;
 /// Looks of the shortest.
 const FEWEST: u32 = 8;
 /// Every so many thrifty waits the longest spin is tried: the other side may have got a processor of its own.
@@ -96,7 +98,7 @@ impl Spin {
             self.way
         };
         match way {
-            Way::Patient => MOST,
+            Way::Patient => PATIENT,
             Way::Thrifty if self.waits.is_multiple_of(PROBE) => MOST,
             Way::Thrifty => self.looks,
         }
@@ -208,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn where_a_sleep_is_dear_and_one_spin_in_four_is_in_vain_waits_stay_patient() {
-        let average = settle(|wait| if wait % 4 == 0 { 3000 } else { 1000 }, 4000);
+    fn where_a_sleep_is_dear_and_one_thrifty_spin_in_four_is_in_vain_waits_become_patient() {
+        let average = settle(|wait| if wait % 4 == 0 { 6000 } else { 1000 }, 12_000);
         assert!(average < 2400, "{average} us");
     }
 
