@@ -69,7 +69,7 @@ impl Rates {
             };
             let totals = Totals::of(&counts);
             let known = before.iter().find(|known| known.mac == board.mac);
-            let last = known.map_or(totals, |known| known.totals);
+            let last = known.map_or_else(Totals::default, |known| known.totals);
             let rate = |now, before| rate(now, before) as u64;
             self.boards.push(Board {
                 mac: board.mac,

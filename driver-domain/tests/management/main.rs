@@ -5,4 +5,5 @@ mod dhcp;
 mod domain;
 mod hostile;
 mod link;
+mod rates;
 mod reading;
