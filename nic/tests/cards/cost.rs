@@ -1,7 +1,7 @@
 //! What a driver costs: instructions per frame, as valgrind counts them on x86-64, without those of the card's model.
 //!
-//! `cargo test --profile bare -p mx-nic --test cards cost -- --ignored --nocapture` prints them, compiled as a driver domain is.
-//! It needs valgrind, and some minutes.
+//! `cargo test --profile bare -p mx-nic --features count --test cards cost -- --nocapture` prints them, compiled as a driver
+//! domain is. It needs valgrind, and some minutes: the feature keeps it out of the tests.
 //!
 //! The test starts itself again under callgrind for every figure. Counting is on within [`send`], [`take_back`] and [`receive`],
 //! and off where these call the model.
@@ -146,7 +146,7 @@ fn count(case: usize) -> f64 {
     valgrind.arg(format!("--zero-before={START}"));
     valgrind.args(SWITCHES.map(|name| format!("--toggle-collect={name}")));
     valgrind.arg(std::env::current_exe().expect("this program"));
-    valgrind.args(["--exact", "--ignored", "cost::instructions_per_frame"]);
+    valgrind.args(["--exact", "cost::instructions_per_frame"]);
     let output = valgrind.env(CASE, case.to_string()).output();
     let output = output.expect("valgrind is installed (package valgrind)");
     let words = String::from_utf8_lossy(&output.stderr);
@@ -162,7 +162,6 @@ fn count(case: usize) -> f64 {
 }
 
 #[test]
-#[ignore = "counts instructions under valgrind, for some minutes"]
 fn instructions_per_frame() {
     if let Ok(case) = std::env::var(CASE) {
         return do_case(case.parse().expect("a number"));

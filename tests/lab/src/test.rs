@@ -332,12 +332,12 @@ fn browser() -> Result<Counted, Error> {
     })
 }
 
-/// Prints the table of what every card did in every scenario, too.
+/// Prints the table of what every card did in every scenario, too. What counts instructions is only compiled.
 fn card() -> Result<Counted, Error> {
     prepare::machine()?;
     let run = Run::new("cargo", "test-card").args(["test", "--package", "mx-nic"]);
     let output = run
-        .args(["--features", "qemu", "--test", "cards", "qemu::"])
+        .args(["--features", "qemu,count", "--test", "cards", "qemu::"])
         .args(["--", "--nocapture"])
         .output()?;
     for row in output.lines().filter(|line| line.starts_with("| ")) {
