@@ -141,6 +141,18 @@ pub enum Error {
         /// The command line.
         line: String,
     },
+    /// The toolchain that builds the repository is not whole.
+    #[error(
+        "the Rust toolchain that rust-toolchain.toml names lacks {missing}. Run this, then again:\n{line}{}", said.as_deref().unwrap_or_default()
+    )]
+    NoToolchain {
+        /// What is not there.
+        missing: String,
+        /// The command line that installs it.
+        line: String,
+        /// How rustup failed, if it said so.
+        said: Option<String>,
+    },
     /// A program's library was not found.
     #[error("{} needs the library {library}, which is neither on this machine nor among the Xen host's packages", program.display())]
     NoLibrary {

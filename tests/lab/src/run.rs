@@ -18,10 +18,14 @@ pub struct Run {
 
 impl Run {
     /// `program`, in the repository's root, with its output in the log called `log`.
+    ///
+    /// Cargo tells the programs that it runs by `RUSTUP_TOOLCHAIN` which toolchain it is of, and that would hide the
+    /// repository's `rust-toolchain.toml` from rustup and from every other cargo.
     pub fn new(program: &str, log: &str) -> Self {
         let mut command = Command::new(program);
         command
             .current_dir(place::repository())
+            .env_remove("RUSTUP_TOOLCHAIN")
             .stdin(Stdio::null());
         Run {
             command,
