@@ -109,9 +109,9 @@ pub enum Error {
         "neither XDG_CACHE_HOME nor HOME is set: set one of them, the lab keeps what it fetches there"
     )]
     NoHome,
-    /// The lab knows Debian 12 only.
+    /// The lab knows Debian 12 and 13 only.
     #[error(
-        "this machine runs {name}; the lab fetches a Xen host from Debian 12's archive and needs that system"
+        "this machine runs {name}; the lab fetches a Xen host from Debian's archive and needs Debian 12 or 13"
     )]
     NotDebian {
         /// What the machine calls itself.
@@ -132,6 +132,16 @@ pub enum Error {
     NoPackage {
         /// The regular expression.
         pattern: String,
+    },
+    /// apt said that it has installed packages that are not there.
+    #[error(
+        "apt ended well, but this is not installed or too old: {packages}. Its command was:\n{line}"
+    )]
+    NotInstalled {
+        /// Their names.
+        packages: String,
+        /// The command line.
+        line: String,
     },
     /// Packages have to be installed by root.
     #[error(

@@ -169,6 +169,7 @@ static WITH_PACKAGES: [Step; 14] = [
 
 /// Runs all steps, also after one that failed, and counts.
 pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
+    prepare::toolchain()?;
     let (mut passed, mut failed) = (0, 0);
     let more: &[Step] = if args.fast { &[] } else { &WITH_PACKAGES };
     let steps = FAST.iter().chain(more);
@@ -222,7 +223,6 @@ fn lints_host() -> Result<Counted, Error> {
 }
 
 fn lints_bare() -> Result<Counted, Error> {
-    prepare::toolchain()?;
     let packages = BARE_CRATES.iter().flat_map(|name| ["--package", name]);
     let run = Run::new("cargo", "test-lints-bare").args(["clippy", "--target", build::BARE_TARGET]);
     run.args(packages).args(["--", "-D", "warnings"]).output()?;

@@ -9,44 +9,50 @@ use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// apt with a private state.
+/// The releases of Debian that the lab runs on, by the name of their suite.
+const RELEASES: [&str; 2] = ["bookworm", "trixie"];
+
+/// apt with a private state for one suite of Debian's archive.
 pub struct Apt {
     directory: PathBuf,
-    codename: String,
+    /// The release that the machine runs.
+    machine: String,
+    suite: String,
     updated: Cell<bool>,
 }
 
 impl Apt {
-    /// Opens the private state; nothing is fetched before something is asked.
-    pub fn open() -> Result<Self, Error> {
-        let directory = place::cache()?.join("apt");
-        let release = Path::new("/etc/os-release");
-        let text = fs::read_to_string(release).at("read", release)?;
-        let value = |name: &str| {
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            line.unwrap_or_default().trim_matches('"').to_owned()
-        };
-        let codename = value("VERSION_CODENAME");
-        if value("ID") != "debian" || codename != "bookworm" {
-            return Err(Error::NotDebian {
-                name: value("PRETTY_NAME"),
-            });
-        }
+    /// The suite of the release that the machine runs. Nothing is fetched before something is asked.
+    pub fn of_machine() -> Result<Self, Error> {
+        let machine = release()?;
+        Self::open(machine.clone(), machine)
+    }
+
+    /// Another suite ("bookworm", "sid"), from the machine's own mirror and with its keys.
+    pub fn of(suite: &str) -> Result<Self, Error> {
+        Self::open(release()?, suite.to_owned())
+    }
+
+    fn open(machine: String, suite: String) -> Result<Self, Error> {
         Ok(Apt {
-            directory,
-            codename,
+            directory: place::cache()?.join("apt").join(&suite),
+            machine,
+            suite,
             updated: Cell::new(false),
         })
     }
 
-    /// The suite that holds newer versions of some packages.
-    pub fn backports(&self) -> String {
-        format!("{}-backports", self.codename)
+    /// The suite.
+    pub fn suite(&self) -> &str {
+        &self.suite
     }
 
-    /// The options that make apt use this state.
+    /// The suite that holds newer versions of some packages.
+    pub fn backports(&self) -> String {
+        format!("{}-backports", self.suite)
+    }
+
+    /// The options that make apt use this state and install into the machine.
     pub fn options(&self) -> Vec<String> {
         let of = |name: &str| self.directory.join(name).display().to_string();
         let options = [
@@ -64,12 +70,26 @@ impl Apt {
             .collect()
     }
 
+    /// The same for what is only fetched: what is installed on the machine, maybe newer than this suite, does not count.
+    fn archive_options(&self) -> Vec<String> {
+        let status = self.directory.join("nothing-installed");
+        let mut options = self.options();
+        options.extend([
+            "-o".to_owned(),
+            format!("Dir::State::status={}", status.display()),
+        ]);
+        options
+    }
+
     /// Fetches the package lists, once per run.
     pub fn update(&self) -> Result<(), Error> {
         if self.updated.replace(true) {
             return Ok(());
         }
-        let stage = Stage::begin("fetching Debian's package lists (into the lab's own cache)");
+        let stage = Stage::begin(format!(
+            "fetching the package lists of Debian's {} (into the lab's own cache)",
+            self.suite
+        ));
         self.write_sources()?;
         self.run("prepare-apt-update", &["update", "-q"])?;
         stage.done("");
@@ -81,25 +101,29 @@ impl Apt {
         for directory in [own.clone(), self.directory.join("lists/partial")] {
             fs::create_dir_all(&directory).at("create", &directory)?;
         }
+        let status = self.directory.join("nothing-installed");
+        fs::write(&status, "").at("write", &status)?;
         let mut found = Vec::from([PathBuf::from("/etc/apt/sources.list")]);
         let parts = Path::new("/etc/apt/sources.list.d");
         if let Ok(entries) = fs::read_dir(parts) {
             found.extend(entries.flatten().map(|entry| entry.path()));
         }
         let (mut lines, mut stanzas) = (Vec::new(), Vec::new());
+        let derive =
+            |text: &str, one_line| sources::derive(text, &self.machine, &self.suite, one_line);
         for file in found {
             let Ok(text) = fs::read_to_string(&file) else {
                 continue;
             };
             match file.extension().and_then(|extension| extension.to_str()) {
-                Some("list") => lines.extend(sources::derive(&text, &self.codename, true)),
-                Some("sources") => stanzas.extend(sources::derive(&text, &self.codename, false)),
+                Some("list") => lines.extend(derive(&text, true)),
+                Some("sources") => stanzas.extend(derive(&text, false)),
                 _ => {}
             }
         }
         if lines.is_empty() && stanzas.is_empty() {
             return Err(Error::NoSources {
-                codename: self.codename.clone(),
+                codename: self.machine.clone(),
             });
         }
         for (name, text) in [
@@ -134,7 +158,7 @@ impl Apt {
     /// The packages whose name matches a regular expression.
     fn names(&self, pattern: &str) -> Result<Vec<String>, Error> {
         self.update()?;
-        let mut arguments = self.options();
+        let mut arguments = self.archive_options();
         arguments.extend(["search", "--names-only", pattern].map(str::to_owned));
         let found = Run::new("apt-cache", "prepare-apt-search")
             .args(arguments)
@@ -145,7 +169,7 @@ impl Apt {
 
     /// The packages that `package` depends on.
     pub fn dependencies(&self, package: &str) -> Result<Vec<String>, Error> {
-        let mut arguments = self.options();
+        let mut arguments = self.archive_options();
         arguments.extend(["depends", package].map(str::to_owned));
         let text = Run::new("apt-cache", "prepare-apt-depends")
             .args(arguments)
@@ -166,7 +190,7 @@ impl Apt {
             }
             fs::create_dir_all(directory).at("create", directory)?;
         }
-        let mut arguments = self.options();
+        let mut arguments = self.archive_options();
         arguments.extend(["download", "-q"].map(str::to_owned));
         arguments.extend(packages.iter().cloned());
         Run::new("apt-get", "prepare-apt-download")
@@ -188,6 +212,25 @@ impl Apt {
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         Run::new("apt-get", log).args(all).output()
     }
+}
+
+/// The release of Debian that the machine runs.
+fn release() -> Result<String, Error> {
+    let file = Path::new("/etc/os-release");
+    let text = fs::read_to_string(file).at("read", file)?;
+    let value = |name: &str| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or_default().trim_matches('"').to_owned()
+    };
+    let codename = value("VERSION_CODENAME");
+    if value("ID") != "debian" || !RELEASES.contains(&codename.as_str()) {
+        return Err(Error::NotDebian {
+            name: value("PRETTY_NAME"),
+        });
+    }
+    Ok(codename)
 }
 
 /// The present user's name, as apt wants it.

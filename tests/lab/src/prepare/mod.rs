@@ -32,19 +32,22 @@ pub fn cpp_compiler() -> Result<(), Error> {
     let asked = Run::new("c++", "prepare-cpp").args(["--version"]).output();
     match asked {
         Ok(_) => Ok(()),
-        Err(_) => packages::install(&apt::Apt::open()?),
+        Err(_) => packages::install(&apt::Apt::of_machine()?),
     }
 }
 
 /// Prepares the machine, saying each thing that it does.
 pub fn machine() -> Result<Machine, Error> {
     toolchain::install()?;
-    let apt = apt::Apt::open()?;
-    packages::install(&apt)?;
-    let xen = XenHost::unpack(&apt)?;
-    let headers = Headers::of(&apt, &xen.kernel, "6.1")?;
-    let newer_headers =
-        Headers::newest(&apt, r"^linux-headers-6\.12\.[0-9]+\+deb12-amd64$", "6.12")?;
+    packages::install(&apt::Apt::of_machine()?)?;
+    let archive = apt::Apt::of("bookworm")?;
+    let xen = XenHost::unpack(&archive)?;
+    let headers = Headers::of(&archive, &xen.kernel, "6.1")?;
+    let newer_headers = Headers::newest(
+        &archive,
+        r"^linux-headers-6\.12\.[0-9]+\+deb12-amd64$",
+        "6.12",
+    )?;
     Ok(Machine {
         xen,
         headers,

@@ -27,28 +27,26 @@ const PACKAGES: [&str; 17] = [
     "fonts-dejavu-core", // with letters
 ];
 
+/// Libraries that have another name from Debian 13 on, where time has 64 bits on every architecture.
+const RENAMED: [&str; 2] = ["libelf1", "libssl3"];
+
 /// The emulator. Debian 12's own is too old: the lab was proven with 10.0.
 const EMULATOR: &str = "qemu-system-x86";
 
 /// The oldest emulator that the lab uses without asking for a newer one.
 const EMULATOR_VERSION: u32 = 9;
 
-/// Installs what is missing.
+/// Installs what is missing, and looks whether it is there then.
 pub fn install(apt: &Apt) -> Result<(), Error> {
-    let mut missing: Vec<String> = Vec::new();
-    for package in PACKAGES {
-        if !is_installed(package) {
-            missing.push(package.to_owned());
-        }
-    }
-    let mut suite = Vec::new();
-    if emulator_version().is_none_or(|version| version < EMULATOR_VERSION) {
-        missing.push(EMULATOR.to_owned());
-        // What it depends on has to come from there too, so the suite is for all of them.
-        suite.extend(["-t".to_owned(), apt.backports()]);
-    }
+    let old = apt.suite() == "bookworm";
+    let missing = missing(old);
     if missing.is_empty() {
         return Ok(());
+    }
+    let mut suite = Vec::new();
+    if old && missing.iter().any(|package| package == EMULATOR) {
+        // What it depends on has to come from there too, so the suite is for all of them.
+        suite.extend(["-t".to_owned(), apt.backports()]);
     }
     apt.update()?;
     let stage = Stage::begin(format!("installing {}", missing.join(" ")));
@@ -57,21 +55,42 @@ pub fn install(apt: &Apt) -> Result<(), Error> {
     words.extend(["install", "-q", "-y", "--no-install-recommends"].map(str::to_owned));
     words.extend(suite);
     words.extend(missing);
+    let line = words.join(" ");
     let user = Run::new("id", "prepare-id").args(["-u"]).output()?;
     if user.trim() != "0" {
         if !Path::new("/usr/bin/sudo").exists() {
             stage.failed();
-            return Err(Error::NotRoot {
-                line: words.join(" "),
-            });
+            return Err(Error::NotRoot { line });
         }
         words.splice(0..0, ["sudo".to_owned(), "--".to_owned()]);
     }
     let (program, arguments) = (words[0].clone(), words[1..].to_vec());
     let run = Run::new(&program, "prepare-apt-install").env("DEBIAN_FRONTEND", "noninteractive");
     run.args(arguments).output()?;
+    let missing = self::missing(old);
+    if !missing.is_empty() {
+        stage.failed();
+        return Err(Error::NotInstalled {
+            packages: missing.join(", "),
+            line,
+        });
+    }
     stage.done("");
     Ok(())
+}
+
+/// What is not installed, or too old; `old` means Debian 12.
+fn missing(old: bool) -> Vec<String> {
+    let name = |package: &str| match RENAMED.contains(&package) && !old {
+        true => format!("{package}t64"),
+        false => package.to_owned(),
+    };
+    let mut missing: Vec<String> = PACKAGES.into_iter().map(name).collect();
+    missing.retain(|package| !is_installed(package));
+    if emulator_version().is_none_or(|version| version < EMULATOR_VERSION) {
+        missing.push(EMULATOR.to_owned());
+    }
+    missing
 }
 
 fn is_installed(package: &str) -> bool {

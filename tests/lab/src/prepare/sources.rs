@@ -1,8 +1,9 @@
-//! The machine's own apt entries for Debian, and one more, derived from them, for backports.
+//! The machine's own apt entries for Debian, and others derived from them, for other suites of the same archive.
 
-/// The entries of `text` (one file of apt's sources) that are Debian's, and the backports entry derived from the one
-/// for the release itself. `one_line` tells the old format (`deb …`) from stanzas (`Types: deb`).
-pub fn derive(text: &str, codename: &str, one_line: bool) -> Vec<String> {
+/// The entries for `suite` that follow from those for the machine's own release in `text`, one file of apt's sources:
+/// the suite itself, and its updates, its security and its backports as far as it has them. `one_line` tells the old
+/// format (`deb …`) from stanzas (`Types: deb`).
+pub fn derive(text: &str, release: &str, suite: &str, one_line: bool) -> Vec<String> {
     let entries: Vec<String> = if one_line {
         text.lines().map(str::to_owned).collect()
     } else {
@@ -10,31 +11,36 @@ pub fn derive(text: &str, codename: &str, one_line: bool) -> Vec<String> {
     };
     let mut kept = Vec::new();
     for entry in entries {
-        let suites = if one_line {
+        let old = if one_line {
             line_suites(&entry)
         } else {
             stanza_suites(&entry)
         };
-        let debian = suites.iter().any(|suite| {
-            suite
-                .strip_prefix(codename)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        });
-        if !debian {
-            continue;
+        let mut new: Vec<String> = old
+            .iter()
+            .filter_map(|old| {
+                let part = old.strip_prefix(release)?;
+                let is_part = part.is_empty() || (part.starts_with('-') && suite != UNSTABLE);
+                is_part.then(|| format!("{suite}{part}"))
+            })
+            .collect();
+        let backports = format!("{suite}-backports");
+        if new.iter().any(|new| new == suite) && suite != UNSTABLE && !new.contains(&backports) {
+            new.push(backports);
         }
-        if suites.iter().any(|suite| suite == codename) {
-            kept.push(with_suite(
-                &entry,
-                &suites,
-                &format!("{codename}-backports"),
-                one_line,
-            ));
+        if one_line {
+            kept.extend(new.iter().map(|new| with_suites(&entry, &old, new, true)));
+        } else if !new.is_empty() {
+            kept.push(with_suites(&entry, &old, &new.join(" "), false));
         }
-        kept.push(entry);
     }
+    kept.sort();
+    kept.dedup();
     kept
 }
+
+/// The suite that is never released: it has neither updates nor backports.
+const UNSTABLE: &str = "sid";
 
 fn stanzas(text: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -73,15 +79,15 @@ fn line_suites(line: &str) -> Vec<String> {
         .collect()
 }
 
-fn with_suite(entry: &str, suites: &[String], suite: &str, one_line: bool) -> String {
+fn with_suites(entry: &str, old: &[String], new: &str, one_line: bool) -> String {
     if one_line {
-        let old = suites.first().map_or("", String::as_str);
-        return entry.replacen(&format!(" {old} "), &format!(" {suite} "), 1);
+        let old = old.first().map_or("", String::as_str);
+        return entry.replacen(&format!(" {old} "), &format!(" {new} "), 1);
     }
     let lines = entry
         .lines()
         .map(|line| match line.strip_prefix("Suites:") {
-            Some(_) => format!("Suites: {suite}"),
+            Some(_) => format!("Suites: {new}"),
             None => line.to_owned(),
         });
     lines.collect::<Vec<_>>().join("\n")
@@ -91,33 +97,60 @@ fn with_suite(entry: &str, suites: &[String], suite: &str, one_line: bool) -> St
 mod tests {
     use super::*;
 
+    const STANZAS: &str = "# a comment\nTypes: deb\nURIs: http://mirror/debian\nSuites: bookworm bookworm-updates\n\
+                           Components: main\nSigned-By: /key\n\n\
+                           Types: deb\nURIs: http://mirror/security\nSuites: bookworm-security\nComponents: main\n\n\
+                           Types: deb\nURIs: http://other/\nSuites: stable\n";
+
     #[test]
     fn backports_are_asked_of_the_machines_own_mirror_with_its_key() {
-        let text = "# a comment\nTypes: deb\nURIs: http://mirror/debian\nSuites: bookworm bookworm-updates\n\
-                    Components: main\nSigned-By: /key\n\nTypes: deb\nURIs: http://other/\nSuites: stable\n";
-        let entries = derive(text, "bookworm", false);
         assert_eq!(
-            entries,
+            derive(STANZAS, "bookworm", "bookworm", false),
             [
-                "Types: deb\nURIs: http://mirror/debian\nSuites: bookworm-backports\nComponents: main\nSigned-By: /key",
-                "Types: deb\nURIs: http://mirror/debian\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /key",
+                "Types: deb\nURIs: http://mirror/debian\nSuites: bookworm bookworm-updates bookworm-backports\n\
+                 Components: main\nSigned-By: /key",
+                "Types: deb\nURIs: http://mirror/security\nSuites: bookworm-security\nComponents: main",
             ]
         );
+    }
+
+    #[test]
+    fn another_suite_is_asked_of_the_machines_own_mirror_with_its_key() {
+        let of = |suite: &str| derive(STANZAS, "bookworm", suite, false);
+        let suites = |suite: &str| {
+            let entries = of(suite);
+            let lines = entries.iter().filter_map(|entry| field(entry, "Suites"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            suites("trixie"),
+            [
+                " trixie trixie-updates trixie-backports",
+                " trixie-security"
+            ]
+        );
+        assert_eq!(suites("sid"), [" sid"]);
+        assert!(of("sid")[0].contains("http://mirror/debian") && of("sid")[0].contains("/key"));
     }
 
     #[test]
     fn lines_of_the_old_format_are_understood() {
         let text = "deb-src http://mirror/debian bookworm main\n\
                     deb [signed-by=/key arch=amd64] http://mirror/debian bookworm main contrib\n\
+                    deb http://mirror/debian bookworm-backports main\n\
                     deb http://mirror/security bookworm-security main\n";
-        let entries = derive(text, "bookworm", true);
         assert_eq!(
-            entries,
+            derive(text, "bookworm", "bookworm", true),
             [
-                "deb [signed-by=/key arch=amd64] http://mirror/debian bookworm-backports main contrib",
                 "deb [signed-by=/key arch=amd64] http://mirror/debian bookworm main contrib",
+                "deb [signed-by=/key arch=amd64] http://mirror/debian bookworm-backports main contrib",
+                "deb http://mirror/debian bookworm-backports main",
                 "deb http://mirror/security bookworm-security main",
             ]
+        );
+        assert_eq!(
+            derive(text, "bookworm", "sid", true),
+            ["deb [signed-by=/key arch=amd64] http://mirror/debian sid main contrib"]
         );
     }
 }
