@@ -82,8 +82,10 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// A command inside a domain took too long.
-    #[error("`{command}` in {domain} did not end within {seconds} s and was killed")]
+    /// A command inside a domain did not get on.
+    #[error(
+        "`{command}` in {domain} neither ended nor printed anything for {seconds} s, and was killed"
+    )]
     Timeout {
         /// Where.
         domain: String,

@@ -15,6 +15,7 @@ mod fuzz;
 mod host;
 mod image;
 mod node;
+mod patience;
 mod place;
 mod prepare;
 mod programs;

@@ -3,13 +3,14 @@
 use crate::build::Programs;
 use crate::error::{At, Error};
 use crate::host::Wire;
+use crate::patience::{Patience, wait_until};
 use crate::place;
 use std::fs::{self, File};
 use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a node may take to open its socket.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -57,10 +58,10 @@ impl<'a> Node<'a> {
             directory,
             programs,
         };
-        let begun = Instant::now();
+        let mut patience = Patience::new(START_LIMIT);
         while !node.socket().exists() {
             let ended = !matches!(node.child.try_wait(), Ok(None));
-            if ended || begun.elapsed() > START_LIMIT {
+            if ended || patience.is_over() {
                 return Err(Error::Node {
                     name: name.into(),
                     output: fs::read_to_string(&log).unwrap_or_default(),
@@ -73,17 +74,15 @@ impl<'a> Node<'a> {
 
     /// Starts a tool of the library on this node, with its output in a log of that name.
     pub fn start_tool(&self, name: &str, arguments: &[&str], log: &str) -> Result<Tool, Error> {
-        let log = log_file(log)?;
-        let output = File::create(&log).at("create", &log)?;
-        let errors = output.try_clone().at("write", &log)?;
+        let [log, errors] = [log_file(log)?, log_file(&format!("{log}-errors"))?];
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(self.programs.path(name))
             .args(arguments)
             .env("OMX_SOCKET", self.socket())
             .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(errors)
+            .stdout(File::create(&log).at("create", &log)?)
+            .stderr(File::create(&errors).at("create", &errors)?)
             .spawn()
             .map_err(|source| Error::Start {
                 program: name.into(),
@@ -94,6 +93,7 @@ impl<'a> Node<'a> {
             child,
             command,
             log,
+            errors,
         })
     }
 
@@ -113,6 +113,7 @@ pub struct Tool {
     child: Child,
     command: String,
     log: PathBuf,
+    errors: PathBuf,
 }
 
 impl Tool {
@@ -121,50 +122,59 @@ impl Tool {
         self.child.id()
     }
 
+    /// What it printed so far, errors last.
+    fn said(&self) -> Result<String, Error> {
+        let read = |log: &PathBuf| fs::read_to_string(log).at("read", log);
+        Ok(read(&self.log)? + &read(&self.errors)?)
+    }
+
     /// Waits until it has printed something.
     pub fn wait_for(&self, words: &str, limit: Duration) -> Result<(), Error> {
-        let begun = Instant::now();
-        loop {
-            let output = fs::read_to_string(&self.log).at("read", &self.log)?;
-            if output.contains(words) {
-                return Ok(());
+        let what = format!("`{}` says '{words}'", self.command);
+        wait_until(limit, &what, || {
+            let said = self.said()?;
+            Ok(if said.contains(words) {
+                Ok(())
+            } else {
+                Err(said)
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Waits for its end and returns what it printed on its standard output. An exit status other than 0 is an error, and so is
+    /// silence of that length; what it says on standard error ("still trying") is no progress.
+    pub fn finish(mut self, limit: Duration) -> Result<String, Error> {
+        let mut patience = Patience::new(limit);
+        let mut printed = 0;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().at("wait for", &self.log)? {
+                break status;
             }
-            if begun.elapsed() > limit {
+            let now = fs::metadata(&self.log).at("read", &self.log)?.len();
+            if now != printed {
+                printed = now;
+                patience.renew();
+            }
+            if patience.is_over() {
                 return Err(Error::Judged(format!(
-                    "`{}` did not say '{words}' within {} s, but:\n{output}",
+                    "`{}` neither ended nor printed anything for {} s; it had said:\n{}",
                     self.command,
-                    limit.as_secs()
+                    patience.seconds(),
+                    self.said()?
                 )));
             }
             thread::sleep(Duration::from_millis(20));
+        };
+        if status.success() {
+            return fs::read_to_string(&self.log).at("read", &self.log);
         }
-    }
-
-    /// Waits for its end and returns what it printed. An exit status other than 0 is an error, and so is the limit.
-    pub fn finish(mut self, limit: Duration) -> Result<String, Error> {
-        let begun = Instant::now();
-        loop {
-            let ended = self.child.try_wait().at("wait for", &self.log)?;
-            if ended.is_none() && begun.elapsed() < limit {
-                thread::sleep(Duration::from_millis(20));
-                continue;
-            }
-            let output = fs::read_to_string(&self.log).at("read", &self.log)?;
-            return match ended {
-                Some(status) if status.success() => Ok(output),
-                Some(status) => Err(Error::Failed {
-                    command: self.command.clone(),
-                    status,
-                    tail: output,
-                    log: self.log.clone(),
-                }),
-                None => Err(Error::Judged(format!(
-                    "`{}` did not end within {} s; it said:\n{output}",
-                    self.command,
-                    limit.as_secs()
-                ))),
-            };
-        }
+        Err(Error::Failed {
+            command: self.command.clone(),
+            status,
+            tail: self.said()?,
+            log: self.log.clone(),
+        })
     }
 }
 

@@ -1,6 +1,5 @@
 //! The system calls of the node in a steady phase: of the process that exchanges messages, and of `omxd`.
 
-use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,11 +7,15 @@ use trace::{Calls, system_calls};
 
 use super::fabric::{Fabric, Program};
 use crate::error::{At, Error};
+use crate::patience::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How long each is watched.
 const WATCHED: Duration = Duration::from_secs(2);
+
+/// Messages after which both sides have connected and warmed up.
+const WARM: u64 = 100;
 
 /// Round trips: more than there is time for. Both programs are ended when enough was seen.
 const ITERATIONS: &str = "10000000";
@@ -60,8 +63,11 @@ pub fn watch(fabric: &Fabric<'_>) -> Result<NodeCalls, Error> {
         ITERATIONS,
     ];
     let sender = fabric.start_program("node1", &command)?;
-    // It connects and warms up.
-    thread::sleep(Duration::from_secs(1));
+    let connecting = messages(fabric)?;
+    wait_until(LIMIT, "node1 and guest1 exchange messages", || {
+        let warm = messages(fabric)? > connecting + WARM;
+        Ok(warm.then_some(()).ok_or_else(String::new))
+    })?;
     let (Program::Outside(tool), Some(node)) = (&sender, fabric.node_process()) else {
         return Err(Error::Judged("there is no node to be watched".into()));
     };

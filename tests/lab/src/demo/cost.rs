@@ -2,7 +2,7 @@
 //! (starting, asking for the counters) cancel out.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -11,9 +11,12 @@ use crate::error::Error;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Round trips of the two runs.
+/// Round trips of the short run.
 const FEW: u64 = 100;
-const MANY: u64 = 10 * FEW;
+/// How many times as many the long run has: as there is time for.
+const MORE: std::ops::RangeInclusive<u64> = 3..=10;
+/// How long the long run may take.
+const TIME: Duration = Duration::from_secs(60);
 
 /// Counters by name.
 type Counters = BTreeMap<String, i64>;
@@ -43,16 +46,31 @@ impl MessageCost {
 
 /// Counts calls of the modules, and hypercalls, events and grant operations of the driver domain, while both sides poll.
 pub fn message(fabric: &Fabric<'_>) -> Result<MessageCost, Error> {
+    let begun = Instant::now();
     let few = grown(fabric, FEW)?;
-    let many = grown(fabric, MANY)?;
+    let times = as_there_is_time(begun.elapsed());
+    if times < *MORE.end() {
+        println!(
+            "    this machine is slow: {} round trips instead of {}",
+            times * FEW,
+            MORE.end() * FEW
+        );
+    }
+    let many = grown(fabric, times * FEW)?;
     let counters = many.into_iter().map(|(name, count)| {
         let less = few.get(&name).copied().unwrap_or(0);
         (name, count - less)
     });
     Ok(MessageCost {
-        messages: 2 * (MANY - FEW),
+        messages: 2 * (times - 1) * FEW,
         counters: counters.collect(),
     })
+}
+
+/// How many times as long as the short run, which took `few`, the long one may be.
+fn as_there_is_time(few: Duration) -> u64 {
+    let times = TIME.as_secs_f64() / few.as_secs_f64().max(f64::MIN_POSITIVE);
+    (times as u64).clamp(*MORE.start(), *MORE.end())
 }
 
 /// By how much the counters grow in a run.
@@ -117,5 +135,18 @@ fn add(to: &mut Counters, who: &str, text: &str) {
         if let (true, Ok(count)) = (is_cost, count.parse()) {
             to.insert(format!("{who}{name}"), count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_round_trips_follow_the_time_that_there_is() {
+        assert_eq!(as_there_is_time(Duration::ZERO), 10);
+        assert_eq!(as_there_is_time(Duration::from_secs(5)), 10);
+        assert_eq!(as_there_is_time(Duration::from_secs(12)), 5);
+        assert_eq!(as_there_is_time(Duration::from_secs(600)), 3);
     }
 }

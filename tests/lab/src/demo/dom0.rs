@@ -1,12 +1,12 @@
 //! What dom0 does beside messages: its processor time over few and over many of them.
 
-use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::fabric::Fabric;
 use crate::error::Error;
+use crate::patience::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -82,7 +82,11 @@ pub fn measure(fabric: &Fabric<'_>) -> Result<Dom0Cost, Error> {
 fn window(fabric: &Fabric<'_>, receive: &[&str], send: &[&str]) -> Result<(u64, f64), Error> {
     let receiver = fabric.start_answerer("guest1", receive)?;
     let sender = fabric.start_program("guest2", &[send, &[WITHOUT_END]].concat())?;
-    thread::sleep(Duration::from_secs(1));
+    let connected = messages(fabric)?;
+    wait_until(LIMIT, "messages go from guest2 to guest1", || {
+        let flow = messages(fabric)? != connected;
+        Ok(flow.then_some(()).ok_or_else(String::new))
+    })?;
     let before = messages(fabric)?;
     let text = fabric.dom0(&["lab-agent", "window", &WINDOW.to_string()])?;
     let messages = messages(fabric)?.wrapping_sub(before);

@@ -1,13 +1,14 @@
 //! The Xen host with its driver domain and two guests, and a node outside of it.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::stage;
 use crate::build::Programs;
 use crate::error::Error;
 use crate::host::{Host, HostSpec, Images, Nic, Output, Session, Wire, kvm};
 use crate::node::{Node, Tool, free_wire};
+use crate::patience::wait_until;
 use crate::place;
 
 /// Who takes part.
@@ -160,13 +161,11 @@ impl<'a> Fabric<'a> {
 
     /// Waits until there is no driver domain: libxl gives its card another ten seconds.
     pub fn wait_for_no_driver_domain(&self) -> Result<(), Error> {
-        let begun = Instant::now();
-        while self.driver_domain()?.is_some() {
-            if begun.elapsed() > COMMAND {
-                return Err(Error::Judged("the driver domain does not go".into()));
-            }
-            thread::sleep(Duration::from_millis(500));
-        }
+        let what = "the driver domain goes";
+        wait_until(COMMAND, what, || {
+            let gone = self.driver_domain()?.is_none();
+            Ok(gone.then_some(()).ok_or_else(String::new))
+        })?;
         Ok(())
     }
 
@@ -269,14 +268,11 @@ impl<'a> Fabric<'a> {
 
     /// Waits until a guest's agent answers: it is up then.
     pub fn wait_for_guest(&self, name: &str) -> Result<(), Error> {
-        let begun = Instant::now();
-        loop {
-            match self.host.exec(name, &["true"], Duration::from_secs(3)) {
-                Ok(_) => return Ok(()),
-                Err(error) if begun.elapsed() > COMMAND => return Err(error),
-                Err(_) => thread::sleep(Duration::from_millis(200)),
-            }
-        }
+        wait_until(COMMAND, &format!("{name} runs commands"), || {
+            let asked = self.host.exec(name, &["true"], Duration::from_secs(3));
+            Ok(asked.map(drop).map_err(|error| error.to_string()))
+        })?;
+        Ok(())
     }
 
     /// Runs a command in dom0 that has to end well.
@@ -311,16 +307,11 @@ impl<'a> Fabric<'a> {
     pub fn start_answerer(&self, member: &str, command: &[&str]) -> Result<Program, Error> {
         let before = self.open_endpoints(member)?;
         let program = self.start_program(member, command)?;
-        let begun = Instant::now();
-        while self.open_endpoints(member)? <= before {
-            if begun.elapsed() > COMMAND {
-                let command = command.join(" ");
-                return Err(Error::Judged(format!(
-                    "`{command}` opens no endpoint in {member}"
-                )));
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+        let what = format!("`{}` opens an endpoint in {member}", command.join(" "));
+        wait_until(COMMAND, &what, || {
+            let opened = self.open_endpoints(member)? > before;
+            Ok(opened.then_some(()).ok_or_else(String::new))
+        })?;
         Ok(program)
     }
 
@@ -343,23 +334,15 @@ impl<'a> Fabric<'a> {
 
     /// Waits until all members know each other.
     pub fn wait_for_names(&self) -> Result<(), Error> {
-        let begun = Instant::now();
         for member in self.members() {
-            loop {
+            let what = format!("omx_info in {member} shows all of its peers");
+            wait_until(DISCOVERY, &what, || {
                 let info = self.info(member)?;
-                if self
+                let all = self
                     .members()
-                    .all(|name| info.contains(&format!(" {name}:0\n")))
-                {
-                    break;
-                }
-                if begun.elapsed() > DISCOVERY {
-                    return Err(Error::Judged(format!(
-                        "{member} does not know all of its peers; omx_info says there:\n{info}"
-                    )));
-                }
-                thread::sleep(Duration::from_millis(500));
-            }
+                    .all(|name| info.contains(&format!(" {name}:0\n")));
+                Ok(if all { Ok(()) } else { Err(info) })
+            })?;
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{At, Error};
+use crate::patience::Patience;
 use qemu::Qemu;
 use sessions::Sessions;
 pub use sessions::{Output, Session};
@@ -44,10 +45,11 @@ impl Host {
         let limit = spec.boot_limit();
         let sessions = Sessions::connect(qemu.agent_socket())?;
         let begun = Instant::now();
+        let mut patience = ConsolePatience::new(spec, limit);
         loop {
             match sessions.exec("dom0", &["true"], Duration::from_secs(2)) {
                 Ok(output) if output.status == 0 => break,
-                _ if begun.elapsed() > limit || !qemu.is_running() => {
+                _ if patience.is_over() || !qemu.is_running() => {
                     return Err(Error::NoBoot {
                         seconds: begun.elapsed().as_secs(),
                         tail: tail(&spec.console_log()),
@@ -92,10 +94,11 @@ pub fn run_to_end(spec: &HostSpec, limit: Duration) -> Result<String, Error> {
     std::fs::create_dir_all(&spec.directory).at("create", &spec.directory)?;
     let mut qemu = Qemu::start(spec)?;
     let begun = Instant::now();
+    let mut patience = ConsolePatience::new(spec, limit);
     while qemu.is_running() {
-        if begun.elapsed() > limit {
+        if patience.is_over() {
             return Err(Error::NoBoot {
-                seconds: limit.as_secs(),
+                seconds: begun.elapsed().as_secs(),
                 tail: tail(&spec.console_log()),
                 log: spec.console_log(),
             });
@@ -105,6 +108,32 @@ pub fn run_to_end(spec: &HostSpec, limit: Duration) -> Result<String, Error> {
     let log = spec.console_log();
     let text = std::fs::read(&log).at("read", &log)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Patience with a host, which gets on as long as its console says something new.
+struct ConsolePatience {
+    log: PathBuf,
+    said: u64,
+    patience: Patience,
+}
+
+impl ConsolePatience {
+    fn new(spec: &HostSpec, limit: Duration) -> Self {
+        ConsolePatience {
+            log: spec.console_log(),
+            said: 0,
+            patience: Patience::new(limit),
+        }
+    }
+
+    fn is_over(&mut self) -> bool {
+        let said = std::fs::metadata(&self.log).map_or(0, |log| log.len());
+        if said != self.said {
+            self.said = said;
+            self.patience.renew();
+        }
+        self.patience.is_over()
+    }
 }
 
 /// Two hosts at a time would starve each other, and their timeouts would mean nothing.

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lab_agent::{Line, Message};
 
 use crate::error::{At, Error};
+use crate::patience::Patience;
 
 /// What a command printed, and how it ended.
 #[derive(Clone, Debug, Default)]
@@ -60,11 +61,11 @@ pub struct Sessions {
 impl Sessions {
     /// Connects to the agent's socket, which QEMU makes as one of its first acts.
     pub fn connect(socket: &Path) -> Result<Self, Error> {
-        let begun = Instant::now();
+        let mut patience = Patience::new(Duration::from_secs(10));
         let stream = loop {
             match UnixStream::connect(socket) {
                 Ok(stream) => break stream,
-                Err(error) if begun.elapsed() > Duration::from_secs(10) => {
+                Err(error) if patience.is_over() => {
                     return Err(error).at("connect to", socket);
                 }
                 Err(_) => thread::sleep(Duration::from_millis(50)),
@@ -126,6 +127,9 @@ fn dispatch(reader: impl BufRead, waiting: &Waiting) {
         .clear();
 }
 
+/// How often a wait looks at the time.
+const SLICE: Duration = Duration::from_millis(200);
+
 /// A command that was started.
 pub struct Session {
     sessions: Sessions,
@@ -178,13 +182,17 @@ impl Session {
         }
     }
 
-    /// Waits for its end. A command that takes too long is killed.
+    /// Waits for its end. A command that prints nothing for so long is killed: what goes on is never ended by a clock, and
+    /// what it says on standard error ("still trying") is no progress.
     pub fn wait(self, limit: Duration) -> Result<Output, Error> {
-        let end = Instant::now() + limit;
+        let mut patience = Patience::new(limit);
         let mut output = Output::default();
         loop {
-            match self.next(end.saturating_duration_since(Instant::now())) {
-                Ok(Message::Out(bytes)) => output.stdout.extend(bytes),
+            match self.next(SLICE) {
+                Ok(Message::Out(bytes)) => {
+                    output.stdout.extend(bytes);
+                    patience.renew();
+                }
                 Ok(Message::Err(bytes)) => output.stderr.extend(bytes),
                 Ok(Message::Exit(status)) => {
                     output.status = status;
@@ -192,6 +200,7 @@ impl Session {
                 }
                 Ok(Message::Lost(reason)) => return Err(self.lost(&reason)),
                 Ok(Message::Run(_) | Message::Kill) => {}
+                Err(Error::Timeout { .. }) if !patience.is_over() => {}
                 Err(Error::Timeout {
                     domain, command, ..
                 }) => {
@@ -199,7 +208,7 @@ impl Session {
                     return Err(Error::Timeout {
                         domain,
                         command,
-                        seconds: limit.as_secs(),
+                        seconds: patience.seconds(),
                     });
                 }
                 Err(error) => return Err(error),

@@ -1,10 +1,10 @@
 //! What a guest's root may do to its own board: clear its counters and its peers, but not take another name.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::demo::fabric::Fabric;
 use crate::error::Error;
+use crate::scenario::judge::wait_until;
 
 /// Five times what the longest of these tools needs under emulation.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -26,13 +26,9 @@ pub fn run(fabric: &Fabric<'_>) -> Result<(), Error> {
     expect(&String::from_utf8_lossy(&refused.stderr), "xl rename")?;
     expect(&fabric.info("guest1")?, "guest1:0 (board #0")?;
     tool(&["omx_hostname", "-c"])?;
-    let begun = Instant::now();
-    while let Err(error) = expect(&fabric.info("guest1")?, " node1:0\n") {
-        if begun.elapsed() > LIMIT {
-            return Err(error);
-        }
-        thread::sleep(Duration::from_millis(500));
-    }
+    wait_until(LIMIT, "guest1 hears of node1 again", || {
+        Ok(fabric.info("guest1")?.contains(" node1:0\n"))
+    })?;
     Ok(())
 }
 

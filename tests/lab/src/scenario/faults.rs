@@ -2,13 +2,14 @@
 //! domain without a card. Each leaves a clear message, and a system that goes on.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, Program, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
+use crate::patience;
 use crate::scenario::judge::{exchange, expect, wait_for_log};
 use crate::scenario::{example, idle, link, rcache};
 
@@ -112,8 +113,8 @@ fn told(receiver: Program) -> Result<(), Error> {
 
 /// Waits until the module of a guest has got back all pages that it had granted, but the device's own 17.
 fn wait_for_grants(fabric: &Fabric<'_>, guest: &str) -> Result<(), Error> {
-    let begun = Instant::now();
-    loop {
+    let what = format!("{guest} gets its pages back");
+    patience::wait_until(LIMIT, &what, || {
         let text = fabric
             .start_program(guest, &["lab-agent", "statistics"])?
             .finish(LIMIT)?;
@@ -123,14 +124,9 @@ fn wait_for_grants(fabric: &Fabric<'_>, guest: &str) -> Result<(), Error> {
                 .parse()
                 .ok()
         };
-        if let (Some(made), Some(ended)) = (count("grants="), count("grants-ended="))
-            && made - ended <= 17
-        {
-            return Ok(());
-        }
-        expect(begun.elapsed() < LIMIT, || {
-            format!("{guest} does not get its pages back: {text}")
-        })?;
-        thread::sleep(Duration::from_millis(500));
-    }
+        let back = matches!((count("grants="), count("grants-ended=")),
+            (Some(made), Some(ended)) if made - ended <= 17);
+        Ok(if back { Ok(()) } else { Err(text) })
+    })?;
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! What scenarios judge by.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::demo::fabric::Fabric;
 use crate::error::Error;
+use crate::patience;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -14,14 +14,9 @@ pub fn wait_until(
     what: &str,
     mut holds: impl FnMut() -> Result<bool, Error>,
 ) -> Result<Duration, Error> {
-    let begun = Instant::now();
-    while !holds()? {
-        expect(begun.elapsed() < limit, || {
-            format!("within {} s it did not happen that {what}", limit.as_secs())
-        })?;
-        thread::sleep(Duration::from_millis(200));
-    }
-    Ok(begun.elapsed())
+    let look = || Ok(holds()?.then_some(()).ok_or_else(String::new));
+    let ((), took) = patience::wait_until(limit, what, look)?;
+    Ok(took)
 }
 
 /// A short verified exchange: the system goes on.
@@ -46,17 +41,12 @@ pub fn exchange(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<(), Error> 
 
 /// Waits until a domain's log holds these words.
 pub fn wait_for_log(fabric: &Fabric<'_>, domain: &str, text: &str) -> Result<(), Error> {
-    let begun = Instant::now();
-    loop {
+    let what = format!("the log of {domain} says \"{text}\"");
+    patience::wait_until(LIMIT, &what, || {
         let log = fabric.log(domain)?;
-        if log.contains(text) {
-            return Ok(());
-        }
-        expect(begun.elapsed() < LIMIT, || {
-            format!("the log of {domain} does not say \"{text}\":\n{log}")
-        })?;
-        thread::sleep(Duration::from_millis(500));
-    }
+        Ok(if log.contains(text) { Ok(()) } else { Err(log) })
+    })?;
+    Ok(())
 }
 
 /// A judgement.

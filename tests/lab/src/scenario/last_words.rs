@@ -1,13 +1,14 @@
 //! What a driver domain that fails leaves behind, on a real Xen: the registers of a trap and a panic's message in its
 //! log, the registers of a stack that grew too far in Xen's.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Host, HostSpec, Images};
+use crate::patience;
 use crate::place;
+use crate::scenario::judge::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -60,19 +61,11 @@ const XEN_LOG: &[&str] = &["xl", "dmesg"];
 
 /// Waits until there is no driver domain.
 fn gone(host: &Host) -> Result<(), Error> {
-    let begun = Instant::now();
-    while host
-        .exec("dom0", &["xl", "domid", "driver-domain"], LIMIT)?
-        .status
-        == 0
-    {
-        if begun.elapsed() > LIMIT {
-            return Err(Error::Judged(
-                "a driver domain that ended does not go away".into(),
-            ));
-        }
-        thread::sleep(Duration::from_millis(200));
-    }
+    let command = ["xl", "domid", "driver-domain"];
+    let what = "a driver domain that ended goes away";
+    wait_until(LIMIT, what, || {
+        Ok(host.exec("dom0", &command, LIMIT)?.status != 0)
+    })?;
     Ok(())
 }
 
@@ -96,20 +89,11 @@ fn dom0(host: &Host, command: &[&str]) -> Result<(), Error> {
 
 /// Waits until what a command of dom0 prints holds all of these words.
 fn wait_for(host: &Host, command: &[&str], words: &[&str]) -> Result<(), Error> {
-    let begun = Instant::now();
-    loop {
-        let output = host.exec("dom0", command, LIMIT)?;
-        let text = output.text();
-        let missing = words.iter().find(|word| !text.contains(**word));
-        let Some(missing) = missing else {
-            return Ok(());
-        };
-        if begun.elapsed() > LIMIT {
-            return Err(Error::Judged(format!(
-                "{} does not show \"{missing}\":\n{text}",
-                command.join(" ")
-            )));
-        }
-        thread::sleep(Duration::from_millis(200));
-    }
+    let what = format!("{} shows {words:?}", command.join(" "));
+    patience::wait_until(LIMIT, &what, || {
+        let text = host.exec("dom0", command, LIMIT)?.text();
+        let all = words.iter().all(|word| text.contains(word));
+        Ok(if all { Ok(()) } else { Err(text) })
+    })?;
+    Ok(())
 }

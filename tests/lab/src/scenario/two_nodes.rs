@@ -3,13 +3,13 @@
 use crate::build::Programs;
 use crate::error::Error;
 use crate::node::{Node, free_wire};
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::patience::wait_until;
+use std::time::Duration;
 
 /// How long two nodes may take to hear of each other.
 const DISCOVERY_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the verified messages may take.
+/// How long the verified messages may stand still.
 const VERIFY_LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs the scenario with each frame size that fabrics use.
@@ -28,20 +28,17 @@ pub fn run(programs: &Programs) -> Result<(), Error> {
 
 /// Waits until `node` knows `peer` by its name.
 fn wait_for_peer(node: &Node<'_>, peer: &str) -> Result<(), Error> {
-    let begun = Instant::now();
-    loop {
+    let what = format!("omx_info shows the peer {peer}");
+    wait_until(DISCOVERY_LIMIT, &what, || {
         let info = node.start_tool("omx_info", &[], "two-nodes-info")?;
         let text = info.finish(DISCOVERY_LIMIT)?;
-        if text.contains(peer) {
-            return Ok(());
-        }
-        if begun.elapsed() > DISCOVERY_LIMIT {
-            return Err(Error::Judged(format!(
-                "a node does not see its peer {peer}; omx_info says:\n{text}"
-            )));
-        }
-        thread::sleep(Duration::from_millis(200));
-    }
+        Ok(if text.contains(peer) {
+            Ok(())
+        } else {
+            Err(text)
+        })
+    })?;
+    Ok(())
 }
 
 /// Sends messages of all kinds (tiny, small, medium, large) there and back; both sides check every byte.
