@@ -4,6 +4,7 @@ use crate::build;
 use crate::captures;
 use crate::demo;
 use crate::error::Error;
+use crate::fresh;
 use crate::fuzz;
 use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm};
 use crate::image;
@@ -37,6 +38,13 @@ pub enum Command {
     /// on Xen use the card that --nic chooses, virtio by default; a short one uses the other card then: its link, messages
     /// each way, sleep.
     Test(TestArgs),
+    /// Run the README's two commands on fresh machines: Debian 12 and 13 by debootstrap, rustup alone, an ordinary user.
+    ///
+    /// Each release becomes a root directory in the lab's cache, with no toolchain, no compiler, a user who may use sudo, and
+    /// a clone of what this repository has committed. What this machine needs for its network goes along: its apt entries,
+    /// name service and certificates (SSL_CERT_FILE), the proxy variables, RUSTUP_DIST_SERVER, and the file that APT_CONFIG
+    /// names. Ends with a table; takes an hour or more.
+    Fresh(fresh::FreshArgs),
     /// Wake a sleeping driver domain very often, by messages of guests and through its card, and lose no message's
     /// wake-up.
     ///
@@ -212,6 +220,7 @@ impl Command {
     pub fn run(self) -> Result<ExitCode, Error> {
         match self {
             Command::Test(args) => test::run(&args),
+            Command::Fresh(args) => fresh::run(&args),
             Command::Wakes(args) => {
                 let (images, built) = made()?;
                 transitions::run(images, &built.programs, args.nic, args.times, Duration::MAX)?;

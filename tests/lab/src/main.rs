@@ -11,6 +11,7 @@ mod captures;
 mod cli;
 mod demo;
 mod error;
+mod fresh;
 mod fuzz;
 mod host;
 mod image;

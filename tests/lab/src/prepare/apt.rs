@@ -103,6 +103,15 @@ impl Apt {
         }
         let status = self.directory.join("nothing-installed");
         fs::write(&status, "").at("write", &status)?;
+        for (name, text) in self.sources()? {
+            let file = own.join(name);
+            fs::write(&file, text).at("write", &file)?;
+        }
+        Ok(())
+    }
+
+    /// The files of apt's sources for this suite, by name.
+    pub fn sources(&self) -> Result<[(&'static str, String); 2], Error> {
         let mut found = Vec::from([PathBuf::from("/etc/apt/sources.list")]);
         let parts = Path::new("/etc/apt/sources.list.d");
         if let Ok(entries) = fs::read_dir(parts) {
@@ -126,14 +135,18 @@ impl Apt {
                 codename: self.machine.clone(),
             });
         }
-        for (name, text) in [
-            ("debian.list", lines.join("\n")),
-            ("debian.sources", stanzas.join("\n\n")),
-        ] {
-            let file = own.join(name);
-            fs::write(&file, text + "\n").at("write", &file)?;
-        }
-        Ok(())
+        Ok([
+            ("debian.list", lines.join("\n") + "\n"),
+            ("debian.sources", stanzas.join("\n\n") + "\n"),
+        ])
+    }
+
+    /// The address of the mirror that has the suite itself.
+    pub fn mirror(&self) -> Result<String, Error> {
+        let [(_, lines), (_, stanzas)] = self.sources()?;
+        sources::mirror(&lines, &stanzas, &self.suite).ok_or_else(|| Error::NoSources {
+            codename: self.machine.clone(),
+        })
     }
 
     /// The newest package whose name matches a regular expression, by the numbers in the name.

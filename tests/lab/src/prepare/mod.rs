@@ -9,6 +9,7 @@ mod sources;
 mod toolchain;
 mod xen_host;
 
+pub use apt::Apt;
 pub use headers::Headers;
 pub use toolchain::install as toolchain;
 pub use xen_host::XenHost;
@@ -32,15 +33,20 @@ pub fn cpp_compiler() -> Result<(), Error> {
     let asked = Run::new("c++", "prepare-cpp").args(["--version"]).output();
     match asked {
         Ok(_) => Ok(()),
-        Err(_) => packages::install(&apt::Apt::of_machine()?),
+        Err(_) => packages::install(&Apt::of_machine()?),
     }
+}
+
+/// Installs one more package, which only some commands need.
+pub fn package(name: &str) -> Result<(), Error> {
+    packages::install_one(&Apt::of_machine()?, name)
 }
 
 /// Prepares the machine, saying each thing that it does.
 pub fn machine() -> Result<Machine, Error> {
     toolchain::install()?;
-    packages::install(&apt::Apt::of_machine()?)?;
-    let archive = apt::Apt::of("bookworm")?;
+    packages::install(&Apt::of_machine()?)?;
+    let archive = Apt::of("bookworm")?;
     let xen = XenHost::unpack(&archive)?;
     let headers = Headers::of(&archive, &xen.kernel, "6.1")?;
     let newer_headers = Headers::newest(

@@ -40,13 +40,32 @@ const EMULATOR_VERSION: u32 = 9;
 pub fn install(apt: &Apt) -> Result<(), Error> {
     let old = apt.suite() == "bookworm";
     let missing = missing(old);
-    if missing.is_empty() {
-        return Ok(());
-    }
     let mut suite = Vec::new();
     if old && missing.iter().any(|package| package == EMULATOR) {
         // What it depends on has to come from there too, so the suite is for all of them.
         suite.extend(["-t".to_owned(), apt.backports()]);
+    }
+    install_missing(apt, suite, missing, || self::missing(old))
+}
+
+/// Installs one package, unless it is there.
+pub fn install_one(apt: &Apt, package: &str) -> Result<(), Error> {
+    let missing = || match is_installed(package) {
+        true => Vec::new(),
+        false => vec![package.to_owned()],
+    };
+    install_missing(apt, Vec::new(), missing(), missing)
+}
+
+/// Installs these, and looks then what is still missing.
+fn install_missing(
+    apt: &Apt,
+    suite: Vec<String>,
+    missing: Vec<String>,
+    still: impl Fn() -> Vec<String>,
+) -> Result<(), Error> {
+    if missing.is_empty() {
+        return Ok(());
     }
     apt.update()?;
     let stage = Stage::begin(format!("installing {}", missing.join(" ")));
@@ -67,7 +86,7 @@ pub fn install(apt: &Apt) -> Result<(), Error> {
     let (program, arguments) = (words[0].clone(), words[1..].to_vec());
     let run = Run::new(&program, "prepare-apt-install").env("DEBIAN_FRONTEND", "noninteractive");
     run.args(arguments).output()?;
-    let missing = self::missing(old);
+    let missing = still();
     if !missing.is_empty() {
         stage.failed();
         return Err(Error::NotInstalled {

@@ -39,6 +39,21 @@ pub fn derive(text: &str, release: &str, suite: &str, one_line: bool) -> Vec<Str
     kept
 }
 
+/// The address of the first entry for `suite`, among entries of the old format or stanzas.
+pub fn mirror(lines: &str, stanzas: &str, suite: &str) -> Option<String> {
+    let is_suite = |suites: Vec<String>| suites.iter().any(|named| named == suite);
+    let stanza = self::stanzas(stanzas)
+        .into_iter()
+        .find(|stanza| is_suite(stanza_suites(stanza)));
+    if let Some(stanza) = stanza {
+        let uris = field(&stanza, "URIs")?;
+        return uris.split_whitespace().next().map(str::to_owned);
+    }
+    let line = lines.lines().find(|line| is_suite(line_suites(line)))?;
+    let words = line.split_whitespace().take_while(|word| *word != suite);
+    words.last().map(str::to_owned)
+}
+
 /// The suite that is never released: it has neither updates nor backports.
 const UNSTABLE: &str = "sid";
 
@@ -152,5 +167,9 @@ mod tests {
             derive(text, "bookworm", "sid", true),
             ["deb [signed-by=/key arch=amd64] http://mirror/debian sid main contrib"]
         );
+        let mirror = Some("http://mirror/debian".to_owned());
+        assert_eq!(super::mirror(text, "", "bookworm"), mirror);
+        assert_eq!(super::mirror("", STANZAS, "bookworm"), mirror);
+        assert_eq!(super::mirror(text, STANZAS, "sid"), None);
     }
 }
