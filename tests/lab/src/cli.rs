@@ -34,7 +34,8 @@ pub struct Cli {
 pub enum Command {
     /// Run every test there is: format, lints, unit and property tests, models, and the Xen scenarios.
     ///
-    /// Each step says what it is and how long it took; the last line counts. Exit status 0 means that all passed. The steps
+    /// Each step says what it is and how long it took; the last line counts. Exit status 0 means that all passed; a test that
+    /// cannot run for want of something on this machine says at once what that is, and is counted apart, as skipped. The steps
     /// on Xen use the card that --nic chooses, virtio by default; a short one uses the other card then: its link, messages
     /// each way, sleep.
     Test(TestArgs),

@@ -27,6 +27,7 @@ mod simulation;
 mod soak;
 mod stage;
 mod test;
+mod tested;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ use crate::run::Run;
 use crate::scenario::{self, transitions};
 use crate::soak;
 use crate::stage::Stage;
+use crate::tested::{self, Tested};
 use std::process::ExitCode;
 
 use Work::{Here, OnXen};
@@ -24,9 +25,12 @@ const BARE_CRATES: [&str; 4] = [
     "open-mx-frontend",
 ];
 
-/// What a step counts when it went well.
-struct Counted {
-    passed: u64,
+/// What a step that is no `cargo test` counts when it went well.
+fn counted(passed: u64) -> Tested {
+    Tested {
+        passed,
+        ..Tested::default()
+    }
 }
 
 /// One step of the test: its name and what it does.
@@ -36,13 +40,13 @@ struct Step {
 }
 
 impl Step {
-    fn run(&self, nic: Nic) -> Result<Counted, Error> {
+    fn run(&self, nic: Nic) -> Result<Tested, Error> {
         match self.work {
             Here(work) => work(),
             OnXen(work) => {
                 let (images, built) = made()?;
                 work(images, &built.programs, nic)?;
-                Ok(Counted { passed: 1 })
+                Ok(counted(1))
             }
         }
     }
@@ -50,7 +54,7 @@ impl Step {
 
 /// What a step does.
 enum Work {
-    Here(fn() -> Result<Counted, Error>),
+    Here(fn() -> Result<Tested, Error>),
     /// On a Xen host with that card.
     OnXen(fn(Images, &Programs, Nic) -> Result<(), Error>),
 }
@@ -167,21 +171,26 @@ static WITH_PACKAGES: [Step; 14] = [
     },
 ];
 
-/// Runs all steps, also after one that failed, and counts.
+/// Runs all steps, also after one that failed, and counts. What could not run for want of something on this machine is
+/// named, and counted as skipped.
 pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
     prepare::toolchain()?;
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failed, mut lacking) = (0, 0, Vec::new());
     let more: &[Step] = if args.fast { &[] } else { &WITH_PACKAGES };
     let steps = FAST.iter().chain(more);
     for step in steps.filter(|step| step.title.contains(&args.only)) {
         let stage = Stage::begin(step.title);
         match step.run(args.nic) {
-            Ok(counted) => {
-                passed += counted.passed;
-                stage.done(match counted.passed {
+            Ok(tested) => {
+                passed += tested.passed;
+                stage.done(match tested.passed {
                     1 => String::new(),
                     tests => format!("{tests} tests"),
                 });
+                for what in &tested.lacking {
+                    println!("    not run: {what}");
+                }
+                lacking.extend(tested.lacking);
             }
             Err(error) => {
                 failed += 1;
@@ -190,7 +199,11 @@ pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
             }
         }
     }
-    println!("{passed} passed, {failed} failed");
+    let skipped = match lacking.len() {
+        0 => String::new(),
+        tests => format!(", {tests} skipped"),
+    };
+    println!("{passed} passed, {failed} failed{skipped}");
     Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
@@ -198,154 +211,126 @@ pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
     })
 }
 
-fn module() -> Result<Counted, Error> {
+fn module() -> Result<Tested, Error> {
     build::module(&prepare::machine()?.headers, "6.1")?;
-    Ok(Counted { passed: 1 })
+    Ok(counted(1))
 }
 
-fn newer_module() -> Result<Counted, Error> {
+fn newer_module() -> Result<Tested, Error> {
     build::module(&prepare::machine()?.newer_headers, "6.12")?;
-    Ok(Counted { passed: 1 })
+    Ok(counted(1))
 }
 
-fn format() -> Result<Counted, Error> {
+fn format() -> Result<Tested, Error> {
     Run::new("cargo", "test-format")
         .args(["fmt", "--all", "--check"])
         .output()?;
-    Ok(Counted { passed: 1 })
+    Ok(counted(1))
 }
 
-fn lints_host() -> Result<Counted, Error> {
+fn lints_host() -> Result<Tested, Error> {
     let run = Run::new("cargo", "test-lints-host");
     run.args(["clippy", "--all-targets", "--", "-D", "warnings"])
         .output()?;
-    Ok(Counted { passed: 1 })
+    Ok(counted(1))
 }
 
-fn lints_bare() -> Result<Counted, Error> {
+fn lints_bare() -> Result<Tested, Error> {
     let packages = BARE_CRATES.iter().flat_map(|name| ["--package", name]);
     let run = Run::new("cargo", "test-lints-bare").args(["clippy", "--target", build::BARE_TARGET]);
     run.args(packages).args(["--", "-D", "warnings"]).output()?;
-    Ok(Counted { passed: 1 })
+    Ok(counted(1))
 }
 
-fn unit_tests() -> Result<Counted, Error> {
+fn unit_tests() -> Result<Tested, Error> {
     prepare::cpp_compiler()?;
-    let output = Run::new("cargo", "test-unit")
-        .args(["test", "--no-fail-fast"])
-        .output()?;
-    Ok(Counted {
-        passed: passed_tests(&output),
-    })
+    tested::run(Run::new("cargo", "test-unit").args(["test", "--no-fail-fast"]))
 }
 
-fn unit_tests_bare() -> Result<Counted, Error> {
+fn unit_tests_bare() -> Result<Tested, Error> {
     let packages = BARE_CRATES.iter().flat_map(|name| ["--package", name]);
     let run = Run::new("cargo", "test-unit-bare").args(["test", "--no-fail-fast"]);
-    let output = run.args(packages).output()?;
-    Ok(Counted {
-        passed: passed_tests(&output),
-    })
+    tested::run(run.args(packages))
 }
 
 /// In a target directory of its own: every dependency is built for loom, too.
-fn loom() -> Result<Counted, Error> {
+fn loom() -> Result<Tested, Error> {
     let arguments = ["--package", "mx-ring", "--release", "--test", "loom"];
-    let output = Run::new("cargo", "test-loom")
+    let run = Run::new("cargo", "test-loom")
         .env("RUSTFLAGS", "--cfg loom")
-        .args(["test", "--target-dir", "target/loom"])
-        .args(arguments)
-        .output()?;
-    Ok(Counted {
-        passed: passed_tests(&output),
-    })
+        .args(["test", "--target-dir", "target/loom"]);
+    tested::run(run.args(arguments))
 }
 
 /// They need `strace` and `ip`.
-fn nodes() -> Result<Counted, Error> {
+fn nodes() -> Result<Tested, Error> {
     prepare::machine()?;
     let run = Run::new("cargo", "test-lints-nodes").args(["clippy", "--package", "nodes"]);
     run.args(["--all-targets", "--", "-D", "warnings"])
         .output()?;
-    let output = Run::new("cargo", "test-nodes")
-        .args(["test", "--package", "nodes", "--no-fail-fast"])
-        .output()?;
-    Ok(Counted {
-        passed: passed_tests(&output),
-    })
+    let run = Run::new("cargo", "test-nodes");
+    tested::run(run.args(["test", "--package", "nodes", "--no-fail-fast"]))
 }
 
-fn soak() -> Result<Counted, Error> {
+fn soak() -> Result<Tested, Error> {
     println!("    {} messages verified", soak::short()?);
-    Ok(Counted { passed: 1 })
+    Ok(counted(1))
 }
 
-fn longest() -> Result<Counted, Error> {
+fn longest() -> Result<Tested, Error> {
     soak::longest()?;
-    Ok(Counted { passed: 1 })
+    Ok(counted(1))
 }
 
-fn random_programs() -> Result<Counted, Error> {
-    Ok(Counted {
-        passed: programs::run()?,
-    })
+fn random_programs() -> Result<Tested, Error> {
+    Ok(counted(programs::run()?))
 }
 
-fn replayed() -> Result<Counted, Error> {
-    Ok(Counted {
-        passed: replay::all()?,
-    })
+fn replayed() -> Result<Tested, Error> {
+    Ok(counted(replay::all()?))
 }
 
-fn two_nodes() -> Result<Counted, Error> {
+fn two_nodes() -> Result<Tested, Error> {
     scenario::two_nodes::run(&build::Programs::build()?)?;
-    Ok(Counted { passed: 1 })
+    Ok(counted(1))
 }
 
 /// One after the other, so that none waits for another one's messages; says how many messages were verified.
-fn conformance() -> Result<Counted, Error> {
+fn conformance() -> Result<Tested, Error> {
     let run =
         Run::new("cargo", "test-lints-conformance").args(["clippy", "--package", "conformance"]);
     run.args(["--all-targets", "--", "-D", "warnings"])
         .output()?;
-    let output = Run::new("cargo", "test-conformance")
+    let run = Run::new("cargo", "test-conformance")
         .args(["test", "--package", "conformance", "--", "--nocapture"])
-        .args(["--test-threads", "1"])
-        .output()?;
-    let counted = |line: &&str| line.ends_with("messages verified");
-    for line in output.lines().filter(counted) {
+        .args(["--test-threads", "1"]);
+    let tested = tested::run(run)?;
+    let counts = |line: &&str| line.ends_with("messages verified");
+    for line in tested.output.lines().filter(counts) {
         println!("    {line}");
     }
-    Ok(Counted {
-        passed: passed_tests(&output),
-    })
+    Ok(tested)
 }
 
-fn browser() -> Result<Counted, Error> {
+fn browser() -> Result<Tested, Error> {
     prepare::machine()?;
     let run = Run::new("cargo", "test-browser").args(["test", "--package", "driver-domain"]);
-    let output = run
-        .args(["--features", "browser", "--test", "browser"])
-        .output()?;
-    Ok(Counted {
-        passed: passed_tests(&output),
-    })
+    tested::run(run.args(["--features", "browser", "--test", "browser"]))
 }
 
 /// Prints the table of what every card did in every scenario, too. What counts instructions is only compiled.
-fn card() -> Result<Counted, Error> {
+fn card() -> Result<Tested, Error> {
     prepare::machine()?;
     let run = Run::new("cargo", "test-card").args(["test", "--package", "mx-nic"]);
-    let output = run
+    let run = run
         .args(["--features", "qemu,count", "--test", "cards", "qemu::"])
-        .args(["--", "--nocapture"])
-        .output()?;
-    for row in output.lines().filter(|line| line.starts_with("| ")) {
+        .args(["--", "--nocapture"]);
+    let tested = tested::run(run)?;
+    let rows = tested.output.lines().filter(|line| line.starts_with("| "));
+    for row in rows {
         println!("    {row}");
     }
-    Ok(Counted {
-        passed: passed_tests(&output),
-    })
+    Ok(tested)
 }
 
 fn demo(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
@@ -374,26 +359,4 @@ fn wakes(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         transitions::SHORT,
         transitions::PATIENCE,
     )
-}
-
-/// The sum of what the test programs of one `cargo test` counted as passed.
-fn passed_tests(output: &str) -> u64 {
-    let results = output
-        .lines()
-        .filter_map(|line| line.strip_prefix("test result: ok. "));
-    results
-        .filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok())
-        .sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tests_of_all_programs_are_summed() {
-        let output =
-            "test result: ok. 12 passed; 0 failed\nnoise\ntest result: ok. 3 passed; 0 failed\n";
-        assert_eq!(passed_tests(output), 15);
-    }
 }

@@ -46,14 +46,7 @@ impl Root {
         let mirror = apt.mirror()?;
         root.sudo(
             "debootstrap",
-            &[
-                "--variant=minbase",
-                &include,
-                "--",
-                suite,
-                &directory,
-                &mirror,
-            ],
+            &["--variant=minbase", &include, suite, &directory, &mirror],
         )?;
         root.hand_in_the_network(&apt)?;
         root.add_user()?;
