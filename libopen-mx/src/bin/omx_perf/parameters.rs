@@ -1,4 +1,7 @@
-//! What the sender tells the receiver at the beginning (api.md §6).
+//! What the sender tells the receiver at the beginning (api.md §6 and §8; recorded in the captures `10-omx_perf`).
+
+use zerocopy::byteorder::big_endian::U32;
+use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
 
 /// Bytes of the parameter message.
 pub const SIZE: usize = 44;
@@ -34,43 +37,74 @@ impl Default for Parameters {
     }
 }
 
-impl Parameters {
-    /// As it is sent: two 32-bit and four 64-bit big-endian numbers, then the flags. (Native nodes send the high half of
-    /// a long number first: capture 10-omx_perf.)
-    pub fn to_bytes(self) -> [u8; SIZE] {
-        let mut bytes = [0; SIZE];
-        bytes[0..4].copy_from_slice(&self.iterations.to_be_bytes());
-        bytes[4..8].copy_from_slice(&self.warmup.to_be_bytes());
-        let long = [self.min, self.max, self.multiplier, self.increment];
-        for (place, value) in bytes[8..40].chunks_exact_mut(8).zip(long) {
-            place.copy_from_slice(&value.to_be_bytes());
+/// A 64-bit number as it travels: low half first.
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Long {
+    low: U32,
+    high: U32,
+}
+
+impl Long {
+    fn new(value: u64) -> Self {
+        Self {
+            low: U32::new(value as u32),
+            high: U32::new((value >> 32) as u32),
         }
-        bytes[40..43].copy_from_slice(&[
-            self.align.into(),
-            self.unidirectional.into(),
-            self.synchronous.into(),
-        ]);
-        bytes
     }
 
-    /// As it came.
+    fn get(&self) -> u64 {
+        u64::from(self.high.get()) << 32 | u64::from(self.low.get())
+    }
+}
+
+/// The parameter message.
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Message {
+    iterations: U32,
+    warmup: U32,
+    min: Long,
+    max: Long,
+    multiplier: Long,
+    increment: Long,
+    align: u8,
+    unidirectional: u8,
+    synchronous: u8,
+    /// The original leaves it uninitialised.
+    pad: u8,
+}
+
+impl Parameters {
+    /// As they are sent.
+    pub fn to_bytes(self) -> [u8; SIZE] {
+        zerocopy::transmute!(Message {
+            iterations: U32::new(self.iterations),
+            warmup: U32::new(self.warmup),
+            min: Long::new(self.min),
+            max: Long::new(self.max),
+            multiplier: Long::new(self.multiplier),
+            increment: Long::new(self.increment),
+            align: self.align.into(),
+            unidirectional: self.unidirectional.into(),
+            synchronous: self.synchronous.into(),
+            pad: 0,
+        })
+    }
+
+    /// As they came.
     pub fn from_bytes(bytes: &[u8; SIZE]) -> Self {
-        let word = |index: usize| {
-            let mut word = [0; 4];
-            word.copy_from_slice(&bytes[index * 4..index * 4 + 4]);
-            u32::from_be_bytes(word)
-        };
-        let long = |index| u64::from(word(index)) << 32 | u64::from(word(index + 1));
+        let message: Message = zerocopy::transmute!(*bytes);
         Self {
-            iterations: word(0),
-            warmup: word(1),
-            min: long(2),
-            max: long(4),
-            multiplier: long(6),
-            increment: long(8),
-            align: bytes[40] != 0,
-            unidirectional: bytes[41] != 0,
-            synchronous: bytes[42] != 0,
+            iterations: message.iterations.get(),
+            warmup: message.warmup.get(),
+            min: message.min.get(),
+            max: message.max.get(),
+            multiplier: message.multiplier.get(),
+            increment: message.increment.get(),
+            align: message.align != 0,
+            unidirectional: message.unidirectional != 0,
+            synchronous: message.synchronous != 0,
         }
     }
 
@@ -90,9 +124,13 @@ impl Parameters {
             .take_while(move |length| *length < self.max)
     }
 
-    /// The longest length of the run.
+    /// The longest length of the run. Computed, where a sender could make the lengths too many to count.
     pub fn longest(self) -> u64 {
-        self.lengths().last().unwrap_or(0)
+        let span = self.max.saturating_sub(1).checked_sub(self.min);
+        match (self.multiplier, span) {
+            (1, Some(span)) if self.increment > 0 => self.min + span - span % self.increment,
+            _ => self.lengths().last().unwrap_or(0),
+        }
     }
 }
 
@@ -114,6 +152,11 @@ impl std::fmt::Display for Parameters {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use mx_wire::{Frame, Packet};
+    use omx_captures::{CaptureFile, Frames, capture_files};
+
     use super::*;
 
     #[test]
@@ -138,27 +181,92 @@ mod tests {
         assert_eq!(parameters.lengths().collect::<Vec<_>>(), [5]);
     }
 
-    #[test]
-    fn a_native_senders_message_is_read_as_it_was_meant() {
-        // The 44 bytes of `omx_perf -N 2 -W 1 -S 0 -E 40000 -M 8`, captured (the last byte is an uninitialised pad).
-        let mut captured = [0; SIZE];
-        for (at, byte) in [(3, 2), (7, 1), (22, 0x9c), (23, 0x40), (31, 8), (43, 0x0c)] {
-            captured[at] = byte;
-        }
-        let parameters = Parameters::from_bytes(&captured);
-        assert_eq!((parameters.iterations, parameters.warmup), (2, 1));
-        let lengths: Vec<u64> = parameters.lengths().collect();
-        assert_eq!(lengths, [0, 1, 8, 64, 512, 4096, 32768]);
-        assert_eq!(parameters.to_bytes()[..43], captured[..43]);
+    /// The parameter messages of `omx_perf -N 2 -W 1 -S 0 -E 40000 -M 8` on native nodes, one of each wire format: what
+    /// the first pull has brought.
+    fn captured() -> Vec<[u8; SIZE]> {
+        let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/tests/captures");
+        let files = capture_files(&captures, None).expect("captures");
+        let of_this_tool = files
+            .iter()
+            .filter(|file| file.below.to_string_lossy().contains("10-omx_perf"));
+        let message = |file: &CaptureFile| {
+            let bytes = file.read().expect("a file");
+            let mut frames = Frames::new(&bytes).expect("a capture");
+            let found = frames.find_map(|frame| {
+                match Frame::parse(&file.format, frame.expect("a frame")) {
+                    Ok(Frame {
+                        packet: Packet::PullReply(_),
+                        payload,
+                        ..
+                    }) => payload.try_into().ok(),
+                    _ => None,
+                }
+            });
+            found.expect("a message of 44 bytes")
+        };
+        of_this_tool.map(message).collect()
     }
 
     #[test]
-    fn parameters_survive_the_message() {
-        let parameters = Parameters {
-            min: 0x1_0000_0002,
-            unidirectional: true,
+    fn what_a_native_sender_tells_is_read_as_it_was_meant_and_told_in_the_same_bytes() {
+        let meant = Parameters {
+            iterations: 2,
+            warmup: 1,
+            min: 0,
+            max: 40_000,
+            multiplier: 8,
             ..Parameters::default()
         };
-        assert_eq!(Parameters::from_bytes(&parameters.to_bytes()), parameters);
+        let captured = captured();
+        assert_eq!(captured.len(), 3, "one of each format");
+        for bytes in captured {
+            assert_eq!(Parameters::from_bytes(&bytes), meant);
+            // The last byte is what the original leaves uninitialised.
+            assert_eq!(meant.to_bytes()[..SIZE - 1], bytes[..SIZE - 1]);
+        }
+    }
+
+    #[test]
+    fn every_parameter_survives_the_message() {
+        let parameters = Parameters {
+            iterations: 1,
+            warmup: 2,
+            min: 0x3_0000_0004,
+            max: 0x5_0000_0006,
+            multiplier: 0x7_0000_0008,
+            increment: 0x9_0000_000a,
+            ..Parameters::default()
+        };
+        let flags = [
+            (true, false, false),
+            (false, true, false),
+            (false, false, true),
+        ];
+        for (align, unidirectional, synchronous) in flags {
+            let parameters = Parameters {
+                align,
+                unidirectional,
+                synchronous,
+                ..parameters
+            };
+            assert_eq!(Parameters::from_bytes(&parameters.to_bytes()), parameters);
+        }
+    }
+
+    #[test]
+    fn the_longest_length_of_more_lengths_than_can_be_counted_is_told_at_once() {
+        let steps = |min, max, increment| Parameters {
+            min,
+            max,
+            multiplier: 1,
+            increment,
+            ..Parameters::default()
+        };
+        assert_eq!(steps(0, u64::MAX, 1).longest(), u64::MAX - 1);
+        for (min, max, increment) in [(0, 10, 3), (1, 11, 3), (5, 6, 3), (7, 7, 3), (9, 3, 1)] {
+            let parameters = steps(min, max, increment);
+            let counted = parameters.lengths().last().unwrap_or(0);
+            assert_eq!(parameters.longest(), counted, "{parameters}");
+        }
     }
 }
