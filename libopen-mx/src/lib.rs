@@ -11,6 +11,9 @@
 //!
 //! It refuses to know frames, cards and Xen, and to believe what the shared pages say without a check.
 
+#[macro_use]
+extern crate omx_output;
+
 pub mod board;
 mod clock;
 mod code;

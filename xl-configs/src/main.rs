@@ -6,6 +6,9 @@
 //! driver domain (backend) and the guest's module (frontend). It refuses to touch a message, a page or an event
 //! channel.
 
+#[macro_use]
+extern crate omx_output;
+
 mod attachments;
 mod cli;
 mod device;
@@ -18,10 +21,8 @@ mod xenstore;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    match cli::run(cli::Cli::parse()) {
+    match cli::run(omx_output::options()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xl-omx: {error}");

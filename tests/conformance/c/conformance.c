@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Runs a program of the suite, or lists them. */
 #define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "suite.h"
 
@@ -159,10 +162,21 @@ static void parse(const struct program *program, int argc, char **argv, struct o
   }
 }
 
+/* At every end: what was printed is there, or that is told. */
+static void close_output(void) {
+  errno = 0;
+  if (!fflush(stdout) && !ferror(stdout)) return;
+  /* Where SIGPIPE is ignored. */
+  if (errno == EPIPE) _exit(128 + SIGPIPE);
+  fprintf(stderr, "standard output cannot be written%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+  _exit(1);
+}
+
 int main(int argc, char **argv) {
   const struct program *program;
   struct options options;
   size_t i;
+  if (atexit(close_output)) return 1;
   if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
     help();
     return argc < 2;

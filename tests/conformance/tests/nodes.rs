@@ -269,3 +269,11 @@ fn every_program_explains_itself_and_refuses_what_it_does_not_know() {
         assert!(String::from_utf8_lossy(&alone.stderr).contains("no board can be used"));
     }
 }
+
+#[test]
+fn the_programs_end_quietly_without_a_reader_and_fail_with_a_word_on_a_full_disk() {
+    let program = program().to_str().expect("a plain path");
+    for arguments in [&["--help"][..], &["--list"], &["loopback", "--help"]] {
+        omx_output::trial::judge(program, arguments, &[]);
+    }
+}

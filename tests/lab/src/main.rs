@@ -6,6 +6,9 @@
 //! neighbours are all the other crates, which it only ever uses as programs and images, as an operator would.
 //! It refuses to install what it only has to unpack, and to touch any machine but the one it runs on.
 
+#[macro_use]
+extern crate omx_output;
+
 mod build;
 mod captures;
 mod cli;
@@ -29,11 +32,10 @@ mod stage;
 mod test;
 mod tested;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli: cli::Cli = omx_output::options();
     match cli.command.run() {
         Ok(code) => code,
         Err(error) => {

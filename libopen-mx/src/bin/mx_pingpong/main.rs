@@ -1,5 +1,8 @@
 //! `mx_pingpong`: messages there and back, by their lengths.
 
+#[macro_use]
+extern crate omx_output;
+
 mod lengths;
 mod options;
 mod run;

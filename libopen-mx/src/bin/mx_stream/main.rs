@@ -1,5 +1,8 @@
 //! `mx_stream`: as many messages as the other side takes, in one direction or both.
 
+#[macro_use]
+extern crate omx_output;
+
 mod options;
 mod run;
 

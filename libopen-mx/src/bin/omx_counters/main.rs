@@ -1,5 +1,8 @@
 //! `omx_counters`: what the boards have counted.
 
+#[macro_use]
+extern crate omx_output;
+
 use std::process::ExitCode;
 
 use mx_ring::Counter;

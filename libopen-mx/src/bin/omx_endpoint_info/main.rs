@@ -1,5 +1,8 @@
 //! `omx_endpoint_info`: which endpoints of the boards are open, and who has opened them.
 
+#[macro_use]
+extern crate omx_output;
+
 use std::process::ExitCode;
 
 use open_mx::board::{Board, Opener, text};

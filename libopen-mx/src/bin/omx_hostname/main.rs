@@ -1,5 +1,8 @@
 //! `omx_hostname`: the name under which peers know a board.
 
+#[macro_use]
+extern crate omx_output;
+
 use std::process::ExitCode;
 
 use mx_ring::administration::Change;

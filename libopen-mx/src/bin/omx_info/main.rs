@@ -1,5 +1,8 @@
 //! `omx_info`: the boards of this machine and the peers that they know.
 
+#[macro_use]
+extern crate omx_output;
+
 use std::process::ExitCode;
 
 use open_mx::board::{Board, text};

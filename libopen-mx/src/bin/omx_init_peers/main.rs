@@ -1,5 +1,8 @@
 //! `omx_init_peers`: peers that boards do not have to discover.
 
+#[macro_use]
+extern crate omx_output;
+
 mod options;
 mod peers;
 

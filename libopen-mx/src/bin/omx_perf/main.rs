@@ -1,5 +1,8 @@
 //! `omx_perf`: ping-pong between two endpoints, compatible with Open-MX's own on the wire.
 
+#[macro_use]
+extern crate omx_output;
+
 mod options;
 mod parameters;
 mod run;

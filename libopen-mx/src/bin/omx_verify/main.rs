@@ -1,5 +1,8 @@
 //! `omx_verify`: messages there and back whose every byte is checked on both sides.
 
+#[macro_use]
+extern crate omx_output;
+
 mod options;
 mod pattern;
 mod run;

@@ -1,6 +1,6 @@
 //! Asking the host that `cargo lab up` keeps.
 
-use std::io::{BufRead, BufReader, Write, stderr, stdout};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
 use lab_agent::{Line, Message};
@@ -49,12 +49,8 @@ pub fn run(domain: &str, command: &[String]) -> Result<i32, Error> {
             continue;
         };
         match line.message {
-            Message::Out(bytes) => stdout()
-                .write_all(&bytes)
-                .at("write to", "the standard output")?,
-            Message::Err(bytes) => stderr()
-                .write_all(&bytes)
-                .at("write to", "the standard error")?,
+            Message::Out(bytes) => omx_output::write_bytes(&bytes),
+            Message::Err(bytes) => omx_output::write_error_bytes(&bytes),
             Message::Exit(status) => return Ok(status),
             Message::Lost(reason) => return Err(lost(domain, command, &reason)),
             Message::Run(_) | Message::Kill => {}
@@ -77,9 +73,7 @@ pub fn log(domain: &str) -> Result<i32, Error> {
     if domain == "dom0" {
         let path = crate::place::work().join("host/dom0.log");
         let text = std::fs::read(&path).at("read", &path)?;
-        stdout()
-            .write_all(&text)
-            .at("write to", "the standard output")?;
+        omx_output::write_bytes(&text);
         return Ok(0);
     }
     let pattern = format!("/var/log/xen/console/guest-{domain}.log");
