@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+/* Programs count on it. */
+#include <stdlib.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -92,8 +94,9 @@ struct omx_status {
 typedef struct omx_status omx_status_t;
 
 /* A part of a message. */
+typedef void *omx_seg_ptr_t;
 struct omx_seg {
-  void *ptr;
+  omx_seg_ptr_t ptr;
   uint32_t len;
 };
 typedef struct omx_seg omx_seg_t;
@@ -107,8 +110,13 @@ extern const omx_error_handler_t OMX_ERRORS_RETURN;
 
 /* What an unexpected handler did with the message. */
 enum omx_unexp_handler_action {
-  OMX_RECV_CONTINUE = 0, /* nothing: it goes to a receive that fits by now, else it waits for one */
-  OMX_RECV_FINISHED = 1  /* all there was to do: the message is gone */
+  /* Nothing: it goes to a receive that fits by now, else it waits for one. */
+  OMX_UNEXP_HANDLER_RECV_CONTINUE = 0,
+  /* All there was to do: the message is gone. */
+  OMX_UNEXP_HANDLER_RECV_FINISHED = 1,
+  /* The same by shorter names. */
+  OMX_RECV_CONTINUE = OMX_UNEXP_HANDLER_RECV_CONTINUE,
+  OMX_RECV_FINISHED = OMX_UNEXP_HANDLER_RECV_FINISHED
 };
 typedef enum omx_unexp_handler_action omx_unexp_handler_action_t;
 

@@ -54,7 +54,7 @@ fn sizes_offsets_and_numbers_are_those_of_the_abi() {
         AT(mx_param_t, val.context_id.bits, 8);
         AT(mx_param_t, val.context_id.shift, 9);
         IS(sizeof(mx_endpt_handle_t), 4);
-        IS(sizeof(mx_mapper_state_t), 16);
+        IS(sizeof(mx_mapper_state_t), 36);
         AT(mx_mapper_state_t, board_number, 0);
         AT(mx_mapper_state_t, mapper_mac, 4);
         AT(mx_mapper_state_t, iport, 10);

@@ -24,6 +24,8 @@ typedef mx_unexp_handler_action_t (*mx_unexp_handler_t)(void *context, mx_endpoi
 /* NULL for none. */
 mx_return_t mx_register_unexp_handler(mx_endpoint_t ep, mx_unexp_handler_t handler, void *context);
 
+/* That mx_iconnect takes match_info. */
+#define MX_HAS_ICONNECT_V2 1
 /* The address is in the status. */
 mx_return_t mx_iconnect(mx_endpoint_t ep, uint64_t nic_id, uint32_t endpoint_id, uint32_t key,
                         uint64_t match_info, void *context, mx_request_t *request);
@@ -39,15 +41,6 @@ mx_return_t mx_forget(mx_endpoint_t ep, mx_request_t *request);
 mx_return_t mx_progress(mx_endpoint_t ep);
 /* How long a request is tried, or with NULL all that begin later; MX_INFINITE for without end. */
 mx_return_t mx_set_request_timeout(mx_endpoint_t ep, mx_request_t request, uint32_t milliseconds);
-
-/* Not implemented: these end the program. */
-typedef void (*mx_matching_callback_t)(void *context, uint64_t match_value, int length);
-mx_return_t mx_register_unexp_callback(mx_endpoint_t ep, mx_matching_callback_t callback,
-                                       void *context);
-mx_return_t mx_iput(mx_endpoint_t ep, void *local_buffer, uint32_t length, mx_endpoint_addr_t dest,
-                    uint64_t remote_address, void *context, mx_request_t *request);
-mx_return_t mx_iget(mx_endpoint_t ep, void *local_buffer, uint32_t length, mx_endpoint_addr_t dest,
-                    uint64_t remote_address, void *context, mx_request_t *request);
 
 #ifdef __cplusplus
 }

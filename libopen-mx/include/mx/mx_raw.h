@@ -14,8 +14,31 @@ extern "C" {
 
 typedef struct mx_raw_endpoint *mx_raw_endpoint_t;
 
-enum mx_raw_status { MX_RAW_NO_EVENT = 0, MX_RAW_SEND_COMPLETE = 1, MX_RAW_RECV_COMPLETE = 2 };
+/* That mx_raw_handle, mx_raw_line_speed, mx_raw_set_nic_reply_info and mx_raw_set_route_mag are there. */
+#define MX_RAW_POLL_SUPPORTED 1
+#define MX_HAS_RAW_LINE_SPEED 1
+#define MX_HAS_RAW_SET_NIC_REPLY_INFO 1
+#define MX_SET_ROUTE_TAKES_MAGID 1
+
+enum mx_raw_status {
+  MX_RAW_NO_EVENT = 0,
+  MX_RAW_SEND_COMPLETE = 1,
+  MX_RAW_RECV_COMPLETE = 2,
+  /* Why one of Myricom's cards died: never reported here. */
+  MX_DEAD_RECOVERABLE_SRAM_PARITY_ERROR = 10,
+  MX_DEAD_SRAM_PARITY_ERROR = 11,
+  MX_DEAD_WATCHDOG_TIMEOUT = 12,
+  MX_DEAD_COMMAND_TIMEOUT = 13,
+  MX_DEAD_ENDPOINT_CLOSE_TIMEOUT = 14,
+  MX_DEAD_ROUTE_UPDATE_TIMEOUT = 15,
+  MX_DEAD_PCI_PARITY_ERROR = 16,
+  MX_DEAD_FIRMWARE_ASSERTION = 17
+};
 typedef enum mx_raw_status mx_raw_status_t;
+
+/* What the end of a route runs, for whoever keeps a map. */
+enum mx_host_type { MX_HOST_GM = 1, MX_HOST_XM = 2, MX_HOST_MX = 3, MX_HOST_MXvM = 4 };
+typedef enum mx_host_type mx_host_type_t;
 
 mx_return_t mx_raw_open_endpoint(uint32_t board_number, mx_param_t *params_array,
                                  uint32_t params_count, mx_raw_endpoint_t *ep);

@@ -6,8 +6,9 @@
 #ifndef MYRIEXPRESS_H
 #define MYRIEXPRESS_H
 
+/* Programs count on it; <stdint.h> comes with it. */
+#include <inttypes.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,6 +21,9 @@ extern "C" {
 #define MX_INFINITE 0
 #define MX_MAX_SEGMENTS 256
 #define MX_MAX_HOSTNAME_LEN 80
+/* Bytes of an mx_endpoint_addr_t. */
+#define MX_SIZEOF_ADDR 16
+#define MX_CONTEXT_ID_BITS_MAX 16
 /* Bytes of each of the strings that mx_get_info gives. */
 #define MX_MAX_STR_LEN 128
 #define MX_MATCH_MASK_NONE (~(uint64_t)0)
@@ -121,8 +125,9 @@ struct mx_status {
 typedef struct mx_status mx_status_t;
 
 /* A part of a message. */
+typedef void *mx_segment_ptr_t;
 struct mx_segment {
-  void *segment_ptr;
+  mx_segment_ptr_t segment_ptr;
   uint32_t segment_length;
 };
 typedef struct mx_segment mx_segment_t;
@@ -176,6 +181,8 @@ enum mx_get_info_key {
 };
 typedef enum mx_get_info_key mx_get_info_key_t;
 
+/* That MX_NET_TYPE is a key. */
+#define MX_HAS_NET_TYPE 1
 enum mx_net_type { MX_NET_MYRI = 0, MX_NET_ETHER = 1 };
 typedef enum mx_net_type mx_net_type_t;
 
@@ -247,12 +254,20 @@ mx_return_t mx_probe(mx_endpoint_t ep, uint32_t timeout, uint64_t match_info, ui
                      mx_status_t *status, uint32_t *result);
 /* Whether the memory of a send may be used again. */
 mx_return_t mx_ibuffered(mx_endpoint_t ep, mx_request_t *request, uint32_t *result);
-/* Not implemented: ends the program. */
-mx_return_t mx_buffered(mx_endpoint_t ep, mx_request_t *request, uint32_t timeout,
-                        uint32_t *result);
 /* Takes back a receive that no message has matched, or a connect without answer. */
 mx_return_t mx_cancel(mx_endpoint_t ep, mx_request_t *request, uint32_t *result);
 mx_return_t mx_context(mx_request_t *request, void **context);
+
+/* Not implemented: these end the program. */
+typedef void (*mx_matching_callback_t)(void *context, uint64_t match_value, int length);
+mx_return_t mx_register_unexp_callback(mx_endpoint_t ep, mx_matching_callback_t callback,
+                                       void *context);
+mx_return_t mx_iput(mx_endpoint_t ep, void *local_buffer, uint32_t length, mx_endpoint_addr_t dest,
+                    uint64_t remote_address, void *context, mx_request_t *request);
+mx_return_t mx_iget(mx_endpoint_t ep, void *local_buffer, uint32_t length, mx_endpoint_addr_t dest,
+                    uint64_t remote_address, void *context, mx_request_t *request);
+mx_return_t mx_buffered(mx_endpoint_t ep, mx_request_t *request, uint32_t timeout,
+                        uint32_t *result);
 
 #ifdef __cplusplus
 }

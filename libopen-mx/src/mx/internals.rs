@@ -3,7 +3,9 @@
 use core::ffi::{c_int, c_void};
 
 use super::Return;
+use crate::board::Board;
 use crate::code::Code;
+use crate::ffi::library::home;
 use crate::ffi::put;
 
 /// `mx_mapper_state_t`.
@@ -13,6 +15,11 @@ pub struct MapperState {
     mac: [u8; 6],
     port: u16,
     version: u32,
+    hosts: u32,
+    network_configured: u32,
+    routes_valid: u32,
+    level: u32,
+    flags: u32,
 }
 
 /// Opens a board for [`mx__get_mapper_state`]: there is nothing to open.
@@ -27,20 +34,32 @@ pub unsafe extern "C" fn mx_open_board(board: c_int, handle: *mut c_int) -> Retu
 }
 
 /// Who maps the network: boards find each other, hence the state that `omxoed` sets, version 1 and no mapper
-/// (protocol.md §12).
+/// (protocol.md §12), with the board's peers as hosts.
 ///
 /// # Safety
 /// `state` is null or valid for a write.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx__get_mapper_state(_handle: c_int, state: *mut MapperState) -> Return {
+pub unsafe extern "C" fn mx__get_mapper_state(handle: c_int, state: *mut MapperState) -> Return {
     if !state.is_null() {
         // SAFETY: not null, hence valid by the caller's promise.
         unsafe {
             (&raw mut (*state).mac).write([0; 6]);
             (&raw mut (*state).version).write(1);
+            (&raw mut (*state).hosts).write(peers(handle));
+            (&raw mut (*state).network_configured).write(1);
+            (&raw mut (*state).routes_valid).write(1);
+            (&raw mut (*state).level).write(0);
+            (&raw mut (*state).flags).write(0);
         }
     }
     Code::Success as Return
+}
+
+/// How many peers a board knows; none where there is no such board.
+fn peers(board: c_int) -> u32 {
+    let board = u32::try_from(board).ok().zip(home());
+    let board = board.and_then(|(board, home)| Board::attach(&home, board).ok());
+    board.map_or(0, |board| board.peers().count() as u32)
 }
 
 /// Memory goes away: the library sees that itself.

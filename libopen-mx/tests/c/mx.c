@@ -294,6 +294,8 @@ static void mapper(void) {
   OK(mx_open_board(0, &handle));
   OK(mx__get_mapper_state(handle, &state));
   CHECK(state.map_version == 1 && memcmp(state.mapper_mac, none, 6) == 0);
+  /* Both boards of this machine are peers. */
+  CHECK(state.num_hosts == 2 && state.network_configured == 1 && state.routes_valid == 1);
   CHECK(mx__regcache_clean(&state, sizeof state) == 0);
 }
 

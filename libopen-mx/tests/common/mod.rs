@@ -83,7 +83,7 @@ fn words_of(file: &str) -> String {
 pub fn compiled(source: &str, package: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
     let program = place().join(source.file_stem().expect("a file"));
-    let output = Command::new("cc")
+    let output = Command::new(compiler("c"))
         .args([
             "-std=c99",
             "-Wall",
@@ -122,14 +122,19 @@ pub fn node(name: &str, arguments: &[&str]) -> PathBuf {
     socket
 }
 
-/// Whether the machine's C or C++ compiler takes a program with every warning an error, with the library's headers of
-/// that folder, and what it says.
+/// The compiler of a language, `c` or `c++`: what CC or CXX names, else the machine's.
+pub fn compiler(language: &str) -> String {
+    let (variable, usual) = match language {
+        "c++" => ("CXX", "c++"),
+        _ => ("CC", "cc"),
+    };
+    std::env::var(variable).unwrap_or_else(|_| usual.to_owned())
+}
+
+/// Whether a C or C++ compiler takes a program with every warning an error, with the library's headers of that folder,
+/// and what it says.
 pub fn checked(headers: &str, language: &str, standard: &str, program: &str) -> (bool, String) {
-    let name = if language == "c++" { "c++" } else { "cc" };
-    let mut compiler = Command::new(name)
-        .args(["-x", language, standard, "-fsyntax-only"])
-        .args(["-Wall", "-Wextra", "-pedantic", "-Werror"])
-        .arg(format!("-I{}{headers}", env!("CARGO_MANIFEST_DIR")))
+    let mut compiler = strict(&[headers], language, standard)
         .arg("-")
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -138,7 +143,34 @@ pub fn checked(headers: &str, language: &str, standard: &str, program: &str) -> 
     let mut input = compiler.stdin.take().expect("piped");
     input.write_all(program.as_bytes()).expect("written");
     drop(input);
-    let output = compiler.wait_with_output().expect("ended");
+    said(&compiler.wait_with_output().expect("ended"))
+}
+
+/// The same of a program in a file, which may include its neighbours.
+pub fn checked_file(
+    headers: &[&str],
+    language: &str,
+    standard: &str,
+    file: &Path,
+) -> (bool, String) {
+    let output = strict(headers, language, standard).arg(file).output();
+    said(&output.expect("a C and a C++ compiler"))
+}
+
+/// A compiler to which every warning is an error, so also what many programs leave to chance and compilers refuse from
+/// gcc 14 on.
+fn strict(headers: &[&str], language: &str, standard: &str) -> Command {
+    let include = |folder: &&str| format!("-I{}{folder}", env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(compiler(language));
+    command
+        .args(["-x", language, standard, "-fsyntax-only"])
+        .args(["-Wall", "-Wextra", "-pedantic", "-Werror"])
+        .args((language == "c").then_some("-Werror=implicit-function-declaration"))
+        .args(headers.iter().map(include));
+    command
+}
+
+fn said(output: &Output) -> (bool, String) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.success(), said)
 }

@@ -9,15 +9,6 @@
 extern "C" {
 #endif
 
-/* Who maps the network of a board. The caller fills in the first and the third. */
-struct mx_mapper_state {
-  uint32_t board_number;
-  uint8_t mapper_mac[6];
-  uint16_t iport;
-  uint32_t map_version;
-};
-typedef struct mx_mapper_state mx_mapper_state_t;
-
 /* Boards of Open-MX find each other: the version is 1, and the mapper's address zeros. */
 mx_return_t mx__get_mapper_state(mx_endpt_handle_t handle, mx_mapper_state_t *state);
 
