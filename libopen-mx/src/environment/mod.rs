@@ -19,8 +19,8 @@ pub use settings::{Communication, Reporting};
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// Myricom's name for it, which counts unless `OMX_IGNORE_MX_ENV` is set.
-    pub alias: Option<&'static str>,
+    /// Other names for it. Myricom's begin with `MX_`, and count unless `OMX_IGNORE_MX_ENV` is set.
+    pub aliases: &'static [&'static str],
     /// What it does.
     pub effect: Effect,
 }
@@ -46,30 +46,34 @@ const SCRIPT: &str = "the start script of the original's module";
 pub const VARIABLES: &[Variable] = &[
     own("OMX_IGNORE_MX_ENV", Honoured),
     own("OMX_VERBOSE_PREFIX", Honoured),
-    aliased("OMX_VERBOSE", "MX_VERBOSE", Honoured),
+    aliased("OMX_VERBOSE", &["MX_VERBOSE"], Honoured),
     own("OMX_VERBDEBUG", Nothing(DEBUG_ONLY)),
     own("OMX_ABORT_SLEEPS", Honoured),
-    aliased("OMX_FATAL_ERRORS", "MX_ERRORS_ARE_FATAL", Honoured),
+    aliased(
+        "OMX_FATAL_ERRORS",
+        &["MX_ERRORS_ARE_FATAL", "OMX_ERRORS_ARE_FATAL"],
+        Honoured,
+    ),
     own("OMX_DEBUG_SIGNAL", Nothing(DEBUG_ONLY)),
     own("OMX_DEBUG_SIGNAL_NUM", Nothing(DEBUG_ONLY)),
     own("OMX_DEBUG_REQUESTS", Nothing(DEBUG_ONLY)),
     own("OMX_DEBUG_CHECKSUM", Nothing(DEBUG_ONLY)),
-    aliased("OMX_DISABLE_SELF", "MX_DISABLE_SELF", Honoured),
+    aliased("OMX_DISABLE_SELF", &["MX_DISABLE_SELF"], Honoured),
     aliased(
         "OMX_DISABLE_SHARED",
-        "MX_DISABLE_SHMEM",
+        &["MX_DISABLE_SHMEM"],
         Nothing(NO_SHARED_PATH),
     ),
     own("OMX_RNDV_THRESHOLD", Honoured),
     own("OMX_SHARED_RNDV_THRESHOLD", Nothing(NO_SHARED_PATH)),
-    aliased("OMX_RESENDS_MAX", "MX_MAX_RETRIES", Honoured),
-    aliased("OMX_ZOMBIE_SEND", "MX_ZOMBIE_SEND", Honoured),
-    aliased("OMX_NOTACKED_MAX", "MX_IMM_ACK", Honoured),
+    aliased("OMX_RESENDS_MAX", &["MX_MAX_RETRIES"], Honoured),
+    aliased("OMX_ZOMBIE_SEND", &["MX_ZOMBIE_SEND"], Honoured),
+    aliased("OMX_NOTACKED_MAX", &["MX_IMM_ACK"], Honoured),
     own("OMX_WAITSPIN", Honoured),
     own("OMX_WAITINTR", Honoured),
     own("OMX_CONNECT_POLLALL", Honoured),
     own("OMX_PRCACHE", Nothing("it never had any: use OMX_RCACHE")),
-    aliased("OMX_RCACHE", "MX_RCACHE", Honoured),
+    aliased("OMX_RCACHE", &["MX_RCACHE"], Honoured),
     own("OMX_PROCESS_BINDING", Honoured),
     own(
         "OMX_MEDIUM_SENDQ",
@@ -90,16 +94,23 @@ pub const VARIABLES: &[Variable] = &[
 const fn own(name: &'static str, effect: Effect) -> Variable {
     Variable {
         name,
-        alias: None,
+        aliases: &[],
         effect,
     }
 }
 
-const fn aliased(name: &'static str, alias: &'static str, effect: Effect) -> Variable {
+const fn aliased(name: &'static str, aliases: &'static [&'static str], effect: Effect) -> Variable {
     Variable {
         name,
-        alias: Some(alias),
+        aliases,
         effect,
+    }
+}
+
+impl Variable {
+    /// All its names, the first one first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        core::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 }
 
@@ -154,10 +165,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manual_page_names_each_variable_and_its_alias() {
+    fn the_manual_page_names_each_variable_and_its_aliases() {
         let page = include_str!("../../man/open-mx.7").replace("\\-", "-");
         for variable in VARIABLES {
-            for name in [Some(variable.name), variable.alias].into_iter().flatten() {
+            for name in variable.names() {
                 let entry = page.lines().any(|line| {
                     line.starts_with(".B") && line.split_whitespace().any(|word| word == name)
                 });
@@ -169,11 +180,8 @@ mod tests {
     #[test]
     fn no_variable_is_listed_twice() {
         for (at, variable) in VARIABLES.iter().enumerate() {
-            assert!(
-                VARIABLES[..at]
-                    .iter()
-                    .all(|other| other.name != variable.name)
-            );
+            let mut others = VARIABLES[..at].iter().flat_map(Variable::names);
+            assert!(others.all(|other| variable.names().all(|name| name != other)));
         }
     }
 }
