@@ -6,7 +6,8 @@
 #ifndef MYRIEXPRESS_H
 #define MYRIEXPRESS_H
 
-/* Programs count on it; <stdint.h> comes with it. */
+/* Programs count on the first two: integers that can be printed, and those in the network's order. */
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stddef.h>
 

@@ -141,7 +141,8 @@ pub fn checked(headers: &str, language: &str, standard: &str, program: &str) -> 
         .spawn()
         .expect("a C and a C++ compiler: Debian's packages gcc and g++, which `cargo lab test` installs");
     let mut input = compiler.stdin.take().expect("piped");
-    input.write_all(program.as_bytes()).expect("written");
+    // A line that does not end is a warning.
+    writeln!(input, "{program}").expect("written");
     drop(input);
     said(&compiler.wait_with_output().expect("ended"))
 }

@@ -135,8 +135,8 @@ fn driver_domain() -> Result<PathBuf, Error> {
     Ok(image)
 }
 
-/// The library as its users have it: where it is installed, its shared library without symbols.
-fn installed_library() -> Result<PathBuf, Error> {
+/// The library of [`Programs`] as its users have it: where it is installed, its shared library without symbols.
+pub fn installed_library() -> Result<PathBuf, Error> {
     let installed = place::work().join("installed");
     let script = place::repository().join("libopen-mx/install.sh");
     Run::new(&script.to_string_lossy(), "build-installed")

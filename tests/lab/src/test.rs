@@ -112,7 +112,11 @@ static FAST: [Step; 12] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-static WITH_PACKAGES: [Step; 14] = [
+static WITH_PACKAGES: [Step; 15] = [
+    Step {
+        title: "headers and C programs by gcc 14 and clang 19, NetPIPE between two nodes",
+        work: Here(public_programs),
+    },
     Step {
         title: "the driver domain's page in Chromium",
         work: Here(browser),
@@ -310,6 +314,24 @@ fn conformance() -> Result<Tested, Error> {
         println!("    {line}");
     }
     Ok(tested)
+}
+
+/// NetPIPE is one test.
+fn public_programs() -> Result<Tested, Error> {
+    prepare::machine()?;
+    let compilers = prepare::newer_compilers()?;
+    let mut all = counted(1);
+    let tests = ["header", "mx_headers", "public_names"];
+    let tests = tests.iter().flat_map(|name| ["--test", name]);
+    for compiler in &compilers {
+        let run = Run::new("cargo", "test-headers").args(["test", "--package", "open-mx"]);
+        let tested = tested::run(compiler.in_tests(run).args(tests.clone()))?;
+        all.passed += tested.passed;
+        all.lacking.extend(tested.lacking);
+    }
+    let [gcc, _] = &compilers;
+    scenario::public_programs::netpipe(&build::Programs::build()?, gcc)?;
+    Ok(all)
 }
 
 fn browser() -> Result<Tested, Error> {

@@ -38,7 +38,8 @@ static int never(mx_endpoint_t ep, mx_endpoint_addr_t dest, char *buffer) {
 int main(int argc, char **argv) {
   mx_endpoint_addr_t nobody = {{0, 0}};
   uint64_t nic = 1;
-  /* <inttypes.h> comes along. */
+  /* <inttypes.h> and <arpa/inet.h> come along. */
+  if (ntohl(htonl(1)) != 1) return 1;
   if (printf("%" PRIx64 "\n", nic) < 0) return 1;
   return argc > 1 ? never(0, nobody, argv[1]) : 0;
 }

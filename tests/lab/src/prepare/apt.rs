@@ -18,6 +18,8 @@ pub struct Apt {
     /// The release that the machine runs.
     machine: String,
     suite: String,
+    /// Whether it is the suite's source packages that are asked for.
+    of_sources: bool,
     updated: Cell<bool>,
 }
 
@@ -33,11 +35,22 @@ impl Apt {
         Self::open(release()?, suite.to_owned())
     }
 
+    /// The source packages of a suite.
+    pub fn sources_of(suite: &str) -> Result<Self, Error> {
+        let packages = Self::of(suite)?;
+        Ok(Apt {
+            directory: packages.directory.with_file_name(format!("{suite}-source")),
+            of_sources: true,
+            ..packages
+        })
+    }
+
     fn open(machine: String, suite: String) -> Result<Self, Error> {
         Ok(Apt {
             directory: place::cache()?.join("apt").join(&suite),
             machine,
             suite,
+            of_sources: false,
             updated: Cell::new(false),
         })
     }
@@ -87,7 +100,8 @@ impl Apt {
             return Ok(());
         }
         let stage = Stage::begin(format!(
-            "fetching the package lists of Debian's {} (into the lab's own cache)",
+            "fetching the {} lists of Debian's {} (into the lab's own cache)",
+            if self.of_sources { "source" } else { "package" },
             self.suite
         ));
         self.write_sources()?;
@@ -105,6 +119,10 @@ impl Apt {
         fs::write(&status, "").at("write", &status)?;
         for (name, text) in self.sources()? {
             let file = own.join(name);
+            let text = match self.of_sources {
+                true => sources::for_sources(&text),
+                false => text,
+            };
             fs::write(&file, text).at("write", &file)?;
         }
         Ok(())
@@ -217,6 +235,35 @@ impl Apt {
                 .output()?;
         }
         fs::remove_dir_all(&debs).at("remove", &debs)
+    }
+
+    /// Fetches the source of a package as its authors released it, without Debian's changes, and unpacks it into `into`,
+    /// which is made anew.
+    pub fn unpack_source(&self, package: &str, into: &Path) -> Result<(), Error> {
+        self.update()?;
+        let archives = into.with_extension("archives");
+        for directory in [into, &archives] {
+            if directory.exists() {
+                fs::remove_dir_all(directory).at("remove", directory)?;
+            }
+            fs::create_dir_all(directory).at("create", directory)?;
+        }
+        let mut arguments = self.archive_options();
+        arguments.extend(["source", "-q", "--download-only", "--tar-only"].map(str::to_owned));
+        arguments.push(package.to_owned());
+        Run::new("apt-get", "prepare-apt-source")
+            .within(&archives)
+            .args(arguments)
+            .output()?;
+        for entry in fs::read_dir(&archives).at("read", &archives)? {
+            let archive = entry.at("read", &archives)?.path();
+            Run::new("tar", "prepare-tar")
+                .within(into)
+                .args(["--strip-components=1", "-xf"])
+                .args([archive])
+                .output()?;
+        }
+        fs::remove_dir_all(&archives).at("remove", &archives)
     }
 
     /// Runs apt-get as the present user.

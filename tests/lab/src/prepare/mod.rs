@@ -3,14 +3,18 @@
 //! Everything is looked at first and done only when it is missing, so that a second run needs no network.
 
 mod apt;
+mod compilers;
 mod headers;
+mod netpipe;
 mod packages;
 mod sources;
 mod toolchain;
 mod xen_host;
 
 pub use apt::Apt;
+pub use compilers::{Compiler, newer as newer_compilers};
 pub use headers::Headers;
+pub use netpipe::source as netpipe;
 pub use toolchain::install as toolchain;
 pub use xen_host::XenHost;
 

@@ -39,6 +39,20 @@ pub fn derive(text: &str, release: &str, suite: &str, one_line: bool) -> Vec<Str
     kept
 }
 
+/// A file of apt's sources, of either format, that asks for source packages where it asked for packages.
+pub fn for_sources(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        if line.starts_with("Types:") {
+            "Types: deb-src\n".to_owned()
+        } else if let Some(rest) = line.strip_prefix("deb ") {
+            format!("deb-src {rest}\n")
+        } else {
+            format!("{line}\n")
+        }
+    });
+    lines.collect()
+}
+
 /// The address of the first entry for `suite`, among entries of the old format or stanzas.
 pub fn mirror(lines: &str, stanzas: &str, suite: &str) -> Option<String> {
     let is_suite = |suites: Vec<String>| suites.iter().any(|named| named == suite);
@@ -146,6 +160,19 @@ mod tests {
         );
         assert_eq!(suites("sid"), [" sid"]);
         assert!(of("sid")[0].contains("http://mirror/debian") && of("sid")[0].contains("/key"));
+    }
+
+    #[test]
+    fn source_packages_are_asked_for_by_both_formats() {
+        let stanza = "Types: deb\nURIs: http://mirror/debian\nSuites: trixie\n";
+        assert_eq!(
+            for_sources(stanza),
+            "Types: deb-src\nURIs: http://mirror/debian\nSuites: trixie\n"
+        );
+        assert_eq!(
+            for_sources("deb [signed-by=/key] http://mirror/debian trixie main\n"),
+            "deb-src [signed-by=/key] http://mirror/debian trixie main\n"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `two_nodes` | two nodes on one Linux |
+//! | `public_programs` | programs of others between two nodes |
 //! | `conformance` | programs in C in guests and outside |
 //! | `faults` | processes and guests die; a driver domain has no card |
 //! | `module` | the guests' module under load: two processors, deaths, devices taken away |
@@ -25,6 +26,7 @@ pub mod last_words;
 mod link;
 pub mod module;
 mod page;
+pub mod public_programs;
 mod rcache;
 pub mod transitions;
 pub mod two_nodes;

@@ -27,7 +27,7 @@ pub fn run(programs: &Programs) -> Result<(), Error> {
 }
 
 /// Waits until `node` knows `peer` by its name.
-fn wait_for_peer(node: &Node<'_>, peer: &str) -> Result<(), Error> {
+pub fn wait_for_peer(node: &Node<'_>, peer: &str) -> Result<(), Error> {
     let what = format!("omx_info shows the peer {peer}");
     wait_until(DISCOVERY_LIMIT, &what, || {
         let info = node.start_tool("omx_info", &[], "two-nodes-info")?;
