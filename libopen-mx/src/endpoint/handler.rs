@@ -4,7 +4,6 @@
 //! progresses: it may post, test and forget, but what would wait for progress, or for the handler itself, is refused.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
 
 use super::state::State;
 use super::{Address, Endpoint};
@@ -27,11 +26,21 @@ pub struct UnexpectedMessage<'a> {
 /// A handler of unexpected messages.
 pub type UnexpectedHandler = Arc<dyn Fn(UnexpectedMessage<'_>) -> Action + Send + Sync>;
 
+/// The calling thread, among those that live. [`std::thread::current`] would allocate for a thread that the application
+/// made, and leave it to the thread's end: in a program's first thread, for ever.
+fn this_thread() -> usize {
+    thread_local! {
+        static PLACE: u8 = const { 0 };
+    }
+    PLACE.with(|place| std::ptr::from_ref(place).addr())
+}
+
 /// The handler of an endpoint.
 #[derive(Default)]
 pub struct Handling {
     handler: Option<UnexpectedHandler>,
-    running: Option<ThreadId>,
+    /// The thread within it.
+    running: Option<usize>,
 }
 
 impl Handling {
@@ -42,8 +51,7 @@ impl Handling {
 
     /// Whether the calling thread is within it.
     pub fn within(&self) -> bool {
-        self.running
-            .is_some_and(|thread| thread == thread::current().id())
+        self.running.is_some_and(|thread| thread == this_thread())
     }
 }
 
@@ -112,7 +120,7 @@ impl Endpoint {
             let mut action = Action::Continue;
             if let Some(handler) = state.handling.handler.clone() {
                 let source = state.address(offer.partner);
-                state.handling.running = Some(thread::current().id());
+                state.handling.running = Some(this_thread());
                 drop(state);
                 action = handler(UnexpectedMessage {
                     source,

@@ -100,6 +100,8 @@ static void run(const struct options *options) {
   struct place place;
   int ends[2];
   long i;
+  /* What lies between its members is written, too. */
+  memset(&place, 0, sizeof(place));
   shared.left = shared.count;
   shared.seen = calloc(shared.count, 1);
   CHECK(threads && shared.seen && pthread_mutex_init(&shared.lock, NULL) == 0 && pipe(ends) == 0);

@@ -50,7 +50,7 @@ impl fmt::Display for BuildError {
         match self {
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::NoCompiler(error) => write!(f, "cc does not start (Debian: gcc): {error}"),
-            Self::Refused(said) => write!(f, "the conformance programs do not compile:\n{said}"),
+            Self::Refused(said) => write!(f, "a program in C does not compile:\n{said}"),
         }
     }
 }
@@ -59,24 +59,41 @@ impl std::error::Error for BuildError {}
 
 /// Builds `conformance` into a directory, where links to this shared library are laid beside it.
 pub fn build(library: &Path, into: &Path) -> Result<PathBuf, BuildError> {
+    compile(
+        library,
+        &sources(&Path::new(HERE).join("c"))?,
+        &into.join("conformance"),
+    )
+}
+
+/// Builds the example of the library's users likewise.
+pub fn build_hello(library: &Path, into: &Path) -> Result<PathBuf, BuildError> {
+    let source = repository().join("libopen-mx/examples/hello.c");
+    compile(library, &[source], &into.join("hello"))
+}
+
+fn repository() -> &'static Path {
+    let here = Path::new(HERE);
+    here.ancestors().nth(2).unwrap_or(here)
+}
+
+fn compile(library: &Path, sources: &[PathBuf], program: &Path) -> Result<PathBuf, BuildError> {
+    let into = program.parent().unwrap_or(Path::new("."));
     for name in NAMES {
         let link = into.join(name);
         link_to(library, &link).map_err(|error| BuildError::File(link, error))?;
     }
-    let here = Path::new(HERE);
-    let repository = here.ancestors().nth(2).unwrap_or(here);
-    let program = into.join("conformance");
     let compiled = Command::new("cc")
         .args(FLAGS)
-        .args(sources(&here.join("c"))?)
-        .args(HEADERS.map(|headers| format!("-I{}", repository.join(headers).display())))
+        .args(sources)
+        .args(HEADERS.map(|headers| format!("-I{}", repository().join(headers).display())))
         .arg(format!("-L{}", into.display()))
         .args(["-lmyriexpress", "-lopen-mx", "-o"])
-        .arg(&program)
+        .arg(program)
         .output()
         .map_err(BuildError::NoCompiler)?;
     if compiled.status.success() {
-        Ok(program)
+        Ok(program.to_owned())
     } else {
         let said = String::from_utf8_lossy(&compiled.stderr).into_owned();
         Err(BuildError::Refused(said))

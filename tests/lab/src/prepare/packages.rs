@@ -7,7 +7,7 @@ use crate::stage::Stage;
 use std::path::Path;
 
 /// What the lab runs on this machine, and what for.
-const PACKAGES: [&str; 17] = [
+const PACKAGES: [&str; 18] = [
     "gcc",               // links Rust programs, compiles the module's C part
     "g++",               // reads the library's headers as a C++ program does
     "libc6-dev",         // for all three
@@ -22,6 +22,7 @@ const PACKAGES: [&str; 17] = [
     "iproute2",          // pairs of interfaces for nodes, taps for QEMU's card
     "util-linux",        // the namespaces in which they lie
     "strace",            // shows that a node makes no system calls
+    "valgrind",          // looks at how programs use their memory
     "curl",              // reads the driver domain's /metrics
     "chromium",          // shows the driver domain's page
     "fonts-dejavu-core", // with letters

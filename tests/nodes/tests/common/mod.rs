@@ -1,12 +1,35 @@
 //! What the tests of this folder share.
 #![allow(dead_code, reason = "each test uses its part")]
 
+use std::path::PathBuf;
+use std::process::Output;
+
 use nodes::{Child, KEY, MESSAGE_MAX, Node, PATIENCE, Pair, name_of};
 use open_mx::{Address, Buffer, Code, Endpoint, Options};
 
 /// The programs under test.
 pub const NODE: &str = env!("CARGO_BIN_EXE_node-under-test");
 const PROCESS: &str = env!("CARGO_BIN_EXE_process-under-test");
+
+/// The shared library that was built for these tests, which lies beside them.
+pub fn library() -> PathBuf {
+    let built = std::env::current_exe().expect("a path");
+    let library = built.with_file_name("libopen_mx.so");
+    assert!(library.exists(), "{} is not there", library.display());
+    library
+}
+
+/// Fails with what a program said unless it ended well.
+pub fn succeeded(what: &str, ended: &Output) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        ended.status.success(),
+        "{what}: {}\n{}{}",
+        ended.status,
+        text(&ended.stdout),
+        text(&ended.stderr)
+    );
+}
 
 pub fn pair(options: &[&str]) -> Pair {
     Pair::start(NODE, options)
