@@ -38,8 +38,8 @@ pub struct Raw {
     refused: Option<Errno>,
     /// The home has frames.
     waiting: bool,
-    /// One is asked for.
-    taking: bool,
+    /// One is asked for, for that use of the endpoint.
+    taking: Option<u32>,
     kept: VecDeque<Frame>,
 }
 
@@ -52,7 +52,7 @@ impl Raw {
             telling: None,
             refused: None,
             waiting: false,
-            taking: false,
+            taking: None,
             kept: VecDeque::new(),
         }
     }
@@ -172,9 +172,14 @@ impl<K: Kernel> Uplink<K> {
             let posted = link.post(kernel, Subject::Raw, &Request::Raw { open });
             raw.telling = posted.then_some(open);
             self.deferred |= !posted;
-        } else if open && raw.waiting && !raw.taking && raw.kept.len() < KEPT {
-            raw.taking = link.post(kernel, Subject::TakeRaw, &Request::TakeRaw);
-            self.deferred |= !raw.taking;
+        } else if let Some(number) = raw.open
+            && raw.waiting
+            && raw.taking.is_none()
+            && raw.kept.len() < KEPT
+        {
+            let posted = link.post(kernel, Subject::TakeRaw, &Request::TakeRaw);
+            raw.taking = posted.then_some(number);
+            self.deferred |= !posted;
         }
     }
 
@@ -194,12 +199,13 @@ impl<K: Kernel> Uplink<K> {
 
     /// The home has put a frame into its page, or has none.
     pub(super) fn answer_take_raw(&mut self, kernel: &K, status: Status) {
-        self.raw.taking = false;
+        let asker = self.raw.taking.take();
         self.raw.waiting &= status == Status::Ok;
         let mut bytes = [0; RAW_FRAME_MAX];
         let taken = self.link.as_ref().filter(|_| status == Status::Ok);
         if let Some(length) = taken.and_then(|link| link.frame(&mut bytes))
-            && self.raw.open.is_some()
+            && asker.is_some()
+            && asker == self.raw.open
             && self.raw.kept.len() < KEPT
         {
             self.raw.kept.push_back(Frame { bytes, length });

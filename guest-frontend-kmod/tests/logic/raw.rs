@@ -172,6 +172,20 @@ fn frames_come_in_in_order_and_wait_with_the_home_when_the_process_does_not_read
 }
 
 #[test]
+fn a_frame_that_was_asked_for_one_use_of_it_is_not_the_next_ones() {
+    let mut guest = Guest::new();
+    guest.open(1).unwrap();
+    guest.answered(Status::Ok);
+    guest.says_that_frames_wait();
+    guest.close(1);
+    guest.open(2).unwrap();
+    guest.home.put_frame(&[5]);
+    assert_eq!(guest.answered(Status::Ok), [Request::TakeRaw, CLOSED, OPEN]);
+    assert_eq!(guest.opened(2), Poll::Ready(Ok(())));
+    assert_eq!(guest.take(2), Ok(None));
+}
+
+#[test]
 fn a_change_finds_who_asked_and_the_others_come_after() {
     let mut guest = Guest::new();
     let change = |guest: &mut Guest, number| {
