@@ -6,12 +6,16 @@
 //!
 //! ```text
 //!  library, before a message uses a kept region     kernel, when the process changes its mappings
-//!  begin:  use bit of the slot = 1                  invalidate: note of the slot = stale
+//!  begin:  is the slot's note valid? no: refuse
+//!          use bit of the slot = 1                  invalidate: note of the slot = stale
 //!          fence(SeqCst)                                        fence(SeqCst)
 //!          is the slot's note valid?                in_use:     use bit of the slot?
 //!            yes: use it; end, when it is over        yes: leave the region to the library, which asks after its use
 //!            no:  end; give it back, register anew    no:  give it back
 //! ```
+//!
+//! The first look keeps a key that is stale from the bit of its slot, which says that a message uses the region that is
+//! there now. Between the two looks no other region comes into the slot: the library registers none while it begins.
 //!
 //! Both fences are sequentially consistent: of a use and a change at the same time, at least one side sees the other.
 //! The change is noted before the call that made it (munmap, mremap, madvise) returns, so what a thread starts after
@@ -102,8 +106,12 @@ impl UseBits {
         })
     }
 
-    /// The library: a message is to use a region. False when the region is stale: then it is not in use.
+    /// The library: a message is to use a region that none uses. False when the region is stale: then it is not in use.
+    /// Whoever registers regions of the endpoint is excluded meanwhile.
     pub fn begin(&self, notes: &RegionNotes, key: RegionKey) -> bool {
+        if !notes.is_valid(key) {
+            return false;
+        }
         let Some((word, bit)) = place(key.slot) else {
             return false;
         };
@@ -116,7 +124,7 @@ impl UseBits {
         valid
     }
 
-    /// The library: no message uses a region any more.
+    /// The library: no message uses a region any more whose use was begun; until now it has kept its slot.
     pub fn end(&self, key: RegionKey) {
         if let Some((word, bit)) = place(key.slot) {
             self.w0.word64(word).fetch_and(!bit, Ordering::Release);

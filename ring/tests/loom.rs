@@ -578,3 +578,29 @@ fn a_change_while_a_region_is_registered_leaves_it_stale() {
         assert!(!notes.is_valid(REGION));
     });
 }
+
+/// The region that had the slot before.
+const BEFORE: RegionKey = RegionKey {
+    generation: 2,
+    ..REGION
+};
+
+#[test]
+fn a_look_at_a_stale_region_does_not_hide_the_use_of_the_one_in_its_slot() {
+    explore(3, || {
+        let (_notes, _w, notes, uses) = region();
+        notes.note_valid(BEFORE);
+        notes.invalidate(BEFORE);
+        notes.note_valid(REGION);
+        assert!(uses.begin(&notes, REGION));
+        let kernel = thread::spawn(move || {
+            notes.invalidate(REGION);
+            uses.in_use(REGION.slot)
+        });
+        assert!(!uses.begin(&notes, BEFORE));
+        assert!(
+            kernel.join().unwrap(),
+            "given back under a message that uses it"
+        );
+    });
+}

@@ -108,3 +108,25 @@ fn a_change_that_comes_after_the_slot_has_a_new_region_leaves_that_one_valid() {
     assert!(!notes.is_valid(old));
     guest.end();
 }
+
+#[test]
+fn a_look_at_a_stale_region_leaves_the_use_of_its_slots_next_region_alone() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    let (old, watch) = guest.registered_region(id);
+    guest.model.change(watch);
+    guest.sweep(id);
+    guest.serve(Status::Ok);
+    guest.frontend.pool.reap();
+    let (new, watch) = guest.registered_region(id);
+    assert_eq!(new.slot, old.slot);
+    let (uses, notes) = guest.process(id);
+    assert!(uses.begin(&notes, new));
+    assert!(!uses.begin(&notes, old));
+    assert!(uses.in_use(new.slot));
+    guest.model.change(watch);
+    guest.sweep(id);
+    assert!(guest.serve(Status::Ok).is_empty(), "the transfer goes on");
+    uses.end(new);
+    guest.end();
+}

@@ -279,8 +279,11 @@ impl Regions {
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
-        entry.users = entry.users.saturating_sub(1);
-        if entry.users > 0 {
+        let Some(users) = entry.users.checked_sub(1) else {
+            return;
+        };
+        entry.users = users;
+        if users > 0 {
             return;
         }
         let huge = matches!(entry.memory, Registered::Bounce(_)) && entry.length > BOUNCE_STEP;
@@ -510,14 +513,19 @@ impl Regions {
     }
 
     /// Gives idle registrations back until at most `keep` are left; and those of memory that nobody else holds any more.
+    /// What is stale goes before another region is registered, so that its key, whose generation has 16 bits, is not kept
+    /// until it means that region.
     fn shrink(&mut self, keep: usize) {
         let idle = self.idle();
         let surplus = idle.len().saturating_sub(keep);
         for (at, key) in idle.into_iter().enumerate() {
-            let unheld = self.entries.get(key).is_some_and(
-                |entry| matches!(&entry.memory, Registered::Whole(m) if Arc::strong_count(m) == 1),
-            );
-            if unheld || at < surplus {
+            let useless = self.entries.get(key).is_some_and(|entry| {
+                let unheld =
+                    matches!(&entry.memory, Registered::Whole(m) if Arc::strong_count(m) == 1);
+                let valid = |marks: &Marks| marks.is_valid(entry.region);
+                unheld || !self.marks.as_ref().is_none_or(valid)
+            });
+            if useless || at < surplus {
                 self.give_back(key);
             }
         }

@@ -26,8 +26,23 @@ struct Known {
 #[derive(Default)]
 struct Table {
     regions: BTreeMap<u16, (RegionKey, Known)>,
-    next: u16,
+    /// How often each slot was used.
+    generations: BTreeMap<u16, u16>,
     registered: usize,
+}
+
+impl Table {
+    /// The first free slot, as the module chooses it, under its next generation.
+    fn vacancy(&mut self) -> RegionKey {
+        let slot = (0..).find(|slot| !self.regions.contains_key(slot));
+        let slot = slot.expect("the test registers less than this");
+        let generation = self.generations.entry(slot).or_default();
+        *generation = generation.wrapping_add(1);
+        RegionKey {
+            slot,
+            generation: *generation,
+        }
+    }
 }
 
 /// What the frontend module does.
@@ -121,28 +136,23 @@ impl Channel for Module {
                     return Err(CallError(Errno::AGAIN));
                 }
                 let mut table = self.table.lock().unwrap();
-                table.next += 1;
                 table.registered += 1;
-                let region = RegionKey {
-                    slot: table.next % 512,
-                    generation: table.next / 512,
-                };
+                let region = table.vacancy();
                 let known = Known {
                     address,
                     length,
                     writable,
                     reserve,
                 };
-                let before = table.regions.insert(region.slot, (region, known));
-                assert_eq!(before, None, "the test registers less than this");
+                table.regions.insert(region.slot, (region, known));
                 self.notes.note_valid(region);
                 Ok(Reply::Registered { region })
             }
             Request::Deregister { region } => {
                 let mut table = self.table.lock().unwrap();
-                assert!(!self.uses.in_use(region.slot), "given back in use");
                 match table.regions.get(&region.slot) {
                     Some((key, _)) if *key == region => {
+                        assert!(!self.uses.in_use(region.slot), "given back in use");
                         table.regions.remove(&region.slot);
                         Ok(Reply::Done)
                     }
@@ -297,6 +307,44 @@ fn memory_that_changed_is_registered_anew_also_while_a_message_uses_what_was_the
         message(&mut regions, &memory, Use::Send).region,
         next.region
     );
+}
+
+#[test]
+fn a_look_at_memory_that_changed_takes_no_region_from_the_message_that_uses_its_slot() {
+    let module = Module::new(1 << 30, None);
+    let mut regions = module.regions();
+    let buffers = [0; 2].map(|_| Application::new(512));
+    let [first, second] = [0, 1].map(|n: usize| buffers[n].message(0, 512 * PAGE));
+    let old = message(&mut regions, &first, Use::Send).region;
+    module.change(buffers[0].address(), 1);
+    let running = regions.expose(&second, whole(&second), Use::Send).unwrap();
+    assert_eq!(running.region.slot, old.slot);
+    message(&mut regions, &first, Use::Send);
+    module.change(buffers[1].address(), 1);
+    assert!(
+        module.known(running.region).is_some(),
+        "the transfer goes on"
+    );
+    regions.retract(&running);
+    assert_eq!(module.known(running.region), None);
+}
+
+/// A generation has 16 bits.
+#[test]
+fn what_is_stale_is_forgotten_before_its_key_means_other_memory() {
+    let module = Module::new(64 << 20, None);
+    let mut regions = module.regions();
+    let application = Application::new(512);
+    let memory = application.message(0, 512 * PAGE);
+    let old = message(&mut regions, &memory, Use::Send).region;
+    module.change(application.address(), 1);
+    let other = Application::new(512);
+    let other = other.message(0, 512 * PAGE);
+    let running = regions.expose(&other, whole(&other), Use::Send).unwrap();
+    assert_eq!(running.region.slot, old.slot);
+    let stale = |regions: &Regions| regions.entries.iter().any(|(_, entry)| entry.region == old);
+    assert!(!stale(&regions));
+    regions.retract(&running);
 }
 
 #[test]

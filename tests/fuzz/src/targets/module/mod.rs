@@ -127,17 +127,21 @@ pub fn run(bytes: &[u8]) -> u64 {
     super::kind((orderly, state))
 }
 
-/// An endpoint with a region, honestly served.
+/// An endpoint with regions, honestly served.
 pub fn seeds() -> Vec<Vec<u8>> {
     let served = [7, 7, 9, 0, 6, 0];
     let open = [&[0, 0][..], &served].concat();
     let region = [&[1, 60][..], &served].concat();
     let gone = [&[3, 0][..], &served, &[18, 0]].concat();
+    let swept = [15, 0, 17, 0, 7, 7, 12, 0, 9, 0, 18, 0];
+    // The second region has the first one's slot and is in use when the library looks at the first; then it changes.
+    let stale_look = [16, 1, 16, 0, 15, 1, 17, 0];
     let forged = [14, 0, 4, 1, 0, 0, 0, 19, 0];
     vec![
         [&[0][..], &open, &region, &gone].concat(),
         [&[1][..], &open, &region, &[16, 0, 15, 0, 17, 0], &served].concat(),
         [&[0][..], &open, &region, &[4, 0], &served].concat(),
+        [&[0][..], &open, &region, &swept, &region, &stale_look].concat(),
         [&[0][..], &open, &forged].concat(),
     ]
 }
