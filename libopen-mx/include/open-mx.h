@@ -150,7 +150,8 @@ struct omx_endpoint_param {
 typedef struct omx_endpoint_param omx_endpoint_param_t;
 
 enum omx_info_key {
-  /* Of the endpoint's board, or without an endpoint of the board whose number is the first byte of in_val. */
+  /* Of the endpoint's board, or without an endpoint of the board whose number is the first byte of in_val. Of a string
+   * out_val gets what it has room for, and zeros behind it; numbers have to fit. */
   OMX_INFO_BOARD_MAX = 0,       /* uint32_t */
   OMX_INFO_ENDPOINT_MAX = 1,    /* uint32_t */
   OMX_INFO_BOARD_COUNT = 2,     /* uint32_t */

@@ -161,7 +161,8 @@ struct mx_param {
 };
 typedef struct mx_param mx_param_t;
 
-/* Keys of mx_get_info. Of the endpoint's board, or without an endpoint of the board whose number is *in_val. */
+/* Keys of mx_get_info. Of the endpoint's board, or without an endpoint of the board whose number is *in_val. Of a string
+ * out_val gets what it has room for, and zeros behind it; numbers and labels have to fit. */
 enum mx_get_info_key {
   MX_NIC_COUNT = 1,            /* uint32_t */
   MX_NIC_IDS = 2,              /* uint64_t each, 0 at the end */

@@ -27,6 +27,45 @@ pub mod key {
 
 const BOARD_MAX: u32 = 32;
 
+/// What a question is answered with.
+pub enum Value {
+    /// Numbers: the buffer has to hold them all.
+    Numbers(Vec<u8>),
+    /// A text, up to its first NUL: what the buffer cannot hold is cut off, and what the text leaves of it is zeros.
+    Text(Vec<u8>),
+}
+
+impl Value {
+    /// One number.
+    pub fn word(value: u32) -> Self {
+        Self::Numbers(value.to_ne_bytes().to_vec())
+    }
+
+    /// Writes it.
+    ///
+    /// # Safety
+    /// `output` has room for `room` bytes.
+    unsafe fn write(self, output: *mut u8, room: usize) -> Result<(), Code> {
+        let (bytes, zeros) = match &self {
+            Self::Numbers(bytes) if bytes.len() > room => return Err(Code::BadInfoLength),
+            Self::Numbers(bytes) => (&bytes[..], 0),
+            Self::Text(text) => {
+                let most = room.checked_sub(1).ok_or(Code::BadInfoLength)?;
+                let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+                let text = &text[..text.len().min(most)];
+                (text, room - text.len())
+            }
+        };
+        // SAFETY: the bytes are no more than there is room for, by the caller's promise, and the zeros lie behind them,
+        // up to the end of the room.
+        unsafe {
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), output, bytes.len());
+            core::ptr::write_bytes(output.add(bytes.len()), 0, zeros);
+        }
+        Ok(())
+    }
+}
+
 /// Asks for a value. Without an endpoint, `input` names the board by one byte; the counter always.
 ///
 /// # Safety
@@ -61,7 +100,7 @@ pub unsafe fn answer(
     endpoint: EndpointHandle,
     (input, input_length): (*const c_void, u32),
     (output, output_length): (*mut c_void, u32),
-    find: impl FnOnce(Option<&Handle>, Result<u32, Code>) -> Result<Vec<u8>, Code>,
+    find: impl FnOnce(Option<&Handle>, Result<u32, Code>) -> Result<Value, Code>,
 ) -> Return {
     let handle = if endpoint.is_null() {
         None
@@ -86,18 +125,17 @@ pub unsafe fn answer(
     if output.is_null() {
         return errors::handled(handle.as_ref(), call, Code::BadInfoAddress);
     }
-    if (output_length as usize) < value.len() {
-        return errors::handled(handle.as_ref(), call, Code::BadInfoLength);
+    // SAFETY: not null, hence as long as the caller promises.
+    match unsafe { value.write(output.cast(), output_length as usize) } {
+        Ok(()) => Code::Success as Return,
+        Err(code) => errors::handled(handle.as_ref(), call, code),
     }
-    // SAFETY: `output` has room for `output_length` bytes, which are at least as many.
-    unsafe { core::ptr::copy_nonoverlapping(value.as_ptr(), output.cast(), value.len()) };
-    Code::Success as Return
 }
 
-/// The bytes of a value.
-pub fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Result<Vec<u8>, Code> {
+/// The value of a key.
+pub fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Result<Value, Code> {
     let home = home().ok_or(Code::NotInitialized)?;
-    let word = |value: u32| Ok(value.to_ne_bytes().to_vec());
+    let word = |value: u32| Ok(Value::word(value));
     let boards = || Board::all(&home).map_err(|error| error.code());
     let board = || board(handle, named);
     let description = || board()?.description().map_err(|error| error.code());
@@ -117,24 +155,24 @@ pub fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Res
                 ids.extend(nic_id_of(description.mac).to_ne_bytes());
             }
             ids.extend(0u64.to_ne_bytes());
-            Ok(ids)
+            Ok(Value::Numbers(ids))
         }
-        key::BOARD_HOSTNAME => Ok(c_string(&description()?.hostname)),
-        key::BOARD_IFACENAME => Ok(c_string(&description()?.interface)),
+        key::BOARD_HOSTNAME => Ok(Value::Text(description()?.hostname.to_vec())),
+        key::BOARD_IFACENAME => Ok(Value::Text(description()?.interface.to_vec())),
         key::BOARD_NUMA_NODE => word(u32::MAX),
         key::COUNTER_MAX => word(Counter::ALL.len() as u32),
         key::COUNTER_VALUES => {
             let board = board()?;
             let values =
                 (0..Counter::ALL.len()).flat_map(|index| board.counter(index).to_ne_bytes());
-            Ok(values.collect())
+            Ok(Value::Numbers(values.collect()))
         }
         key::COUNTER_LABEL => {
             let index = named?;
             let counter = Counter::ALL
                 .get(index as usize)
                 .ok_or(Code::BadInfoAddress)?;
-            Ok(c_string(counter.label().as_bytes()))
+            Ok(Value::Text(counter.label().into()))
         }
         _ => Err(Code::BadInfoKey),
     }
@@ -148,15 +186,4 @@ pub fn board(handle: Option<&Handle>, named: Result<u32, Code>) -> Result<Board,
         None => named?,
     };
     Board::attach(&home, number).map_err(|error| error.code())
-}
-
-/// The bytes up to the first NUL, and one.
-fn c_string(bytes: &[u8]) -> Vec<u8> {
-    let mut text: Vec<u8> = bytes
-        .iter()
-        .copied()
-        .take_while(|byte| *byte != 0)
-        .collect();
-    text.push(0);
-    text
 }

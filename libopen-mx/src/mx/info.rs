@@ -8,7 +8,7 @@ use super::Return;
 use super::codes::returned;
 use crate::code::Code;
 use crate::engine::Config;
-use crate::ffi::info::{answer, board, key as native, value};
+use crate::ffi::info::{Value, answer, board, key as native, value};
 use crate::ffi::registry::Handle;
 use crate::ffi::types::EndpointHandle;
 
@@ -68,8 +68,8 @@ pub unsafe extern "C" fn mx_get_info(
     })
 }
 
-fn mx_value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Result<Vec<u8>, Code> {
-    let word = |value: u32| Ok(value.to_ne_bytes().to_vec());
+fn mx_value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Result<Value, Code> {
+    let word = |value: u32| Ok(Value::word(value));
     // MX programs may leave the board out when they ask what is the same for all.
     let description = || {
         let board = board(handle, named.or(Ok(0)))?;
@@ -81,10 +81,10 @@ fn mx_value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Resu
         key::MAX_NATIVE_ENDPOINTS => value(handle, native::ENDPOINT_MAX, named),
         key::NATIVE_REQUESTS => word(u32::MAX),
         key::COUNTERS_COUNT => value(handle, native::COUNTER_MAX, named),
-        key::COUNTERS_LABELS => Ok(labels()),
+        key::COUNTERS_LABELS => Ok(Value::Numbers(labels())),
         key::COUNTERS_VALUES => value(handle, native::COUNTER_VALUES, named.or(Ok(0))),
         key::PRODUCT_CODE | key::PART_NUMBER | key::SERIAL_NUMBER => {
-            Ok(b"N/A (Open-MX)\0".to_vec())
+            Ok(Value::Text(b"N/A (Open-MX)".to_vec()))
         }
         key::PORT_COUNT => word(1),
         key::PIO_SEND_MAX => word(PIO_SEND_MAX),

@@ -223,7 +223,7 @@ static void bad_info_length(void) {
   char name[OMX_HOSTNAMELEN_MAX];
   open_both();
   RETURNS(OMX_BAD_INFO_LENGTH, omx_get_info(left, OMX_INFO_BOARD_COUNT, NULL, 0, &value, 3));
-  RETURNS(OMX_BAD_INFO_LENGTH, omx_get_info(left, OMX_INFO_BOARD_HOSTNAME, NULL, 0, name, 3));
+  RETURNS(OMX_BAD_INFO_LENGTH, omx_get_info(left, OMX_INFO_BOARD_HOSTNAME, NULL, 0, name, 0));
   RETURNS(OMX_BAD_INFO_LENGTH,
           omx_get_info(NULL, OMX_INFO_BOARD_HOSTNAME, name, 0, name, sizeof(name)));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* info KEY: the row of that name in the table of omx_get_info's keys: its number, what it answers by endpoint and by
- * board, and that a buffer of one byte less is refused. */
+ * board, and that a buffer of one byte less is refused for numbers, and gets the first part of a text. */
 #include "pair.h"
 
 static const uint8_t board_of_right = 1;
@@ -19,14 +19,29 @@ static uint32_t word(omx_info_key_t key) {
   return by_endpoint;
 }
 
-/* A string, which has to fit with its NUL. */
-static void string(omx_info_key_t key, const void *in, uint32_t in_length, const char *expected) {
+/* A text in a buffer of that length: what it has room for, zeros, and nothing beyond. */
+static void text_in(omx_info_key_t key, const void *in, uint32_t in_length, const char *expected,
+                    uint32_t room) {
   char text[128];
+  size_t length = strlen(expected) < room ? strlen(expected) : room - 1, i;
+  memset(text, '?', sizeof(text));
+  OK(omx_get_info(in == NULL ? right : NULL, key, in, in_length, text, room));
+  CHECK(memcmp(text, expected, length) == 0);
+  for (i = length; i < room; i++) CHECK(text[i] == 0);
+  CHECK(text[room] == '?');
+}
+
+/* A text, in buffers of all kinds. */
+static void string(omx_info_key_t key, const void *in, uint32_t in_length, const char *expected) {
   uint32_t length = (uint32_t)strlen(expected) + 1;
-  omx_endpoint_t endpoint = in == NULL ? right : NULL;
-  OK(omx_get_info(endpoint, key, in, in_length, text, length));
-  CHECK(strcmp(text, expected) == 0);
-  CHECK(omx_get_info(endpoint, key, in, in_length, text, length - 1) == OMX_BAD_INFO_LENGTH);
+  char none;
+  text_in(key, in, in_length, expected, 100);
+  text_in(key, in, in_length, expected, length);
+  text_in(key, in, in_length, expected, length - 1);
+  text_in(key, in, in_length, expected, 8);
+  text_in(key, in, in_length, expected, 1);
+  CHECK(omx_get_info(in == NULL ? right : NULL, key, in, in_length, &none, 0) ==
+        OMX_BAD_INFO_LENGTH);
 }
 
 static void board_max(void) { CHECK(word(OMX_INFO_BOARD_MAX) == 32); }

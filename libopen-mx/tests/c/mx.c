@@ -244,6 +244,8 @@ static void info(void) {
   for (i = 0; i < 3; i++) {
     OK(mx_get_info(left, strings[i], NULL, 0, text, sizeof text));
     CHECK(strcmp(text, "N/A (Open-MX)") == 0);
+    OK(mx_get_info(left, strings[i], NULL, 0, text, 8));
+    CHECK(memcmp(text, "N/A (Op\0n-MX)", 14) == 0);
   }
   CHECK(word(MX_PORT_COUNT) == 1);
   CHECK(word(MX_PIO_SEND_MAX) == 128);
@@ -254,6 +256,7 @@ static void info(void) {
 
   CHECK(mx_get_info(left, (mx_get_info_key_t)17, NULL, 0, text, 4) == MX_BAD_INFO_KEY);
   CHECK(mx_get_info(left, MX_NIC_COUNT, NULL, 0, NULL, 4) == MX_BAD_INFO_VAL);
+  CHECK(mx_get_info(left, MX_COUNTERS_LABELS, NULL, 0, text, 8) == MX_BAD_INFO_LENGTH);
   CHECK(mx_get_info(left, MX_NIC_COUNT, NULL, 0, text, 3) == MX_BAD_INFO_LENGTH);
   CHECK(strncmp(last_text, "mx_get_info", 11) == 0);
   free(labels);
