@@ -8,6 +8,7 @@ use crate::board::Board;
 use crate::counters::Counters;
 use crate::error::ChangeError;
 use crate::key::BoardId;
+use crate::members::forget_namesakes;
 use crate::name::HostName;
 use crate::ports::Ports;
 use crate::switch::Switch;
@@ -36,7 +37,7 @@ impl Switch {
                 board.peers.forget(index);
             }),
             Change::AddPeer { mac, name } => {
-                board.add_peer(MacAddress(*mac), HostName::new(name), ports)?;
+                board.add_peer(now, MacAddress(*mac), HostName::new(name), ports)?;
                 board.discovery.ask_for_names(now);
             }
             Change::MarkPeersConfigured => board.peers_marked = true,
@@ -54,10 +55,15 @@ impl Switch {
         if name.is_unknown() {
             return Err(ChangeError::NoName);
         }
+        if self.boards_mut().any(|it| it.id != id && it.name == name) {
+            return Err(ChangeError::NameTaken(name));
+        }
         let board = self.board_mut(id).ok_or(ChangeError::NoBoard)?;
         board.name = name;
+        board.no_namesake();
         let mac = board.mac;
         for other in self.boards_mut() {
+            forget_namesakes(other, name, ports);
             if let Some(index) = other.peers.index_of(mac)
                 && other.peers.set_name(index, name)
             {
@@ -86,6 +92,7 @@ impl Board {
     /// The name of a board of this home is that board's own affair.
     fn add_peer<P: Ports>(
         &mut self,
+        now: Instant,
         mac: MacAddress,
         name: HostName,
         ports: &mut P,
@@ -93,12 +100,16 @@ impl Board {
         if mac.is_group() || mac == MacAddress([0; 6]) {
             return Err(ChangeError::BadAddress(mac));
         }
-        let index = self.peers.add(mac, None).ok_or(ChangeError::PeersFull)?;
-        let local = self
-            .peers
-            .get(index)
-            .is_some_and(|peer| peer.local().is_some());
-        if !local {
+        let index = self.peers.add_known(now, mac, None);
+        let index = index.ok_or(ChangeError::PeersFull)?;
+        if let Some(peer) = self.peers.get_mut(index)
+            && peer.local().is_none()
+        {
+            peer.fixed = true;
+            if self.peers.local_of_name(&name).is_some() {
+                return Err(ChangeError::NameTaken(name));
+            }
+            forget_namesakes(self, name, ports);
             self.peers.set_name(index, name);
         }
         ports.peer_changed(self.id, index);

@@ -14,6 +14,7 @@ use crate::name::HostName;
 use crate::peers::PeerTable;
 use crate::random::Random;
 use crate::time::Instant;
+use crate::warnings::Warnings;
 
 /// Endpoint indices are bytes.
 const ENDPOINTS: usize = 256;
@@ -26,6 +27,7 @@ pub struct Board {
     pub(crate) name: HostName,
     pub(crate) peers: PeerTable,
     pub(crate) counters: Counters,
+    pub(crate) warnings: Warnings,
     pub(crate) discovery: Discovery,
     pub(crate) random: Random,
     /// Drops whatever it receives: its guest has not registered its endpoints yet.
@@ -62,6 +64,7 @@ impl Board {
             name,
             peers: PeerTable::new(peer_max),
             counters: Counters::new(),
+            warnings: Warnings::default(),
             discovery: Discovery::new(now, serial),
             random,
             deaf: false,
@@ -92,6 +95,11 @@ impl Board {
     /// What it counted.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What it has found wrong with the network.
+    pub const fn warnings(&self) -> &Warnings {
+        &self.warnings
     }
 
     /// Whether it drops whatever it receives.

@@ -4,6 +4,7 @@ use core::fmt;
 
 use mx_wire::{MacAddress, ParseError};
 
+use crate::name::HostName;
 use crate::ports::Full;
 use crate::switch::BOARDS;
 
@@ -47,6 +48,8 @@ pub enum ChangeError {
     BadAddress(MacAddress),
     /// The peer table has no room.
     PeersFull,
+    /// A board of this home has that name.
+    NameTaken(HostName),
 }
 
 impl fmt::Display for ChangeError {
@@ -55,6 +58,10 @@ impl fmt::Display for ChangeError {
             Self::NoBoard => f.write_str("there is no such board"),
             Self::NoName => f.write_str("a board needs a name of at least one character"),
             Self::BadAddress(mac) => write!(f, "{mac} is no address of a station"),
+            Self::NameTaken(name) => write!(
+                f,
+                "{name} is the name of another board here: choose another name"
+            ),
             Self::PeersFull => f.write_str("the peer table is full: restart the home to empty it"),
         }
     }

@@ -1,6 +1,7 @@
 //! How boards get to know each other: names, and beacons (protocol.md §11, §12).
 
 use mx_ring::Counter;
+use mx_ring::warning::Warning;
 use mx_wire::{Beacon, HostQuery, HostReply, Packet};
 
 use crate::board::Board;
@@ -8,6 +9,7 @@ use crate::discovery::Discovery;
 use crate::incoming::{Answer, Incoming, Refusal};
 use crate::key::Source;
 use crate::name::HostName;
+use crate::peers::Claim;
 use crate::ports::Ports;
 use crate::time::Instant;
 
@@ -15,22 +17,54 @@ impl Board {
     /// A peer says its name.
     pub(crate) fn host_reply<P: Ports>(
         &mut self,
+        now: Instant,
         incoming: &Incoming<'_>,
         reply: &HostReply,
         ports: &mut P,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Answer>, Refusal> {
         if reply.magic != Discovery::MAGIC {
             return Err(Counter::DropHostReplyWithBadMagic.into());
         }
         let peer = self.by_address(incoming)?;
         self.learn_reverse(peer, reply.sender_index);
-        if let Source::Bytes(name) = incoming.payload
-            && self.peers.set_name(peer, HostName::new(name))
-        {
-            ports.peer_changed(self.id, peer);
-        }
+        self.peers.alive(peer, now);
         self.count(Counter::RecvHostReply);
-        Ok(())
+        let Source::Bytes(name) = incoming.payload else {
+            return Ok(None);
+        };
+        let mut answer = None;
+        match self.peers.claim(now, peer, HostName::new(name)) {
+            Claim::Known | Claim::Given => return Ok(None),
+            Claim::New => self.not_namesake(incoming.source),
+            Claim::Local(board) if board == self.id => {
+                self.warn(now, Warning::OwnName, incoming.source);
+            }
+            Claim::Local(_) => {}
+            Claim::Challenges(holder) => {
+                answer = Some(Answer {
+                    peer: holder,
+                    packet: Self::host_query(holder),
+                });
+            }
+            Claim::Takes(from) => {
+                self.not_namesake(incoming.source);
+                self.discovery.ask_for_names(now);
+                ports.peer_changed(self.id, from);
+            }
+        }
+        ports.peer_changed(self.id, peer);
+        Ok(answer)
+    }
+
+    /// Peers and warnings of which nothing was heard for long go.
+    pub(crate) fn tidy<P: Ports>(&mut self, now: Instant, ports: &mut P) {
+        while let Some(index) = self.peers.forget_silent(now) {
+            if let Some(mac) = self.peers.address(index) {
+                self.not_namesake(mac);
+            }
+            ports.peer_changed(self.id, index);
+        }
+        self.end_old_warnings(now);
     }
 
     /// A peer has been heard: if its name is not known, this is the time to ask.
@@ -66,7 +100,7 @@ impl Board {
         if incoming.local {
             return None;
         }
-        let peer = self.peers.add(beacon.board, None)?;
+        let peer = self.peers.add(now, beacon.board)?;
         if let Some(new) = self.peers.get_mut(peer) {
             new.serial = Some(beacon.serial);
         }

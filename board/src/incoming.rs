@@ -68,6 +68,14 @@ pub(crate) const fn parse_error(error: &ParseError) -> Option<Counter> {
     })
 }
 
+/// Whether a packet makes its sender known, or asks who is there: what is seen of another machine with one's own address.
+pub(crate) const fn makes_known(packet: &Packet) -> bool {
+    matches!(
+        packet,
+        Packet::Raw | Packet::HostQuery(_) | Packet::HostReply(_) | Packet::Connect(_)
+    )
+}
+
 /// What refused packets are answered with.
 #[derive(Clone, Copy)]
 pub(crate) enum Nack {
@@ -228,10 +236,7 @@ impl Board {
                 });
                 Ok(Some(Answer { peer, packet }))
             }
-            Packet::HostReply(reply) => {
-                self.host_reply(incoming, &reply, ports)?;
-                Ok(None)
-            }
+            Packet::HostReply(reply) => self.host_reply(now, incoming, &reply, ports),
             Packet::Raw => Ok(self.hear(now, incoming, ports)),
         }
     }
@@ -315,6 +320,7 @@ impl Board {
                     endpoint: ends.source,
                     local: incoming.local,
                 };
+                self.peers.alive(peer, door.now);
                 return Ok((self.key(ends.destination), from));
             }
             Some(_) => (code::BAD_SESSION, Counter::DropBadSession),

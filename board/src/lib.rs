@@ -31,6 +31,7 @@ mod random;
 mod raw;
 mod switch;
 mod time;
+mod warnings;
 mod work;
 
 pub use board::Board;
@@ -39,6 +40,7 @@ pub use error::{AddBoardError, ChangeError, EndpointError, RawError};
 pub use key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 pub use name::HostName;
 pub use peers::{Peer, PeerTable};
-pub use ports::{BadMemory, Blame, CommandError, Full, NoRoom, Ports};
+pub use ports::{BadMemory, Blame, CommandError, Full, NoRoom, Ports, Taken};
 pub use switch::{Progress, Settings, Switch};
 pub use time::Instant;
+pub use warnings::Warnings;

@@ -42,16 +42,22 @@ impl Switch {
         let seed = self.random.next();
         let mut board = Board::new(now, id, mac, name, self.settings.peer_max, seed);
         board.deaf = deaf;
-        introduce(&mut board, mac, id, name, 0, ports);
+        introduce(now, &mut board, (mac, id, name), 0, ports);
         for other in self.boards.iter_mut().flatten() {
             let (Some(here), Some(there)) = (
-                board.peers.add(other.mac, Some(other.id)),
-                other.peers.add(mac, Some(id)),
+                board.peers.add_known(now, other.mac, Some(other.id)),
+                other.peers.add_known(now, mac, Some(id)),
             ) else {
                 continue;
             };
-            introduce(&mut board, other.mac, other.id, other.name, there, ports);
-            introduce(other, mac, id, name, here, ports);
+            introduce(
+                now,
+                &mut board,
+                (other.mac, other.id, other.name),
+                there,
+                ports,
+            );
+            introduce(now, other, (mac, id, name), here, ports);
         }
         if let Some(slot) = self.boards.get_mut(place) {
             *slot = Some(board);
@@ -94,14 +100,13 @@ impl Switch {
 
 /// Makes a board of this home, maybe the board itself, a peer of a board. `reverse` is the index at that peer.
 fn introduce<P: Ports>(
+    now: Instant,
     board: &mut Board,
-    mac: MacAddress,
-    id: BoardId,
-    name: HostName,
+    (mac, id, name): (MacAddress, BoardId, HostName),
     reverse: u16,
     ports: &mut P,
 ) {
-    let Some(index) = board.peers.add(mac, Some(id)) else {
+    let Some(index) = board.peers.add_known(now, mac, Some(id)) else {
         return;
     };
     board.peers.set_name(index, name);
@@ -115,7 +120,7 @@ fn introduce<P: Ports>(
 
 /// A name leads to the board of this home that has it now: a guest that was attached anew may have another address. Whoever
 /// has that name elsewhere, too, is a peer again as soon as it is heard.
-fn forget_namesakes<P: Ports>(board: &mut Board, name: HostName, ports: &mut P) {
+pub(crate) fn forget_namesakes<P: Ports>(board: &mut Board, name: HostName, ports: &mut P) {
     for index in 0..board.peers.count() {
         let is_namesake = |peer: &Peer| peer.local().is_none() && *peer.name() == name;
         if !name.is_unknown() && board.peers.get(index).is_some_and(is_namesake) {

@@ -12,12 +12,14 @@ impl HostName {
     /// Not yet known.
     pub const UNKNOWN: Self = Self([0; HOSTNAME_MAX]);
 
-    /// Takes the bytes up to the first NUL, 79 at most; what is longer is cut.
+    /// Takes the bytes up to the first NUL, 79 at most; what is longer is cut. Here every name enters, from the network
+    /// and from elsewhere, and programs print what they read of it: so each byte that is no visible ASCII becomes `?`
+    /// at this place, and what is shown is also what finds the board.
     pub fn new(name: &[u8]) -> Self {
         let mut bytes = [0; HOSTNAME_MAX];
         let used = name.iter().take(HOSTNAME_MAX - 1).take_while(|b| **b != 0);
         for (to, from) in bytes.iter_mut().zip(used) {
-            *to = *from;
+            *to = if from.is_ascii_graphic() { *from } else { b'?' };
         }
         Self(bytes)
     }
@@ -45,8 +47,31 @@ impl fmt::Debug for HostName {
 }
 
 impl fmt::Display for HostName {
-    /// Bytes that are not printable ASCII appear escaped: the name came from the network.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.as_bytes().escape_ascii())
+        self.as_bytes()
+            .iter()
+            .try_for_each(|byte| fmt::Write::write_char(f, char::from(*byte)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_visible_ascii_whatever_it_was_made_of() {
+        let all: [u8; 256] = core::array::from_fn(|byte| byte as u8);
+        for bytes in all[1..].chunks(50) {
+            let shown = HostName::new(bytes).to_string();
+            assert_eq!(shown.len(), bytes.len());
+            assert!(shown.bytes().all(|byte| byte.is_ascii_graphic()), "{shown}");
+        }
+        assert_eq!(
+            HostName::new(b"a\x1b[2J\xc2\x9b:0").to_string(),
+            "a?[2J??:0"
+        );
+        assert_eq!(HostName::new(&[b'n'; 200]).as_bytes(), [b'n'; 79]);
     }
 }

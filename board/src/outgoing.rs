@@ -9,6 +9,20 @@ use mx_wire::{
 use crate::key::{EndpointKey, Source};
 use crate::ports::{Blame, CommandError, Full};
 
+/// Whether a packet goes out because somebody here wants something of its receiver, and not because the receiver asked.
+#[inline]
+pub(crate) const fn is_unasked(packet: &Packet) -> bool {
+    matches!(
+        packet,
+        Packet::Tiny(_)
+            | Packet::Small(_)
+            | Packet::Medium(_)
+            | Packet::Rendezvous(_)
+            | Packet::Pull(_)
+            | Packet::Connect(Connect::Request(_))
+    )
+}
+
 /// Checks a command that carries a packet, and gives the packet, its peer and its payload to `send`. `index` is the
 /// command's place in the endpoint's queue, `session` the sender's. What `send` gets is built where it is needed: a packet
 /// is not moved on its way to the wire.

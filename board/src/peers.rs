@@ -1,6 +1,7 @@
 //! The peer table: who is known, under which index (protocol.md §11).
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use mx_wire::MacAddress;
 
@@ -14,6 +15,13 @@ use crate::time::Instant;
 /// Entries that only boards of this home may take, so that a flood of forged beacons cannot keep a guest from
 /// reaching its neighbours.
 const KEPT_FOR_LOCAL: u16 = 64;
+/// A peer that is silent for so long goes: three of the beacons that each node sends every three minutes are lost.
+const AGE: Duration = Duration::from_secs(600);
+/// How long a peer has to show that it is there, when another says that it has its name.
+const CHALLENGE: Duration = Duration::from_secs(1);
+/// A question of that kind that nobody came back to is a question of the past. Whoever says a name is asked again within
+/// 5 s.
+const STALE: Duration = Duration::from_secs(15);
 const BUCKETS: usize = 256;
 const NONE: u16 = u16::MAX;
 
@@ -31,6 +39,14 @@ pub struct Peer {
     /// How long it takes to answer a PULL.
     pub(crate) round_trip: RoundTrip,
     asking: Asking,
+    /// An administrator has made it a peer: it stays.
+    pub(crate) fixed: bool,
+    /// When it was last heard.
+    heard: Instant,
+    /// When something of this board's own accord was last sent to it.
+    used: Option<Instant>,
+    /// Since when it is asked whether it still has its name, which another says is its own.
+    challenged: Option<Instant>,
     /// It keeps its index and is none of the peers, until it is added again.
     forgotten: bool,
     next_in_bucket: u16,
@@ -51,9 +67,76 @@ impl Peer {
     pub const fn local(&self) -> Option<BoardId> {
         self.local
     }
+
+    fn new(mac: MacAddress, local: Option<BoardId>, now: Instant) -> Self {
+        Self {
+            mac,
+            name: HostName::UNKNOWN,
+            local,
+            reverse: None,
+            serial: None,
+            nacks: NackAllowance::default(),
+            round_trip: RoundTrip::default(),
+            asking: Asking::default(),
+            fixed: false,
+            heard: now,
+            used: None,
+            challenged: None,
+            forgotten: false,
+            next_in_bucket: NONE,
+        }
+    }
+
+    /// Something is sent to it that it has not asked for.
+    #[inline]
+    pub(crate) const fn used(&mut self, now: Instant) {
+        self.used = Some(now);
+    }
+
+    fn is_silent(&self, now: Instant) -> bool {
+        now - self.heard >= AGE
+    }
+
+    fn is_in_use(&self, now: Instant) -> bool {
+        self.used.is_some_and(|used| now - used < AGE)
+    }
+
+    /// How soon its place is given to a stranger, if it may be: those first that are none any more, then those that
+    /// have never said who they are, which is all that forged beacons make.
+    fn rank(&self, now: Instant) -> Option<(u8, Instant)> {
+        if self.local.is_some() || self.is_in_use(now) {
+            return None;
+        }
+        let rank = match (self.forgotten, self.fixed, self.name.is_unknown()) {
+            (true, _, _) => 0,
+            (false, true, _) => return None,
+            (false, false, true) => 1,
+            (false, false, false) if self.is_silent(now) => 2,
+            (false, false, false) => return None,
+        };
+        Some((rank, self.heard))
+    }
 }
 
-/// The peers of one board. An index keeps its meaning as long as the board lives.
+/// What follows from a peer's saying its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It has that name, as before.
+    Known,
+    /// It has a new name.
+    New,
+    /// It does not get the name, which is that of a board of this home: that one.
+    Local(BoardId),
+    /// It does not get the name, which an administrator has given to another.
+    Given,
+    /// It gets the name when the peer of this index, which has it, does not answer.
+    Challenges(u16),
+    /// It gets the name from the peer of this index, which does not answer.
+    Takes(u16),
+}
+
+/// The peers of one board. An index keeps its meaning while something is sent to it, and beyond that until a stranger
+/// needs the place.
 #[derive(Debug)]
 pub struct PeerTable {
     peers: Vec<Peer>,
@@ -94,6 +177,11 @@ impl PeerTable {
         self.entry(index).filter(|peer| !peer.forgotten)
     }
 
+    /// The address that an index stands for, of a peer or of one that was forgotten.
+    pub(crate) fn address(&self, index: u16) -> Option<MacAddress> {
+        self.entry(index).map(|peer| peer.mac)
+    }
+
     fn entry(&self, index: u16) -> Option<&Peer> {
         self.peers.get(usize::from(index))
     }
@@ -121,44 +209,89 @@ impl PeerTable {
         None
     }
 
-    /// Finds or appends a peer; `None` when the table is full. One that was forgotten gets its index back.
-    pub(crate) fn add(&mut self, mac: MacAddress, local: Option<BoardId>) -> Option<u16> {
+    /// Finds a peer that was heard of on the network, or makes it one; `None` when the table is full of such that are
+    /// there. One that was forgotten gets its index back.
+    pub(crate) fn add(&mut self, now: Instant, mac: MacAddress) -> Option<u16> {
+        self.add_within(now, mac, None, self.max - KEPT_FOR_LOCAL.min(self.max / 2))
+    }
+
+    /// The same for a board of this home, or a peer that an administrator names: for them there are places where no
+    /// stranger comes.
+    pub(crate) fn add_known(
+        &mut self,
+        now: Instant,
+        mac: MacAddress,
+        local: Option<BoardId>,
+    ) -> Option<u16> {
+        self.add_within(now, mac, local, self.max)
+    }
+
+    fn add_within(
+        &mut self,
+        now: Instant,
+        mac: MacAddress,
+        local: Option<BoardId>,
+        places: u16,
+    ) -> Option<u16> {
         if let Some(index) = self.entry_of(mac) {
             if let Some(peer) = self.peers.get_mut(usize::from(index))
                 && peer.forgotten
             {
                 peer.forgotten = false;
                 peer.local = local;
+                peer.heard = now;
                 self.nameless += 1;
             }
             return Some(index);
         }
-        let kept = if local.is_some() {
-            0
-        } else {
-            KEPT_FOR_LOCAL.min(self.max / 2)
-        };
+        let mut peer = Peer::new(mac, local, now);
         let index = self.count();
-        if index >= self.max - kept {
+        let index = if index < places {
+            index
+        } else if let Some(place) = self.place_for_stranger(now) {
+            self.forget(place);
+            self.unlink(place);
+            place
+        } else {
             self.full = true;
             return None;
-        }
+        };
         let head = &mut self.buckets[bucket(mac)];
-        self.peers.push(Peer {
-            mac,
-            name: HostName::UNKNOWN,
-            local,
-            reverse: None,
-            serial: None,
-            nacks: NackAllowance::default(),
-            round_trip: RoundTrip::default(),
-            asking: Asking::default(),
-            forgotten: false,
-            next_in_bucket: *head,
-        });
+        peer.next_in_bucket = *head;
         *head = index;
+        match self.peers.get_mut(usize::from(index)) {
+            Some(place) => *place = peer,
+            None => self.peers.push(peer),
+        }
         self.nameless += 1;
         Some(index)
+    }
+
+    /// The place of the peer that is missed least.
+    fn place_for_stranger(&self, now: Instant) -> Option<u16> {
+        let places = (0..).zip(&self.peers);
+        let ranked = places.filter_map(|(index, peer)| Some((peer.rank(now)?, index)));
+        ranked.min().map(|(_, index)| index)
+    }
+
+    /// Takes an entry out of its bucket.
+    fn unlink(&mut self, index: u16) {
+        let Some(entry) = self.entry(index) else {
+            return;
+        };
+        let (bucket, next) = (bucket(entry.mac), entry.next_in_bucket);
+        let mut at = self.buckets[bucket];
+        if at == index {
+            self.buckets[bucket] = next;
+            return;
+        }
+        while let Some(entry) = self.peers.get_mut(usize::from(at)) {
+            if entry.next_in_bucket == index {
+                entry.next_in_bucket = next;
+                return;
+            }
+            at = entry.next_in_bucket;
+        }
     }
 
     /// A peer is none any more.
@@ -167,9 +300,99 @@ impl PeerTable {
         if let Some(peer) = self.get_mut(index) {
             peer.asking = Asking::default();
             peer.forgotten = true;
+            peer.fixed = false;
+            peer.challenged = None;
             peer.reverse = None;
             peer.serial = None;
             self.nameless -= 1;
+            self.full = false;
+        }
+    }
+
+    /// Forgets a peer that was silent for long and to which nothing is sent; which one. To be asked until there is none.
+    pub(crate) fn forget_silent(&mut self, now: Instant) -> Option<u16> {
+        let goes = |peer: &Peer| {
+            let stays = peer.forgotten || peer.fixed || peer.local.is_some();
+            !stays && peer.is_silent(now) && !peer.is_in_use(now)
+        };
+        let index = self.peers.iter().position(goes)? as u16;
+        self.forget(index);
+        Some(index)
+    }
+
+    /// A peer shows that it is there.
+    #[inline]
+    pub(crate) fn alive(&mut self, index: u16, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(usize::from(index)) {
+            peer.heard = now;
+        }
+    }
+
+    /// The board of this home with that name.
+    pub(crate) fn local_of_name(&self, name: &HostName) -> Option<BoardId> {
+        let mut peers = self.peers.iter().filter(|peer| !peer.forgotten);
+        peers.find_map(|peer| peer.local.filter(|_| peer.name == *name))
+    }
+
+    /// A peer of the network says its name. The name of a board of this home, or one that an administrator has given, is
+    /// nobody else's. If another peer has it, that one is asked first: whoever has gone leaves its name to the next, and
+    /// of two that are there both have it, so that nobody who looks for it finds the wrong one (the library refuses it).
+    pub(crate) fn claim(&mut self, now: Instant, index: u16, name: HostName) -> Claim {
+        let Some(peer) = self.get(index).filter(|peer| peer.local.is_none()) else {
+            return Claim::Given;
+        };
+        if peer.name == name {
+            return Claim::Known;
+        }
+        if peer.fixed && !peer.name.is_unknown() {
+            return Claim::Given;
+        }
+        let asking = peer.asking;
+        if name.is_unknown() {
+            return Claim::Known;
+        }
+        if let Some(board) = self.local_of_name(&name) {
+            self.refuse_name(index, asking);
+            return Claim::Local(board);
+        }
+        let mut others = (0..).zip(&mut self.peers);
+        let holder =
+            others.find(|(other, peer)| *other != index && !peer.forgotten && peer.name == name);
+        let claim = match holder {
+            None => Claim::New,
+            Some((_, holder)) if holder.fixed => {
+                self.refuse_name(index, asking);
+                return Claim::Given;
+            }
+            Some((other, holder)) => match holder.challenged {
+                Some(since) if now - since < STALE && holder.heard > since => {
+                    holder.challenged = None;
+                    Claim::New
+                }
+                Some(since) if now - since < CHALLENGE => {
+                    self.refuse_name(index, asking);
+                    return Claim::Challenges(other);
+                }
+                Some(since) if now - since < STALE => Claim::Takes(other),
+                Some(_) | None => {
+                    holder.challenged = Some(now);
+                    self.refuse_name(index, asking);
+                    return Claim::Challenges(other);
+                }
+            },
+        };
+        if let Claim::Takes(other) = claim {
+            self.set_name(other, HostName::UNKNOWN);
+        }
+        self.set_name(index, name);
+        claim
+    }
+
+    /// A peer does not get the name that it says: it is asked again when it would have been.
+    fn refuse_name(&mut self, index: u16, asking: Asking) {
+        self.set_name(index, HostName::UNKNOWN);
+        if let Some(peer) = self.get_mut(index) {
+            peer.asking = asking;
         }
     }
 
@@ -183,6 +406,7 @@ impl PeerTable {
         }
         let before = core::mem::replace(&mut peer.name, name);
         peer.asking = Asking::default();
+        peer.challenged = None;
         match (before.is_unknown(), name.is_unknown()) {
             (true, false) => self.nameless -= 1,
             (false, true) => self.nameless += 1,
@@ -210,6 +434,7 @@ impl PeerTable {
     /// That peer was heard: if its name is not known it is asked soon. When some peer is to be asked, if that one is.
     pub(crate) fn heard(&mut self, index: u16, now: Instant) -> Option<Instant> {
         let peer = self.get_mut(index)?;
+        peer.heard = now;
         peer.asking.heard(now);
         peer.name.is_unknown().then_some(peer.asking.at())
     }
@@ -232,6 +457,8 @@ fn bucket(mac: MacAddress) -> usize {
 mod tests {
     use super::*;
 
+    const NOW: Instant = Instant::from_nanos(1_000_000_000);
+
     fn mac(n: u16) -> MacAddress {
         let [a, b] = n.to_be_bytes();
         MacAddress([2, 0, 0, 0, a, b])
@@ -241,11 +468,11 @@ mod tests {
     fn an_index_is_the_order_of_insertion_and_is_found_again_by_address() {
         let mut table = PeerTable::new(1024);
         for n in 0..900 {
-            assert_eq!(table.add(mac(n), None), Some(n));
+            assert_eq!(table.add(NOW, mac(n)), Some(n));
         }
         for n in 0..900 {
             assert_eq!(table.index_of(mac(n)), Some(n));
-            assert_eq!(table.add(mac(n), None), Some(n));
+            assert_eq!(table.add(NOW, mac(n)), Some(n));
         }
         assert_eq!(table.index_of(mac(900)), None);
         assert_eq!(table.count(), 900);
@@ -255,18 +482,18 @@ mod tests {
     fn a_flood_of_strangers_leaves_room_for_local_boards() {
         let mut table = PeerTable::new(256);
         for n in 0..2000 {
-            table.add(mac(n), None);
+            table.add(NOW, mac(n));
         }
-        assert!(table.is_full());
+        assert!(!table.is_full(), "each gives way to the next");
         assert_eq!(table.count(), 256 - KEPT_FOR_LOCAL);
-        assert!(table.add(mac(5000), Some(BoardId(3))).is_some());
+        assert!(table.add_known(NOW, mac(5000), Some(BoardId(3))).is_some());
     }
 
     #[test]
     fn nameless_peers_are_found_in_order_until_they_have_a_name() {
         let mut table = PeerTable::new(256);
         for n in 0..3 {
-            table.add(mac(n), None);
+            table.add(NOW, mac(n));
         }
         assert!(table.set_name(1, HostName::new(b"one:0")));
         assert!(!table.set_name(1, HostName::new(b"one:0")));
@@ -288,7 +515,7 @@ mod tests {
     fn a_forgotten_peer_is_not_found_and_gets_its_index_back() {
         let mut table = PeerTable::new(256);
         for n in 0..3 {
-            table.add(mac(n), None);
+            table.add(NOW, mac(n));
         }
         table.set_name(1, HostName::new(b"one:0"));
         table.forget(1);
@@ -301,7 +528,7 @@ mod tests {
         table.set_name(0, HostName::new(b"zero:0"));
         table.set_name(2, HostName::new(b"two:0"));
         assert!(!table.has_nameless());
-        assert_eq!(table.add(mac(1), None), Some(1));
+        assert_eq!(table.add(NOW, mac(1)), Some(1));
         assert!(table.has_nameless());
         assert!(table.get(1).is_some_and(|peer| peer.name().is_unknown()));
         assert_eq!(table.count(), 3);

@@ -11,6 +11,15 @@ use crate::key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
+/// What becomes of a frame that the outgoing side has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It goes to the wire.
+    Sent,
+    /// It does not: the way out is gone, or takes only shorter frames.
+    Lost,
+}
+
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the outgoing side is full: try again after it has sent something")
@@ -109,8 +118,8 @@ impl core::error::Error for CommandError {}
 pub trait Ports {
     /// Hands a frame to the wire: the header, the payload, then zeros up to the header's frame length.
     ///
-    /// A payload whose memory cannot be resolved is a success: nothing is sent, as if the frame had been lost.
-    fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<(), Full>;
+    /// A payload whose memory cannot be resolved is taken: nothing is sent, as if the frame had been lost on its way.
+    fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full>;
 
     /// Puts an event into the endpoint's queue: `PullDone` into the expected one, everything else into the unexpected
     /// one. The payload of `Small` and `Medium` goes into the receive ring, and the home fills in the event's position.

@@ -10,7 +10,7 @@ use mx_wire::{Beacon, Frame, MacAddress, Packet};
 use crate::error::RawError;
 use crate::incoming::Incoming;
 use crate::key::{BoardId, Source};
-use crate::ports::Ports;
+use crate::ports::{Ports, Taken};
 use crate::switch::Switch;
 use crate::time::Instant;
 
@@ -58,10 +58,13 @@ impl Switch {
             );
             // What could be parsed can be built.
             if let Ok(header) = header {
-                ports.transmit(&header, payload)?;
-            }
-            if let Some(board) = self.board_mut(id) {
-                board.count(Counter::SendRaw);
+                let counter = match ports.transmit(&header, payload)? {
+                    Taken::Sent => Counter::SendRaw,
+                    Taken::Lost => Counter::SendSkbuffAllocFailed,
+                };
+                if let Some(board) = self.board_mut(id) {
+                    board.count(counter);
+                }
             }
         }
         let incoming = Incoming {

@@ -1,8 +1,9 @@
 //! The boards of one home, and the ways between them: to the wire as frames, to each other as values.
 
 use alloc::vec::Vec;
+use mx_ring::warning::Warning;
 use mx_ring::{Command, Counter, RegionKey};
-use mx_wire::{Beacon, Format, Frame, MacAddress, Packet};
+use mx_wire::{Beacon, Format, Frame, MacAddress, Packet, ParseError};
 
 use crate::board::Board;
 use crate::counters::Counters;
@@ -11,10 +12,11 @@ use crate::error::EndpointError;
 use crate::incoming::{self, Answer, Incoming};
 use crate::key::{BoardId, EndpointKey, Source};
 use crate::outgoing;
-use crate::ports::{Blame, CommandError, Full, Ports};
+use crate::ports::{Blame, CommandError, Full, Ports, Taken};
 use crate::pull::{PullOrder, PullTable, ReplyJobs, status};
 use crate::random::Random;
 use crate::time::Instant;
+use crate::warnings::Warnings;
 
 /// What all boards of a home have in common.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +77,11 @@ impl Switch {
     /// A board.
     pub fn board(&self, id: BoardId) -> Option<&Board> {
         self.boards.get(usize::from(id.0))?.as_ref()
+    }
+
+    /// The warnings of a board, for publishing those that have changed and for saying those that are new.
+    pub fn warnings_mut(&mut self, id: BoardId) -> Option<&mut Warnings> {
+        Some(&mut self.board_mut(id)?.warnings)
     }
 
     /// The counters of a board, for publishing those that have changed.
@@ -262,10 +269,13 @@ impl Switch {
         let Some(board) = self.board_mut(from) else {
             return Ok(());
         };
-        let Some(known) = board.peers.get(peer) else {
+        let Some(known) = board.peers.get_mut(peer) else {
             board.count(Counter::DropBadPeerIndex);
             return Ok(());
         };
+        if outgoing::is_unasked(packet) {
+            known.used(now);
+        }
         let (mac, reverse, local) = (known.mac(), known.reverse, known.local);
         if let Some(to) = local {
             if let Some(answer) = self.hand_over(now, from, to, reverse, packet, payload, ports) {
@@ -278,12 +288,12 @@ impl Switch {
         let Ok(header) = &built else {
             return Ok(());
         };
-        if let Err(full) = ports.transmit(header, payload) {
-            board.count(Counter::SendSkbuffAllocFailed);
-            return Err(full);
-        }
-        board.count(outgoing::sent(packet));
-        Ok(())
+        let taken = ports.transmit(header, payload);
+        board.count(match taken {
+            Ok(Taken::Sent) => outgoing::sent(packet),
+            Ok(Taken::Lost) | Err(Full) => Counter::SendSkbuffAllocFailed,
+        });
+        taken.map(|_| ())
     }
 
     /// Delivers a packet to a board of this home.
@@ -343,8 +353,19 @@ impl Switch {
         let parsed = Frame::parse(&self.settings.format, bytes);
         let frame = match &parsed {
             Ok(frame) => frame,
-            Err(error) => return self.count_unreadable(bytes, incoming::parse_error(error)),
+            Err(error) => return self.unreadable(now, bytes, error),
         };
+        if bytes.len() > usize::from(self.settings.format.mtu()) {
+            self.warn_of_format(now, bytes);
+        }
+        if incoming::makes_known(&frame.packet)
+            && let Some(owner) = self.by_mac(frame.source)
+        {
+            self.own_address(now, owner, frame);
+            if frame.packet == Packet::Raw {
+                return;
+            }
+        }
         let incoming = Incoming {
             source: frame.source,
             sender_index: frame.sender_index,
@@ -391,15 +412,48 @@ impl Switch {
         let _lost = self.send(now, to, answer.peer, &answer.packet, payload, ports);
     }
 
+    /// The board that a frame was meant for, read or not.
+    fn meant(&mut self, bytes: &[u8]) -> Option<&mut Board> {
+        let to = bytes.first_chunk().map(|mac| MacAddress(*mac))?;
+        self.board_mut(self.by_mac(to)?)
+    }
+
     /// Counts a frame that cannot be read at the board that it was meant for.
-    fn count_unreadable(&mut self, bytes: &[u8], counter: Option<Counter>) {
-        let to = bytes
-            .first_chunk::<6>()
-            .and_then(|mac| self.by_mac(MacAddress(*mac)));
-        if let Some(counter) = counter
-            && let Some(board) = to.and_then(|to| self.board_mut(to))
+    fn unreadable(&mut self, now: Instant, bytes: &[u8], error: &ParseError) {
+        if error.is_of_other_format() || bytes.len() > usize::from(self.settings.format.mtu()) {
+            self.warn_of_format(now, bytes);
+        }
+        if let Some(counter) = incoming::parse_error(error)
+            && let Some(board) = self.meant(bytes)
         {
             board.count(counter);
+        }
+    }
+
+    /// A frame that this format does not allow: its sender has another.
+    fn warn_of_format(&mut self, now: Instant, bytes: &[u8]) {
+        if let Some(source) = bytes.get(6..).and_then(<[u8]>::first_chunk)
+            && let Some(board) = self.meant(bytes)
+        {
+            board.warn(now, Warning::OtherFormat, MacAddress(*source));
+        }
+    }
+
+    /// The wire brings a frame from the address of a board of this home.
+    fn own_address(&mut self, now: Instant, owner: BoardId, frame: &Frame<'_>) {
+        let Some(board) = self.board_mut(owner) else {
+            return;
+        };
+        let beacon = Beacon::parse(frame.payload).filter(|_| frame.packet == Packet::Raw);
+        let sent_here = beacon.is_some_and(|it| it.serial == board.discovery.serial());
+        let warning = if sent_here {
+            Warning::Echo
+        } else {
+            Warning::OwnAddress
+        };
+        board.warn(now, warning, frame.source);
+        if frame.packet == Packet::Raw {
+            board.count(Counter::DropBadPeerAddr);
         }
     }
 
@@ -430,8 +484,10 @@ impl Switch {
         );
         let mut whole = Vec::new();
         if let Ok(header) = &header {
-            ports.transmit(header, payload)?;
-            board.count(Counter::SendRaw);
+            board.count(match ports.transmit(header, payload)? {
+                Taken::Sent => Counter::SendRaw,
+                Taken::Lost => Counter::SendSkbuffAllocFailed,
+            });
             whole.extend_from_slice(header.as_bytes());
             whole.extend_from_slice(&bytes);
         }

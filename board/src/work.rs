@@ -56,11 +56,12 @@ impl Switch {
 
     /// Beacons and host queries that are due.
     fn discover<P: Ports>(&mut self, now: Instant, id: BoardId, ports: &mut P) -> Progress {
-        let Some(board) = self.board(id) else {
+        let Some(board) = self.board_mut(id) else {
             return Progress::Idle;
         };
         let mut progress = Progress::Idle;
         if board.discovery.beacon_due(now) {
+            board.tidy(now, ports);
             progress = match self.beacon(now, id, ports) {
                 Ok(()) => Progress::Busy,
                 Err(Full) => return Progress::Blocked,

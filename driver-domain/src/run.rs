@@ -232,6 +232,7 @@ impl Domain {
             busy |= activity.worked;
             busy |= self.manage(time, busy || activity.busy);
             self.wire.flush();
+            self.say_warnings();
             while let Some(completion) = self.home.next_completion() {
                 self.frontends.completed(completion);
                 busy = true;
@@ -250,6 +251,16 @@ impl Domain {
                 self.idle.slept(clock::now());
             }
             self.home.set_idle_spell(self.idle.spell());
+        }
+    }
+
+    /// Says what guests' boards have found wrong with the network, which those guests see in their `omx_info`.
+    fn say_warnings(&mut self) {
+        while let Some((board, warning, notice)) = self.home.next_warning() {
+            if let Some((mac, name)) = self.home.board(board) {
+                let about = MacAddress(notice.about);
+                log::warn!("{name} ({mac}), about {about}: {}", warning.sentence());
+            }
         }
     }
 

@@ -117,7 +117,7 @@ impl Link for Answering<'_> {
                     answer.token = self.tokens.put(token).ok_or(Full)?;
                     Handed::InFlight
                 }
-                None => return Ok(Handed::Copied),
+                None => return Ok(Handed::Lost),
             },
         };
         self.answers.push_back(answer);
@@ -374,7 +374,7 @@ impl Link for Wire {
         token: Token,
     ) -> Result<Handed, Full> {
         let Some(nic) = &mut self.nic else {
-            return Ok(Handed::Copied);
+            return Ok(Handed::Lost);
         };
         let (sent, handed) = match payload {
             Payload::Bytes(bytes) => (
@@ -383,7 +383,7 @@ impl Link for Wire {
             ),
             Payload::Shared(areas) => {
                 let Some(fragments) = fragments(areas, &self.bus) else {
-                    return Ok(Handed::Copied);
+                    return Ok(Handed::Lost);
                 };
                 let slot = self.tokens.put(token).ok_or(Full)?;
                 let sent = nic.transmit(0, &[header], &fragments, slot);
@@ -399,7 +399,7 @@ impl Link for Wire {
             // The frame is lost, as on a wire; a stopped card is noticed by `look`.
             Err(error) => {
                 log::debug!("a frame was not sent: {error}");
-                Ok(Handed::Copied)
+                Ok(Handed::Lost)
             }
         }
     }

@@ -11,6 +11,7 @@ use mx_board::{
 use mx_ring::administration::Change;
 use mx_ring::board_page::{BoardPages, PEERS};
 use mx_ring::control::Status;
+use mx_ring::warning::{Notice, Notices, Warning};
 use mx_ring::{Area, HomeSide, RegionKey};
 use mx_wire::{Format, MacAddress};
 
@@ -74,6 +75,12 @@ pub struct Home {
     pub(crate) slots: Slots,
     pub(crate) outcome: Outcome,
     pub(crate) link_up: bool,
+    /// Payload bytes of a frame that the interface takes, where they are too few.
+    pub(crate) short_mtu: u32,
+    /// What is wrong with the interface.
+    pub(crate) faults: Notices,
+    /// What boards have found wrong with the network, and nobody was told of.
+    pub(crate) unsaid: VecDeque<(BoardId, Warning, Notice)>,
     /// The board whose commands are served first in the next turn.
     pub(crate) cursor: u16,
     /// When something was last done.
@@ -112,6 +119,9 @@ impl Home {
             slots: Slots::default(),
             outcome: Outcome::default(),
             link_up: true,
+            short_mtu: 0,
+            faults: Notices::default(),
+            unsaid: VecDeque::new(),
             cursor: 0,
             active_at: Instant::default(),
             counted: false,

@@ -29,4 +29,5 @@ pub use mx_board::{
     AddBoardError, BoardId, ChangeError, EndpointError, EndpointKey, HostName, Instant, PeerTable,
     RawError,
 };
+pub use publish::InterfaceState;
 pub use serve::Activity;

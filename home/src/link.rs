@@ -25,6 +25,14 @@ impl Payload<'_> {
     /// Parts of a payload at most: 9000 bytes of 4-KiB pages, the first and the last cut.
     pub const MAX_PARTS: usize = 4;
 
+    /// Bytes of it.
+    pub fn length(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Shared(parts) => parts.iter().map(Area::len).sum(),
+        }
+    }
+
     /// Copies it behind what the frame holds already. An error is not to be expected: each part is read whole.
     pub fn append_to(&self, frame: &mut Vec<u8>) -> Result<(), AreaError> {
         match self {
@@ -48,6 +56,8 @@ pub enum Handed {
     Copied,
     /// It goes on reading the payload until it reports the token.
     InFlight,
+    /// It cannot send the frame, now or later: the way out is gone, or takes only shorter frames. The token is forgotten.
+    Lost,
 }
 
 /// The way to the wire.

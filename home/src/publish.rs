@@ -4,13 +4,53 @@ use core::time::Duration;
 
 use mx_board::{BoardId, Instant};
 use mx_ring::board_page::{BoardDescription, PeerDescription};
+use mx_ring::warning::{Notice, Notices, Warning};
 
 use crate::home::Home;
 
 /// How old published counters may be while the home is busy.
 const COUNTERS_EVERY: Duration = Duration::from_millis(50);
 
+/// The interface behind the link, where it may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceState {
+    /// Its name, NUL-padded.
+    pub name: [u8; 16],
+    /// Whether frames go out and come in.
+    pub up: bool,
+    /// Payload bytes of a frame that it takes, if those are too few, else 0.
+    pub short_mtu: u32,
+    /// What is wrong with it.
+    pub faults: Notices,
+}
+
 impl Home {
+    /// The interface is another than it was: tell the processes.
+    pub fn set_interface(&mut self, state: &InterfaceState) {
+        self.config.interface = state.name;
+        self.short_mtu = state.short_mtu;
+        self.faults = state.faults;
+        self.set_link_up(state.up);
+    }
+
+    /// The next fault that a board has found and nobody was told of. To be asked after each turn until `None`.
+    pub fn next_warning(&mut self) -> Option<(BoardId, Warning, Notice)> {
+        self.unsaid.pop_front()
+    }
+
+    /// Publishes what a board has found wrong, and keeps what is to be said.
+    fn publish_warnings(&mut self, id: BoardId) {
+        let Some(warnings) = self.switch.warnings_mut(id) else {
+            return;
+        };
+        while let Some((warning, notice)) = warnings.take_unsaid() {
+            self.unsaid.push_back((id, warning, notice));
+        }
+        if warnings.take_changed() {
+            self.describe(id);
+        }
+    }
+
     /// The link went up or down: tell the processes.
     pub fn set_link_up(&mut self, up: bool) {
         self.link_up = up;
@@ -28,6 +68,10 @@ impl Home {
             return;
         }
         let format = &self.config.format;
+        let mut notices = *board.warnings().notices();
+        for (fault, notice) in self.faults.present() {
+            notices.set(fault, notice);
+        }
         slot.pages.set_board(&BoardDescription {
             generation: self.config.generation,
             mx_wire: format.mode() == mx_wire::Mode::MxWire,
@@ -43,6 +87,8 @@ impl Home {
             hostname: *board.name().padded(),
             interface: self.config.interface,
             driver: self.config.driver,
+            interface_mtu: self.short_mtu,
+            notices,
         });
     }
 
@@ -88,6 +134,7 @@ impl Home {
             for (number, value) in counters.take_changed() {
                 slot.pages.set_counter(number, value);
             }
+            self.publish_warnings(id);
         }
     }
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use mx_board::{
     BadMemory, BoardId, EndpointKey, Extent, Full, Instant, NoRoom, Ports, RegionInfo, Source,
+    Taken,
 };
 use mx_ring::{Area, DeliverError, Event, RegionKey, Window};
 use mx_wire::Header;
@@ -65,7 +66,7 @@ impl<L: Link> Wiring<'_, L> {
         header: &Header,
         payload: &Source<'_>,
         parts: &[Area],
-    ) -> Result<(), Full> {
+    ) -> Result<Taken, Full> {
         let mut frame = [0; INLINE_FRAME];
         let head = header.as_bytes();
         let (place, rest) = frame.split_at_mut(head.len());
@@ -77,7 +78,7 @@ impl<L: Link> Wiring<'_, L> {
                 for part in parts {
                     // Sum of the parts: the payload's length, which the caller has compared with INLINE.
                     if part.read(0, &mut rest[at..at + part.len()]).is_err() {
-                        return Ok(());
+                        return Ok(Taken::Sent);
                     }
                     at += part.len();
                 }
@@ -86,7 +87,7 @@ impl<L: Link> Wiring<'_, L> {
         let length = header.frame_length().min(INLINE_FRAME);
         self.link
             .transmit(&frame[..length], Payload::NONE, Token::new(Reads::Nothing))
-            .map(|_| ())
+            .map(taken)
     }
 
     /// Books a frame in flight on the memory that it reads.
@@ -110,18 +111,25 @@ impl<L: Link> Wiring<'_, L> {
     }
 }
 
+const fn taken(handed: Handed) -> Taken {
+    match handed {
+        Handed::Copied | Handed::InFlight => Taken::Sent,
+        Handed::Lost => Taken::Lost,
+    }
+}
+
 impl<L: Link> Ports for Wiring<'_, L> {
     #[inline]
-    fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<(), Full> {
+    fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full> {
         if let Some(frame) = header.whole_frame() {
             let token = Token::new(Reads::Nothing);
-            return self.link.transmit(frame, Payload::NONE, token).map(|_| ());
+            return self.link.transmit(frame, Payload::NONE, token).map(taken);
         }
         let (parts, reads) = match self.slots.resolve(&payload) {
             Ok(resolved) => resolved,
             Err(why) => {
                 self.unresolved(why);
-                return Ok(());
+                return Ok(Taken::Sent);
             }
         };
         if payload.length() <= INLINE {
@@ -137,7 +145,7 @@ impl<L: Link> Ports for Wiring<'_, L> {
         if handed == Handed::InFlight {
             self.in_flight(reads);
         }
-        Ok(())
+        Ok(taken(handed))
     }
 
     fn deliver(

@@ -4,6 +4,7 @@ use mx_ring::administration::Change;
 use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::Mapping;
+use mx_ring::warning::Warning;
 use rustix::io::Errno;
 
 use crate::error::Error;
@@ -132,12 +133,28 @@ impl Board {
             .ok_or(Error::NoPeer(nic_id))
     }
 
-    /// Address of the peer with this name.
+    /// Address of the peer with this name. A name that two machines have leads to neither: not to the wrong one, and not
+    /// to this board itself when another has its name.
     pub fn nic_id_by_hostname(&self, name: &str) -> Result<u64, Error> {
-        self.peers()
-            .find(|(_, peer)| text(&peer.hostname) == name)
-            .map(|(_, peer)| nic_id_of(peer.mac))
-            .ok_or_else(|| Error::NoPeerName(name.to_owned()))
+        let named = self.peers().map(|(_, peer)| peer);
+        let mut named = named.filter(|peer| text(&peer.hostname) == name);
+        let first = named
+            .next()
+            .ok_or_else(|| Error::NoPeerName(name.to_owned()))?;
+        let description = self.description()?;
+        let namesake = description.notices.get(Warning::OwnName);
+        let other = if first.mac == description.mac {
+            (namesake.times > 0).then_some(namesake.about)
+        } else {
+            named.find(|peer| !peer.local).map(|peer| peer.mac)
+        };
+        match other {
+            Some(other) if !first.local || first.mac == description.mac => {
+                let both = [first.mac, other].map(nic_id_of);
+                Err(Error::NameTwice(name.to_owned(), both))
+            }
+            _ => Ok(nic_id_of(first.mac)),
+        }
     }
 
     /// A counter.
@@ -174,8 +191,27 @@ pub fn mac_of(nic_id: u64) -> [u8; 6] {
     mac
 }
 
-/// Text of a NUL-padded name.
+/// Text of a NUL-padded name, as it may be shown: of an interface or a process, which anybody on this machine may have
+/// named, what could steer a terminal becomes `?`. (Names of boards are clean since they entered their home.)
 pub fn text(padded: &[u8]) -> String {
     let end = padded.iter().position(|byte| *byte == 0);
-    String::from_utf8_lossy(&padded[..end.unwrap_or(padded.len())]).into_owned()
+    let text = String::from_utf8_lossy(&padded[..end.unwrap_or(padded.len())]);
+    let is_shown = |it: char| it == ' ' || it.is_ascii_graphic() || it.is_alphanumeric();
+    text.chars()
+        .map(|it| if is_shown(it) { it } else { '?' })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_steers_a_terminal() {
+        let named = "a b\u{1b}[2J\u{9b}\u{7f}\u{202e}é\r\n";
+        assert_eq!(text(named.as_bytes()), "a b?[2J???é??");
+        assert_eq!(text(b"wire0\0garbage"), "wire0");
+        let any: Vec<u8> = (1..=255).collect();
+        assert!(!text(&any).chars().any(char::is_control));
+    }
 }

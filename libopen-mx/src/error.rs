@@ -35,6 +35,8 @@ pub enum Error {
     NoPeer(u64),
     /// The board's peer table does not know this name.
     NoPeerName(String),
+    /// Two machines say that this is their name; their addresses.
+    NameTwice(String, [u64; 2]),
     /// A connect was refused, or nobody answered.
     Connect(Code),
     /// The home closed the endpoint; the reason that it gave.
@@ -94,7 +96,7 @@ impl Error {
             Self::NoBoard(_) => Code::BoardNotFound,
             Self::NoEndpoint(_) | Self::NotOpen | Self::Closed(_) => Code::BadEndpoint,
             Self::NoPeer(_) => Code::NicIdNotFound,
-            Self::NoPeerName(_) => Code::PeerNotFound,
+            Self::NoPeerName(_) | Self::NameTwice(..) => Code::PeerNotFound,
             Self::Connect(code) => *code,
             Self::MatchMask => Code::BadMatchMask,
             Self::ContextMask => Code::BadMatchingForContextIdMask,
@@ -141,6 +143,11 @@ impl core::fmt::Display for Error {
             Self::NoPeerName(name) => write!(
                 f,
                 "no peer is called '{name}'; omx_info lists those that are known"
+            ),
+            Self::NameTwice(name, [first, second]) => write!(
+                f,
+                "two machines are called '{name}', {first:012x} and {second:012x}: rename one of them, or say which one is \
+                 meant by omx_init_peers <address> <name>"
             ),
             Self::Connect(code) => write!(f, "cannot connect: {code}"),
             Self::Closed(MISBEHAVED) => f.write_str(

@@ -5,6 +5,7 @@ use crate::sync::Ordering;
 
 use crate::layout::PAGE_SIZE;
 use crate::memory::{Area, AreaError};
+use crate::warning::{Notice, Notices, WARNINGS, Warning};
 
 /// Pages of a board's description: the board, then the peers.
 pub const PAGES: usize = 1 + PEERS * PEER_SIZE / PAGE_SIZE;
@@ -49,6 +50,10 @@ pub struct BoardDescription {
     pub interface: [u8; 16],
     /// Name of the card's driver, NUL-padded.
     pub driver: [u8; 16],
+    /// Payload bytes of a frame that the interface takes, where that is known to be too few; else 0.
+    pub interface_mtu: u32,
+    /// What its users are warned of.
+    pub notices: Notices,
 }
 
 /// A peer as the processes of a board see it.
@@ -68,7 +73,10 @@ mod at {
     pub const VERSION: usize = 4;
     pub const LOCK: usize = 8;
     pub const BODY: usize = 64;
-    pub const BODY_SIZE: usize = 192;
+    pub const BODY_SIZE: usize = 256;
+    /// The first notice, from the start of the body.
+    pub const NOTICES: usize = 140;
+    pub const NOTICE_SIZE: usize = 12;
     pub const COUNTERS: usize = 1024;
 }
 /// Layout of a peer's 128 bytes: a lock word, then the body.
@@ -121,6 +129,13 @@ impl BoardPages {
         body[24..104].copy_from_slice(&d.hostname);
         body[104..120].copy_from_slice(&d.interface);
         body[120..136].copy_from_slice(&d.driver);
+        body[136..140].copy_from_slice(&d.interface_mtu.to_le_bytes());
+        for warning in Warning::ALL {
+            let notice = d.notices.get(warning);
+            let place = notice_offset(warning);
+            body[place..place + 4].copy_from_slice(&notice.times.to_le_bytes());
+            body[place + 4..place + 10].copy_from_slice(&notice.about);
+        }
         seqlock::write(&self.area, at::LOCK, at::BODY, &body);
     }
 
@@ -147,7 +162,18 @@ impl BoardPages {
             hostname: [0; HOSTNAME_MAX],
             interface: [0; 16],
             driver: [0; 16],
+            interface_mtu: u32_at(136),
+            notices: Notices::default(),
         };
+        for warning in Warning::ALL {
+            let place = notice_offset(warning);
+            let mut notice = Notice {
+                times: u32_at(place),
+                ..Notice::default()
+            };
+            notice.about.copy_from_slice(&body[place + 4..place + 10]);
+            d.notices.set(warning, notice);
+        }
         d.mac.copy_from_slice(&body[16..22]);
         d.hostname.copy_from_slice(&body[24..104]);
         d.interface.copy_from_slice(&body[104..120]);
@@ -210,6 +236,13 @@ impl BoardPages {
         }
     }
 }
+
+const fn notice_offset(warning: Warning) -> usize {
+    at::NOTICES + warning as usize * at::NOTICE_SIZE
+}
+
+const _: () = assert!(at::NOTICES + WARNINGS * at::NOTICE_SIZE <= at::BODY_SIZE);
+const _: () = assert!(at::BODY + at::BODY_SIZE <= at::COUNTERS);
 
 fn peer_offset(index: u16) -> Option<usize> {
     (usize::from(index) < PEERS).then_some(PAGE_SIZE + usize::from(index) * PEER_SIZE)

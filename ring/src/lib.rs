@@ -54,6 +54,7 @@ mod seqlock;
 pub mod sleep;
 mod sync;
 mod ticks;
+pub mod warning;
 
 pub use counter::Counter;
 pub use entry::{Entry, EntryError};

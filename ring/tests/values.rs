@@ -8,6 +8,7 @@ use mx_ring::administration::{self, Change};
 use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, PeerDescription};
 use mx_ring::call::{Call, RAW_FRAME_MAX, Reply, Request};
 use mx_ring::control::{self, HomeControl, ModuleControl, Staging};
+use mx_ring::warning::{Notice, Notices, WARNINGS, Warning};
 use mx_ring::{Command, Destination, Event, Geometry, Origin, Positions, Reach, RegionKey, Window};
 use proptest::prelude::*;
 
@@ -452,6 +453,7 @@ proptest! {
     #[test]
     fn board_and_peers_are_read_as_they_were_written(
         generation: u32, flags: [bool; 5], numbers: [u16; 4], mac: [u8; 6], index in 0_u16..256, name: [u8; 16],
+        interface_mtu: u32, seen: [(u32, [u8; 6]); WARNINGS],
     ) {
         let mut memory = Pages::new(PAGES * 4096);
         let pages = BoardPages::new(memory.area()).unwrap();
@@ -460,6 +462,10 @@ proptest! {
         prop_assert_eq!(pages.version(), Some(mx_ring::ABI_VERSION));
         let mut hostname = [0; 80];
         hostname[..16].copy_from_slice(&name);
+        let mut notices = Notices::default();
+        for (warning, (times, about)) in Warning::ALL.into_iter().zip(seen) {
+            notices.set(warning, Notice { times, about });
+        }
         let board = BoardDescription {
             generation,
             mx_wire: flags[0],
@@ -475,6 +481,8 @@ proptest! {
             hostname,
             interface: name,
             driver: name,
+            interface_mtu,
+            notices,
         };
         pages.set_board(&board);
         prop_assert_eq!(pages.board(), Some(board));

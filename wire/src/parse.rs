@@ -124,6 +124,21 @@ impl fmt::Display for ParseError {
     }
 }
 
+impl ParseError {
+    /// Whether the frame has the shape that another frame size or wire format would give it.
+    pub const fn is_of_other_format(&self) -> bool {
+        matches!(
+            self,
+            Self::Fragment { .. }
+                | Self::Pipeline(_)
+                | Self::DataLength {
+                    kind: kind::PULL_REPLY,
+                    ..
+                }
+        )
+    }
+}
+
 impl core::error::Error for ParseError {}
 
 impl<'a> Frame<'a> {

@@ -1,6 +1,7 @@
 //! The packets of pulls as they reach a board: requests to the replier, replies and refusals to the puller.
 
 use mx_ring::Counter;
+use mx_ring::warning::Warning;
 use mx_wire::{Format, NackMcp, Pull, PullBlock, PullError, PullReply};
 
 use super::{Transfer, status};
@@ -26,9 +27,14 @@ impl Board {
             magic: pull.magic,
         };
         let (owner, from) = self.admit(door, incoming, pull.ends, Some(pull.session), nack)?;
-        let block = PullBlock::new(format, pull).map_err(|error| match error {
-            PullError::TooManyReplies { .. } => Counter::DropPullBadNumberOfReplies,
-            PullError::OffsetOrLength => Counter::DropPullBadOffsetOrLength,
+        let block = PullBlock::new(format, pull).map_err(|error| {
+            if !incoming.local {
+                self.warn(door.now, Warning::OtherFormat, incoming.source);
+            }
+            match error {
+                PullError::TooManyReplies { .. } => Counter::DropPullBadNumberOfReplies,
+                PullError::OffsetOrLength => Counter::DropPullBadOffsetOrLength,
+            }
         })?;
         let window = u8::try_from(pull.window)
             .ok()
@@ -72,6 +78,9 @@ impl Board {
         ports: &mut P,
     ) -> Result<(), Refusal> {
         let sender = self.by_address(incoming).ok();
+        if let Some(sender) = sender {
+            self.peers.alive(sender, now);
+        }
         let index = Self::by_magic(reply.magic).ok_or(Counter::DropPullReplyBadEndpointInMagic)?;
         let key = self.key(index);
         let endpoint = self

@@ -59,6 +59,8 @@ pub struct Recorder {
     pub sent: VecDeque<Vec<u8>>,
     /// How many more frames the wire takes, if it is limited.
     pub room: Option<usize>,
+    /// Whether the way out is gone.
+    pub lost: bool,
     /// Whether event queues are full.
     pub no_room: bool,
     pub changed: Vec<(BoardId, u16)>,
@@ -115,18 +117,21 @@ impl Recorder {
 }
 
 impl Ports for Recorder {
-    fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<(), Full> {
+    fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full> {
         if let Some(room) = &mut self.room {
             *room = room.checked_sub(1).ok_or(Full)?;
         }
+        if self.lost {
+            return Ok(Taken::Lost);
+        }
         let mut frame = header.as_bytes().to_vec();
         let Some(bytes) = self.bytes(payload) else {
-            return Ok(());
+            return Ok(Taken::Sent);
         };
         frame.extend(bytes);
         frame.resize(header.frame_length(), 0);
         self.sent.push_back(frame);
-        Ok(())
+        Ok(Taken::Sent)
     }
 
     fn deliver(

@@ -95,7 +95,9 @@ impl<M: Memory> Device<M> {
         home.change(now, self.board, change)
             .map_err(|error| match error {
                 ChangeError::NoBoard => Status::NotFound,
-                ChangeError::NoName | ChangeError::BadAddress(_) => Status::Invalid,
+                ChangeError::NoName | ChangeError::BadAddress(_) | ChangeError::NameTaken(_) => {
+                    Status::Invalid
+                }
                 ChangeError::PeersFull => Status::NoSpace,
             })
     }

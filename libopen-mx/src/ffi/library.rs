@@ -114,8 +114,9 @@ pub unsafe extern "C" fn omx_hostname_to_nic_id(name: *const c_char, nic: *mut u
         let boards = Board::all(home)?;
         let found = boards
             .iter()
-            .find_map(|(_, board)| board.nic_id_by_hostname(&name).ok());
-        let found = found.ok_or_else(|| Error::NoPeerName(name.into_owned()))?;
+            .map(|(_, board)| board.nic_id_by_hostname(&name))
+            .find(|found| !matches!(found, Err(Error::NoPeerName(_))));
+        let found = found.ok_or_else(|| Error::NoPeerName(name.into_owned()))??;
         // SAFETY: promised by the caller.
         unsafe { put(nic, found) };
         Ok(())

@@ -105,6 +105,7 @@ impl Server {
                     .map_err(|error| match error {
                         ChangeError::NoBoard => Errno::NODEV,
                         ChangeError::NoName | ChangeError::BadAddress(_) => Errno::INVAL,
+                        ChangeError::NameTaken(_) => Errno::EXIST,
                         ChangeError::PeersFull => Errno::NOSPC,
                     })?;
                 Ok(Answer::Now(Reply::Done, Along::Nothing))

@@ -103,6 +103,16 @@ fn show_board(number: u32, board: &Board, verbose: bool) -> Result<(), Error> {
     if !description.link_up {
         eprintln!("   WARNING: interface is currently DOWN.");
     }
+    if description.interface_mtu > 0 {
+        eprintln!("   WARNING: MTU={} invalid", description.interface_mtu);
+    }
+    for (warning, notice) in description.notices.present() {
+        let about = match notice.about {
+            [0, 0, 0, 0, 0, 0] => String::new(),
+            mac => format!(" ({}, {} times)", mac_text(mac), notice.times),
+        };
+        eprintln!("   WARNING: {}{about}", warning.sentence());
+    }
     Ok(())
 }
 
@@ -141,9 +151,18 @@ fn json((number, board): &(u32, Board)) -> Result<String, Error> {
             )
         })
         .collect();
+    let warnings = description.notices.present().map(|(warning, notice)| {
+        format!(
+            "{{\"warning\": \"{}\", \"mac\": \"{}\", \"times\": {}}}",
+            warning.word(),
+            mac_text(notice.about),
+            notice.times
+        )
+    });
+    let warnings: Vec<String> = warnings.collect();
     Ok(format!(
         "{{\"board\": {number}, \"name\": {}, \"interface\": {}, \"driver\": {}, \"mac\": \"{}\", \"mtu\": {}, \
-         \"mx_wire\": {}, \"link\": {}, \"configured\": {}, \"generation\": {}, \"peers\": [{}]}}",
+         \"mx_wire\": {}, \"link\": {}, \"configured\": {}, \"generation\": {}, \"warnings\": [{}], \"peers\": [{}]}}",
         json_string(&text(&description.hostname)),
         json_string(&text(&description.interface)),
         json_string(&text(&description.driver)),
@@ -153,6 +172,7 @@ fn json((number, board): &(u32, Board)) -> Result<String, Error> {
         description.link_up,
         description.peers_configured,
         description.generation,
+        warnings.join(", "),
         peers.join(", ")
     ))
 }
