@@ -236,6 +236,22 @@ static ssize_t omx_read(struct file *f, char __user *to, size_t room, loff_t *at
 	return result;
 }
 
+/* An endpoint is readable while there are events beyond those that its process has told to have consumed. */
+static __poll_t omx_poll_endpoint(struct file *f, struct poll_table_struct *table)
+{
+	struct omx_file *file = f->private_data;
+	int place = omx_endpoint_place(&file->role);
+	int waits;
+
+	if (place < 0)
+		return EPOLLERR;
+	poll_wait(f, &omx_waits[place / OMX_ENDPOINTS].sleepers[place % OMX_ENDPOINTS], table);
+	waits = omx_endpoint_waits(&file->role);
+	if (waits < 0)
+		return EPOLLERR | EPOLLHUP;
+	return waits ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
 static __poll_t omx_poll(struct file *f, struct poll_table_struct *table)
 {
 	struct omx_file *file = f->private_data;
@@ -243,7 +259,7 @@ static __poll_t omx_poll(struct file *f, struct poll_table_struct *table)
 	int waits;
 
 	if (board < 0)
-		return EPOLLERR;
+		return omx_poll_endpoint(f, table);
 	poll_wait(f, &omx_waits[board].callers, table);
 	waits = omx_raw_waits(&file->role);
 	if (waits < 0)

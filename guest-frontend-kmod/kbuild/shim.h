@@ -100,6 +100,8 @@ int omx_raw_board(u64 *role); /* negative: no raw endpoint's file */
 int omx_raw_send(u64 *role, const u8 *frame, unsigned int length);
 int omx_raw_take(u64 *role, u8 *frame);
 int omx_raw_waits(u64 *role);
+int omx_endpoint_place(u64 *role); /* board * OMX_ENDPOINTS + index; negative: no endpoint's file */
+int omx_endpoint_waits(u64 *role); /* 1: events, 0: none yet, negative: ended */
 extern const char omx_protocol[];
 extern const u32 omx_version;
 

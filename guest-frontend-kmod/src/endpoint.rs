@@ -89,8 +89,12 @@ impl<K: Kernel> Endpoint<K> {
 
     /// What the process says of its use of regions.
     pub fn uses(&self, kernel: &K) -> Option<UseBits> {
-        let w0 = self.queues.pages().first()?;
-        UseBits::new(kernel.area(*w0, 1)).ok()
+        UseBits::new(kernel.area(self.w0()?, 1)).ok()
+    }
+
+    /// The first page of the W area.
+    pub fn w0(&self) -> Option<K::Page> {
+        self.queues.pages().first().copied()
     }
 
     /// The first page of the R area.

@@ -131,6 +131,37 @@ info_rows! {
     info_9_counter_label "COUNTER_LABEL"
 }
 
+/// What a call on one endpoint does for another one of its process.
+fn siblings(name: &str) {
+    static SIBLINGS: OnceLock<PathBuf> = OnceLock::new();
+    runs(program("siblings", &SIBLINGS).arg(name));
+}
+
+macro_rules! siblings {
+    ($($test:ident $name:ident;)*) => {$(
+        #[test]
+        fn $test() {
+            siblings(stringify!($name));
+        }
+    )*};
+}
+
+siblings! {
+    a_connect_is_answered_by_another_endpoint_of_its_process connect;
+    all_endpoints_progress_while_a_request_is_waited_for wait_one;
+    all_endpoints_progress_while_any_request_is_waited_for wait_any;
+    all_endpoints_progress_in_peek peek;
+    all_endpoints_progress_in_probe probe;
+    all_endpoints_progress_for_a_program_that_tests_again_and_again test;
+    all_endpoints_progress_for_a_program_that_tests_any test_any;
+    all_endpoints_progress_for_a_program_that_peeks ipeek;
+    all_endpoints_progress_for_a_program_that_probes iprobe;
+    all_endpoints_progress_for_a_program_that_makes_progress_at_one progress;
+    no_handler_is_called_within_the_handler_of_another_endpoint handlers_do_not_nest;
+    an_endpoint_that_is_closed_while_another_one_is_waited_on_can_be_opened_at_once close_and_open;
+    two_threads_that_wait_on_two_endpoints_play_on two_threads;
+}
+
 /// The program that shows a promise, under these variables.
 fn behaviour(name: &str, variables: &[(&str, &str)]) -> Command {
     static BEHAVIOUR: OnceLock<PathBuf> = OnceLock::new();
@@ -174,7 +205,6 @@ promises! {
     omx_notacked_max notacked_max with "OMX_NOTACKED_MAX" = "1";
     omx_waitspin waitspin with "OMX_WAITSPIN" = "1";
     omx_waitintr waitintr with "OMX_WAITINTR" = "1";
-    omx_connect_pollall connect_pollall with "OMX_CONNECT_POLLALL" = "1";
     omx_process_binding process_binding with "OMX_PROCESS_BINDING" = "all:0";
     omx_any_endpoint any_endpoint with "OMX_ANY_ENDPOINT" = "27";
 }

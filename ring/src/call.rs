@@ -112,7 +112,8 @@ pub enum Request {
         region: RegionKey,
     },
     /// Kick the home if it sleeps, then sleep until there are events beyond the consumer indices, a wakeup, or the
-    /// deadline. Only for the module: towards `omxd` the process uses the two eventfds.
+    /// deadline. Only for the module: towards `omxd` the process uses the two eventfds. Who sleeps on several endpoints
+    /// polls their files instead: each is readable while there are events beyond the indices in its shared memory.
     Wait {
         /// Consumer index of the unexpected queue.
         unexpected: u32,

@@ -66,4 +66,4 @@ pub use process::{Positions, ProcessSide};
 pub use ticks::ticks;
 
 /// Version of everything in this crate. Both sides compare it for equality before they share a page.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;

@@ -122,6 +122,14 @@ impl EndpointWatch {
             || word(r0::STATUS) != 0
     }
 
+    /// The same beyond the positions that the process has published in the first page of its W area, for a sleep on
+    /// several endpoints.
+    pub fn has_unconsumed(&self, w: &Area) -> Result<bool, AreaError> {
+        let w0 = w.line_part(0, PAGE_SIZE)?;
+        let word = |at| w0.word(at).load(Ordering::Acquire);
+        Ok(self.has_events(word(w0::UNEXPECTED_CONS), word(w0::EXPECTED_CONS)))
+    }
+
     /// Closes the endpoint in the home's stead, which is gone: its process, if it polls, finds
     /// [`HomeGone`](crate::control::Status::HomeGone) as status.
     pub fn home_gone(&self) {

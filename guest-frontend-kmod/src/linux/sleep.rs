@@ -1,11 +1,12 @@
 //! Waiting for events, and making those who wait return.
 
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use mx_ring::control::{ArmedCounters, ENDPOINTS};
 use mx_ring::sleep::EndpointWatch;
 
+use super::file::FileRole;
 use super::kernel::{Linux, STATISTICS, count};
 use super::page::HeldPage;
 use super::shim;
@@ -126,6 +127,51 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
     };
     Errno::check(slept)?;
     board_of.usable(id, space, |_| ())
+}
+
+/// Which endpoint a file is, for those who poll several: its board times 256, and its index. Negative when it is none.
+///
+/// # Safety
+/// `role` is the word of an open file.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_endpoint_place(role: *mut u64) -> c_int {
+    // SAFETY: promised by the caller.
+    match unsafe { FileRole::new(role) }.endpoint() {
+        Ok((board, id)) => (board * ENDPOINTS + usize::from(id.index)) as c_int,
+        Err(error) => error.negative(),
+    }
+}
+
+/// Whether there are events beyond those that the process has told to have consumed: 1; 0 when the home will send an
+/// event for the next one; negative when the caller may not use the endpoint, or it has ended.
+///
+/// # Safety
+/// `role` is the word of an open file.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_endpoint_waits(role: *mut u64) -> c_int {
+    // SAFETY: promised by the caller.
+    let role = unsafe { FileRole::new(role) };
+    match role.endpoint().and_then(|(board, id)| waits(board, id)) {
+        Ok(waits) => c_int::from(waits),
+        Err(error) => error.negative(),
+    }
+}
+
+fn waits(board: usize, id: EndpointId) -> Result<bool, Errno> {
+    let space = shim::shim_current_space();
+    state::board(board)?.0.usable(id, space, |endpoint| {
+        let r0 = HeldPage::new(endpoint.r0().ok_or(Errno::INVALID)?);
+        let w0 = HeldPage::new(endpoint.w0().ok_or(Errno::INVALID)?);
+        let d2 = HeldPage::new(endpoint.bell.armed);
+        let watch = EndpointWatch::new(r0.area()).map_err(|_| Errno::INVALID)?;
+        let armed = ArmedCounters::new(d2.area()).map_err(|_| Errno::INVALID)?;
+        let something_new = || watch.has_unconsumed(&w0.area()).map_err(|_| Errno::INVALID);
+        if something_new()? {
+            return Ok(true);
+        }
+        armed.arm(id.index);
+        something_new()
+    })?
 }
 
 /// Rings the doorbell of an endpoint's home; the endpoint is locked.

@@ -5,6 +5,8 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use super::held::Held;
+use super::siblings;
 use super::state::State;
 use super::{Address, Endpoint};
 use crate::engine::Action;
@@ -59,46 +61,47 @@ impl Endpoint {
     /// Sets the handler of unexpected messages, or none. Those that are waiting already are not shown to it. When this
     /// returns the handler before does not run any more, unless it is itself the caller.
     pub fn set_unexpected_handler(&self, handler: Option<UnexpectedHandler>) {
-        let Ok(mut state) = self.enter() else {
+        let Ok(mut state) = self.held.enter() else {
             return;
         };
         state.engine.offer_unexpected(handler.is_some());
         state.handling.handler = handler;
         if !state.handling.within() {
-            drop(self.wait_for_handler(state));
+            drop(self.held.wait_for_handler(state));
         }
     }
 
     /// Whether the calling thread is within this endpoint's handler.
     pub fn in_handler(&self) -> bool {
-        self.enter().is_ok_and(|state| state.handling.within())
+        self.held.enter().is_ok_and(|state| state.handling.within())
     }
 
     /// From now on no call makes progress.
     pub fn disable_progression(&self) -> Result<(), Error> {
-        let mut state = self.enter()?;
+        let mut state = self.held.enter()?;
         if state.handling.within() {
             return Err(Error::InHandler);
         }
         state.disabled = true;
-        drop(self.wait_for_handler(state));
+        drop(self.held.wait_for_handler(state));
         Ok(())
     }
 
     /// Calls make progress again.
     pub fn reenable_progression(&self) {
-        let Ok(mut state) = self.enter() else {
+        let Ok(mut state) = self.held.enter() else {
             return;
         };
         state.disabled = false;
-        self.tell_others(&state);
+        self.held.tell_others(&state);
     }
+}
 
+impl Held {
     fn wait_for_handler<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         while state.handling.running() {
             state.waiting += 1;
             state = self
-                .held
                 .moved
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
@@ -122,12 +125,13 @@ impl Endpoint {
                 let source = state.address(offer.partner);
                 state.handling.running = Some(this_thread());
                 drop(state);
-                action = handler(UnexpectedMessage {
+                let message = UnexpectedMessage {
                     source,
                     match_info: offer.match_info,
                     length: offer.length,
                     data: offer.data.as_deref_mut(),
-                });
+                };
+                action = siblings::handling(|| handler(message));
                 state = self.lock();
                 state.handling.running = None;
             }

@@ -5,17 +5,19 @@
 
 mod buffer;
 mod handler;
+mod held;
 mod options;
+mod polling;
 pub(crate) mod port;
+mod siblings;
 mod spin;
 pub(crate) mod state;
 mod wait;
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use mx_ring::birth::Birth;
-use mx_ring::mapping::Mapping;
 use mx_ring::{EndpointLayout, ProcessSide};
 use slotmap::{Key, KeyData};
 
@@ -23,12 +25,14 @@ use crate::board::Board;
 use crate::code::Code;
 use crate::engine::{Memory, PartnerKey, RequestKey};
 use crate::error::Error;
-use crate::home::{CallError, Channel, Home, Marks, Regions};
+use crate::home::{CallError, Home, Marks, Regions};
 use crate::{clock, environment};
 pub use buffer::Buffer;
 pub use handler::{UnexpectedHandler, UnexpectedMessage};
+use held::Held;
 pub use options::Options;
 use port::Port;
+use siblings::Attendance;
 use state::State;
 
 /// How long a close waits for its home to take what was posted.
@@ -83,20 +87,6 @@ pub struct Status {
 /// of it: calls there fail, and closing it does nothing.
 pub struct Endpoint {
     held: Arc<Held>,
-    birth: Birth,
-    never_sleeps: bool,
-    interruptible: bool,
-    board: u32,
-}
-
-/// What a child of the process that opened the endpoint must neither use nor give back.
-struct Held {
-    state: Mutex<State>,
-    moved: Condvar,
-    channel: Arc<dyn Channel>,
-    // The state's areas point into them.
-    _w: Mapping,
-    _r: Mapping,
 }
 
 impl Endpoint {
@@ -130,105 +120,35 @@ impl Endpoint {
         for queues in [&opened.w, &opened.r] {
             queues.keep_from_children().map_err(CallError::from)?;
         }
-        Ok(Self {
-            held: Arc::new(Held {
-                state: Mutex::new(state),
-                moved: Condvar::new(),
-                channel,
-                _w: opened.w,
-                _r: opened.r,
-            }),
+        let held = Arc::new(Held {
+            state: Mutex::new(state),
+            moved: Condvar::new(),
+            channel,
             birth: Birth::here().map_err(CallError::from)?,
+            attendance: Attendance::default(),
             never_sleeps: communication.wait_spins,
             interruptible: communication.wait_interruptible,
             board: number,
-        })
-    }
-
-    /// The state, at the begin of a call: in a child the lock itself may be held by a thread that is not there.
-    fn enter(&self) -> Result<MutexGuard<'_, State>, Error> {
-        if self.birth.is_inherited() {
-            return Err(Error::NotOpen);
-        }
-        Ok(self.lock())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        let state = self.held.state.lock();
-        state.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn channel(&self) -> &dyn Channel {
-        &*self.held.channel
-    }
-
-    /// Runs a call that may post something or complete requests, at the present time.
-    fn with<T>(&self, call: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
-        let mut state = self.enter()?;
-        if let Some(error) = &state.broken {
-            return Err(error.clone());
-        }
-        let now = clock::now();
-        state.engine.set_now(now);
-        let completed = state.engine.completions();
-        let result = call(&mut state);
-        if state.engine.has_work(now) {
-            state.rested = None;
-        }
-        state.flush(self.channel());
-        if state.engine.completions() != completed {
-            self.tell_others(&state);
-        }
-        if state.engine.has_offers() {
-            // A message to the own endpoint.
-            drop(self.offer(state));
-        }
-        result
-    }
-
-    /// Makes progress once, then runs a call.
-    fn progressed<T>(&self, call: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
-        let state = self.enter()?;
-        let completed = state.engine.completions();
-        let mut state = self.advance(state);
-        let result = call(&mut state);
-        if state.engine.completions() != completed {
-            self.tell_others(&state);
-        }
-        result
-    }
-
-    /// Makes progress, with all that the handler of unexpected messages has to say to it.
-    fn advance<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let now = clock::now();
-        if state.rests(now) {
-            return state;
-        }
-        state.progress(now, self.channel());
-        while state.engine.has_offers() {
-            let (offered, some) = self.offer(state);
-            state = offered;
-            if !some {
-                break;
-            }
-            state.progress(clock::now(), self.channel());
-        }
-        state
+            _w: opened.w,
+            _r: opened.r,
+        });
+        siblings::add(&held);
+        Ok(Self { held })
     }
 
     /// Number of the board.
     pub fn board_number(&self) -> u32 {
-        self.board
+        self.held.board
     }
 
     /// Runs a look at the board's pages.
     pub fn with_board<T>(&self, look: impl FnOnce(&Board) -> Result<T, Error>) -> Result<T, Error> {
-        look(&self.enter()?.board)
+        look(&self.held.enter()?.board)
     }
 
     /// The own address.
     pub fn address(&self) -> Result<Address, Error> {
-        let mut state = self.enter()?;
+        let mut state = self.held.enter()?;
         let own = state.engine.own();
         state.address(own).ok_or(Error::Confused)
     }
@@ -242,7 +162,7 @@ impl Endpoint {
         match_info: u64,
         context: u64,
     ) -> Result<Request, Error> {
-        self.with(|state| {
+        self.held.with(|state| {
             let request = if (nic_id, endpoint) == state.own && !state.engine.own_by_network() {
                 state.engine.connect_own(key, match_info, context)
             } else {
@@ -289,7 +209,7 @@ impl Endpoint {
     /// Ends the relation with a partner. Its address can be used again after another connect. If somebody else has opened
     /// the partner's endpoint by now, and has connected, the relation has ended already: the new one stays.
     pub fn disconnect(&self, address: Address) -> Result<(), Error> {
-        self.with(|state| {
+        self.held.with(|state| {
             let present = state.address(address.partner);
             if present.is_none_or(|present| present.session == address.session) {
                 let State { engine, port, .. } = state;
@@ -308,7 +228,7 @@ impl Endpoint {
         context: u64,
         synchronous: bool,
     ) -> Result<Request, Error> {
-        self.with(|state| {
+        self.held.with(|state| {
             let State { engine, port, .. } = state;
             let partner = to.partner;
             let request = engine.send(partner, memory, match_info, context, synchronous, port);
@@ -325,7 +245,7 @@ impl Endpoint {
         context: u64,
     ) -> Result<Request, Error> {
         within(match_info, mask)?;
-        self.with(|state| {
+        self.held.with(|state| {
             let State { engine, port, .. } = state;
             let contexts = engine.config().context_ids.mask();
             if mask & contexts != contexts {
@@ -338,15 +258,18 @@ impl Endpoint {
 
     /// Makes progress.
     pub fn progress(&self) -> Result<(), Error> {
-        self.progressed(|state| match &state.broken {
+        // Never finds anything: who only makes progress makes it for all.
+        let nothing: Option<()> = self.held.polled(|state| match &state.broken {
             Some(error) => Err(error.clone()),
-            None => Ok(()),
-        })
+            None => Ok(None),
+        })?;
+        debug_assert!(nothing.is_none());
+        Ok(())
     }
 
     /// Whether a request is done: its status, which uses it up.
     pub fn test(&self, request: Request) -> Result<Option<Status>, Error> {
-        self.progressed(|state| done(state, request))
+        self.held.polled(|state| done(state, request))
     }
 
     /// Waits for a request: its status, which uses it up; nothing when the time is over or [`Self::wakeup`] was called.
@@ -355,14 +278,16 @@ impl Endpoint {
         request: Request,
         timeout: Option<Duration>,
     ) -> Result<Option<Status>, Error> {
-        self.wait_until(timeout, |state| done(state, request).transpose())?
+        self.held
+            .wait_until(timeout, |state| done(state, request).transpose())?
             .transpose()
     }
 
     /// The first done request whose match info fits: its status, which uses it up.
     pub fn test_any(&self, match_info: u64, mask: u64) -> Result<Option<Status>, Error> {
         within(match_info, mask)?;
-        self.progressed(|state| Ok(any_done(state, match_info, mask)))
+        self.held
+            .polled(|state| Ok(any_done(state, match_info, mask)))
     }
 
     /// Waits for a done request whose match info fits.
@@ -373,23 +298,27 @@ impl Endpoint {
         timeout: Option<Duration>,
     ) -> Result<Option<Status>, Error> {
         within(match_info, mask)?;
-        self.wait_until(timeout, |state| any_done(state, match_info, mask))
+        self.held
+            .wait_until(timeout, |state| any_done(state, match_info, mask))
     }
 
     /// The first done request, which stays.
     pub fn ipeek(&self) -> Result<Option<Request>, Error> {
-        self.progressed(|state| Ok(state.engine.first_done(0, 0).map(Request)))
+        self.held
+            .polled(|state| Ok(state.engine.first_done(0, 0).map(Request)))
     }
 
     /// Waits for a done request, which stays.
     pub fn peek(&self, timeout: Option<Duration>) -> Result<Option<Request>, Error> {
-        self.wait_until(timeout, |state| state.engine.first_done(0, 0).map(Request))
+        self.held
+            .wait_until(timeout, |state| state.engine.first_done(0, 0).map(Request))
     }
 
     /// The first unexpected message whose match info fits; it stays.
     pub fn iprobe(&self, match_info: u64, mask: u64) -> Result<Option<Status>, Error> {
         within(match_info, mask)?;
-        self.progressed(|state| Ok(probed(state, match_info, mask)))
+        self.held
+            .polled(|state| Ok(probed(state, match_info, mask)))
     }
 
     /// Waits for an unexpected message whose match info fits.
@@ -400,18 +329,21 @@ impl Endpoint {
         timeout: Option<Duration>,
     ) -> Result<Option<Status>, Error> {
         within(match_info, mask)?;
-        self.wait_until(timeout, |state| probed(state, match_info, mask))
+        self.held
+            .wait_until(timeout, |state| probed(state, match_info, mask))
     }
 
     /// Takes back a receive that nothing has matched, or a pending connect. False when it is too late. An error for a
     /// send.
     pub fn cancel(&self, request: Request) -> Result<bool, Error> {
-        self.with(|state| state.engine.cancel(request.0, false).ok_or(Error::Request))
+        self.held
+            .with(|state| state.engine.cancel(request.0, false).ok_or(Error::Request))
     }
 
     /// The same, but the request ends as cancelled and is still to be tested or waited for.
     pub fn cancel_told(&self, request: Request) -> Result<bool, Error> {
-        self.with(|state| state.engine.cancel(request.0, true).ok_or(Error::Request))
+        self.held
+            .with(|state| state.engine.cancel(request.0, true).ok_or(Error::Request))
     }
 
     /// How long a request, or all that begin later, is tried before its partner is given up; without a time for ever.
@@ -421,7 +353,7 @@ impl Endpoint {
         timeout: Option<Duration>,
     ) -> Result<(), Error> {
         let timeout = timeout.unwrap_or(Duration::MAX);
-        self.with(|state| {
+        self.held.with(|state| {
             let request = request.map(|request| request.0);
             state
                 .engine
@@ -432,17 +364,19 @@ impl Endpoint {
 
     /// The application's word of a remote endpoint, 0 at first.
     pub fn address_context(&self, address: Address) -> Result<u64, Error> {
-        self.with(|state| context_of(state, address).map(|context| *context))
+        self.held
+            .with(|state| context_of(state, address).map(|context| *context))
     }
 
     /// Changes it, for all addresses of that endpoint.
     pub fn set_address_context(&self, address: Address, context: u64) -> Result<(), Error> {
-        self.with(|state| context_of(state, address).map(|place| *place = context))
+        self.held
+            .with(|state| context_of(state, address).map(|place| *place = context))
     }
 
     /// Gives up all interest in a request: it is freed when it is done.
     pub fn forget(&self, request: Request) -> Result<(), Error> {
-        self.with(|state| {
+        self.held.with(|state| {
             state.engine.is_done(request.0).ok_or(Error::Request)?;
             state.engine.forget(request.0);
             Ok(())
@@ -451,59 +385,74 @@ impl Endpoint {
 
     /// Whether the memory of a send may be used again although it is not done.
     pub fn ibuffered(&self, request: Request) -> Result<bool, Error> {
-        self.progressed(|state| state.engine.buffered(request.0).ok_or(Error::Request))
+        self.held
+            .progressed(|state| state.engine.buffered(request.0).ok_or(Error::Request))
     }
 
     /// The application's word of a request.
     pub fn context(&self, request: Request) -> Result<u64, Error> {
-        let context = self.enter()?.engine.context(request.0);
+        let context = self.held.enter()?.engine.context(request.0);
         context.ok_or(Error::Request)
     }
 
     /// Waits until everything that was sent has been acknowledged: what has not when the endpoint closes is lost. False
     /// when the time is over first.
     pub fn settle(&self, timeout: Duration) -> Result<bool, Error> {
-        let settled =
-            self.wait_until(Some(timeout), |state| state.engine.settled().then_some(()))?;
+        let settled = self
+            .held
+            .wait_until(Some(timeout), |state| state.engine.settled().then_some(()))?;
         Ok(settled.is_some())
     }
 
     /// The endpoint is to be closed: calls that wait end with an error, others are refused.
     pub(crate) fn shut(&self) {
-        let Ok(mut state) = self.enter() else {
+        let Ok(mut state) = self.held.enter() else {
             return;
         };
         state.broken.get_or_insert(Error::NotOpen);
-        self.tell_others(&state);
+        self.held.tell_others(&state);
     }
 
     /// Makes all waiting calls of this endpoint return without result.
     pub fn wakeup(&self) {
-        let Ok(mut state) = self.enter() else {
+        let Ok(mut state) = self.held.enter() else {
             return;
         };
         state.wakeups += 1;
-        self.tell_others(&state);
+        self.held.tell_others(&state);
     }
 }
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        let Ok(mut state) = self.enter() else {
+        let Ok(mut state) = self.held.enter() else {
             // Never given back: the queues are the parent's, and where they lay something else may be by now.
             std::mem::forget(self.held.clone());
             return;
         };
+        siblings::remove(&self.held);
+        // Another thread that sleeps for this endpoint, too, lets go of it.
+        state.broken.get_or_insert(Error::NotOpen);
+        if state.covered {
+            self.held.channel().wakeup();
+        }
         let State { engine, port, .. } = &mut *state;
         engine.flush_acks(port);
-        state.flush(self.channel());
+        state.flush(self.held.channel());
         // Open-MX hands each frame to the card within the call that posts it: a program may close right after.
         let start = clock::now();
         let process = &state.port.process;
         while process.sent() != process.next_command_index()
             && process.status() == state::OPEN
             && clock::now().saturating_sub(start) < LAST_COMMANDS
-            && self.channel().alive()
+            && self.held.channel().alive()
+        {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        drop(state);
+        // The endpoint can be opened again when this returns.
+        while Arc::strong_count(&self.held) > 1
+            && clock::now().saturating_sub(start) < LAST_COMMANDS
         {
             std::thread::sleep(Duration::from_micros(50));
         }

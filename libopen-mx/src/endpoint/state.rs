@@ -6,6 +6,7 @@ use mx_ring::control::Status as Reason;
 use mx_ring::{Area, Event};
 
 use super::handler::Handling;
+use super::polling::Polling;
 use super::port::Port;
 use super::spin::Spin;
 use super::{Address, Status};
@@ -37,6 +38,10 @@ pub struct State {
     pub broken: Option<Error>,
     /// Whether a thread sleeps at the home.
     pub sleeping: bool,
+    /// Whether a thread that waits on another endpoint sleeps for this one, too.
+    pub covered: bool,
+    /// By when a thread that sleeps, for this endpoint or for this one, too, wakes by itself.
+    pub alarm: Option<Duration>,
     /// Threads that wait for the sleeping one.
     pub waiting: u32,
     /// Counts the calls of `wakeup`.
@@ -51,6 +56,8 @@ pub struct State {
     pub heard: Duration,
     /// How long to look before sleeping.
     pub spin: Spin,
+    /// Looks of calls that do not wait.
+    pub polling: Polling,
     /// Whether the application has forbidden progress.
     pub disabled: bool,
     /// The application's handler of unexpected messages.
@@ -81,7 +88,10 @@ impl State {
             board,
             broken: None,
             sleeping: false,
+            covered: false,
+            alarm: None,
             spin: Spin::new(),
+            polling: Polling::default(),
             waiting: 0,
             wakeups: 0,
             nic_ids: Vec::new(),

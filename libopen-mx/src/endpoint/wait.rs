@@ -1,17 +1,20 @@
 //! Waiting: look many times, then sleep.
 //!
 //! At most one thread of an endpoint sleeps at the home. Others that wait sleep until that one, or a thread that only
-//! tests, has moved something.
+//! tests, has moved something. Who sleeps does so for all endpoints of the process that no other thread looks after.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mx_ring::ProcessSide;
+use rustix::io::Errno;
 
-use super::Endpoint;
+use super::held::Held;
+use super::siblings;
 use super::state::State;
 use crate::clock;
 use crate::error::Error;
+use crate::home::{CallError, Slept, sleep_on_all};
 
 /// Looks after it was woken for nothing that it waits for.
 const LOOKS_AGAIN: u32 = 8;
@@ -19,10 +22,12 @@ const LOOKS_AGAIN: u32 = 8;
 const ROUND: u32 = 16;
 /// Longest sleep of a thread that another one should wake: a bound for what its death would cost.
 const NAP: Duration = Duration::from_millis(200);
+/// When to look again at an endpoint that another thread had just then.
+const MOMENT: Duration = Duration::from_millis(10);
 
-impl Endpoint {
+impl Held {
     /// Makes progress until `ready` has something, or the time is over, or another thread calls for it: nothing then.
-    pub(super) fn wait_until<T>(
+    pub fn wait_until<T>(
         &self,
         timeout: Option<Duration>,
         mut ready: impl FnMut(&mut State) -> Option<T>,
@@ -30,6 +35,8 @@ impl Endpoint {
         let begun = clock::now();
         let deadline = timeout.map(|timeout| begun + timeout);
         let mut state = self.enter()?;
+        self.attendance.ours(begun);
+        let _waits = self.attendance.wait();
         let wakeups = state.wakeups;
         let mut looks = state.spin.begin();
         let (mut looked, mut slept, mut interrupted) = (0_u32, false, false);
@@ -37,9 +44,7 @@ impl Endpoint {
             let completed = state.engine.completions();
             state = self.advance(state);
             let found = ready(&mut state);
-            if state.engine.completions() != completed {
-                self.tell_others(&state);
-            }
+            self.tell_of_change(&mut state, completed);
             if found.is_some() {
                 // What is there at once says nothing about spinning.
                 if looked > 0 {
@@ -72,6 +77,7 @@ impl Endpoint {
                 looks = looks.saturating_sub(round);
                 looked = looked.saturating_add(round);
                 drop(state);
+                siblings::look_after_others_of(self);
                 state = self.lock();
             } else {
                 if !slept {
@@ -85,16 +91,6 @@ impl Endpoint {
         }
     }
 
-    /// Other threads may find what they wait for: wakes them.
-    pub(super) fn tell_others(&self, state: &State) {
-        if state.waiting > 0 {
-            self.held.moved.notify_all();
-        }
-        if state.sleeping {
-            self.channel().wakeup();
-        }
-    }
-
     /// Sleeps; whether a signal ended it.
     fn sleep<'a>(
         &'a self,
@@ -105,12 +101,15 @@ impl Endpoint {
             let left = deadline.map_or(NAP, |at| NAP.min(at.saturating_sub(clock::now())));
             state.waiting += 1;
             let (mut state, _) = self
-                .held
                 .moved
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner);
             state.waiting -= 1;
             return (state, false);
+        }
+        if state.covered {
+            // The thread that sleeps for it may leave it to this one.
+            self.channel().wakeup();
         }
         if self.channel().process_arms() {
             state.port.process.arm();
@@ -122,26 +121,138 @@ impl Endpoint {
                 return (state, false);
             }
         }
-        let until = [deadline, state.engine.deadline()]
-            .into_iter()
-            .flatten()
-            .min();
+        let mut until = earliest([deadline, state.engine.deadline()]);
         let consumed = state.port.process.consumed();
         let kick = state.port.process.kick_needed();
+        let mut alone = siblings::none();
+        if !alone && self.channel().signals().is_err() {
+            alone = true;
+            until = earliest([until, Some(clock::now() + MOMENT)]);
+        }
         state.sleeping = true;
+        state.alarm = Some(until.unwrap_or(Duration::MAX));
         drop(state);
-        let slept = self.channel().sleep(consumed, until, kick);
+        let slept = if alone {
+            self.channel().sleep(consumed, until, kick)
+        } else {
+            if kick {
+                self.channel().kick();
+            }
+            self.sleep_for_all(until)
+        };
         let mut state = self.lock();
         state.sleeping = false;
+        state.alarm = None;
         let interrupted = slept.unwrap_or_else(|error| {
             state.fail(error.into());
             false
         });
         if state.waiting > 0 {
-            self.held.moved.notify_all();
+            self.moved.notify_all();
         }
         (state, interrupted)
     }
+
+    /// Sleeps until something happens at this endpoint, which is prepared for that, or at another one that no thread looks
+    /// after. Whether a signal ended it.
+    fn sleep_for_all(&self, mut until: Option<Duration>) -> Result<bool, CallError> {
+        let now = clock::now();
+        let mut covered = Vec::new();
+        let mut something_new = false;
+        for other in siblings::others(self) {
+            let due = match cover(&other, now) {
+                Cover::Taken(due) => {
+                    covered.push(other);
+                    due
+                }
+                Cover::LeftFor(time) => Some(now + time),
+                Cover::Unusable => None,
+                Cover::SomethingNew => {
+                    something_new = true;
+                    break;
+                }
+            };
+            until = earliest([until, due]);
+        }
+        let mut slept = Slept::default();
+        if !something_new {
+            let all = std::iter::once(self).chain(covered.iter().map(Arc::as_ref));
+            // None is missing: each has been asked for before.
+            let signals: Vec<_> = all
+                .filter_map(|held| held.channel().signals().ok())
+                .collect();
+            slept = sleep_on_all(&signals, until);
+        }
+        for (place, other) in covered.iter().enumerate() {
+            uncover(other, slept.gone.contains(&(place + 1)));
+        }
+        if slept.gone.contains(&0) {
+            return Err(CallError(Errno::PIPE));
+        }
+        Ok(slept.interrupted)
+    }
+}
+
+/// What became of the attempt to sleep for an endpoint, too.
+enum Cover {
+    /// It wakes the calling thread, which wakes by this time.
+    Taken(Option<Duration>),
+    /// Another thread looks after it, as can be relied on for so long.
+    LeftFor(Duration),
+    /// It has ended.
+    Unusable,
+    /// There is something to do.
+    SomethingNew,
+}
+
+/// Prepares another endpoint for the calling thread's sleep.
+fn cover(other: &Held, now: Duration) -> Cover {
+    if let Some(time) = other.attendance.left_to_another(now) {
+        return Cover::LeftFor(time);
+    }
+    let Some(state) = other.try_lock() else {
+        return Cover::LeftFor(MOMENT);
+    };
+    if state.broken.is_some() {
+        return Cover::Unusable;
+    }
+    if state.sleeping || state.covered || state.stopped() {
+        return Cover::LeftFor(NAP);
+    }
+    if other.channel().signals().is_err() {
+        return Cover::LeftFor(MOMENT);
+    }
+    if other.channel().process_arms() {
+        state.port.process.arm();
+    }
+    // Looks once more: what came before the arming would wake nobody.
+    let mut state = other.look_after(state);
+    if state.port.process.event_waits() {
+        return Cover::SomethingNew;
+    }
+    let due = state.engine.deadline();
+    state.covered = true;
+    state.alarm = Some(due.unwrap_or(Duration::MAX));
+    Cover::Taken(due)
+}
+
+/// The calling thread has slept for another endpoint, whose home may be gone.
+fn uncover(other: &Held, gone: bool) {
+    let mut state = other.lock();
+    state.covered = false;
+    if gone {
+        state.fail(CallError(Errno::PIPE).into());
+        other.tell_others(&state);
+    } else if state.sleeping {
+        // That thread came later, and may have been meant by what woke this one.
+        other.channel().wakeup();
+    } else {
+        state.alarm = None;
+    }
+}
+
+fn earliest<const N: usize>(times: [Option<Duration>; N]) -> Option<Duration> {
+    times.into_iter().flatten().min()
 }
 
 /// Looks at the queues until an event waits, so often at most; how often it did.

@@ -71,7 +71,10 @@ pub const VARIABLES: &[Variable] = &[
     aliased("OMX_NOTACKED_MAX", &["MX_IMM_ACK"], Honoured),
     own("OMX_WAITSPIN", Honoured),
     own("OMX_WAITINTR", Honoured),
-    own("OMX_CONNECT_POLLALL", Honoured),
+    own(
+        "OMX_CONNECT_POLLALL",
+        Nothing("whatever waits makes all endpoints of the process progress"),
+    ),
     own("OMX_PRCACHE", Nothing("it never had any: use OMX_RCACHE")),
     aliased("OMX_RCACHE", &["MX_RCACHE"], Honoured),
     own("OMX_PROCESS_BINDING", Honoured),

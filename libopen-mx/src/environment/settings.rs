@@ -37,8 +37,6 @@ pub struct Communication {
     pub wait_spins: bool,
     /// Whether a signal ends a waiting call as its timeout would.
     pub wait_interruptible: bool,
-    /// Whether a connect makes all endpoints of the process progress.
-    pub connect_polls_all: bool,
     /// Whether registrations of memory are kept for the next use of it.
     pub registration_cache: Option<bool>,
     /// Processors for the process.
@@ -143,7 +141,6 @@ impl Communication {
             not_acked_max: reader.number("OMX_NOTACKED_MAX"),
             wait_spins: reader.flag("OMX_WAITSPIN").unwrap_or(false),
             wait_interruptible: reader.flag("OMX_WAITINTR").unwrap_or(false),
-            connect_polls_all: reader.flag("OMX_CONNECT_POLLALL").unwrap_or(false),
             registration_cache: reader.flag("OMX_RCACHE"),
             process_binding: reader.parsed(
                 "OMX_PROCESS_BINDING",
@@ -269,7 +266,6 @@ mod tests {
         omx_notacked_max_is_read: communication "OMX_NOTACKED_MAX" / "MX_IMM_ACK" = "1" => not_acked_max Some(1);
         omx_waitspin_is_read: communication "OMX_WAITSPIN" = "1" => wait_spins true;
         omx_waitintr_is_read: communication "OMX_WAITINTR" = "1" => wait_interruptible true;
-        omx_connect_pollall_is_read: communication "OMX_CONNECT_POLLALL" = "1" => connect_polls_all true;
         omx_rcache_is_read: communication "OMX_RCACHE" / "MX_RCACHE" = "0" => registration_cache Some(false);
         omx_process_binding_is_read:
             communication "OMX_PROCESS_BINDING" = "all:1" => process_binding Binding::parse("all:1");

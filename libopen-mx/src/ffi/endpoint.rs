@@ -1,7 +1,6 @@
 //! Opening and closing endpoints, connecting.
 
 use core::ffi::c_void;
-use std::time::{Duration, Instant};
 
 use super::library::home;
 use super::messages::hand_over;
@@ -11,10 +10,8 @@ use super::types::{
 };
 use super::{errors, put, timeout};
 use crate::code::Code;
-use crate::endpoint::{Address, Endpoint, Options};
+use crate::endpoint::{Endpoint, Options};
 use crate::engine::ContextIds;
-use crate::environment;
-use crate::error::Error;
 
 /// `OMX_ANY_NIC`, `OMX_ANY_ENDPOINT`.
 const ANY: u32 = u32::MAX;
@@ -142,41 +139,13 @@ pub unsafe extern "C" fn omx_connect(
     out: *mut EndpointAddress,
 ) -> Return {
     on(endpoint, "omx_connect", |handle| {
-        let timeout = timeout(milliseconds);
-        let address = if environment::communication().connect_polls_all {
-            connect_polling(handle, nic, remote, key, timeout)?
-        } else {
-            handle.endpoint().connect(nic, remote, key, timeout)?
-        };
+        let address = handle
+            .endpoint()
+            .connect(nic, remote, key, timeout(milliseconds))?;
         // SAFETY: promised by the caller.
         unsafe { put(out, handle.address(&address)) };
         Ok(())
     })
-}
-
-/// Connects while all endpoints of the process make progress: two processes that connect over several boards, in
-/// another order each, would wait for each other (`OMX_CONNECT_POLLALL`).
-fn connect_polling(
-    handle: &Handle,
-    nic: u64,
-    remote: u32,
-    key: u32,
-    timeout: Option<Duration>,
-) -> Result<Address, Error> {
-    let start = Instant::now();
-    let request = handle.endpoint().iconnect(nic, remote, key, 0, 0)?;
-    loop {
-        for other in Handle::all() {
-            // An endpoint that is broken tells its own users.
-            let _ = other.endpoint().progress();
-        }
-        let status = handle.endpoint().test(request);
-        let late = timeout.is_some_and(|timeout| start.elapsed() >= timeout);
-        if late || !matches!(status, Ok(None)) {
-            return handle.endpoint().connected(request, status);
-        }
-        core::hint::spin_loop();
-    }
 }
 
 /// Starts to connect.

@@ -2,27 +2,34 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use mx_ring::call::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W, Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::{EndpointLayout, PAGE_SIZE, board_page, device};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
-use super::{CallError, Channel, Opened};
+use super::{CallError, Channel, Opened, Signals};
 
 /// One open file of the device.
 pub struct Device {
     file: File,
+    /// Wakes who sleeps on several endpoints, once somebody has.
+    bell: OnceLock<OwnedFd>,
 }
 
 impl Device {
     /// Opens the device.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::options().read(true).write(true).open(path)?;
-        Ok(Self { file })
+        Ok(Self {
+            file,
+            bell: OnceLock::new(),
+        })
     }
 
     fn map(&self, offset: u64, length: usize, access: Access) -> Result<Mapping, CallError> {
@@ -104,6 +111,24 @@ impl Channel for Device {
         }
     }
 
+    /// The file becomes readable when there are events beyond those that the process has told to have consumed.
+    fn signals(&self) -> Result<Signals<'_>, CallError> {
+        let bell = match self.bell.get() {
+            Some(bell) => bell,
+            None => {
+                let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+                let made = made.map_err(CallError)?;
+                // Another thread may have been faster.
+                self.bell.get_or_init(|| made)
+            }
+        };
+        Ok(Signals {
+            bell: bell.as_fd(),
+            line: self.file.as_fd(),
+            line_tells: true,
+        })
+    }
+
     fn kick(&self) {
         // A device that is gone shows up in the endpoint's status.
         let _ = self.call(&Request::Kick, None);
@@ -111,6 +136,10 @@ impl Channel for Device {
 
     fn wakeup(&self) {
         let _ = self.call(&Request::Wakeup, None);
+        if let Some(bell) = self.bell.get() {
+            // An eventfd whose count is full is signalled already.
+            let _ = rustix::io::write(bell, &1u64.to_ne_bytes());
+        }
     }
 
     fn alive(&self) -> bool {

@@ -6,6 +6,7 @@
 
 mod device;
 mod regions;
+mod sleep;
 mod socket;
 
 use std::io;
@@ -21,6 +22,7 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 pub use regions::{Marks, Regions};
+pub use sleep::{Signals, Slept, sleep_on_all};
 
 /// Where the boards of this machine are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +144,11 @@ pub trait Channel: Send + Sync {
         deadline: Option<Duration>,
         kick: bool,
     ) -> Result<bool, CallError>;
+    /// What tells that [`Self::sleep`] would return, for a sleep on several channels. Fails where descriptors lack; once it
+    /// has not, it does not, and [`Self::wakeup`] is told by it.
+    fn signals(&self) -> Result<Signals<'_>, CallError> {
+        Err(CallError(Errno::OPNOTSUPP))
+    }
     /// Wakes the home.
     fn kick(&self);
     /// Makes sleepers of this endpoint return.

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::{CallError, Channel, Opened};
+use super::{CallError, Channel, Opened, Signals};
 use crate::clock;
 
 /// One connection.
@@ -159,6 +159,15 @@ impl Channel for Socket {
             return Err(CallError(Errno::PIPE));
         }
         Ok(false)
+    }
+
+    fn signals(&self) -> Result<Signals<'_>, CallError> {
+        let events = self.events.get().ok_or(CallError(Errno::BADF))?;
+        Ok(Signals {
+            bell: events.wake.as_fd(),
+            line: self.socket.as_fd(),
+            line_tells: false,
+        })
     }
 
     fn kick(&self) {

@@ -47,7 +47,7 @@ static void receives(omx_endpoint_t endpoint, omx_endpoint_addr_t to) {
   buffer_free(&out);
 }
 
-/* An endpoint whose program makes no call answers no connect. */
+/* An endpoint that must not progress answers no connect. */
 static void connects(omx_endpoint_t endpoint, uint32_t board) {
   omx_endpoint_t silent = open_any(board);
   omx_endpoint_addr_t to;
@@ -56,6 +56,7 @@ static void connects(omx_endpoint_t endpoint, uint32_t board) {
   uint64_t nic;
   uint32_t index, result = 1;
   own_address(silent, &nic, &index);
+  OK(omx_disable_progression(silent));
   OK(omx_iconnect(endpoint, nic, index, KEY, 7, &first, &first));
   OK(omx_iconnect(endpoint, nic, index, KEY, 8, &second, &second));
   OK(omx_iconnect(endpoint, nic, index, KEY, 9, &third, &third));
@@ -69,6 +70,7 @@ static void connects(omx_endpoint_t endpoint, uint32_t board) {
   CHECK(status.code == OMX_CANCELLED && status.context == &second && status.match_info == 8);
   CHECK(omx_connect(endpoint, nic, index, KEY, 50, &to) == OMX_TIMEOUT);
   /* When it speaks, the one that is left is answered, and no other. */
+  OK(omx_reenable_progression(silent));
   for (result = 0; !result;) {
     OK(omx_progress(silent));
     OK(omx_test(endpoint, &third, &status, &result));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Several endpoints, on all boards in turn, exchange messages at the same time. Alone, each rail sends to the next one
- * and receives from the one before. */
+ * and receives from the one before. `rails` polls all of them; `rails_waiting` waits on one after the other, which makes
+ * the others progress, too. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,15 @@ struct rail {
   omx_request_t send, receive;
 };
 
-/* Makes all rails progress until this rail's request has ended. */
+static int waiting;
+
+/* Until this rail's request has ended all rails progress. */
 static omx_status_t finish_of(struct rail *all, long rails, omx_endpoint_t endpoint, omx_request_t *request) {
   double start = seconds();
   omx_status_t status;
   uint32_t done = 0;
   long i;
+  if (waiting) return finish(endpoint, request);
   for (;;) {
     OK(omx_test(endpoint, request, &status, &done));
     if (done) return status;
@@ -109,10 +113,23 @@ static void run(const struct options *options) {
   OK(omx_finalize());
 }
 
+static void run_waiting(const struct options *options) {
+  waiting = 1;
+  run(options);
+}
+
 const struct program rails = {
     "rails",
     "several endpoints on all boards at the same time, up to 16 MiB (-d takes several names, with commas)",
     "drsNRE",
     {.endpoint = OMX_ANY_ENDPOINT, .length = -1, .count = 4, .rails = 3, .end = 16 << 20},
     run,
+};
+
+const struct program rails_waiting = {
+    "rails_waiting",
+    "the same, but waits on one of the endpoints at a time, while the others progress by themselves",
+    "drsNRE",
+    {.endpoint = OMX_ANY_ENDPOINT, .length = -1, .count = 4, .rails = 3, .end = 16 << 20},
+    run_waiting,
 };

@@ -49,7 +49,7 @@ struct program {
 
 /* The programs, one in each file. */
 extern const struct program loopback, vectors, unexpected, unexpected_handler, truncated, cancel, wait_any, wakeup,
-    address_context, rails, many, threads_endpoints, threads_wait_any, cache, message_loop, wrong_pointers, raw, raw_peer,
+    address_context, rails, rails_waiting, many, threads_endpoints, threads_wait_any, cache, message_loop, wrong_pointers, raw, raw_peer,
     peer, stop;
 
 /* Says what is not so and ends the process with status 1. */

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use lossy::{End, LossyWire};
 use open_mx::{Board, Home};
 
 /// How long anything may take on a busy machine before it counts as hung.
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every way on one node: by the board, the short way, within the library. Programs that take long do less than by
 /// themselves.
-const ON_ONE_NODE: [&str; 34] = [
+const ON_ONE_NODE: [&str; 35] = [
     "loopback -N 2",
     "loopback -s -N 1",
     "loopback -S -N 1",
@@ -39,6 +40,7 @@ const ON_ONE_NODE: [&str; 34] = [
     "address_context",
     "address_context -S",
     "rails -R 4 -E 1048576",
+    "rails_waiting -R 4 -E 1048576",
     "many -N 200",
     "many -S -N 200",
     "threads_endpoints",
@@ -53,7 +55,7 @@ const ON_ONE_NODE: [&str; 34] = [
 ];
 
 /// Against `conformance peer` on the other node.
-const ON_TWO_NODES: [&str; 12] = [
+const ON_TWO_NODES: [&str; 13] = [
     "loopback -N 1",
     "vectors",
     "unexpected",
@@ -64,8 +66,19 @@ const ON_TWO_NODES: [&str; 12] = [
     "wait_any",
     "address_context",
     "rails -E 65536",
+    "rails_waiting -E 65536",
     "many -N 100",
     "cache -N 5",
+];
+
+/// Over a wire that loses frames, each with three endpoints or one.
+const ON_A_LOSSY_WIRE: [&str; 6] = [
+    "loopback -N 1",
+    "unexpected",
+    "wait_any",
+    "rails -N 2 -E 1048576",
+    "rails_waiting -N 2 -E 1048576",
+    "many -N 50",
 ];
 
 /// The programs, built once for all tests of this process.
@@ -237,6 +250,30 @@ fn programs_verify_their_messages_between_two_nodes_in_both_directions() {
     println!(
         "{programs} programs, {} runs on two nodes: {verified} messages verified",
         2 * (ON_TWO_NODES.len() + 1)
+    );
+}
+
+#[test]
+fn programs_verify_their_messages_over_a_wire_that_loses_5_percent() {
+    let place = Place::new();
+    let end = |name: &str| End::Unix {
+        local: place.path(&format!("{name}.far")),
+        remote: place.path(&format!("{name}.wire")),
+    };
+    let wire = LossyWire::start([&end("left"), &end("right")], 5, 1).expect("a wire");
+    let left = place.start_node("--log error --dgram DIR/left.wire,DIR/left.far --name left");
+    let right = place.start_node("--log error --dgram DIR/right.wire,DIR/right.far --name right");
+    let mut peer = Peer::start(&place, &right, "peer").expect("a program that starts");
+    let runs = ON_A_LOSSY_WIRE.map(|run| format!("{run} -d right:0"));
+    let verified: u64 = runs.iter().map(|run| place.run(&left, run)).sum();
+    place.run(&left, "stop -d right:0");
+    let ended = peer.0.wait().expect("a child");
+    assert!(ended.success(), "the peer: {ended}");
+    let lost = wire.lost();
+    assert!(lost > 100, "only {lost} frames were lost");
+    println!(
+        "{} runs over a wire that lost {lost} frames: {verified} messages verified",
+        runs.len()
     );
 }
 

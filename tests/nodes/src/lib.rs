@@ -5,10 +5,11 @@
 
 mod child;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use child::Child;
+use lossy::{End, LossyWire};
 use open_mx::{Board, Home};
 
 /// Lets processes of the same user trace this one, where the kernel restricts that to parents.
@@ -114,28 +115,50 @@ pub struct Pair {
     pub left: Node,
     /// The other.
     pub right: Node,
+    /// What lies between them, if it loses frames.
+    pub wire: Option<LossyWire>,
     _directory: tempfile::TempDir,
 }
 
 impl Pair {
     /// Starts both and waits until they know each other.
     pub fn start(program: &str, options: &[&str]) -> Self {
+        Self::over(program, options, 0)
+    }
+
+    /// The same with a wire that loses so many frames of a hundred each way.
+    ///
+    /// # Panics
+    /// When the wire cannot be made.
+    pub fn over(program: &str, options: &[&str], percent: u8) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let at = |name: &str| directory.path().join(name);
-        let wire = |own: &Path, other: &Path| format!("{},{}", own.display(), other.display());
-        let [a, b] = [at("left.wire"), at("right.wire")];
-        let start = |name: &str, wire: &str| {
-            let own = ["--dgram", wire, "--name", name];
-            let socket = directory.path().join(name).with_extension("sock");
+        let [left, right] = ["left", "right"];
+        let wire = (percent > 0).then(|| {
+            let end = |name: &str| End::Unix {
+                local: at(&format!("{name}.far")),
+                remote: at(&format!("{name}.wire")),
+            };
+            LossyWire::start([&end(left), &end(right)], percent, 1).expect("a wire")
+        });
+        let start = |name: &str, other: &str| {
+            let far = match wire {
+                Some(_) => at(&format!("{name}.far")),
+                None => at(&format!("{other}.wire")),
+            };
+            let near = at(&format!("{name}.wire"));
+            let ends = format!("{},{}", near.display(), far.display());
+            let own = ["--dgram", &ends, "--name", name];
+            let socket = at(name).with_extension("sock");
             Node::start(program, socket, &[&own[..], options].concat())
         };
-        let left = start("left", &wire(&a, &b));
-        let right = start("right", &wire(&b, &a));
+        let (left, right) = (start(left, right), start(right, left));
         left.wait_for_peers(0, &["right"]);
         right.wait_for_peers(0, &["left"]);
         Self {
             left,
             right,
+            wire,
             _directory: directory,
         }
     }

@@ -3,9 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
+use lossy::{End, LossyWire};
+
 use super::stage;
 use crate::build::Programs;
-use crate::error::Error;
+use crate::error::{At, Error};
 use crate::host::{Host, HostSpec, Images, Nic, Output, Session, Wire, kvm};
 use crate::node::{Node, Tool, free_wire};
 use crate::patience::wait_until;
@@ -37,6 +39,8 @@ pub struct Shape {
     pub options: &'static str,
     /// A port of 127.0.0.1 that is to lead to the driver domain's page ([`HostSpec::http`]).
     pub http: Option<u16>,
+    /// Whether a wire that can lose frames lies between card and node ([`Fabric::lose`]).
+    pub lossy: bool,
     /// Virtual processors of each guest, which share one of the host's: where the host's are emulated, each change of a
     /// page table waits for all that the guest is on, and two of them make its boot ten times as long.
     pub guest_processors: u32,
@@ -52,6 +56,7 @@ impl Shape {
             longest_packet: None,
             options: "",
             http: None,
+            lossy: false,
             guest_processors: 1,
         }
     }
@@ -65,6 +70,7 @@ pub struct Fabric<'a> {
     shape: Shape,
     programs: &'a Programs,
     wire: Wire,
+    between: Option<LossyWire>,
 }
 
 impl<'a> Fabric<'a> {
@@ -88,6 +94,7 @@ impl<'a> Fabric<'a> {
             shape,
             programs,
             wire,
+            between: None,
         };
         stage("xl create driver-domain.cfg", || {
             if shape.card.is_some() {
@@ -115,10 +122,29 @@ impl<'a> Fabric<'a> {
     }
 
     fn start_node(&mut self, options: &[&str]) -> Result<(), Error> {
-        let wire = self.wire.other_end();
+        let mut wire = self.wire.other_end();
+        if self.shape.lossy {
+            let far = free_wire()?;
+            let end = |wire: Wire| End::Inet {
+                local: ([127, 0, 0, 1], wire.local).into(),
+                remote: ([127, 0, 0, 1], wire.remote).into(),
+            };
+            let between = LossyWire::start([&end(wire), &end(far)], 0, 1);
+            self.between = Some(between.at("open", "the wire between card and node")?);
+            wire = far.other_end();
+        }
         let node = Node::start(self.programs, "node1", wire, self.shape.mtu, options)?;
         self.node = Some(node);
         Ok(())
+    }
+
+    /// From now on so many frames of a hundred are lost each way between card and node; how many have been so far.
+    pub fn lose(&self, percent: u8) -> u64 {
+        let Some(between) = &self.between else {
+            return 0;
+        };
+        between.set_percent(percent);
+        between.lost()
     }
 
     /// The process of the node outside, if there is one.

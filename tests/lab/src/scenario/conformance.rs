@@ -13,7 +13,7 @@ use crate::scenario::administration;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Short runs: every program, and every length, but less often than by itself.
-const RUNS: [&str; 16] = [
+const RUNS: [&str; 17] = [
     "loopback -N 1 -P 1",
     "vectors",
     "unexpected",
@@ -24,6 +24,7 @@ const RUNS: [&str; 16] = [
     "wakeup -N 1",
     "address_context",
     "rails -N 1 -E 65536",
+    "rails_waiting -N 1 -E 65536",
     "many -N 12 -P 4",
     "threads_endpoints",
     "threads_wait_any -N 30 -t 4 -p 2",
@@ -47,9 +48,23 @@ const BETWEEN: [&str; 11] = [
     "message_loop -I 33333",
 ];
 
+/// What two nodes do with each other over a wire that loses frames.
+const ON_A_LOSSY_WIRE: [&str; 4] = [
+    "loopback -N 1 -P 1",
+    "wait_any -N 1",
+    "rails -N 1 -E 65536",
+    "rails_waiting -N 2 -E 65536",
+];
+/// Frames of a hundred that it loses each way.
+const LOSS: u8 = 5;
+
 /// Boots a host and runs all of it; messages that were verified.
 pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> {
-    let fabric = Fabric::start(images, programs, Shape::of(Some(nic)))?;
+    let shape = Shape {
+        lossy: true,
+        ..Shape::of(Some(nic))
+    };
+    let fabric = Fabric::start(images, programs, shape)?;
     let alone = stage("every program in guest1, with itself", || {
         sum(&fabric, "guest1", RUNS.map(str::to_owned))
     })?;
@@ -66,7 +81,24 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> 
     stage("guest1's root administers its board", || {
         administration::run(&fabric)
     })?;
-    Ok(alone + within + outside + raw)
+    let despite_loss = over_a_lossy_wire(&fabric)?;
+    Ok(alone + within + outside + raw + despite_loss)
+}
+
+/// Programs of a guest whose peer is on the node, while frames between them are lost.
+fn over_a_lossy_wire(fabric: &Fabric<'_>) -> Result<u64, Error> {
+    let lost_before = fabric.lose(LOSS);
+    let (from, to) = ("guest1", "node1");
+    let verified = stage(
+        &format!("programs in {from}, their peer in {to}: {LOSS} % of the frames are lost"),
+        || converse(fabric, from, to, &ON_A_LOSSY_WIRE),
+    )?;
+    let lost = fabric.lose(0) - lost_before;
+    println!("    {lost} frames were lost");
+    if lost < 20 {
+        return Err(Error::Judged(format!("only {lost} frames were lost")));
+    }
+    Ok(verified)
 }
 
 /// RAW frames between the raw endpoints of two members.
@@ -82,12 +114,17 @@ fn raw(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<u64, Error> {
 /// Runs the programs against `conformance peer` on another member.
 fn between(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<u64, Error> {
     stage(&format!("programs in {from}, their peer in {to}"), || {
-        let peer = fabric.start_answerer(to, &["conformance", "peer"])?;
-        let verified = sum(fabric, from, BETWEEN.map(|run| format!("{run} -d {to}:0")))?;
-        program(fabric, from, &format!("stop -d {to}:0"))?;
-        peer.finish(LIMIT)?;
-        Ok(verified)
+        converse(fabric, from, to, &BETWEEN)
     })
+}
+
+fn converse(fabric: &Fabric<'_>, from: &str, to: &str, runs: &[&str]) -> Result<u64, Error> {
+    let peer = fabric.start_answerer(to, &["conformance", "peer"])?;
+    let runs = runs.iter().map(|run| format!("{run} -d {to}:0"));
+    let verified = sum(fabric, from, runs)?;
+    program(fabric, from, &format!("stop -d {to}:0"))?;
+    peer.finish(LIMIT)?;
+    Ok(verified)
 }
 
 fn sum(

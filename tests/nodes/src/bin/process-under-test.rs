@@ -3,7 +3,9 @@
 //!
 //! * `echo <socket> <endpoint>` receives all, and sends back what has match info;
 //! * `pour <socket> <peer> <endpoint>` sends messages of 4 MiB without end;
-//! * `play <socket> <peer> <endpoint>` sends 8 bytes to an echo and waits for them, without end.
+//! * `play <socket> <peer> <endpoint>` sends 8 bytes to an echo and waits for them, without end;
+//! * `return <socket> <endpoint>` opens two endpoints, receives on the second, and sends back on the first, to the first
+//!   of the sender.
 //!
 //! Each says `ready` when it has opened its endpoint, and `busy` when the first messages have arrived.
 
@@ -21,8 +23,9 @@ fn main() -> ExitCode {
         ["echo", socket, endpoint] => echo(socket, endpoint.parse().ok()),
         ["pour", socket, peer, endpoint] => pour(socket, peer, endpoint.parse().unwrap_or(0)),
         ["play", socket, peer, endpoint] => play(socket, peer, endpoint.parse().unwrap_or(0)),
+        ["return", socket, endpoint] => return_on_another(socket, endpoint.parse().unwrap_or(0)),
         _ => {
-            eprintln!("process-under-test echo|pour|play <socket> …");
+            eprintln!("process-under-test echo|pour|play|return <socket> …");
             return ExitCode::from(2);
         }
     };
@@ -42,14 +45,18 @@ fn say(word: &str) {
 }
 
 fn open(socket: &str, endpoint: Option<u32>) -> Result<Endpoint, Error> {
+    let endpoint = open_silently(socket, endpoint)?;
+    say("ready");
+    Ok(endpoint)
+}
+
+fn open_silently(socket: &str, endpoint: Option<u32>) -> Result<Endpoint, Error> {
     nodes::let_anyone_trace();
     let options = Options {
         endpoint,
         ..Options::new(KEY)
     };
-    let endpoint = Endpoint::open(&Home::Socket(socket.into()), &options)?;
-    say("ready");
-    Ok(endpoint)
+    Endpoint::open(&Home::Socket(socket.into()), &options)
 }
 
 fn echo(socket: &str, endpoint: Option<u32>) -> Result<(), Error> {
@@ -115,5 +122,31 @@ fn play(socket: &str, peer: &str, endpoint: u32) -> Result<(), Error> {
         if rounds == 100 {
             say("busy");
         }
+    }
+}
+
+/// What comes has the match info of its sender's first endpoint's index.
+fn return_on_another(socket: &str, endpoint: u32) -> Result<(), Error> {
+    let first = open_silently(socket, Some(endpoint))?;
+    let second = open(socket, Some(endpoint + 1))?;
+    let buffer = Buffer::new(MESSAGE_MAX)?;
+    let mut back = None;
+    loop {
+        let request = second.irecv(buffer.part(0, MESSAGE_MAX)?, 0, 0, 0)?;
+        let Some(status) = second.wait(request, None)? else {
+            continue;
+        };
+        let to = match back {
+            Some(to) => to,
+            None => {
+                let from = status.address.ok_or(Error::Confused)?;
+                let endpoint = status.match_info as u32;
+                first.connect(from.nic_id, endpoint, KEY, Some(nodes::PATIENCE))?
+            }
+        };
+        back = Some(to);
+        let part = buffer.part(0, status.transferred as usize)?;
+        let request = first.isend(part, to, 0, 0, false)?;
+        first.wait(request, None)?;
     }
 }

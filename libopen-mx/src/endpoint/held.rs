@@ -1,0 +1,150 @@
+//! What an open endpoint holds, and how the calls of its threads enter it.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use mx_ring::birth::Birth;
+use mx_ring::mapping::Mapping;
+
+use super::siblings::{self, Attendance};
+use super::state::State;
+use crate::clock;
+use crate::error::Error;
+use crate::home::Channel;
+
+/// What a child of the process that opened the endpoint must neither use nor give back.
+pub struct Held {
+    pub(super) state: Mutex<State>,
+    pub(super) moved: Condvar,
+    pub(super) channel: std::sync::Arc<dyn Channel>,
+    pub(super) birth: Birth,
+    /// Who looks after it.
+    pub(super) attendance: Attendance,
+    pub(super) never_sleeps: bool,
+    pub(super) interruptible: bool,
+    pub(super) board: u32,
+    // The state's areas point into them.
+    pub(super) _w: Mapping,
+    pub(super) _r: Mapping,
+}
+
+impl Held {
+    /// The state, at the begin of a call: in a child the lock itself may be held by a thread that is not there.
+    pub fn enter(&self) -> Result<MutexGuard<'_, State>, Error> {
+        if self.birth.is_inherited() {
+            return Err(Error::NotOpen);
+        }
+        Ok(self.lock())
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        let state = self.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn channel(&self) -> &dyn Channel {
+        &*self.channel
+    }
+
+    /// Runs a call that may post something or complete requests, at the present time.
+    pub fn with<T>(&self, call: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
+        let mut state = self.enter()?;
+        if let Some(error) = &state.broken {
+            return Err(error.clone());
+        }
+        let now = clock::now();
+        self.attendance.ours(now);
+        state.engine.set_now(now);
+        let completed = state.engine.completions();
+        let result = call(&mut state);
+        if state.engine.has_work(now) {
+            state.rested = None;
+        }
+        state.flush(self.channel());
+        self.tell_of_change(&mut state, completed);
+        if state.engine.has_offers() {
+            // A message to the own endpoint.
+            drop(self.offer(state));
+        }
+        result
+    }
+
+    /// Makes progress once, then runs a call.
+    pub fn progressed<T>(
+        &self,
+        call: impl FnOnce(&mut State) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.looked(call, |_| true)
+    }
+
+    /// Makes progress once, then looks for something.
+    pub fn polled<T>(
+        &self,
+        look: impl FnOnce(&mut State) -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.looked(look, Option::is_some)
+    }
+
+    /// Makes progress once, then runs a call. When such calls go on without finding anything the other endpoints of the
+    /// process get their turn.
+    fn looked<T>(
+        &self,
+        call: impl FnOnce(&mut State) -> Result<T, Error>,
+        finds: impl FnOnce(&T) -> bool,
+    ) -> Result<T, Error> {
+        let state = self.enter()?;
+        let completed = state.engine.completions();
+        let news = state.port.process.event_waits();
+        let mut state = self.advance(state);
+        let result = call(&mut state);
+        self.tell_of_change(&mut state, completed);
+        let found = news || result.as_ref().map_or(true, finds);
+        if !state.polling.looked(found) {
+            return result;
+        }
+        drop(state);
+        siblings::look_after_others_of(self);
+        result
+    }
+
+    /// Makes progress, with all that the handler of unexpected messages has to say to it.
+    pub fn advance<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let now = clock::now();
+        if state.rests(now) {
+            return state;
+        }
+        state.progress(now, self.channel());
+        while state.engine.has_offers() {
+            let (offered, some) = self.offer(state);
+            state = offered;
+            if !some {
+                break;
+            }
+            state.progress(clock::now(), self.channel());
+        }
+        state
+    }
+
+    /// What a call has changed concerns other threads: those that wait for completions, of which there were `completed`
+    /// before, and the one that sleeps until something is due.
+    pub fn tell_of_change(&self, state: &mut State, completed: u64) {
+        if state.engine.completions() != completed {
+            self.tell_others(state);
+        }
+        if let Some(alarm) = state.alarm
+            && let Some(due) = state.engine.deadline().filter(|due| *due < alarm)
+        {
+            state.alarm = Some(due);
+            self.channel().wakeup();
+        }
+    }
+
+    /// Other threads may find what they wait for: wakes them.
+    pub fn tell_others(&self, state: &State) {
+        if state.waiting > 0 {
+            self.moved.notify_all();
+        }
+        if state.sleeping {
+            self.channel().wakeup();
+        }
+    }
+}
