@@ -16,7 +16,14 @@
       exit(1);                                                           \
     }                                                                    \
   } while (0)
-#define OK(call) CHECK((call) == OMX_SUCCESS)
+#define OK(call)                                                                                      \
+  do {                                                                                                \
+    omx_return_t code_ = (call);                                                                      \
+    if (code_ != OMX_SUCCESS) {                                                                       \
+      fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, omx_strerror(code_));             \
+      exit(1);                                                                                        \
+    }                                                                                                 \
+  } while (0)
 
 static omx_endpoint_t left, right;
 static omx_endpoint_addr_t to_left, to_right;

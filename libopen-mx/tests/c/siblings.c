@@ -179,7 +179,7 @@ static void close_and_open(void) {
   pthread_t thread;
   void *code;
   int i;
-  right_wanted = 26;
+  right_wanted = 27;
   open_both();
   CHECK(pthread_create(&thread, NULL, wait_for_ever, left) == 0);
   for (i = 0; i < 200; i++) {
