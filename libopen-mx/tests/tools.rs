@@ -315,8 +315,8 @@ fn omx_counters_clears_what_was_counted() {
 
 #[test]
 fn mx_pingpong_prints_a_line_for_each_length_and_finds_all_bytes_right() {
-    let answerer = receiver(PINGPONG, 3, &[]);
-    let run = "-d right:0 -e 3 -r 3 -f 0x12345 -S 0 -E 65536 -M 16 -N 10 -W 2 -V";
+    let answerer = receiver(PINGPONG, 6, &[]);
+    let run = "-d right:0 -e 6 -r 6 -f 0x12345 -S 0 -E 65536 -M 16 -N 10 -W 2 -V";
     let run: Vec<&str> = run.split(' ').collect();
     let printed_lines = printed(PINGPONG, &run);
     let lines: Vec<&str> = printed_lines.lines().collect();
@@ -329,9 +329,6 @@ fn mx_pingpong_prints_a_line_for_each_length_and_finds_all_bytes_right() {
     }
     let answered = answerer.wait_with_output().expect("ends by itself");
     assert!(answered.status.success());
-    let tools = Tools(socket());
-    let standstill = tools.refused(PINGPONG, &["-d", "right:0", "-I", "0"], 1);
-    assert!(standstill.contains("lengths must grow"), "{standstill}");
 }
 
 #[test]

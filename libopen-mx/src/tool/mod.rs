@@ -1,6 +1,9 @@
 //! What the `omx_*` tools share: options as Open-MX's tools take them, how boards are named, and how the tools end.
 
-pub mod talk;
+pub mod ahead;
+pub mod line;
+pub mod partner;
+pub mod pattern;
 
 use std::process::ExitCode;
 

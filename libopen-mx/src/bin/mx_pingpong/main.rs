@@ -5,6 +5,7 @@ extern crate omx_output;
 
 mod lengths;
 mod options;
+mod plan;
 mod run;
 
 use std::process::ExitCode;
@@ -17,9 +18,11 @@ fn main() -> ExitCode {
         Ok(choice) => choice,
         Err(usage) => return usage.explain(USAGE),
     };
-    let wrong = lengths::of(&choice.lengths)
-        .map_err(|error| error.to_string())
-        .and_then(|lengths| run::run(&choice, lengths).map_err(|error| error.to_string()));
+    let file = choice.file.as_deref().map(lengths::read).transpose();
+    let wrong = file.map_err(|error| error.to_string()).and_then(|file| {
+        let wrong = run::run(&choice.heeding(file.as_deref()), file.as_deref());
+        wrong.map_err(|error| error.to_string())
+    });
     match wrong {
         Ok(0) => ExitCode::SUCCESS,
         Ok(wrong) => {

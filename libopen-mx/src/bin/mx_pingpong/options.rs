@@ -1,9 +1,11 @@
 //! What the user may choose.
 
-use open_mx::tool::talk::Place;
+use std::path::PathBuf;
+
+use open_mx::tool::line::{Place, Waiting};
 use open_mx::tool::{Options, Usage};
 
-use crate::lengths;
+use crate::plan::Plan;
 
 /// How the tool is used.
 pub const USAGE: &str = "\
@@ -16,6 +18,8 @@ Both sides:
  -e <n>      endpoint [1]
  -f <n>      filter: what both sides must agree on [0x12345]
  -w          sleep while waiting instead of polling
+ -L <file>   lengths from a file, one a line, instead of the sender's choice; both sides need the same file, but for a
+             receiver of this version
  -s          receiver: serve one sender after the other
  -h          this help (--help: the same, as a success)
 Sender:
@@ -24,9 +28,8 @@ Sender:
  -S <n>      first length [0]
  -E <n>      last length, inclusive [128]
  -I <n>      increment [1]
- -M <n>      multiplier, instead of the increment
- -L <file>   lengths from a file, one a line, instead
- -R          the lengths in random order
+ -M <x>      multiplier, as 2 or 1.5, instead of the increment
+ -R          rendezvous: sends are synchronous, at both sides
  -N <n>      iterations [1000]
  -W <n>      warm-up iterations [10]
  -V          verify every byte at both sides (the times then say little)
@@ -42,10 +45,10 @@ pub struct Choice {
     pub again: bool,
     pub host: Option<String>,
     pub remote: u32,
-    pub lengths: lengths::Choice,
-    pub iterations: u32,
-    pub warmup: u32,
-    pub verify: bool,
+    /// What the sender tells, but for its address.
+    pub plan: Plan,
+    /// Lengths from a file.
+    pub file: Option<PathBuf>,
     pub json: bool,
 }
 
@@ -53,43 +56,62 @@ impl Choice {
     /// Reads the arguments.
     pub fn from_options(mut options: Options) -> Result<Self, Usage> {
         let mut choice = Self {
-            place: Place::default(),
+            place: Place {
+                board: 0,
+                nic: None,
+                endpoint: Some(1),
+                key: 0x12345,
+                waiting: Waiting::Poll,
+            },
             again: false,
             host: None,
             remote: 1,
-            lengths: lengths::Choice {
+            plan: Plan {
                 first: 0,
-                last: 128,
+                end: 129,
                 increment: 1,
-                multiplier: None,
-                file: None,
-                random: false,
+                multiplier: 0.0,
+                warmup: 10,
+                iterations: 1000,
+                verify: false,
+                blocking: false,
+                rendezvous: false,
+                endpoint: 0,
+                nic: 0,
             },
-            iterations: 1000,
-            warmup: 10,
-            verify: false,
+            file: None,
             json: false,
         };
-        let (place, lengths) = (&mut choice.place, &mut choice.lengths);
+        let (place, plan) = (&mut choice.place, &mut choice.plan);
         while let Some(option) = options.next_option() {
             match option.as_str() {
                 "-b" => place.board = options.integer()?,
                 "-n" => place.nic = Some(options.integer()?),
-                "-e" => place.endpoint = options.integer()?,
+                "-e" => place.endpoint = Some(options.integer()?),
                 "-f" => place.key = options.integer()?,
-                "-w" => place.sleep = true,
+                "-w" => {
+                    place.waiting = Waiting::Sleep;
+                    plan.blocking = true;
+                }
                 "-s" => choice.again = true,
                 "-d" => choice.host = Some(options.text()?),
                 "-r" => choice.remote = options.integer()?,
-                "-S" => lengths.first = options.integer()?,
-                "-E" => lengths.last = options.integer()?,
-                "-I" => lengths.increment = options.integer()?,
-                "-M" => lengths.multiplier = Some(options.integer()?),
-                "-L" => lengths.file = Some(options.text()?.into()),
-                "-R" => lengths.random = true,
-                "-N" => choice.iterations = options.integer()?,
-                "-W" => choice.warmup = options.integer()?,
-                "-V" => choice.verify = true,
+                "-S" => plan.first = options.integer()?,
+                "-E" => {
+                    let last: u32 = options.integer()?;
+                    let end = last.checked_add(1);
+                    plan.end = end.ok_or(Usage::Value(option, "at most 4294967294"))?;
+                }
+                "-I" => plan.increment = options.integer()?,
+                "-M" => {
+                    plan.multiplier = options.number()?;
+                    plan.increment = 0;
+                }
+                "-L" => choice.file = Some(options.text()?.into()),
+                "-R" => plan.rendezvous = true,
+                "-N" => plan.iterations = options.integer()?,
+                "-W" => plan.warmup = options.integer()?,
+                "-V" => plan.verify = true,
                 "--json" => choice.json = true,
                 "-h" => return Err(Usage::Help),
                 "--help" => return Err(Usage::Manual),
@@ -97,5 +119,39 @@ impl Choice {
             }
         }
         Ok(choice)
+    }
+
+    /// The same with these lengths instead: the receiver is told how much room they need.
+    pub fn heeding(&self, lengths: Option<&[u32]>) -> Self {
+        let mut choice = self.clone();
+        if let Some(lengths) = lengths {
+            let longest = lengths.iter().copied().max().unwrap_or(0);
+            choice.plan.end = longest.saturating_add(1);
+        }
+        choice
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(arguments: &[&str]) -> Plan {
+        let options = Options::new(arguments.iter().map(|a| (*a).to_owned()));
+        Choice::from_options(options).unwrap().plan
+    }
+
+    #[test]
+    fn the_last_length_that_a_user_names_is_sent_too() {
+        assert_eq!(plan(&["-E", "8"]).lengths().last(), Some(8));
+        assert_eq!(plan(&[]).lengths().last(), Some(128));
+        let most = Choice::from_options(Options::new(["-E".to_owned(), "4294967295".to_owned()]));
+        assert!(matches!(most, Err(Usage::Value(..))));
+    }
+
+    #[test]
+    fn a_multiplier_takes_the_place_of_the_increment() {
+        let lengths: Vec<u32> = plan(&["-E", "9", "-M", "2"]).lengths().collect();
+        assert_eq!(lengths, [0, 1, 2, 4, 8]);
     }
 }

@@ -1,85 +1,73 @@
-//! The two sides.
+//! The two sides, as the original's tell each other (api.md §8).
+//!
+//! The sender connects and sends a [`Plan`]; the receiver connects back. Then, for each length, messages go there and back.
+//! Both post receives before they are needed, the receiver two and the sender one, which are used up by messages of no
+//! turn at the end of the length.
 
 use std::time::{Duration, Instant};
 
-use open_mx::tool::talk::{FIRST_FREE, Failure, Line, fill, wrong};
-use open_mx::{Address, Buffer};
+use open_mx::Buffer;
+use open_mx::tool::ahead::Ahead;
+use open_mx::tool::line::{Failure, Line};
+use open_mx::tool::partner::{ANSWER, Partner};
+use open_mx::tool::pattern::{fill, wrong};
 
 use crate::options::Choice;
+use crate::plan::{MATCH, Plan, SIZE};
 
-const PING: u64 = FIRST_FREE;
-const PONG: u64 = FIRST_FREE + 1;
+/// The first message of the sender has this number as its match info, that of the receiver 0.
+const FIRST_OF_SENDER: u64 = 0x1000;
+/// Numbers have 32 bits; a plan's match info has more.
+const NUMBERS: u64 = 0xffff_ffff_0000_0000;
+/// Receives that a receiver has posted.
+const AHEAD: u64 = 2;
+/// How long a sender lets the receiver get ready for a length.
+const READY: Duration = Duration::from_millis(100);
+/// How long it waits between the last two messages of a length.
+const LAST: Duration = Duration::from_millis(200);
 
-/// What both sides have agreed on.
-struct Plan {
-    iterations: u32,
-    warmup: u32,
-    verify: bool,
-    lengths: Vec<u32>,
-}
-
-impl Plan {
-    fn words(&self) -> Vec<u64> {
-        let head = [
-            self.iterations.into(),
-            self.warmup.into(),
-            self.verify.into(),
-        ];
-        let lengths = self.lengths.iter().map(|length| u64::from(*length));
-        head.into_iter().chain(lengths).collect()
-    }
-
-    fn from_words(words: &[u64]) -> Option<Self> {
-        let [iterations, warmup, verify, lengths @ ..] = words else {
-            return None;
-        };
-        let small = |word: &u64| u32::try_from(*word).ok();
-        Some(Self {
-            iterations: small(iterations)?,
-            warmup: small(warmup)?,
-            verify: *verify != 0,
-            lengths: lengths.iter().map(small).collect::<Option<_>>()?,
-        })
-    }
-
-    fn longest(&self) -> usize {
-        self.lengths
-            .iter()
-            .max()
-            .map_or(0, |length| *length as usize)
-    }
-
-    fn turns(&self) -> u64 {
-        u64::from(self.warmup) + u64::from(self.iterations)
-    }
-}
-
-/// Runs the tool: how many bytes were wrong.
-pub fn run(choice: &Choice, lengths: Vec<u32>) -> Result<u64, Failure> {
-    let line = Line::open(choice.place)?;
+/// Runs the tool, with these lengths instead of the plan's: how many bytes were wrong.
+pub fn run(choice: &Choice, lengths: Option<&[u32]>) -> Result<u64, Failure> {
+    let line = Line::open("mx_pingpong", choice.place, MATCH)?;
     let Some(host) = &choice.host else {
-        loop {
-            let (to, words) = line.answer()?;
-            let plan = Plan::from_words(&words).ok_or(Failure::Plan)?;
-            let wrong = answer(&line, to, &plan)?;
-            line.end(to)?;
-            if !choice.again {
-                return Ok(wrong);
-            }
-        }
+        return line.serve(choice.again, || answer_sender(&line, lengths));
     };
+    let own = line.address()?;
     let plan = Plan {
-        iterations: choice.iterations,
-        warmup: choice.warmup,
-        verify: choice.verify,
-        lengths,
+        endpoint: own.endpoint,
+        nic: own.nic_id,
+        ..choice.plan
     };
-    let to = line.call(host, choice.remote, &plan.words())?;
+    let to = line.reach(host, choice.remote)?;
+    let message = Buffer::new(SIZE)?;
+    message.write(0, &plan.to_bytes())?;
+    to.send(message.part(0, SIZE)?, MATCH, false)?;
     say(choice, &format!("Running {} iterations.", plan.iterations));
     say(choice, "   Length   Latency(us)    Bandwidth(MB/s)");
-    let wrong = send(&line, to, &plan, choice)?;
-    line.end(to)?;
-    Ok(wrong)
+    let mut sender = Sender {
+        line: &line,
+        to,
+        plan,
+        out: Buffer::new(plan.longest())?,
+        back: Buffer::new(plan.longest())?,
+        limit: Some(ANSWER),
+    };
+    let mut errors = 0;
+    for length in of_run(plan, lengths) {
+        let (wrong, elapsed) = sender.send(length as usize)?;
+        errors += wrong;
+        report(choice, length as usize, elapsed);
+    }
+    line.settle()?;
+    Ok(errors)
+}
+
+/// The lengths of a run.
+fn of_run(plan: Plan, lengths: Option<&[u32]>) -> Box<dyn Iterator<Item = u32> + '_> {
+    match lengths {
+        Some(lengths) => Box::new(lengths.iter().copied()),
+        None => Box::new(plan.lengths()),
+    }
 }
 
 /// Prints a line that is no result.
@@ -90,36 +78,10 @@ fn say(choice: &Choice, line: &str) {
     }
 }
 
-fn send(line: &Line, to: Address, plan: &Plan, choice: &Choice) -> Result<u64, Failure> {
-    let (out, back) = (Buffer::new(plan.longest())?, Buffer::new(plan.longest())?);
-    let mut errors = 0;
-    for length in &plan.lengths {
-        let length = *length as usize;
-        let mut start = Instant::now();
-        for turn in 0..plan.turns() {
-            if turn == plan.warmup.into() {
-                start = Instant::now();
-            }
-            if plan.verify {
-                fill(&out, 0, length, turn)?;
-            }
-            let pong = line.receive(back.part(0, length)?, PONG)?;
-            let ping = line.send(out.part(0, length)?, to, PING)?;
-            line.wait(pong)?;
-            line.wait(ping)?;
-            if plan.verify {
-                errors += wrong(&back, 0, length, turn)?;
-            }
-        }
-        report(choice, length, plan.iterations, start.elapsed());
-    }
-    Ok(errors)
-}
-
-fn report(choice: &Choice, length: usize, iterations: u32, elapsed: Duration) {
+fn report(choice: &Choice, length: usize, elapsed: Duration) {
     // A clock that does not move must not divide by zero.
     let total = (elapsed.as_secs_f64() * 1e6).max(0.001);
-    let iterations = f64::from(iterations.max(1));
+    let iterations = f64::from(choice.plan.iterations.max(1));
     let latency = total / iterations / 2.0;
     let bandwidth = 2.0 * iterations * length as f64 / total;
     if choice.json {
@@ -129,39 +91,138 @@ fn report(choice: &Choice, length: usize, iterations: u32, elapsed: Duration) {
     }
 }
 
-fn answer(line: &Line, to: Address, plan: &Plan) -> Result<u64, Failure> {
-    let buffer = Buffer::new(plan.longest())?;
-    let mut errors = 0;
-    for length in &plan.lengths {
-        let length = *length as usize;
-        for turn in 0..plan.turns() {
-            let ping = line.receive(buffer.part(0, length)?, PING)?;
-            line.wait(ping)?;
-            if plan.verify {
-                errors += wrong(&buffer, 0, length, turn)?;
+struct Sender<'a> {
+    line: &'a Line,
+    to: Partner<'a>,
+    plan: Plan,
+    out: Buffer,
+    back: Buffer,
+    /// How long the next answer may take while the receiver is there: the first shows that it has understood.
+    limit: Option<Duration>,
+}
+
+impl Sender<'_> {
+    /// Messages of one length: how many bytes were wrong, and how long the counted round trips took.
+    fn send(&mut self, length: usize) -> Result<(u64, Duration), Failure> {
+        self.line.pause(READY)?;
+        let mut ahead = Ahead::new(self.line, 0, NUMBERS);
+        ahead.post(self.back.part(0, self.back.len())?, ())?;
+        let mut errors = 0;
+        let mut start = Instant::now();
+        for turn in 0..self.plan.turns() {
+            if turn == self.plan.warmup.into() {
+                start = Instant::now();
             }
-            let pong = line.send(buffer.part(0, length)?, to, PONG)?;
-            line.wait(pong)?;
+            if self.plan.verify {
+                fill(&self.out, 0, length, turn)?;
+            }
+            self.send_one(length, turn)?;
+            ahead.next(&self.to, self.limit.take())?;
+            if self.plan.verify {
+                errors += wrong(&self.back, 0, length, turn)?;
+            }
+            ahead.post(self.back.part(0, self.back.len())?, ())?;
+        }
+        let elapsed = start.elapsed();
+        let last = self.plan.turns();
+        self.send_one(length, last)?;
+        self.line.pause(LAST)?;
+        self.send_one(length, last + 1)?;
+        ahead.next(&self.to, None)?;
+        Ok((errors, elapsed))
+    }
+
+    fn send_one(&self, length: usize, turn: u64) -> Result<(), Failure> {
+        let memory = self.out.part(0, length)?;
+        let number = number(FIRST_OF_SENDER, turn);
+        self.to.send(memory, number, self.plan.rendezvous)
+    }
+}
+
+/// Serves one sender: how many bytes were wrong.
+fn answer_sender(line: &Line, lengths: Option<&[u32]>) -> Result<u64, Failure> {
+    let call = line.called(SIZE)?;
+    let plan = Plan::from_bytes(&call.bytes.try_into().unwrap_or([0; SIZE]));
+    let mut receiver = Receiver {
+        line,
+        to: line.call_back(call.from)?,
+        plan,
+        buffers: [Buffer::new(plan.longest())?, Buffer::new(plan.longest())?],
+        spare: Buffer::new(plan.longest())?,
+        answers: 0,
+    };
+    let mut errors = 0;
+    for (turn, _) in of_run(plan, lengths).enumerate() {
+        match receiver.answer() {
+            // With lengths from a file it is the sender that knows how many there are.
+            Err(Failure::Gone(_)) if turn > 0 && receiver.is_between_lengths() => break,
+            wrong => errors += wrong?,
         }
     }
+    line.settle()?;
     Ok(errors)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+struct Receiver<'a> {
+    line: &'a Line,
+    to: Partner<'a>,
+    plan: Plan,
+    buffers: [Buffer; 2],
+    /// What the message of no turn is sent from: the receives are posted.
+    spare: Buffer,
+    /// Messages sent so far.
+    answers: u64,
+}
 
-    #[test]
-    fn a_plan_is_read_as_it_was_told_and_others_are_refused() {
-        let plan = Plan {
-            iterations: 5,
-            warmup: 2,
-            verify: true,
-            lengths: vec![0, 17],
-        };
-        let words = plan.words();
-        assert_eq!(Plan::from_words(&words).unwrap().words(), words);
-        assert!(Plan::from_words(&[1, 2]).is_none());
-        assert!(Plan::from_words(&[1, 2, 0, 1 << 32]).is_none());
+impl Receiver<'_> {
+    /// Whether the last length was answered to its end, and nothing after.
+    fn is_between_lengths(&self) -> bool {
+        self.answers.is_multiple_of(self.plan.turns() + 1)
     }
+
+    /// Messages of one length, whatever it is: how many bytes were wrong.
+    fn answer(&mut self) -> Result<u64, Failure> {
+        let mut ahead = Ahead::new(self.line, 0, NUMBERS);
+        for (at, buffer) in self.buffers.iter().enumerate() {
+            ahead.post(buffer.part(0, buffer.len())?, at)?;
+        }
+        // Who counts on over all lengths is answered likewise.
+        let mut first = None;
+        let mut errors = 0;
+        let turns = self.plan.turns();
+        let mut length = 0;
+        for turn in 0..turns {
+            let Some((status, at)) = ahead.next(&self.to, None)? else {
+                break;
+            };
+            let answers = self.answers;
+            let first = *first.get_or_insert(match status.match_info {
+                FIRST_OF_SENDER => 0,
+                _ => answers,
+            });
+            let buffer = &self.buffers[at];
+            length = status.message_length as usize;
+            if self.plan.verify {
+                errors += wrong(buffer, 0, length, turn)?;
+            }
+            let memory = buffer.part(0, length)?;
+            self.to
+                .send(memory, number(first, turn), self.plan.rendezvous)?;
+            self.answers += 1;
+            ahead.post(buffer.part(0, buffer.len())?, at)?;
+        }
+        let last = number(first.unwrap_or(0), turns);
+        let memory = self.spare.part(0, length)?;
+        self.to.send(memory, last, self.plan.rendezvous)?;
+        self.answers += 1;
+        for _ in 0..AHEAD {
+            ahead.next(&self.to, None)?;
+        }
+        Ok(errors)
+    }
+}
+
+/// The number of a message, in 32 bits.
+fn number(first: u64, turn: u64) -> u64 {
+    first.wrapping_add(turn) & !NUMBERS
 }

@@ -3,7 +3,10 @@
 #[macro_use]
 extern crate omx_output;
 
+mod count;
+mod direction;
 mod options;
+mod plan;
 mod run;
 
 use std::process::ExitCode;

@@ -1,7 +1,9 @@
 //! What the user may choose.
 
-use open_mx::tool::talk::Place;
+use open_mx::tool::line::{Place, Waiting};
 use open_mx::tool::{Options, Usage};
+
+use crate::plan::Plan;
 
 /// How the tool is used.
 pub const USAGE: &str = "\
@@ -35,42 +37,49 @@ pub struct Choice {
     pub json: bool,
     pub host: Option<String>,
     pub remote: u32,
-    pub length: u32,
-    pub messages: u32,
-    pub both: bool,
-    pub verify: bool,
+    /// What a sender tells.
+    pub plan: Plan,
 }
 
 impl Choice {
     /// Reads the arguments.
     pub fn from_options(mut options: Options) -> Result<Self, Usage> {
         let mut choice = Self {
-            place: Place::default(),
+            place: Place {
+                board: 0,
+                nic: None,
+                endpoint: Some(1),
+                key: 0x12345,
+                waiting: Waiting::Poll,
+            },
             verbose: false,
             json: false,
             host: None,
             remote: 1,
-            length: 8192,
-            messages: 1000,
-            both: false,
-            verify: false,
+            plan: Plan {
+                length: 8192,
+                messages: 1000,
+                microseconds: 0,
+                verify: false,
+                both: false,
+            },
         };
-        let place = &mut choice.place;
+        let (place, plan) = (&mut choice.place, &mut choice.plan);
         while let Some(option) = options.next_option() {
             match option.as_str() {
                 "-b" => place.board = options.integer()?,
                 "-n" => place.nic = Some(options.integer()?),
-                "-e" => place.endpoint = options.integer()?,
+                "-e" => place.endpoint = Some(options.integer()?),
                 "-f" => place.key = options.integer()?,
-                "-w" => place.sleep = true,
+                "-w" => place.waiting = Waiting::Sleep,
                 "-v" => choice.verbose = true,
                 "--json" => choice.json = true,
                 "-d" => choice.host = Some(options.text()?),
                 "-r" => choice.remote = options.integer()?,
-                "-l" => choice.length = options.integer()?,
-                "-N" => choice.messages = options.integer()?,
-                "-x" => choice.both = true,
-                "-V" => choice.verify = true,
+                "-l" => plan.length = options.integer()?,
+                "-N" => plan.messages = options.integer()?,
+                "-x" => plan.both = true,
+                "-V" => plan.verify = true,
                 "-h" => return Err(Usage::Help),
                 "--help" => return Err(Usage::Manual),
                 _ => return Err(options.unknown()),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use open_mx::tool::line::{Place, Waiting};
 use open_mx::tool::{Options, Usage};
 
 use crate::parameters::Parameters;
@@ -36,24 +37,13 @@ Sender options:
 Next length = length * M + I, or I (1 without I) after 0.
 ";
 
-/// How the tool waits for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiting {
-    /// Asks again and again.
-    Poll,
-    /// Asks again and again, giving way to others in between.
-    Yield,
-    /// Sleeps.
-    Sleep,
-}
-
 /// What was chosen.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    pub board: u32,
-    pub endpoint: Option<u32>,
+    /// The name under which it was called.
+    pub tool: &'static str,
+    pub place: Place,
     pub again: bool,
-    pub waiting: Waiting,
     pub verbose: bool,
     pub host: Option<String>,
     pub remote: u32,
@@ -67,10 +57,15 @@ impl Choice {
     /// Reads the arguments.
     pub fn from_options(mut options: Options) -> Result<Self, Usage> {
         let mut choice = Self {
-            board: 0,
-            endpoint: Some(0),
+            tool: "omx_perf",
+            place: Place {
+                board: 0,
+                nic: None,
+                endpoint: Some(0),
+                key: 0x1234_5678,
+                waiting: Waiting::Poll,
+            },
             again: false,
-            waiting: Waiting::Poll,
             verbose: false,
             host: None,
             remote: 0,
@@ -79,19 +74,19 @@ impl Choice {
             ticks: false,
             parameters: Parameters::default(),
         };
-        let parameters = &mut choice.parameters;
+        let (place, parameters) = (&mut choice.place, &mut choice.parameters);
         while let Some(option) = options.next_option() {
             match option.as_str() {
-                "-b" => choice.board = options.number()?,
-                "-e" => choice.endpoint = Some(options.number()?),
+                "-b" => place.board = options.number()?,
+                "-e" => place.endpoint = Some(options.number()?),
                 "-s" => choice.again = true,
-                "-w" => choice.waiting = Waiting::Sleep,
-                "-y" => choice.waiting = Waiting::Yield,
+                "-w" => place.waiting = Waiting::Sleep,
+                "-y" => place.waiting = Waiting::Yield,
                 "-v" => choice.verbose = true,
                 "-a" => parameters.align = true,
                 "-d" => {
                     choice.host = Some(options.text()?);
-                    choice.endpoint = None;
+                    place.endpoint = None;
                 }
                 "-r" => choice.remote = options.number()?,
                 "-S" => parameters.min = options.number()?,
@@ -124,9 +119,15 @@ mod tests {
 
     #[test]
     fn a_host_resets_the_endpoint_to_any_unless_it_comes_later() {
-        assert_eq!(choice(&["-e", "3"]).unwrap().endpoint, Some(3));
-        assert_eq!(choice(&["-e", "3", "-d", "a:0"]).unwrap().endpoint, None);
-        assert_eq!(choice(&["-d", "a:0", "-e", "3"]).unwrap().endpoint, Some(3));
+        assert_eq!(choice(&["-e", "3"]).unwrap().place.endpoint, Some(3));
+        assert_eq!(
+            choice(&["-e", "3", "-d", "a:0"]).unwrap().place.endpoint,
+            None
+        );
+        assert_eq!(
+            choice(&["-d", "a:0", "-e", "3"]).unwrap().place.endpoint,
+            Some(3)
+        );
     }
 
     #[test]

@@ -2,89 +2,44 @@
 
 use std::time::{Duration, Instant};
 
-use open_mx::board::text;
-use open_mx::{Address, Buffer, Code, Endpoint, Error, Home, Memory, Options, Request, Status};
+use open_mx::tool::line::{Failure, Line, bytes_of};
+use open_mx::tool::partner::Partner;
+use open_mx::{Buffer, Code, Error};
 
-use crate::options::{Choice, Waiting};
+use crate::options::Choice;
 use crate::parameters::{Parameters, SIZE};
 
-const KEY: u32 = 0x1234_5678;
 const MATCH: u64 = 0x1234_5678_8765_4321;
-const CONNECT_MATCH: u64 = 0xabcd_dcba_abcd_dcba;
-const CONNECT_CONTEXT: u64 = 0xdead_beef;
-/// How long the last messages may wait for their acknowledgement before the tool ends.
-const SETTLE: Duration = Duration::from_secs(2);
+/// Match info of the empty message by which a receiver says that it is ready.
+const READY: u64 = 0;
+/// How long a receiver goes on answering a sender before it serves the next one.
+const LEAVE: Duration = Duration::from_millis(500);
 
 /// Runs the tool.
 pub fn run(choice: &Choice) -> Result<(), Failure> {
-    let home = Home::find()?;
-    let endpoint = Endpoint::open(
-        &home,
-        &Options {
-            board: Some(choice.board),
-            endpoint: choice.endpoint,
-            ..Options::new(KEY)
-        },
-    )?;
-    let board = endpoint.with_board(|board| board.description())?;
-    let what = match choice.endpoint {
+    if choice.ticks && mx_ring::ticks().is_none() {
+        return Err(Failure::Unable(
+            "this machine has no time-stamp counter: leave --ticks out",
+        ));
+    }
+    let line = Line::open(choice.tool, choice.place, MATCH)?;
+    let (hostname, interface) = line.board()?;
+    let what = match choice.place.endpoint {
         Some(index) => format!("endpoint {index}"),
         None => "any endpoint".to_owned(),
     };
-    let side = Side { endpoint, choice };
+    let side = Side { line, choice };
     side.say(&format!(
-        "Successfully open {what} for hostname '{}' iface '{}'",
-        text(&board.hostname),
-        text(&board.interface)
+        "Successfully open {what} for hostname '{hostname}' iface '{interface}'"
     ));
     match &choice.host {
         Some(host) => side.send(host),
-        None => loop {
-            side.receive()?;
-            if !choice.again {
-                return Ok(());
-            }
-        },
-    }
-}
-
-/// Why a run ended early.
-#[derive(Debug)]
-pub enum Failure {
-    /// A call failed.
-    Call(Error),
-    /// A request ended with this code.
-    Request(&'static str, Code),
-    /// The parameter message was something else.
-    Parameters(u32),
-    /// There is no counter to read.
-    NoTicks,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Call(error)
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Call(error) => error.fmt(f),
-            Self::Request(what, code) => write!(f, "the {what} failed: {code}"),
-            Self::Parameters(length) => write!(
-                f,
-                "the first message has {length} bytes and not {SIZE}: is the other side an omx_perf sender?"
-            ),
-            Self::NoTicks => {
-                f.write_str("this machine has no time-stamp counter: leave --ticks out")
-            }
-        }
+        None => side.line.serve(choice.again, || side.receive()),
     }
 }
 
 struct Side<'a> {
-    endpoint: Endpoint,
+    line: Line,
     choice: &'a Choice,
 }
 
@@ -98,77 +53,39 @@ impl Side<'_> {
         }
     }
 
+    /// Room for messages, and for the first message of another sender, which comes as they do.
     fn buffer(&self, length: u64, align: bool) -> Result<Buffer, Error> {
         let length = usize::try_from(length).map_err(|_| Error::Memory)?;
-        Buffer::aligned(length, if align { 65536 } else { 1 })
-    }
-
-    fn wait(&self, what: &'static str, request: Request) -> Result<Status, Failure> {
-        let status = loop {
-            let found = match self.choice.waiting {
-                Waiting::Sleep => self.endpoint.wait(request, None)?,
-                _ => self.endpoint.test(request)?,
-            };
-            if let Some(status) = found {
-                break status;
-            }
-            if self.choice.waiting == Waiting::Yield {
-                std::thread::yield_now();
-            }
-            std::hint::spin_loop();
-        };
-        match status.code {
-            Code::Success => Ok(status),
-            code => Err(Failure::Request(what, code)),
-        }
-    }
-
-    fn send_one(
-        &self,
-        memory: Memory,
-        to: Address,
-        match_info: u64,
-        synchronous: bool,
-    ) -> Result<(), Failure> {
-        let request = self
-            .endpoint
-            .isend(memory, to, match_info, 0, synchronous)?;
-        self.wait("send", request).map(|_| ())
-    }
-
-    fn receive_one(&self, memory: Memory) -> Result<Status, Failure> {
-        let request = self.endpoint.irecv(memory, 0, 0, 0)?;
-        self.wait("receive", request)
+        Buffer::aligned(length.max(SIZE), if align { 65536 } else { 1 })
     }
 
     fn send(&self, host: &str) -> Result<(), Failure> {
-        let (endpoint, choice) = (&self.endpoint, self.choice);
-        let parameters = choice.parameters;
-        let nic = endpoint.with_board(|board| board.nic_id_by_hostname(host))?;
+        let parameters = self.choice.parameters;
         self.say(&format!("Starting sender to '{host}'..."));
-        let to = endpoint.connect(nic, choice.remote, KEY, None)?;
-        let buffer = self.buffer(parameters.longest().max(SIZE as u64), parameters.align)?;
-        let replies = self.buffer(parameters.longest().max(1), parameters.align)?;
+        let to = self.line.reach(host, self.choice.remote)?;
+        let buffer = self.buffer(parameters.longest(), parameters.align)?;
+        let replies = self.buffer(parameters.longest(), parameters.align)?;
+        let ready = self.line.receive(replies.part(0, 0)?, READY, u64::MAX)?;
         buffer.write(0, &parameters.to_bytes())?;
-        self.send_one(buffer.part(0, SIZE)?, to, MATCH, true)?;
-        if choice.verbose {
+        let told = to.start(buffer.part(0, SIZE)?, MATCH, true)?;
+        to.wait_for_answer("parameter message", told)?;
+        if self.choice.verbose {
             self.say(&format!("Sent parameters ({parameters}) to peer {host}"));
         }
-        self.receive_one(replies.part(0, 0)?)?;
+        to.wait_for_answer("answer", ready)?;
         for (turn, length) in parameters.lengths().enumerate() {
             if turn > 0 {
-                std::thread::sleep(choice.pause);
+                self.line.pause(self.choice.pause)?;
             }
-            self.ping(&parameters, to, &buffer, &replies, length as usize)?;
+            self.ping(&parameters, &to, &buffer, &replies, length as usize)?;
         }
-        endpoint.settle(SETTLE)?;
-        Ok(())
+        self.line.settle()
     }
 
     fn ping(
         &self,
         parameters: &Parameters,
-        to: Address,
+        to: &Partner<'_>,
         buffer: &Buffer,
         replies: &Buffer,
         length: usize,
@@ -186,10 +103,10 @@ impl Side<'_> {
             }
             let before = mx_ring::ticks();
             let memory = buffer.part(0, length)?;
-            self.send_one(memory, to, MATCH, parameters.synchronous)?;
-            self.receive_one(replies.part(0, reply)?)?;
+            to.send(memory, MATCH, parameters.synchronous)?;
+            self.receive_from(to, replies, reply)?;
             if self.choice.ticks && iteration >= parameters.warmup {
-                let (before, after) = before.zip(mx_ring::ticks()).ok_or(Failure::NoTicks)?;
+                let (before, after) = (before.unwrap_or(0), mx_ring::ticks().unwrap_or(0));
                 ticks.push(after.wrapping_sub(before));
             }
         }
@@ -232,57 +149,58 @@ impl Side<'_> {
         }
     }
 
+    /// Receives the partner's next message. What others send meanwhile is kept for later.
+    fn receive_from(
+        &self,
+        partner: &Partner<'_>,
+        buffer: &Buffer,
+        length: usize,
+    ) -> Result<(), Failure> {
+        loop {
+            let room = length.max(SIZE);
+            let request = self.line.receive(buffer.part(0, room)?, MATCH, u64::MAX)?;
+            let status = partner.end_of(request, None)?;
+            // A receive that has failed is nobody's.
+            if partner.has_sent(&status) || status.address.is_none() {
+                if status.code != Code::MessageTruncated {
+                    partner.succeeded("receive", status)?;
+                }
+                return match status.message_length {
+                    has if has as usize == length => Ok(()),
+                    has => Err(Failure::Length(has, length)),
+                };
+            }
+            self.line.keep(&status, &bytes_of(buffer, SIZE)?);
+        }
+    }
+
     fn receive(&self) -> Result<(), Failure> {
         self.say("Starting receiver...");
         if self.choice.verbose {
             self.say("Waiting for parameters...");
         }
-        let first = self.buffer(SIZE as u64, false)?;
-        let status = self.receive_one(first.part(0, SIZE)?)?;
-        let Some(from) = status.address else {
-            return Err(Failure::Call(Error::Confused));
-        };
-        if status.transferred as usize != SIZE {
-            return Err(Failure::Parameters(status.transferred));
-        }
-        let mut bytes = [0; SIZE];
-        first.read(0, &mut bytes)?;
+        let call = self.line.called(SIZE)?;
+        let bytes = call.bytes.try_into().unwrap_or([0; SIZE]);
         let parameters = Parameters::from_bytes(&bytes);
+        let to = self.line.call_back(call.from)?;
         if self.choice.verbose {
-            let peer = self.endpoint.with_board(|board| {
-                let peer = board.peer_by_nic_id(from.nic_id).ok();
-                let peer = peer.and_then(|index| board.peer(index));
-                Ok(peer.map_or(String::new(), |peer| text(&peer.hostname)))
-            })?;
+            let peer = to.name();
             self.say(&format!("Got parameters ({parameters}) from peer {peer}"));
         }
-        let connect = self.endpoint.iconnect(
-            from.nic_id,
-            from.endpoint,
-            KEY,
-            CONNECT_MATCH,
-            CONNECT_CONTEXT,
-        )?;
-        let to = self
-            .wait("connect back", connect)?
-            .address
-            .ok_or(Failure::Call(Error::Confused))?;
-        let buffer = self.buffer(parameters.longest().max(1), parameters.align)?;
-        self.send_one(buffer.part(0, 0)?, to, 0, true)?;
+        let buffer = self.buffer(parameters.longest(), parameters.align)?;
+        to.send(buffer.part(0, 0)?, READY, true)?;
         for length in parameters.lengths() {
             let length = length as usize;
             let reply = if parameters.unidirectional { 0 } else { length };
             for _ in 0..parameters.warmup.saturating_add(parameters.iterations) {
-                self.receive_one(buffer.part(0, length)?)?;
+                self.receive_from(&to, &buffer, length)?;
                 let memory = buffer.part(0, reply)?;
-                self.send_one(memory, to, MATCH, parameters.synchronous)?;
+                to.send(memory, MATCH, parameters.synchronous)?;
             }
         }
-        self.endpoint.settle(SETTLE)?;
+        self.line.settle()?;
         if self.choice.again {
-            std::thread::sleep(Duration::from_millis(500));
-            self.endpoint.progress()?;
-            self.endpoint.disconnect(to)?;
+            self.line.pause(LEAVE)?;
         }
         Ok(())
     }

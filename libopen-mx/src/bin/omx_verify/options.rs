@@ -1,5 +1,6 @@
 //! What the user may choose.
 
+use open_mx::tool::line::{Place, Waiting};
 use open_mx::tool::{Options, Usage};
 
 /// How the tool is used.
@@ -27,9 +28,7 @@ The lengths beside each limit of the protocol (32, 128, 32768) are added. Exit s
 /// What was chosen.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    pub board: u32,
-    pub endpoint: Option<u32>,
-    pub sleep: bool,
+    pub place: Place,
     pub again: bool,
     pub host: Option<String>,
     pub remote: u32,
@@ -45,9 +44,13 @@ impl Choice {
     /// Reads the arguments.
     pub fn from_options(mut options: Options) -> Result<Self, Usage> {
         let mut choice = Self {
-            board: 0,
-            endpoint: Some(0),
-            sleep: false,
+            place: Place {
+                board: 0,
+                nic: None,
+                endpoint: Some(0),
+                key: 0x1234_5678,
+                waiting: Waiting::Poll,
+            },
             again: false,
             host: None,
             remote: 0,
@@ -60,13 +63,13 @@ impl Choice {
         };
         while let Some(option) = options.next_option() {
             match option.as_str() {
-                "-b" => choice.board = options.number()?,
-                "-e" => choice.endpoint = Some(options.number()?),
-                "-w" => choice.sleep = true,
+                "-b" => choice.place.board = options.number()?,
+                "-e" => choice.place.endpoint = Some(options.number()?),
+                "-w" => choice.place.waiting = Waiting::Sleep,
                 "-s" => choice.again = true,
                 "-d" => {
                     choice.host = Some(options.text()?);
-                    choice.endpoint = None;
+                    choice.place.endpoint = None;
                 }
                 "-r" => choice.remote = options.number()?,
                 "-S" => choice.first = options.number()?,

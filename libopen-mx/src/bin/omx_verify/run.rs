@@ -6,76 +6,31 @@
 
 use std::time::{Duration, Instant};
 
-use open_mx::board::text;
-use open_mx::{Address, Buffer, Code, Endpoint, Error, Home, Options, Request, Status};
+use open_mx::tool::line::{Failure, Line};
+use open_mx::tool::partner::Partner;
+use open_mx::{Code, Request, Status};
 
 use crate::options::Choice;
 use crate::pattern::{GUARD, Place};
 
-const KEY: u32 = 0x1234_5678;
 const MATCH_BASE: u64 = 0x1122_3344_5566_7700;
 const HELLO: u64 = 1;
 const END: u64 = 2;
-const SETTLE: Duration = Duration::from_secs(2);
+/// Bytes of the first message.
+const HELLO_SIZE: usize = 4;
 /// How often a long run says that it is alive.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// Runs the tool: how many messages were wrong.
 pub fn run(choice: &Choice) -> Result<u64, Failure> {
-    let home = Home::find()?;
-    let endpoint = Endpoint::open(
-        &home,
-        &Options {
-            board: Some(choice.board),
-            endpoint: choice.endpoint,
-            ..Options::new(KEY)
-        },
-    )?;
-    let board = endpoint.with_board(|board| board.description())?;
-    let side = Side { endpoint, choice };
-    side.say(&format!(
-        "endpoint {} of {} is open",
-        side.endpoint.address()?.endpoint,
-        text(&board.hostname)
-    ));
+    let line = Line::open("omx_verify", choice.place, HELLO)?;
+    let (hostname, _) = line.board()?;
+    let endpoint = line.address()?.endpoint;
+    let side = Side { line, choice };
+    side.say(&format!("endpoint {endpoint} of {hostname} is open"));
     match &choice.host {
         Some(host) => side.send(host),
-        None => loop {
-            let errors = side.receive()?;
-            if !choice.again {
-                return Ok(errors);
-            }
-        },
-    }
-}
-
-/// Why a run ended early.
-#[derive(Debug)]
-pub enum Failure {
-    /// A call failed.
-    Call(Error),
-    /// A request ended with this code.
-    Request(&'static str, Code),
-    /// The other side does not speak this tool's language.
-    Stranger(u64),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Call(error)
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Call(error) => error.fmt(f),
-            Self::Request(what, code) => write!(f, "the {what} failed: {code}"),
-            Self::Stranger(match_info) => write!(
-                f,
-                "a message with match info {match_info:#018x}: is the other side omx_verify?"
-            ),
-        }
+        None => side.line.serve(choice.again, || side.receive()),
     }
 }
 
@@ -88,7 +43,7 @@ struct Totals {
 }
 
 struct Side<'a> {
-    endpoint: Endpoint,
+    line: Line,
     choice: &'a Choice,
 }
 
@@ -102,38 +57,28 @@ impl Side<'_> {
         }
     }
 
-    fn wait(&self, what: &'static str, request: Request) -> Result<Status, Failure> {
-        let status = loop {
-            let found = if self.choice.sleep {
-                self.endpoint.wait(request, None)?
-            } else {
-                self.endpoint.test(request)?
-            };
-            if let Some(status) = found {
-                break status;
-            }
-            std::hint::spin_loop();
-        };
-        // A message that is longer than its place is an error of the content, which the caller reports.
-        match status.code {
-            Code::Success | Code::MessageTruncated => Ok(status),
-            code => Err(Failure::Request(what, code)),
-        }
-    }
-
     fn send_part(
         &self,
-        place: &Buffer,
+        place: &Place,
         length: usize,
-        to: Address,
+        to: &Partner<'_>,
         match_info: u64,
     ) -> Result<(), Failure> {
-        let memory = place.part(GUARD, length)?;
-        let synchronous = self.choice.synchronous;
-        let request = self
-            .endpoint
-            .isend(memory, to, match_info, 0, synchronous)?;
-        self.wait("send", request).map(|_| ())
+        let memory = place.buffer.part(GUARD, length)?;
+        to.send(memory, match_info, self.choice.synchronous)
+    }
+
+    /// Receives a message of this match info.
+    fn receive_part(
+        &self,
+        place: &Place,
+        length: usize,
+        from: &Partner<'_>,
+        match_info: u64,
+    ) -> Result<Status, Failure> {
+        let memory = place.buffer.part(GUARD, length)?;
+        let request = self.line.receive(memory, match_info, u64::MAX)?;
+        received(from, request)
     }
 
     /// Checks a message that came; what is wrong is told.
@@ -164,18 +109,18 @@ impl Side<'_> {
     }
 
     fn send(&self, host: &str) -> Result<u64, Failure> {
-        let (endpoint, choice) = (&self.endpoint, self.choice);
-        let lengths = choice.lengths();
-        let longest = lengths.last().copied().unwrap_or(0).max(4);
-        let nic = endpoint.with_board(|board| board.nic_id_by_hostname(host))?;
-        let to = endpoint.connect(nic, choice.remote, KEY, None)?;
+        let lengths = self.choice.lengths();
+        let longest = lengths.last().copied().unwrap_or(0).max(HELLO_SIZE as u32);
+        let to = self.line.reach(host, self.choice.remote)?;
         let mut out = Place::new(longest)?;
         let mut back = Place::new(longest)?;
         out.buffer.write(GUARD, &longest.to_be_bytes())?;
-        let hello = endpoint.isend(out.buffer.part(GUARD, 4)?, to, HELLO, 0, true)?;
-        self.wait("greeting", hello)?;
-        let answer = endpoint.irecv(back.buffer.part(GUARD, 0)?, HELLO, u64::MAX, 0)?;
-        self.wait("answer", answer)?;
+        let answer = self
+            .line
+            .receive(back.buffer.part(GUARD, 0)?, HELLO, u64::MAX)?;
+        let hello = to.start(out.buffer.part(GUARD, HELLO_SIZE)?, HELLO, true)?;
+        to.wait_for_answer("greeting", hello)?;
+        to.wait_for_answer("answer", answer)?;
 
         let mut totals = Totals::default();
         let mut number = 0u64;
@@ -183,29 +128,41 @@ impl Side<'_> {
             let before = totals.errors;
             let mut last_sign = Instant::now();
             let start = Instant::now();
-            for message in 0..choice.messages(length) {
+            for message in 0..self.choice.messages(length) {
                 number += 1;
-                let match_info = MATCH_BASE | (number & 0xff);
-                let bytes = length as usize;
-                out.fill(bytes, match_info)?;
-                back.clear(bytes, match_info)?;
-                let memory = back.buffer.part(GUARD, bytes)?;
-                let echo = endpoint.irecv(memory, match_info, u64::MAX, 0)?;
-                self.send_part(&out.buffer, bytes, to, match_info)?;
-                let status = self.wait("receive", echo)?;
-                self.check(&mut back, &status, bytes, &mut totals)?;
+                self.there_and_back(length, number, &to, (&mut out, &mut back), &mut totals)?;
                 if last_sign.elapsed() > SIGN_OF_LIFE {
                     last_sign = Instant::now();
-                    let of = choice.messages(length);
+                    let of = self.choice.messages(length);
                     eprintln!("length {length:>9}: {}/{of} ...", message + 1);
                 }
             }
             self.report(length, totals.errors - before, start.elapsed());
         }
-        self.send_part(&out.buffer, 0, to, END)?;
-        endpoint.settle(SETTLE)?;
+        self.send_part(&out, 0, &to, END)?;
+        self.line.settle()?;
         self.report_totals(&totals);
         Ok(totals.errors)
+    }
+
+    fn there_and_back(
+        &self,
+        length: u32,
+        number: u64,
+        to: &Partner<'_>,
+        (out, back): (&mut Place, &mut Place),
+        totals: &mut Totals,
+    ) -> Result<(), Failure> {
+        let match_info = MATCH_BASE | (number & 0xff);
+        let bytes = length as usize;
+        out.fill(bytes, match_info)?;
+        back.clear(bytes, match_info)?;
+        let memory = back.buffer.part(GUARD, bytes)?;
+        let echo = self.line.receive(memory, match_info, u64::MAX)?;
+        let sent = self.send_part(out, bytes, to, match_info);
+        sent.inspect_err(|_| self.line.take_back(echo))?;
+        let status = received(to, echo)?;
+        self.check(back, &status, bytes, totals)
     }
 
     fn report(&self, length: u32, errors: u64, elapsed: Duration) {
@@ -241,50 +198,48 @@ impl Side<'_> {
     }
 
     fn receive(&self) -> Result<u64, Failure> {
-        let endpoint = &self.endpoint;
-        let first = Buffer::new(4)?;
-        let hello = endpoint.irecv(first.part(0, 4)?, HELLO, u64::MAX, 0)?;
-        let status = self.wait("greeting", hello)?;
-        let from = status.address.ok_or(Failure::Call(Error::Confused))?;
-        let mut longest = [0; 4];
-        first.read(0, &mut longest)?;
-        let longest = u32::from_be_bytes(longest);
+        let call = self.line.called(HELLO_SIZE)?;
+        let longest = u32::from_be_bytes(call.bytes.try_into().unwrap_or_default());
         let mut place = Place::new(longest)?;
-        let connect = endpoint.iconnect(from.nic_id, from.endpoint, KEY, 0, 0)?;
-        let to = self.wait("connect back", connect)?.address;
-        let to = to.ok_or(Failure::Call(Error::Confused))?;
-        self.send_part(&place.buffer, 0, to, HELLO)?;
+        let to = self.line.call_back(call.from)?;
+        to.send(place.buffer.part(GUARD, 0)?, HELLO, false)?;
 
         let mut totals = Totals::default();
         loop {
-            let probe = if self.choice.sleep {
-                endpoint.probe(0, 0, None)?
-            } else {
-                endpoint.iprobe(0, 0)?
-            };
-            let Some(probe) = probe else {
-                std::hint::spin_loop();
+            let found = to.message()?;
+            if !to.has_sent(&found) {
+                let (status, bytes) = to.take(found.match_info, HELLO_SIZE)?;
+                self.line.keep(&status, &bytes);
                 continue;
-            };
-            if probe.match_info & !0xff != MATCH_BASE && probe.match_info != END {
-                return Err(Failure::Stranger(probe.match_info));
             }
-            let length = (probe.message_length).min(longest) as usize;
-            place.clear(length, probe.match_info)?;
-            let memory = place.buffer.part(GUARD, length)?;
-            let request = endpoint.irecv(memory, probe.match_info, u64::MAX, 0)?;
-            let status = self.wait("receive", request)?;
+            if found.match_info & !0xff != MATCH_BASE && found.match_info != END {
+                return Err(Failure::Stranger {
+                    tool: self.line.tool,
+                    peer: to.name().to_owned(),
+                    match_info: found.match_info,
+                    length: found.message_length,
+                });
+            }
+            let length = found.message_length.min(longest) as usize;
+            place.clear(length, found.match_info)?;
+            let status = self.receive_part(&place, length, &to, found.match_info)?;
             if status.match_info == END {
                 break;
             }
             self.check(&mut place, &status, length, &mut totals)?;
-            self.send_part(&place.buffer, length, to, status.match_info)?;
+            self.send_part(&place, length, &to, status.match_info)?;
         }
-        endpoint.settle(SETTLE)?;
+        self.line.settle()?;
         self.report_totals(&totals);
-        if self.choice.again {
-            endpoint.disconnect(to)?;
-        }
         Ok(totals.errors)
+    }
+}
+
+/// Waits for a message. One that is longer than its place is an error of the content, which the caller reports.
+fn received(from: &Partner<'_>, request: Request) -> Result<Status, Failure> {
+    let status = from.end_of(request, None)?;
+    match status.code {
+        Code::MessageTruncated => Ok(status),
+        _ => from.succeeded("receive", status),
     }
 }

@@ -1,0 +1,75 @@
+//! What the two sides of a direction tell each other (api.md §8).
+
+use zerocopy::byteorder::big_endian::U32;
+use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
+
+/// Bytes of the message.
+pub const SIZE: usize = size_of::<Message>();
+
+#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct Message {
+    length: U32,
+    iterations: U32,
+    microseconds: U32,
+    verify: U32,
+    both: U32,
+}
+
+/// A direction's messages. The sender tells it first, the receiver says it again when it is ready, and when it has
+/// received them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub length: u32,
+    pub messages: u32,
+    /// How long the receiver took for them all, in the last message.
+    pub microseconds: u32,
+    pub verify: bool,
+    /// The receiver sends as many at the same time.
+    pub both: bool,
+}
+
+impl Plan {
+    /// As it is sent.
+    pub fn to_bytes(self) -> [u8; SIZE] {
+        zerocopy::transmute!(Message {
+            length: U32::new(self.length),
+            iterations: U32::new(self.messages),
+            microseconds: U32::new(self.microseconds),
+            verify: U32::new(self.verify.into()),
+            both: U32::new(self.both.into()),
+        })
+    }
+
+    /// As it came.
+    pub fn from_bytes(bytes: &[u8; SIZE]) -> Self {
+        let message: Message = zerocopy::transmute!(*bytes);
+        Self {
+            length: message.length.get(),
+            messages: message.iterations.get(),
+            microseconds: message.microseconds.get(),
+            verify: message.verify.get() != 0,
+            both: message.both.get() != 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_has_20_bytes_and_is_read_as_it_was_told() {
+        let plan = Plan {
+            length: 0x0102_0304,
+            messages: 0x0506_0708,
+            microseconds: 0x090a_0b0c,
+            verify: true,
+            both: false,
+        };
+        let bytes = plan.to_bytes();
+        assert_eq!(bytes[..12], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(bytes[12..], [0, 0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(Plan::from_bytes(&bytes), plan);
+    }
+}
