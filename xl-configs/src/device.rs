@@ -1,68 +1,17 @@
 //! An Open-MX device in xenstore: a directory of the frontend, a directory of the backend (architecture §5).
+//!
+//! The frontend's directory is the guest's to write and to remove. What stands there is a hint: states and reasons that
+//! are shown, and for which nobody but the guest pays when they are wrong.
 
-use std::fmt;
+use serde::{Serialize, Serializer};
 
-use serde::Serialize;
-
-use crate::domain::Domain;
+use crate::attachments::Attachment;
+use crate::domain::{self, Domain};
 use crate::error::Error;
+use crate::inventory::{self, Inventory};
 use crate::mac::Mac;
-use crate::xenstore::{NONE, Permissions, Store, transaction};
-
-/// States of the xenbus handshake (public/io/xenbus.h).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// No state is written, or one that does not exist.
-    Unknown = 0,
-    /// Has not reacted yet.
-    Initialising = 1,
-    /// Waits for the other side.
-    InitWait = 2,
-    /// Has published its rings.
-    Initialised = 3,
-    /// Works.
-    Connected = 4,
-    /// Is being ended.
-    Closing = 5,
-    /// Has ended.
-    Closed = 6,
-    /// Of a PCI frontend only.
-    Reconfiguring = 7,
-    /// Of a PCI frontend only.
-    Reconfigured = 8,
-}
-
-impl State {
-    /// What a side wrote to its `state` node.
-    pub fn parse(text: Option<&str>) -> Self {
-        const ALL: [State; 9] = [
-            State::Unknown,
-            State::Initialising,
-            State::InitWait,
-            State::Initialised,
-            State::Connected,
-            State::Closing,
-            State::Closed,
-            State::Reconfiguring,
-            State::Reconfigured,
-        ];
-        let number = text
-            .and_then(|text| text.parse::<usize>().ok())
-            .unwrap_or(0);
-        ALL.get(number).copied().unwrap_or(Self::Unknown)
-    }
-
-    fn text(self) -> String {
-        (self as u8).to_string()
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
+use crate::state::State;
+use crate::xenstore::{NONE, Permissions, Store, Transaction, transaction};
 
 /// Where a device lies in xenstore.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +20,12 @@ pub struct Device {
     pub frontend: String,
     /// The backend's directory.
     pub backend: String,
+    /// Where the driver domain shows the device among its own nodes, until it has given back all of it.
+    pub trace: String,
     /// Where the driver domain says why it serves nobody, if so.
     refusal: String,
+    /// Where a Linux guest's kernel says what went wrong.
+    complaint: String,
     /// Its number among the guest's Open-MX devices.
     pub index: u32,
 }
@@ -82,42 +35,64 @@ pub struct Device {
 pub struct Listed {
     /// Its number among the guest's Open-MX devices.
     pub index: u32,
-    /// The backend's domain.
-    pub backend_id: u32,
+    /// The backend's domain; none when it has gone.
+    pub backend_id: Option<u32>,
     /// Its address.
-    pub mac: String,
-    /// The frontend's state.
+    #[serde(serialize_with = "as_text")]
+    pub mac: Option<Mac>,
+    /// The backend's state.
     pub state: State,
+    /// The state that the guest writes.
+    pub frontend_state: State,
     /// The frontend's event channel.
     pub event_channel: Option<u32>,
     /// The frontend's ring reference.
     pub ring_ref: Option<u32>,
     /// The backend's directory.
-    pub backend_path: String,
+    pub backend_path: Option<String>,
 }
 
-fn devices_path(guest: u32) -> String {
+fn as_text<S: Serializer>(mac: &Option<Mac>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&mac.map(|mac| mac.to_string()).unwrap_or_default())
+}
+
+/// The directory of a guest's devices.
+pub fn devices_path(guest: u32) -> String {
     format!("/local/domain/{guest}/device/omx")
 }
 
+/// The frontend's directory of a device.
+pub fn frontend_path(guest: u32, index: u32) -> String {
+    format!("{}/{index}", devices_path(guest))
+}
+
 impl Device {
-    fn new(guest: u32, backend: u32, index: u32) -> Self {
+    /// The device of that guest, backend and number.
+    pub fn new(guest: u32, backend: u32, index: u32) -> Self {
+        let own = format!("/local/domain/{backend}/data/omx");
         Self {
-            frontend: format!("{}/{index}", devices_path(guest)),
-            backend: format!("/local/domain/{backend}/backend/omx/{guest}/{index}"),
-            refusal: format!("/local/domain/{backend}/data/omx/reason"),
+            frontend: frontend_path(guest, index),
+            backend: format!("{}/{guest}/{index}", inventory::directory(backend)),
+            trace: format!("{own}/devices/{guest}/{index}"),
+            refusal: format!("{own}/reason"),
+            complaint: format!("/local/domain/{guest}/error/device/omx/{index}/error"),
             index,
         }
     }
 
+    /// What changes when something happens to the device.
+    pub fn watches(&self) -> [&str; 4] {
+        [
+            &self.backend,
+            &self.frontend,
+            &self.refusal,
+            &self.complaint,
+        ]
+    }
+
     /// The states of backend and frontend.
     pub fn states(&self, store: &mut impl Store) -> Result<(State, State), Error> {
-        let mut state = |directory: &str| -> Result<State, Error> {
-            Ok(State::parse(
-                store.read(NONE, &format!("{directory}/state"))?.as_deref(),
-            ))
-        };
-        Ok((state(&self.backend)?, state(&self.frontend)?))
+        Ok((state(store, &self.backend)?, state(store, &self.frontend)?))
     }
 
     /// Why the driver domain serves nobody, in its words; nothing if it does.
@@ -127,75 +102,86 @@ impl Device {
 
     /// What either side says went wrong.
     pub fn error(&self, store: &mut impl Store) -> Result<Option<String>, Error> {
-        if let Some(text) = self.refusal(store)? {
-            return Ok(Some(format!("the driver domain says: {}", shown(&text))));
-        }
-        for (side, directory) in [
-            ("the driver domain", &self.backend),
-            ("the guest", &self.frontend),
+        let (b, f) = (&self.backend, &self.frontend);
+        let (driver, guest) = ("the driver domain", "the guest");
+        for (side, path) in [
+            (driver, self.refusal.clone()),
+            (driver, format!("{b}/reason")),
+            (driver, format!("{b}/error")),
+            (guest, format!("{f}/reason")),
+            (guest, format!("{f}/error")),
+            (guest, self.complaint.clone()),
         ] {
-            for key in ["reason", "error"] {
-                if let Some(text) = store.read(NONE, &format!("{directory}/{key}"))? {
-                    return Ok(Some(format!("{side} says: {}", shown(&text))));
-                }
+            if let Some(text) = store.read(NONE, &path)? {
+                let text: String = text.chars().take(REASON).collect();
+                return Ok(Some(format!("{side} says: {text}")));
             }
         }
         Ok(None)
     }
 }
 
-/// What another domain wrote, for a terminal: one line of a bounded length that a terminal does not obey.
-fn shown(text: &str) -> String {
-    let visible = |letter: char| {
-        if letter.is_control() {
-            '\u{fffd}'
-        } else {
-            letter
-        }
-    };
-    text.chars().take(200).map(visible).collect()
+/// Characters of a reason at most.
+const REASON: usize = 200;
+
+/// The state in a directory of a device.
+pub fn state(store: &mut impl Store, directory: &str) -> Result<State, Error> {
+    let text = store.read(NONE, &format!("{directory}/state"))?;
+    Ok(State::parse(text.as_deref()))
 }
 
-/// Writes both directories in one transaction; the guest sees a device appear.
+/// Whether a node is there.
+pub fn is_there(store: &mut impl Store, t: Transaction, path: &str) -> Result<bool, Error> {
+    Ok(store.read(t, path)?.is_some())
+}
+
+/// Writes both directories in one transaction; the guest sees a device appear. What is left of another device of that
+/// number, at this backend or in the guest's directory, goes; one that is whole at this backend does not.
 pub fn attach(
     store: &mut impl Store,
     guest: &Domain,
     backend: &Domain,
+    index: u32,
     mac: Mac,
 ) -> Result<Device, Error> {
     if guest.id == backend.id {
         return Err(Error::OwnBackend(guest.name.clone()));
     }
+    let device = Device::new(guest.id, backend.id, index);
+    let (b, f) = (&device.backend, &device.frontend);
     transaction(store, |store, t| {
-        let used: Vec<u32> = indices(store, t, guest.id)?;
+        // Nodes of a domain that has ended meanwhile would be there for whoever gets its number.
+        for domain in [guest, backend] {
+            if !domain::is_there(store, t, domain)? {
+                return Err(Error::NoSuchDomain(domain.name.clone()));
+            }
+        }
+        if is_there(store, t, b)? && is_there(store, t, f)? {
+            return Err(Error::AttachedMeanwhile {
+                guest: guest.name.clone(),
+                index,
+            });
+        }
+        for directory in [b, f] {
+            store.remove(t, directory)?;
+        }
         if mac_taken(store, t, backend.id, mac)? {
             return Err(Error::MacTaken(mac));
         }
-        let index = (0..)
-            .find(|index| !used.contains(index))
-            .unwrap_or(u32::MAX);
-        let device = Device::new(guest.id, backend.id, index);
-        // A directory that a destroyed guest of the same number left behind must not leak into the new device.
-        store.remove(t, &device.backend)?;
-        store.write(t, &device.backend, "")?;
-        store.set_permissions(
-            t,
-            &device.backend,
+        let (of_backend, of_guest) = (
             Permissions {
                 owner: backend.id,
                 reader: guest.id,
             },
-        )?;
-        store.write(t, &device.frontend, "")?;
-        store.set_permissions(
-            t,
-            &device.frontend,
             Permissions {
                 owner: guest.id,
                 reader: backend.id,
             },
-        )?;
-        let (b, f) = (&device.backend, &device.frontend);
+        );
+        for (directory, permissions) in [(b, of_backend), (f, of_guest)] {
+            store.write(t, directory, "")?;
+            store.set_permissions(t, directory, permissions)?;
+        }
         for (path, value) in [
             (format!("{b}/frontend"), f.clone()),
             (format!("{b}/frontend-id"), guest.id.to_string()),
@@ -211,24 +197,19 @@ pub fn attach(
         ] {
             store.write(t, &path, &value)?;
         }
-        Ok(device)
-    })
+        Ok(())
+    })?;
+    Ok(device)
 }
 
-fn indices(store: &mut impl Store, t: u32, guest: u32) -> Result<Vec<u32>, Error> {
-    Ok(store
-        .list(t, &devices_path(guest))?
-        .iter()
-        .filter_map(|name| name.parse().ok())
-        .collect())
-}
-
+/// Whether a device of a running guest has the address at that backend.
 fn mac_taken(store: &mut impl Store, t: u32, backend: u32, mac: Mac) -> Result<bool, Error> {
-    let root = format!("/local/domain/{backend}/backend/omx");
+    let root = inventory::directory(backend);
     for guest in store.list(t, &root)? {
         for index in store.list(t, &format!("{root}/{guest}"))? {
             let theirs = store.read(t, &format!("{root}/{guest}/{index}/mac"))?;
-            if theirs.and_then(|text| text.parse().ok()) == Some(mac) {
+            let same = theirs.and_then(|text| text.parse().ok()) == Some(mac);
+            if same && is_there(store, t, &format!("/local/domain/{guest}"))? {
                 return Ok(true);
             }
         }
@@ -236,67 +217,89 @@ fn mac_taken(store: &mut impl Store, t: u32, backend: u32, mac: Mac) -> Result<b
     Ok(false)
 }
 
-/// The guest's device of that number or address.
-pub fn find(store: &mut impl Store, guest: &Domain, wanted: &str) -> Result<Device, Error> {
-    for listed in list(store, guest)? {
-        if listed.index.to_string() == wanted || listed.mac.eq_ignore_ascii_case(wanted) {
-            return Ok(Device::new(guest.id, listed.backend_id, listed.index));
-        }
-    }
-    Err(Error::NoSuchDevice {
-        domain: guest.name.clone(),
-        device: wanted.into(),
-    })
+/// Numbers of a guest's devices: those that a backend has, those in the guest's directory (dom0 makes its entries, the
+/// guest may only remove them).
+pub fn indices(
+    store: &mut impl Store,
+    inventory: &Inventory,
+    guest: u32,
+) -> Result<Vec<u32>, Error> {
+    let mut indices = inventory::numbers(store, &devices_path(guest))?;
+    let own = inventory
+        .served
+        .iter()
+        .filter(|served| served.guest == guest);
+    indices.extend(own.map(|served| served.index));
+    indices.sort_unstable();
+    indices.dedup();
+    Ok(indices)
 }
 
-/// All devices of a guest. What the guest wrote into its own directory is shown, never followed.
-pub fn list(store: &mut impl Store, guest: &Domain) -> Result<Vec<Listed>, Error> {
+/// All devices of a guest; `entries` are those that are remembered of it.
+pub fn list(
+    store: &mut impl Store,
+    inventory: &Inventory,
+    entries: &[&Attachment],
+    guest: u32,
+) -> Result<Vec<Listed>, Error> {
     let mut found = Vec::new();
-    for index in indices(store, NONE, guest.id)? {
-        let frontend = format!("{}/{index}", devices_path(guest.id));
-        let mut read = |key: &str| store.read(NONE, &format!("{frontend}/{key}"));
-        let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
-        let Some(backend_id) = number(read("backend-id")?) else {
-            continue;
+    for index in indices(store, inventory, guest)? {
+        let frontend = frontend_path(guest, index);
+        let mut number = |key: &str| -> Result<Option<u32>, Error> {
+            let text = store.read(NONE, &format!("{frontend}/{key}"))?;
+            Ok(text.and_then(|text| text.parse().ok()))
         };
-        let state = State::parse(read("state")?.as_deref());
-        let (event_channel, ring_ref) = (number(read("event-channel")?), number(read("ring-ref")?));
-        let backend_path = Device::new(guest.id, backend_id, index).backend;
-        let mac = store
-            .read(NONE, &format!("{backend_path}/mac"))?
-            .map_or_else(String::new, |text| shown(&text));
+        let (event_channel, ring_ref) = (number("event-channel")?, number("ring-ref")?);
+        let served = inventory.backends(guest, index).next();
+        let remembered = entries.iter().find(|entry| entry.index == index);
+        let backend_path = served.map(|served| Device::new(guest, served.backend, index).backend);
+        let state_of_backend = match &backend_path {
+            Some(path) => state(store, path)?,
+            None => State::Unknown,
+        };
         found.push(Listed {
             index,
-            backend_id,
-            mac,
-            state,
+            backend_id: served.map(|served| served.backend),
+            mac: served
+                .and_then(|served| served.mac)
+                .or(remembered.map(|entry| entry.mac)),
+            state: state_of_backend,
+            frontend_state: state(store, &frontend)?,
             event_channel,
             ring_ref,
             backend_path,
         });
     }
-    found.sort_by_key(|listed| listed.index);
     Ok(found)
 }
 
-/// Asks both sides to end the device: the backend's directory says so, the guest reads it there.
+/// Asks both sides to end the device: the backend's directory says so, the guest reads it there. One that has gone
+/// already is not made again.
 pub fn close(store: &mut impl Store, device: &Device) -> Result<(), Error> {
     transaction(store, |store, t| {
-        store.write(t, &format!("{}/online", device.backend), "0")?;
-        store.write(
-            t,
-            &format!("{}/state", device.backend),
-            &State::Closing.text(),
-        )?;
+        if is_there(store, t, &device.backend)? {
+            store.write(t, &format!("{}/online", device.backend), "0")?;
+            let state = format!("{}/state", device.backend);
+            store.write(t, &state, &State::Closing.text())?;
+        }
         Ok(())
     })
 }
 
-/// Removes both directories.
-pub fn remove(store: &mut impl Store, device: &Device) -> Result<(), Error> {
+/// Removes the frontend's directory of a device and those of all backends.
+pub fn remove(
+    store: &mut impl Store,
+    inventory: &Inventory,
+    guest: u32,
+    index: u32,
+) -> Result<(), Error> {
+    let mut directories = vec![frontend_path(guest, index)];
+    let backends = inventory.backends(guest, index);
+    directories.extend(backends.map(|served| Device::new(guest, served.backend, index).backend));
     transaction(store, |store, t| {
-        store.remove(t, &device.frontend)?;
-        store.remove(t, &device.backend)?;
+        for directory in &directories {
+            store.remove(t, directory)?;
+        }
         Ok(())
     })
 }
@@ -305,150 +308,169 @@ pub fn remove(store: &mut impl Store, device: &Device) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::xenstore::fake::Fake;
+    use crate::xenstore::tree::Permission;
 
     fn guest() -> Domain {
         Domain {
             id: 2,
             name: "guest1".into(),
+            uuid: None,
         }
     }
     fn backend() -> Domain {
         Domain {
             id: 1,
             name: "driver-domain".into(),
+            uuid: None,
         }
+    }
+    fn host() -> Fake {
+        Fake::with(&[
+            ("/local/domain/1/name", "driver-domain"),
+            ("/local/domain/2/name", "guest1"),
+            ("/local/domain/3/name", "guest2"),
+        ])
     }
     fn mac(last: u8) -> Mac {
         Mac::generate([0, 0, last])
     }
+    fn attached(store: &mut Fake) -> Device {
+        attach(store, &guest(), &backend(), 0, mac(1)).unwrap()
+    }
+    fn listed(store: &mut Fake) -> Vec<Listed> {
+        let inventory = Inventory::take(store).unwrap();
+        list(store, &inventory, &[], 2).unwrap()
+    }
 
     #[test]
     fn attach_writes_both_directories_and_their_owners() {
-        let mut store = Fake::default();
-        let device = attach(&mut store, &guest(), &backend(), mac(1)).unwrap();
+        let mut store = host();
+        let device = attached(&mut store);
         assert_eq!(device.frontend, "/local/domain/2/device/omx/0");
         assert_eq!(device.backend, "/local/domain/1/backend/omx/2/0");
         assert_eq!(
             store.value("/local/domain/2/device/omx/0/backend"),
-            Some(device.backend.as_str())
+            Some(device.backend.clone())
         );
         assert_eq!(
-            store.value("/local/domain/1/backend/omx/2/0/mac"),
+            store
+                .value("/local/domain/1/backend/omx/2/0/mac")
+                .as_deref(),
             Some("00:16:3e:00:00:01")
         );
-        let owners = |path: &str| store.tree[path].1;
-        assert_eq!(
-            owners(&format!("{}/state", device.frontend)),
-            Some(Permissions {
-                owner: 2,
-                reader: 1
-            })
-        );
-        assert_eq!(
-            owners(&format!("{}/mac", device.backend)),
-            Some(Permissions {
-                owner: 1,
-                reader: 2
-            })
-        );
+        for (path, owner, reader) in [
+            (format!("{}/state", device.frontend), 2, 1),
+            (format!("{}/mac", device.backend), 1, 2),
+        ] {
+            let entry = |access, domain| Permission { access, domain };
+            let who = &store.tree.node(&path).unwrap().permissions;
+            assert_eq!(*who, [entry('n', owner), entry('r', reader)]);
+        }
+        // What holds the devices stays dom0's.
+        for domain in [1, 2] {
+            let made = store
+                .tree
+                .write(domain, "/local/domain/1/backend/omx/3/0/mac", b"");
+            assert!(made.is_err());
+            let made = store
+                .tree
+                .write(domain, "/local/domain/2/device/omx/1/state", b"");
+            assert!(made.is_err());
+        }
     }
 
     #[test]
     fn attach_is_done_again_when_somebody_interferes_and_then_once() {
-        let mut store = Fake::default();
+        let mut store = host();
         store.interfere = 3;
-        attach(&mut store, &guest(), &backend(), mac(1)).unwrap();
-        assert_eq!(list(&mut store, &guest()).unwrap().len(), 1);
+        attached(&mut store);
+        assert_eq!(listed(&mut store).len(), 1);
     }
 
     #[test]
-    fn devices_take_the_first_free_number_and_never_the_same_address() {
-        let mut store = Fake::default();
-        for (n, last) in [(0, 1), (1, 2)] {
-            assert_eq!(
-                attach(&mut store, &guest(), &backend(), mac(last))
-                    .unwrap()
-                    .index,
-                n
-            );
-        }
+    fn somebody_who_interferes_for_ever_is_an_error() {
+        let mut store = host();
+        store.interfere = u64::MAX;
+        let error = attach(&mut store, &guest(), &backend(), 0, mac(1)).unwrap_err();
+        assert!(error.to_string().contains("try again"), "{error}");
+        assert!(listed(&mut store).is_empty());
+    }
+
+    #[test]
+    fn no_two_devices_have_a_number_or_an_address_in_common() {
+        let mut store = host();
+        attached(&mut store);
         assert!(matches!(
-            attach(&mut store, &guest(), &backend(), mac(2)),
+            attach(&mut store, &guest(), &backend(), 0, mac(2)),
+            Err(Error::AttachedMeanwhile { .. })
+        ));
+        assert!(matches!(
+            attach(&mut store, &guest(), &backend(), 1, mac(1)),
             Err(Error::MacTaken(_))
         ));
-        let first = find(&mut store, &guest(), "0").unwrap();
-        remove(&mut store, &first).unwrap();
-        assert_eq!(
-            attach(&mut store, &guest(), &backend(), mac(3))
-                .unwrap()
-                .index,
-            0
-        );
+        attach(&mut store, &guest(), &backend(), 1, mac(2)).unwrap();
+        let macs: Vec<_> = listed(&mut store).iter().map(|listed| listed.mac).collect();
+        assert_eq!(macs, [Some(mac(1)), Some(mac(2))]);
     }
 
     #[test]
     fn a_domain_cannot_serve_itself() {
-        let refused = attach(&mut Fake::default(), &guest(), &guest(), mac(1));
+        let refused = attach(&mut host(), &guest(), &guest(), 0, mac(1));
         assert!(matches!(refused, Err(Error::OwnBackend(_))));
     }
 
     #[test]
-    fn a_device_is_found_by_number_and_by_address() {
-        let mut store = Fake::default();
-        let device = attach(&mut store, &guest(), &backend(), mac(9)).unwrap();
-        assert_eq!(find(&mut store, &guest(), "0").unwrap(), device);
-        assert_eq!(
-            find(&mut store, &guest(), "00:16:3E:00:00:09").unwrap(),
-            device
-        );
-        assert!(matches!(
-            find(&mut store, &guest(), "1"),
-            Err(Error::NoSuchDevice { .. })
-        ));
-    }
-
-    #[test]
-    fn a_guest_that_lies_about_its_backend_directory_is_not_followed() {
-        let mut store = Fake::default();
-        let device = attach(&mut store, &guest(), &backend(), mac(1)).unwrap();
-        store
-            .write(
-                NONE,
-                &format!("{}/backend", device.frontend),
-                "/local/domain/0/secret",
-            )
-            .unwrap();
-        assert_eq!(
-            find(&mut store, &guest(), "0").unwrap().backend,
-            device.backend
-        );
-    }
-
-    #[test]
-    fn what_a_guest_says_does_not_reach_the_terminal_as_a_command() {
-        let mut store = Fake::default();
-        let device = attach(&mut store, &guest(), &backend(), mac(1)).unwrap();
-        let words = format!("\u{1b}]0;owned\u{7}\u{9b}2J\r\n{}", "x".repeat(4000));
-        for directory in [&device.frontend, &device.backend] {
-            for key in ["error", "mac"] {
-                store
-                    .write(NONE, &format!("{directory}/{key}"), &words)
-                    .unwrap();
-            }
-            let told = device.error(&mut store).unwrap().unwrap();
-            let listed = list(&mut store, &guest()).unwrap().remove(0);
-            for text in [told, listed.mac] {
-                assert!(!text.chars().any(char::is_control), "{text:?}");
-                assert!(text.chars().count() < 250, "{text}");
-            }
+    fn a_domain_that_has_ended_leaves_no_nodes_for_the_next_of_its_number() {
+        for id in [1, 2] {
+            let mut store = host();
+            let ended = format!("/local/domain/{id}");
+            store.remove(NONE, &ended).unwrap();
+            let refused = attach(&mut store, &guest(), &backend(), 0, mac(1));
+            assert!(matches!(refused, Err(Error::NoSuchDomain(_))));
+            assert!(store.tree.node(&ended).is_none());
         }
     }
 
     #[test]
-    fn any_state_text_is_a_state() {
-        assert_eq!(State::parse(Some("4")), State::Connected);
-        for odd in [None, Some(""), Some("-1"), Some("99"), Some("four")] {
-            assert_eq!(State::parse(odd), State::Unknown);
+    fn what_has_gone_is_not_made_again_by_asking_it_to_go() {
+        let mut store = host();
+        let device = attached(&mut store);
+        store.remove(NONE, &device.backend).unwrap();
+        close(&mut store, &device).unwrap();
+        assert!(store.tree.node(&device.backend).is_none());
+    }
+
+    #[test]
+    fn what_a_guest_writes_changes_nothing_but_what_is_shown_of_it() {
+        let mut store = host();
+        let device = attached(&mut store);
+        let before = listed(&mut store);
+        for (key, value) in [
+            ("backend-id", "0"),
+            ("backend", "/local/domain/0/secret"),
+            ("mac", "00:16:3e:00:00:09"),
+            ("state", "\u{1b}[2J"),
+        ] {
+            let path = format!("{}/{key}", device.frontend);
+            store.tree.write(2, &path, value.as_bytes()).unwrap();
         }
+        let mut after = listed(&mut store);
+        assert_eq!(after[0].frontend_state, State::Unknown);
+        after[0].frontend_state = State::Initialising;
+        assert_eq!(after, before);
+        store.tree.remove(2, &device.frontend).unwrap();
+        assert_eq!(listed(&mut store)[0].backend_id, Some(1));
+    }
+
+    #[test]
+    fn the_words_of_a_linux_guest_are_found_where_it_writes_them() {
+        let mut store = host();
+        let device = attached(&mut store);
+        store.set(
+            "/local/domain/2/error/device/omx/0/error",
+            "28 a guest has boards 0 to 3",
+        );
+        let told = device.error(&mut store).unwrap().unwrap();
+        assert_eq!(told, "the guest says: 28 a guest has boards 0 to 3");
     }
 }

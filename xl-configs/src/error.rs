@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::device::State;
+use crate::state::State;
 use crate::xenstore::StoreError;
 
 /// Why a command failed.
@@ -18,6 +18,11 @@ pub enum Error {
     /// Two domains carry the name.
     #[error("more than one domain is called '{0}': name it by its number")]
     AmbiguousDomain(String),
+    /// A name that cannot be remembered.
+    #[error(
+        "domain {0} has no name, or one that is not UTF-8 or longer than 200 bytes: give it another by `xl rename`"
+    )]
+    Nameless(u32),
     /// A domain cannot serve itself.
     #[error("domain '{0}' cannot be its own backend: name the driver domain with backend=")]
     OwnBackend(String),
@@ -29,9 +34,22 @@ pub enum Error {
         /// As the operator named it.
         device: String,
     },
+    /// Nothing is remembered for that name.
+    #[error("no Open-MX device of '{0}' is remembered: `xl-omx attach {0}` gives it one")]
+    NothingRemembered(String),
     /// Another device of that address is there.
     #[error("address {0} is taken by another Open-MX device: choose another with mac=")]
     MacTaken(crate::mac::Mac),
+    /// Somebody else attached a device of that number meanwhile.
+    #[error(
+        "device {index} of '{guest}' was attached by somebody else meanwhile: see `xl-omx list {guest}`"
+    )]
+    AttachedMeanwhile {
+        /// Whose.
+        guest: String,
+        /// Which.
+        index: u32,
+    },
     /// The two sides did not reach the state in time.
     #[error("{}", not_reached(.wanted, .backend, .frontend, .waited, .reason))]
     NotReached {
@@ -46,6 +64,56 @@ pub enum Error {
         /// What the sides wrote to their `error` nodes.
         reason: Option<String>,
     },
+    /// An attached device that is not there any more.
+    #[error(
+        "device {index} of '{guest}' is gone: the guest or its driver domain has ended, or somebody has taken it away; \
+         where it is still remembered, `xl-omx apply` attaches it again"
+    )]
+    Gone {
+        /// Whose.
+        guest: String,
+        /// Which.
+        index: u32,
+    },
+    /// An attached device that does not work yet.
+    #[error(
+        "{why}; device {index} of '{guest}' stays attached, is remembered, and connects as soon as both sides can; \
+         `xl-omx detach {guest} {index}` takes it away"
+    )]
+    NotConnected {
+        /// Whose.
+        guest: String,
+        /// Which.
+        index: u32,
+        /// Why it does not work.
+        why: Box<Error>,
+    },
+    /// A device that was asked to go is still there.
+    #[error(
+        "{why}; device {index} of '{guest}' was asked to go, is still there, and still remembered; \
+         `xl-omx detach --force {guest} {index}` removes it at once"
+    )]
+    NotDetached {
+        /// Whose.
+        guest: String,
+        /// Which.
+        index: u32,
+        /// Why it has not gone.
+        why: Box<Error>,
+    },
+    /// One entry of those that are remembered.
+    #[error("device {index} of '{guest}': {why}")]
+    Entry {
+        /// Whose.
+        guest: String,
+        /// Which.
+        index: u32,
+        /// What is wrong with it.
+        why: Box<Error>,
+    },
+    /// Some entries, each told already.
+    #[error("{0} of the remembered devices could not be attached")]
+    Failed(usize),
     /// A file of remembered attachments.
     #[error("{path}: {source}")]
     File {
@@ -62,6 +130,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The kernel gave no random bytes.
+    #[error("no random address can be made ({0}): choose one with mac=")]
+    Random(std::io::Error),
+    /// Standard output.
+    #[error("standard output: {0}")]
+    Output(std::io::Error),
 }
 
 fn not_reached(
@@ -78,10 +152,10 @@ fn not_reached(
     let hint = match (reason, backend, frontend) {
         (Some(reason), _, _) => reason.as_str(),
         (None, State::Initialising, _) => {
-            "the backend did not react: does the driver domain run? see `xl list`"
+            "the backend did not react (does the driver domain run? see `xl list`)"
         }
-        (None, _, State::Initialising) => {
-            "the guest did not react: is the module open-mx-frontend loaded there? the device stays and connects when it is"
+        (None, _, State::Initialising) if *wanted == State::Connected => {
+            "the guest did not react (is the module open-mx-frontend loaded there?)"
         }
         _ => "see the driver domain's console and the guest's kernel log",
     };
@@ -95,6 +169,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotReached { .. } => 3,
+            Self::NotConnected { why, .. } | Self::NotDetached { why, .. } => why.exit_code(),
             _ => 1,
         }
     }

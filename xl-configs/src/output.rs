@@ -1,8 +1,78 @@
-//! How `list` looks: the columns of `xl network-list`.
+//! What a terminal sees. Names, addresses and reasons come from other domains: only here do they become output, as
+//! lines that a terminal does not obey.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
 
 use crate::device::Listed;
+use crate::error::Error;
 
-/// The heading and a line per device.
+/// Characters of a line at most.
+const LINE: usize = 1000;
+
+/// Whether a terminal shows the character, where it stands.
+pub fn is_plain(letter: char) -> bool {
+    // Invisible ones, and those that turn the direction of writing.
+    let unseen = matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    !letter.is_control() && !unseen
+}
+
+/// A text as a part of one line of a bounded length.
+pub fn shown(text: &str) -> String {
+    let visible = |letter| {
+        if is_plain(letter) {
+            letter
+        } else {
+            char::REPLACEMENT_CHARACTER
+        }
+    };
+    text.chars().take(LINE).map(visible).collect()
+}
+
+/// Writes a line to standard output.
+pub fn say(line: &str) -> Result<(), Error> {
+    print(&format!("{}\n", shown(line)))
+}
+
+/// Writes to standard output what is fit to be seen.
+pub fn print(text: &str) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Error::Output),
+    }
+}
+
+/// Writes JSON as one line to standard output. What JSON would let through and a terminal would obey is escaped.
+pub fn json(value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string(value).map_err(|error| Error::Output(error.into()))?;
+    let mut line = String::new();
+    for letter in text.chars() {
+        if is_plain(letter) {
+            line.push(letter);
+        } else {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                line.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    print(&(line + "\n"))
+}
+
+/// Writes a line to standard error; there is nobody to be told when that fails.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", shown(line));
+}
+
+/// Tells what went wrong.
+pub fn complain(error: &Error) {
+    note(&format!("xl-omx: {error}"));
+}
+
+/// The heading and a line per device, in the columns of `xl network-list`.
 pub fn table(devices: &[Listed]) -> String {
     let mut text = format!(
         "{:<3} {:<2} {:<17} {:>6} {:>5} {:>6} {:>8} {}\n",
@@ -13,13 +83,13 @@ pub fn table(devices: &[Listed]) -> String {
         text.push_str(&format!(
             "{:<3} {:<2} {:<17} {:>6} {:>5} {:>6} {:>8} {}\n",
             d.index,
-            d.backend_id,
-            d.mac,
+            number(d.backend_id),
+            d.mac.map(|mac| mac.to_string()).unwrap_or_default(),
             d.index,
             d.state as u8,
             number(d.event_channel),
             number(d.ring_ref),
-            d.backend_path
+            d.backend_path.as_deref().unwrap_or("-")
         ));
     }
     text
@@ -28,18 +98,21 @@ pub fn table(devices: &[Listed]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::State;
+    use crate::mac::Mac;
+    use crate::state::State;
+    use proptest::prelude::*;
 
     #[test]
     fn a_device_without_rings_shows_minus_one_as_xl_does() {
         let listed = Listed {
             index: 0,
-            backend_id: 1,
-            mac: "00:16:3e:00:00:01".into(),
+            backend_id: Some(1),
+            mac: Some(Mac::generate([0, 0, 1])),
             state: State::Initialising,
+            frontend_state: State::Initialising,
             event_channel: None,
             ring_ref: None,
-            backend_path: "/local/domain/1/backend/omx/2/0".into(),
+            backend_path: Some("/local/domain/1/backend/omx/2/0".into()),
         };
         let text = table(&[listed]);
         let words: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
@@ -56,5 +129,14 @@ mod tests {
                 "/local/domain/1/backend/omx/2/0"
             ]
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_reaches_the_terminal_as_a_command(text in any::<String>()) {
+            let shown = shown(&text);
+            prop_assert!(shown.chars().all(is_plain));
+            prop_assert!(shown.chars().count() <= LINE);
+        }
     }
 }

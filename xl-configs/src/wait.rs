@@ -1,142 +1,171 @@
-//! Waiting for the two sides of a device.
+//! Waiting for the two sides of a device: xenstore tells when something changes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::device::{Device, State};
+use crate::device::{self, Device};
 use crate::error::Error;
-use crate::xenstore::Store;
+use crate::output;
+use crate::state::State;
+use crate::xenstore::{NONE, Store};
 
-const INTERVAL: Duration = Duration::from_millis(100);
+/// After this time a word says what is waited for.
+const TOLD: Duration = Duration::from_secs(2);
 
-/// Which sides must have reached a state.
-pub enum Side {
-    /// Backend and frontend.
-    Both,
-    /// The backend alone: a guest that closes removes nothing itself.
-    Backend,
+/// What a look at a device says.
+enum Look {
+    Reached,
+    Later,
+    Failed,
 }
 
-/// Waits until the guest has seen the device, at most `limit`; whether it has.
-pub fn until_seen(store: &mut impl Store, device: &Device, limit: Duration) -> Result<bool, Error> {
-    let start = Instant::now();
-    loop {
-        let (_, frontend) = device.states(store)?;
-        if frontend != State::Initialising {
-            return Ok(true);
-        }
-        if start.elapsed() >= limit {
-            return Ok(false);
-        }
-        std::thread::sleep(INTERVAL);
-    }
+/// Waits until both sides are connected, at most `limit`.
+pub fn connected(store: &mut impl Store, device: &Device, limit: Duration) -> Result<(), Error> {
+    until(store, device, State::Connected, limit, |store, states| {
+        let ended = |state| matches!(state, State::Closing | State::Closed);
+        Ok(match states {
+            (State::Connected, State::Connected) => Look::Reached,
+            // Somebody has taken it away, or a domain has ended.
+            (State::Unknown, _) => Look::Failed,
+            (_, State::Unknown) if !device::is_there(store, NONE, &device.frontend)? => {
+                Look::Failed
+            }
+            (backend, frontend) if ended(backend) || ended(frontend) => Look::Failed,
+            _ if device.refusal(store)?.is_some() => Look::Failed,
+            _ => Look::Later,
+        })
+    })
 }
 
-/// Waits until the sides reached `wanted`, at most `limit`. A word on stderr says so after two seconds.
-pub fn until(
-    store: &mut impl Store,
+/// Waits until the backend has ended the device, at most `limit`. A guest that closes removes nothing itself.
+pub fn closed(store: &mut impl Store, device: &Device, limit: Duration) -> Result<(), Error> {
+    until(store, device, State::Closed, limit, |_, (backend, _)| {
+        Ok(match backend {
+            State::Closed | State::Unknown => Look::Reached,
+            _ => Look::Later,
+        })
+    })
+}
+
+fn until<S: Store>(
+    store: &mut S,
     device: &Device,
     wanted: State,
-    side: Side,
     limit: Duration,
+    look: impl Fn(&mut S, (State, State)) -> Result<Look, Error>,
 ) -> Result<(), Error> {
-    let start = Instant::now();
+    for path in device.watches() {
+        store.watch(path)?;
+    }
+    let reached = changes(store, device, wanted, limit, look);
+    for path in device.watches() {
+        store.unwatch(path)?;
+    }
+    reached
+}
+
+fn changes<S: Store>(
+    store: &mut S,
+    device: &Device,
+    wanted: State,
+    limit: Duration,
+    look: impl Fn(&mut S, (State, State)) -> Result<Look, Error>,
+) -> Result<(), Error> {
+    let start = store.now();
+    let end = start + limit;
     let mut told = false;
     loop {
-        let (backend, frontend) = device.states(store)?;
-        let reached = match side {
-            Side::Both => backend == wanted && frontend == wanted,
-            Side::Backend => backend == wanted || backend == State::Unknown,
-        };
-        if reached {
-            return Ok(());
+        let states = device.states(store)?;
+        let (backend, frontend) = states;
+        let now = store.now();
+        match look(store, states)? {
+            Look::Reached => return Ok(()),
+            Look::Later if now < end => {}
+            Look::Later | Look::Failed => {
+                return Err(Error::NotReached {
+                    wanted,
+                    backend,
+                    frontend,
+                    waited: now - start,
+                    reason: device.error(store)?,
+                });
+            }
         }
-        let failed = wanted == State::Connected
-            && ([backend, frontend]
-                .iter()
-                .any(|s| matches!(s, State::Closing | State::Closed))
-                || device.refusal(store)?.is_some());
-        if failed || start.elapsed() >= limit {
-            return Err(Error::NotReached {
-                wanted,
-                backend,
-                frontend,
-                waited: start.elapsed(),
-                reason: device.error(store)?,
-            });
-        }
-        if !told && start.elapsed() >= Duration::from_secs(2) {
+        if !told && now >= start + TOLD {
             told = true;
-            eprintln!(
+            output::note(&format!(
                 "waiting for {wanted} (backend {backend}, frontend {frontend}), up to {} s",
                 limit.as_secs()
-            );
+            ));
         }
-        std::thread::sleep(INTERVAL);
+        let next = if told { end } else { end.min(start + TOLD) };
+        store.wait(next)?;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device;
     use crate::domain::Domain;
     use crate::mac::Mac;
-    use crate::xenstore::NONE;
     use crate::xenstore::fake::Fake;
 
+    const HOUR: Duration = Duration::from_secs(3600);
+
     fn attached() -> (Fake, Device) {
-        let mut store = Fake::default();
-        let guest = Domain {
-            id: 2,
-            name: "guest1".into(),
+        let mut store = Fake::with(&[
+            ("/local/domain/1/name", "driver-domain"),
+            ("/local/domain/2/name", "guest1"),
+        ]);
+        let domain = |id, name: &str| Domain {
+            id,
+            name: name.into(),
+            uuid: None,
         };
-        let backend = Domain {
-            id: 1,
-            name: "driver-domain".into(),
-        };
-        let device = device::attach(&mut store, &guest, &backend, Mac::generate([0; 3])).unwrap();
+        let (guest, backend) = (domain(2, "guest1"), domain(1, "driver-domain"));
+        let mac = Mac::generate([0; 3]);
+        let device = device::attach(&mut store, &guest, &backend, 0, mac).unwrap();
         (store, device)
     }
 
     fn set(store: &mut Fake, directory: &str, state: u8) {
-        store
-            .write(NONE, &format!("{directory}/state"), &state.to_string())
-            .unwrap();
+        store.set(&format!("{directory}/state"), &state.to_string());
     }
 
     #[test]
     fn a_connected_device_is_waited_for_no_longer() {
         let (mut store, device) = attached();
-        set(&mut store, &device.backend, 4);
-        set(&mut store, &device.frontend, 4);
-        until(
-            &mut store,
-            &device,
-            State::Connected,
-            Side::Both,
-            Duration::ZERO,
-        )
-        .unwrap();
+        for directory in [&device.backend, &device.frontend] {
+            set(&mut store, directory, 4);
+        }
+        connected(&mut store, &device, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn a_change_is_seen_when_it_comes() {
+        let (mut store, device) = attached();
+        for directory in [device.backend.clone(), device.frontend.clone()] {
+            let path = format!("{directory}/state");
+            store.deeds.push_back(Box::new(move |tree| {
+                tree.write(0, &path, b"4").unwrap();
+            }));
+        }
+        let before = store.now();
+        connected(&mut store, &device, HOUR).unwrap();
+        assert_eq!(store.now(), before);
     }
 
     #[test]
     fn a_silent_guest_is_named_as_the_cause() {
         let (mut store, device) = attached();
         set(&mut store, &device.backend, 2);
-        let error = until(
-            &mut store,
-            &device,
-            State::Connected,
-            Side::Both,
-            Duration::ZERO,
-        )
-        .unwrap_err();
+        let error = connected(&mut store, &device, HOUR).unwrap_err();
         assert!(
             error
                 .to_string()
                 .contains("is the module open-mx-frontend loaded"),
             "{error}"
         );
+        assert!(error.to_string().contains("within 3600 s"), "{error}");
         assert_eq!(error.exit_code(), 3);
     }
 
@@ -144,32 +173,38 @@ mod tests {
     fn a_driver_domain_that_serves_nobody_is_not_waited_for_and_says_why() {
         let (mut store, device) = attached();
         let why = "frames of 9000 bytes are wanted, the card takes 1514 at most";
-        store
-            .write(NONE, "/local/domain/1/data/omx/reason", why)
-            .unwrap();
-        let limit = Duration::from_secs(3600);
-        let error = until(&mut store, &device, State::Connected, Side::Both, limit).unwrap_err();
+        store.set("/local/domain/1/data/omx/reason", why);
+        let before = store.now();
+        let error = connected(&mut store, &device, HOUR).unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(store.now(), before);
     }
 
     #[test]
     fn what_the_driver_domain_says_is_passed_on_and_ends_the_wait() {
         let (mut store, device) = attached();
         set(&mut store, &device.backend, 5);
-        store
-            .write(
-                NONE,
-                &format!("{}/error", device.backend),
-                "version 9 is not spoken here",
-            )
-            .unwrap();
-        let limit = Duration::from_secs(3600);
-        let error = until(&mut store, &device, State::Connected, Side::Both, limit).unwrap_err();
+        let path = format!("{}/error", device.backend);
+        store.set(&path, "version 9 is not spoken here");
+        let error = connected(&mut store, &device, HOUR).unwrap_err();
         assert!(
             error
                 .to_string()
                 .contains("the driver domain says: version 9"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_domain_that_ends_ends_the_wait() {
+        for domain in [1, 2] {
+            let (mut store, device) = attached();
+            store.deeds.push_back(Box::new(move |tree| {
+                tree.remove(0, &format!("/local/domain/{domain}")).unwrap();
+            }));
+            let before = store.now();
+            connected(&mut store, &device, HOUR).unwrap_err();
+            assert_eq!(store.now(), before);
+        }
     }
 }

@@ -1,79 +1,132 @@
-//! xenstore in memory, for tests: a tree of values and permissions; a transaction is a copy of it.
+//! xenstore in memory, for tests: no daemon, a time of its own, and others who act while somebody waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
-use super::{Permissions, Store, StoreError, Transaction};
+use super::tree::{Pending, Permission, Tree};
+use super::{NONE, Permissions, Store, StoreError, Transaction};
 
-type Tree = BTreeMap<String, (String, Option<Permissions>)>;
+/// What others do to the tree.
+pub type Deed = Box<dyn FnMut(&mut Tree)>;
 
 /// A xenstore without a daemon.
-#[derive(Default)]
 pub struct Fake {
     /// The committed tree.
     pub tree: Tree,
-    open: Option<Tree>,
+    open: Option<Pending>,
     /// How many commits are still answered with EAGAIN.
-    pub interfere: u32,
+    pub interfere: u64,
+    /// What others do, one at each wait.
+    pub deeds: VecDeque<Deed>,
+    /// What others do at every request.
+    pub always: Option<Deed>,
+    watched: BTreeSet<String>,
+    now: Instant,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            tree: Tree::default(),
+            open: None,
+            interfere: 0,
+            deeds: VecDeque::new(),
+            always: None,
+            watched: BTreeSet::new(),
+            now: Instant::now(),
+        }
+    }
 }
 
 impl Fake {
     /// A store with these nodes.
     pub fn with(nodes: &[(&str, &str)]) -> Self {
-        let tree = nodes
-            .iter()
-            .map(|(path, value)| (path.to_string(), (value.to_string(), None)))
-            .collect();
-        Self {
-            tree,
-            ..Self::default()
+        let mut fake = Self::default();
+        for (path, value) in nodes {
+            fake.set(path, value);
         }
+        fake
+    }
+
+    /// dom0 writes a node.
+    pub fn set(&mut self, path: &str, value: &str) {
+        let written = self.tree.write(0, path, value.as_bytes());
+        written.expect("dom0 may write everything");
     }
 
     /// A node's value.
-    pub fn value(&self, path: &str) -> Option<&str> {
-        self.tree.get(path).map(|(value, _)| value.as_str())
+    pub fn value(&self, path: &str) -> Option<String> {
+        let node = self.tree.node(path)?;
+        Some(String::from_utf8_lossy(&node.value).into_owned())
     }
 
-    fn view(&mut self, t: Transaction) -> &mut Tree {
-        if t == 0 {
-            &mut self.tree
-        } else {
-            self.open.as_mut().expect("a transaction was begun")
+    /// Time passes.
+    pub fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn act(&mut self) {
+        if let Some(deed) = &mut self.always {
+            deed(&mut self.tree);
         }
+    }
+}
+
+fn refused(operation: &'static str, path: &str, code: &str) -> StoreError {
+    StoreError::Refused {
+        operation,
+        path: path.into(),
+        code: code.into(),
+    }
+}
+
+fn there<T>(
+    result: Result<T, &str>,
+    operation: &'static str,
+    path: &str,
+) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err("ENOENT") => Ok(None),
+        Err(code) => Err(refused(operation, path, code)),
     }
 }
 
 impl Store for Fake {
     fn read(&mut self, t: Transaction, path: &str) -> Result<Option<String>, StoreError> {
-        Ok(self.view(t).get(path).map(|(value, _)| value.clone()))
+        self.act();
+        let read = match &mut self.open {
+            Some(pending) if t != NONE => pending.read(path),
+            _ => self.tree.read(0, path),
+        };
+        let bytes = there(read, "read", path)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     fn list(&mut self, t: Transaction, path: &str) -> Result<Vec<String>, StoreError> {
-        let prefix = format!("{path}/");
-        let mut names: Vec<String> = self
-            .view(t)
-            .keys()
-            .filter_map(|key| key.strip_prefix(&prefix))
-            .filter_map(|rest| rest.split('/').next().map(str::to_owned))
-            .collect();
-        names.dedup();
-        Ok(names)
+        self.act();
+        let listed = match &mut self.open {
+            Some(pending) if t != NONE => pending.list(path),
+            _ => self.tree.list(0, path),
+        };
+        let names = there(listed, "list", path)?.unwrap_or_default();
+        Ok(names.into_iter().collect())
     }
 
     fn write(&mut self, t: Transaction, path: &str, value: &str) -> Result<(), StoreError> {
-        let view = self.view(t);
-        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let inherited = view.get(parent).and_then(|(_, permissions)| *permissions);
-        let permissions = view.get(path).map_or(inherited, |(_, own)| *own);
-        view.insert(path.into(), (value.into(), permissions));
-        Ok(())
+        let written = match &mut self.open {
+            Some(pending) if t != NONE => pending.write(path, value.as_bytes()),
+            _ => self.tree.write(0, path, value.as_bytes()),
+        };
+        written.map_err(|code| refused("write", path, code))
     }
 
     fn remove(&mut self, t: Transaction, path: &str) -> Result<(), StoreError> {
-        let below = format!("{path}/");
-        self.view(t)
-            .retain(|key, _| key != path && !key.starts_with(&below));
-        Ok(())
+        let removed = match &mut self.open {
+            Some(pending) if t != NONE => pending.remove(path),
+            _ => self.tree.remove(0, path),
+        };
+        there(removed, "remove", path).map(drop)
     }
 
     fn set_permissions(
@@ -82,36 +135,66 @@ impl Store for Fake {
         path: &str,
         p: Permissions,
     ) -> Result<(), StoreError> {
-        match self.view(t).get_mut(path) {
-            Some((_, permissions)) => *permissions = Some(p),
-            None => {
-                return Err(StoreError::Refused {
-                    operation: "change of permissions",
-                    path: path.into(),
-                    code: "ENOENT".into(),
-                });
-            }
-        }
-        Ok(())
+        let entry = |access, domain| Permission { access, domain };
+        let who = vec![entry('n', p.owner), entry('r', p.reader)];
+        let set = match &mut self.open {
+            Some(pending) if t != NONE => pending.set_permissions(path, who),
+            _ => self.tree.set_permissions(0, path, who),
+        };
+        set.map_err(|code| refused("change of permissions", path, code))
     }
 
     fn begin(&mut self) -> Result<Transaction, StoreError> {
-        self.open = Some(self.tree.clone());
+        self.open = Some(Pending::begin(&self.tree));
         Ok(1)
     }
 
     fn commit(&mut self, _: Transaction) -> Result<bool, StoreError> {
-        let tree = self.open.take().expect("a transaction was begun");
+        let pending = self.open.take().expect("a transaction was begun");
         if self.interfere > 0 {
             self.interfere -= 1;
             return Ok(false);
         }
-        self.tree = tree;
-        Ok(true)
+        match pending.commit(&mut self.tree) {
+            Ok(()) => Ok(true),
+            Err("EAGAIN") => Ok(false),
+            Err(code) => Err(refused("end", "transaction", code)),
+        }
     }
 
     fn abort(&mut self, _: Transaction) -> Result<(), StoreError> {
         self.open = None;
         Ok(())
+    }
+
+    fn watch(&mut self, path: &str) -> Result<(), StoreError> {
+        self.watched.insert(path.into());
+        Ok(())
+    }
+
+    fn unwatch(&mut self, path: &str) -> Result<(), StoreError> {
+        self.watched.remove(path);
+        Ok(())
+    }
+
+    fn wait(&mut self, until: Instant) -> Result<bool, StoreError> {
+        match self.deeds.pop_front() {
+            Some(mut deed) => {
+                deed(&mut self.tree);
+                Ok(true)
+            }
+            None => {
+                self.now = self.now.max(until);
+                Ok(false)
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn pause(&mut self, time: Duration) {
+        self.now += time;
     }
 }

@@ -1,11 +1,15 @@
 //! The messages of xenstore (public/io/xs_wire.h): a header of four 32-bit words, then up to 4096 bytes.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use super::StoreError;
 
 /// Bytes of a payload at most (XENSTORE_PAYLOAD_MAX).
 pub const PAYLOAD_MAX: usize = 4096;
+/// Bytes of a header.
+pub const HEADER: usize = 16;
+/// Bytes of a message at most.
+pub const LONGEST: usize = HEADER + PAYLOAD_MAX;
 
 /// Request kinds (enum xsd_sockmsg_type).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +21,8 @@ pub enum Kind {
     Read = 2,
     /// Watch a path.
     Watch = 4,
+    /// End a watch.
+    Unwatch = 5,
     /// Start a transaction.
     TransactionStart = 6,
     /// End one.
@@ -29,8 +35,10 @@ pub enum Kind {
     SetPermissions = 14,
 }
 
-const WATCH_EVENT: u32 = 15;
-const ERROR: u32 = 16;
+/// What tells that a watch fired.
+pub const WATCH_EVENT: u32 = 15;
+/// What refuses a request.
+pub const ERROR: u32 = 16;
 
 /// What xenstored sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,8 +50,8 @@ pub enum Incoming {
         /// The answer, or the name of an error.
         result: Result<Vec<u8>, String>,
     },
-    /// A watch fired: the path.
-    Event(String),
+    /// A watch fired.
+    Event,
 }
 
 /// Sends a request.
@@ -66,29 +74,32 @@ pub fn send(
     to.write_all(&message)
 }
 
-/// Receives the next message.
-pub fn receive(from: &mut impl Read) -> Result<Incoming, StoreError> {
-    let mut header = [0; 16];
-    from.read_exact(&mut header)?;
+/// The first message in `bytes` and its length; nothing while it is not complete.
+pub fn parse(bytes: &[u8]) -> Result<Option<(Incoming, usize)>, StoreError> {
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
+        return Ok(None);
+    };
     let word =
         |i: usize| u32::from_ne_bytes([header[i], header[i + 1], header[i + 2], header[i + 3]]);
     let (kind, id, length) = (word(0), word(4), word(12) as usize);
     if length > PAYLOAD_MAX {
         return Err(StoreError::Malformed("a payload longer than 4096 bytes"));
     }
-    let mut payload = vec![0; length];
-    from.read_exact(&mut payload)?;
-    Ok(match kind {
-        WATCH_EVENT => Incoming::Event(first_string(&payload)),
+    let Some(payload) = rest.get(..length) else {
+        return Ok(None);
+    };
+    let incoming = match kind {
+        WATCH_EVENT => Incoming::Event,
         ERROR => Incoming::Reply {
             id,
-            result: Err(first_string(&payload)),
+            result: Err(first_string(payload)),
         },
         _ => Incoming::Reply {
             id,
-            result: Ok(payload),
+            result: Ok(payload.to_vec()),
         },
-    })
+    };
+    Ok(Some((incoming, HEADER + length)))
 }
 
 /// The text before the first NUL.
@@ -108,7 +119,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_an_answer_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = receive(&mut bytes.as_slice());
+            if let Ok(Some((_, length))) = parse(&bytes) {
+                prop_assert!(length <= bytes.len());
+            }
         }
 
         #[test]
@@ -119,8 +132,12 @@ mod tests {
             }
             bytes.extend_from_slice(name.as_bytes());
             bytes.push(0);
-            let got = receive(&mut bytes.as_slice()).unwrap();
+            for cut in 0..bytes.len() {
+                prop_assert!(parse(&bytes[..cut]).unwrap().is_none());
+            }
+            let (got, length) = parse(&bytes).unwrap().unwrap();
             prop_assert_eq!(got, Incoming::Reply { id, result: Err(name) });
+            prop_assert_eq!(length, bytes.len());
         }
     }
 

@@ -1,9 +1,13 @@
 //! xenstore, as far as devices need it.
 
 mod client;
-#[cfg(test)]
+#[cfg(any(test, feature = "fake"))]
 pub mod fake;
-mod message;
+pub mod message;
+#[cfg(any(test, feature = "fake"))]
+pub mod tree;
+
+use std::time::{Duration, Instant};
 
 pub use client::Client;
 
@@ -16,6 +20,9 @@ pub enum StoreError {
     /// The connection broke.
     #[error("the connection to xenstored broke: {0}")]
     Broken(#[from] std::io::Error),
+    /// xenstored takes requests and answers none.
+    #[error("xenstored has not answered for {} s: is it alive? see `pgrep xenstored`", .0.as_secs())]
+    Silent(Duration),
     /// xenstored refused a request.
     #[error("xenstore refuses {operation} of '{path}': {code}")]
     Refused {
@@ -26,6 +33,12 @@ pub enum StoreError {
         /// The error's name, like ENOENT.
         code: String,
     },
+    /// A transaction was in vain each time.
+    #[error("others change the same nodes of xenstore all the time: try again")]
+    Contended,
+    /// A path that is not absolute would lead into dom0's own directory.
+    #[error("'{0}' is no path of xenstore")]
+    BadPath(String),
     /// xenstored sent something that its protocol does not have.
     #[error("xenstored sent a malformed answer: {0}")]
     Malformed(&'static str),
@@ -34,6 +47,14 @@ pub enum StoreError {
 impl StoreError {
     fn is(&self, name: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == name)
+    }
+
+    /// Whether the connection is of no use any more.
+    pub fn ends_the_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Broken(_) | Self::Silent(_) | Self::Malformed(_)
+        )
     }
 }
 
@@ -54,7 +75,7 @@ pub const NONE: Transaction = 0;
 
 /// What the logic needs of xenstore; a fake implements it for tests.
 pub trait Store {
-    /// A node's value; `None` when it does not exist.
+    /// A node's value; `None` when it does not exist. What is not UTF-8 in it becomes U+FFFD.
     fn read(&mut self, t: Transaction, path: &str) -> Result<Option<String>, StoreError>;
     /// Names of a node's children; empty when it does not exist.
     fn list(&mut self, t: Transaction, path: &str) -> Result<Vec<String>, StoreError>;
@@ -75,14 +96,29 @@ pub trait Store {
     fn commit(&mut self, t: Transaction) -> Result<bool, StoreError>;
     /// Drops it.
     fn abort(&mut self, t: Transaction) -> Result<(), StoreError>;
+    /// From now on, a change at or below `path` ends a wait. Nothing happens when that is so already.
+    fn watch(&mut self, path: &str) -> Result<(), StoreError>;
+    /// Ends what [`Store::watch`] began.
+    fn unwatch(&mut self, path: &str) -> Result<(), StoreError>;
+    /// Waits for a change of what is watched; false when there was none until then. A change that came since the last
+    /// wait counts.
+    fn wait(&mut self, until: Instant) -> Result<bool, StoreError>;
+    /// The time by which waits are measured.
+    fn now(&self) -> Instant;
+    /// Pauses between two tries of a transaction.
+    fn pause(&mut self, time: Duration);
 }
 
-/// Runs `body` in a transaction, again as often as others interfere.
+/// Tries of a transaction. The pauses between them grow by a millisecond: five seconds in all.
+const TRIES: u64 = 100;
+
+/// Runs `body` in a transaction, again when others interfere.
 pub fn transaction<S: Store, T, E: From<StoreError>>(
     store: &mut S,
     mut body: impl FnMut(&mut S, Transaction) -> Result<T, E>,
 ) -> Result<T, E> {
-    loop {
+    for failed in 0..TRIES {
+        store.pause(Duration::from_millis(failed));
         let t = store.begin()?;
         match body(store, t) {
             Ok(value) => {
@@ -91,9 +127,11 @@ pub fn transaction<S: Store, T, E: From<StoreError>>(
                 }
             }
             Err(error) => {
-                store.abort(t)?;
+                // Why the body failed says more than that this failed, too.
+                let _ = store.abort(t);
                 return Err(error);
             }
         }
     }
+    Err(StoreError::Contended.into())
 }

@@ -1,0 +1,338 @@
+//! The steps by which one remembered device is attached, without waiting: whoever carries jobs out waits for all of them
+//! at once.
+//!
+//! 1. What a former device left at the driver domain goes: it gives that back by itself, in moments.
+//! 2. What the guest knows as a device of that number goes. Linux compares xenstore with what it has when it comes to
+//!    it: a guest that is too slow takes the new device for the old one, and never looks at it.
+//! 3. The device is attached, and remembered.
+//! 4. Where there was one before, the guest must look at it; otherwise again from 2, and the guest gets longer.
+
+use std::time::{Duration, Instant};
+
+use crate::attachments::{Attachment, Attachments};
+use crate::device::{self, Device};
+use crate::domain::Domain;
+use crate::error::Error;
+use crate::inventory::{self, Inventory};
+use crate::state::State;
+use crate::xenstore::{NONE, Store};
+
+/// How long a driver domain may take to give back what a former device had. One that is slower is most likely dead.
+const CLEARED: Duration = Duration::from_secs(5);
+
+/// How long a guest is given to see that a device has gone, and then that another is there.
+const RENEWALS: [(Duration, Duration); 3] = [
+    (Duration::from_millis(300), Duration::from_secs(3)),
+    (Duration::from_secs(2), Duration::from_secs(5)),
+    (Duration::from_secs(5), Duration::from_secs(10)),
+];
+
+/// A device that is being attached.
+pub struct Job {
+    /// The device as it will be remembered.
+    pub entry: Attachment,
+    /// The file that it is remembered in now, if its guest had another name; `None` when nothing is remembered yet.
+    pub former: Option<Attachment>,
+    /// The guest.
+    pub guest: Domain,
+    /// Its backend.
+    pub backend: Domain,
+    step: Step,
+    tries: usize,
+}
+
+enum Step {
+    Begin,
+    Clear { until: Instant },
+    Replace,
+    Gone { until: Instant },
+    Attach { look: bool },
+    Look { until: Instant },
+}
+
+/// What is to be done next.
+pub enum Next {
+    /// Nothing: the device is attached.
+    Done(Device),
+    /// To go on when one of [`Job::watches`] changes, or then.
+    At(Instant),
+}
+
+impl Job {
+    /// A device to be attached.
+    pub fn new(
+        entry: Attachment,
+        former: Option<Attachment>,
+        guest: Domain,
+        backend: Domain,
+    ) -> Self {
+        Self {
+            entry,
+            former,
+            guest,
+            backend,
+            step: Step::Begin,
+            tries: 0,
+        }
+    }
+
+    fn device(&self) -> Device {
+        Device::new(self.guest.id, self.backend.id, self.entry.index)
+    }
+
+    /// What changes when there is something to do.
+    pub fn watches(&self) -> [String; 3] {
+        let device = self.device();
+        [
+            inventory::directory(self.backend.id),
+            device.trace,
+            format!("{}/state", device.frontend),
+        ]
+    }
+
+    /// Goes on as far as is possible now.
+    pub fn advance(
+        &mut self,
+        store: &mut impl Store,
+        remembered: &Attachments,
+    ) -> Result<Next, Error> {
+        loop {
+            let now = store.now();
+            match self.step {
+                Step::Begin => {
+                    self.step = Step::Clear {
+                        until: now + CLEARED,
+                    };
+                }
+                Step::Clear { until } => {
+                    if now < until && self.has_leftovers(store)? {
+                        return Ok(Next::At(until));
+                    }
+                    self.step = Step::Replace;
+                }
+                Step::Replace => self.replace(store, remembered)?,
+                Step::Gone { until } if now < until => return Ok(Next::At(until)),
+                Step::Gone { .. } => self.step = Step::Attach { look: true },
+                Step::Attach { look } => {
+                    let device = self.attach(store, remembered)?;
+                    if !look {
+                        return Ok(Next::Done(device));
+                    }
+                    let (_, seen) = RENEWALS[self.tries];
+                    self.step = Step::Look { until: now + seen };
+                }
+                Step::Look { until } => {
+                    let device = self.device();
+                    // One that nobody has seen at last waits for the guest's module.
+                    if self.is_seen(store)? || (now >= until && self.tries + 1 == RENEWALS.len()) {
+                        return Ok(Next::Done(device));
+                    }
+                    if now < until {
+                        return Ok(Next::At(until));
+                    }
+                    self.tries += 1;
+                    self.step = Step::Replace;
+                }
+            }
+        }
+    }
+
+    fn is_seen(&self, store: &mut impl Store) -> Result<bool, Error> {
+        let state = device::state(store, &self.device().frontend)?;
+        Ok(state != State::Initialising)
+    }
+
+    /// Whether the driver domain still has something of a device that is gone: of this number, or of a guest that has
+    /// ended and had this address.
+    fn has_leftovers(&self, store: &mut impl Store) -> Result<bool, Error> {
+        let device = self.device();
+        if !device::is_there(store, NONE, &device.frontend)? {
+            for path in [&device.backend, &device.trace] {
+                if device::is_there(store, NONE, path)? {
+                    return Ok(true);
+                }
+            }
+        }
+        let inventory = Inventory::take(store)?;
+        let same = |served: &inventory::Served| served.mac == Some(self.entry.mac);
+        let mut dead = inventory.served.iter().filter(|served| {
+            served.backend == self.backend.id && same(served) && !inventory.runs(served.guest)
+        });
+        Ok(dead.next().is_some())
+    }
+
+    /// Removes what the guest has of that number. A guest that has never looked at it need not see it go.
+    fn replace(&mut self, store: &mut impl Store, remembered: &Attachments) -> Result<(), Error> {
+        let _lock = remembered.lock()?;
+        let device = self.device();
+        let there = device::is_there(store, NONE, &device.frontend)?;
+        let whole = there && device::is_there(store, NONE, &device.backend)?;
+        if self.tries == 0 && whole {
+            return Err(Error::AttachedMeanwhile {
+                guest: self.guest.name.clone(),
+                index: self.entry.index,
+            });
+        }
+        let inventory = Inventory::take(store)?;
+        let looked = there && (self.tries > 0 || self.is_seen(store)?);
+        if looked
+            || inventory
+                .backends(self.guest.id, self.entry.index)
+                .next()
+                .is_some()
+        {
+            device::remove(store, &inventory, self.guest.id, self.entry.index)?;
+        }
+        self.step = if looked {
+            let (gone, _) = RENEWALS[self.tries];
+            Step::Gone {
+                until: store.now() + gone,
+            }
+        } else {
+            Step::Attach { look: false }
+        };
+        Ok(())
+    }
+
+    /// Attaches the device and remembers it: the disk has it before xenstore, and it has its name after.
+    fn attach(
+        &mut self,
+        store: &mut impl Store,
+        remembered: &Attachments,
+    ) -> Result<Device, Error> {
+        let _lock = remembered.lock()?;
+        if let Some(former) = &self.former {
+            // Whoever detached it meanwhile does not want it again.
+            if !remembered.all()?.whole.contains(former) {
+                return Err(Error::NoSuchDevice {
+                    domain: self.guest.name.clone(),
+                    device: self.entry.index.to_string(),
+                });
+            }
+        }
+        let inventory = Inventory::take(store)?;
+        if inventory.has_other(self.guest.id, self.entry.index, self.entry.mac) {
+            return Err(Error::MacTaken(self.entry.mac));
+        }
+        let prepared = remembered.prepare(&self.entry)?;
+        let (index, mac) = (self.entry.index, self.entry.mac);
+        let device = device::attach(store, &self.guest, &self.backend, index, mac)?;
+        let committed = prepared.commit();
+        if let Err(error) = committed {
+            let inventory = Inventory::take(store)?;
+            device::remove(store, &inventory, self.guest.id, index)?;
+            return Err(error);
+        }
+        if let Some(former) = self.former.as_ref().filter(|f| f.guest != self.entry.guest) {
+            remembered.forget(&former.guest, former.index)?;
+        }
+        self.former = Some(self.entry.clone());
+        Ok(device)
+    }
+}
+
+/// Carries out one job.
+pub fn carry_out(
+    store: &mut impl Store,
+    remembered: &Attachments,
+    mut job: Job,
+) -> Result<Device, Error> {
+    let watches = job.watches();
+    for path in &watches {
+        store.watch(path)?;
+    }
+    let done = loop {
+        match job.advance(store, remembered) {
+            Ok(Next::Done(device)) => break Ok(device),
+            Ok(Next::At(instant)) => store.wait(instant)?,
+            Err(error) => break Err(error),
+        };
+    };
+    for path in &watches {
+        store.unwatch(path)?;
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply;
+    use crate::mac::Mac;
+    use crate::xenstore::fake::Fake;
+    use crate::xenstore::tree::Tree;
+
+    /// Guests 2 and 3 had devices at a driver domain that is another one now.
+    fn renewed() -> (Fake, tempfile::TempDir, Attachments) {
+        let directory = tempfile::tempdir().unwrap();
+        let remembered = Attachments::new(directory.path());
+        let mut store = Fake::with(&[
+            ("/local/domain/5/name", "driver-domain"),
+            ("/local/domain/2/name", "guest1"),
+            ("/local/domain/3/name", "guest2"),
+        ]);
+        for (guest, id) in [("guest1", 2), ("guest2", 3)] {
+            store.set(&format!("{}/state", device::frontend_path(id, 0)), "6");
+            let entry = Attachment {
+                guest: guest.into(),
+                uuid: None,
+                index: 0,
+                backend: "driver-domain".into(),
+                mac: Mac::generate([0, 0, id as u8]),
+            };
+            remembered.prepare(&entry).unwrap().commit().unwrap();
+        }
+        (store, directory, remembered)
+    }
+
+    /// A guest that sees a new device only after its directory was away while it looked.
+    fn slow_guest(tree: &mut Tree, id: u32, saw_it_go: bool) {
+        let state = format!("{}/state", device::frontend_path(id, 0));
+        if saw_it_go && tree.node(&state).is_some() {
+            tree.write(0, &state, b"3").unwrap();
+        }
+    }
+
+    #[test]
+    fn guests_that_never_look_keep_nobody_waiting_longer_than_one_of_them() {
+        let (mut store, _directory, remembered) = renewed();
+        let before = store.now();
+        apply::apply(&mut store, &remembered, None).unwrap();
+        let longest: Duration = RENEWALS.iter().map(|(gone, seen)| *gone + *seen).sum();
+        assert_eq!(store.now() - before, longest);
+        for id in [2, 3] {
+            assert!(store.value(&Device::new(id, 5, 0).backend).is_some());
+        }
+    }
+
+    #[test]
+    fn a_guest_that_took_the_new_device_for_the_old_one_is_given_another_chance() {
+        let (mut store, _directory, remembered) = renewed();
+        let begun = store.now();
+        // The first and the second time it is busy; all others look at once.
+        let mut away = 0;
+        let mut there = true;
+        store.always = Some(Box::new(move |tree| {
+            let is = tree.node(&device::frontend_path(2, 0)).is_some();
+            away += u32::from(there && !is);
+            there = is;
+            slow_guest(tree, 2, away == 3);
+            slow_guest(tree, 3, true);
+        }));
+        apply::apply(&mut store, &remembered, None).unwrap();
+        let state = store.value(&format!("{}/state", device::frontend_path(2, 0)));
+        assert_eq!(state.as_deref(), Some("3"));
+        assert!(store.now() - begun >= Duration::from_secs(15));
+    }
+
+    #[test]
+    fn a_guest_that_had_never_looked_is_not_waited_for() {
+        let (mut store, _directory, remembered) = renewed();
+        for id in [2, 3] {
+            store.set(&format!("{}/state", device::frontend_path(id, 0)), "1");
+        }
+        let before = store.now();
+        apply::apply(&mut store, &remembered, None).unwrap();
+        assert_eq!(store.now(), before);
+    }
+}

@@ -1,0 +1,38 @@
+#![forbid(unsafe_code)]
+//! `xl-omx`: gives guests their Open-MX devices, from dom0.
+//!
+//! libxl does not know this device class, so dom0 writes the two xenstore directories itself, as libxl does for
+//! `vif` and `vbd`, and remembers what it attached. Its neighbours are xenstored on one side, and through xenstore the
+//! driver domain (backend) and the guest's module (frontend). It refuses to touch a message, a page or an event
+//! channel, and to let a guest decide: what it acts on is what it remembers in files, and what stands on the
+//! backend's side of xenstore.
+//!
+//! | module | what |
+//! |---|---|
+//! | `cli` | the commands |
+//! | `attach`, `detach`, `apply`, `watch` | what each of them does |
+//! | `job` | the steps by which one device is attached |
+//! | `attachments`, `owner`, `escape` | what is remembered, whose it is, and names in files |
+//! | `inventory`, `domain`, `device` | what xenstore holds |
+//! | `wait` | waiting for the two sides of a device |
+//! | `output` | what a terminal sees |
+//! | `xenstore` | the connection to xenstored |
+
+pub mod apply;
+pub mod attach;
+pub mod attachments;
+pub mod cli;
+pub mod detach;
+pub mod device;
+pub mod domain;
+pub mod error;
+pub mod escape;
+pub mod inventory;
+pub mod job;
+pub mod mac;
+pub mod output;
+pub mod owner;
+pub mod state;
+pub mod wait;
+pub mod watch;
+pub mod xenstore;
