@@ -24,13 +24,14 @@ omx_return_t omx_raw_open_endpoint(uint32_t board_number, omx_endpoint_param_t *
 omx_return_t omx_raw_close_endpoint(omx_raw_endpoint_t ep);
 /* A descriptor that can be read when there is an event; -1 when the endpoint is not open. */
 int omx_raw_handle(omx_raw_endpoint_t ep);
-/* A whole frame, from the destination's address on. An event with the context follows. */
-omx_return_t omx__raw_send(omx_raw_endpoint_t ep, const void *frame, uint32_t length,
-                           void *context);
-/* *recv_bytes is the buffer's length, then that of what was put there. */
-omx_return_t omx__raw_next_event(omx_raw_endpoint_t ep, void **context, void *buffer,
-                                 uint32_t *recv_bytes, uint32_t ms_timeout,
-                                 omx_raw_status_t *status);
+/* A whole frame, from the destination's address on. With need_event an event with the context follows. */
+omx_return_t omx__raw_send(omx_raw_endpoint_t ep, const void *buffer, uint32_t length,
+                           int need_event, const void *context);
+/* *recv_bytes is the buffer's length, then that of what was put there. ms_timeout 0 does not wait. Without maybe_send,
+ * events of frames that were sent stay for later. */
+omx_return_t omx__raw_next_event(omx_raw_endpoint_t ep, uint32_t *incoming_port, void **context,
+                                 void *buffer, uint32_t *recv_bytes, uint32_t ms_timeout,
+                                 omx_raw_status_t *status, int maybe_send);
 
 #ifdef __cplusplus
 }

@@ -107,6 +107,14 @@ impl Error {
             Self::InHandler => Code::NotSupportedInHandler,
         }
     }
+
+    /// What is to be said beside the text of its code: the whole error, unless that names the code.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Connect(_) => "cannot connect".to_owned(),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl core::fmt::Display for Error {
@@ -149,7 +157,7 @@ impl core::fmt::Display for Error {
                 "two machines are called '{name}', {first:012x} and {second:012x}: rename one of them, or say which one is \
                  meant by omx_init_peers <address> <name>"
             ),
-            Self::Connect(code) => write!(f, "cannot connect: {code}"),
+            Self::Connect(code) => write!(f, "{}: {code}", self.cause()),
             Self::Closed(MISBEHAVED) => f.write_str(
                 "the board's home closed this endpoint: its queues held what no library writes (did the program \
                  overwrite memory?)",

@@ -79,8 +79,8 @@ impl RawEndpoint {
     }
 
     /// Sends a whole frame, from the destination's address on. A frame that the board must not send is dropped there.
-    /// [`RawEvent::Sent`] follows.
-    pub fn send(&self, frame: &[u8], context: u64) -> Result<(), Error> {
+    /// With a word [`RawEvent::Sent`] follows.
+    pub fn send(&self, frame: &[u8], context: Option<u64>) -> Result<(), Error> {
         self.check_birth()?;
         if frame.is_empty() || frame.len() > RAW_FRAME_MAX {
             return Err(Error::RawFrame(frame.len()));
@@ -90,23 +90,27 @@ impl RawEndpoint {
             Home::Device(_) => rustix::io::write(&self.frames, frame),
         }
         .map_err(CallError)?;
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.push_back(context);
-        // Its count has room for more than memory has for words.
-        let _ = rustix::io::write(&self.told, &1_u64.to_ne_bytes());
+        if let Some(context) = context {
+            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+            sent.push_back(context);
+            // Its count has room for more than memory has for words.
+            let _ = rustix::io::write(&self.told, &1_u64.to_ne_bytes());
+        }
         Ok(())
     }
 
-    /// The next event, waited for no longer than this (`None`: for ever). A frame is put to the front of `frame`.
+    /// The next event, waited for no longer than this (`None`: for ever). A frame is put to the front of `frame`. Those of
+    /// frames that were sent count only when `maybe_sent`; otherwise they stay for later.
     pub fn next_event(
         &self,
         frame: &mut [u8; RAW_FRAME_MAX],
         timeout: Option<Duration>,
+        maybe_sent: bool,
     ) -> Result<Option<RawEvent>, Error> {
         self.check_birth()?;
         let start = clock::now();
         loop {
-            if let Some(context) = self.take_sent() {
+            if let Some(context) = maybe_sent.then(|| self.take_sent()).flatten() {
                 return Ok(Some(RawEvent::Sent(context)));
             }
             match self.receive(frame) {
@@ -120,10 +124,12 @@ impl RawEndpoint {
                 return Ok(None);
             }
             let left = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(
-                &mut [PollFd::new(&self.ready, PollFlags::IN)],
-                left.as_ref(),
-            ) {
+            let awaited = if maybe_sent {
+                &self.ready
+            } else {
+                &self.frames
+            };
+            match poll(&mut [PollFd::new(awaited, PollFlags::IN)], left.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(CallError(errno).into()),
             }

@@ -87,8 +87,8 @@ fn a_childs_calls_fail_and_what_it_drops_stays_its_parents() {
             right.test(receive).err() == gone,
             right.wait(receive, PATIENCE).err() == gone,
             right.context(receive).err() == gone,
-            raw.send(&[0; 64], 1).err() == gone,
-            raw.next_event(&mut [0; 1024], PATIENCE).err() == gone,
+            raw.send(&[0; 64], Some(1)).err() == gone,
+            raw.next_event(&mut [0; 1024], PATIENCE, true).err() == gone,
         ];
         right.wakeup();
         left.reenable_progression();
@@ -111,5 +111,5 @@ fn a_childs_calls_fail_and_what_it_drops_stays_its_parents() {
     let mut bytes = [0; 9000];
     inbox.read(0, &mut bytes).unwrap();
     assert!(bytes.iter().all(|byte| *byte == 7));
-    raw.send(&[0; 64], 5).expect("an open raw endpoint");
+    raw.send(&[0; 64], Some(5)).expect("an open raw endpoint");
 }

@@ -89,17 +89,10 @@ pub unsafe extern "C" fn omx_open_endpoint(
         ..Options::new(key)
     };
     let opened = Endpoint::open(&home, &options);
-    match opened.and_then(|opened| Handle::add(opened, parameters.handler)) {
-        Ok(handle) => {
-            // SAFETY: promised by the caller.
-            unsafe { put(out, handle) };
-            Code::Success as Return
-        }
-        Err(error) => {
-            let text = format!("{call}: {error}");
-            errors::handled_by(parameters.handler, None, &text, error.code())
-        }
-    }
+    let added = opened.and_then(|opened| Handle::add(opened, parameters.handler));
+    // SAFETY: promised by the caller.
+    let told = added.map(|handle| unsafe { put(out, handle) });
+    errors::finish_by(parameters.handler, None, call, told)
 }
 
 /// Closes an endpoint. Calls of other threads that wait on it end.

@@ -116,7 +116,7 @@ pub fn handled(endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
 }
 
 /// The same with a handler that comes before the global one.
-pub fn handled_by(own: ErrorHandler, endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
+fn handled_by(own: ErrorHandler, endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
     if code == Code::Success {
         return code as Return;
     }
@@ -144,9 +144,23 @@ fn bounded(text: &str) -> CString {
 
 /// The same for a call's result: its text names the cause.
 pub fn finish(endpoint: Option<&Handle>, call: &str, result: Result<(), Error>) -> Return {
+    let own = endpoint.and_then(Handle::error_handler);
+    finish_by(own, endpoint, call, result)
+}
+
+/// The same with a handler that comes before the global one.
+pub fn finish_by(
+    own: ErrorHandler,
+    endpoint: Option<&Handle>,
+    call: &str,
+    result: Result<(), Error>,
+) -> Return {
     match result {
         Ok(()) => Code::Success as Return,
-        Err(error) => handled(endpoint, &format!("{call}: {error}"), error.code()),
+        Err(error) => {
+            let text = format!("{call}: {}", error.cause());
+            handled_by(own, endpoint, &text, error.code())
+        }
     }
 }
 

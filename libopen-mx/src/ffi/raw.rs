@@ -1,6 +1,6 @@
 //! Raw endpoints (api.md §4): the native calls behind MX's raw API. The header is `include/omx_raw.h`.
 
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 use core::ptr::with_exposed_provenance_mut;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
@@ -56,14 +56,8 @@ pub fn on_raw(
         .as_ref()
         .ok_or(Error::NotOpen)
         .and_then(|open| run(open));
-    finish(found.and_then(|open| open.handler), call, result)
-}
-
-fn finish(handler: ErrorHandler, call: &str, result: Result<(), Error>) -> Return {
-    match result {
-        Ok(()) => Code::Success as Return,
-        Err(error) => errors::handled_by(handler, None, &format!("{call}: {error}"), error.code()),
-    }
+    let handler = found.and_then(|open| open.handler);
+    errors::finish_by(handler, None, call, result)
 }
 
 /// Opens the raw endpoint of a board.
@@ -97,7 +91,7 @@ pub unsafe extern "C" fn omx_raw_open_endpoint(
         // SAFETY: promised by the caller.
         unsafe { put(out, core::ptr::without_provenance_mut(number)) };
     });
-    finish(parameters.handler, call, opened)
+    errors::finish_by(parameters.handler, None, call, opened)
 }
 
 /// Closes it.
@@ -107,16 +101,16 @@ pub extern "C" fn omx_raw_close_endpoint(handle: RawHandle) -> Return {
     let closed = table.open.remove(&handle.addr());
     drop(table);
     let result = closed.map(drop).ok_or(Error::NotOpen);
-    finish(None, "omx_raw_close_endpoint", result)
+    errors::finish(None, "omx_raw_close_endpoint", result)
 }
 
 /// A descriptor that can be read when there is an event. It belongs to the endpoint; -1 if that is not open.
 #[unsafe(no_mangle)]
-pub extern "C" fn omx_raw_handle(handle: RawHandle) -> core::ffi::c_int {
+pub extern "C" fn omx_raw_handle(handle: RawHandle) -> c_int {
     find(handle).map_or(-1, |open| open.endpoint.descriptor().as_fd().as_raw_fd())
 }
 
-/// Sends a whole frame. An event with the context follows.
+/// Sends a whole frame. With `need_event` an event with the context follows.
 ///
 /// # Safety
 /// `frame` names `length` bytes.
@@ -125,7 +119,8 @@ pub unsafe extern "C" fn omx__raw_send(
     handle: RawHandle,
     frame: *const c_void,
     length: u32,
-    context: *mut c_void,
+    need_event: c_int,
+    context: *const c_void,
 ) -> Return {
     on_raw(handle, "omx_raw_send", |open| {
         let length = length as usize;
@@ -134,32 +129,36 @@ pub unsafe extern "C" fn omx__raw_send(
         }
         // SAFETY: not null, and named by the caller.
         let frame = unsafe { core::slice::from_raw_parts(frame.cast::<u8>(), length) };
-        open.endpoint
-            .send(frame, context.expose_provenance() as u64)
+        let context = (need_event != 0).then(|| context.expose_provenance() as u64);
+        open.endpoint.send(frame, context)
     })
 }
 
-/// The next event, waited for no longer than `milliseconds` (0: not at all).
+/// The next event, waited for no longer than `milliseconds` (0: not at all). Without `maybe_send`, those of frames that
+/// were sent stay for later. Boards have one port, number 0.
 ///
 /// # Safety
-/// `context` and `status` are null or valid for a write; `length` is null, or valid for a read and a write, and
+/// `port`, `context` and `status` are null or valid for a write; `length` is null, or valid for a read and a write, and
 /// `buffer` has room for as many bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx__raw_next_event(
     handle: RawHandle,
+    port: *mut u32,
     context: *mut *mut c_void,
     buffer: *mut c_void,
     length: *mut u32,
     milliseconds: u32,
     status: *mut u32,
+    maybe_send: c_int,
 ) -> Return {
     on_raw(handle, "omx_raw_next_event", |open| {
         let mut frame = [0; RAW_FRAME_MAX];
         let event = open
             .endpoint
-            .next_event(&mut frame, timeout(milliseconds))?;
+            .next_event(&mut frame, timeout(milliseconds), maybe_send != 0)?;
         // SAFETY: promised by the caller.
         unsafe {
+            put(port, 0);
             match event {
                 None => put(status, NO_EVENT),
                 Some(RawEvent::Sent(word)) => {

@@ -63,13 +63,13 @@ pub unsafe extern "C" fn mx_raw_send(
     context: *mut c_void,
 ) -> Return {
     // SAFETY: promised by the caller.
-    returned(unsafe { omx__raw_send(handle, frame, length, context) })
+    returned(unsafe { omx__raw_send(handle, frame, length, 1, context) })
 }
 
 /// The next event, waited for no longer than `milliseconds` (0: not at all).
 ///
 /// # Safety
-/// `port` is null or valid for a write; otherwise as for [`omx__raw_next_event`].
+/// As for [`omx__raw_next_event`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mx_raw_next_event(
     handle: RawHandle,
@@ -82,8 +82,16 @@ pub unsafe extern "C" fn mx_raw_next_event(
 ) -> Return {
     // SAFETY: promised by the caller.
     returned(unsafe {
-        put(port, 0);
-        omx__raw_next_event(handle, context, buffer, length, milliseconds, status)
+        omx__raw_next_event(
+            handle,
+            port,
+            context,
+            buffer,
+            length,
+            milliseconds,
+            status,
+            1,
+        )
     })
 }
 

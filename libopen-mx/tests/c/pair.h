@@ -39,6 +39,8 @@ static int handled_times;
 
 static inline omx_return_t note_error(char *text, omx_return_t code) {
   CHECK(strlen(text) < sizeof(handled_text));
+  /* Whoever prints both would say it twice. */
+  CHECK(strstr(text, omx_strerror(code)) == NULL);
   strcpy(handled_text, text);
   handled = code;
   handled_times++;

@@ -2,6 +2,7 @@
 /* The raw endpoints of boards 0 and 1 of a node exchange RAW frames. Exit status 0 when all was right. */
 #define _POSIX_C_SOURCE 200112L
 #include <mx_raw.h>
+#include <omx_raw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
       exit(1);                                                           \
     }                                                                    \
   } while (0)
-#define OK(call) CHECK((call) == MX_SUCCESS)
+#define OK(call) CHECK((int)(call) == 0)
 
 static mx_raw_endpoint_t left, right;
 
@@ -52,6 +53,35 @@ static void exchange(uint64_t from, uint64_t to, uint32_t length) {
     OK(mx_raw_next_event(right, &port, &context, heard, &bytes, 5000, &status));
     CHECK(status == MX_RAW_RECV_COMPLETE);
   } while (bytes != length || memcmp(heard, frame, length) != 0);
+}
+
+/* The native calls: an event for a frame that was sent only if one is needed, and only when it is asked for. */
+static void sent_events(uint64_t from, uint64_t to) {
+  unsigned char frame[64] = {0}, heard[1024];
+  omx_raw_endpoint_t raw;
+  omx_raw_status_t status;
+  uint32_t bytes, port = 7;
+  void *context;
+  put_address(frame, to);
+  put_address(frame + 6, from);
+  memcpy(frame + 12, "\x86\xdf\0\0\1", 5);
+  OK(omx_raw_open_endpoint(0, NULL, 0, &raw));
+  OK(omx__raw_send(raw, frame, sizeof frame, 0, &status));
+  OK(omx__raw_send(raw, frame, sizeof frame, 1, &bytes));
+  OK(omx__raw_send(raw, frame, sizeof frame, 0, NULL));
+  do {
+    bytes = sizeof heard;
+    OK(omx__raw_next_event(raw, NULL, NULL, heard, &bytes, 20, &status, 0));
+    CHECK(status != OMX_RAW_SEND_COMPLETE);
+  } while (status != OMX_RAW_NO_EVENT);
+  OK(omx__raw_next_event(raw, &port, &context, heard, &bytes, 5000, &status, 1));
+  CHECK(status == OMX_RAW_SEND_COMPLETE && context == &bytes && port == 0);
+  do {
+    bytes = sizeof heard;
+    OK(omx__raw_next_event(raw, NULL, &context, heard, &bytes, 0, &status, 1));
+    CHECK(status != OMX_RAW_SEND_COMPLETE);
+  } while (status != OMX_RAW_NO_EVENT);
+  OK(omx_raw_close_endpoint(raw));
 }
 
 int main(void) {
@@ -97,6 +127,7 @@ int main(void) {
   OK(mx_raw_close_endpoint(left));
   CHECK(mx_raw_close_endpoint(left) == MX_BAD_ENDPOINT);
   CHECK(mx_raw_handle(left) == -1);
+  sent_events(nics[0], nics[1]);
   OK(mx_raw_close_endpoint(right));
   OK(mx_finalize());
   return 0;

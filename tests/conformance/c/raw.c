@@ -54,13 +54,14 @@ static void send_frame(struct raw *raw, const unsigned char *frame, size_t lengt
   unsigned char heard[OMX_RAW_FRAME_MAX];
   omx_raw_status_t status = OMX_RAW_NO_EVENT;
   void *context = NULL;
-  OK(omx__raw_send(raw->endpoint, frame, (uint32_t)length, raw));
+  uint32_t port = 1;
+  OK(omx__raw_send(raw->endpoint, frame, (uint32_t)length, 1, raw));
   while (status != OMX_RAW_SEND_COMPLETE) {
     uint32_t room = sizeof(heard);
-    OK(omx__raw_next_event(raw->endpoint, &context, heard, &room, PATIENCE, &status));
+    OK(omx__raw_next_event(raw->endpoint, &port, &context, heard, &room, PATIENCE, &status, 1));
     CHECK(status != OMX_RAW_NO_EVENT);
   }
-  CHECK(context == raw);
+  CHECK(context == raw && port == 0);
 }
 
 /* The next frame of the suite that is for this board; its length, or 0 when none comes in time. */
@@ -73,7 +74,7 @@ static uint32_t next_frame(struct raw *raw, unsigned char *frame, uint32_t milli
     ready.fd = omx_raw_handle(raw->endpoint);
     ready.events = POLLIN;
     if (poll(&ready, 1, (int)milliseconds) == 0) return 0;
-    OK(omx__raw_next_event(raw->endpoint, NULL, frame, &length, 0, &status));
+    OK(omx__raw_next_event(raw->endpoint, NULL, NULL, frame, &length, 0, &status, 0));
     if (status == OMX_RAW_RECV_COMPLETE && length > MARK && frame[HEADER] == 'c' && address(frame) == raw->nic)
       return length;
   }
@@ -133,7 +134,7 @@ static void forge(struct raw *raw, uint64_t to, unsigned number) {
   build(frame, 100, to, raw->nic, QUESTION, number);
   frame[16] = 0x11;
   send_frame(raw, frame, 100);
-  CHECK(omx__raw_send(raw->endpoint, frame, OMX_RAW_FRAME_MAX + 1, NULL) == OMX_BAD_ERROR);
+  CHECK(omx__raw_send(raw->endpoint, frame, OMX_RAW_FRAME_MAX + 1, 1, NULL) == OMX_BAD_ERROR);
 }
 
 static void run(const struct options *options) {
