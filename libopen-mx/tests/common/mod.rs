@@ -11,11 +11,26 @@ use clap::Parser;
 use omx_node::Node;
 use omx_node::cli::Options;
 
-/// A place for this process's files.
+/// A place for this process's files. Those of test processes that have ended go: a library with its debug information is
+/// large.
 pub fn place() -> PathBuf {
-    let place = std::env::temp_dir().join(format!("open-mx-test-{}", std::process::id()));
-    std::fs::create_dir_all(&place).expect("a directory for temporary files");
-    place
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    const PREFIX: &str = "open-mx-test-";
+    let made = || {
+        let places = std::env::temp_dir();
+        for entry in std::fs::read_dir(&places).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+                // Another test may be removing it.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+        let place = places.join(format!("{PREFIX}{}", std::process::id()));
+        std::fs::create_dir_all(&place).expect("a directory for temporary files");
+        place
+    };
+    PLACE.get_or_init(made).clone()
 }
 
 /// Where the library of this build is installed for the tests of this process.
