@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use mx_ring::birth::Birth;
 use mx_ring::mapping::Mapping;
 
+use super::polling::{Due, Polling};
 use super::siblings::{self, Attendance};
 use super::state::State;
 use crate::clock;
@@ -19,6 +20,8 @@ pub struct Held {
     pub(super) birth: Birth,
     /// Who looks after it.
     pub(super) attendance: Attendance,
+    /// Looks that do not wait.
+    pub(super) polling: Polling,
     pub(super) never_sleeps: bool,
     pub(super) interruptible: bool,
     pub(super) board: u32,
@@ -68,14 +71,6 @@ impl Held {
         result
     }
 
-    /// Makes progress once, then runs a call.
-    pub fn progressed<T>(
-        &self,
-        call: impl FnOnce(&mut State) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.looked(call, |_| true)
-    }
-
     /// Makes progress once, then looks for something.
     pub fn polled<T>(
         &self,
@@ -84,9 +79,9 @@ impl Held {
         self.looked(look, Option::is_some)
     }
 
-    /// Makes progress once, then runs a call. When such calls go on without finding anything the other endpoints of the
-    /// process get their turn.
-    fn looked<T>(
+    /// Makes progress once, then runs a call that finds something or not. When such calls go on without finding anything others get their
+    /// turn.
+    pub fn looked<T>(
         &self,
         call: impl FnOnce(&mut State) -> Result<T, Error>,
         finds: impl FnOnce(&T) -> bool,
@@ -97,13 +92,32 @@ impl Held {
         let mut state = self.advance(state);
         let result = call(&mut state);
         self.tell_of_change(&mut state, completed);
-        let found = news || result.as_ref().map_or(true, finds);
-        if !state.polling.looked(found) {
-            return result;
+        if news || result.as_ref().map_or(true, finds) {
+            self.polling.found();
+        } else {
+            drop(self.looked_in_vain(state, 1));
         }
+        result
+    }
+
+    /// So many looks have found nothing: others get their turn when it is due, other endpoints of the process as well as
+    /// whoever needs the processor.
+    pub fn looked_in_vain<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        looks: u32,
+    ) -> MutexGuard<'a, State> {
+        let due = self.polling.fruitless(looks);
+        if due == Due::Nothing {
+            return state;
+        }
+        let starves = due == Due::HandOver && state.home_starves();
         drop(state);
         siblings::look_after_others_of(self);
-        result
+        if due == Due::HandOver {
+            self.polling.hand_over(starves);
+        }
+        self.lock()
     }
 
     /// Makes progress, with all that the handler of unexpected messages has to say to it.

@@ -31,6 +31,7 @@ pub use buffer::Buffer;
 pub use handler::{UnexpectedHandler, UnexpectedMessage};
 use held::Held;
 pub use options::Options;
+use polling::Polling;
 use port::Port;
 use siblings::Attendance;
 use state::State;
@@ -126,6 +127,7 @@ impl Endpoint {
             channel,
             birth: Birth::here().map_err(CallError::from)?,
             attendance: Attendance::default(),
+            polling: Polling::default(),
             never_sleeps: communication.wait_spins,
             interruptible: communication.wait_interruptible,
             board: number,
@@ -385,8 +387,8 @@ impl Endpoint {
 
     /// Whether the memory of a send may be used again although it is not done.
     pub fn ibuffered(&self, request: Request) -> Result<bool, Error> {
-        self.held
-            .progressed(|state| state.engine.buffered(request.0).ok_or(Error::Request))
+        let look = |state: &mut State| state.engine.buffered(request.0).ok_or(Error::Request);
+        self.held.looked(look, |buffered| *buffered)
     }
 
     /// The application's word of a request.

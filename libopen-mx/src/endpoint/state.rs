@@ -6,11 +6,11 @@ use mx_ring::control::Status as Reason;
 use mx_ring::{Area, Event};
 
 use super::handler::Handling;
-use super::polling::Polling;
 use super::port::Port;
 use super::spin::Spin;
 use super::{Address, Status};
 use crate::board::{Board, nic_id_of};
+use crate::clock;
 use crate::code::Code;
 use crate::engine::{Config, Engine, Outcome, PartnerKey};
 use crate::error::Error;
@@ -18,6 +18,8 @@ use crate::home::Channel;
 
 /// Events taken in one round, so that a flood does not keep a caller for ever.
 const EVENTS_PER_ROUND: usize = 256;
+/// When a home that reads nothing is taken to lack a processor. The clock has steps of up to 10 ms.
+const STARVED: Duration = Duration::from_millis(12);
 /// Status of an endpoint that its home serves.
 pub const OPEN: u32 = Reason::Ok as u32;
 const HOME_GONE: u32 = Reason::HomeGone as u32;
@@ -56,8 +58,9 @@ pub struct State {
     pub heard: Duration,
     /// How long to look before sleeping.
     pub spin: Spin,
-    /// Looks of calls that do not wait.
-    pub polling: Polling,
+    /// What the process has posted and the home has not read, and since when: the time of the last look that found it
+    /// changed.
+    pub unread: (u32, Duration),
     /// Whether the application has forbidden progress.
     pub disabled: bool,
     /// The application's handler of unexpected messages.
@@ -90,8 +93,8 @@ impl State {
             sleeping: false,
             covered: false,
             alarm: None,
+            unread: (0, Duration::ZERO),
             spin: Spin::new(),
-            polling: Polling::default(),
             waiting: 0,
             wakeups: 0,
             nic_ids: Vec::new(),
@@ -113,6 +116,16 @@ impl State {
     pub fn rests(&self, now: Duration) -> bool {
         let process = &self.port.process;
         self.rested == Some((now, process.sent())) && !process.event_waits()
+    }
+
+    /// Whether the home has read nothing of what was posted for longer than it takes to wake: it does not get to run.
+    pub fn home_starves(&mut self) -> bool {
+        let (process, now) = (&self.port.process, clock::now());
+        let sent = process.sent();
+        if sent == process.next_command_index() || sent != self.unread.0 {
+            self.unread = (sent, now);
+        }
+        now.saturating_sub(self.unread.1) >= STARVED
     }
 
     /// Takes events, does what is due at this time. Whether there were events. An unexpected message that the

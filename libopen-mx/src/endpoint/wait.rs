@@ -68,12 +68,12 @@ impl Held {
                 return Ok(None);
             }
             if looks > 0 || self.never_sleeps {
-                let most = if self.never_sleeps {
-                    ROUND
-                } else {
-                    ROUND.min(looks)
-                };
-                let round = look(&state.port.process, most);
+                if self.never_sleeps {
+                    let round = look(&state.port.process, ROUND);
+                    state = self.looked_in_vain(state, round);
+                    continue;
+                }
+                let round = look(&state.port.process, ROUND.min(looks));
                 looks = looks.saturating_sub(round);
                 looked = looked.saturating_add(round);
                 drop(state);

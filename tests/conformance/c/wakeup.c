@@ -71,8 +71,9 @@ static void run(const struct options *options) {
   shared.endpoint = mx_open_one(options);
   CHECK(pthread_mutex_init(&shared.lock, NULL) == 0);
   to = mx_connect_back(shared.endpoint, options);
-  /* An endpoint on which nobody makes a call answers no connect. */
+  /* An endpoint that must not progress answers no connect. */
   silent = mx_open_any(options->board);
+  MX_OK(mx_disable_progression(silent));
   mx_own_address(silent, &shared.silent_nic, &shared.silent_index);
   for (turn = 0; turn < options->count; turn++) {
     double start = seconds();
