@@ -130,6 +130,13 @@ impl core::fmt::Display for Error {
             Self::Unreachable(Home::Device(path), kind) => {
                 write!(f, "{} cannot be opened: {kind}", path.display())
             }
+            Self::Unreachable(Home::Socket(path), io::ErrorKind::PermissionDenied) => write!(
+                f,
+                "{} may not be used by this user: omxd runs, or has run, and its socket, or a directory above it, bars others \
+                 (`namei -l {}` shows which)",
+                path.display(),
+                path.display()
+            ),
             Self::Unreachable(Home::Socket(path), kind) => write!(
                 f,
                 "nobody answers at {}: {kind}; is omxd running?",

@@ -1,5 +1,7 @@
 //! The boards of the node, and the pages that describe them to processes.
 
+use std::collections::BTreeSet;
+
 use mx_board::Instant;
 use mx_home::{BoardId, Home, HostName};
 use mx_ring::board_page::{BoardPages, PAGES};
@@ -32,8 +34,10 @@ pub fn add(
         .boards
         .iter()
         .map(|board| (board.name.clone(), board.mac));
-    std::iter::once(first)
-        .chain(further)
+    let wanted: Vec<_> = std::iter::once(first).chain(further).collect();
+    check_names(wanted.iter().map(|(name, _)| name.as_str()))?;
+    wanted
+        .into_iter()
         .map(|(name, mac)| {
             let mac = match mac {
                 Some(mac) => mac,
@@ -42,6 +46,24 @@ pub fn add(
             add_one(&name, mac, home, now)
         })
         .collect()
+}
+
+/// Bytes of a board's name: its peers see it with `:0` behind it, and 79 at most.
+const NAME_MAX: usize = 77;
+
+/// Each name is one that peers can show and ask for, and the only one of its kind.
+fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), NodeError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let shown = name.bytes().all(|byte| byte.is_ascii_graphic());
+        if name.is_empty() || name.len() > NAME_MAX || !shown {
+            return Err(NodeError::BoardName(name.into()));
+        }
+        if !seen.insert(name) {
+            return Err(NodeError::NameTwice(name.into()));
+        }
+    }
+    Ok(())
 }
 
 fn add_one(name: &str, mac: MacAddress, home: &mut Home, now: Instant) -> Result<Board, NodeError> {

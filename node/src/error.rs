@@ -26,6 +26,12 @@ pub enum NodeError {
     Memory(MappingError),
     /// There is no interface of that name with an Ethernet address.
     NoInterface(String),
+    /// No interface can have that name.
+    InterfaceName(String),
+    /// No board can have that name.
+    BoardName(String),
+    /// Two boards of that name.
+    NameTwice(String),
     /// The interface's MTU (payload bytes) is too small for the frames.
     InterfaceMtu {
         /// The interface.
@@ -61,6 +67,22 @@ impl fmt::Display for NodeError {
             Self::NoInterface(name) => write!(
                 f,
                 "there is no Ethernet interface '{name}': `ip link` lists those of this machine"
+            ),
+            Self::InterfaceName(name) => write!(
+                f,
+                "'{}' cannot be the name of an interface, which has 1 to 15 characters: `ip link` lists those of this machine",
+                name.escape_default()
+            ),
+            Self::BoardName(name) => write!(
+                f,
+                "'{}' cannot be the name of a board, which has 1 to 77 characters, letters, digits and signs: give another \
+                 with --name or --board",
+                name.escape_default()
+            ),
+            Self::NameTwice(name) => write!(
+                f,
+                "two boards are called '{name}', and nobody could tell one from the other: give each a name of its own with \
+                 --name and --board"
             ),
             Self::InterfaceMtu {
                 interface,

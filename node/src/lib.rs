@@ -15,8 +15,8 @@
 //! | `node` | the loop: wire, turn, clients, sleep |
 //! | `boards` | the boards and their shared pages |
 //! | `server`, `client`, `regions` | processes: their calls, what belongs to each |
-//! | `wire` | interface and datagram sockets |
-//! | `poller`, `clock`, `credentials` | descriptors, time, who a process is |
+//! | `wire` | interface, what becomes of it, and datagram sockets |
+//! | `poller`, `clock`, `credentials`, `log` | descriptors, time, who a process is, what is said |
 
 mod boards;
 pub mod cli;
@@ -24,6 +24,7 @@ mod client;
 mod clock;
 mod credentials;
 mod error;
+mod log;
 mod node;
 mod poller;
 mod regions;
@@ -31,4 +32,5 @@ mod server;
 mod wire;
 
 pub use error::NodeError;
+pub use log::log_to_standard_error;
 pub use node::Node;

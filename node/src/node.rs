@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mx_board::Instant;
 use mx_home::{Completion, Home, HomeConfig};
+use mx_wire::MacAddress;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -17,10 +18,8 @@ use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::poller::{Poller, Source};
 use crate::server::{Server, Surroundings};
-use crate::wire::{Carrier, Incoming, Outgoing, Wire};
+use crate::wire::{Incoming, Interface, Outgoing, Wire, padded};
 
-/// How often the link of an interface is looked at.
-const CARRIER_EVERY: Duration = Duration::from_secs(1);
 /// How long the end may take: frames that nobody takes are given up.
 const END_WITHIN: Duration = Duration::from_secs(2);
 
@@ -33,8 +32,7 @@ pub struct Node {
     /// The wire's socket is watched for room, too.
     watching_room: bool,
     socket: Option<Arc<OwnedFd>>,
-    carrier: Option<Carrier>,
-    carrier_due: Instant,
+    interface: Option<Interface>,
     server: Server,
     poller: Poller,
     signals: SignalFd,
@@ -57,7 +55,8 @@ impl Node {
             idle_spell: options.idle_spell(),
             seed: boards::random()?,
         });
-        let boards = boards::add(options, wire.mac, &mut home, clock.now())?;
+        let own_mac = wire.followed.as_ref().map(Interface::mac);
+        let boards = boards::add(options, own_mac, &mut home, clock.now())?;
         if boards.len() > 1 && options.interface.is_some() {
             info!(
                 "boards with other addresses than the card's need `ip link set dev {} promisc on`",
@@ -77,20 +76,25 @@ impl Node {
         if let Some(socket) = &wire.socket {
             watch(socket.as_fd(), Source::Wire)?;
         }
-        Ok(Self {
+        if let Some(interface) = &wire.followed {
+            watch(interface.news(), Source::Links)?;
+        }
+        let mut node = Self {
             clock,
             home,
             incoming: wire.incoming,
             outgoing: wire.outgoing,
             watching_room: false,
             socket: wire.socket,
-            carrier: wire.carrier,
-            carrier_due: Instant::default(),
+            interface: wire.followed,
             server,
             poller,
             signals,
             ends: false,
-        })
+        };
+        // What changes from here on is news; what is wrong already is said now.
+        node.look_at_interface()?;
+        Ok(node)
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -121,15 +125,15 @@ impl Node {
             outgoing: &mut self.outgoing,
             now,
         });
-        self.look_at_carrier(now);
+        self.say_warnings();
         self.watch_room()?;
         let busy = activity.busy || completed;
         let timeout = if busy || self.ends {
             Some(0)
         } else {
-            let carrier = self.carrier.as_ref().map(|_| self.carrier_due);
-            let due = [activity.deadline, carrier].into_iter().flatten().min();
-            due.map(|due| (due - self.clock.now()).as_nanos() as u64)
+            activity
+                .deadline
+                .map(|due| (due - self.clock.now()).as_nanos() as u64)
         };
         self.poller
             .wait(timeout, found)
@@ -146,6 +150,7 @@ impl Node {
                     .receive(|frame| home.frame(now, frame, outgoing))
                     .map_err(NodeError::system("receiving from the wire"))?;
             }
+            Source::Links => self.look_at_interface()?,
             Source::Signal => {
                 if let Ok(Some(signal)) = self.signals.read_signal() {
                     info!("ends on signal {}", signal.ssi_signo);
@@ -205,12 +210,32 @@ impl Node {
         any
     }
 
-    fn look_at_carrier(&mut self, now: Instant) {
-        if let Some(carrier) = &self.carrier
-            && now >= self.carrier_due
-        {
-            self.carrier_due = now + CARRIER_EVERY;
-            self.home.set_link_up(carrier.is_up());
+    /// Something has become of an interface: if it is this node's, goes on with what there is now.
+    fn look_at_interface(&mut self) -> Result<(), NodeError> {
+        let Some(interface) = &mut self.interface else {
+            return Ok(());
+        };
+        let found = interface.look();
+        self.home.set_interface(&found.state);
+        self.outgoing.limit(found.longest);
+        if let Some(socket) = found.socket {
+            // The old one leaves the set when nobody has it open any more.
+            self.poller
+                .watch(&socket, Source::Wire)
+                .map_err(NodeError::system("watching the wire"))?;
+            self.watching_room = false;
+            self.incoming.replace(socket.clone());
+            self.outgoing.replace(socket.clone());
+            self.socket = Some(socket);
+        }
+        Ok(())
+    }
+
+    /// Says what boards have found wrong with the network.
+    fn say_warnings(&mut self) {
+        while let Some((board, warning, notice)) = self.home.next_warning() {
+            let about = MacAddress(notice.about);
+            warn!("board {}, about {about}: {}", board.0, warning.sentence());
         }
     }
 
@@ -246,15 +271,6 @@ impl Node {
         }
         Ok(())
     }
-}
-
-fn padded(name: &str) -> [u8; 16] {
-    let mut padded = [0; 16];
-    // One NUL stays at the end.
-    for (to, from) in padded.iter_mut().take(15).zip(name.bytes()) {
-        *to = from;
-    }
-    padded
 }
 
 /// Five descriptors for each endpoint: the usual soft limit of 1024 is for 200 of them.

@@ -18,6 +18,8 @@ pub struct ClientId(pub u32);
 pub enum Source {
     /// The wire's.
     Wire,
+    /// Interfaces of this machine come, go or change.
+    Links,
     /// SIGTERM or SIGINT.
     Signal,
     /// A process wants to connect.
@@ -36,6 +38,7 @@ impl Source {
             Self::Signal => word(1, 0),
             Self::Listener => word(2, 0),
             Self::Client(ClientId(id)) => word(3, id),
+            Self::Links => word(5, 0),
             Self::Kick(key) => word(4, u32::from(key.board.0) << 8 | u32::from(key.endpoint)),
         })
     }
@@ -47,6 +50,7 @@ impl Source {
             1 => Self::Signal,
             2 => Self::Listener,
             3 => Self::Client(ClientId(value)),
+            5 => Self::Links,
             _ => Self::Kick(EndpointKey {
                 board: BoardId((value >> 8) as u16),
                 endpoint: value as u8,
@@ -146,6 +150,7 @@ mod tests {
         };
         for source in [
             Source::Wire,
+            Source::Links,
             Source::Signal,
             Source::Listener,
             Source::Client(ClientId(u32::MAX)),

@@ -76,7 +76,7 @@ impl Server {
     pub fn open(path: &Path, boards: Vec<Board>, endpoint_max: u16) -> Result<Self, NodeError> {
         let doing = || format!("opening the socket {}", path.display());
         if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory).map_err(NodeError::system(doing()))?;
+            open_to_all(directory).map_err(NodeError::system(doing()))?;
         }
         let address = SocketAddrUnix::new(path).map_err(NodeError::system(doing()))?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -359,6 +359,32 @@ impl Server {
                 warn!("{} is no longer heard: {error}", client.credentials);
             }
         }
+    }
+}
+
+/// Makes a directory, with those above it that are missing, which all users may enter whatever the umask of this process
+/// is. Those that are there already have an owner who has decided; one that bars others is worth a word.
+fn open_to_all(directory: &Path) -> io::Result<()> {
+    match std::fs::metadata(directory) {
+        Ok(found) => {
+            if found.permissions().mode() & 0o001 == 0 {
+                warn!(
+                    "other users' programs do not find this node: its socket is in {}, which only its owner may enter (`chmod \
+                     o+x` it, or choose another place with --socket)",
+                    directory.display()
+                );
+            }
+            return Ok(());
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if let Some(above) = directory.parent().filter(|it| !it.as_os_str().is_empty()) {
+        open_to_all(above)?;
+    }
+    match std::fs::create_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)),
     }
 }
 

@@ -34,6 +34,11 @@ impl Incoming {
         }
     }
 
+    /// From now on of another socket.
+    pub fn replace(&mut self, socket: Arc<OwnedFd>) {
+        self.socket = Some(socket);
+    }
+
     /// Gives a burst of frames to `take`. Fails when the socket is unusable.
     pub fn receive(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
         let Some(socket) = &self.socket else {
@@ -69,11 +74,11 @@ impl Incoming {
     }
 }
 
-/// Errors of a far end that is not there, or of an interface that is down, pass.
+/// Errors of a far end that is not there, or of an interface that is down or gone, pass.
 fn forgive(error: io::Error) -> io::Result<()> {
-    use nix::libc::{EBADF, EFAULT, EINVAL, ENODEV, ENOTSOCK, ENXIO};
+    use nix::libc::{EBADF, EFAULT, EINVAL, ENOTSOCK};
     match error.raw_os_error() {
-        Some(EBADF | EFAULT | EINVAL | ENODEV | ENOTSOCK | ENXIO) => Err(error),
+        Some(EBADF | EFAULT | EINVAL | ENOTSOCK) => Err(error),
         _ => Ok(()),
     }
 }
@@ -86,6 +91,8 @@ pub struct Outgoing {
     /// Frames that wait, the first `waiting` of them.
     frames: Vec<Vec<u8>>,
     waiting: usize,
+    /// Bytes of the longest frame that gets through.
+    longest: usize,
     headers: MultiHeaders<SockaddrStorage>,
 }
 
@@ -98,8 +105,20 @@ impl Outgoing {
             connected: false,
             frames: vec![Vec::new(); BURST],
             waiting: 0,
+            longest: usize::MAX,
             headers: MultiHeaders::preallocate(BURST, None),
         }
+    }
+
+    /// From now on to another socket.
+    pub fn replace(&mut self, socket: Arc<OwnedFd>) {
+        self.socket = Some(socket);
+        self.waiting = 0;
+    }
+
+    /// Longer frames do not get through: they are refused, and so not counted as sent.
+    pub fn limit(&mut self, longest: usize) {
+        self.longest = longest;
     }
 
     /// Sends what waits, as far as the socket takes it. A frame that cannot be sent is lost, as on any wire.
@@ -166,6 +185,9 @@ impl Outgoing {
 
 impl Link for Outgoing {
     fn transmit(&mut self, header: &[u8], payload: Payload<'_>, _: Token) -> Result<Handed, Full> {
+        if header.len() + payload.length() > self.longest {
+            return Ok(Handed::Lost);
+        }
         if self.waiting == BURST {
             self.flush();
         }

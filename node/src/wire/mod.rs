@@ -2,19 +2,21 @@
 
 mod bursts;
 mod datagram;
+mod interface;
+mod links;
 mod packet;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use mx_wire::{Format, MacAddress};
+use mx_wire::Format;
 use tracing::warn;
 
 use crate::cli::Options;
 use crate::error::NodeError;
 pub use bursts::{Incoming, Outgoing};
-pub use packet::Carrier;
+pub use interface::{Interface, padded};
 
 /// Bytes that a socket's buffers should hold: a window of pull replies of several peers.
 const SOCKET_BUFFER: usize = 8 << 20;
@@ -27,34 +29,28 @@ pub struct Wire {
     pub outgoing: Outgoing,
     /// The socket, for polling; none for a node that is alone.
     pub socket: Option<Arc<OwnedFd>>,
-    /// The interface's own address.
-    pub mac: Option<MacAddress>,
     /// Name of the interface, for the board pages.
     pub interface: String,
     /// Name of what drives it, for the board pages.
     pub driver: &'static str,
-    /// Whether the link is up, where that can be known.
-    pub carrier: Option<Carrier>,
+    /// The interface, where there is one.
+    pub followed: Option<Interface>,
 }
 
 impl Wire {
     /// Opens the wire that the options name.
     pub fn open(options: &Options, format: Format) -> Result<Self, NodeError> {
-        let (socket, reconnect, mac, carrier) = match (&options.interface, &options.dgram) {
-            (Some(interface), _) => {
-                let (socket, mac) = packet::open(interface, format)?;
-                (Some(socket), None, Some(mac), Some(Carrier::of(interface)))
+        let (socket, reconnect, followed) = match (&options.interface, &options.dgram) {
+            (Some(name), _) => {
+                let interface = Interface::open(name, format)?;
+                (Some(interface.socket()), None, Some(interface))
             }
             (None, Some(pair)) => {
                 let (socket, reconnect) = datagram::open(pair)?;
-                (Some(socket), reconnect, None, None)
+                (Some(shared(socket)), reconnect, None)
             }
-            (None, None) => (None, None, None, None),
+            (None, None) => (None, None, None),
         };
-        let socket = socket.map(Arc::new);
-        if let Some(socket) = &socket {
-            enlarge_buffers(socket.as_fd());
-        }
         let (interface, driver) = match (&options.interface, &options.dgram) {
             (Some(interface), _) => (interface.clone(), "af_packet"),
             (None, Some(_)) => ("dgram".into(), "dgram"),
@@ -64,12 +60,17 @@ impl Wire {
             incoming: Incoming::new(socket.clone()),
             outgoing: Outgoing::new(socket.clone(), reconnect),
             socket,
-            mac,
             interface,
             driver,
-            carrier,
+            followed,
         })
     }
+}
+
+/// A socket that both directions use.
+pub fn shared(socket: OwnedFd) -> Arc<OwnedFd> {
+    enlarge_buffers(&socket);
+    Arc::new(socket)
 }
 
 /// A burst of replies must fit a socket, or it is lost and sent again after a timeout.

@@ -46,6 +46,11 @@ impl Child {
         self.child.id()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Ends it at once, as `kill -9` does.
     pub fn kill(mut self) {
         self.end();
@@ -55,7 +60,7 @@ impl Child {
     ///
     /// # Panics
     /// When it cannot be asked.
-    pub fn terminate(mut self) -> ExitStatus {
+    pub fn terminate(&mut self) -> ExitStatus {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).expect("the process is there");
         self.child.wait().expect("a child")

@@ -4,12 +4,14 @@
 //! Neighbours: `omx-node` and `open-mx`, which it runs, and `trace`, which counts their system calls. It refuses to look inside of either.
 
 mod child;
+mod namespace;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use child::Child;
 use lossy::{End, LossyWire};
+pub use namespace::Namespace;
 use open_mx::{Board, Home};
 
 /// Lets processes of the same user trace this one, where the kernel restricts that to parents.
@@ -44,7 +46,7 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// A running node.
 pub struct Node {
-    child: Option<Child>,
+    child: Child,
     /// Where its processes find it.
     pub socket: PathBuf,
 }
@@ -54,38 +56,30 @@ impl Node {
     pub fn start(program: &str, socket: PathBuf, options: &[&str]) -> Self {
         let path = socket.to_string_lossy().into_owned();
         let child = Child::start(program, &[&["--socket", &path][..], options].concat(), &[]);
-        let node = Self::attach(socket);
-        Self {
-            child: Some(child),
-            ..node
-        }
+        Self::of(child, socket)
     }
 
-    /// Waits until a node listens that somebody else has started.
-    pub fn attach(socket: PathBuf) -> Self {
-        let node = Self {
-            child: None,
-            socket,
-        };
-        wait_for("a node's start", || Board::all(&node.home()).is_ok());
-        node
-    }
-
-    /// Asks a node that was started here to end, and waits.
+    /// The node that a process is, or becomes. Waits until it listens.
     ///
     /// # Panics
-    /// When somebody else has started it.
+    /// When the process ends before, or takes too long.
+    pub fn of(mut child: Child, socket: PathBuf) -> Self {
+        let home = Home::Socket(socket.clone());
+        wait_for("a node's start", || {
+            assert!(!child.has_ended(), "the node ended before it listened");
+            Board::all(&home).is_ok()
+        });
+        Self { child, socket }
+    }
+
+    /// Asks it to end, and waits.
     pub fn terminate(&mut self) -> std::process::ExitStatus {
-        let child = self.child.take().expect("started here");
-        child.terminate()
+        self.child.terminate()
     }
 
-    /// Number of the process of a node that was started here.
-    ///
-    /// # Panics
-    /// When somebody else has started it.
+    /// Number of its process.
     pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("started here").pid()
+        self.child.pid()
     }
 
     /// For the library.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{LENGTHS, NODE, connect, echo, exchange, open, pair};
-use nodes::Node;
+use nodes::{Namespace, Node};
 
 #[test]
 fn messages_of_every_size_pass_between_two_nodes_in_both_directions() {
@@ -42,31 +42,18 @@ fn boards_and_processes_of_one_node_reach_each_other_without_a_wire() {
     }
 }
 
-/// As root of its own network namespace, which needs no rights outside.
 #[test]
 fn messages_of_every_size_pass_over_an_interface() {
     let directory = tempfile::tempdir().unwrap();
-    let at = |name: &str| directory.path().join(name);
-    let script = "ip link add left type veth peer name right && \
-                  ip link set left mtu 8986 up && ip link set right mtu 8986 up || exit 1\n\
-                  \"$1\" --interface left --name left --socket \"$2\" &\n\
-                  \"$1\" --interface right --name right --socket \"$3\" &\n\
-                  wait";
-    let [left, right] = [at("left.sock"), at("right.sock")];
-    let paths = [left.to_str().unwrap(), right.to_str().unwrap()];
-    // The namespace's first process takes the nodes with it.
-    let namespace = [
-        "--user",
-        "--map-root-user",
-        "--net",
-        "--pid",
-        "--fork",
-        "--kill-child",
-    ];
-    let command = ["sh", "-c", script, "sh", NODE];
-    let arguments = [&namespace[..], &command, &paths].concat();
-    let _nodes = nodes::Child::start("unshare", &arguments, &[]);
-    let (left, right) = (Node::attach(left), Node::attach(right));
+    let network = Namespace::new();
+    network.run("ip link add left type veth peer name right");
+    let node = |name: &str| {
+        network.run(&format!("ip link set {name} mtu 8986 up"));
+        let at = |what: &str| directory.path().join(name).with_extension(what);
+        let options = ["--interface", name, "--name", name];
+        network.node(NODE, &at("sock"), &at("log"), &options)
+    };
+    let (left, right) = (node("left"), node("right"));
     left.wait_for_peers(0, &["right"]);
     right.wait_for_peers(0, &["left"]);
     let _echo = echo(&right, 3);

@@ -6,6 +6,7 @@
 //! the hub, which is so.)
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +29,24 @@ ip link set bridge mtu 9000 up
 exec "$@"
 "#;
 
+/// What makes a network of one's own. Root needs no user namespace for it, and in many a container, or inside of a changed
+/// root, gets none.
+fn own_network() -> &'static [&'static str] {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
+    let suffices = || {
+        let tried = Command::new("unshare").args(["--net", "true"]).output();
+        tried.is_ok_and(|tried| tried.status.success())
+    };
+    if is_root && suffices() {
+        &["--net"]
+    } else {
+        &["--user", "--map-root-user", "--net"]
+    }
+}
+
 /// What [`TAPS`] needs.
 const NEEDED: &str = "it needs qemu-system-x86_64 (package qemu-system-x86), unshare (package util-linux), ip (package \
-    iproute2), a kernel with taps and bridges, and leave to make user namespaces";
+    iproute2), a kernel with taps and bridges, and root or leave to make user namespaces";
 
 impl Wire {
     /// The program that takes QEMU's arguments. It is QEMU's process from its start to its end.
@@ -44,7 +60,7 @@ impl Wire {
                     panic!("/dev/net/tun, which a card with several queues needs: {error}");
                 }
                 let mut command = Command::new("unshare");
-                command.args(["--user", "--map-root-user", "--net"]);
+                command.args(own_network());
                 command.args(["sh", "-c", TAPS, "sh", QEMU]);
                 command
             }
