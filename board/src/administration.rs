@@ -63,11 +63,11 @@ impl Switch {
         board.no_namesake();
         let mac = board.mac;
         for other in self.boards_mut() {
-            forget_namesakes(other, name, ports);
-            if let Some(index) = other.peers.index_of(mac)
-                && other.peers.set_name(index, name)
-            {
-                ports.peer_changed(other.id, index);
+            if let Some(index) = other.peers.index_of(mac) {
+                forget_namesakes(other, name, index, ports);
+                if other.peers.set_name(index, name) {
+                    ports.peer_changed(other.id, index);
+                }
             }
         }
         Ok(())
@@ -100,16 +100,21 @@ impl Board {
         if mac.is_group() || mac == MacAddress([0; 6]) {
             return Err(ChangeError::BadAddress(mac));
         }
+        let local = self
+            .peers
+            .index_of(mac)
+            .and_then(|index| self.peers.get(index)?.local);
+        let holder = self.peers.local_of_name(&name);
+        if !name.is_unknown() && holder.is_some() && holder != local {
+            return Err(ChangeError::NameTaken(name));
+        }
         let index = self.peers.add_known(now, mac, None);
         let index = index.ok_or(ChangeError::PeersFull)?;
         if let Some(peer) = self.peers.get_mut(index)
             && peer.local().is_none()
         {
             peer.fixed = true;
-            if self.peers.local_of_name(&name).is_some() {
-                return Err(ChangeError::NameTaken(name));
-            }
-            forget_namesakes(self, name, ports);
+            forget_namesakes(self, name, index, ports);
             self.peers.set_name(index, name);
         }
         ports.peer_changed(self.id, index);

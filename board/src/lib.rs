@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod administration;
+mod allowance;
 mod board;
 mod counters;
 mod discovery;
@@ -21,7 +22,6 @@ mod hosts;
 mod incoming;
 mod key;
 mod members;
-mod nack;
 mod name;
 mod outgoing;
 mod peers;

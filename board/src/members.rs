@@ -115,15 +115,20 @@ fn introduce<P: Ports>(
         peer.reverse = Some(reverse);
     }
     ports.peer_changed(board.id, index);
-    forget_namesakes(board, name, ports);
+    forget_namesakes(board, name, index, ports);
 }
 
-/// A name leads to the board of this home that has it now: a guest that was attached anew may have another address. Whoever
-/// has that name elsewhere, too, is a peer again as soon as it is heard.
-pub(crate) fn forget_namesakes<P: Ports>(board: &mut Board, name: HostName, ports: &mut P) {
+/// A name leads to the peer that has it from now on, a board of this home or one that an administrator named: a guest that
+/// was attached anew may have another address. Whoever has that name elsewhere, too, is a peer again as soon as it is heard.
+pub(crate) fn forget_namesakes<P: Ports>(
+    board: &mut Board,
+    name: HostName,
+    of: u16,
+    ports: &mut P,
+) {
     for index in 0..board.peers.count() {
         let is_namesake = |peer: &Peer| peer.local().is_none() && *peer.name() == name;
-        if !name.is_unknown() && board.peers.get(index).is_some_and(is_namesake) {
+        if index != of && !name.is_unknown() && board.peers.get(index).is_some_and(is_namesake) {
             board.peers.forget(index);
             ports.peer_changed(board.id, index);
         }

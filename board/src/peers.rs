@@ -5,9 +5,9 @@ use core::time::Duration;
 
 use mx_wire::MacAddress;
 
+use crate::allowance::{NackAllowance, StrangerAllowance};
 use crate::discovery::Asking;
 use crate::key::BoardId;
-use crate::nack::NackAllowance;
 use crate::name::HostName;
 use crate::pull::RoundTrip;
 use crate::time::Instant;
@@ -144,16 +144,18 @@ pub struct PeerTable {
     max: u16,
     nameless: u16,
     full: bool,
+    strangers: StrangerAllowance,
 }
 
 impl PeerTable {
-    pub(crate) const fn new(max: u16) -> Self {
+    pub(crate) fn new(max: u16) -> Self {
         Self {
             peers: Vec::new(),
             buckets: [NONE; BUCKETS],
             max,
             nameless: 0,
             full: false,
+            strangers: StrangerAllowance::default(),
         }
     }
 
@@ -246,9 +248,12 @@ impl PeerTable {
         }
         let mut peer = Peer::new(mac, local, now);
         let index = self.count();
+        let is_stranger = places < self.max;
         let index = if index < places {
             index
-        } else if let Some(place) = self.place_for_stranger(now) {
+        } else if (!is_stranger || self.strangers.take(now))
+            && let Some(place) = self.place_for_stranger(now)
+        {
             self.forget(place);
             self.unlink(place);
             place
@@ -484,7 +489,7 @@ mod tests {
         for n in 0..2000 {
             table.add(NOW, mac(n));
         }
-        assert!(!table.is_full(), "each gives way to the next");
+        assert!(table.is_full());
         assert_eq!(table.count(), 256 - KEPT_FOR_LOCAL);
         assert!(table.add_known(NOW, mac(5000), Some(BoardId(3))).is_some());
     }

@@ -4,7 +4,7 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use mx_board::{BoardId, HostName};
+use mx_board::{BoardId, HostName, Instant};
 use mx_ring::administration::Change;
 use mx_ring::warning::Warning;
 use mx_wire::*;
@@ -89,13 +89,13 @@ fn a_flood_of_forged_beacons_drives_out_no_peer_that_said_its_name_and_newcomers
             name: *HostName::new(b"given:0").padded(),
         },
     );
-    for n in 0..5000 {
-        beacon(&mut world, mac(0x10000 + n), n);
-    }
     let newcomer = mac(0x3000);
-    joins(&mut world, newcomer, "newcomer:0");
     for n in 0..5000 {
-        beacon(&mut world, mac(0x20000 + n), n);
+        world.now = Instant::from_nanos(5_000_000_000 + u64::from(n) * 10_000_000);
+        beacon(&mut world, mac(0x10000 + n), n);
+        if n == 2500 {
+            joins(&mut world, newcomer, "newcomer:0");
+        }
     }
     assert_eq!(name_of(&world, a, newcomer).as_deref(), Some("newcomer:0"));
     assert_eq!(name_of(&world, a, given).as_deref(), Some("given:0"));
@@ -105,6 +105,19 @@ fn a_flood_of_forged_beacons_drives_out_no_peer_that_said_its_name_and_newcomers
     let guest = world.board(NODE_B, "guest:0");
     assert_eq!(name_of(&world, a, NODE_B).as_deref(), Some("guest:0"));
     assert_eq!(name_of(&world, guest, NODE_A).as_deref(), Some("a:0"));
+}
+
+#[test]
+fn a_flood_of_beacons_is_answered_by_few_questions() {
+    let (mut world, _) = node();
+    world.ports.sent.clear();
+    for n in 0..20_000 {
+        world.now = Instant::from_nanos(5_000_000_000 + u64::from(n) * 100_000);
+        beacon(&mut world, mac(n), n);
+    }
+    // 191 places that are free, 64 at once, and 250 in each of two seconds.
+    let asked = world.ports.sent.len();
+    assert!(asked <= 191 + 64 + 2 * 250, "{asked}");
 }
 
 #[test]
@@ -256,6 +269,9 @@ fn who_was_given_its_name_by_an_administrator_keeps_it_to_itself() {
     joins(&mut world, mac(1), "given:0");
     assert_eq!(name_of(&world, a, mac(1)).as_deref(), Some(""));
     says(&mut world, given, "changed:0");
+    assert_eq!(name_of(&world, a, given).as_deref(), Some("given:0"));
+    // It is given the name that it has.
+    change(&mut world, a, Change::AddPeer { mac: given.0, name });
     assert_eq!(name_of(&world, a, given).as_deref(), Some("given:0"));
 }
 

@@ -1,21 +1,24 @@
-//! How many nacks a peer may cause. A session is 32 bits: unlimited answers to wrong ones would let a neighbour try
-//! them all (interfaces.md §1).
+//! How much others may cause here: so much at once, then so much in a time.
 
 use core::time::Duration;
 
 use crate::time::Instant;
 
-const BURST: u8 = 64;
-const ONE_PER: Duration = Duration::from_millis(8);
-
-/// What is left of one peer's allowance: 64 nacks at once, then 125 a second.
+/// What is left of an allowance: `BURST` at once, then one each `MILLIS` milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NackAllowance {
+pub(crate) struct Allowance<const BURST: u8, const MILLIS: u64> {
     left: u8,
     since: Instant,
 }
 
-impl Default for NackAllowance {
+/// Nacks for a peer. A session is 32 bits: unlimited answers to wrong ones would let a neighbour try them all
+/// (interfaces.md §1).
+pub(crate) type NackAllowance = Allowance<64, 8>;
+
+/// Strangers that take the places of others in a table of peers. Each costs a search and a question on the wire.
+pub(crate) type StrangerAllowance = Allowance<64, 4>;
+
+impl<const BURST: u8, const MILLIS: u64> Default for Allowance<BURST, MILLIS> {
     fn default() -> Self {
         Self {
             left: BURST,
@@ -24,10 +27,11 @@ impl Default for NackAllowance {
     }
 }
 
-impl NackAllowance {
-    /// Takes one nack out of the allowance, if there is one.
+impl<const BURST: u8, const MILLIS: u64> Allowance<BURST, MILLIS> {
+    /// Takes one out of the allowance, if there is one.
     pub fn take(&mut self, now: Instant) -> bool {
-        let earned = (now - self.since).as_nanos() / ONE_PER.as_nanos();
+        let one = Duration::from_millis(MILLIS).as_nanos();
+        let earned = (now - self.since).as_nanos() / one;
         if earned > 0 {
             self.left = self
                 .left
@@ -50,7 +54,7 @@ mod tests {
         let mut allowance = NackAllowance::default();
         let start = Instant::from_nanos(5_000_000_000);
         let burst = (0..1000).filter(|_| allowance.take(start)).count();
-        assert_eq!(burst, usize::from(BURST));
+        assert_eq!(burst, 64);
         let per_second = (0..10_000)
             .filter(|i| allowance.take(start + Duration::from_micros(i * 100)))
             .count();
