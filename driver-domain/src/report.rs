@@ -143,6 +143,7 @@ mod tests {
                 polled: 0,
                 pages: 0,
                 peers: 0,
+                notices: mx_ring::warning::Notices::default(),
             })
         }
 

@@ -92,6 +92,7 @@ impl Facts for View<'_> {
             polled,
             pages,
             peers: self.home.peers(board)?.count(),
+            notices: *self.home.notices(board)?,
         })
     }
 

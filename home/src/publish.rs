@@ -38,6 +38,11 @@ impl Home {
         self.unsaid.pop_front()
     }
 
+    /// What a board has found wrong with the network.
+    pub fn notices(&self, board: BoardId) -> Option<&Notices> {
+        Some(self.switch.board(board)?.warnings().notices())
+    }
+
     /// Publishes what a board has found wrong, and keeps what is to be said.
     fn publish_warnings(&mut self, id: BoardId) {
         let Some(warnings) = self.switch.warnings_mut(id) else {

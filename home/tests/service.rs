@@ -5,10 +5,13 @@ mod guest;
 use core::time::Duration;
 
 use guest::*;
-use mx_home::fake::Faults;
-use mx_home::{Completion, EndpointError, Misbehaviour, RegionError};
+use mx_home::fake::{Faults, Outbox};
+use mx_home::{Completion, EndpointError, InterfaceState, Misbehaviour, RegionError};
+use mx_ring::board_page::BoardPages;
 use mx_ring::control::Status;
+use mx_ring::warning::{Notice, Notices, Warning};
 use mx_ring::{Command, EndpointLayout, Event};
+use mx_wire::Beacon;
 
 fn one_home() -> (Lab, Guest, Guest) {
     let mut lab = Lab::new(formats()[1], 1, Faults::default(), 5);
@@ -27,6 +30,51 @@ fn two_homes() -> (Lab, Guest, Guest) {
     let a = lab.open(0, a, 0, 0xa);
     let b = lab.open(1, b, 0, 0xb);
     (lab, a, b)
+}
+
+#[test]
+fn what_a_board_finds_wrong_is_said_once_and_stands_in_its_pages_beside_what_its_interface_has() {
+    let (mut lab, ..) = two_homes();
+    let house = &mut lab.houses[0];
+    let payload = Beacon {
+        board: mac(1),
+        serial: 0x1234,
+    }
+    .payload();
+    let mut frame = [0; 64];
+    let beacon = Beacon::frame(mac(1), &payload).emit(&formats()[1], &mut frame);
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        house
+            .home
+            .frame(lab.now, &frame[..beacon.unwrap()], &mut Outbox::default());
+        house
+            .home
+            .turn(lab.now, &mut Outbox::default(), &mut mx_home::fake::Awake);
+        said.extend(std::iter::from_fn(|| house.home.next_warning()));
+    }
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].1, Warning::OwnAddress);
+    let pages = BoardPages::new(house.pages[0].area()).unwrap();
+    let described = pages.board().unwrap();
+    assert!(described.notices.has(Warning::OwnAddress));
+    let mut faults = Notices::default();
+    let once = Notice {
+        times: 1,
+        about: [0; 6],
+    };
+    faults.set(Warning::ShortMtu, once);
+    house.home.set_interface(&InterfaceState {
+        name: *b"west\0\0\0\0\0\0\0\0\0\0\0\0",
+        up: false,
+        short_mtu: 1400,
+        faults,
+    });
+    let described = pages.board().unwrap();
+    let present: Vec<_> = described.notices.present().map(|(it, _)| it).collect();
+    assert_eq!(present, [Warning::OwnAddress, Warning::ShortMtu]);
+    assert!(described.interface.starts_with(b"west\0") && !described.link_up);
+    assert_eq!(described.interface_mtu, 1400);
 }
 
 #[test]

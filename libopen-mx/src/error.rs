@@ -208,7 +208,8 @@ impl core::fmt::Display for Error {
                 write!(f, "a raw frame of {length} bytes: 1 to 1024 are possible")
             }
             Self::BadChange => f.write_str(
-                "the home refused the change: a name needs a character, an address must be a single station's",
+                "the home refused the change: a name needs a character and must not be that of another board of \
+                 this machine, an address must be a single station's",
             ),
             Self::PeersFull => f.write_str("the board's peer table is full"),
             Self::Request => f.write_str("the call does not apply to this request"),

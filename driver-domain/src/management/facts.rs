@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use mx_home::HostName;
 use mx_ring::Counter;
+use mx_ring::warning::Notices;
 use mx_wire::MacAddress;
 
 use super::address::Own;
@@ -73,6 +74,8 @@ pub struct BoardFacts {
     pub pages: usize,
     /// Peers that it knows.
     pub peers: u16,
+    /// What it has found wrong with the network.
+    pub notices: Notices,
 }
 
 /// A peer of a board.

@@ -98,7 +98,7 @@ pub fn card(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
 pub type OfBoards = (&'static str, &'static str, fn(&BoardFacts) -> usize);
 
 /// All of them.
-pub const OF_BOARDS: [OfBoards; 4] = [
+pub const OF_BOARDS: [OfBoards; 5] = [
     ("board_endpoints", "Open endpoints.", |board| {
         board.endpoints
     }),
@@ -116,6 +116,11 @@ pub const OF_BOARDS: [OfBoards; 4] = [
         "board_peers",
         "Nodes that the guest knows, itself among them.",
         |board| board.peers.into(),
+    ),
+    (
+        "board_warnings",
+        "Faults of the network that the guest's board has found; its page and its omx_info say which.",
+        |board| board.notices.present().count(),
     ),
 ];
 

@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 
 use mx_ring::Counter;
+use mx_wire::MacAddress;
 
 use super::facts::{BoardFacts, Counts, DomainFacts, PeerFacts, Totals, is_drop};
 use super::rates::Rates;
@@ -161,7 +162,7 @@ pub fn card(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::Re
     )
 }
 
-/// A board's own part, up to its counters.
+/// A board's own part, up to its counters: what it has found wrong with the network stands before them.
 pub fn board(out: &mut impl Write, number: usize, facts: &BoardFacts) -> fmt::Result {
     write!(
         out,
@@ -170,7 +171,16 @@ pub fn board(out: &mut impl Write, number: usize, facts: &BoardFacts) -> fmt::Re
         Html(&facts.name),
         facts.mac,
         Grouped(facts.pages as u64)
-    )
+    )?;
+    facts.notices.present().try_for_each(|(warning, notice)| {
+        write!(
+            out,
+            "<tr class=\"drop\"><th scope=\"row\">{} <code>{}</code><td>{}",
+            Html(warning.sentence()),
+            MacAddress(notice.about),
+            Grouped(notice.times.into())
+        )
+    })
 }
 
 /// Some of its counters.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use driver_domain::management::facts::{BoardFacts, Counts, DomainFacts, Facts, PeerFacts};
 use mx_home::HostName;
 use mx_ring::Counter;
+use mx_ring::warning::{Notice, Notices, Warning};
 use mx_wire::MacAddress;
 
 /// A domain with some boards.
@@ -52,6 +53,15 @@ impl Facts for Domain {
             polled: 1,
             pages: 419,
             peers: self.peers,
+            notices: {
+                let mut notices = Notices::default();
+                let notice = Notice {
+                    times: 1234,
+                    about: [2, 0, 0, 0, 0, 9],
+                };
+                notices.set(Warning::OwnName, notice);
+                notices
+            },
         })
     }
 

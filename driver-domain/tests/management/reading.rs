@@ -18,6 +18,7 @@ fn prometheus_reads_numbers_by_name() {
         "xen2mx_link_up 1",
         "xen2mx_card_total{what=\"received_frames\"} 11",
         "xen2mx_board_peers{board=\"guest2<b>\\\":0\",mac=\"00:16:3e:00:00:02\"} 7",
+        "xen2mx_board_warnings{board=\"guest1<b>\\\":0\",mac=\"00:16:3e:00:00:01\"} 1",
         "xen2mx_board_counter_total{board=\"guest0<b>\\\":0\",counter=\"Send Tiny\"} 42",
     ] {
         assert!(body.lines().any(|other| other == line), "{line}\n{body}");
@@ -42,5 +43,8 @@ fn a_page_of_many_boards_and_peers_arrives_whole_and_names_are_no_markup() {
     assert_eq!(answer.matches("<h2 id=\"guest").count(), 20);
     assert_eq!(answer.matches("&lt;script&gt;peer299").count(), 20);
     assert!(!answer.contains("<script") && !answer.contains("<b>"));
+    let warned = "says that its name is this board's own";
+    assert_eq!(answer.matches(warned).count(), 20);
+    assert!(answer.contains("<code>02:00:00:00:00:09</code><td>1\u{202f}234"));
     assert!(answer.contains("class=\"drop\"><th scope=\"row\">Drop Bad Peer Addr<td>5"));
 }

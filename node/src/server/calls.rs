@@ -104,8 +104,9 @@ impl Server {
                     .change(around.now, board.id, &change)
                     .map_err(|error| match error {
                         ChangeError::NoBoard => Errno::NODEV,
-                        ChangeError::NoName | ChangeError::BadAddress(_) => Errno::INVAL,
-                        ChangeError::NameTaken(_) => Errno::EXIST,
+                        ChangeError::NoName
+                        | ChangeError::BadAddress(_)
+                        | ChangeError::NameTaken(_) => Errno::INVAL,
                         ChangeError::PeersFull => Errno::NOSPC,
                     })?;
                 Ok(Answer::Now(Reply::Done, Along::Nothing))

@@ -162,7 +162,8 @@ impl Interface {
         };
         match packet::open(link.index, mac, &link.name) {
             Ok(socket) => {
-                info!("{} is there again: the wire is open", link.name);
+                let name = link.name.escape_default();
+                info!("{name} is there again: the wire is open");
                 self.index = Some(link.index);
                 self.filtered = mac;
                 self.socket = shared(socket);

@@ -137,14 +137,21 @@ impl From<&LinkMessage> for Link {
                 LinkAttribute::Address(address) => {
                     link.mac = <[u8; 6]>::try_from(&address[..]).ok().map(MacAddress);
                 }
-                LinkAttribute::LinkInfo(infos) => {
-                    let port = LinkInfo::PortKind(InfoPortKind::Bridge);
-                    link.bridged = infos.contains(&port);
-                }
+                LinkAttribute::LinkInfo(infos) => link.bridged = infos.iter().any(takes_all),
                 _ => {}
             }
         }
         link
+    }
+}
+
+/// Whether this says that the interface is a port of what takes all that it receives. (A bond or a team leaves it to the
+/// interface's own listeners, too.)
+fn takes_all(info: &LinkInfo) -> bool {
+    match info {
+        LinkInfo::PortKind(InfoPortKind::Bridge) => true,
+        LinkInfo::PortKind(InfoPortKind::Other(kind)) => kind == "openvswitch",
+        _ => false,
     }
 }
 

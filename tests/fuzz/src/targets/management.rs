@@ -10,6 +10,7 @@ use driver_domain::management::facts::{
 use driver_domain::management::{Address, Management};
 use mx_home::HostName;
 use mx_ring::Counter;
+use mx_ring::warning::Notices;
 use mx_wire::MacAddress;
 
 use crate::input::Input;
@@ -70,6 +71,7 @@ impl Facts for Domain {
             polled: 1,
             pages: 419,
             peers: 1,
+            notices: Notices::default(),
         })
     }
 
