@@ -14,7 +14,8 @@ Builds open-mx-frontend.ko.
   <output directory>  gets open-mx-frontend.ko, and dkms/: the prebuilt logic with the shim's sources, from which
                       'make -C <kernel headers> M=<copy of dkms>' builds the module without Rust
 
-Needs cargo with rust-src, the compiler that the kernel was built with (Debian 12: gcc-12), make and objcopy.
+Needs cargo with rust-src, the compiler that the kernel was built with (Debian 12: gcc-12; 13: gcc-14), make and objcopy.
+Where that compiler and its tools are not among the machine's own programs, KBUILD_PATH is the PATH that finds them.
 Exit status: 0 built, 1 a step failed (its messages say why), 2 wrong arguments.
 
 example: build.sh /usr/src/linux-headers-6.1.0-56-amd64 target/kmod/6.1
@@ -69,8 +70,8 @@ objcopy --strip-debug --keep-global-symbols="$room/kbuild/exports.txt" --remove-
     --remove-section=__patchable_function_entries --remove-section=.eh_frame --remove-section=.comment \
     "$target/logic.o" "$dkms/logic.o_shipped"
 
-# Debian's Makefile names the common headers by their absolute path. Where that is not so, a directory of links to
-# everything else, with a Makefile that names them where they are, serves as well; BTF of the module is left out then.
+# Debian's Makefile names the common headers, and from 7.x on itself, by absolute paths. Where that is not so, a directory
+# of links to everything else, with a Makefile that names them where they are, serves as well.
 common=$(sed -n 's/^include //p' "$headers/Makefile" | head -1)
 if [ -n "$common" ] && [ ! -f "$common" ]; then
     tree=${headers%/usr/src/*}
@@ -83,11 +84,12 @@ if [ -n "$common" ] && [ ! -f "$common" ]; then
     mkdir -p "$overlay"
     for entry in "$headers"/* "$headers"/.config "$headers"/.kernelvariables; do
         case $entry in
-        */Makefile | */vmlinux) ;;
+        */Makefile) ;;
         *) [ ! -e "$entry" ] || ln -s "$entry" "$overlay/" ;;
         esac
     done
-    echo "include $tree$common" >"$overlay/Makefile"
+    sed -e "s|^include /|include $tree/|" -e "s|^KBUILD_OUTPUT=.*|KBUILD_OUTPUT=$overlay|" "$headers/Makefile" \
+        >"$overlay/Makefile"
     headers=$overlay
 fi
 
@@ -95,6 +97,6 @@ build=$out/build
 rm -rf "$build"
 cp -r "$dkms" "$build"
 echo "open-mx-frontend: the module"
-make --silent -C "$headers" M="$build" modules
+PATH=${KBUILD_PATH:-$PATH} make --silent -C "$headers" M="$build" modules
 cp "$build/open-mx-frontend.ko" "$out/"
 echo "open-mx-frontend: $out/open-mx-frontend.ko"

@@ -98,7 +98,7 @@ pub fn everything(machine: &Machine) -> Result<Built, Error> {
     Ok(Built {
         programs: Programs::build()?,
         driver_domain: driver_domain()?,
-        module: module(&machine.headers, "6.1")?,
+        module: module(&machine.headers, &machine.xen.kernel)?.0,
     })
 }
 
@@ -169,13 +169,20 @@ fn strip(from: &Path, to: &Path) -> Result<(), Error> {
         .map(drop)
 }
 
-/// Builds the frontend's module for a kernel of that series.
-pub fn module(headers: &Headers, series: &str) -> Result<PathBuf, Error> {
-    let stage = Stage::begin(format!("building the frontend's module for Linux {series}"));
-    let into = place::work().join("module").join(series);
+/// Builds the frontend's module for the kernel of that release; also what was said about it.
+pub fn module(headers: &Headers, release: &str) -> Result<(PathBuf, String), Error> {
+    let stage = Stage::begin(format!(
+        "building the frontend's module for Linux {release}"
+    ));
+    let into = place::work().join("module").join(release);
     let script = place::repository().join("guest-frontend-kmod/build.sh");
-    let run = Run::new(&script.to_string_lossy(), &format!("build-module-{series}"));
-    run.args([&headers.directory, &into]).output()?;
+    let said = Run::new(
+        &script.to_string_lossy(),
+        &format!("build-module-{release}"),
+    )
+    .env("KBUILD_PATH", &headers.search_path)
+    .args([&headers.directory, &into])
+    .output()?;
     stage.done("");
-    Ok(into.join("open-mx-frontend.ko"))
+    Ok((into.join("open-mx-frontend.ko"), said))
 }

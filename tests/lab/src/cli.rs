@@ -8,6 +8,7 @@ use crate::fresh;
 use crate::fuzz;
 use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm};
 use crate::image;
+use crate::modules;
 use crate::place;
 use crate::prepare;
 use crate::replay;
@@ -83,6 +84,12 @@ pub enum Command {
     Prepare,
     /// Build everything that runs on the Xen host, and its images; nothing is booted.
     Images,
+    /// Build the frontend's module for every kernel whose headers Debian has: bookworm, trixie, their backports, and sid.
+    ///
+    /// Each is built by its own suite's compiler and tools, which are unpacked into the cache with the headers and run from
+    /// there. Prints a line per kernel with the compiler; below it what compiler, modpost and objtool complained of. The
+    /// tests build for the oldest and the newest. Exit status 1 means that one does not build, or not without a warning.
+    Modules(ModulesArgs),
     /// Show the main job on a real Xen in QEMU: create the driver domain, attach two guests, measure and verify.
     ///
     /// Prepares the machine, builds everything, boots Xen with the card passed through to the driver domain, and joins
@@ -203,6 +210,17 @@ pub struct WakesArgs {
     pub nic: Nic,
 }
 
+/// Options of `cargo lab modules`.
+#[derive(Args)]
+pub struct ModulesArgs {
+    /// Build only for kernels whose release (`uname -r`) contains this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub only: String,
+    /// Print one JSON object instead of lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `cargo lab captures` and `cargo lab replay`.
 #[derive(Args)]
 pub struct CapturesArgs {
@@ -231,6 +249,7 @@ impl Command {
             Command::Soak(args) => soak::run(&args),
             Command::Fuzz(args) => fuzz::run(&args),
             Command::Replay(args) => replay::run(&args.path, args.format.as_deref(), args.json),
+            Command::Modules(args) => modules::run(&args),
             Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),
             Command::Images => made().map(|_| ExitCode::SUCCESS),
             Command::Demo(args) if args.icount => {

@@ -42,6 +42,14 @@ pub enum Error {
         /// Where all of its output is.
         log: PathBuf,
     },
+    /// The module was built, but not without a warning.
+    #[error("the module for Linux {kernel} is built with a warning: {warning}")]
+    Module {
+        /// The kernel's release.
+        kernel: String,
+        /// The first one.
+        warning: String,
+    },
     /// The host did not come up.
     #[error("the Xen host did not run commands after {seconds} s; its console ends with:\n{tail}\nThe whole log is {}", log.display())]
     NoBoot {

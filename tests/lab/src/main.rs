@@ -18,6 +18,7 @@ mod fresh;
 mod fuzz;
 mod host;
 mod image;
+mod modules;
 mod node;
 mod patience;
 mod place;

@@ -60,6 +60,11 @@ impl Apt {
         &self.suite
     }
 
+    /// Whether this is the release that the machine runs.
+    pub fn is_of_machine(&self) -> bool {
+        self.suite == self.machine
+    }
+
     /// The suite that holds newer versions of some packages.
     pub fn backports(&self) -> String {
         format!("{}-backports", self.suite)
@@ -167,15 +172,6 @@ impl Apt {
         })
     }
 
-    /// The newest package whose name matches a regular expression, by the numbers in the name.
-    pub fn newest(&self, pattern: &str) -> Result<String, Error> {
-        let names = self.names(pattern)?;
-        let newest = names.into_iter().max_by_key(|name| numbers(name));
-        newest.ok_or_else(|| Error::NoPackage {
-            pattern: pattern.to_owned(),
-        })
-    }
-
     /// The release of the newest kernel, of those that match a regular expression, that is there both as an image and as
     /// headers: Debian's signed images come some days after the headers.
     pub fn newest_kernel(&self, pattern: &str) -> Result<String, Error> {
@@ -187,7 +183,7 @@ impl Apt {
     }
 
     /// The packages whose name matches a regular expression.
-    fn names(&self, pattern: &str) -> Result<Vec<String>, Error> {
+    pub fn names(&self, pattern: &str) -> Result<Vec<String>, Error> {
         self.update()?;
         let mut arguments = self.archive_options();
         arguments.extend(["search", "--names-only", pattern].map(str::to_owned));
@@ -198,7 +194,7 @@ impl Apt {
         Ok(names.map(str::to_owned).collect())
     }
 
-    /// The packages that `package` depends on.
+    /// The packages that `package` depends on, virtual ones too.
     pub fn dependencies(&self, package: &str) -> Result<Vec<String>, Error> {
         let mut arguments = self.archive_options();
         arguments.extend(["depends", package].map(str::to_owned));
@@ -208,17 +204,39 @@ impl Apt {
         let names = text
             .lines()
             .filter_map(|line| line.trim().strip_prefix("Depends: "));
-        Ok(names.map(str::to_owned).collect())
+        Ok(names
+            .map(|name| name.trim_matches(['<', '>']).to_owned())
+            .collect())
+    }
+
+    /// These packages and all that they depend on, each as `name=version`.
+    pub fn closure(&self, packages: &[String]) -> Result<Vec<String>, Error> {
+        self.update()?;
+        let mut arguments = self.archive_options();
+        arguments.extend(["install", "--simulate", "--no-install-recommends"].map(str::to_owned));
+        arguments.extend(packages.iter().cloned());
+        let text = Run::new("apt-get", "prepare-apt-simulate")
+            .args(arguments)
+            .output()?;
+        Ok(text.lines().filter_map(to_be_installed).collect())
     }
 
     /// Fetches packages and unpacks them into `into`, which is made anew; installs nothing.
     pub fn unpack(&self, packages: &[String], into: &Path) -> Result<(), Error> {
+        if into.exists() {
+            fs::remove_dir_all(into).at("remove", into)?;
+        }
+        self.fetch(packages, into)
+    }
+
+    /// Fetches packages and unpacks them over what is in `into`.
+    pub fn fetch(&self, packages: &[String], into: &Path) -> Result<(), Error> {
         self.update()?;
         let debs = into.with_extension("debs");
+        if debs.exists() {
+            fs::remove_dir_all(&debs).at("remove", &debs)?;
+        }
         for directory in [into, &debs] {
-            if directory.exists() {
-                fs::remove_dir_all(directory).at("remove", directory)?;
-            }
             fs::create_dir_all(directory).at("create", directory)?;
         }
         let mut arguments = self.archive_options();
@@ -309,8 +327,15 @@ fn newest_of_both(images: &[String], headers: &[String]) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// The package that a line of `apt-get install --simulate` says would be installed, as `name=version`.
+fn to_be_installed(line: &str) -> Option<String> {
+    let (name, rest) = line.strip_prefix("Inst ")?.split_once(" (")?;
+    let version = rest.split([' ', ')']).next()?;
+    Some(format!("{name}={version}"))
+}
+
 /// The numbers in a name, for comparing versions.
-fn numbers(name: &str) -> Vec<u64> {
+pub fn numbers(name: &str) -> Vec<u64> {
     name.split(|c: char| !c.is_ascii_digit())
         .filter_map(|digits| digits.parse().ok())
         .collect()
@@ -328,6 +353,17 @@ mod tests {
         );
         assert!(numbers("linux-image-6.1.0-56-amd64") > numbers("linux-image-6.1.0-9-amd64"));
     }
+
+    #[test]
+    fn what_would_be_installed_is_known_with_its_version() {
+        let text = "NOTE: This is only a simulation!\n\
+                    Inst gcc-14-base (14.2.0-19 Debian:13.1/stable [amd64])\n\
+                    Inst libgmp10 (2:6.3.0+dfsg-3 Debian:13.1/stable [amd64]) []\n\
+                    Conf gcc-14-base (14.2.0-19 Debian:13.1/stable [amd64])\n";
+        let named: Vec<String> = text.lines().filter_map(to_be_installed).collect();
+        assert_eq!(named, ["gcc-14-base=14.2.0-19", "libgmp10=2:6.3.0+dfsg-3"]);
+    }
+
     #[test]
     fn a_kernel_has_an_image_and_headers_of_the_same_release() {
         let named = |kind: &str, releases: &[&str]| -> Vec<String> {

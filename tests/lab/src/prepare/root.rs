@@ -1,0 +1,218 @@
+//! Packages of a Debian suite, unpacked into the cache, whose programs run on this machine.
+//!
+//! They may want another C library than the machine has. So each program is given the root's own loader and libraries
+//! (`patchelf`), once, and then runs as it is, with the programs that it starts: without privileges, and whatever the
+//! machine runs. A root grows as more is wanted of its suite.
+
+use super::apt::Apt;
+use crate::error::{At, Error};
+use crate::place;
+use crate::run::Run;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// The file that names what is unpacked: a package on each line, with its version where it was asked for with one.
+const STAMP: &str = "PACKAGES";
+
+/// Where libraries are in a root.
+const LIBRARIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
+
+/// The root of a suite.
+pub struct Root {
+    directory: PathBuf,
+}
+
+impl Root {
+    /// The root of a suite, with what was unpacked into it so far.
+    pub fn of(suite: &str) -> Result<Self, Error> {
+        let directory = place::cache()?.join(format!("root-{suite}"));
+        for merged in ["lib", "lib64", "bin", "sbin"] {
+            let real = directory.join("usr").join(merged);
+            fs::create_dir_all(&real).at("create", &real)?;
+            // Where files are that newer suites name below /lib; packages of older ones bring directories instead.
+            match symlink(format!("usr/{merged}"), directory.join(merged)) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(error).at("create", directory.join(merged));
+                }
+                _ => {}
+            }
+        }
+        Ok(Root { directory })
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A PATH that finds its programs before the machine's.
+    pub fn search_path(&self) -> OsString {
+        let mut path = self.directory.join("usr/bin").into_os_string();
+        if let Some(machine) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(machine);
+        }
+        path
+    }
+
+    /// Whether a package is there, asked for by the same words.
+    pub fn holds(&self, package: &str) -> Result<bool, Error> {
+        Ok(self.unpacked()?.contains(package))
+    }
+
+    /// Fetches and unpacks these packages (`name` or `name=version`), unless they are there, and makes their programs run.
+    pub fn add(&self, apt: &Apt, packages: &[String]) -> Result<(), Error> {
+        let lock = self.directory.with_extension("lock");
+        let lock = File::create(&lock).at("create", &lock)?;
+        lock.lock().at("lock", &self.directory)?;
+        let unpacked = self.unpacked()?;
+        let wanted = packages.iter();
+        let missing: Vec<String> = wanted
+            .filter(|package| !unpacked.contains(*package))
+            .cloned()
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        apt.fetch(&missing, &self.directory)?;
+        self.adopt()?;
+        self.note(missing)
+    }
+
+    /// The same with all that the packages depend on, unless they were asked for before.
+    pub fn add_complete(&self, apt: &Apt, packages: &[String]) -> Result<(), Error> {
+        let unpacked = self.unpacked()?;
+        if packages.iter().all(|name| unpacked.contains(name)) {
+            return Ok(());
+        }
+        self.add(apt, &apt.closure(packages)?)?;
+        self.note(packages.to_vec())
+    }
+
+    fn unpacked(&self) -> Result<BTreeSet<String>, Error> {
+        let stamp = self.directory.join(STAMP);
+        match fs::read_to_string(&stamp) {
+            Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+            Err(error) => Err(error).at("read", &stamp),
+        }
+    }
+
+    /// Writes down what is there now.
+    fn note(&self, packages: Vec<String>) -> Result<(), Error> {
+        let mut unpacked = self.unpacked()?;
+        unpacked.extend(packages);
+        let lines = unpacked.iter().map(|package| package.clone() + "\n");
+        let stamp = self.directory.join(STAMP);
+        fs::write(&stamp, lines.collect::<String>()).at("write", &stamp)
+    }
+
+    /// Gives the programs the root's loader and libraries, if it has them.
+    fn adopt(&self) -> Result<(), Error> {
+        let [libraries, more] = LIBRARIES.map(|place| self.directory.join(place));
+        let loader = libraries.join("ld-linux-x86-64.so.2");
+        if !loader.exists() {
+            return Ok(());
+        }
+        let patchelf = patchelf()?;
+        let search = format!("{}:{}", libraries.display(), more.display());
+        let mut programs = Vec::new();
+        find_programs(&self.directory, &mut programs)?;
+        for (program, interpreter) in programs {
+            if Path::new(&interpreter) == loader {
+                continue;
+            }
+            Run::new(&patchelf.to_string_lossy(), "prepare-patchelf")
+                .args(["--set-interpreter".as_ref(), loader.as_os_str()])
+                // Not RUNPATH, which libraries of libraries do not inherit.
+                .args(["--force-rpath", "--set-rpath", &search])
+                .args([&program])
+                .output()?;
+        }
+        Ok(())
+    }
+}
+
+/// The program that changes loaders, unpacked into the cache.
+fn patchelf() -> Result<PathBuf, Error> {
+    let directory = place::cache()?.join("patchelf");
+    let program = directory.join("usr/bin/patchelf");
+    if !program.exists() {
+        Apt::of_machine()?.unpack(&["patchelf".to_owned()], &directory)?;
+    }
+    Ok(program)
+}
+
+/// The dynamically linked programs in a directory, each with the loader that it names.
+fn find_programs(directory: &Path, into: &mut Vec<(PathBuf, String)>) -> Result<(), Error> {
+    for entry in fs::read_dir(directory).at("read", directory)? {
+        let path = entry.at("read", directory)?.path();
+        let metadata = fs::symlink_metadata(&path).at("read", &path)?;
+        if metadata.is_dir() {
+            find_programs(&path, into)?;
+        } else if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // Libraries that can be run as programs, the loader among them, stay as they are.
+            let is_library = name.contains(".so");
+            if !is_library && let Some(interpreter) = interpreter(&path) {
+                into.push((path, interpreter));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The loader that a program names; `None` when it is no ELF program of 64 bits, or is linked statically.
+fn interpreter(program: &Path) -> Option<String> {
+    /// Type of the program header that names it (ELF-64 object file format, "PT_INTERP").
+    const INTERPRETER: u32 = 3;
+    let mut file = File::open(program).ok()?;
+    let mut header = [0; 64];
+    file.read_exact(&mut header).ok()?;
+    if !header.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let number = |bytes: &[u8], at: usize, size: usize| {
+        let bytes = bytes.get(at..at + size)?.iter().rev();
+        Some(bytes.fold(0, |number: u64, byte| number << 8 | u64::from(*byte)))
+    };
+    let (table, size) = (number(&header, 32, 8)?, number(&header, 54, 2)?);
+    for entry in 0..number(&header, 56, 2)? {
+        let mut segment = [0; 56];
+        let at = table.checked_add(entry * size)?;
+        file.seek(SeekFrom::Start(at)).ok()?;
+        file.read_exact(&mut segment).ok()?;
+        if number(&segment, 0, 4)? == u64::from(INTERPRETER) {
+            file.seek(SeekFrom::Start(number(&segment, 8, 8)?)).ok()?;
+            let mut name = Vec::new();
+            let length = number(&segment, 32, 8)?;
+            file.take(length).read_to_end(&mut name).ok()?;
+            let name = String::from_utf8(name).ok()?;
+            return Some(name.trim_end_matches('\0').to_owned());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_told_from_other_files_by_the_loader_that_they_name() {
+        let itself = std::env::current_exe().unwrap();
+        assert_eq!(
+            interpreter(&itself).as_deref(),
+            Some("/lib64/ld-linux-x86-64.so.2")
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let cut = directory.path().join("cut");
+        fs::write(&cut, &fs::read(&itself).unwrap()[..70]).unwrap();
+        assert_eq!(interpreter(&cut), None);
+        assert_eq!(interpreter(Path::new("/etc/os-release")), None);
+    }
+}
