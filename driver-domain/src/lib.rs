@@ -7,7 +7,7 @@
 //! | [`options`] | the command line |
 //! | `card` | finding and opening the network card |
 //! | [`wire_link`] | frames of the home as frames of the card |
-//! | `frontends`, [`names`] | the guests' devices as xenstore shows them |
+//! | `frontends`, [`names`], [`handshake`] | the guests' devices as xenstore shows them, and what is to be done |
 //! | [`control`] | requests of the tools, by xenstore |
 //! | [`clerk`], [`live`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
@@ -38,6 +38,7 @@ pub mod fake;
 mod frontends;
 #[cfg(target_os = "none")]
 mod guest_memory;
+pub mod handshake;
 pub mod idle;
 pub mod live;
 pub mod management;

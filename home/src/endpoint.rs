@@ -60,6 +60,8 @@ pub(crate) struct BoardSlot {
     pub credit: i64,
     /// It goes away: its pages are no longer written.
     pub removing: bool,
+    /// Its removal is complete, and is yet to be told.
+    pub removed: bool,
     /// RAW frames that wait for its raw endpoint, if that is open.
     pub raw: Option<VecDeque<Vec<u8>>>,
 }
@@ -75,6 +77,7 @@ impl BoardSlot {
             cursor: 0,
             credit: 0,
             removing: false,
+            removed: false,
             raw: None,
         }
     }

@@ -211,21 +211,16 @@ impl Home {
         self.finish_removal(board);
     }
 
-    /// Removes a board once its last endpoint is closed.
+    /// Has the removal of a board told once its last endpoint is closed.
     fn finish_removal(&mut self, board: BoardId) {
-        let done = self
-            .slots
-            .board(board)
-            .is_some_and(|slot| slot.removing && slot.open().next().is_none());
-        if !done {
-            return;
+        if let Some(slot) = self.slots.board_mut(board)
+            && slot.removing
+            && !slot.removed
+            && slot.open().next().is_none()
+        {
+            slot.removed = true;
+            self.completions.push_back(Completion::BoardRemoved(board));
         }
-        self.slots.set_board(board, None);
-        self.engine(&mut NoLink, |switch, ports| {
-            switch.remove_board(board, ports);
-        });
-        self.publish_changes();
-        self.completions.push_back(Completion::BoardRemoved(board));
     }
 
     /// Opens an endpoint over its mapped queues. The session is random, chosen by whoever opened it for the process.
@@ -440,13 +435,23 @@ impl Home {
             .min()
     }
 
-    /// The next thing that is complete. To be asked after each turn until `None`.
+    /// The next thing that is complete. To be asked after each turn until `None`. The number of a board is given to
+    /// another one only after its removal was told: until then it means this one.
     pub fn next_completion(&mut self) -> Option<Completion> {
-        self.completions.pop_front()
+        let completion = self.completions.pop_front()?;
+        if let Completion::BoardRemoved(board) = completion {
+            self.slots.set_board(board, None);
+            self.engine(&mut NoLink, |switch, ports| {
+                switch.remove_board(board, ports);
+            });
+            self.publish_changes();
+        }
+        Some(completion)
     }
 
     /// The address and name of a board.
     pub fn board(&self, board: BoardId) -> Option<(MacAddress, HostName)> {
+        self.slots.board(board).filter(|slot| !slot.removing)?;
         let board = self.switch.board(board)?;
         Some((board.mac(), *board.name()))
     }

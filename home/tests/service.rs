@@ -426,3 +426,23 @@ fn regions_must_be_of_whole_pages_inside_and_slots_are_not_shared() {
         Ok(())
     );
 }
+
+#[test]
+fn the_number_of_a_board_means_no_other_one_before_its_removal_is_told() {
+    let (mut lab, a, b) = one_home();
+    let home = &mut lab.houses[0].home;
+    home.remove_board(a.key.board);
+    home.remove_board(b.key.board);
+    let early = lab.board(0, 3);
+    assert!(![a.key.board, b.key.board].contains(&early));
+    let home = &mut lab.houses[0].home;
+    let mut removed = Vec::new();
+    while let Some(completion) = home.next_completion() {
+        if let Completion::BoardRemoved(board) = completion {
+            removed.push(board);
+        }
+    }
+    assert_eq!(removed, [a.key.board, b.key.board]);
+    assert!(home.board(a.key.board).is_none(), "and then it is gone");
+    assert_eq!(lab.board(0, 4), a.key.board);
+}

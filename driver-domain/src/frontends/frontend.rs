@@ -12,6 +12,7 @@ use super::DIRECTORY;
 use crate::clerk::{Clerk, Write};
 use crate::device::{Device, Identity};
 use crate::guest_memory::GuestMemory;
+use crate::handshake::{self, Known};
 use crate::live;
 use crate::names::Place;
 
@@ -26,7 +27,7 @@ pub struct Frontend {
     pub seen: bool,
     /// What it has published was refused.
     pub refused: bool,
-    /// Our state, as last written.
+    /// Our state, as last written, by whomever.
     pub state: State,
     /// How often it was written: what was read before is stale.
     pub changes: u32,
@@ -63,6 +64,21 @@ pub struct Connection {
 }
 
 impl Frontend {
+    /// What decides of the next step.
+    pub fn known(&self) -> Known {
+        Known {
+            stage: match &self.stage {
+                Stage::Waiting => handshake::Stage::Waiting,
+                Stage::Connected(Connection { confirmed, .. }) => handshake::Stage::Connected {
+                    confirmed: *confirmed,
+                },
+                Stage::Leaving(_) => handshake::Stage::Leaving,
+            },
+            seen: self.seen,
+            refused: self.refused,
+        }
+    }
+
     /// Writes our state, and why it came to that, if somebody wants to know.
     pub fn set_state(
         &mut self,

@@ -16,7 +16,7 @@
 //! | `mod` | all devices, and their part in the loop |
 //! | `frontend` | one device and its stage |
 //! | `looks` | what xenstore says of a device, read without waiting |
-//! | `states` | what the states of both ends ask for |
+//! | `states` | what the states of both ends ask for ([`crate::handshake`]) is done |
 
 mod frontend;
 mod looks;

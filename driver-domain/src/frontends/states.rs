@@ -16,6 +16,7 @@ use super::{DIRECTORY, Frontends, Offer, STATE_TOKEN};
 use crate::clerk::{Clerk, Write};
 use crate::device::Device;
 use crate::guest_memory::GuestMemory;
+use crate::handshake::{self, States, Step};
 use crate::live;
 use crate::names::Place;
 
@@ -29,6 +30,7 @@ impl Frontends {
         home: &mut Home,
         clerk: &mut Clerk,
     ) {
+        let is_new = seen.new.is_some();
         if let Some(new) = seen.new {
             let frontend = self.welcome(place, new, clerk);
             self.devices.insert(place, frontend);
@@ -36,49 +38,40 @@ impl Frontends {
         let Some(frontend) = self.devices.get_mut(&place) else {
             return;
         };
-        let theirs = seen.theirs;
-        let closing = seen.ours == State::Closing && frontend.state != State::Closing;
-        let detach = !seen.online || closing;
-        frontend.seen |= theirs != State::Unknown;
-        frontend.refused &= theirs == State::Initialised;
-        match &mut frontend.stage {
-            Stage::Waiting if theirs == State::Unknown => {
-                if frontend.seen {
-                    self.forget(place, clerk);
+        let states = States {
+            theirs: seen.theirs,
+            ours: seen.ours,
+            online: seen.online,
+        };
+        // What others have written; a new one was told ours after it was read.
+        if !is_new {
+            frontend.state = seen.ours;
+        }
+        frontend.seen |= states.theirs != State::Unknown;
+        frontend.refused &= states.theirs == State::Initialised;
+        match handshake::step(frontend.known(), states) {
+            Step::Nothing => {}
+            Step::Forget => self.forget(place, clerk),
+            Step::Say(state) => frontend.set_state(place, state, None, clerk),
+            Step::Connect => {
+                if let Some(published) = seen.published {
+                    self.connect(now, place, published, home, clerk);
                 }
             }
-            Stage::Waiting if detach => frontend.set_state(place, State::Closed, None, clerk),
-            // Its guest's kernel has to close it, and to begin anew.
-            Stage::Waiting if theirs == State::Initialised && frontend.refused => {}
-            Stage::Waiting => match (theirs, seen.published) {
-                (_, Some(published)) => self.connect(now, place, published, home, clerk),
-                // Nobody looks at our state now: the next one who comes finds it inviting.
-                (State::Closed | State::Initialising, None) => {
-                    frontend.set_state(place, State::InitWait, None, clerk);
+            Step::Confirmed => {
+                if let Stage::Connected(connection) = &mut frontend.stage {
+                    connection.confirmed = true;
                 }
-                (_, None) => {}
-            },
-            Stage::Connected(connection) => {
-                let why = match theirs {
-                    State::Closing | State::Closed => "the guest closes it",
-                    State::Unknown => "the guest is gone",
-                    State::Initialising | State::Initialised if connection.confirmed => {
-                        "the guest starts anew"
-                    }
-                    _ if detach => "it is detached",
-                    State::Connected => {
-                        connection.confirmed = true;
-                        return;
-                    }
-                    _ => return,
-                };
+            }
+            Step::Leave(why) => {
                 log::info!("{place}: going, {why}");
-                connection.device.retire(home);
+                if let Stage::Connected(connection) = &mut frontend.stage {
+                    connection.device.retire(home);
+                }
                 frontend.leave(place, None, clerk);
                 self.busy = true;
                 self.boards_changed = true;
             }
-            Stage::Leaving(_) => {}
         }
     }
 
