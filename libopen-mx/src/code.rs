@@ -48,7 +48,7 @@ codes! {
     AlreadyInitialized = 3 "Already initialized"
     NotInitialized = 4 "Not initialized"
     NoDeviceFile = 5 "No device file"
-    NoDriver = 6 "Unusable device file (driver loaded?)"
+    NoDriver = 6 "Unusable device file (driver loaded? omxd running?)"
     AccessDenied = 7 "Access denied"
     BoardNotFound = 8 "Board Not Found"
     BadEndpoint = 9 "Bad Endpoint"

@@ -27,8 +27,12 @@ pub enum Error {
     Refused(Errno),
     /// There is no board of this number.
     NoBoard(u32),
-    /// All endpoints that were asked for are in use.
+    /// What was asked for is in use.
     Busy,
+    /// The endpoint of this number is in use.
+    EndpointInUse(u32),
+    /// Any endpoint would have done, and all are in use.
+    AllInUse,
     /// There is no endpoint of this number.
     NoEndpoint(u32),
     /// The board's peer table does not know this address.
@@ -85,7 +89,9 @@ impl Error {
             Self::Unreachable(..) | Self::Confused | Self::HomeGone => Code::NoDriver,
             Self::Version { home } if *home < mx_ring::ABI_VERSION => Code::BadKernelAbi,
             Self::Version { .. } => Code::BadLibAbi,
-            Self::Refused(Errno::BUSY) | Self::Busy => Code::Busy,
+            Self::Refused(Errno::BUSY) | Self::Busy | Self::EndpointInUse(_) | Self::AllInUse => {
+                Code::Busy
+            }
             Self::Refused(Errno::ACCESS | Errno::PERM) | Self::NotAdministrator => {
                 Code::AccessDenied
             }
@@ -150,7 +156,15 @@ impl core::fmt::Display for Error {
             Self::Confused => f.write_str("the home answered a call with something else"),
             Self::Refused(errno) => write!(f, "the home refused: {errno}"),
             Self::NoBoard(board) => write!(f, "there is no board {board}"),
-            Self::Busy => f.write_str("the endpoint is in use; choose another, or close its owner"),
+            Self::Busy => f.write_str("it is in use: omx_endpoint_info names the owner"),
+            Self::EndpointInUse(endpoint) => write!(
+                f,
+                "endpoint {endpoint} is in use: choose another, or end its owner, which omx_endpoint_info names"
+            ),
+            Self::AllInUse => f.write_str(
+                "all endpoints are in use: omx_endpoint_info names their owners; a board has more with omxd's option \
+                 --endpoints, or endpoints= of the driver domain (at most 256)",
+            ),
             Self::NoEndpoint(endpoint) => write!(f, "there is no endpoint {endpoint}"),
             Self::NoPeer(nic) => {
                 write!(f, "no peer has the address {:012x}", nic & 0xffff_ffff_ffff)
@@ -173,7 +187,7 @@ impl core::fmt::Display for Error {
                 write!(f, "the board's home closed this endpoint, with reason {reason}")
             }
             Self::HomeGone => f.write_str(
-                "the home of the board is gone: open the endpoint again when it is back",
+                "the board's home has ended (omxd, or the guest's driver domain): open the endpoint again when it is back",
             ),
             Self::MatchMask => f.write_str("the match info has bits outside of the mask"),
             Self::ContextMask => f.write_str(

@@ -11,7 +11,7 @@ use open_mx::Home;
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
 const VERIFY: &str = env!("CARGO_BIN_EXE_omx_verify");
 /// Each tool with each way of printing at once: to people, and to machines.
-const TOOLS: [(&str, &[&[&str]]); 9] = [
+const TOOLS: [(&str, &[&[&str]]); 10] = [
     (env!("CARGO_BIN_EXE_omx_info"), &[&[], &["--json"]]),
     (env!("CARGO_BIN_EXE_omx_endpoint_info"), &[&[], &["--json"]]),
     (env!("CARGO_BIN_EXE_omx_counters"), &[&["-v"], &["--json"]]),
@@ -21,6 +21,7 @@ const TOOLS: [(&str, &[&[&str]]); 9] = [
         &[&["-v", "02:00:00:00:00:77", "far:0"]],
     ),
     (PERF, &[]),
+    (env!("CARGO_BIN_EXE_mx_perf"), &[]),
     (VERIFY, &[]),
     (env!("CARGO_BIN_EXE_mx_pingpong"), &[]),
     (env!("CARGO_BIN_EXE_mx_stream"), &[]),

@@ -1,6 +1,7 @@
 //! The tools against a node of two boards: what they print, and how they end.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -14,20 +15,23 @@ const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
 const ENDPOINT_INFO: &str = env!("CARGO_BIN_EXE_omx_endpoint_info");
 const COUNTERS: &str = env!("CARGO_BIN_EXE_omx_counters");
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
+const VERIFY: &str = env!("CARGO_BIN_EXE_omx_verify");
+const MX_PERF: &str = env!("CARGO_BIN_EXE_mx_perf");
 const HOSTNAME: &str = env!("CARGO_BIN_EXE_omx_hostname");
 const INIT_PEERS: &str = env!("CARGO_BIN_EXE_omx_init_peers");
 const PINGPONG: &str = env!("CARGO_BIN_EXE_mx_pingpong");
 const STREAM: &str = env!("CARGO_BIN_EXE_mx_stream");
-const TOOLS: [&str; 9] = [
+const TOOLS: [&str; 10] = [
     INFO,
     ENDPOINT_INFO,
     COUNTERS,
     HOSTNAME,
     INIT_PEERS,
     PERF,
+    MX_PERF,
     PINGPONG,
     STREAM,
-    env!("CARGO_BIN_EXE_omx_verify"),
+    VERIFY,
 ];
 
 /// Starts a node of the boards `left` and `right`; where it listens.
@@ -363,4 +367,65 @@ fn mx_stream_moves_messages_in_one_direction_and_in_both() {
             there
         );
     }
+}
+
+#[test]
+fn a_sender_to_a_machine_that_is_gone_says_so_and_goes_on_trying() {
+    let socket = start_node("gone");
+    Tools(&socket).printed(INIT_PEERS, &["02:00:00:00:00:99", "gone:0"]);
+    let senders = [(PERF, "0"), (VERIFY, "1"), (PINGPONG, "2"), (STREAM, "3")];
+    let senders = senders.map(|(tool, endpoint)| {
+        let sender = Command::new(tool)
+            .args(["-w", "-d", "gone:0", "-e", endpoint])
+            .env("OMX_SOCKET", &socket)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        sender.expect("a tool that starts")
+    });
+    for mut sender in senders {
+        let mut said = String::new();
+        let errors = sender.stderr.take().expect("piped");
+        BufReader::new(errors).read_line(&mut said).expect("text");
+        assert!(said.contains("gone:0 does not answer"), "{said}");
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(
+            sender.try_wait().expect("a child").is_none(),
+            "it has given up"
+        );
+        sender.kill().expect("it runs");
+        sender.wait().expect("killed");
+    }
+}
+
+#[test]
+fn who_finds_all_endpoints_in_use_is_told_who_has_them_and_what_makes_more() {
+    let socket = start_node("crowd");
+    let home = Home::Socket(socket.clone());
+    let options = Options {
+        board: Some(0),
+        ..Options::new(1)
+    };
+    let held: Vec<_> = (0..8)
+        .map(|_| Endpoint::open(&home, &options).unwrap())
+        .collect();
+    let tools = Tools(&socket);
+    let said = tools.refused(PERF, &["-d", "right:0"], 1);
+    for hint in ["omx_endpoint_info", "--endpoints", "endpoints="] {
+        assert!(said.contains(hint), "{said}");
+    }
+    let said = tools.refused(PERF, &["-e", "3"], 1);
+    assert!(said.contains("endpoint 3 is in use"), "{said}");
+    drop(held);
+}
+
+#[test]
+fn mx_perf_does_what_omx_perf_does() {
+    let receiver = receiver(MX_PERF, 7, &[]);
+    let run = "-d right:0 -r 7 -N 5 -W 0 -S 1 -E 5";
+    let result = printed(PERF, &run.split(' ').collect::<Vec<_>>());
+    assert_eq!(result.matches("length ").count(), 3, "{result}");
+    let waited = receiver.wait_with_output().expect("ends by itself");
+    assert!(waited.status.success());
+    assert!(printed(MX_PERF, &["--help"]).starts_with("mx_perf [options]\n"));
 }

@@ -56,7 +56,10 @@ fn an_endpoint_in_use_or_beyond_the_last_is_refused() {
         endpoint: Some(1),
         ..Options::new(KEY)
     };
-    assert_eq!(Endpoint::open(&home(), &again).err(), Some(Error::Busy));
+    assert_eq!(
+        Endpoint::open(&home(), &again).err(),
+        Some(Error::EndpointInUse(1))
+    );
     let beyond = Options {
         endpoint: Some(4000),
         ..again

@@ -49,7 +49,8 @@ impl Options {
             Some(board) => board..board + 1,
             None => 0..greeted.boards,
         };
-        let endpoints = match self.endpoint.or(environment::communication().any_endpoint) {
+        let chosen = self.endpoint.or(environment::communication().any_endpoint);
+        let endpoints = match chosen {
             Some(endpoint) => vec![endpoint],
             // One board finds its first free endpoint itself.
             None if boards.len() == 1 => vec![ANY_ENDPOINT],
@@ -67,7 +68,11 @@ impl Options {
                 }
             }
         }
-        Err(failure)
+        Err(match (failure, chosen) {
+            (Error::Busy, Some(endpoint)) => Error::EndpointInUse(endpoint),
+            (Error::Busy, None) => Error::AllInUse,
+            (failure, _) => failure,
+        })
     }
 }
 

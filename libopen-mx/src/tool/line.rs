@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::mac_text;
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::home::Home;
 
 /// How often a tool that waits looks whether the other side is still there.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// Looks for a message between two looks at the clock.
 const POLLS: u32 = 1000;
 /// How long a connect is tried before the user is told that nobody answers.
@@ -27,6 +27,9 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 const BACK: Duration = Duration::from_secs(10);
 /// How long the last messages may wait for their acknowledgement before a tool ends.
 const SETTLE: Duration = Duration::from_secs(2);
+/// Messages that are kept of senders who are not served yet, and their bytes.
+const KEPT_MAX: usize = 64;
+const KEPT_BYTES_MAX: usize = 64 << 20;
 /// Match info that no tool uses.
 const NOBODY: u64 = u64::MAX;
 
@@ -176,11 +179,13 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The first message of a sender.
+/// A message of a sender: its first one, or one that came before it was served.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Who sent it.
     pub from: Address,
+    /// Its match info.
+    pub match_info: u64,
     /// What it says.
     pub bytes: Vec<u8>,
 }
@@ -196,8 +201,8 @@ pub struct Line {
     key: u32,
     /// Match info of first messages.
     call: u64,
-    /// Those that came while another sender was served.
-    waiting_calls: Mutex<VecDeque<Call>>,
+    /// What came from others while one sender was served.
+    kept: Mutex<VecDeque<Call>>,
 }
 
 impl Line {
@@ -219,7 +224,7 @@ impl Line {
             waiting: place.waiting,
             key: place.key,
             call,
-            waiting_calls: Mutex::default(),
+            kept: Mutex::default(),
         })
     }
 
@@ -279,7 +284,8 @@ impl Line {
 
     /// Waits for the first message of a sender, which has `length` bytes.
     pub fn called(&self, length: usize) -> Result<Call, Failure> {
-        if let Some(call) = self.calls().pop_front() {
+        let is_first = |call: &Call| call.match_info == self.call && call.bytes.len() == length;
+        if let Some(call) = self.kept_where(is_first) {
             return Ok(call);
         }
         let found = loop {
@@ -291,7 +297,12 @@ impl Line {
         let sender = Partner::heard_of(self, from, self.name_of(from));
         let (status, bytes) = sender.take(found.match_info, length)?;
         if status.match_info == self.call && status.message_length as usize == length {
-            return Ok(Call { from, bytes });
+            let match_info = self.call;
+            return Ok(Call {
+                from,
+                match_info,
+                bytes,
+            });
         }
         Err(Failure::Stranger {
             tool: self.tool,
@@ -316,27 +327,46 @@ impl Line {
         }
     }
 
-    /// Keeps what another sender has said until it is its turn; what is no first message is dropped.
-    pub fn keep(&self, status: &Status, bytes: &[u8]) {
-        let Some(from) = status.address else {
-            return;
-        };
-        if status.match_info == self.call && status.message_length as usize == bytes.len() {
-            let bytes = bytes.to_vec();
-            self.calls().push_back(Call { from, bytes });
+    /// Keeps what another sender has said until it is its turn. Only what is whole, and not more than some.
+    pub fn keep(&self, status: &Status, bytes: Vec<u8>) {
+        let mut kept = self.kept();
+        let total: usize = kept.iter().map(|call| call.bytes.len()).sum();
+        let whole = status.message_length as usize == bytes.len();
+        if let Some(from) = status.address
+            && whole
+            && kept.len() < KEPT_MAX
+            && total + bytes.len() <= KEPT_BYTES_MAX
+        {
+            let match_info = status.match_info;
+            kept.push_back(Call {
+                from,
+                match_info,
+                bytes,
+            });
         }
+    }
+
+    /// The first message that was kept for this sender.
+    pub fn kept_of(&self, sender: &Partner<'_>) -> Option<Call> {
+        self.kept_where(|call| call.from == sender.address)
+    }
+
+    fn kept_where(&self, fits: impl Fn(&Call) -> bool) -> Option<Call> {
+        let mut kept = self.kept();
+        let at = kept.iter().position(fits)?;
+        kept.remove(at)
     }
 
     /// Whether another sender than this one waits to be served.
     pub(super) fn has_rival(&self, served: Address) -> bool {
         let first = self.endpoint.iprobe(self.call, u64::MAX).ok().flatten();
         let other = first.and_then(|found| found.address);
-        !self.calls().is_empty() || other.is_some_and(|other| other != served)
+        let waits = |call: &Call| call.match_info == self.call && call.from != served;
+        self.kept().iter().any(waits) || other.is_some_and(|other| other != served)
     }
 
-    fn calls(&self) -> std::sync::MutexGuard<'_, VecDeque<Call>> {
-        let calls = self.waiting_calls.lock();
-        calls.unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, VecDeque<Call>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves one sender, or with `again` one after the other for ever, whatever becomes of them.
@@ -361,7 +391,7 @@ impl Line {
         self.key
     }
 
-    /// Waits, in the chosen way, but for a second at most: looks again and again, or sleeps.
+    /// Waits, in the chosen way, but for a while only: looks again and again, or sleeps.
     pub(super) fn look_for<T>(
         &self,
         poll: impl Fn() -> Result<Option<T>, Error>,

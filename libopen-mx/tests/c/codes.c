@@ -457,7 +457,7 @@ static const struct row {
     ROW(ALREADY_INITIALIZED, 3, "Already initialized", already_initialized),
     ROW(NOT_INITIALIZED, 4, "Not initialized", not_initialized),
     ROW(NO_DEVICE_FILE, 5, "No device file", no_device_file),
-    ROW(NO_DRIVER, 6, "Unusable device file (driver loaded?)", no_driver),
+    ROW(NO_DRIVER, 6, "Unusable device file (driver loaded? omxd running?)", no_driver),
     ROW(ACCESS_DENIED, 7, "Access denied", access_denied),
     ROW(BOARD_NOT_FOUND, 8, "Board Not Found", board_not_found),
     ROW(BAD_ENDPOINT, 9, "Bad Endpoint", bad_endpoint),

@@ -1,3 +1,4 @@
+#![allow(dead_code, reason = "each test uses its part")]
 //! Other programs' side of a run: endpoints that say step by step what a description says, with bytes of their own.
 
 use std::path::{Path, PathBuf};
@@ -30,17 +31,16 @@ fn socket() -> PathBuf {
     }
 }
 
-/// Starts a tool that does not outlive its test for long.
+/// Starts a tool.
 pub fn tool(program: &str, arguments: &[&str]) -> Running {
-    let child = Command::new("timeout")
-        .args(["-k", "1", "100", program])
+    let child = Command::new(program)
         .args(arguments)
         .env("OMX_SOCKET", socket())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    Running(Some(child.expect("timeout and a tool")))
+    Running(Some(child.expect("a tool that starts")))
 }
 
 /// Starts a tool that waits at an endpoint of the board `right`, and waits until it does.
@@ -66,8 +66,17 @@ pub struct Running(Option<Child>);
 impl Running {
     /// Waits for its end.
     pub fn end(mut self) -> Output {
-        let child = self.0.take().expect("it runs");
+        let child = self.0.as_mut().expect("it runs");
+        until(|| child.try_wait().expect("a child").is_some());
+        let child = self.0.take().expect("it has run");
         child.wait_with_output().expect("a child")
+    }
+
+    /// Stops it, as Ctrl-Z does.
+    pub fn stop(&self) {
+        let pid = self.0.as_ref().expect("it runs").id().to_string();
+        let stopped = Command::new("kill").args(["-STOP", &pid]).status();
+        assert!(stopped.expect("kill").success());
     }
 
     /// Waits for its end, which is a success: what it printed.
@@ -90,9 +99,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
-            // `timeout` passes it on.
-            let pid = child.id().to_string();
-            let _ = Command::new("kill").arg(pid).status();
+            // It may have ended by itself.
+            let _ = child.kill();
             let _ = child.wait();
         }
     }
@@ -161,11 +169,21 @@ impl Peer {
 
     /// Sends.
     pub fn send(&self, to: Address, info: u64, bytes: &[u8], synchronous: bool) {
+        let code = self.sent(to, info, bytes, synchronous);
+        assert_eq!(code, Code::Success);
+    }
+
+    /// Sends, although the other side may not want it.
+    pub fn send_whatever_becomes_of_it(&self, to: Address, info: u64, bytes: &[u8]) {
+        self.sent(to, info, bytes, false);
+    }
+
+    fn sent(&self, to: Address, info: u64, bytes: &[u8], synchronous: bool) -> Code {
         let buffer = Buffer::new(bytes.len()).unwrap();
         buffer.write(0, bytes).unwrap();
         let memory = buffer.part(0, bytes.len()).unwrap();
         let request = self.endpoint.isend(memory, to, info, 0, synchronous);
-        assert_eq!(self.end_of(request.unwrap()).code, Code::Success);
+        self.end_of(request.unwrap()).code
     }
 
     /// Lets the last messages be acknowledged.
@@ -181,6 +199,12 @@ impl Peer {
             self.endpoint.progress().unwrap();
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The same for so long.
+    pub fn idle_for(&self, time: Duration) {
+        let begun = Instant::now();
+        self.idle_until(|| begun.elapsed() >= time);
     }
 
     /// Waits for a message that nobody has asked for.

@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 const PACKAGES: [&str; 4] = ["open-mx", "omx-node", "xl-omx", "lab-agent"];
 
 /// The tools of users.
-const TOOLS: [&str; 9] = [
+const TOOLS: [&str; 10] = [
     "omx_info",
     "omx_endpoint_info",
     "omx_counters",
     "omx_hostname",
     "omx_init_peers",
     "omx_perf",
+    "mx_perf",
     "omx_verify",
     "mx_pingpong",
     "mx_stream",

@@ -21,6 +21,8 @@ const FIRST_OF_SENDER: u64 = 0x1000;
 const NUMBERS: u64 = 0xffff_ffff_0000_0000;
 /// Receives that a receiver has posted.
 const AHEAD: u64 = 2;
+/// Room for the first message of the next sender, which comes before the receiver knows its plan.
+const ROOM: usize = 4 << 20;
 /// How long a sender lets the receiver get ready for a length.
 const READY: Duration = Duration::from_millis(100);
 /// How long it waits between the last two messages of a length.
@@ -106,7 +108,7 @@ impl Sender<'_> {
     fn send(&mut self, length: usize) -> Result<(u64, Duration), Failure> {
         self.line.pause(READY)?;
         let mut ahead = Ahead::new(self.line, 0, NUMBERS);
-        ahead.post(self.back.part(0, self.back.len())?, ())?;
+        ahead.post(&self.back, 0, self.back.len(), ())?;
         let mut errors = 0;
         let mut start = Instant::now();
         for turn in 0..self.plan.turns() {
@@ -121,7 +123,7 @@ impl Sender<'_> {
             if self.plan.verify {
                 errors += wrong(&self.back, 0, length, turn)?;
             }
-            ahead.post(self.back.part(0, self.back.len())?, ())?;
+            ahead.post(&self.back, 0, self.back.len(), ())?;
         }
         let elapsed = start.elapsed();
         let last = self.plan.turns();
@@ -143,12 +145,13 @@ impl Sender<'_> {
 fn answer_sender(line: &Line, lengths: Option<&[u32]>) -> Result<u64, Failure> {
     let call = line.called(SIZE)?;
     let plan = Plan::from_bytes(&call.bytes.try_into().unwrap_or([0; SIZE]));
+    let room = plan.longest().max(ROOM);
     let mut receiver = Receiver {
         line,
         to: line.call_back(call.from)?,
         plan,
-        buffers: [Buffer::new(plan.longest())?, Buffer::new(plan.longest())?],
-        spare: Buffer::new(plan.longest())?,
+        buffers: [Buffer::new(room)?, Buffer::new(room)?],
+        spare: Buffer::new(room)?,
         answers: 0,
     };
     let mut errors = 0;
@@ -168,7 +171,7 @@ struct Receiver<'a> {
     to: Partner<'a>,
     plan: Plan,
     buffers: [Buffer; 2],
-    /// What the message of no turn is sent from: the receives are posted.
+    /// For a message that came early, and for that of no turn: the others have receives posted.
     spare: Buffer,
     /// Messages sent so far.
     answers: u64,
@@ -184,7 +187,7 @@ impl Receiver<'_> {
     fn answer(&mut self) -> Result<u64, Failure> {
         let mut ahead = Ahead::new(self.line, 0, NUMBERS);
         for (at, buffer) in self.buffers.iter().enumerate() {
-            ahead.post(buffer.part(0, buffer.len())?, at)?;
+            ahead.post(buffer, 0, buffer.len(), at)?;
         }
         // Who counts on over all lengths is answered likewise.
         let mut first = None;
@@ -192,16 +195,26 @@ impl Receiver<'_> {
         let turns = self.plan.turns();
         let mut length = 0;
         for turn in 0..turns {
-            let Some((status, at)) = ahead.next(&self.to, None)? else {
-                break;
+            let (match_info, place) = match self.line.kept_of(&self.to) {
+                Some(early) => {
+                    length = early.bytes.len();
+                    self.spare.write(0, &early.bytes)?;
+                    (early.match_info, None)
+                }
+                None => {
+                    let Some((status, at)) = ahead.next(&self.to, None)? else {
+                        break;
+                    };
+                    length = status.message_length as usize;
+                    (status.match_info, Some(at))
+                }
             };
             let answers = self.answers;
-            let first = *first.get_or_insert(match status.match_info {
+            let first = *first.get_or_insert(match match_info {
                 FIRST_OF_SENDER => 0,
                 _ => answers,
             });
-            let buffer = &self.buffers[at];
-            length = status.message_length as usize;
+            let buffer = place.map_or(&self.spare, |at| &self.buffers[at]);
             if self.plan.verify {
                 errors += wrong(buffer, 0, length, turn)?;
             }
@@ -209,7 +222,9 @@ impl Receiver<'_> {
             self.to
                 .send(memory, number(first, turn), self.plan.rendezvous)?;
             self.answers += 1;
-            ahead.post(buffer.part(0, buffer.len())?, at)?;
+            if let Some(at) = place {
+                ahead.post(buffer, 0, buffer.len(), at)?;
+            }
         }
         let last = number(first.unwrap_or(0), turns);
         let memory = self.spare.part(0, length)?;

@@ -32,7 +32,7 @@ pub fn send(line: &Line, to: &Partner<'_>, plan: Plan, info: u64) -> Result<Done
     let answer = Buffer::new(SIZE)?;
     let mut answers = Ahead::new(line, info, u64::MAX);
     for _ in ["ready", "done"] {
-        answers.post(answer.part(0, SIZE)?, ())?;
+        answers.post(&answer, 0, SIZE, ())?;
     }
     message.write(0, &plan.to_bytes())?;
     to.send(message.part(0, SIZE)?, info, false)?;
@@ -83,7 +83,7 @@ pub fn receive(
     let mut ahead = Ahead::new(line, info, u64::MAX);
     let posted = plan.messages.min(WINDOW);
     for number in 0..posted {
-        ahead.post(window.part(number)?, number)?;
+        window.post(&mut ahead, number)?;
     }
     message.write(0, &plan.to_bytes())?;
     from.send(message.part(0, SIZE)?, info, false)?;
@@ -99,7 +99,7 @@ pub fn receive(
             wrong += count.wrong(&window.memory, window.offset(number), length as usize)?;
         }
         if next < plan.messages {
-            ahead.post(window.part(number)?, number)?;
+            window.post(&mut ahead, number)?;
             next += 1;
         }
     }
@@ -125,7 +125,7 @@ pub fn receive(
 fn told(line: &Line, from: &Partner<'_>, info: u64) -> Result<Plan, Failure> {
     let message = Buffer::new(SIZE)?;
     let mut first = Ahead::new(line, info, u64::MAX);
-    first.post(message.part(0, SIZE)?, ())?;
+    first.post(&message, 0, SIZE, ())?;
     first.next(from, Some(ANSWER))?;
     plan_of(&message)
 }
@@ -153,6 +153,10 @@ impl Window {
 
     fn offset(&self, number: u32) -> usize {
         (number % WINDOW) as usize * self.length
+    }
+
+    fn post(&self, ahead: &mut Ahead<'_, u32>, number: u32) -> Result<(), Failure> {
+        ahead.post(&self.memory, self.offset(number), self.length, number)
     }
 
     fn part(&self, number: u32) -> Result<Memory, Failure> {

@@ -40,8 +40,6 @@ Next length = length * M + I, or I (1 without I) after 0.
 /// What was chosen.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    /// The name under which it was called.
-    pub tool: &'static str,
     pub place: Place,
     pub again: bool,
     pub verbose: bool,
@@ -57,7 +55,6 @@ impl Choice {
     /// Reads the arguments.
     pub fn from_options(mut options: Options) -> Result<Self, Usage> {
         let mut choice = Self {
-            tool: "omx_perf",
             place: Place {
                 board: 0,
                 nic: None,

@@ -1,12 +1,14 @@
 //! The two sides of the ping-pong.
 
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use open_mx::tool::line::{Failure, Line, bytes_of};
 use open_mx::tool::partner::Partner;
+use open_mx::tool::{Options, end};
 use open_mx::{Buffer, Code, Error};
 
-use crate::options::Choice;
+use crate::options::{Choice, USAGE};
 use crate::parameters::{Parameters, SIZE};
 
 const MATCH: u64 = 0x1234_5678_8765_4321;
@@ -15,14 +17,21 @@ const READY: u64 = 0;
 /// How long a receiver goes on answering a sender before it serves the next one.
 const LEAVE: Duration = Duration::from_millis(500);
 
-/// Runs the tool.
-pub fn run(choice: &Choice) -> Result<(), Failure> {
+/// The tool under one of its names: reads the options of this process, and runs.
+pub fn main(tool: &'static str) -> ExitCode {
+    match Choice::from_options(Options::of_process()) {
+        Ok(choice) => end(tool, run(tool, &choice)),
+        Err(usage) => usage.explain(&USAGE.replace("omx_perf", tool)),
+    }
+}
+
+fn run(tool: &'static str, choice: &Choice) -> Result<(), Failure> {
     if choice.ticks && mx_ring::ticks().is_none() {
         return Err(Failure::Unable(
             "this machine has no time-stamp counter: leave --ticks out",
         ));
     }
-    let line = Line::open(choice.tool, choice.place, MATCH)?;
+    let line = Line::open(tool, choice.place, MATCH)?;
     let (hostname, interface) = line.board()?;
     let what = match choice.place.endpoint {
         Some(index) => format!("endpoint {index}"),
@@ -170,7 +179,8 @@ impl Side<'_> {
                     has => Err(Failure::Length(has, length)),
                 };
             }
-            self.line.keep(&status, &bytes_of(buffer, SIZE)?);
+            let came = SIZE.min(status.transferred as usize);
+            self.line.keep(&status, bytes_of(buffer, came)?);
         }
     }
 

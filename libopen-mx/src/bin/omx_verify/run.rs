@@ -209,7 +209,7 @@ impl Side<'_> {
             let found = to.message()?;
             if !to.has_sent(&found) {
                 let (status, bytes) = to.take(found.match_info, HELLO_SIZE)?;
-                self.line.keep(&status, &bytes);
+                self.line.keep(&status, bytes);
                 continue;
             }
             if found.match_info & !0xff != MATCH_BASE && found.match_info != END {
