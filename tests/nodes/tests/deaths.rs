@@ -61,7 +61,10 @@ fn a_node_that_is_asked_to_end_ends_well_and_its_processes_see_it() {
         matches!(own.progress(), Err(Error::HomeGone | Error::Closed(_)))
     });
     let said = own.progress().expect_err("it has ended").to_string();
-    assert!(said.contains("omxd") && said.contains("has ended"), "{said}");
+    assert!(
+        said.contains("omxd") && said.contains("has ended"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -12,13 +12,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use open_mx::tool::talk::{FIRST_FREE, Failure, Line, Place};
-use open_mx::{Address, Buffer};
+use open_mx::{Address, Buffer, Code, Endpoint, Error, Home, Options, Request, Status};
 
-const PING: u64 = FIRST_FREE;
-const PONG: u64 = FIRST_FREE + 1;
+/// Match infos. The first message carries the number of round trips in its own, below [`CALL`].
+const CALL: u64 = 1 << 48;
+const READY: u64 = 1;
+const PING: u64 = 2;
+const PONG: u64 = 3;
 /// The endpoint of who answers.
 const ENDPOINT: u32 = 8;
+const KEY: u32 = 0x3a7e5;
+/// How long a connect may take, and the last acknowledgement.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -42,18 +48,79 @@ fn main() -> ExitCode {
     }
 }
 
-fn open(endpoint: u32) -> Result<Line, Failure> {
-    Line::open(Place {
-        endpoint,
-        sleep: true,
-        ..Place::default()
-    })
+/// What can go wrong.
+enum Failure {
+    /// A call.
+    Call(Error),
+    /// A message.
+    Message(Code),
+    /// The other side's first message.
+    Stranger,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(f),
+            Self::Message(code) => write!(f, "a message failed: {code}"),
+            Self::Stranger => f.write_str("the other side is no lab-wakes"),
+        }
+    }
+}
+
+/// An endpoint whose waits sleep until something comes: the tools' own look at their partner now and then, and that would
+/// find a message that nobody was woken for.
+struct Line(Endpoint);
+
+impl Line {
+    fn open(endpoint: u32) -> Result<Self, Failure> {
+        let options = Options {
+            board: Some(0),
+            endpoint: Some(endpoint),
+            ..Options::new(KEY)
+        };
+        Ok(Self(Endpoint::open(&Home::find()?, &options)?))
+    }
+
+    fn send(&self, empty: &Buffer, to: Address, info: u64) -> Result<Request, Failure> {
+        Ok(self.0.isend(empty.part(0, 0)?, to, info, 0, false)?)
+    }
+
+    fn receive(&self, empty: &Buffer, info: u64) -> Result<Request, Failure> {
+        Ok(self.0.irecv(empty.part(0, 0)?, info, u64::MAX, 0)?)
+    }
+
+    fn wait(&self, request: Request) -> Result<Status, Failure> {
+        loop {
+            match self.0.wait(request, None)? {
+                Some(status) if status.code == Code::Success => return Ok(status),
+                Some(status) => return Err(Failure::Message(status.code)),
+                None => {}
+            }
+        }
+    }
+
+    fn end(&self, with: Address) -> Result<(), Failure> {
+        self.0.settle(SETTLE)?;
+        Ok(self.0.disconnect(with)?)
+    }
 }
 
 fn ask(host: &str, count: u64) -> Result<(), Failure> {
-    let line = open(ENDPOINT + 1)?;
-    let to = line.call(host, ENDPOINT, &[count])?;
+    let line = Line::open(ENDPOINT + 1)?;
+    let nic = line.0.with_board(|board| board.nic_id_by_hostname(host))?;
+    let to = line.0.connect(nic, ENDPOINT, KEY, Some(PATIENCE))?;
     let empty = Buffer::new(0)?;
+    let ready = line.receive(&empty, READY)?;
+    let call = line.send(&empty, to, CALL | count)?;
+    line.wait(call)?;
+    line.wait(ready)?;
     let watch = Watch::begin();
     let begun = Instant::now();
     let (mut longest, mut stood_still) = (Duration::ZERO, Duration::ZERO);
@@ -82,20 +149,27 @@ fn ask(host: &str, count: u64) -> Result<(), Failure> {
 }
 
 fn round_trip(line: &Line, to: Address, empty: &Buffer) -> Result<(), Failure> {
-    let pong = line.receive(empty.part(0, 0)?, PONG)?;
-    let ping = line.send(empty.part(0, 0)?, to, PING)?;
+    let pong = line.receive(empty, PONG)?;
+    let ping = line.send(empty, to, PING)?;
     line.wait(pong)?;
     line.wait(ping).map(drop)
 }
 
 fn answer() -> Result<(), Failure> {
-    let line = open(ENDPOINT)?;
-    let (to, plan) = line.answer()?;
+    let line = Line::open(ENDPOINT)?;
     let empty = Buffer::new(0)?;
-    for _ in 0..plan.first().copied().ok_or(Failure::Plan)? {
-        let ping = line.receive(empty.part(0, 0)?, PING)?;
+    let called = line.0.irecv(empty.part(0, 0)?, CALL, CALL, 0)?;
+    let called = line.wait(called)?;
+    let from = called.address.ok_or(Failure::Stranger)?;
+    let to = line
+        .0
+        .connect(from.nic_id, from.endpoint, KEY, Some(PATIENCE))?;
+    let ready = line.send(&empty, to, READY)?;
+    line.wait(ready)?;
+    for _ in 0..called.match_info & !CALL {
+        let ping = line.receive(&empty, PING)?;
         line.wait(ping)?;
-        let pong = line.send(empty.part(0, 0)?, to, PONG)?;
+        let pong = line.send(&empty, to, PONG)?;
         line.wait(pong)?;
     }
     line.end(to)
