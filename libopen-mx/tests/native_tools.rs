@@ -45,7 +45,7 @@ fn captured_parameters() -> Vec<Vec<u8>> {
 fn omx_perf_answers_a_native_sender() {
     for (turn, parameters) in captured_parameters().iter().enumerate() {
         let answerer = receiver(PERF, 3, &[]);
-        let peer = Peer::open(0, 10 + turn as u32, PERF_KEY);
+        let peer = Peer::open(0, 16 + turn as u32, PERF_KEY);
         let to = peer.connect("right", 3);
         let ready = peer.post_masked(0, 0, 1);
         peer.send(to, PERF_MATCH, parameters, true);
