@@ -7,6 +7,7 @@ use mx_ring::Counter;
 use mx_wire::MacAddress;
 
 use crate::counters::Counters;
+use crate::departed::Departed;
 use crate::discovery::Discovery;
 use crate::endpoint::Endpoint;
 use crate::key::{BoardId, EndpointKey};
@@ -36,6 +37,8 @@ pub struct Board {
     pub(crate) peers_marked: bool,
     /// Bytes that it may still move in this turn; negative when it moved too many in the last.
     pub(crate) credit: i64,
+    /// What closed endpoints have left to be said.
+    pub(crate) departed: Departed,
     endpoints: Vec<Option<Box<Endpoint>>>,
     /// A bit per endpoint that has work.
     active: [u64; ENDPOINTS / 64],
@@ -70,6 +73,7 @@ impl Board {
             deaf: false,
             peers_marked: false,
             credit: 0,
+            departed: Departed::default(),
             endpoints,
             active: [0; ENDPOINTS / 64],
             cursor: 0,
@@ -168,6 +172,7 @@ impl Board {
     pub(crate) fn wants_turn(&self, now: Instant) -> bool {
         self.has_work()
             || self.pull_timer.is_some_and(|timer| now >= timer)
+            || self.departed.timer().is_some_and(|timer| now >= timer)
             || (!self.deaf && now >= self.discovery.deadline(self.peers.has_nameless()))
     }
 
@@ -220,9 +225,9 @@ impl Board {
     /// When its next timer is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let discovery = (!self.deaf).then(|| self.discovery.deadline(self.peers.has_nameless()));
-        match (self.pull_timer, discovery) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        [self.pull_timer, discovery, self.departed.timer()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

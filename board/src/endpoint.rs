@@ -1,5 +1,8 @@
 //! What a board knows of an open endpoint.
 
+use alloc::vec::Vec;
+
+use crate::departed::Word;
 use crate::pull::{PullTable, ReplyJobs};
 
 /// An open endpoint. Its queues, regions and windows are its home's affair.
@@ -8,6 +11,8 @@ pub(crate) struct Endpoint {
     pub session: u32,
     pub pulls: PullTable,
     pub replies: ReplyJobs,
+    /// What its process has left for when it is closed.
+    pub words: Vec<Word>,
 }
 
 impl Endpoint {

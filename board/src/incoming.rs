@@ -5,6 +5,7 @@ use mx_ring::{Counter, Event, Origin};
 use mx_wire::{Connect, Ends, Format, HostReply, MacAddress, NackLib, NackMcp, Packet, ParseError};
 
 use crate::board::Board;
+use crate::departed::Late;
 use crate::key::{EndpointKey, Source};
 use crate::ports::Ports;
 use crate::time::Instant;
@@ -190,7 +191,16 @@ impl Board {
                 self.deliver(to, &event, incoming, Counter::RecvNotify, ports)
             }
             Packet::LibAck(a) => {
-                let (to, from) = self.admit(door, incoming, a.ends, Some(a.session), Nack::None)?;
+                let admitted = self.admit(door, incoming, a.ends, Some(a.session), Nack::None);
+                if admitted.is_err() {
+                    let late = Late {
+                        source: incoming.source,
+                        ends: a.ends,
+                        session: a.session,
+                    };
+                    self.departed.acknowledged(&late, a.ack);
+                }
+                let (to, from) = admitted?;
                 let event = Event::Ack {
                     from,
                     ack: a.ack,
@@ -329,10 +339,20 @@ impl Board {
             }
             None => (code::CLOSED, Counter::DropBadEndpoint),
         };
-        Err(Refusal {
-            counter,
-            answer: self.nack(door.now, peer, ends, nack, code),
-        })
+        let late = session.map(|session| Late {
+            source: incoming.source,
+            ends,
+            session,
+        });
+        let answer = match (late, nack) {
+            (Some(late), Nack::Lib { seq }) => self.departed.answer(door.now, &late, seq),
+            _ => None,
+        };
+        let answer = match answer {
+            Some(packet) => self.allowed(door.now, peer, packet),
+            None => self.nack(door.now, peer, ends, nack, code),
+        };
+        Err(Refusal { counter, answer })
     }
 
     /// A nack, as long as the peer's allowance lasts.
@@ -361,6 +381,11 @@ impl Board {
                 magic,
             }),
         };
+        self.allowed(now, peer, packet)
+    }
+
+    /// An answer to what is refused, as long as the peer's allowance lasts.
+    fn allowed(&mut self, now: Instant, peer: u16, packet: Packet) -> Option<Answer> {
         self.peers
             .get_mut(peer)?
             .nacks

@@ -15,6 +15,7 @@ mod administration;
 mod allowance;
 mod board;
 mod counters;
+mod departed;
 mod discovery;
 mod endpoint;
 mod error;

@@ -208,7 +208,7 @@ pub(crate) fn packet(
             send(to.peer, &packet, Source::NONE)
         }
         // These are orders to the board itself.
-        Command::Pull { .. } | Command::AbortPull { .. } => Ok(()),
+        Command::Pull { .. } | Command::AbortPull { .. } | Command::Leave { .. } => Ok(()),
     };
     Ok(sent?)
 }

@@ -2,16 +2,18 @@
 
 use alloc::vec::Vec;
 use mx_ring::warning::Warning;
-use mx_ring::{Command, Counter, RegionKey};
+use mx_ring::{Command, Counter, Destination, Farewell, RegionKey};
 use mx_wire::{Beacon, Format, Frame, MacAddress, Packet, ParseError};
 
 use crate::board::Board;
 use crate::counters::Counters;
+use crate::departed::{WORDS_MAX, Word};
 use crate::endpoint::Endpoint;
 use crate::error::EndpointError;
 use crate::incoming::{self, Answer, Incoming};
 use crate::key::{BoardId, EndpointKey, Source};
 use crate::outgoing;
+use crate::peers::Peer;
 use crate::ports::{Blame, CommandError, Full, Ports, Taken};
 use crate::pull::{PullOrder, PullTable, ReplyJobs, status};
 use crate::random::Random;
@@ -123,17 +125,21 @@ impl Switch {
                 session,
                 pulls: PullTable::new(expected_entries, random),
                 replies: ReplyJobs::default(),
+                words: Vec::new(),
             }),
         );
         Ok(())
     }
 
-    /// Closes an endpoint: its pulls and replies are forgotten, nothing names its memory any more.
-    pub fn close_endpoint(&mut self, key: EndpointKey) -> Result<(), EndpointError> {
+    /// Closes an endpoint: its pulls and replies are forgotten, nothing names its memory any more. What it has left for its
+    /// partners is said in its place for a while.
+    pub fn close_endpoint(&mut self, now: Instant, key: EndpointKey) -> Result<(), EndpointError> {
         let board = self.board_mut(key.board).ok_or(EndpointError::NoBoard)?;
-        if board.endpoint(key.endpoint).is_none() {
-            return Err(EndpointError::NotOpen);
-        }
+        let endpoint = board
+            .endpoint_mut(key.endpoint)
+            .ok_or(EndpointError::NotOpen)?;
+        let (session, words) = (endpoint.session, core::mem::take(&mut endpoint.words));
+        board.departed.add(now, key.endpoint, session, words);
         board.set_endpoint(key.endpoint, None);
         Ok(())
     }
@@ -196,6 +202,10 @@ impl Switch {
                 self.abort_pull(key, cookie);
                 Ok(())
             }
+            Command::Leave { to, farewell } => {
+                self.leave(key, to, farewell);
+                Ok(())
+            }
             _ => {
                 let format = self.settings.format;
                 let send = |peer, packet: &Packet, payload: Source<'_>| {
@@ -203,6 +213,21 @@ impl Switch {
                 };
                 outgoing::packet(&format, key, session, index, command, send)
             }
+        }
+    }
+
+    /// Keeps a word of an endpoint until it is closed. Without room for it, it is as if it had not been left.
+    fn leave(&mut self, key: EndpointKey, to: Destination, farewell: Farewell) {
+        let Some(board) = self.board_mut(key.board) else {
+            return;
+        };
+        let Some(mac) = board.peers.get(to.peer).map(Peer::mac) else {
+            return;
+        };
+        if let Some(endpoint) = board.endpoint_mut(key.endpoint)
+            && endpoint.words.len() < WORDS_MAX
+        {
+            endpoint.words.push(Word { to, mac, farewell });
         }
     }
 

@@ -15,6 +15,8 @@ use crate::time::Instant;
 const QUANTUM: i64 = 128 << 10;
 /// Replies that an endpoint sends in a turn.
 const REPLIES: u32 = 8;
+/// Farewells that a board sends in a turn.
+const FAREWELLS: u32 = 16;
 /// Host queries that a board sends in a turn.
 const QUERIES: u32 = 16;
 
@@ -48,8 +50,28 @@ impl Switch {
         } else {
             self.discover(now, id, ports)
         };
+        progress = progress.max(self.say_farewells(now, id, ports));
         if has_work {
             progress = progress.max(self.work_endpoints(now, id, ports));
+        }
+        progress
+    }
+
+    /// What closed endpoints have left to be said, and is due.
+    fn say_farewells<P: Ports>(&mut self, now: Instant, id: BoardId, ports: &mut P) -> Progress {
+        let mut progress = Progress::Idle;
+        for _ in 0..FAREWELLS {
+            let Some(board) = self.board_mut(id) else {
+                break;
+            };
+            let Some((mac, packet)) = board.departed.due(now) else {
+                break;
+            };
+            progress = Progress::Busy;
+            if let Some(peer) = board.peers.index_of(mac) {
+                // One that does not get out is said again like one that is lost.
+                let _lost = self.send(now, id, peer, &packet, Source::NONE, ports);
+            }
         }
         progress
     }

@@ -4,7 +4,7 @@
 mod world;
 
 use mx_board::{EndpointKey, Progress};
-use mx_ring::{Command, Destination, Reach, Window};
+use mx_ring::{Command, Destination, Farewell, Pulled, Reach, Window};
 use mx_wire::*;
 use proptest::prelude::*;
 use world::*;
@@ -36,6 +36,10 @@ enum Input {
     NoRoom(bool),
     Room(Option<usize>),
     Deregister,
+    Leave {
+        ack: u32,
+        notice: bool,
+    },
     Reopen,
 }
 
@@ -122,6 +126,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => any::<bool>().prop_map(Input::NoRoom),
         1 => prop::option::of(0..20_usize).prop_map(Input::Room),
         1 => Just(Input::Deregister),
+        1 => (number(), any::<bool>()).prop_map(|(ack, notice)| Input::Leave { ack, notice }),
         1 => Just(Input::Reopen),
     ]
 }
@@ -186,9 +191,33 @@ fn feed(world: &mut World, format: &Format, a: EndpointKey, input: Input) {
         }
         Input::NoRoom(no_room) => world.ports.no_room = no_room,
         Input::Room(room) => world.ports.room = room,
+        Input::Leave { ack, notice } => {
+            let notice = notice.then_some(Pulled {
+                seq: ack as u16,
+                transferred: ack,
+                window: 0,
+                window_seqnum: 1,
+            });
+            let farewell = Farewell {
+                ack: ack as u16,
+                ack_number: ack,
+                notice,
+            };
+            let to = Destination {
+                peer: (ack % 3) as u16,
+                endpoint: 1,
+                session: ack,
+            };
+            world
+                .command(a, Command::Leave { to, farewell })
+                .expect("nobody is to blame");
+        }
         Input::Deregister => world.switch.deregister(a, region(1)),
         Input::Reopen => {
-            world.switch.close_endpoint(a).expect("it is open");
+            world
+                .switch
+                .close_endpoint(world.now, a)
+                .expect("it is open");
             world.open(a, 0xa);
         }
     }

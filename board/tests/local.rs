@@ -215,7 +215,7 @@ fn a_local_pull_that_cannot_be_ends_with_the_reason_that_a_nack_would_bring() {
     assert_eq!(status(&mut world, pull(9, 1000, 1)), 0);
     assert_eq!(status(&mut world, pull(8, 1000, 1)), 4);
     assert_eq!(status(&mut world, pull(9, 1001, 1)), 4);
-    world.switch.close_endpoint(a).unwrap();
+    world.switch.close_endpoint(world.now, a).unwrap();
     assert_eq!(status(&mut world, pull(9, 1000, 1)), 2);
     world.switch.open_endpoint(a, 0xaa, 64).unwrap();
     assert_eq!(status(&mut world, pull(9, 1000, 1)), 3);

@@ -289,7 +289,10 @@ fn a_pull_from_a_board_that_has_gone_silent_ends_with_a_timeout_after_500_second
 fn a_pull_from_a_closed_endpoint_ends_with_the_nacks_reason() {
     let (mut wire, a, b) = Wire::new(formats()[1], 0, 1);
     wire.meet();
-    wire.worlds[0].switch.close_endpoint(a).unwrap();
+    wire.worlds[0]
+        .switch
+        .close_endpoint(Instant::default(), a)
+        .unwrap();
     wire.worlds[1].expose(b, 2, 2, vec![0; 1005]);
     wire.worlds[1].command(b, pull(1000, 0)).unwrap();
     let end = wire.now() + Duration::from_millis(10);

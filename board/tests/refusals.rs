@@ -483,7 +483,7 @@ fn a_pull_reply_counts_only_from_the_peer_that_was_asked_and_under_the_right_han
 fn the_handles_of_two_lives_of_an_endpoint_differ() {
     let (mut world, a) = node();
     let first = start_pull(&mut world, a);
-    world.switch.close_endpoint(a).unwrap();
+    world.switch.close_endpoint(world.now, a).unwrap();
     world.open(a, 0xa);
     let second = start_pull(&mut world, a);
     assert_ne!(first, second);

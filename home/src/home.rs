@@ -282,7 +282,7 @@ impl Home {
         };
         endpoint.closing = true;
         // An endpoint that is open here is open there.
-        let _known = self.switch.close_endpoint(key);
+        let _known = self.switch.close_endpoint(self.now, key);
         if let Some(slot) = self.slots.board_mut(key.board) {
             slot.polled.retain(|endpoint| *endpoint != key.endpoint);
         }

@@ -8,7 +8,7 @@ use core::time::Duration;
 use guest::*;
 use mx_home::fake::Faults;
 use mx_home::{BoardId, Completion, EndpointError};
-use mx_ring::{Command, EndpointLayout, Reach, RegionKey, Window};
+use mx_ring::{Command, EndpointLayout, Farewell, Pulled, Reach, RegionKey, Window};
 use proptest::prelude::*;
 
 /// What a hostile guest, or an unlucky one, does next.
@@ -89,7 +89,7 @@ fn command() -> impl Strategy<Value = Command> {
                 [0xa, 0xb, 0, word][usize::from(b[2] % 4)],
             );
             let (seq, ack, match_info) = (u16::from(b[3]), 1, u64::from(word));
-            match b[4] % 10 {
+            match b[4] % 11 {
                 0 => Command::Tiny {
                     to,
                     seq,
@@ -147,6 +147,19 @@ fn command() -> impl Strategy<Value = Command> {
                 },
                 7 => Command::AbortPull {
                     cookie: u32::from(b[5] % 4),
+                },
+                8 => Command::Leave {
+                    to,
+                    farewell: Farewell {
+                        ack: word as u16,
+                        ack_number: word,
+                        notice: (b[5] % 2 == 0).then_some(Pulled {
+                            seq,
+                            transferred: length,
+                            window: b[6],
+                            window_seqnum: b[7],
+                        }),
+                    },
                 },
                 _ => Command::Pull {
                     to,

@@ -61,9 +61,11 @@ pub use entry::{Entry, EntryError};
 pub use home::{DeliverError, HomeSide};
 pub use layout::{EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE};
 pub use memory::{Area, AreaError};
-pub use message::{Command, Destination, Event, Origin, Reach, RegionKey, Window};
+pub use message::{
+    Command, Destination, Event, Farewell, Origin, Pulled, Reach, RegionKey, Window,
+};
 pub use process::{Positions, ProcessSide};
 pub use ticks::ticks;
 
 /// Version of everything in this crate. Both sides compare it for equality before they share a page.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;

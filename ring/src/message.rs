@@ -203,6 +203,38 @@ pub enum Command {
         /// As given to [`Command::Pull`].
         cookie: u32,
     },
+    /// The last words before the endpoint is closed, which the board repeats for a while to a partner that did not hear
+    /// them. One for each notice of a partner, or one without.
+    Leave {
+        /// The partner.
+        to: Destination,
+        /// What it is to be told.
+        farewell: Farewell,
+    },
+}
+
+/// What a partner is told that repeats what an endpoint had received before it was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// Everything before this number was received.
+    pub ack: u16,
+    /// Number of the last explicit acknowledgement.
+    pub ack_number: u32,
+    /// A large message of the partner that was pulled, if it has not acknowledged to know that.
+    pub notice: Option<Pulled>,
+}
+
+/// That a large message was pulled, as in [`Command::Notify`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// Sequence number of the notify.
+    pub seq: u16,
+    /// Bytes transferred.
+    pub transferred: u32,
+    /// Window of the RNDV.
+    pub window: u8,
+    /// Its use.
+    pub window_seqnum: u8,
 }
 
 /// From the board to the library.

@@ -9,7 +9,10 @@ use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, Pee
 use mx_ring::call::{Call, RAW_FRAME_MAX, Reply, Request};
 use mx_ring::control::{self, HomeControl, ModuleControl, Staging};
 use mx_ring::warning::{Notice, Notices, WARNINGS, Warning};
-use mx_ring::{Command, Destination, Event, Geometry, Origin, Positions, Reach, RegionKey, Window};
+use mx_ring::{
+    Command, Destination, Event, Farewell, Geometry, Origin, Positions, Pulled, Reach, RegionKey,
+    Window,
+};
 use proptest::prelude::*;
 
 prop_compose! {
@@ -46,7 +49,7 @@ prop_compose! {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    (0..10, destination(), region(), numbers(), any::<[u8; 32]>()).prop_map(
+    (0..11, destination(), region(), numbers(), any::<[u8; 32]>()).prop_map(
         |(kind, to, region, (seq, ack, match_info, word, a, b, half, other), data)| match kind {
             0 => Command::Tiny {
                 to,
@@ -120,7 +123,20 @@ fn command() -> impl Strategy<Value = Command> {
                 window_offset: u32::from(half) << 16 | u32::from(seq),
                 cookie: match_info as u32,
             },
-            _ => Command::AbortPull { cookie: word },
+            9 => Command::AbortPull { cookie: word },
+            _ => Command::Leave {
+                to,
+                farewell: Farewell {
+                    ack,
+                    ack_number: other,
+                    notice: a.is_multiple_of(2).then_some(Pulled {
+                        seq,
+                        transferred: word,
+                        window: a,
+                        window_seqnum: b,
+                    }),
+                },
+            },
         },
     )
 }

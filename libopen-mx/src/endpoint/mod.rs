@@ -23,7 +23,7 @@ use slotmap::{Key, KeyData};
 
 use crate::board::Board;
 use crate::code::Code;
-use crate::engine::{Memory, PartnerKey, RequestKey};
+use crate::engine::{Link, Memory, PartnerKey, RequestKey};
 use crate::error::Error;
 use crate::home::{CallError, Home, Marks, Regions};
 use crate::{clock, environment};
@@ -438,24 +438,33 @@ impl Drop for Endpoint {
         if state.covered {
             self.held.channel().wakeup();
         }
+        let start = clock::now();
+        let in_time = || clock::now().saturating_sub(start) < LAST_COMMANDS;
         let State { engine, port, .. } = &mut *state;
-        engine.flush_acks(port);
+        let mut words = engine.take_leave(port).into_iter().peekable();
+        while let Some(word) = words.peek()
+            && in_time()
+        {
+            if state.port.post(word, &[]) {
+                words.next();
+            } else {
+                state.flush(self.held.channel());
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        }
         state.flush(self.held.channel());
         // Open-MX hands each frame to the card within the call that posts it: a program may close right after.
-        let start = clock::now();
         let process = &state.port.process;
         while process.sent() != process.next_command_index()
             && process.status() == state::OPEN
-            && clock::now().saturating_sub(start) < LAST_COMMANDS
+            && in_time()
             && self.held.channel().alive()
         {
             std::thread::sleep(Duration::from_micros(50));
         }
         drop(state);
         // The endpoint can be opened again when this returns.
-        while Arc::strong_count(&self.held) > 1
-            && clock::now().saturating_sub(start) < LAST_COMMANDS
-        {
+        while Arc::strong_count(&self.held) > 1 && in_time() {
             std::thread::sleep(Duration::from_micros(50));
         }
     }

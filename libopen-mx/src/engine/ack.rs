@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mx_ring::{Command, Origin};
+use mx_ring::{Command, Farewell, Origin};
 
 use super::Engine;
 use super::link::Link;
@@ -57,8 +57,43 @@ impl Engine {
         self.acks.append(&mut listed);
     }
 
-    /// Sends every acknowledgement that waits, before the endpoint closes.
-    pub fn flush_acks(&mut self, link: &mut impl Link) {
+    /// Sends what waits for this moment alone, before the endpoint closes; what is to be posted after it are the words that
+    /// it leaves with its board: a partner that does not hear the last acknowledgement is answered by the board.
+    pub fn take_leave(&mut self, link: &mut impl Link) -> Vec<Command> {
+        self.send_delayed(link);
+        self.flush_acks(link);
+        let mut words = Vec::new();
+        for key in self.partners.keys() {
+            if let Some(partner) = self.partners.get(key).filter(|partner| partner.has_sent)
+                && let Some(to) = partner.destination()
+            {
+                let farewell = Farewell {
+                    ack: partner.next_fragment.to_wire(),
+                    ack_number: partner.ack_number_sent,
+                    notice: None,
+                };
+                let pulled = partner
+                    .unacked
+                    .iter()
+                    .filter_map(|at| self.outgoing.get(*at)?.notice());
+                let before = words.len();
+                words.extend(pulled.map(|notice| Command::Leave {
+                    to,
+                    farewell: Farewell {
+                        notice: Some(notice),
+                        ..farewell
+                    },
+                }));
+                if words.len() == before {
+                    words.push(Command::Leave { to, farewell });
+                }
+            }
+        }
+        words
+    }
+
+    /// Sends every acknowledgement that waits.
+    fn flush_acks(&mut self, link: &mut impl Link) {
         for key in std::mem::take(&mut self.acks) {
             if self
                 .partners

@@ -94,6 +94,8 @@ pub struct Partner {
     pub last_acked: Sequence,
     /// When an acknowledgement is due, if one is.
     pub ack_due: Option<Duration>,
+    /// Whether something of its present relation has been received whole.
+    pub has_sent: bool,
     /// Whether the engine's list of due acknowledgements names it.
     pub ack_listed: bool,
     /// Messages from `next_acked` on, in sequence. A refused one leaves its key behind.
@@ -139,6 +141,7 @@ impl Partner {
             next_fragment: Sequence::FIRST,
             last_acked: Sequence::FIRST,
             ack_due: None,
+            has_sent: false,
             ack_listed: false,
             unacked: VecDeque::new(),
             round_trip: RoundTrip::default(),
@@ -174,6 +177,7 @@ impl Partner {
 
     /// Expects its next message to have this number.
     pub fn restart_receiving(&mut self, at: Sequence) {
+        self.has_sent = false;
         self.next_match = at;
         self.next_fragment = at;
         self.last_acked = at;

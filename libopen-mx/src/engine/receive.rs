@@ -206,6 +206,7 @@ impl Engine {
             return;
         }
         partner.next_fragment = whole;
+        partner.has_sent = true;
         if whole.since(partner.last_acked) >= self.config.not_acked_max {
             self.ack_at_once(key);
         } else {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mx_ring::Pulled;
+
 use super::Engine;
 use super::config::{SMALL_MAX, TINY_MAX};
 use super::counts::FrameKind;
@@ -44,6 +46,23 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
+    /// What the board is to repeat when this endpoint is closed before it is acknowledged.
+    pub fn notice(&self) -> Option<Pulled> {
+        match self.body {
+            Body::Notify {
+                transferred,
+                window,
+                window_seqnum,
+            } => Some(Pulled {
+                seq: self.seq.to_wire(),
+                transferred,
+                window,
+                window_seqnum,
+            }),
+            _ => None,
+        }
+    }
+
     /// Commands of one transmission.
     pub fn commands(&self, fragment: u32) -> u32 {
         match &self.body {

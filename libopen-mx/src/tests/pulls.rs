@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mx_ring::{Command, Event, Origin};
+use mx_ring::{Command, Destination, Event, Farewell, Origin, Pulled};
 
 use super::native::{FROM, engine, greeted, tiny};
 use super::recorder::Recorder;
@@ -218,4 +218,41 @@ fn an_announcement_is_acknowledged_when_it_is_known_not_when_it_was_fetched() {
         link.commands.last(),
         Some(Command::Ack { ack: 3, .. })
     ));
+}
+
+#[test]
+fn an_endpoint_leaves_what_it_has_received_and_the_notices_that_are_not_acknowledged() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    assert_eq!(engine.take_leave(&mut link), [], "nobody has sent anything");
+    let to = greeted(&mut engine, &mut link);
+    let (peer, endpoint, session) = engine.describe(to).unwrap();
+    let to = Destination {
+        peer,
+        endpoint,
+        session: session.unwrap(),
+    };
+    let farewell = |ack, notice| Command::Leave {
+        to,
+        farewell: Farewell {
+            ack,
+            ack_number: 1,
+            notice,
+        },
+    };
+    assert_eq!(engine.take_leave(&mut link), [farewell(2, None)]);
+    let (_, cookie) = fetched(&mut engine, &mut link, 2, LENGTH);
+    let done = Event::PullDone {
+        cookie,
+        status: 0,
+        transferred: LENGTH as u32,
+    };
+    engine.event(&done, None, &mut link);
+    engine.work(&mut link);
+    let pulled = Pulled {
+        seq: 1,
+        transferred: LENGTH as u32,
+        window: 7,
+        window_seqnum: 30,
+    };
+    assert_eq!(engine.take_leave(&mut link), [farewell(3, Some(pulled))]);
 }

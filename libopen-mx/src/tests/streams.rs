@@ -427,9 +427,9 @@ fn acknowledgements_that_wait_are_sent_before_the_endpoint_closes() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     greeted(&mut engine, &mut link);
     link.commands.clear();
-    engine.flush_acks(&mut link);
+    engine.take_leave(&mut link);
     assert_eq!(posted(&mut link), [('a', 2)]);
-    engine.flush_acks(&mut link);
+    engine.take_leave(&mut link);
     assert_eq!(posted(&mut link), []);
 }
 

@@ -1,10 +1,10 @@
 //! Commands as entries.
 
 use super::{
-    ABORT_PULL, ACK, BODY, CONNECT_REPLY, CONNECT_REQUEST, Entry, EntryError, MEDIUM, NOTIFY, PULL,
-    RENDEZVOUS, SMALL, TINY, bounded,
+    ABORT_PULL, ACK, BODY, CONNECT_REPLY, CONNECT_REQUEST, Entry, EntryError, LEAVE, MEDIUM,
+    NOTIFY, PULL, RENDEZVOUS, SMALL, TINY, bounded,
 };
-use crate::message::{Command, Destination, RegionKey};
+use crate::message::{Command, Destination, Farewell, Pulled, RegionKey};
 
 impl Entry {
     /// A command as it goes into the queue.
@@ -134,6 +134,24 @@ impl Entry {
                 e.put32(BODY + 4, cookie);
                 e
             }
+            Command::Leave { to, farewell } => {
+                let Farewell {
+                    ack,
+                    ack_number,
+                    notice,
+                } = farewell;
+                let told = notice.unwrap_or(Pulled {
+                    seq: 0,
+                    transferred: 0,
+                    window: 0,
+                    window_seqnum: 0,
+                });
+                let mut e = Self::to(LEAVE, to).sequenced(told.seq, ack, 0, 0, told.transferred);
+                let has_notice = notice.is_some().into();
+                e.put(BODY, &[told.window, told.window_seqnum, has_notice]);
+                e.put32(BODY + 4, ack_number);
+                e
+            }
         }
     }
 
@@ -226,6 +244,19 @@ impl Entry {
             },
             ABORT_PULL => Command::AbortPull {
                 cookie: self.get32(BODY + 4),
+            },
+            LEAVE => Command::Leave {
+                to,
+                farewell: Farewell {
+                    ack,
+                    ack_number: self.get32(BODY + 4),
+                    notice: (self.bytes[BODY + 2] != 0).then_some(Pulled {
+                        seq,
+                        transferred: total,
+                        window,
+                        window_seqnum,
+                    }),
+                },
             },
             kind => return Err(EntryError::UnknownKind(kind)),
         })

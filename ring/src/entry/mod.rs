@@ -59,6 +59,7 @@ const WANTED: u8 = 0x1a;
 const PULL: u8 = 0x20;
 const PULL_DONE: u8 = 0x21;
 const ABORT_PULL: u8 = 0x22;
+const LEAVE: u8 = 0x23;
 
 const FLAG_LOCAL: u8 = 1;
 const BODY: usize = 28;

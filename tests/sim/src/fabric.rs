@@ -100,9 +100,12 @@ impl Fabric {
     /// # Panics
     /// When it is closed already.
     pub fn close(&mut self, process: usize) {
-        let (home, process) = &mut self.processes[process];
-        process.close(self.now);
-        self.nodes[*home]
+        let home = self.processes[process].0;
+        self.processes[process].1.close(self.now);
+        // The library waits until its last commands are taken.
+        self.serve(home);
+        let process = &self.processes[process].1;
+        self.nodes[home]
             .home
             .borrow_mut()
             .close_endpoint(process.key)

@@ -17,4 +17,4 @@ pub use fabric::{BoardPlace, Fabric};
 pub use long::{Carried, carry};
 pub use process::Process;
 pub use random::Random;
-pub use traffic::{Message, Outcomes, Traffic, Until};
+pub use traffic::{Message, Outcomes, Traffic, Until, connect_all};

@@ -135,7 +135,9 @@ impl Process {
 
     /// The last word of the library before its endpoint is closed.
     pub(crate) fn close(&mut self, now: Instant) {
-        self.engine.flush_acks(&mut self.port);
+        for word in self.engine.take_leave(&mut self.port) {
+            self.port.post(&word, &[]);
+        }
         self.kick(now);
         self.state = Endpoint::Closing;
     }

@@ -294,7 +294,7 @@ fn message_memory(length: u32) -> (Arc<Memfd>, Memory) {
 }
 
 /// Connects each sender to its receivers; who could not be reached is missing.
-pub(crate) fn connect_all(
+pub fn connect_all(
     fabric: &mut Fabric,
     pairs: &[(usize, usize)],
     within: Duration,
