@@ -26,7 +26,8 @@ struct vm_area_struct;
 struct omx_call {
 	__u32 kind;
 	__u32 error;
-	__u64 words[15];
+	__u64 words[14];
+	__u64 number;
 };
 
 /* ---- runtime (memory.c) */

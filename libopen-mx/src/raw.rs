@@ -10,7 +10,7 @@ use mx_ring::birth::Birth;
 pub use mx_ring::call::RAW_FRAME_MAX;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags};
 
 use crate::board::no_board;
@@ -85,10 +85,11 @@ impl RawEndpoint {
         if frame.is_empty() || frame.len() > RAW_FRAME_MAX {
             return Err(Error::RawFrame(frame.len()));
         }
-        match self.home {
+        // What a signal interrupts has not begun.
+        retry_on_intr(|| match self.home {
             Home::Socket(_) => rustix::net::send(&self.frames, frame, SendFlags::NOSIGNAL),
             Home::Device(_) => rustix::io::write(&self.frames, frame),
-        }
+        })
         .map_err(CallError)?;
         if let Some(context) = context {
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,13 +1,13 @@
 //! What belongs to a process: its connection, and the endpoint that it opened there.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use mx_board::{BoardId, EndpointKey};
 use mx_ring::call::Call;
 use mx_ring::mapping::Memfd;
 use mx_ring::{EndpointLayout, RegionKey};
-use rustix::event::{EventfdFlags, eventfd};
 
+use crate::bell::Bell;
 use crate::credentials::Credentials;
 use crate::error::NodeError;
 use crate::poller::ClientId;
@@ -50,8 +50,8 @@ pub enum Pending {
     },
     /// A deregistration of a region that is still in use.
     Deregister {
-        /// The call's kind, for the answer.
-        kind: u32,
+        /// The call.
+        call: Call,
         /// What it waits for.
         region: RegionKey,
     },
@@ -67,52 +67,31 @@ pub struct Endpoint {
     pub w: Memfd,
     /// Pages that the home writes.
     pub r: Memfd,
-    /// Wakes the process.
-    pub wake: OwnedFd,
-    /// Wakes the node.
-    pub kick: OwnedFd,
+    /// Wakes the process, and the node.
+    pub bell: Bell,
     /// Registered memory.
     pub regions: Regions,
 }
 
 impl Endpoint {
-    /// Fresh pages and eventfds.
+    /// Fresh pages, and a bell, whose other end is for the process.
     pub fn new(
         layout: &EndpointLayout,
         client: ClientId,
         credentials: Credentials,
-    ) -> Result<Self, NodeError> {
+    ) -> Result<(Self, OwnedFd), NodeError> {
         let w = Memfd::create("open-mx W", layout.w_size())?;
         let r = Memfd::create("open-mx R", layout.r_size())?;
         r.bar_writers()?;
-        let event = || {
-            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-                .map_err(NodeError::system("making an eventfd"))
-        };
-        Ok(Self {
+        let (bell, other) = Bell::new().map_err(NodeError::system("making a pair of sockets"))?;
+        let endpoint = Self {
             client: Some(client),
             credentials,
             w,
             r,
-            wake: event()?,
-            kick: event()?,
+            bell,
             regions: Regions::default(),
-        })
+        };
+        Ok((endpoint, other))
     }
-
-    /// Wakes the process, if it sleeps.
-    pub fn wake(&self) {
-        signal(&self.wake);
-    }
-
-    /// Forgets the kicks so far.
-    pub fn take_kicks(&self) {
-        // Nothing to read: another kick has been taken in between.
-        let _ = rustix::io::read(&self.kick, &mut [0; 8]);
-    }
-}
-
-/// Adds one to an eventfd. One that is full has been signalled often enough.
-fn signal(event: impl AsFd) {
-    let _ = rustix::io::write(event, &1_u64.to_ne_bytes());
 }

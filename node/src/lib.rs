@@ -3,7 +3,7 @@
 //!
 //! The external node of a fabric: a replacement for the native Open-MX module where that no longer builds, and the
 //! place where the whole system can be debugged and traced natively. Processes attach over a unix socket, share memory
-//! by memfd and wake each other by eventfd; the wire is an interface (AF_PACKET) or a datagram socket that carries one
+//! by memfd and wake each other by sockets; the wire is an interface (AF_PACKET) or a datagram socket that carries one
 //! Ethernet frame per datagram, as QEMU's `-netdev dgram` does.
 //!
 //! Neighbours: `mx-home` serves the endpoints, `mx-ring` owns the shared memory and the calls of processes; this crate
@@ -14,14 +14,17 @@
 //! | `cli` | options |
 //! | `node` | the loop: wire, turn, clients, sleep |
 //! | `boards` | the boards and their shared pages |
-//! | `server`, `client`, `regions` | processes: their calls, what belongs to each |
+//! | `server`, `client`, `regions`, `bell` | processes: their calls, what belongs to each, waking |
+//! | `closing` | what clients have shared, and may make the node wait |
 //! | `wire` | interface, what becomes of it, and datagram sockets |
 //! | `poller`, `clock`, `credentials`, `log` | descriptors, time, who a process is, what is said |
 
+mod bell;
 mod boards;
 pub mod cli;
 mod client;
 mod clock;
+mod closing;
 mod credentials;
 mod error;
 mod log;

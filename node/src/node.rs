@@ -167,7 +167,15 @@ impl Node {
                     now,
                 },
             ),
-            Source::Kick(key) => self.server.kicked(key, &mut self.home, now),
+            Source::Kick(key) => self.server.kicked(
+                key,
+                &mut Surroundings {
+                    home: &mut self.home,
+                    poller: &self.poller,
+                    outgoing: &mut self.outgoing,
+                    now,
+                },
+            ),
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub enum Source {
     Listener,
     /// A client has said something, or has gone.
     Client(ClientId),
-    /// An endpoint's eventfd.
+    /// An endpoint's bell.
     Kick(EndpointKey),
 }
 
@@ -85,7 +85,7 @@ impl Poller {
         )?)
     }
 
-    /// Ends the watch of a descriptor that others have open, too: their signals would be heard for ever.
+    /// Ends the watch of a descriptor: of one that goes on telling its end, or that somebody else closes.
     pub fn forget(&self, descriptor: impl AsFd) -> io::Result<()> {
         Ok(epoll::delete(&self.epoll, descriptor)?)
     }

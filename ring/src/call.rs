@@ -3,8 +3,8 @@
 //!
 //! An open file, or connection, becomes either a board's (after [`Request::AttachBoard`]) or an endpoint's (after
 //! [`Request::OpenEndpoint`]). A module's file is then mapped at [`MAP_W`], [`MAP_R`], [`MAP_BOARD`] and [`MAP_NOTES`]; `omxd` sends
-//! descriptors along with its answer: the board pages (read-only), and for an endpoint W, R (read-only), the eventfd
-//! that wakes the process and the eventfd that kicks the home, in the order board, W, R, wake, kick.
+//! descriptors along with its answer: the board pages (read-only), and for an endpoint W, R (read-only), and one end of the
+//! pair of stream sockets by which the process kicks the home and the home wakes the process, a byte each time.
 
 use crate::administration::{self, Change};
 use crate::layout::Geometry;
@@ -38,7 +38,10 @@ pub struct Call {
     /// In the answer: 0, or an `errno` as a positive number.
     pub error: u32,
     /// Arguments, then results; their meaning is given by [`Request`] and [`Reply`].
-    pub words: [u64; 15],
+    pub words: [u64; 14],
+    /// Of the question, chosen by who asks; the answer repeats it. What an `ioctl` answers is in the place of its
+    /// question, and needs none.
+    pub number: u64,
 }
 
 const _: () = assert!(size_of::<Call>() == 128);
@@ -49,7 +52,8 @@ impl Call {
         let mut bytes = [0; size_of::<Self>()];
         bytes[..4].copy_from_slice(&self.kind.to_ne_bytes());
         bytes[4..8].copy_from_slice(&self.error.to_ne_bytes());
-        for (place, word) in bytes[8..].chunks_exact_mut(8).zip(self.words) {
+        let words = self.words.into_iter().chain([self.number]);
+        for (place, word) in bytes[8..].chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_ne_bytes());
         }
         bytes
@@ -67,6 +71,24 @@ impl Call {
             kind: u32::from_ne_bytes([a, b, c, d]),
             error: u32::from_ne_bytes([e, f, g, h]),
             words: core::array::from_fn(|i| u64::from_ne_bytes(word(8 + i * 8))),
+            number: u64::from_ne_bytes(word(120)),
+        }
+    }
+
+    /// The answer to a question that failed; `errno` is positive.
+    pub fn refusal(question: &Self, errno: u32) -> Self {
+        Self {
+            error: errno,
+            ..Self::answer(question)
+        }
+    }
+
+    /// An answer without results.
+    fn answer(question: &Self) -> Self {
+        Self {
+            kind: question.kind,
+            number: question.number,
+            ..Self::default()
         }
     }
 }
@@ -112,7 +134,7 @@ pub enum Request {
         region: RegionKey,
     },
     /// Kick the home if it sleeps, then sleep until there are events beyond the consumer indices, a wakeup, or the
-    /// deadline. Only for the module: towards `omxd` the process uses the two eventfds. Who sleeps on several endpoints
+    /// deadline. Only for the module: towards `omxd` the process uses the pair of sockets. Who sleeps on several endpoints
     /// polls their files instead: each is readable while there are events beyond the indices in its shared memory.
     Wait {
         /// Consumer index of the unexpected queue.
@@ -373,12 +395,9 @@ impl Request {
 }
 
 impl Reply {
-    /// As it is sent, in answer to a call of that kind.
-    pub fn encode(&self, kind: u32) -> Call {
-        let mut call = Call {
-            kind,
-            ..Call::default()
-        };
+    /// As it is sent, in answer to that question.
+    pub fn encode(&self, question: &Call) -> Call {
+        let mut call = Call::answer(question);
         let w = &mut call.words;
         match *self {
             Self::Hello {

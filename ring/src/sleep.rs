@@ -14,25 +14,25 @@
 //!                 fence(SeqCst)                kick_needed:  fence(SeqCst), once for a batch
 //!  command_waits: lap of the next command                    kick?
 //!    yes: polled_again, serve                    yes: the module sets the doorbell bit (D3) and sends an event,
-//!    no:  sleep until doorbell or eventfd             or the process writes the kick eventfd
+//!    no:  sleep until doorbell or bell                 or the process sends a byte (its bell)
 //!  served: polled_again: kick = 0                no:  nothing to do
 //! ```
 //!
 //! **A process waits.** Only the kernel arms (D2), so that a process cannot make interrupt storms; `omxd` has no kernel
-//! in between, there the process arms in its own page (W0), and a storm costs what its own eventfd costs.
+//! in between, there the process arms in its own page (W0), and a storm costs what its own bell costs.
 //!
 //! ```text
 //!  kernel (or process, under omxd)             home
 //!  arm:  armed += 1                            deliver:       payload, entry, its lap, producer index (release)
 //!        fence(SeqCst)                         sleeper_armed: fence(SeqCst), once for a batch
 //!  look: has_events? wakeup? generation?                      armed moved since the last wake?
-//!    yes: return                                 yes: wake bit (D3), one event for the guest; or the wake eventfd
+//!    yes: return                                 yes: wake bit (D3), one event for the guest; or a byte
 //!    no:  sleep until woken                      no:  nothing to do
 //! ```
 //!
 //! `armed` counts, so that the home needs no word to clear: one wake answers every arm before it. A wake that comes for
 //! an arm whose owner did not sleep after all makes a later sleep return early, once. Events for a sleeper stay: bits
-//! and eventfds remember, so a wake between the look and the sleep is not lost either.
+//! and bells remember, so a wake between the look and the sleep is not lost either.
 //!
 //! **A new generation** (the home died and has a successor): the kernel stores the generation, fences by taking its
 //! wait lock, and wakes all sleepers; a waiter looks at it after it armed, as at the producer index. The successor

@@ -3,10 +3,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use mx_ring::call::Request;
-use mx_ring::call_socket;
+use mx_ring::call_socket::{self, Received};
 use mx_ring::mapping::{Access, Mapping, MappingError, Memfd};
 use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 fn bytes(mapping: &Mapping, at: usize) -> [u8; 4] {
     let mut bytes = [0; 4];
@@ -88,15 +88,22 @@ fn a_call_and_its_descriptors_arrive_together() {
     let memfd = Memfd::create("test", 4096).unwrap();
     memfd.area().write(0, b"abcd").unwrap();
     let call = Request::Hello { version: 7 }.encode();
-    call_socket::send(&a, &call, &[memfd.descriptor(), memfd.descriptor()]).unwrap();
-    let (received, descriptors) = call_socket::receive(&b).unwrap().unwrap();
-    assert_eq!(received, call);
+    let memory = [memfd.descriptor(), memfd.descriptor()];
+    call_socket::send(&a, &call, &memory, SendFlags::empty()).unwrap();
+    let receive = || call_socket::receive(&b, RecvFlags::empty()).unwrap();
+    let (received, Received { descriptors, .. }) = receive();
+    assert_eq!(received, Some(call));
     assert_eq!(descriptors.len(), 2);
     let mapping = Mapping::of_stranger(&descriptors[1], 4096, Access::Read).unwrap();
     assert_eq!(&bytes(&mapping, 0), b"abcd");
 
-    rustix::io::write(&a, b"short").unwrap();
-    assert!(call_socket::receive(&b).is_err());
+    for length in [1, 127, 129, 200] {
+        rustix::io::write(&a, &[1; 200][..length]).unwrap();
+        let (received, Received { length, .. }) = receive();
+        assert_eq!(received, None, "{length} bytes are no call");
+        assert_ne!(length, 0);
+    }
     drop(a);
-    assert!(call_socket::receive(&b).unwrap().is_none());
+    let (received, Received { length, .. }) = receive();
+    assert_eq!((received, length), (None, 0));
 }

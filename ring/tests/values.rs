@@ -390,14 +390,16 @@ proptest! {
     }
 
     #[test]
-    fn any_call_is_decoded_or_refused_and_means_the_same_again(kind in 0_u32..13, words: [u64; 15]) {
-        let call = Call { kind, error: 0, words };
+    fn any_call_is_decoded_or_refused_and_means_the_same_again(kind in 0_u32..13, words: [u64; 14], number: u64) {
+        let call = Call { kind, error: 0, words, number };
         match Request::decode(&call) {
             Ok(request) => prop_assert_eq!(Request::decode(&request.encode()), Ok(request)),
             Err(unknown) => prop_assert_eq!(unknown.0, kind),
         }
         let reply = Reply::decode(&call);
-        prop_assert_eq!(Reply::decode(&reply.encode(kind)), reply);
+        let answer = reply.encode(&call);
+        prop_assert_eq!((answer.kind, answer.number), (kind, number));
+        prop_assert_eq!(Reply::decode(&answer), reply);
     }
 
     #[test]

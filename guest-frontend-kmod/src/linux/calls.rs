@@ -48,7 +48,7 @@ unsafe extern "C" fn omx_call(file: *mut c_void, role: *mut u64, call: *mut Call
     };
     match reply {
         Ok(reply) => {
-            *call = reply.encode(call.kind);
+            *call = reply.encode(call);
             0
         }
         Err(error) => error.negative().into(),

@@ -13,7 +13,7 @@ use mx_ring::{EndpointLayout, PAGE_SIZE, board_page, device};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
-use super::{CallError, Channel, Opened, Signals};
+use super::{CallError, Channel, Opened, Signals, reply};
 
 /// One open file of the device.
 pub struct Device {
@@ -44,12 +44,14 @@ impl Device {
 impl Channel for Device {
     fn call(&self, request: &Request, _memory: Option<&Memfd>) -> Result<Reply, CallError> {
         let mut call = request.encode();
-        device::call(&self.file, &mut call)?;
-        match i32::try_from(call.error) {
-            Ok(0) => Ok(Reply::decode(&call)),
-            Ok(errno) => Err(CallError(Errno::from_raw_os_error(errno))),
-            Err(_) => Err(CallError(Errno::PROTO)),
+        // A signal may end a wait. What it interrupts else has done nothing.
+        let waits = matches!(request, Request::Wait { .. });
+        while let Err(error) = device::call(&self.file, &mut call) {
+            if waits || error.kind() != io::ErrorKind::Interrupted {
+                return Err(error.into());
+            }
         }
+        reply(&call)
     }
 
     fn attach(&self, board: u32) -> Result<Mapping, CallError> {
@@ -124,6 +126,7 @@ impl Channel for Device {
         };
         Ok(Signals {
             bell: bell.as_fd(),
+            bytes: None,
             line: self.file.as_fd(),
             line_tells: true,
         })

@@ -4,6 +4,7 @@
 //! connection; it becomes a view of a board or an endpoint. Calls are for opening, registering and sleeping: no message
 //! needs one.
 
+mod caller;
 mod device;
 mod regions;
 mod sleep;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mx_ring::call::{DEVICE_PATH, Reply, Request, SOCKET_PATH};
+use mx_ring::call::{Call, DEVICE_PATH, Reply, Request, SOCKET_PATH};
 use mx_ring::mapping::{Mapping, MappingError, Memfd};
 use mx_ring::{EndpointLayout, RegionKey};
 use rustix::io::Errno;
@@ -122,6 +123,18 @@ impl From<MappingError> for CallError {
         }
     }
 }
+
+/// What an answer says.
+fn reply(answer: &Call) -> Result<Reply, CallError> {
+    match answer.error {
+        0 => Ok(Reply::decode(answer)),
+        errno @ 1..=ERRNO_MAX => Err(CallError(Errno::from_raw_os_error(errno as i32))),
+        _ => Err(CallError(Errno::PROTO)),
+    }
+}
+
+/// The greatest number of an error in Linux.
+const ERRNO_MAX: u32 = 4095;
 
 /// One open file or connection. Several threads may use it.
 pub trait Channel: Send + Sync {

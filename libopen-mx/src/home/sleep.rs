@@ -1,10 +1,11 @@
 //! Sleeping on several channels at once.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
 
 use crate::clock;
 
@@ -15,6 +16,8 @@ const BLIND: Duration = Duration::from_millis(1);
 pub struct Signals<'a> {
     /// An eventfd that is to be emptied.
     pub bell: BorrowedFd<'a>,
+    /// A stream socket that is to be emptied, too, if the home wakes the process by one.
+    pub bytes: Option<BorrowedFd<'a>>,
     /// A descriptor that hangs up when the other side goes.
     pub line: BorrowedFd<'a>,
     /// Whether the line also tells of events, by being readable.
@@ -40,6 +43,8 @@ pub fn sleep_on_all(all: &[Signals<'_>], deadline: Option<Duration>) -> Slept {
             PollFlags::empty()
         };
         watched.push(PollFd::from_borrowed_fd(signals.bell, PollFlags::IN));
+        let bytes = signals.bytes.unwrap_or(signals.bell);
+        watched.push(PollFd::from_borrowed_fd(bytes, PollFlags::IN));
         watched.push(PollFd::from_borrowed_fd(signals.line, tells));
     }
     let timeout = deadline
@@ -58,15 +63,18 @@ pub fn sleep_on_all(all: &[Signals<'_>], deadline: Option<Duration>) -> Slept {
             return slept;
         }
     }
-    for (place, watched) in watched.chunks_exact(2).enumerate() {
-        if watched[0].revents().contains(PollFlags::IN) {
-            // Takes all signals at once.
-            let _ = rustix::io::read(watched[0].as_fd(), &mut [0; 8]);
+    for ((place, watched), signals) in watched.chunks_exact(3).enumerate().zip(all) {
+        let [bell, bytes, line] = [0, 1, 2].map(|which: usize| watched[which].revents());
+        // Takes all signals at once. Nothing there: another thread has taken them.
+        if bell.contains(PollFlags::IN) {
+            let _ = rustix::io::read(signals.bell, &mut [0; 8]);
         }
-        if watched[1]
-            .revents()
-            .intersects(PollFlags::HUP | PollFlags::ERR)
+        if bytes.contains(PollFlags::IN)
+            && let Some(socket) = signals.bytes
         {
+            let _ = rustix::net::recv(socket, &mut [0; 64][..], RecvFlags::DONTWAIT);
+        }
+        if (bytes | line).intersects(PollFlags::HUP | PollFlags::ERR) {
             slept.gone.push(place);
         }
     }

@@ -1,32 +1,33 @@
-//! Boards of an `omxd`: a unix socket for calls, memfds for the pages, eventfds for waking.
+//! Boards of an `omxd`: a unix socket for calls, memfds for the pages, a pair of sockets for kicking and waking.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
-use mx_ring::{EndpointLayout, PAGE_SIZE, board_page, call_socket};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use mx_ring::{EndpointLayout, PAGE_SIZE, board_page};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
+use super::caller::Caller;
 use super::{CallError, Channel, Opened, Signals};
 use crate::clock;
 
 /// One connection.
 pub struct Socket {
-    socket: OwnedFd,
-    /// One call at a time: an answer belongs to the last question.
-    asking: Mutex<()>,
+    caller: Caller<OwnedFd>,
     events: OnceLock<Events>,
 }
 
 struct Events {
-    wake: OwnedFd,
-    kick: OwnedFd,
+    /// A byte from here kicks the node, a byte from there wakes the process.
+    bell: OwnedFd,
+    /// Makes sleepers of this process return.
+    wakeup: OwnedFd,
 }
 
 impl Socket {
@@ -38,34 +39,22 @@ impl Socket {
             SocketFlags::CLOEXEC,
             None,
         )?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        let address = SocketAddrUnix::new(path)?;
+        // One that a signal interrupts has not begun.
+        retry_on_intr(|| rustix::net::connect(&socket, &address))?;
         Ok(Self {
-            socket,
-            asking: Mutex::new(()),
+            caller: Caller::new(socket),
             events: OnceLock::new(),
         })
     }
 
-    fn ask(
-        &self,
-        request: &Request,
-        memory: Option<&Memfd>,
-    ) -> Result<(Reply, Vec<OwnedFd>), CallError> {
-        let _turn = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        let descriptors: Vec<_> = memory.iter().map(|memfd| memfd.descriptor()).collect();
-        call_socket::send(&self.socket, &request.encode(), &descriptors)?;
-        let (answer, descriptors) =
-            call_socket::receive(&self.socket)?.ok_or(CallError(Errno::PIPE))?;
-        match i32::try_from(answer.error) {
-            Ok(0) => Ok((Reply::decode(&answer), descriptors)),
-            Ok(errno) => Err(CallError(Errno::from_raw_os_error(errno))),
-            Err(_) => Err(CallError(Errno::PROTO)),
-        }
+    fn socket(&self) -> &OwnedFd {
+        self.caller.way()
     }
+}
 
-    fn hung_up(&self, events: PollFlags) -> bool {
-        events.intersects(PollFlags::HUP | PollFlags::ERR)
-    }
+fn hung_up(events: PollFlags) -> bool {
+    events.intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 fn map_board(memfd: &OwnedFd) -> Result<Mapping, CallError> {
@@ -73,18 +62,30 @@ fn map_board(memfd: &OwnedFd) -> Result<Mapping, CallError> {
     Ok(Mapping::of_stranger(memfd, length, Access::Read)?)
 }
 
-fn signal(eventfd: &OwnedFd) {
-    // An eventfd whose count is full is signalled already.
-    let _ = rustix::io::write(eventfd, &1u64.to_ne_bytes());
+impl Events {
+    fn kick(&self) {
+        // One that has no room is full of kicks that were not heard yet.
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let _ = rustix::net::send(&self.bell, &[1], flags);
+    }
+
+    /// Forgets what has woken the process so far.
+    fn clear(&self) {
+        // Nothing there: another thread has taken it.
+        let _ = rustix::net::recv(&self.bell, &mut [0; 64][..], RecvFlags::DONTWAIT);
+        let _ = rustix::io::read(&self.wakeup, &mut [0; 8]);
+    }
 }
 
 impl Channel for Socket {
     fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError> {
-        self.ask(request, memory).map(|(reply, _)| reply)
+        let descriptors: Vec<_> = memory.iter().map(|memfd| memfd.descriptor()).collect();
+        let (reply, _) = self.caller.ask(request, &descriptors)?;
+        Ok(reply)
     }
 
     fn attach(&self, board: u32) -> Result<Mapping, CallError> {
-        let (_, descriptors) = self.ask(&Request::AttachBoard { board }, None)?;
+        let (_, descriptors) = self.caller.ask(&Request::AttachBoard { board }, &[])?;
         map_board(descriptors.first().ok_or(CallError(Errno::PROTO))?)
     }
 
@@ -99,12 +100,12 @@ impl Channel for Socket {
             endpoint,
             geometry: layout.geometry(),
         };
-        let (reply, descriptors) = self.ask(&request, None)?;
+        let (reply, descriptors) = self.caller.ask(&request, &[])?;
         let Reply::Opened { endpoint, session } = reply else {
             return Err(CallError(Errno::PROTO));
         };
-        let [board, w, r, wake, kick] =
-            <[OwnedFd; 5]>::try_from(descriptors).map_err(|_| CallError(Errno::PROTO))?;
+        let [board, w, r, bell] =
+            <[OwnedFd; 4]>::try_from(descriptors).map_err(|_| CallError(Errno::PROTO))?;
         let opened = Opened {
             endpoint,
             session,
@@ -113,14 +114,16 @@ impl Channel for Socket {
             r: Mapping::of_stranger(&r, layout.r_size(), Access::Read)?,
             notes: None,
         };
+        let wakeup =
+            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(CallError)?;
         // Once: a channel is opened by its only owner, right after it was made.
-        let _ = self.events.set(Events { wake, kick });
+        let _ = self.events.set(Events { bell, wakeup });
         Ok(opened)
     }
 
     fn open_raw(&self, board: u32) -> Result<OwnedFd, CallError> {
-        self.ask(&Request::OpenRaw { board }, None)?;
-        Ok(self.socket.try_clone()?)
+        self.caller.ask(&Request::OpenRaw { board }, &[])?;
+        Ok(self.socket().try_clone()?)
     }
 
     fn process_arms(&self) -> bool {
@@ -137,25 +140,26 @@ impl Channel for Socket {
             return Ok(false);
         };
         if kick {
-            signal(&events.kick);
+            events.kick();
         }
         let timeout = deadline
             .map(|at| at.saturating_sub(clock::now()))
             .and_then(|left| Timespec::try_from(left).ok());
         let mut watched = [
-            PollFd::new(&events.wake, PollFlags::IN),
-            PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::empty()),
+            PollFd::new(&events.bell, PollFlags::IN),
+            PollFd::new(&events.wakeup, PollFlags::IN),
+            PollFd::from_borrowed_fd(self.socket().as_fd(), PollFlags::empty()),
         ];
         match poll(&mut watched, timeout.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(true),
             Err(errno) => return Err(CallError(errno)),
         }
-        if watched[0].revents().contains(PollFlags::IN) {
-            // Takes all wake-ups at once.
-            let _ = rustix::io::read(&events.wake, &mut [0; 8]);
+        let [bell, wakeup, connection] = watched.map(|watched| watched.revents());
+        if (bell | wakeup).contains(PollFlags::IN) {
+            events.clear();
         }
-        if self.hung_up(watched[1].revents()) {
+        if hung_up(bell | connection) {
             return Err(CallError(Errno::PIPE));
         }
         Ok(false)
@@ -164,33 +168,35 @@ impl Channel for Socket {
     fn signals(&self) -> Result<Signals<'_>, CallError> {
         let events = self.events.get().ok_or(CallError(Errno::BADF))?;
         Ok(Signals {
-            bell: events.wake.as_fd(),
-            line: self.socket.as_fd(),
+            bell: events.wakeup.as_fd(),
+            bytes: Some(events.bell.as_fd()),
+            line: self.socket().as_fd(),
             line_tells: false,
         })
     }
 
     fn kick(&self) {
         if let Some(events) = self.events.get() {
-            signal(&events.kick);
+            events.kick();
         }
     }
 
     fn wakeup(&self) {
         if let Some(events) = self.events.get() {
-            signal(&events.wake);
+            // One whose count is full is signalled already.
+            let _ = rustix::io::write(&events.wakeup, &1_u64.to_ne_bytes());
         }
     }
 
     fn alive(&self) -> bool {
-        let mut watched = [PollFd::new(&self.socket, PollFlags::empty())];
+        let mut watched = [PollFd::new(self.socket(), PollFlags::empty())];
         let at_once = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
         match poll(&mut watched, Some(&at_once)) {
             Ok(0) | Err(_) => true,
-            Ok(_) => !self.hung_up(watched[0].revents()),
+            Ok(_) => !hung_up(watched[0].revents()),
         }
     }
 }

@@ -21,7 +21,7 @@ impl Server {
         id: ClientId,
         call: &Call,
         request: &Request,
-        descriptors: Vec<OwnedFd>,
+        descriptors: &[OwnedFd],
         around: &mut Surroundings<'_>,
     ) -> Result<Answer, Errno> {
         match *request {
@@ -61,7 +61,7 @@ impl Server {
                 ..
             } => {
                 let wanted = (length, writable, reserve);
-                let region = self.register(id, wanted, &descriptors, around.home)?;
+                let region = self.register(id, wanted, descriptors, around.home)?;
                 Ok(Answer::Now(Reply::Registered { region }, Along::Nothing))
             }
             Request::Deregister { region } => {
@@ -74,8 +74,8 @@ impl Server {
                         RegionError::NotFound => Errno::NOENT,
                         _ => Errno::BADF,
                     })?;
-                let kind = call.kind;
-                Ok(Answer::Later(Pending::Deregister { kind, region }))
+                let call = *call;
+                Ok(Answer::Later(Pending::Deregister { call, region }))
             }
             Request::EndpointInfo { board, endpoint } => {
                 let board = self.boards.get(board as usize).ok_or(Errno::NODEV)?;
@@ -165,7 +165,8 @@ impl Server {
                 endpoint: key,
             }));
         }
-        let opened = Endpoint::new(&layout, id, client.credentials.clone()).map_err(|error| {
+        let made = Endpoint::new(&layout, id, client.credentials.clone());
+        let (opened, bell) = made.map_err(|error| {
             warn!("no endpoint for {}: {error}", client.credentials);
             Errno::NOMEM
         })?;
@@ -179,7 +180,7 @@ impl Server {
                 EndpointError::BadIndex => Errno::INVAL,
                 EndpointError::Busy | EndpointError::NotOpen => Errno::BUSY,
             })?;
-        if let Err(error) = around.poller.watch(&opened.kick, Source::Kick(key)) {
+        if let Err(error) = around.poller.watch(&opened.bell, Source::Kick(key)) {
             warn!("no endpoint for {}: {error}", client.credentials);
             // Just opened: it closes at once, and its completion finds nothing to give back.
             let _ = around.home.close_endpoint(key);
@@ -195,7 +196,7 @@ impl Server {
             endpoint: key.endpoint.into(),
             session,
         };
-        Ok(Answer::Now(reply, Along::Endpoint(index, key)))
+        Ok(Answer::Now(reply, Along::Endpoint(index, key, bell)))
     }
 
     fn register(

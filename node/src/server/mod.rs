@@ -4,7 +4,6 @@ mod calls;
 mod raw;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -13,12 +12,14 @@ use mx_board::{BoardId, Instant};
 use mx_home::{EndpointKey, Home, Misbehaviour, Sleepers};
 use mx_ring::call::{Call, Reply, Request};
 use mx_ring::{HomeSide, RegionKey, call_socket};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use tracing::{debug, info, warn};
 
+use crate::bell::Heard;
 use crate::boards::Board;
 use crate::client::{Client, Endpoint, Pending, Role};
+use crate::closing::Closing;
 use crate::credentials::Credentials;
 use crate::error::NodeError;
 use crate::poller::{ClientId, Poller, Source};
@@ -27,6 +28,8 @@ use raw::Raw;
 
 /// Connections that a user may have.
 const CONNECTIONS_PER_USER: usize = 512;
+/// The user whom nothing is counted for.
+const NOBODY: u32 = u32::MAX;
 
 /// What a call can touch besides the server.
 pub struct Surroundings<'a> {
@@ -53,8 +56,8 @@ enum Along {
     Nothing,
     /// A board's pages.
     Board(usize),
-    /// A board's pages, and all of an endpoint.
-    Endpoint(usize, EndpointKey),
+    /// A board's pages, and all of an endpoint, with the process's end of its bell.
+    Endpoint(usize, EndpointKey, OwnedFd),
 }
 
 /// The node's socket, its connections and their endpoints.
@@ -67,6 +70,7 @@ pub struct Server {
     endpoints: BTreeMap<EndpointKey, Endpoint>,
     raws: BTreeMap<BoardId, Raw>,
     next_client: u32,
+    closing: Closing,
     /// There are no descriptors for more connections: nobody is accepted until some are closed.
     full: bool,
 }
@@ -108,6 +112,7 @@ impl Server {
             endpoints: BTreeMap::new(),
             raws: BTreeMap::new(),
             next_client: 0,
+            closing: Closing::default(),
             full: false,
         })
     }
@@ -130,29 +135,33 @@ impl Server {
     /// Takes a connection. Failures cost the one who connects only.
     pub fn accept(&mut self, poller: &Poller) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let accepted = rustix::net::accept_with(&self.listener, flags)
-            .map_err(io::Error::from)
-            .and_then(|socket| Ok((Credentials::of(&socket)?, socket)));
-        let (credentials, socket) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                let errno = Errno::from_io_error(&error);
-                if let Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) = errno {
-                    warn!("no more connections until some are closed: {error}");
+        let socket = match rustix::net::accept_with(&self.listener, flags) {
+            Ok(socket) => socket,
+            Err(errno) => {
+                if let Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM = errno {
+                    warn!("no more connections until some are closed: {errno}");
                     self.full = true;
                     self.listen(poller);
                 }
                 return;
             }
         };
-        let same_user = |client: &&Client| client.credentials.uid == credentials.uid;
-        if self.clients.values().filter(same_user).count() >= CONNECTIONS_PER_USER {
+        let Ok(credentials) = Credentials::of(&socket) else {
+            self.closing.hang_up(NOBODY, socket);
+            return;
+        };
+        let uid = credentials.uid;
+        let same_user = |client: &&Client| client.credentials.uid == uid;
+        let connections = self.clients.values().filter(same_user).count();
+        if connections + self.closing.count(uid) >= CONNECTIONS_PER_USER {
             warn!("{credentials} was turned away: its user has {CONNECTIONS_PER_USER} connections");
+            self.closing.hang_up(uid, socket);
             return;
         }
         let id = ClientId(self.next_client);
         if let Err(error) = poller.watch(&socket, Source::Client(id)) {
             warn!("{credentials} was turned away: {error}");
+            self.closing.hang_up(uid, socket);
             return;
         }
         self.next_client = self.next_client.wrapping_add(1);
@@ -187,12 +196,24 @@ impl Server {
             self.raw_heard(id, board, around);
             return;
         }
-        match call_socket::receive(&client.socket) {
-            Ok(Some((call, descriptors))) => {
-                self.call(id, &call, descriptors, around);
+        match call_socket::receive(&client.socket, RecvFlags::DONTWAIT) {
+            Ok((Some(call), received)) => {
+                self.call(id, &call, &received.descriptors, around);
+                if self.gives_more_than_memory(id, received.descriptors) {
+                    self.disconnect(id, around);
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Ok(None) => self.disconnect(id, around),
+            Ok((None, received)) => {
+                if received.length != 0 {
+                    info!(
+                        "{} is disconnected: it sent what is no call",
+                        client.credentials
+                    );
+                }
+                self.gives_more_than_memory(id, received.descriptors);
+                self.disconnect(id, around);
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => {
                 info!("{} is disconnected: {error}", client.credentials);
                 self.disconnect(id, around);
@@ -200,11 +221,27 @@ impl Server {
         }
     }
 
+    /// Closes what came with a datagram; whether it was more than memory, which no library sends.
+    fn gives_more_than_memory(&self, id: ClientId, descriptors: Vec<OwnedFd>) -> bool {
+        let Some(client) = self.clients.get(&id) else {
+            // It went while its call was served.
+            return !self.closing.close(NOBODY, descriptors);
+        };
+        let more = !self.closing.close(client.credentials.uid, descriptors);
+        if more {
+            info!(
+                "{} sends descriptors that are no memory",
+                client.credentials
+            );
+        }
+        more
+    }
+
     fn call(
         &mut self,
         id: ClientId,
         call: &Call,
-        descriptors: Vec<OwnedFd>,
+        descriptors: &[OwnedFd],
         around: &mut Surroundings<'_>,
     ) {
         let answer = match Request::decode(call) {
@@ -216,15 +253,9 @@ impl Server {
         };
         let (pending, sent) = match answer {
             Ok(Answer::Later(pending)) => (Some(pending), Ok(())),
-            Ok(Answer::Now(reply, along)) => {
-                (None, self.answer(id, &reply.encode(call.kind), &along))
-            }
+            Ok(Answer::Now(reply, along)) => (None, self.answer(id, &reply.encode(call), &along)),
             Err(errno) => {
-                let refusal = Call {
-                    kind: call.kind,
-                    error: errno.raw_os_error().unsigned_abs(),
-                    ..Call::default()
-                };
+                let refusal = Call::refusal(call, errno.raw_os_error().unsigned_abs());
                 (None, self.answer(id, &refusal, &Along::Nothing))
             }
         };
@@ -238,8 +269,8 @@ impl Server {
     }
 
     /// A client that does not take its answer has one outstanding call too many: an error.
-    fn answer(&self, id: ClientId, answer: &Call, along: &Along) -> io::Result<()> {
-        let client = self.clients.get(&id).ok_or(io::ErrorKind::NotConnected)?;
+    fn answer(&self, id: ClientId, answer: &Call, along: &Along) -> Result<(), Errno> {
+        let client = self.clients.get(&id).ok_or(Errno::NOTCONN)?;
         let pages = |index: &usize| {
             self.boards
                 .get(*index)
@@ -249,15 +280,17 @@ impl Server {
         match along {
             Along::Nothing => {}
             Along::Board(index) => descriptors.extend(pages(index)),
-            Along::Endpoint(index, key) => {
+            Along::Endpoint(index, key, bell) => {
                 descriptors.extend(pages(index));
                 if let Some(endpoint) = self.endpoints.get(key) {
                     descriptors.extend([endpoint.w.descriptor(), endpoint.r.descriptor()]);
-                    descriptors.extend([endpoint.wake.as_fd(), endpoint.kick.as_fd()]);
+                    descriptors.push(bell.as_fd());
                 }
             }
         }
-        call_socket::send(&client.socket, answer, &descriptors)
+        retry_on_intr(|| {
+            call_socket::send(&client.socket, answer, &descriptors, SendFlags::DONTWAIT)
+        })
     }
 
     /// The connection is over: what it owned is closed.
@@ -280,14 +313,24 @@ impl Server {
             // Refused when the home has begun to close it already.
             let _ = around.home.close_endpoint(key);
         }
+        // Whoever closes it last may take his time.
+        if let Err(error) = around.poller.forget(&client.socket) {
+            warn!("a connection that has ended is still heard: {error}");
+        }
+        self.closing.hang_up(client.credentials.uid, client.socket);
     }
 
     /// A process has kicked its endpoint.
-    pub fn kicked(&mut self, key: EndpointKey, home: &mut Home, now: Instant) {
-        if let Some(endpoint) = self.endpoints.get(&key) {
-            endpoint.take_kicks();
-            home.kicked(now, key);
+    pub fn kicked(&mut self, key: EndpointKey, around: &mut Surroundings<'_>) {
+        let Some(endpoint) = self.endpoints.get(&key) else {
+            return;
+        };
+        if endpoint.bell.hear() == Heard::End
+            && let Err(error) = around.poller.forget(&endpoint.bell)
+        {
+            warn!("a process that kicks no more is still heard: {error}");
         }
+        around.home.kicked(around.now, key);
     }
 
     /// The home closes an endpoint whose process wrote what cannot be.
@@ -298,7 +341,7 @@ impl Server {
                 key.endpoint, key.board.0, endpoint.credentials
             );
             // It finds the reason in its endpoint's status.
-            endpoint.wake();
+            endpoint.bell.ring();
         }
     }
 
@@ -307,9 +350,6 @@ impl Server {
         let Some(endpoint) = self.endpoints.remove(&key) else {
             return;
         };
-        if let Err(error) = around.poller.forget(&endpoint.kick) {
-            warn!("the kicks of a closed endpoint are still heard: {error}");
-        }
         // The home closed it by itself, or the node ends: the process sees its connection go.
         if let Some(id) = endpoint.client {
             self.disconnect(id, around);
@@ -326,7 +366,7 @@ impl Server {
         // The first gets it, the others are told that it is busy.
         for (id, call) in waiting {
             self.go_on(id, around.poller);
-            self.call(id, &call, Vec::new(), around);
+            self.call(id, &call, &[], around);
         }
     }
 
@@ -340,11 +380,11 @@ impl Server {
             return;
         };
         let pending = self.clients.get(&id).and_then(|client| client.pending);
-        if let Some(Pending::Deregister { kind, region: of }) = pending
+        if let Some(Pending::Deregister { call, region: of }) = pending
             && of == region
         {
             self.go_on(id, around.poller);
-            let answer = Reply::Done.encode(kind);
+            let answer = Reply::Done.encode(&call);
             if self.answer(id, &answer, &Along::Nothing).is_err() {
                 self.disconnect(id, around);
             }
@@ -393,13 +433,16 @@ impl Sleepers for Server {
         if side.wake_needed()
             && let Some(endpoint) = self.endpoints.get(&key)
         {
-            endpoint.wake();
+            endpoint.bell.ring();
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        for client in std::mem::take(&mut self.clients).into_values() {
+            self.closing.hang_up(client.credentials.uid, client.socket);
+        }
         // Best effort: a socket that stays behind is recognised by the next node.
         let _ = std::fs::remove_file(&self.path);
     }

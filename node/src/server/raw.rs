@@ -3,6 +3,7 @@
 use mx_board::BoardId;
 use mx_home::EndpointError;
 use mx_ring::call::{RAW_FRAME_MAX, Reply};
+use mx_ring::call_socket;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use tracing::{debug, info};
@@ -59,21 +60,25 @@ impl Server {
             return;
         };
         let mut frame = [0; RAW_FRAME_MAX + 1];
-        let flags = RecvFlags::DONTWAIT;
-        match rustix::net::recv(&client.socket, &mut frame[..], flags) {
-            Ok((0, _)) => self.disconnect(id, around),
-            Ok((length, _)) => {
-                let frame = frame.get(..length).unwrap_or_default();
-                let (now, link) = (around.now, &mut *around.outgoing);
-                if let Err(error) = around.home.send_raw(now, board, frame, link) {
-                    debug!("{}: {error}", client.credentials);
-                }
-            }
-            Err(Errno::AGAIN | Errno::INTR) => {}
+        let received = call_socket::receive_bytes(&client.socket, &mut frame, RecvFlags::DONTWAIT);
+        let received = match received {
+            Ok(received) => received,
+            Err(Errno::AGAIN | Errno::INTR) => return,
             Err(error) => {
                 info!("{} is disconnected: {error}", client.credentials);
                 self.disconnect(id, around);
+                return;
             }
+        };
+        if received.length != 0 {
+            let frame = frame.get(..received.length).unwrap_or_default();
+            let (now, link) = (around.now, &mut *around.outgoing);
+            if let Err(error) = around.home.send_raw(now, board, frame, link) {
+                debug!("{}: {error}", client.credentials);
+            }
+        }
+        if self.gives_more_than_memory(id, received.descriptors) || received.length == 0 {
+            self.disconnect(id, around);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the tests of this folder share.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod liar;
+
 use std::path::PathBuf;
 use std::process::Output;
 
