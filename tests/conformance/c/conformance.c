@@ -69,7 +69,8 @@ static void usage(const struct program *program, FILE *to) {
     fputc('\n', to);
   }
   fprintf(to,
-          " -v            tell of each step\n --help        this help\n"
+          " -v            tell of each step\n"
+          " --signals us  interrupt every thread so often, by a handler without SA_RESTART\n --help        this help\n"
           "Boards are found as by all MX programs: /dev/open-mx, or omxd's socket (OMX_SOCKET).\n"
           "The last line counts what was verified. Exit status: 0 when all was right, 1 when something was not.\n");
 }
@@ -118,6 +119,11 @@ static void parse(const struct program *program, int argc, char **argv, struct o
     }
     if (!strcmp(word, "-v")) {
       options->verbose = 1;
+      continue;
+    }
+    if (!strcmp(word, "--signals")) {
+      options->signals = number(word, argument);
+      i++;
       continue;
     }
     if (word[0] != '-' || !word[1] || word[2] || !strchr(program->heeds, word[1])) {
@@ -192,6 +198,7 @@ int main(int argc, char **argv) {
   }
   parse(program, argc, argv, &options);
   program->run(&options);
+  storm_end();
   printf("%s: verified %lu messages, %llu bytes\n", program->name, verified_messages(), verified_bytes());
   return 0;
 }

@@ -35,6 +35,7 @@ void choose_way(const struct options *options) {
 void begin(const struct options *options) {
   omx_return_t code;
   choose_way(options);
+  storm_begin(options);
   omx_set_error_handler(NULL, OMX_ERRORS_RETURN);
   code = omx_init();
   if (code != OMX_SUCCESS) {
@@ -224,5 +225,5 @@ void pause_ms(long milliseconds) {
   struct timespec time;
   time.tv_sec = milliseconds / 1000;
   time.tv_nsec = milliseconds % 1000 * 1000000;
-  nanosleep(&time, NULL);
+  while (nanosleep(&time, &time)) continue;
 }

@@ -38,6 +38,7 @@ struct options {
   long first, end, step;    /* -F, -E, -I */
   int context_bits, context_shift; /* -c */
   int verbose;              /* -v */
+  long signals;             /* --signals: microseconds between two, 0 for none */
 };
 
 /* A program of the suite: what it verifies, its own defaults, and the letters of the options that it heeds. */
@@ -64,7 +65,10 @@ void called(const char *file, int line, const char *call, omx_return_t code);
 
 /* Sets the environment for the way that messages shall go, and so that errors are returned. */
 void choose_way(const struct options *options);
-/* The same, and initialises the library. */
+/* A storm of signals begins, if the options ask for one; it ends before the last line is said. */
+void storm_begin(const struct options *options);
+void storm_end(void);
+/* The same, and initialises the library, with a storm around. */
 void begin(const struct options *options);
 /* Opens the endpoint of the options. */
 omx_endpoint_t open_one(const struct options *options);

@@ -3,6 +3,7 @@
  * gave the pointer, or a status that is not success. It never hangs, and others go on. Memory that may only be read can
  * be sent from. */
 #define _DEFAULT_SOURCE
+#include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -64,7 +65,7 @@ static void judge(const struct options *options, enum wrong wrong, int sending, 
   pid_t process = fork();
   CHECK(process >= 0);
   if (process == 0) transfer(options, wrong, sending, length);
-  CHECK(waitpid(process, &status, 0) == process);
+  while (waitpid(process, &status, 0) != process) CHECK(errno == EINTR);
   tell(options, "%s %zu bytes, memory %d: status %x", sending ? "send" : "receive", length, (int)wrong, status);
   if (can_be)
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == HAS_SUCCEEDED);

@@ -226,6 +226,46 @@ fn every_program_verifies_its_messages_on_one_node_by_every_way() {
     );
 }
 
+/// With a handler that lets no system call restart, one signal a millisecond for each thread, and more.
+const UNDER_SIGNALS: [&str; 20] = [
+    "loopback -N 1",
+    "loopback -s -N 1",
+    "loopback -S -N 1",
+    "vectors",
+    "unexpected",
+    "unexpected -c 10,10",
+    "unexpected_handler",
+    "truncated",
+    "cancel -N 1",
+    "wait_any -b 1 -N 2",
+    "wakeup -N 1",
+    "address_context",
+    "rails -R 4 -N 1 -E 65536",
+    "many -N 50",
+    "threads_endpoints",
+    "threads_wait_any -b 1 -N 50",
+    "cache -N 5",
+    "message_loop -I 9973",
+    "wrong_pointers",
+    "raw",
+];
+
+#[test]
+fn every_program_verifies_its_messages_under_a_storm_of_signals() {
+    let place = Place::new();
+    let socket = place.start_node("--alone --log error --board two --name one");
+    assert_eq!(
+        names(&UNDER_SIGNALS),
+        names(&ON_ONE_NODE),
+        "every program is run"
+    );
+    for every in [1000, 50] {
+        for run in UNDER_SIGNALS {
+            place.run(&socket, &format!("{run} --signals {every}"));
+        }
+    }
+}
+
 #[test]
 fn programs_verify_their_messages_between_two_nodes_in_both_directions() {
     let place = Place::new();
