@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -17,6 +18,7 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 static unsigned int endpoints_per_user = 32;
 module_param(endpoints_per_user, uint, 0644);
@@ -29,6 +31,9 @@ struct omx_file {
 	u64 role; /* what the logic knows about this file */
 	struct mm_struct *space; /* the one that opened the endpoint */
 	struct mmu_notifier notifier; /* tells when that one ends */
+	struct pid *process; /* its process, which may end before: a child of vfork has the space, too */
+	wait_queue_entry_t ending; /* tells when that one ends */
+	struct work_struct ended;
 };
 
 static struct {
@@ -154,16 +159,56 @@ static void omx_space_ends(struct mmu_notifier *notifier, struct mm_struct *spac
 
 static const struct mmu_notifier_ops omx_notifier_ops = { .release = omx_space_ends };
 
+static void omx_process_ended(struct work_struct *work)
+{
+	omx_end(&container_of(work, struct omx_file, ended)->role);
+}
+
+/* As who waits by a pidfd is told: all threads have ended. With locks held. */
+static int omx_process_ends(wait_queue_entry_t *ending, unsigned int mode, int sync, void *key)
+{
+	schedule_work(&container_of(ending, struct omx_file, ending)->ended);
+	return 0;
+}
+
+static void omx_bind_to_process(struct omx_file *file)
+{
+	file->process = get_pid(task_tgid(current));
+	INIT_WORK(&file->ended, omx_process_ended);
+	init_waitqueue_func_entry(&file->ending, omx_process_ends);
+	add_wait_queue(&file->process->wait_pidfd, &file->ending);
+}
+
+static void omx_unbind(struct omx_file *file)
+{
+	if (file->process) {
+		remove_wait_queue(&file->process->wait_pidfd, &file->ending);
+		cancel_work_sync(&file->ended);
+		put_pid(file->process);
+		file->process = NULL;
+	}
+	if (file->space)
+		mmu_notifier_unregister(&file->notifier, file->space);
+	file->space = NULL;
+}
+
+/*
+ * A failed open may have bound the file already, to this space or to one that has the file from a parent. The kernel fails
+ * with -EINTR when a signal waits, whatever its handler: the call begins anew then.
+ */
 int shim_bind_to_space(void *context)
 {
 	struct omx_file *file = context;
 	int error;
 
+	omx_unbind(file);
 	file->notifier.ops = &omx_notifier_ops;
 	error = mmu_notifier_register(&file->notifier, current->mm);
-	if (!error)
+	if (!error) {
 		file->space = current->mm;
-	return error;
+		omx_bind_to_process(file);
+	}
+	return error == -EINTR ? -ERESTARTNOINTR : error;
 }
 
 static int omx_open(struct inode *inode, struct file *f)
@@ -176,10 +221,8 @@ static int omx_release(struct inode *inode, struct file *f)
 {
 	struct omx_file *file = f->private_data;
 
-	if (file->space)
-		mmu_notifier_unregister(&file->notifier, file->space); /* calls omx_space_ends unless it ended before */
-	else
-		omx_end(&file->role); /* a raw endpoint */
+	omx_unbind(file);
+	omx_end(&file->role); /* most often it has ended by now, and stays so */
 	kfree(file);
 	return 0;
 }

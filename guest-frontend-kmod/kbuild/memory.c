@@ -171,7 +171,7 @@ int shim_watch(unsigned long address, unsigned long length, void *context, void 
 	error = mmu_interval_notifier_insert(&watch->notifier, current->mm, address, length, &omx_watch_ops);
 	if (error)
 		kfree(watch);
-	return error;
+	return error == -EINTR ? -ERESTARTNOINTR : error; /* a signal waits: the call begins anew after it */
 }
 
 /* What is pinned after this, and before a change is missed, is what later changes are about. */

@@ -75,6 +75,7 @@ pub mod lock;
 pub mod pool;
 pub mod quota;
 pub mod region;
+pub mod returns;
 pub mod role;
 pub mod watch;
 

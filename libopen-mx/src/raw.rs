@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mx_ring::birth::Birth;
@@ -16,7 +16,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use crate::board::no_board;
 use crate::clock;
 use crate::error::Error;
-use crate::home::{CallError, Home};
+use crate::home::{CallError, Channel, Home};
 
 /// Something that happened at a raw endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub enum RawEvent {
 pub struct RawEndpoint {
     home: Home,
     board: u32,
+    channel: Arc<dyn Channel>,
     /// The connection, or the module's file: each datagram, `read` or `write` is a frame.
     frames: OwnedFd,
     /// Words of frames that were handed over and not told of yet.
@@ -45,7 +46,8 @@ pub struct RawEndpoint {
 impl RawEndpoint {
     /// Opens the raw endpoint of a board; each board has one.
     pub fn open(home: &Home, board: u32) -> Result<Self, Error> {
-        let frames = home.channel()?.channel.open_raw(board);
+        let channel = home.channel()?.channel;
+        let frames = channel.open_raw(board);
         let frames = frames.map_err(|error| match no_board(error.into(), board) {
             Error::Refused(Errno::PERM | Errno::ACCESS) => Error::NotAdministrator,
             other => other,
@@ -60,6 +62,7 @@ impl RawEndpoint {
         Ok(Self {
             home: home.clone(),
             board,
+            channel,
             frames,
             sent: Mutex::new(VecDeque::new()),
             told,
@@ -165,5 +168,13 @@ impl RawEndpoint {
         // One was written for each word.
         let _ = rustix::io::read(&self.told, &mut [0; 8]);
         Some(context)
+    }
+}
+
+impl Drop for RawEndpoint {
+    fn drop(&mut self) {
+        if !self.birth.is_inherited() {
+            self.channel.close();
+        }
     }
 }

@@ -21,6 +21,8 @@ pub struct Client {
     pub credentials: Credentials,
     /// What the connection has become.
     pub role: Role,
+    /// Watched for the end of its process, with which the connection ends, whatever children have it open, too.
+    pub _end: Option<OwnedFd>,
     /// The call that is not answered yet; no other is read meanwhile.
     pub pending: Option<Pending>,
 }

@@ -1,9 +1,11 @@
 //! Who a process is.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// A process at the other end of a unix socket, at the time it connected.
 #[derive(Clone, Debug)]
@@ -34,6 +36,20 @@ impl Credentials {
             uid: peer.uid(),
             command,
         })
+    }
+
+    /// A descriptor that is readable when this process has ended; nothing where the kernel has none, or the process is of
+    /// a PID namespace that this one does not see. Asked for when it has just connected and waits for its first answer,
+    /// so that its number is not another process's yet.
+    pub fn end(&self) -> Result<Option<OwnedFd>, Errno> {
+        let Some(pid) = Pid::from_raw(self.pid.cast_signed()) else {
+            return Ok(None);
+        };
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(end) => Ok(Some(end)),
+            Err(Errno::NOSYS | Errno::PERM) => Ok(None),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// Whether it may change boards: root may, and whoever runs this node.

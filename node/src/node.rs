@@ -142,6 +142,12 @@ impl Node {
     }
 
     fn attend(&mut self, source: Source, now: Instant) -> Result<(), NodeError> {
+        let around = &mut Surroundings {
+            home: &mut self.home,
+            poller: &self.poller,
+            outgoing: &mut self.outgoing,
+            now,
+        };
         match source {
             Source::Wire => {
                 self.outgoing.take_error();
@@ -158,24 +164,9 @@ impl Node {
                 }
             }
             Source::Listener => self.server.accept(&self.poller),
-            Source::Client(id) => self.server.heard(
-                id,
-                &mut Surroundings {
-                    home: &mut self.home,
-                    poller: &self.poller,
-                    outgoing: &mut self.outgoing,
-                    now,
-                },
-            ),
-            Source::Kick(key) => self.server.kicked(
-                key,
-                &mut Surroundings {
-                    home: &mut self.home,
-                    poller: &self.poller,
-                    outgoing: &mut self.outgoing,
-                    now,
-                },
-            ),
+            Source::Client(id) => self.server.heard(id, around),
+            Source::End(id) => self.server.disconnect(id, around),
+            Source::Kick(key) => self.server.kicked(key, around),
         }
         Ok(())
     }

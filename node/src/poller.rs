@@ -8,6 +8,7 @@ use mx_board::BoardId;
 use mx_board::EndpointKey;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
 
 /// Number of a client, counted from the start of the node; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +27,8 @@ pub enum Source {
     Listener,
     /// A client has said something, or has gone.
     Client(ClientId),
+    /// The process of a client has ended.
+    End(ClientId),
     /// An endpoint's bell.
     Kick(EndpointKey),
 }
@@ -39,6 +42,7 @@ impl Source {
             Self::Listener => word(2, 0),
             Self::Client(ClientId(id)) => word(3, id),
             Self::Links => word(5, 0),
+            Self::End(ClientId(id)) => word(6, id),
             Self::Kick(key) => word(4, u32::from(key.board.0) << 8 | u32::from(key.endpoint)),
         })
     }
@@ -51,6 +55,7 @@ impl Source {
             2 => Self::Listener,
             3 => Self::Client(ClientId(value)),
             5 => Self::Links,
+            6 => Self::End(ClientId(value)),
             _ => Self::Kick(EndpointKey {
                 board: BoardId((value >> 8) as u16),
                 endpoint: value as u8,
@@ -76,13 +81,8 @@ impl Poller {
     }
 
     /// Watches a descriptor for something to read. It leaves the set when nobody has it open any more.
-    pub fn watch(&self, descriptor: impl AsFd, source: Source) -> io::Result<()> {
-        Ok(epoll::add(
-            &self.epoll,
-            descriptor,
-            source.to_data(),
-            EventFlags::IN,
-        )?)
+    pub fn watch(&self, descriptor: impl AsFd, source: Source) -> Result<(), Errno> {
+        epoll::add(&self.epoll, descriptor, source.to_data(), EventFlags::IN)
     }
 
     /// Ends the watch of a descriptor: of one that goes on telling its end, or that somebody else closes.
@@ -132,7 +132,7 @@ impl Poller {
                 found.extend(events.iter().map(|event| Source::from_data(event.data)));
                 Ok(())
             }
-            Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -154,6 +154,7 @@ mod tests {
             Source::Signal,
             Source::Listener,
             Source::Client(ClientId(u32::MAX)),
+            Source::End(ClientId(7)),
             Source::Kick(key),
         ] {
             assert_eq!(Source::from_data(source.to_data()), source);

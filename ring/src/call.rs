@@ -173,6 +173,9 @@ pub enum Request {
         /// How.
         change: Change,
     },
+    /// Close what was opened on this file, whoever else has the file open (a child). Only for the module: a connection to
+    /// `omxd` is shut down instead.
+    Close,
 }
 
 /// What it is told.
@@ -333,6 +336,7 @@ impl Request {
                 w[0] = board.into();
                 12
             }
+            Self::Close => 13,
         };
         call
     }
@@ -389,6 +393,7 @@ impl Request {
                 }
             }
             12 => Self::OpenRaw { board: w[0] as u32 },
+            13 => Self::Close,
             kind => return Err(UnknownCall(kind)),
         })
     }

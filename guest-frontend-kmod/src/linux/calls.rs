@@ -91,14 +91,10 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             geometry,
         } => {
             role.become_(Role::Opening)?;
-            let opened = open(board as usize, endpoint, geometry).and_then(|(id, session)| {
-                // SAFETY: promised by the caller; this thread alone has taken `Role::Opening`, which happens once.
-                let bound = Errno::check(unsafe { shim::shim_bind_to_space(file) });
-                if bound.is_err() {
-                    close(board as usize, id);
-                }
-                bound.map(|_| (id, session))
-            });
+            // First: a signal that has come by the time makes it fail, and opening takes longer than the time between two.
+            // SAFETY: promised by the caller; this thread alone has taken `Role::Opening`.
+            let bound = Errno::check(unsafe { shim::shim_bind_to_space(file) });
+            let opened = bound.and_then(|_| open(board as usize, endpoint, geometry));
             match opened {
                 Ok((id, session)) => {
                     role.opened(Role::Endpoint(board as usize, id));
@@ -174,12 +170,25 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
         }
         Request::OpenRaw { board } => {
             role.become_(Role::Opening)?;
-            let opened = raw::open(board as usize);
+            // SAFETY: promised by the caller; this thread alone has taken `Role::Opening`.
+            let bound = Errno::check(unsafe { shim::shim_bind_to_space(file) });
+            let opened = bound.and_then(|_| raw::open(board as usize));
             role.opened(match opened {
                 Ok(number) => Role::Raw(board as usize, number),
                 Err(_) => Role::Fresh,
             });
             opened.map(|_| Reply::Done)
+        }
+        Request::Close => {
+            if let Ok((board, number)) = role.raw() {
+                raw::close(board, number);
+            } else {
+                let (board, id) = role.endpoint()?;
+                let space = shim::shim_current_space();
+                state::board(board)?.0.usable(id, space, |_| ())?;
+                close(board, id);
+            }
+            Ok(Reply::Done)
         }
         Request::Change { board, change } => {
             self::change(board as usize, &change).map(|()| Reply::Done)

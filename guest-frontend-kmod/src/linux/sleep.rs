@@ -1,7 +1,6 @@
 //! Waiting for events, and making those who wait return.
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use mx_ring::control::{ArmedCounters, ENDPOINTS};
 use mx_ring::sleep::EndpointWatch;
@@ -16,12 +15,12 @@ use crate::endpoint::Endpoint;
 use crate::errno::Errno;
 use crate::frontend::BOARDS;
 use crate::kernel::Kernel;
+use crate::returns::Returns;
 
-/// How often the sleepers of an endpoint were told to return.
-static RETURNS: [[AtomicU32; ENDPOINTS]; BOARDS] =
-    [const { [const { AtomicU32::new(0) }; ENDPOINTS] }; BOARDS];
+static RETURNS: [[Returns; ENDPOINTS]; BOARDS] =
+    [const { [const { Returns::new() }; ENDPOINTS] }; BOARDS];
 
-fn returns(board: usize, endpoint: u8) -> Result<&'static AtomicU32, Errno> {
+fn returns(board: usize, endpoint: u8) -> Result<&'static Returns, Errno> {
     RETURNS
         .get(board)
         .and_then(|board| board.get(usize::from(endpoint)))
@@ -31,7 +30,7 @@ fn returns(board: usize, endpoint: u8) -> Result<&'static AtomicU32, Errno> {
 /// Makes all sleepers of an endpoint return, events or not.
 pub fn make_return(board: usize, endpoint: u8) {
     if let Ok(returns) = returns(board, endpoint) {
-        returns.fetch_add(1, Ordering::Release);
+        returns.tell();
         shim::shim_wake_sleepers(board as u32, endpoint.into());
     }
 }
@@ -55,16 +54,15 @@ struct SleepContext {
     endpoint: u8,
     unexpected: u32,
     expected: u32,
-    returns: &'static AtomicU32,
-    returns_seen: u32,
+    returns: &'static Returns,
+    begun: u32,
     slept: bool,
     _pages: [HeldPage; 2],
 }
 
 impl SleepContext {
     fn something_new(&self) -> bool {
-        self.watch.has_events(self.unexpected, self.expected)
-            || self.returns.load(Ordering::Acquire) != self.returns_seen
+        self.watch.has_events(self.unexpected, self.expected) || self.returns.is_told(self.begun)
     }
 
     /// Arms only when there is nothing, so that a home that is not slept on sends no event; then looks once more.
@@ -109,11 +107,12 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
             unexpected: wait.unexpected,
             expected: wait.expected,
             returns,
-            returns_seen: returns.load(Ordering::Acquire),
+            begun: returns.begin(),
             slept: false,
             _pages: [r0, d2],
         })
     })??;
+    let returns = context.returns;
     let context: *mut SleepContext = &raw mut context;
     // SAFETY: the context lives until `shim_sleep` returns, and only `ready` touches it until then.
     let slept = unsafe {
@@ -125,7 +124,12 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
             wait.deadline,
         )
     };
-    Errno::check(slept)?;
+    let slept = Errno::check(slept);
+    // What a signal interrupts may begin anew.
+    if matches!(slept, Ok(_) | Err(Errno::TIMED_OUT)) {
+        returns.take();
+    }
+    slept?;
     board_of.usable(id, space, |_| ())
 }
 

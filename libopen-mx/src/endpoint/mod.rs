@@ -467,6 +467,7 @@ impl Drop for Endpoint {
         while Arc::strong_count(&self.held) > 1 && in_time() {
             std::thread::sleep(Duration::from_micros(50));
         }
+        self.held.channel().close();
     }
 }
 

@@ -145,6 +145,11 @@ impl Channel for Device {
         }
     }
 
+    fn close(&self) {
+        // A device that is gone has closed it.
+        let _ = self.call(&Request::Close, None);
+    }
+
     fn alive(&self) -> bool {
         true
     }

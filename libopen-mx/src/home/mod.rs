@@ -166,6 +166,8 @@ pub trait Channel: Send + Sync {
     fn kick(&self);
     /// Makes sleepers of this endpoint return.
     fn wakeup(&self);
+    /// Closes what was opened, also when a child has this channel open, too.
+    fn close(&self);
     /// Whether the other side is still there, as far as that can be seen.
     fn alive(&self) -> bool;
 }

@@ -11,7 +11,9 @@ use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::{EndpointLayout, PAGE_SIZE, board_page};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
+};
 
 use super::caller::Caller;
 use super::{CallError, Channel, Opened, Signals};
@@ -186,6 +188,11 @@ impl Channel for Socket {
             // One whose count is full is signalled already.
             let _ = rustix::io::write(&events.wakeup, &1_u64.to_ne_bytes());
         }
+    }
+
+    fn close(&self) {
+        // The node may have hung up already.
+        let _ = rustix::net::shutdown(self.socket(), Shutdown::Both);
     }
 
     fn alive(&self) -> bool {

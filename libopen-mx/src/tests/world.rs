@@ -325,6 +325,8 @@ impl Channel for TestChannel {
         Ok(false)
     }
 
+    fn close(&self) {}
+
     fn kick(&self) {
         let mut net = self.world.net();
         let now = instant(net.now);

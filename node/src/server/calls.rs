@@ -112,9 +112,11 @@ impl Server {
                 Ok(Answer::Now(Reply::Done, Along::Nothing))
             }
             Request::OpenRaw { board } => self.open_raw(id, board, around),
-            Request::Wait { .. } | Request::Kick | Request::Wakeup | Request::Statistics => {
-                Err(Errno::OPNOTSUPP)
-            }
+            Request::Wait { .. }
+            | Request::Kick
+            | Request::Wakeup
+            | Request::Statistics
+            | Request::Close => Err(Errno::OPNOTSUPP),
         }
     }
 

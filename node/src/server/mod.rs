@@ -4,6 +4,7 @@ mod calls;
 mod raw;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -138,11 +139,7 @@ impl Server {
         let socket = match rustix::net::accept_with(&self.listener, flags) {
             Ok(socket) => socket,
             Err(errno) => {
-                if let Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM = errno {
-                    warn!("no more connections until some are closed: {errno}");
-                    self.full = true;
-                    self.listen(poller);
-                }
+                self.notice_full(errno, poller);
                 return;
             }
         };
@@ -159,20 +156,34 @@ impl Server {
             return;
         }
         let id = ClientId(self.next_client);
-        if let Err(error) = poller.watch(&socket, Source::Client(id)) {
-            warn!("{credentials} was turned away: {error}");
-            self.closing.hang_up(uid, socket);
-            return;
-        }
+        let end = match watch_both(id, &socket, &credentials, poller) {
+            Ok(end) => end,
+            Err(errno) => {
+                warn!("{credentials} was turned away: {errno}");
+                self.notice_full(errno, poller);
+                self.closing.hang_up(uid, socket);
+                return;
+            }
+        };
         self.next_client = self.next_client.wrapping_add(1);
         debug!("{credentials} has connected");
         let client = Client {
             socket,
             credentials,
             role: Role::New,
+            _end: end,
             pending: None,
         };
         self.clients.insert(id, client);
+    }
+
+    /// Accepts nobody when there are no descriptors, or no memory for them.
+    fn notice_full(&mut self, errno: Errno, poller: &Poller) {
+        if let Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM = errno {
+            warn!("no more connections until some are closed: {errno}");
+            self.full = true;
+            self.listen(poller);
+        }
     }
 
     /// Waits for connections, or not while there is no room for them.
@@ -293,8 +304,8 @@ impl Server {
         })
     }
 
-    /// The connection is over: what it owned is closed.
-    fn disconnect(&mut self, id: ClientId, around: &mut Surroundings<'_>) {
+    /// The connection is over, or its process: what it owned is closed.
+    pub fn disconnect(&mut self, id: ClientId, around: &mut Surroundings<'_>) {
         let Some(client) = self.clients.remove(&id) else {
             return;
         };
@@ -328,7 +339,7 @@ impl Server {
         if endpoint.bell.hear() == Heard::End
             && let Err(error) = around.poller.forget(&endpoint.bell)
         {
-            warn!("a process that kicks no more is still heard: {error}");
+            warn!("a bell that rings no more is still heard: {error}");
         }
         around.home.kicked(around.now, key);
     }
@@ -426,6 +437,21 @@ fn open_to_all(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)),
     }
+}
+
+/// Watches a connection, and the process that made it: the descriptor that tells its end.
+fn watch_both(
+    id: ClientId,
+    socket: &OwnedFd,
+    credentials: &Credentials,
+    poller: &Poller,
+) -> Result<Option<OwnedFd>, Errno> {
+    let end = credentials.end()?;
+    if let Some(end) = &end {
+        poller.watch(end, Source::End(id))?;
+    }
+    poller.watch(socket, Source::Client(id))?;
+    Ok(end)
 }
 
 impl Sleepers for Server {

@@ -13,7 +13,7 @@
 static const struct program *const programs[] = {
     &loopback,        &vectors, &unexpected, &unexpected_handler, &truncated,        &cancel, &wait_any,
     &wakeup,          &address_context, &rails, &rails_waiting, &many, &threads_endpoints,  &threads_wait_any, &cache,
-    &message_loop,    &wrong_pointers,  &raw,
+    &message_loop,    &wrong_pointers,  &orphans, &raw,
 };
 #define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
 

@@ -50,8 +50,8 @@ struct program {
 
 /* The programs, one in each file. */
 extern const struct program loopback, vectors, unexpected, unexpected_handler, truncated, cancel, wait_any, wakeup,
-    address_context, rails, rails_waiting, many, threads_endpoints, threads_wait_any, cache, message_loop, wrong_pointers, raw, raw_peer,
-    peer, stop;
+    address_context, rails, rails_waiting, many, threads_endpoints, threads_wait_any, cache, message_loop, wrong_pointers,
+    orphans, raw, raw_peer, peer, stop;
 
 /* Says what is not so and ends the process with status 1. */
 #define CHECK(what) \

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every way on one node: by the board, the short way, within the library. Programs that take long do less than by
 /// themselves.
-const ON_ONE_NODE: [&str; 35] = [
+const ON_ONE_NODE: [&str; 36] = [
     "loopback -N 2",
     "loopback -s -N 1",
     "loopback -S -N 1",
@@ -51,6 +51,7 @@ const ON_ONE_NODE: [&str; 35] = [
     "message_loop -S -t 1 -P 11 -E 300000",
     "wrong_pointers",
     "wrong_pointers -S",
+    "orphans",
     "raw",
 ];
 
@@ -227,7 +228,7 @@ fn every_program_verifies_its_messages_on_one_node_by_every_way() {
 }
 
 /// With a handler that lets no system call restart, one signal a millisecond for each thread, and more.
-const UNDER_SIGNALS: [&str; 20] = [
+const UNDER_SIGNALS: [&str; 22] = [
     "loopback -N 1",
     "loopback -s -N 1",
     "loopback -S -N 1",
@@ -241,12 +242,14 @@ const UNDER_SIGNALS: [&str; 20] = [
     "wakeup -N 1",
     "address_context",
     "rails -R 4 -N 1 -E 65536",
+    "rails_waiting -R 2 -N 1 -E 65536",
     "many -N 50",
     "threads_endpoints",
     "threads_wait_any -b 1 -N 50",
     "cache -N 5",
     "message_loop -I 9973",
     "wrong_pointers",
+    "orphans",
     "raw",
 ];
 

@@ -183,6 +183,8 @@ impl Channel for Module {
         Ok(true)
     }
 
+    fn close(&self) {}
+
     fn kick(&self) {}
 
     fn wakeup(&self) {}

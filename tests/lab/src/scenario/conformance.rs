@@ -13,7 +13,7 @@ use crate::scenario::administration;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Short runs: every program, and every length, but less often than by itself.
-const RUNS: [&str; 17] = [
+const RUNS: [&str; 18] = [
     "loopback -N 1 -P 1",
     "vectors",
     "unexpected",
@@ -31,6 +31,17 @@ const RUNS: [&str; 17] = [
     "cache -N 2",
     "message_loop -I 33333",
     "wrong_pointers",
+    "orphans",
+];
+
+/// With signals that interrupt every call: opening, registering, waiting, and RAW frames.
+const UNDER_SIGNALS: [&str; 6] = [
+    "loopback -N 1 -P 1",
+    "vectors",
+    "wakeup -N 1",
+    "rails -N 1 -E 65536",
+    "threads_wait_any -N 10 -t 2 -p 1",
+    "cache -N 2",
 ];
 
 /// What two nodes can do with each other.
@@ -68,6 +79,13 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> 
     let alone = stage("every program in guest1, with itself", || {
         sum(&fabric, "guest1", RUNS.map(str::to_owned))
     })?;
+    let interrupted = stage("programs in guest1 under a storm of signals", || {
+        sum(
+            &fabric,
+            "guest1",
+            UNDER_SIGNALS.map(|run| format!("{run} --signals 5000")),
+        )
+    })?;
     let within = between(&fabric, "guest1", "guest2")?;
     let outside = between(&fabric, "node1", "guest1")?;
     let raw = [
@@ -82,7 +100,7 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> 
         administration::run(&fabric)
     })?;
     let despite_loss = over_a_lossy_wire(&fabric)?;
-    Ok(alone + within + outside + raw + despite_loss)
+    Ok(alone + interrupted + within + outside + raw + despite_loss)
 }
 
 /// Programs of a guest whose peer is on the node, while frames between them are lost.
