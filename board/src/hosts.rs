@@ -5,11 +5,11 @@ use mx_ring::warning::Warning;
 use mx_wire::{Beacon, HostQuery, HostReply, Packet};
 
 use crate::board::Board;
+use crate::claim::Claim;
 use crate::discovery::Discovery;
 use crate::incoming::{Answer, Incoming, Refusal};
 use crate::key::Source;
 use crate::name::HostName;
-use crate::peers::Claim;
 use crate::ports::Ports;
 use crate::time::Instant;
 

@@ -14,6 +14,7 @@ extern crate alloc;
 mod administration;
 mod allowance;
 mod board;
+mod claim;
 mod counters;
 mod departed;
 mod discovery;

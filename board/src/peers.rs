@@ -17,11 +17,6 @@ use crate::time::Instant;
 const KEPT_FOR_LOCAL: u16 = 64;
 /// A peer that is silent for so long goes: three of the beacons that each node sends every three minutes are lost.
 const AGE: Duration = Duration::from_secs(600);
-/// How long a peer has to show that it is there, when another says that it has its name.
-const CHALLENGE: Duration = Duration::from_secs(1);
-/// A question of that kind that nobody came back to is a question of the past. Whoever says a name is asked again within
-/// 5 s.
-const STALE: Duration = Duration::from_secs(15);
 const BUCKETS: usize = 256;
 const NONE: u16 = u16::MAX;
 
@@ -38,15 +33,15 @@ pub struct Peer {
     pub(crate) nacks: NackAllowance,
     /// How long it takes to answer a PULL.
     pub(crate) round_trip: RoundTrip,
-    asking: Asking,
+    pub(crate) asking: Asking,
     /// An administrator has made it a peer: it stays.
     pub(crate) fixed: bool,
     /// When it was last heard.
-    heard: Instant,
+    pub(crate) heard: Instant,
     /// When something of this board's own accord was last sent to it.
     used: Option<Instant>,
     /// Since when it is asked whether it still has its name, which another says is its own.
-    challenged: Option<Instant>,
+    pub(crate) challenged: Option<Instant>,
     /// It keeps its index and is none of the peers, until it is added again.
     forgotten: bool,
     next_in_bucket: u16,
@@ -116,23 +111,6 @@ impl Peer {
         };
         Some((rank, self.heard))
     }
-}
-
-/// What follows from a peer's saying its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claim {
-    /// It has that name, as before.
-    Known,
-    /// It has a new name.
-    New,
-    /// It does not get the name, which is that of a board of this home: that one.
-    Local(BoardId),
-    /// It does not get the name, which an administrator has given to another.
-    Given,
-    /// It gets the name when the peer of this index, which has it, does not answer.
-    Challenges(u16),
-    /// It gets the name from the peer of this index, which does not answer.
-    Takes(u16),
 }
 
 /// The peers of one board. An index keeps its meaning while something is sent to it, and beyond that until a stranger
@@ -333,74 +311,6 @@ impl PeerTable {
         }
     }
 
-    /// The board of this home with that name.
-    pub(crate) fn local_of_name(&self, name: &HostName) -> Option<BoardId> {
-        let mut peers = self.peers.iter().filter(|peer| !peer.forgotten);
-        peers.find_map(|peer| peer.local.filter(|_| peer.name == *name))
-    }
-
-    /// A peer of the network says its name. The name of a board of this home, or one that an administrator has given, is
-    /// nobody else's. If another peer has it, that one is asked first: whoever has gone leaves its name to the next, and
-    /// of two that are there both have it, so that nobody who looks for it finds the wrong one (the library refuses it).
-    pub(crate) fn claim(&mut self, now: Instant, index: u16, name: HostName) -> Claim {
-        let Some(peer) = self.get(index).filter(|peer| peer.local.is_none()) else {
-            return Claim::Given;
-        };
-        if peer.name == name {
-            return Claim::Known;
-        }
-        if peer.fixed && !peer.name.is_unknown() {
-            return Claim::Given;
-        }
-        let asking = peer.asking;
-        if name.is_unknown() {
-            return Claim::Known;
-        }
-        if let Some(board) = self.local_of_name(&name) {
-            self.refuse_name(index, asking);
-            return Claim::Local(board);
-        }
-        let mut others = (0..).zip(&mut self.peers);
-        let holder =
-            others.find(|(other, peer)| *other != index && !peer.forgotten && peer.name == name);
-        let claim = match holder {
-            None => Claim::New,
-            Some((_, holder)) if holder.fixed => {
-                self.refuse_name(index, asking);
-                return Claim::Given;
-            }
-            Some((other, holder)) => match holder.challenged {
-                Some(since) if now - since < STALE && holder.heard > since => {
-                    holder.challenged = None;
-                    Claim::New
-                }
-                Some(since) if now - since < CHALLENGE => {
-                    self.refuse_name(index, asking);
-                    return Claim::Challenges(other);
-                }
-                Some(since) if now - since < STALE => Claim::Takes(other),
-                Some(_) | None => {
-                    holder.challenged = Some(now);
-                    self.refuse_name(index, asking);
-                    return Claim::Challenges(other);
-                }
-            },
-        };
-        if let Claim::Takes(other) = claim {
-            self.set_name(other, HostName::UNKNOWN);
-        }
-        self.set_name(index, name);
-        claim
-    }
-
-    /// A peer does not get the name that it says: it is asked again when it would have been.
-    fn refuse_name(&mut self, index: u16, asking: Asking) {
-        self.set_name(index, HostName::UNKNOWN);
-        if let Some(peer) = self.get_mut(index) {
-            peer.asking = asking;
-        }
-    }
-
     /// Gives a peer its name; true when it is a new one.
     pub(crate) fn set_name(&mut self, index: u16, name: HostName) -> bool {
         let Some(peer) = self.get_mut(index) else {
@@ -420,9 +330,14 @@ impl PeerTable {
         true
     }
 
+    /// The peers with their indices.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u16, &Peer)> {
+        let entries = (0..).zip(&self.peers);
+        entries.filter(|(_, peer)| !peer.forgotten)
+    }
+
     fn nameless(&self) -> impl Iterator<Item = (u16, &Peer)> {
-        let all = (0..).zip(&self.peers);
-        all.filter(|(_, peer)| peer.name.is_unknown() && !peer.forgotten)
+        self.all().filter(|(_, peer)| peer.name.is_unknown())
     }
 
     /// A peer that is to be asked for its name now.

@@ -1,9 +1,8 @@
 //! The boards of one home, and the ways between them: to the wire as frames, to each other as values.
 
 use alloc::vec::Vec;
-use mx_ring::warning::Warning;
 use mx_ring::{Command, Counter, Destination, Farewell, RegionKey};
-use mx_wire::{Beacon, Format, Frame, MacAddress, Packet, ParseError};
+use mx_wire::{Beacon, Format, Frame, MacAddress, Packet};
 
 use crate::board::Board;
 use crate::counters::Counters;
@@ -435,51 +434,6 @@ impl Switch {
         };
         // Whoever waits for an answer that does not get out asks again.
         let _lost = self.send(now, to, answer.peer, &answer.packet, payload, ports);
-    }
-
-    /// The board that a frame was meant for, read or not.
-    fn meant(&mut self, bytes: &[u8]) -> Option<&mut Board> {
-        let to = bytes.first_chunk().map(|mac| MacAddress(*mac))?;
-        self.board_mut(self.by_mac(to)?)
-    }
-
-    /// Counts a frame that cannot be read at the board that it was meant for.
-    fn unreadable(&mut self, now: Instant, bytes: &[u8], error: &ParseError) {
-        if error.is_of_other_format() || bytes.len() > usize::from(self.settings.format.mtu()) {
-            self.warn_of_format(now, bytes);
-        }
-        if let Some(counter) = incoming::parse_error(error)
-            && let Some(board) = self.meant(bytes)
-        {
-            board.count(counter);
-        }
-    }
-
-    /// A frame that this format does not allow: its sender has another.
-    fn warn_of_format(&mut self, now: Instant, bytes: &[u8]) {
-        if let Some(source) = bytes.get(6..).and_then(<[u8]>::first_chunk)
-            && let Some(board) = self.meant(bytes)
-        {
-            board.warn(now, Warning::OtherFormat, MacAddress(*source));
-        }
-    }
-
-    /// The wire brings a frame from the address of a board of this home.
-    fn own_address(&mut self, now: Instant, owner: BoardId, frame: &Frame<'_>) {
-        let Some(board) = self.board_mut(owner) else {
-            return;
-        };
-        let beacon = Beacon::parse(frame.payload).filter(|_| frame.packet == Packet::Raw);
-        let sent_here = beacon.is_some_and(|it| it.serial == board.discovery.serial());
-        let warning = if sent_here {
-            Warning::Echo
-        } else {
-            Warning::OwnAddress
-        };
-        board.warn(now, warning, frame.source);
-        if frame.packet == Packet::Raw {
-            board.count(Counter::DropBadPeerAddr);
-        }
     }
 
     /// Sends a board's beacon to the wire and to the other boards here.
