@@ -34,12 +34,12 @@ impl Board {
         };
         let mut answer = None;
         match self.peers.claim(now, peer, HostName::new(name)) {
-            Claim::Known | Claim::Given => return Ok(None),
+            Claim::Known => return Ok(None),
             Claim::New => self.not_namesake(incoming.source),
             Claim::Local(board) if board == self.id => {
                 self.warn(now, Warning::OwnName, incoming.source);
             }
-            Claim::Local(_) => {}
+            Claim::Local(_) | Claim::Given => {}
             Claim::Challenges(holder) => {
                 answer = Some(Answer {
                     peer: holder,

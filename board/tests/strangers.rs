@@ -266,8 +266,11 @@ fn who_was_given_its_name_by_an_administrator_keeps_it_to_itself() {
     joins(&mut world, mac(1), "given:0");
     change(&mut world, a, Change::AddPeer { mac: given.0, name });
     assert_eq!(name_of(&world, a, mac(1)), None);
-    joins(&mut world, mac(1), "given:0");
+    joins(&mut world, mac(1), "own:0");
+    world.ports.changed.clear();
+    says(&mut world, mac(1), "given:0");
     assert_eq!(name_of(&world, a, mac(1)).as_deref(), Some(""));
+    assert!(!world.ports.changed.is_empty(), "it is published");
     says(&mut world, given, "changed:0");
     assert_eq!(name_of(&world, a, given).as_deref(), Some("given:0"));
     // It is given the name that it has.
