@@ -17,6 +17,8 @@ pub struct Namespace {
 /// many a container, and inside of a changed root.
 const AS_ROOT: &[&str] = &["--net"];
 const AS_USER: &[&str] = &["--user", "--map-root-user", "--net"];
+/// What a namespace lives by.
+const HOLD: &[&str] = &["sh", "-c", "echo ready; exec sleep 1000000"];
 
 impl Namespace {
     /// A new one; only its loopback is in it.
@@ -36,8 +38,7 @@ impl Namespace {
                 panic!("LACKING: unshare, of the package util-linux: {error}")
             });
             if tried.status.success() {
-                let hold = ["sh", "-c", "echo ready; exec sleep 1000000"];
-                let mut holder = Child::start("unshare", &[*way, &hold].concat(), &[]);
+                let mut holder = Child::start("unshare", &[*way, HOLD].concat(), &[]);
                 holder.wait_for_word("ready");
                 let own_user = *way == AS_USER;
                 return Self { holder, own_user };
@@ -47,6 +48,16 @@ impl Namespace {
         panic!(
             "LACKING: leave to make a network namespace (run the tests as root, or allow user namespaces): {refused}"
         );
+    }
+
+    /// Another one, between which and this one interfaces may be moved.
+    pub fn another(&self) -> Self {
+        let entered = self.entered();
+        let entered: Vec<&str> = entered.iter().map(String::as_str).collect();
+        let unshare = [&["unshare"], AS_ROOT, HOLD].concat();
+        let mut holder = Child::start("nsenter", &[&entered[..], &unshare].concat(), &[]);
+        holder.wait_for_word("ready");
+        Self { holder, ..*self }
     }
 
     /// Number of a process in it, by which `ip link set … netns` finds it.

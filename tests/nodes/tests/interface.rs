@@ -166,7 +166,7 @@ fn frames_that_a_lowered_mtu_does_not_take_are_told_and_not_counted_as_sent() {
 #[test]
 fn an_interface_that_is_moved_to_another_namespace_is_gone_until_it_comes_back() {
     let cable = Cable::new();
-    let elsewhere = Namespace::new();
+    let elsewhere = cable.network.another();
     let move_to = |to: &Namespace| format!("ip link set left netns {}", to.pid());
     cable.network.run(&move_to(&elsewhere));
     wait_for_fault(&cable.left, Warning::Gone, true);
