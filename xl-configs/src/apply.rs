@@ -203,6 +203,22 @@ pub fn apply(
     remembered: &Attachments,
     only: Option<&str>,
 ) -> Result<(), Error> {
+    carry_out(store, remembered, only, |outcome| match outcome {
+        Outcome::Attached(entry) => tell(&entry),
+        Outcome::Failed(key, error) => {
+            output::complain(&told(&key, error));
+            Ok(())
+        }
+    })
+}
+
+/// As [`apply`], and hands over each outcome when it is known.
+pub fn carry_out(
+    store: &mut impl Store,
+    remembered: &Attachments,
+    only: Option<&str>,
+    mut tell: impl FnMut(Outcome) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut applier = Applier::default();
     let (mut outcomes, meant) = applier.look(store, remembered, only)?;
     if let (Some(only), 0) = (only, meant) {
@@ -211,15 +227,9 @@ pub fn apply(
     let mut failed = 0;
     loop {
         let (more, next) = applier.advance(store, remembered)?;
-        outcomes.extend(more);
-        for outcome in outcomes.drain(..) {
-            match outcome {
-                Outcome::Attached(entry) => tell(&entry)?,
-                Outcome::Failed(key, error) => {
-                    failed += 1;
-                    output::complain(&told(&key, error));
-                }
-            }
+        for outcome in outcomes.drain(..).chain(more) {
+            failed += usize::from(outcome.failed().is_some());
+            tell(outcome)?;
         }
         match next {
             Some(next) => store.wait(next)?,

@@ -79,6 +79,11 @@ fn any_text_of_xenstore_is_refused_or_means_what_it_says() {
     holds("xenstore");
 }
 
+#[test]
+fn nothing_that_a_domain_writes_leads_dom0_to_anothers_device() {
+    holds("toolstack");
+}
+
 /// Breaks at "ab" followed by a third byte, and says how far an input has come.
 const FRAGILE: Target = Target {
     name: "fragile",

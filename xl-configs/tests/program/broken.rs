@@ -7,40 +7,49 @@ use rustix::process::Signal;
 
 use crate::host::{Host, eventually};
 
-#[test]
-fn a_xenstored_that_ends_at_any_moment_is_an_error_and_leaves_no_half() {
-    for command in [
-        &["attach", "guest1"][..],
-        &["detach", "guest0", "0"],
-        &["apply"],
-        &["list", "guest0"],
-    ] {
-        for moment in 0.. {
-            let host = Host::served();
-            host.guest(2, "guest0");
-            host.guest(3, "guest1");
-            host.run(&["attach", "guest0"]).succeeded();
-            host.remember("guest1.0", "backend=driver-domain mac=00:16:3e:00:00:03");
-            host.xenstored.state().dies_in = Some(moment);
-            let ended = host.run(command);
-            if ended.status == Some(0) {
-                assert!(moment > 3, "{command:?}");
-                break;
-            }
-            ended.failed(1, &["xenstore"]);
-            for guest in [2, 3] {
-                let [backend, frontend] = host.states(1, guest, 0);
-                assert_eq!(
-                    backend.is_some(),
-                    frontend.is_some(),
-                    "{command:?} {moment}"
-                );
-            }
-            // What was to be done can be done now.
-            host.xenstored.revive();
-            host.run(command).succeeded();
+/// A command during which xenstored ends, at each of its requests.
+fn ends_during(command: &[&str]) {
+    for moment in 0.. {
+        let host = Host::served();
+        host.guest(2, "guest0");
+        host.guest(3, "guest1");
+        host.run(&["attach", "guest0"]).succeeded();
+        host.remember("guest1.0", "backend=driver-domain mac=00:16:3e:00:00:03");
+        host.xenstored.state().dies_in = Some(moment);
+        let ended = host.run(command);
+        if ended.status == Some(0) {
+            assert!(moment > 3, "{command:?}");
+            break;
         }
+        ended.failed(1, &["xenstore"]);
+        for guest in [2, 3] {
+            let [backend, frontend] = host.states(1, guest, 0);
+            assert_eq!(backend.is_some(), frontend.is_some(), "at {moment}");
+        }
+        // What was to be done can be done now.
+        host.xenstored.revive();
+        host.run(command).succeeded();
     }
+}
+
+#[test]
+fn a_xenstored_that_ends_while_a_device_is_attached_leaves_no_half() {
+    ends_during(&["attach", "guest1"]);
+}
+
+#[test]
+fn a_xenstored_that_ends_while_a_device_is_detached_leaves_no_half() {
+    ends_during(&["detach", "guest0", "0"]);
+}
+
+#[test]
+fn a_xenstored_that_ends_while_all_is_applied_leaves_no_half() {
+    ends_during(&["apply"]);
+}
+
+#[test]
+fn a_xenstored_that_ends_while_devices_are_listed_is_an_error() {
+    ends_during(&["list", "guest0"]);
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Running {
         let begun = Instant::now();
         while self.runs() {
             assert!(begun.elapsed() < LIMIT, "it does not end: {}", self.said());
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(1));
         }
         let status = self.child.wait().unwrap().code();
         for reader in self.readers.drain(..) {
@@ -320,6 +320,16 @@ fn serve(tree: &mut Tree, id: u32) {
             tree.write(id, &format!("{own}/state"), next.as_bytes())
                 .unwrap();
             tree.write(id, &trace, b"").unwrap();
+        }
+    }
+    // What dom0 has removed is given back.
+    let traces = format!("/local/domain/{id}/data/omx/devices");
+    for guest in tree.children(&traces) {
+        for index in tree.children(&format!("{traces}/{guest}")) {
+            if tree.node(&format!("{root}/{guest}/{index}")).is_none() {
+                tree.remove(id, &format!("{traces}/{guest}/{index}"))
+                    .unwrap();
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod management;
 pub mod module;
 mod node;
 mod packets;
+mod toolstack;
 mod xenstore;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -94,6 +95,12 @@ pub const TARGETS: &[Target] = &[
         reads: "paths, tokens and values of xenstore, and the driver domain's command line",
         run: xenstore::run,
         seeds: xenstore::seeds,
+    },
+    Target {
+        name: "toolstack",
+        reads: "what guests and driver domains write into xenstore, xenstored's messages, and files of omx.d, at xl-omx",
+        run: toolstack::run,
+        seeds: toolstack::seeds,
     },
 ];
 
