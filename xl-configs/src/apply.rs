@@ -190,11 +190,11 @@ pub fn told(key: &Key, error: Error) -> Error {
 }
 
 /// Tells that a device was attached.
-pub fn tell(entry: &Attachment) -> Result<(), Error> {
+pub fn tell(entry: &Attachment) {
     output::say(&format!(
         "attached device {} of {} ({})",
         entry.index, entry.guest, entry.mac
-    ))
+    ));
 }
 
 /// Attaches what is missing, of one guest or of all; each failure is told, and how many there were is the error.
@@ -205,10 +205,7 @@ pub fn apply(
 ) -> Result<(), Error> {
     carry_out(store, remembered, only, |outcome| match outcome {
         Outcome::Attached(entry) => tell(&entry),
-        Outcome::Failed(key, error) => {
-            output::complain(&told(&key, error));
-            Ok(())
-        }
+        Outcome::Failed(key, error) => output::complain(&told(&key, error)),
     })
 }
 
@@ -217,7 +214,7 @@ pub fn carry_out(
     store: &mut impl Store,
     remembered: &Attachments,
     only: Option<&str>,
-    mut tell: impl FnMut(Outcome) -> Result<(), Error>,
+    mut tell: impl FnMut(Outcome),
 ) -> Result<(), Error> {
     let mut applier = Applier::default();
     let (mut outcomes, meant) = applier.look(store, remembered, only)?;
@@ -229,7 +226,7 @@ pub fn carry_out(
         let (more, next) = applier.advance(store, remembered)?;
         for outcome in outcomes.drain(..).chain(more) {
             failed += usize::from(outcome.failed().is_some());
-            tell(outcome)?;
+            tell(outcome);
         }
         match next {
             Some(next) => store.wait(next)?,

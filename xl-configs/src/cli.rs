@@ -175,12 +175,12 @@ fn list(
         let own = owner::entries_of(&guest, &known.whole, &inventory.domains);
         let devices = device::list(store, &inventory, &own, guest.id)?;
         if !json {
-            output::print(&output::table(&devices))?;
+            omx_output::print!("{}", output::table(&devices));
         }
         found.insert(guest.name, devices);
     }
     if json {
-        output::json(&found)?;
+        output::json(&serde_json::json!(found));
     }
     Ok(())
 }

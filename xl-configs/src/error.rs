@@ -133,9 +133,6 @@ pub enum Error {
     /// The kernel gave no random bytes.
     #[error("no random address can be made ({0}): choose one with mac=")]
     Random(std::io::Error),
-    /// Standard output.
-    #[error("standard output: {0}")]
-    Output(std::io::Error),
 }
 
 fn not_reached(

@@ -3,8 +3,6 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
-
 use crate::device::Listed;
 use crate::error::Error;
 
@@ -31,26 +29,15 @@ pub fn shown(text: &str) -> String {
     text.chars().take(LINE).map(visible).collect()
 }
 
-/// Writes a line to standard output.
-pub fn say(line: &str) -> Result<(), Error> {
-    print(&format!("{}\n", shown(line)))
-}
-
-/// Writes to standard output what is fit to be seen.
-pub fn print(text: &str) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Error::Output),
-    }
+/// Tells on standard output what was done. Nothing is left undone because that cannot be written.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stdout().lock(), "{}", shown(line));
 }
 
 /// Writes JSON as one line to standard output. What JSON would let through and a terminal would obey is escaped.
-pub fn json(value: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string(value).map_err(|error| Error::Output(error.into()))?;
+pub fn json(value: &serde_json::Value) {
     let mut line = String::new();
-    for letter in text.chars() {
+    for letter in value.to_string().chars() {
         if is_plain(letter) {
             line.push(letter);
         } else {
@@ -59,12 +46,12 @@ pub fn json(value: &impl Serialize) -> Result<(), Error> {
             }
         }
     }
-    print(&(line + "\n"))
+    omx_output::println!("{line}");
 }
 
-/// Writes a line to standard error; there is nobody to be told when that fails.
+/// Writes a line to standard error, if that is possible.
 pub fn note(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", shown(line));
+    omx_output::eprintln!("{}", shown(line));
 }
 
 /// Tells what went wrong.

@@ -40,9 +40,6 @@ pub fn watch(remembered: &Attachments) -> Result<Infallible, Error> {
     let mut client = Client::open()?;
     loop {
         let Err(error) = watcher.stay(&mut client, remembered);
-        if matches!(error, Error::Output(_)) {
-            return Err(error);
-        }
         watcher.tell_once(NO_ENTRY, error);
         client = loop {
             std::thread::sleep(watcher.longer());
@@ -75,10 +72,10 @@ impl Watcher {
                 let failed: BTreeSet<Key> = outcomes.iter().filter_map(Outcome::failed).collect();
                 self.told
                     .retain(|key, _| failed.contains(key) || applier.is_at_work_on(key));
-                self.tell(outcomes)?;
+                self.tell(outcomes);
             }
             let (outcomes, next) = applier.advance(store, remembered)?;
-            self.tell(outcomes)?;
+            self.tell(outcomes);
             if changed || store.now() >= retry {
                 retry = store.now() + self.until_retry();
             }
@@ -87,17 +84,16 @@ impl Watcher {
         }
     }
 
-    fn tell(&mut self, outcomes: Vec<Outcome>) -> Result<(), Error> {
+    fn tell(&mut self, outcomes: Vec<Outcome>) {
         for outcome in outcomes {
             match outcome {
                 Outcome::Attached(entry) => {
                     self.told.remove(&(entry.guest.clone(), entry.index));
-                    apply::tell(&entry)?;
+                    apply::tell(&entry);
                 }
                 Outcome::Failed(key, error) => self.tell_once(key, error),
             }
         }
-        Ok(())
     }
 
     fn tell_once(&mut self, key: Key, error: Error) {

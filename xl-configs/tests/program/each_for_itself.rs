@@ -70,6 +70,13 @@ fn apply_attaches_what_it_can_and_tells_of_each_that_it_cannot() {
     host.run(&["list", "aaa"]).succeeded();
 }
 
+#[test]
+fn apply_attaches_all_even_when_nobody_reads_what_it_says() {
+    let host = mixed();
+    host.start_unread(&["apply"]).end().failed(1, &[]);
+    assert!(good_ones(&host));
+}
+
 /// How often it was said.
 fn count(watch: &Running, words: &str) -> usize {
     watch.said().matches(words).count()

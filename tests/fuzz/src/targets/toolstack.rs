@@ -108,7 +108,7 @@ fn host(input: &mut Input<'_>) -> u64 {
                     Duration::ZERO,
                 ))
             }
-            5 => code(apply::carry_out(&mut store, &remembered, None, |_| Ok(()))),
+            5 => code(apply::carry_out(&mut store, &remembered, None, |_| ())),
             6 => {
                 let inventory = Inventory::take(&mut store).expect("an inventory");
                 let listed = device::list(&mut store, &inventory, &[], GUEST);

@@ -1,5 +1,6 @@
 //! What an operator asks of a driver domain by `xl`: `sysrq`, `trigger`, `reboot`, `shutdown`, and a frame size that its
-//! card does not take. Each is answered in words, and what is to go on goes on.
+//! card does not take; and of `xl-omx`, when a guest is made again. Each is answered in words, and what is to go on goes
+//! on.
 
 use std::time::Duration;
 
@@ -46,6 +47,10 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
     stage(
         "xl reboot driver-domain: it comes back, xl-omx apply, messages flow",
         || reboot(&fabric),
+    )?;
+    stage(
+        "a guest is destroyed and created again: xl-omx attach gives it the address that others know",
+        || made_again(&fabric),
     )?;
     stage(
         "xl shutdown driver-domain: its guests are told, it goes",
@@ -95,6 +100,29 @@ fn reboot(fabric: &Fabric<'_>) -> Result<(), Error> {
         exchange(fabric, from, to)?;
     }
     Ok(())
+}
+
+/// The new guest has another number and another UUID, and the node still knows the old one's address.
+fn made_again(fabric: &Fabric<'_>) -> Result<(), Error> {
+    let before = address(fabric, "guest2")?;
+    fabric.dom0(&["xl", "destroy", "guest2"])?;
+    fabric.create_guest("guest2")?;
+    fabric.wait_for_guest("guest2")?;
+    fabric.dom0(&["xl-omx", "attach", "guest2"])?;
+    let after = address(fabric, "guest2")?;
+    expect(after == before, || {
+        format!("guest2 had the address {before}, and has {after} now")
+    })?;
+    fabric.wait_for_names()?;
+    exchange(fabric, "node1", "guest2")
+}
+
+/// The address of a guest's first device.
+fn address(fabric: &Fabric<'_>, guest: &str) -> Result<String, Error> {
+    let text = fabric.dom0(&["xl-omx", "list", "--json", guest])?;
+    let listed: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    let mac = listed.and_then(|all| Some(all[guest][0]["mac"].as_str()?.to_owned()));
+    mac.ok_or_else(|| Error::Judged(format!("xl-omx list shows no address of {guest}: {text}")))
 }
 
 fn shutdown(fabric: &Fabric<'_>) -> Result<(), Error> {
