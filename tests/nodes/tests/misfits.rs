@@ -4,12 +4,12 @@ mod common;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{NODE, open};
 use mx_ring::warning::Warning;
-use nodes::{Child, KEY, Node, wait_for};
+use nodes::{Child, KEY, Node, PATIENCE, wait_for};
 use open_mx::{Board, Buffer, Endpoint, Error, Options};
 
 /// Two nodes joined by a pair of datagram sockets, which are told different things.
@@ -114,13 +114,23 @@ fn nodes_of_different_frame_size_or_wire_format_are_told_apart_by_the_first_long
 
 fn refused(options: &[&str]) -> String {
     let directory = tempfile::tempdir().unwrap();
-    let output: Output = Command::new(NODE)
+    let mut node = Command::new(NODE)
         .arg("--socket")
         .arg(directory.path().join("sock"))
         .args(options)
         .stdin(Stdio::null())
-        .output()
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    let start = Instant::now();
+    while node.try_wait().unwrap().is_none() {
+        if start.elapsed() > PATIENCE {
+            node.kill().unwrap();
+            panic!("a node starts with {options:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = node.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{options:?}");
     String::from_utf8(output.stderr).unwrap()
 }
