@@ -6,6 +6,7 @@
 //! | `wire` | `native`, `mx` (whose frames have fixed sizes, so without `mtu`) | native |
 //! | `log` | `error`, `warn`, `info`, `debug` | info |
 //! | `endpoints` | 1 to 256: endpoints that each guest may open | 32 |
+//! | `queue-entries` | a power of two from 64 to 2048: queue entries of a guest's endpoint, unless its module or its program asks for another number; 256 are 1.64 MiB of the guest's memory | 256 |
 //! | `idle` | `auto`, or 0 to 100000: microseconds without work before the domain stops looking for it and sleeps; `auto` learns from the waits of late | auto |
 //! | `interrupt` | `auto`: the best that the card and dom0 agree to; `msi-x`, `msi` only so; `none`: the card is polled | auto |
 //! | `manage` | `dhcp`, `<address>/<prefix>`, `<address>/<prefix>,<router>`: where a browser and Prometheus find the domain, on the card's own address | off |
@@ -18,6 +19,7 @@ use core::time::Duration;
 use alloc::string::{String, ToString};
 
 use log::LevelFilter;
+use mx_ring::{QUEUE_ENTRIES, QUEUE_ENTRIES_MAX, QUEUE_ENTRIES_MIN};
 use mx_wire::Format;
 use xen_pv_boot::self_test::Fault;
 
@@ -33,6 +35,8 @@ pub struct Options {
     pub log: LevelFilter,
     /// Endpoints of a guest.
     pub endpoints: u16,
+    /// Queue entries of an endpoint, unless the guest asks for another number.
+    pub queue_entries: u16,
     /// How long to look for work before sleeping.
     pub idle: Policy,
     /// How the card's interrupt may come.
@@ -71,6 +75,7 @@ const MTU: &str = "1500 to 9000";
 const WIRE: &str = "native or mx";
 const LOG: &str = "error, warn, info or debug";
 const ENDPOINTS: &str = "1 to 256";
+const ENTRIES: &str = "a power of two from 64 to 2048";
 const INTERRUPT: &str = "auto, msi-x, msi or none";
 const IDLE: &str = "auto, or 0 to 100000 (microseconds)";
 const MANAGE: &str =
@@ -82,7 +87,7 @@ impl fmt::Display for OptionError {
         match self {
             Self::Unknown(word) => write!(
                 f,
-                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, self-test={SELF_TEST}",
+                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, queue-entries={ENTRIES}, idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, self-test={SELF_TEST}",
                 word.escape_default()
             ),
             Self::Value(name, value, possible) => write!(
@@ -105,6 +110,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
     let mut mx = false;
     let mut log = LevelFilter::Info;
     let mut endpoints = 32;
+    let mut queue_entries = QUEUE_ENTRIES;
     let mut idle = Policy::Learnt;
     let mut interrupt = Interrupt::Auto;
     let mut manage = None;
@@ -132,6 +138,17 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
                 }
             }
             "endpoints" => endpoints = number("endpoints", value, 1, 256, ENDPOINTS)?,
+            "queue-entries" => {
+                let (least, most) = (QUEUE_ENTRIES_MIN, QUEUE_ENTRIES_MAX);
+                queue_entries = number("queue-entries", value, least, most, ENTRIES)?;
+                if !queue_entries.is_power_of_two() {
+                    return Err(OptionError::Value(
+                        "queue-entries",
+                        value.to_string(),
+                        ENTRIES,
+                    ));
+                }
+            }
             "idle" => {
                 idle = match value {
                     "auto" => Policy::Learnt,
@@ -190,6 +207,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
         format,
         log,
         endpoints,
+        queue_entries,
         idle,
         interrupt,
         manage,
@@ -223,6 +241,7 @@ mod tests {
         assert_eq!(options.format, Format::native(9000).unwrap());
         assert_eq!(options.log, LevelFilter::Info);
         assert_eq!(options.endpoints, 32);
+        assert_eq!(options.queue_entries, 256);
         assert_eq!(options.idle, Policy::Learnt);
     }
 
@@ -254,6 +273,9 @@ mod tests {
             ("wire=MX", "wire", "native or mx"),
             ("log=loud", "log", "error, warn, info or debug"),
             ("endpoints=0", "endpoints", "1 to 256"),
+            ("queue-entries=32", "queue-entries", "64 to 2048"),
+            ("queue-entries=4096", "queue-entries", "64 to 2048"),
+            ("queue-entries=300", "queue-entries", "a power of two"),
             ("idle=-1", "idle", "0 to 100000"),
             ("interrupt=msix", "interrupt", "auto, msi-x, msi or none"),
             ("manage=10.0.0.5", "manage", "10.0.0.5/24,10.0.0.1"),

@@ -114,6 +114,7 @@ impl Domain {
             format,
             generation: own,
             endpoint_max: options.endpoints,
+            queue_entries: options.queue_entries,
             interface: padded("wire0"),
             driver: padded(driver),
             idle_spell: idle.spell(),

@@ -19,6 +19,7 @@ fn home() -> (Home, Memfd) {
         format: Format::native(9000).unwrap(),
         generation: 1,
         endpoint_max: 8,
+        queue_entries: mx_ring::QUEUE_ENTRIES,
         interface: [0; 16],
         driver: [0; 16],
         idle_spell: Duration::from_micros(50),

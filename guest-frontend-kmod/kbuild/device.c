@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/miscdevice.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
@@ -26,6 +27,27 @@ MODULE_PARM_DESC(endpoints_per_user, "endpoints that a user may have open (defau
 static unsigned int pages_per_user = 24576;
 module_param(pages_per_user, uint, 0644);
 MODULE_PARM_DESC(pages_per_user, "pages of queues and registered memory of a user (default 24576 of the guest's 32768 grants)");
+
+static unsigned int queue_entries;
+
+static int set_queue_entries(const char *text, const struct kernel_param *parameter)
+{
+	unsigned int entries;
+	int error = kstrtouint(text, 0, &entries);
+
+	if (error)
+		return error;
+	if (entries && (entries < OMX_QUEUE_ENTRIES_MIN || entries > OMX_QUEUE_ENTRIES_MAX || !is_power_of_2(entries))) {
+		pr_err("open-mx: queue_entries=%u: a power of two from %u to %u is needed, or 0 for the driver domain's choice\n",
+		       entries, OMX_QUEUE_ENTRIES_MIN, OMX_QUEUE_ENTRIES_MAX);
+		return -EINVAL;
+	}
+	return param_set_uint(text, parameter);
+}
+
+static const struct kernel_param_ops queue_entries_ops = { .set = set_queue_entries, .get = param_get_uint };
+module_param_cb(queue_entries, &queue_entries_ops, &queue_entries, 0644);
+MODULE_PARM_DESC(queue_entries, "queue entries of an endpoint whose program does not ask for another number: a power of two from 64 to 2048 (default: what the driver domain says)");
 
 struct omx_file {
 	u64 role; /* what the logic knows about this file */
@@ -81,6 +103,11 @@ void shim_limits(unsigned int *endpoints, unsigned int *pages)
 {
 	*endpoints = READ_ONCE(endpoints_per_user);
 	*pages = READ_ONCE(pages_per_user);
+}
+
+unsigned int shim_queue_entries(void)
+{
+	return READ_ONCE(queue_entries);
 }
 
 u32 shim_answers_seen(unsigned int board)

@@ -20,6 +20,8 @@ struct vm_area_struct;
 /* As in the logic: boards of a guest, endpoints of a board. */
 #define OMX_BOARDS 4
 #define OMX_ENDPOINTS 256
+#define OMX_QUEUE_ENTRIES_MIN 64u
+#define OMX_QUEUE_ENTRIES_MAX 2048u
 /* As in mx_ring::call. */
 #define OMX_RAW_FRAME_MAX 1024
 #define OMX_IOCTL _IOWR('O', 0xc0, struct omx_call)
@@ -74,6 +76,7 @@ bool shim_current_is_unlimited(void);
 bool shim_current_administers_network(void);
 bool shim_current_may_send_raw(void);
 void shim_limits(unsigned int *endpoints, unsigned int *pages);
+unsigned int shim_queue_entries(void);
 int shim_bind_to_space(void *file);
 int shim_map(struct vm_area_struct *area, struct page **pages, unsigned long count, bool writable);
 u32 shim_answers_seen(unsigned int board);

@@ -34,6 +34,8 @@ pub struct HomeConfig {
     pub generation: u32,
     /// Endpoints that each board may have open, at most 256.
     pub endpoint_max: u16,
+    /// Queue entries of an endpoint whose program does not ask for another number: a power of two.
+    pub queue_entries: u16,
     /// Name of the interface, NUL-padded, for the board pages.
     pub interface: [u8; 16],
     /// Name of the card's driver, NUL-padded, for the board pages.

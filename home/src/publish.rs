@@ -87,6 +87,7 @@ impl Home {
             peers_full: board.peers().is_full(),
             peers_marked: board.are_peers_marked(),
             endpoint_max: self.config.endpoint_max,
+            queue_entries: self.config.queue_entries,
             peer_count: board.peers().count(),
             mac: board.mac().0,
             hostname: *board.name().padded(),

@@ -80,9 +80,15 @@ impl Board {
         let opener = |endpoint: u16| {
             let endpoint = endpoint.into();
             match channel.call(&Request::EndpointInfo { board, endpoint }, None) {
-                Ok(Reply::EndpointInfo { open, pid, command }) => Ok(open.then(|| Opener {
+                Ok(Reply::EndpointInfo {
+                    open,
+                    pid,
+                    command,
+                    queue_entries,
+                }) => Ok(open.then(|| Opener {
                     pid,
                     command: text(&command),
+                    queue_entries,
                 })),
                 Ok(_) => Err(Error::Confused),
                 Err(error) => Err(no_board(error.into(), board)),
@@ -170,6 +176,8 @@ pub struct Opener {
     pub pid: u32,
     /// Its command's name, the first 15 bytes.
     pub command: String,
+    /// Queue entries of its endpoint.
+    pub queue_entries: u32,
 }
 
 /// A call that failed because there is no such board says so by ENODEV or ENXIO.

@@ -71,6 +71,8 @@ pub enum Error {
     BadChange,
     /// The board's peer table has no room.
     PeersFull,
+    /// No endpoint can have so many queue entries.
+    QueueEntries(u32),
     /// The call does not apply to this request, or there is none such.
     Request,
     /// The address is no remote endpoint's, or another local endpoint's.
@@ -97,6 +99,7 @@ impl Error {
             }
             Self::NotChangedHere => Code::NotImplemented,
             Self::BadChange | Self::RawFrame(_) => Code::BadError,
+            Self::QueueEntries(_) => Code::EndpointParamBadValue,
             Self::PeersFull => Code::NoResources,
             Self::Refused(_) => Code::NoSystemResources,
             Self::NoBoard(_) => Code::BoardNotFound,
@@ -224,6 +227,12 @@ impl core::fmt::Display for Error {
             Self::BadChange => f.write_str(
                 "the home refused the change: a name needs a character and must not be that of another board of \
                  this machine, an address must be a single station's",
+            ),
+            Self::QueueEntries(entries) => write!(
+                f,
+                "an endpoint cannot have {entries} queue entries: a power of two from {} to {} is possible",
+                mx_ring::QUEUE_ENTRIES_MIN,
+                mx_ring::QUEUE_ENTRIES_MAX
             ),
             Self::PeersFull => f.write_str("the board's peer table is full"),
             Self::Request => f.write_str("the call does not apply to this request"),

@@ -165,12 +165,19 @@ fn omx_endpoint_info_names_the_process_that_holds_an_endpoint() {
     let lines: Vec<&str> = open.lines().collect();
     assert!(lines[0].starts_with("right:0 (board #1 name "));
     assert_eq!(lines[1], "=".repeat(46));
-    assert!(open.contains(&format!("\n  5\topen by pid {pid} (")));
+    let line = open.lines().find(|line| line.starts_with("  5\t"));
+    let line = line.expect("the endpoint's line");
+    assert!(
+        line.starts_with(&format!("  5\topen by pid {pid} (")),
+        "{line}"
+    );
+    assert!(line.ends_with("), 256 queue entries"), "{line}");
     assert!(open.ends_with(" regular endpoints open (out of 8)\n\n"));
     let verbose = printed_of(&["-b", "1", "-v"]);
     assert!(verbose.contains("\n  raw\tnot open\n  0\tnot open\n  1\tnot open\n"));
     let json = printed_of(&["--json"]);
     assert!(json.contains(&format!("\"endpoint\": 5, \"pid\": {pid}")));
+    assert!(json.contains("\"queue_entries\": 256}"));
 }
 
 #[test]

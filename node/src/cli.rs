@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{ArgGroup, Parser, ValueEnum};
+use mx_ring::{Geometry, QUEUE_ENTRIES, QUEUE_ENTRIES_MAX, QUEUE_ENTRIES_MIN};
 use mx_wire::{Format, FormatError, MacAddress};
 
 const EXAMPLES: &str = "\
@@ -74,6 +75,11 @@ pub struct Options {
     #[arg(long, default_value_t = 32, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub endpoints: u16,
 
+    /// Queue entries of an endpoint whose program does not ask for another number by OMX_QUEUE_ENTRIES: a power of two from 64
+    /// to 2048. 256 are 1.64 MiB of memory, and the others in proportion.
+    #[arg(long, default_value_t = QUEUE_ENTRIES, value_name = "COUNT", value_parser = queue_entries)]
+    pub queue_entries: u16,
+
     /// How long to go on polling after the last message before sleeping, in microseconds.
     #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
     pub poll: u64,
@@ -81,6 +87,14 @@ pub struct Options {
     /// How much to say on standard error.
     #[arg(long, value_enum, default_value = "info")]
     pub log: LogLevel,
+}
+
+fn queue_entries(text: &str) -> Result<u16, String> {
+    let entries: Option<u16> = text.parse().ok();
+    let possible = |entries: &u16| Geometry::of_entries((*entries).into()).is_some();
+    let wanted =
+        format!("a power of two from {QUEUE_ENTRIES_MIN} to {QUEUE_ENTRIES_MAX} is needed");
+    entries.filter(possible).ok_or(wanted)
 }
 
 /// Layout of the frames.
@@ -287,5 +301,10 @@ mod tests {
         assert!(parse(&[]).is_err());
         assert!(parse(&["--alone", "--interface", "eth0"]).is_err());
         assert!(parse(&["--alone", "--endpoints", "257"]).is_err());
+        for wrong in ["0", "32", "300", "4096", "many"] {
+            let refused = parse(&["--alone", "--queue-entries", wrong]);
+            let said = refused.expect_err("impossible").to_string();
+            assert!(said.contains("a power of two from 64 to 2048"), "{said}");
+        }
     }
 }

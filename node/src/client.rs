@@ -65,6 +65,8 @@ pub struct Endpoint {
     pub client: Option<ClientId>,
     /// Whose it is.
     pub credentials: Credentials,
+    /// How its pages are laid out.
+    pub layout: EndpointLayout,
     /// Pages that the process writes.
     pub w: Memfd,
     /// Pages that the home writes.
@@ -89,6 +91,7 @@ impl Endpoint {
         let endpoint = Self {
             client: Some(client),
             credentials,
+            layout: *layout,
             w,
             r,
             bell,

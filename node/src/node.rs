@@ -50,6 +50,7 @@ impl Node {
             format,
             generation: boards::random()? as u32,
             endpoint_max: options.endpoints,
+            queue_entries: options.queue_entries,
             interface: padded(&wire.interface),
             driver: padded(wire.driver),
             idle_spell: options.idle_spell(),

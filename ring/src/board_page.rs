@@ -40,6 +40,8 @@ pub struct BoardDescription {
     pub peers_marked: bool,
     /// Endpoints that may be opened.
     pub endpoint_max: u16,
+    /// Queue entries of an endpoint whose program does not ask for another number.
+    pub queue_entries: u16,
     /// Entries of the peer table in use.
     pub peer_count: u16,
     /// The board's address.
@@ -126,6 +128,7 @@ impl BoardPages {
         body[12..14].copy_from_slice(&d.endpoint_max.to_le_bytes());
         body[14..16].copy_from_slice(&d.peer_count.to_le_bytes());
         body[16..22].copy_from_slice(&d.mac);
+        body[22..24].copy_from_slice(&d.queue_entries.to_le_bytes());
         body[24..104].copy_from_slice(&d.hostname);
         body[104..120].copy_from_slice(&d.interface);
         body[120..136].copy_from_slice(&d.driver);
@@ -158,6 +161,7 @@ impl BoardPages {
             medium_fragment: u16_at(10),
             endpoint_max: u16_at(12),
             peer_count: u16_at(14),
+            queue_entries: u16_at(22),
             mac: [0; 6],
             hostname: [0; HOSTNAME_MAX],
             interface: [0; 16],

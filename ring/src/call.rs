@@ -189,6 +189,8 @@ pub enum Reply {
         boards: u32,
         /// Whether regions are memory of the process (module), or memfds (`omxd`).
         user_memory: bool,
+        /// Queue entries of an endpoint whose program does not ask for another number; 0: the board's description tells.
+        queue_entries: u32,
     },
     /// To [`Request::OpenEndpoint`].
     Opened {
@@ -225,6 +227,8 @@ pub enum Reply {
         pid: u32,
         /// Its command name, NUL-padded.
         command: [u8; 16],
+        /// Its queue entries.
+        queue_entries: u32,
     },
     /// Anything else that went well.
     Done,
@@ -409,10 +413,12 @@ impl Reply {
                 version,
                 boards,
                 user_memory,
+                queue_entries,
             } => {
                 w[0] = version.into();
                 w[1] = boards.into();
                 w[2] = user_memory.into();
+                w[3] = queue_entries.into();
             }
             Self::Opened { endpoint, session } => {
                 w[0] = endpoint.into();
@@ -436,13 +442,19 @@ impl Reply {
                     grants_ended,
                 ]);
             }
-            Self::EndpointInfo { open, pid, command } => {
+            Self::EndpointInfo {
+                open,
+                pid,
+                command,
+                queue_entries,
+            } => {
                 let (low, high) = command.split_at(8);
                 let word = |b: &[u8]| b.iter().rev().fold(0, |word, b| word << 8 | u64::from(*b));
                 w[0] = open.into();
                 w[1] = pid.into();
                 w[2] = word(low);
                 w[3] = word(high);
+                w[4] = queue_entries.into();
             }
             Self::Done => {}
         }
@@ -457,6 +469,7 @@ impl Reply {
                 version: w[0] as u32,
                 boards: w[1] as u32,
                 user_memory: w[2] != 0,
+                queue_entries: w[3] as u32,
             },
             3 => Self::Opened {
                 endpoint: w[0] as u32,
@@ -481,6 +494,7 @@ impl Reply {
                     open: w[0] != 0,
                     pid: w[1] as u32,
                     command,
+                    queue_entries: w[4] as u32,
                 }
             }
             _ => Self::Done,

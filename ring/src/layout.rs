@@ -8,6 +8,13 @@ pub const PAGE_SIZE: usize = 4096;
 /// Receive space is handed out in pieces of this many bytes, one cache line.
 pub const GRANULE: u32 = 64;
 
+/// Queue entries of an endpoint where nobody asks for another number.
+pub const QUEUE_ENTRIES: u16 = 256;
+/// The fewest queue entries of an endpoint.
+pub const QUEUE_ENTRIES_MIN: u16 = 64;
+/// The most: more pages than these need, 3329, cannot be granted at once.
+pub const QUEUE_ENTRIES_MAX: u16 = 2048;
+
 /// Sizes of an endpoint's queues. All are powers of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -27,12 +34,26 @@ pub struct Geometry {
 impl Default for Geometry {
     /// 419 pages, 1.64 MiB (interfaces §2).
     fn default() -> Self {
+        Self::in_proportion(QUEUE_ENTRIES.into())
+    }
+}
+
+impl Geometry {
+    /// The sizes for a number of queue entries, as people choose it: so many commands, and everything else in the
+    /// proportion of the default. `None` unless it is a power of two from [`QUEUE_ENTRIES_MIN`] to [`QUEUE_ENTRIES_MAX`].
+    pub fn of_entries(entries: u32) -> Option<Self> {
+        let possible = u32::from(QUEUE_ENTRIES_MIN)..=QUEUE_ENTRIES_MAX.into();
+        (entries.is_power_of_two() && possible.contains(&entries))
+            .then(|| Self::in_proportion(entries))
+    }
+
+    const fn in_proportion(entries: u32) -> Self {
         Self {
-            commands: 256,
-            unexpected: 1024,
-            expected: 256,
-            transmit: 512 << 10,
-            receive: 1 << 20,
+            commands: entries,
+            unexpected: 4 * entries,
+            expected: entries,
+            transmit: (2 << 10) * entries,
+            receive: (4 << 10) * entries,
         }
     }
 }
@@ -125,13 +146,7 @@ impl EndpointLayout {
 
 const _: () = {
     let default = EndpointLayout {
-        geometry: Geometry {
-            commands: 256,
-            unexpected: 1024,
-            expected: 256,
-            transmit: 512 << 10,
-            receive: 1 << 20,
-        },
+        geometry: Geometry::in_proportion(QUEUE_ENTRIES as u32),
     };
     assert!(default.w_size() / PAGE_SIZE + default.r_size() / PAGE_SIZE == 419);
     assert!(

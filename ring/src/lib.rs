@@ -59,7 +59,10 @@ pub mod warning;
 pub use counter::Counter;
 pub use entry::{Entry, EntryError};
 pub use home::{DeliverError, HomeSide};
-pub use layout::{EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE};
+pub use layout::{
+    EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE, QUEUE_ENTRIES, QUEUE_ENTRIES_MAX,
+    QUEUE_ENTRIES_MIN,
+};
 pub use memory::{Area, AreaError};
 pub use message::{
     Command, Destination, Event, Farewell, Origin, Pulled, Reach, RegionKey, Window,

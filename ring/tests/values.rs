@@ -7,11 +7,11 @@ use common::{Endpoint, Pages};
 use mx_ring::administration::{self, Change};
 use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, PeerDescription};
 use mx_ring::call::{Call, RAW_FRAME_MAX, Reply, Request};
-use mx_ring::control::{self, HomeControl, ModuleControl, Staging};
+use mx_ring::control::{self, HomeControl, ModuleControl, STAGING_REFS, Staging};
 use mx_ring::warning::{Notice, Notices, WARNINGS, Warning};
 use mx_ring::{
-    Command, Destination, Event, Farewell, Geometry, Origin, Positions, Pulled, Reach, RegionKey,
-    Window,
+    Command, Destination, EndpointLayout, Event, Farewell, Geometry, Origin, PAGE_SIZE, Positions,
+    Pulled, QUEUE_ENTRIES, Reach, RegionKey, Window,
 };
 use proptest::prelude::*;
 
@@ -337,6 +337,28 @@ fn control_request() -> impl Strategy<Value = control::Request> {
         )
 }
 
+#[test]
+fn queue_entries_are_a_power_of_two_within_limits_and_fit_what_a_guest_can_grant_at_once() {
+    let possible: Vec<u32> = (0..=5000)
+        .filter(|entries| Geometry::of_entries(*entries).is_some())
+        .collect();
+    assert_eq!(possible, [64, 128, 256, 512, 1024, 2048]);
+    for entries in possible {
+        let geometry = Geometry::of_entries(entries).expect("possible");
+        assert_eq!(geometry.commands, entries);
+        let layout = EndpointLayout::new(geometry).expect("within the limits of each queue");
+        let pages = (layout.w_size() + layout.r_size()).div_ceil(PAGE_SIZE);
+        assert!(
+            pages <= STAGING_REFS,
+            "{entries} entries need {pages} pages"
+        );
+    }
+    assert_eq!(
+        Geometry::of_entries(QUEUE_ENTRIES.into()),
+        Some(Geometry::default())
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -494,6 +516,7 @@ proptest! {
             peers_full: flags[3],
             peers_marked: flags[4],
             endpoint_max: numbers[2],
+            queue_entries: numbers[1],
             peer_count: numbers[3],
             mac,
             hostname,

@@ -79,6 +79,7 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             version: mx_ring::ABI_VERSION,
             boards: state::frontend()?.board_count(),
             user_memory: true,
+            queue_entries: shim::shim_queue_entries(),
         }),
         Request::AttachBoard { board } => {
             let board = board as usize;
@@ -197,11 +198,16 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             let index = endpoint_index(endpoint)?;
             let (board, _) = state::board(board as usize)?;
             board.target()?;
-            let opener = board.at(index, |endpoint| endpoint.opener);
+            let found = board.at(index, |endpoint| {
+                let geometry = endpoint.layout.geometry();
+                (endpoint.opener, geometry.commands)
+            });
+            let (opener, entries) = found.unzip();
             Ok(Reply::EndpointInfo {
                 open: opener.is_some(),
                 pid: opener.map_or(0, |opener| opener.pid),
                 command: opener.map_or([0; 16], |opener| opener.command),
+                queue_entries: entries.unwrap_or(0),
             })
         }
     }

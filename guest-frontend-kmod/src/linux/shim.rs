@@ -84,6 +84,7 @@ unsafe extern "C" {
     pub safe fn shim_current_administers_network() -> bool;
     pub safe fn shim_current_may_send_raw() -> bool;
     pub fn shim_limits(endpoints: *mut c_uint, pages: *mut c_uint);
+    pub safe fn shim_queue_entries() -> c_uint;
     pub fn shim_bind_to_space(file: *mut c_void) -> c_int;
     pub fn shim_map(
         area: *mut Vma,

@@ -139,6 +139,7 @@ impl Lab {
                 format,
                 generation: 3,
                 endpoint_max: 32,
+                queue_entries: mx_ring::QUEUE_ENTRIES,
                 interface: *b"fake0\0\0\0\0\0\0\0\0\0\0\0",
                 driver: *b"fake\0\0\0\0\0\0\0\0\0\0\0\0",
                 idle_spell: Duration::from_micros(50),

@@ -17,8 +17,8 @@ mod wait;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use mx_ring::ProcessSide;
 use mx_ring::birth::Birth;
-use mx_ring::{EndpointLayout, ProcessSide};
 use slotmap::{Key, KeyData};
 
 use crate::board::Board;
@@ -94,7 +94,7 @@ impl Endpoint {
     /// Opens an endpoint.
     pub fn open(home: &Home, options: &Options) -> Result<Self, Error> {
         let greeted = home.channel()?;
-        let layout = EndpointLayout::new(options.geometry).map_err(|_| Error::Memory)?;
+        let layout = options.layout(home, &greeted)?;
         let (number, opened) = options.open(&greeted, &layout)?;
         let process = ProcessSide::new(layout, opened.w.area(), opened.r.area())
             .map_err(|_| Error::Confused)?;

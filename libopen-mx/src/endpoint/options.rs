@@ -4,11 +4,11 @@ use mx_ring::call::ANY_ENDPOINT;
 use mx_ring::{EndpointLayout, Geometry};
 use rustix::io::Errno;
 
-use crate::board::no_board;
+use crate::board::{Board, no_board};
 use crate::engine::ContextIds;
 use crate::environment;
 use crate::error::Error;
-use crate::home::{Greeted, Opened};
+use crate::home::{Greeted, Home, Opened};
 
 /// Which endpoint to open, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,22 +19,41 @@ pub struct Options {
     pub endpoint: Option<u32>,
     /// What peers must present to connect.
     pub key: u32,
-    /// Sizes of its queues.
-    pub geometry: Geometry,
+    /// Its queue entries, a power of two from 64 to 2048; what `OMX_QUEUE_ENTRIES` says unless given, else what the
+    /// operator of the board has chosen.
+    pub queue_entries: Option<u32>,
     /// Which bits of the match info are the context id; what `OMX_CTXIDS` says unless given.
     pub context_ids: Option<ContextIds>,
 }
 
 impl Options {
-    /// Any endpoint of any board, with queues of default size.
+    /// Any endpoint of any board, with queues of usual size.
     pub fn new(key: u32) -> Self {
         Self {
             board: None,
             endpoint: None,
             key,
-            geometry: Geometry::default(),
+            queue_entries: None,
             context_ids: None,
         }
+    }
+
+    /// How its queues are laid out.
+    pub(super) fn layout(&self, home: &Home, greeted: &Greeted) -> Result<EndpointLayout, Error> {
+        let wanted = self
+            .queue_entries
+            .or(environment::communication().queue_entries)
+            .or((greeted.queue_entries != 0).then_some(greeted.queue_entries));
+        // A board that is not there is told of when the endpoint is opened.
+        let of_board = || {
+            let board = Board::attach(home, self.board.unwrap_or(0)).ok()?;
+            Some(board.description().ok()?.queue_entries.into())
+        };
+        let entries = wanted
+            .or_else(of_board)
+            .unwrap_or(mx_ring::QUEUE_ENTRIES.into());
+        let geometry = Geometry::of_entries(entries).ok_or(Error::QueueEntries(entries))?;
+        EndpointLayout::new(geometry).map_err(|_| Error::QueueEntries(entries))
     }
 
     /// Opens the first endpoint that fits: its board's number with it. Of any board and any endpoint it is the lowest

@@ -92,6 +92,7 @@ pub const VARIABLES: &[Variable] = &[
     own("OMX_TEST_VERBOSE", Elsewhere("test scripts")),
     own("OMX_CAPTURES", Elsewhere("this library's tests")),
     own("OMX_SOCKET", Honoured),
+    own("OMX_QUEUE_ENTRIES", Honoured),
 ];
 
 const fn own(name: &'static str, effect: Effect) -> Variable {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mx_ring::Geometry;
+
 use super::{Binding, Effect, Speaker, VARIABLES, Variable, prefix, say};
 use crate::engine::{Config, ContextIds};
 
@@ -45,6 +47,8 @@ pub struct Communication {
     pub context_ids: Option<ContextIds>,
     /// Index of the endpoint that is opened when any will do.
     pub any_endpoint: Option<u32>,
+    /// Queue entries of an endpoint.
+    pub queue_entries: Option<u32>,
 }
 
 /// Half a second for each transmission of the original (protocol.md §8).
@@ -153,6 +157,14 @@ impl Communication {
                 context_ids,
             ),
             any_endpoint: reader.number("OMX_ANY_ENDPOINT"),
+            queue_entries: reader.parsed(
+                "OMX_QUEUE_ENTRIES",
+                "a power of two from 64 to 2048",
+                |value| {
+                    let entries = value.parse().ok();
+                    entries.filter(|entries| Geometry::of_entries(*entries).is_some())
+                },
+            ),
         };
         (communication, reader.complaints)
     }
@@ -270,6 +282,7 @@ mod tests {
         omx_process_binding_is_read:
             communication "OMX_PROCESS_BINDING" = "all:1" => process_binding Binding::parse("all:1");
         omx_ctxids_is_read: communication "OMX_CTXIDS" = "10,10" => context_ids ContextIds::new(10, 10);
+        omx_queue_entries_is_read: communication "OMX_QUEUE_ENTRIES" = "1024" => queue_entries Some(1024);
         omx_any_endpoint_is_read: communication "OMX_ANY_ENDPOINT" = "5" => any_endpoint Some(5);
     }
 
@@ -297,6 +310,9 @@ mod tests {
             ("OMX_RNDV_THRESHOLD", "many"),
             ("OMX_WAITSPIN", "perhaps"),
             ("OMX_CTXIDS", "17,0"),
+            ("OMX_QUEUE_ENTRIES", "32"),
+            ("OMX_QUEUE_ENTRIES", "300"),
+            ("OMX_QUEUE_ENTRIES", "4096"),
             ("OMX_CTXIDS", "10"),
             ("OMX_PROCESS_BINDING", "none"),
             ("MX_IMM_ACK", "-1"),

@@ -68,11 +68,13 @@ impl Home {
             Reply::Hello {
                 boards,
                 user_memory,
+                queue_entries,
                 ..
             } => Ok(Greeted {
                 channel,
                 boards,
                 user_memory,
+                queue_entries,
             }),
             _ => Err(Error::Confused),
         }
@@ -87,6 +89,8 @@ pub struct Greeted {
     pub boards: u32,
     /// Whether the process's own memory can be registered by its address.
     pub user_memory: bool,
+    /// Queue entries of an endpoint whose program does not ask for another number; 0: the board tells.
+    pub queue_entries: u32,
 }
 
 /// What an opened endpoint consists of.

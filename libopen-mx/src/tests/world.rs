@@ -195,6 +195,7 @@ impl World {
                 format,
                 generation: 1,
                 endpoint_max: 32,
+                queue_entries: mx_ring::QUEUE_ENTRIES,
                 interface: *b"test\0\0\0\0\0\0\0\0\0\0\0\0",
                 driver: [0; 16],
                 idle_spell: Duration::from_secs(3600),

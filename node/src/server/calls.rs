@@ -36,6 +36,8 @@ impl Server {
                     version: mx_ring::ABI_VERSION,
                     boards: self.boards.len() as u32,
                     user_memory: false,
+                    // Each board's description tells.
+                    queue_entries: 0,
                 };
                 Ok(Answer::Now(reply, Along::Nothing))
             }
@@ -84,11 +86,13 @@ impl Server {
                     board: board.id,
                     endpoint,
                 };
-                let owner = self.endpoints.get(&key).map(|open| &open.credentials);
+                let open = self.endpoints.get(&key);
+                let owner = open.map(|open| &open.credentials);
                 let reply = Reply::EndpointInfo {
                     open: owner.is_some(),
                     pid: owner.map_or(0, |owner| owner.pid),
                     command: owner.map_or([0; 16], |owner| owner.command),
+                    queue_entries: open.map_or(0, |open| open.layout.geometry().commands),
                 };
                 Ok(Answer::Now(reply, Along::Nothing))
             }
@@ -141,7 +145,10 @@ impl Server {
         }
         let index = board as usize;
         let board = self.boards.get(index).ok_or(Errno::NODEV)?;
-        let layout = EndpointLayout::new(geometry).map_err(|_| Errno::INVAL)?;
+        let layout = EndpointLayout::new(geometry).map_err(|error| {
+            warn!("no endpoint for {}: {error}", client.credentials);
+            Errno::INVAL
+        })?;
         let key_of = |endpoint| EndpointKey {
             board: board.id,
             endpoint,

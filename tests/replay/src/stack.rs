@@ -64,6 +64,7 @@ impl Stack {
             format,
             generation: 1,
             endpoint_max: 32,
+            queue_entries: mx_ring::QUEUE_ENTRIES,
             interface: [0; 16],
             driver: [0; 16],
             idle_spell: Duration::ZERO,

@@ -227,6 +227,7 @@ impl Node {
             format,
             generation: 1,
             endpoint_max: 32,
+            queue_entries: mx_ring::QUEUE_ENTRIES,
             interface: [0; 16],
             driver: [0; 16],
             // Every endpoint is asleep at once when it has nothing to do: each post needs its kick.

@@ -84,7 +84,10 @@ fn print(
     }
     for (index, opener) in openers.iter().enumerate() {
         match opener {
-            Some(opener) => println!("  {index}\topen by pid {} ({})", opener.pid, opener.command),
+            Some(opener) => println!(
+                "  {index}\topen by pid {} ({}), {} queue entries",
+                opener.pid, opener.command, opener.queue_entries
+            ),
             None if verbose => println!("  {index}\tnot open"),
             None => {}
         }
@@ -106,17 +109,19 @@ fn json(number: u32, board: &Board, openers: &[Option<Opener>]) -> Result<String
         .filter_map(|(index, opener)| {
             let opener = opener.as_ref()?;
             Some(format!(
-                "{{\"endpoint\": {index}, \"pid\": {}, \"command\": {}}}",
+                "{{\"endpoint\": {index}, \"pid\": {}, \"command\": {}, \"queue_entries\": {}}}",
                 opener.pid,
-                json_string(&opener.command)
+                json_string(&opener.command),
+                opener.queue_entries
             ))
         })
         .collect();
     Ok(format!(
-        "{{\"board\": {number}, \"name\": {}, \"mac\": \"{}\", \"endpoint_max\": {}, \"open\": [{}]}}",
+        "{{\"board\": {number}, \"name\": {}, \"mac\": \"{}\", \"endpoint_max\": {}, \"queue_entries\": {}, \"open\": [{}]}}",
         json_string(&text(&description.hostname)),
         mac_text(description.mac),
         openers.len(),
+        description.queue_entries,
         open.join(", ")
     ))
 }

@@ -70,6 +70,7 @@ impl Way for Node {
             let reply = Reply::EndpointInfo {
                 open: true,
                 pid: pid_of(endpoint),
+                queue_entries: mx_ring::QUEUE_ENTRIES.into(),
                 command: [0; 16],
             };
             let answer = reply.encode(&question).to_bytes().to_vec();

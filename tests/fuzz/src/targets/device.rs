@@ -67,6 +67,7 @@ impl Bench {
             format: Format::native(9000).expect("in range"),
             generation: 1,
             endpoint_max: ENDPOINTS,
+            queue_entries: mx_ring::QUEUE_ENTRIES,
             interface: [0; 16],
             driver: [0; 16],
             idle_spell: Duration::from_micros(50),

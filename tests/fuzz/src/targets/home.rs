@@ -50,6 +50,7 @@ impl Bench {
             format,
             generation: 1,
             endpoint_max: 4,
+            queue_entries: mx_ring::QUEUE_ENTRIES,
             interface: [0; 16],
             driver: [0; 16],
             idle_spell: Duration::from_secs(3600),
