@@ -27,6 +27,8 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 const BACK: Duration = Duration::from_secs(10);
 /// How long the last messages may wait for their acknowledgement before a tool ends.
 const SETTLE: Duration = Duration::from_secs(2);
+/// Three times as long as acknowledgements are put off (protocol.md §7).
+const LAST_ACKS: Duration = Duration::from_millis(50);
 /// Messages that are kept of senders who are not served yet, and their bytes.
 const KEPT_MAX: usize = 64;
 const KEPT_BYTES_MAX: usize = 64 << 20;
@@ -436,6 +438,12 @@ impl Line {
     pub fn settle(&self) -> Result<(), Failure> {
         self.endpoint.settle(SETTLE)?;
         Ok(())
+    }
+
+    /// The same, and acknowledges those of the other side, which would wait for it.
+    pub fn leave(&self) -> Result<(), Failure> {
+        self.settle()?;
+        self.pause(LAST_ACKS)
     }
 }
 

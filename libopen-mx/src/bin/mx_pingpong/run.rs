@@ -162,7 +162,7 @@ fn answer_sender(line: &Line, lengths: Option<&[u32]>) -> Result<u64, Failure> {
             wrong => errors += wrong?,
         }
     }
-    line.settle()?;
+    line.leave()?;
     Ok(errors)
 }
 

@@ -229,7 +229,7 @@ impl Side<'_> {
             self.check(&mut place, &status, length, &mut totals)?;
             self.send_part(&place, length, &to, status.match_info)?;
         }
-        self.line.settle()?;
+        self.line.leave()?;
         self.report_totals(&totals);
         Ok(totals.errors)
     }
