@@ -121,6 +121,8 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PLAN: Plan = Plan {
@@ -183,5 +185,21 @@ mod tests {
             [u32::MAX - 2, u32::MAX - 1]
         );
         assert_eq!(lengths(1 << 31, u32::MAX, 0, 2.0), [1 << 31]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_sender_tells_its_lengths_grow_and_fit_the_room(
+            bytes in prop::collection::vec(any::<u8>(), SIZE),
+            multiplier in any::<f64>(),
+        ) {
+            let bytes: [u8; SIZE] = bytes.try_into().unwrap();
+            let told = Plan::from_bytes(&bytes);
+            for plan in [told, Plan { multiplier, increment: 0, ..told }] {
+                let lengths: Vec<u32> = plan.lengths().take(100).collect();
+                prop_assert!(lengths.is_sorted_by(|one, next| one < next));
+                prop_assert!(lengths.iter().all(|length| *length as usize <= plan.longest()));
+            }
+        }
     }
 }

@@ -156,6 +156,7 @@ mod tests {
 
     use mx_wire::{Frame, Packet};
     use omx_captures::{CaptureFile, Frames, capture_files};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -267,6 +268,27 @@ mod tests {
             let parameters = steps(min, max, increment);
             let counted = parameters.lengths().last().unwrap_or(0);
             assert_eq!(parameters.longest(), counted, "{parameters}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_sender_tells_its_lengths_grow_and_the_longest_is_told_at_once(
+            bytes in prop::collection::vec(any::<u8>(), SIZE),
+            small in any::<bool>(),
+        ) {
+            let mut bytes: [u8; SIZE] = bytes.try_into().unwrap();
+            if small {
+                // High halves, and all but the last byte of the multiplier and the increment.
+                for high in [12..16, 20..24, 24..27, 28..35, 36..40] {
+                    bytes[high].fill(0);
+                }
+            }
+            let parameters = Parameters::from_bytes(&bytes);
+            prop_assert_eq!(&parameters.to_bytes()[..40], &bytes[..40]);
+            let lengths: Vec<u64> = parameters.lengths().take(100).collect();
+            prop_assert!(lengths.is_sorted_by(|one, next| one < next));
+            prop_assert!(lengths.iter().all(|length| *length <= parameters.longest()));
         }
     }
 }
