@@ -59,8 +59,8 @@ pub fn ends() -> Result<u64, Error> {
 }
 
 fn report(kernel: &Kernel) -> Report {
-    let built = kernel.headers().and_then(|headers| {
-        let (_, said) = build::module(&headers, &kernel.release)?;
+    let built = kernel.with_headers(|headers| {
+        let (_, said) = build::module(headers, &kernel.release)?;
         Ok((headers.compiler(), said))
     });
     let (compiler, problems) = match built {

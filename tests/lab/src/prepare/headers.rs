@@ -29,8 +29,9 @@ impl Headers {
     /// used with the machine's compiler, others with that of their suite.
     pub fn of(apt: &Apt, release: &str) -> Result<Self, Error> {
         let root = Root::of(apt.suite())?;
+        let kept = kept(release)?;
         let package = format!("linux-headers-{release}");
-        if !root.holds(&package)? {
+        if !kept.exists() {
             apt.update()?;
             let stage = Stage::begin(format!("fetching and unpacking {package}"));
             let (mut parts, mut tools) = parts(apt.dependencies(&package)?);
@@ -45,12 +46,15 @@ impl Headers {
                 // The assembler and the linker by the names that compilers call them.
                 tools.push("binutils".to_owned());
             }
-            root.add_complete(apt, &tools)?;
-            root.add(apt, &parts)?;
+            root.add(apt, &tools)?;
+            let begun = kept.with_file_name(format!("unpacking-{release}"));
+            apt.unpack(&parts, &begun)?;
+            root.adopt(&begun)?;
+            fs::rename(&begun, &kept).at("create", &kept)?;
             stage.done("");
         }
         Ok(Headers {
-            directory: root.directory().join("usr/src").join(package),
+            directory: kept.join("usr/src").join(package),
             search_path: root.search_path(),
         })
     }
@@ -140,11 +144,31 @@ impl Kernel {
     pub fn headers(&self) -> Result<Headers, Error> {
         Headers::of(&self.apt, &self.release)
     }
+
+    /// Uses its headers, and removes them from the cache unless they were there before: those of all kernels take
+    /// gigabytes.
+    pub fn with_headers<R>(
+        &self,
+        work: impl FnOnce(&Headers) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let kept = kept(&self.release)?;
+        let was_there = kept.exists();
+        let done = self.headers().and_then(|headers| work(&headers));
+        if !was_there && kept.exists() {
+            fs::remove_dir_all(&kept).at("remove", &kept)?;
+        }
+        done
+    }
 }
 
 /// Whether a kernel is configured for clouds or for real time.
 fn is_special(release: &str) -> bool {
     release.ends_with("-cloud-amd64") || release.ends_with("-rt-amd64")
+}
+
+/// Where the headers of a kernel are.
+fn kept(release: &str) -> Result<PathBuf, Error> {
+    Ok(place::cache()?.join("headers").join(release))
 }
 
 /// Where the list of kernels is kept: a suite and a release on each line, the oldest first.

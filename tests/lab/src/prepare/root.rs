@@ -15,7 +15,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// The file that names what is unpacked: a package on each line, with its version where it was asked for with one.
+/// The file that names what is unpacked: a package and its version on each line, and the packages that were asked for.
 const STAMP: &str = "PACKAGES";
 
 /// Where libraries are in a root.
@@ -44,11 +44,6 @@ impl Root {
         Ok(Root { directory })
     }
 
-    /// Where it is.
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// A PATH that finds its programs before the machine's.
     pub fn search_path(&self) -> OsString {
         let mut path = self.directory.join("usr/bin").into_os_string();
@@ -59,38 +54,25 @@ impl Root {
         path
     }
 
-    /// Whether a package is there, asked for by the same words.
-    pub fn holds(&self, package: &str) -> Result<bool, Error> {
-        Ok(self.unpacked()?.contains(package))
-    }
-
-    /// Fetches and unpacks these packages (`name` or `name=version`), unless they are there, and makes their programs run.
+    /// Fetches and unpacks packages with all that they depend on, and makes their programs run, unless the packages were
+    /// asked for before.
     pub fn add(&self, apt: &Apt, packages: &[String]) -> Result<(), Error> {
         let lock = self.directory.with_extension("lock");
         let lock = File::create(&lock).at("create", &lock)?;
         lock.lock().at("lock", &self.directory)?;
-        let unpacked = self.unpacked()?;
-        let wanted = packages.iter();
-        let missing: Vec<String> = wanted
-            .filter(|package| !unpacked.contains(*package))
-            .cloned()
-            .collect();
-        if missing.is_empty() {
+        let mut there = self.unpacked()?;
+        if packages.iter().all(|name| there.contains(name)) {
             return Ok(());
         }
+        let mut missing = apt.closure(packages)?;
+        missing.retain(|package| !there.contains(package));
         apt.fetch(&missing, &self.directory)?;
-        self.adopt()?;
-        self.note(missing)
-    }
-
-    /// The same with all that the packages depend on, unless they were asked for before.
-    pub fn add_complete(&self, apt: &Apt, packages: &[String]) -> Result<(), Error> {
-        let unpacked = self.unpacked()?;
-        if packages.iter().all(|name| unpacked.contains(name)) {
-            return Ok(());
-        }
-        self.add(apt, &apt.closure(packages)?)?;
-        self.note(packages.to_vec())
+        self.adopt(&self.directory)?;
+        there.extend(missing);
+        there.extend(packages.iter().cloned());
+        let lines = there.iter().map(|package| package.clone() + "\n");
+        let stamp = self.directory.join(STAMP);
+        fs::write(&stamp, lines.collect::<String>()).at("write", &stamp)
     }
 
     fn unpacked(&self) -> Result<BTreeSet<String>, Error> {
@@ -102,17 +84,8 @@ impl Root {
         }
     }
 
-    /// Writes down what is there now.
-    fn note(&self, packages: Vec<String>) -> Result<(), Error> {
-        let mut unpacked = self.unpacked()?;
-        unpacked.extend(packages);
-        let lines = unpacked.iter().map(|package| package.clone() + "\n");
-        let stamp = self.directory.join(STAMP);
-        fs::write(&stamp, lines.collect::<String>()).at("write", &stamp)
-    }
-
-    /// Gives the programs the root's loader and libraries, if it has them.
-    fn adopt(&self) -> Result<(), Error> {
+    /// Gives the programs in a directory the root's loader and libraries, if it has them.
+    pub fn adopt(&self, directory: &Path) -> Result<(), Error> {
         let [libraries, more] = LIBRARIES.map(|place| self.directory.join(place));
         let loader = libraries.join("ld-linux-x86-64.so.2");
         if !loader.exists() {
@@ -121,7 +94,7 @@ impl Root {
         let patchelf = patchelf()?;
         let search = format!("{}:{}", libraries.display(), more.display());
         let mut programs = Vec::new();
-        find_programs(&self.directory, &mut programs)?;
+        find_programs(directory, &mut programs)?;
         for (program, interpreter) in programs {
             if Path::new(&interpreter) == loader {
                 continue;
