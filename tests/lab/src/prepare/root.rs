@@ -110,12 +110,13 @@ impl Root {
     }
 }
 
-/// The program that changes loaders, unpacked into the cache.
+/// The program that changes loaders, unpacked into the cache: Debian 12's 0.14, since after 0.18 (Debian 13's) gcc 12's
+/// cc1 ends by a segmentation fault.
 fn patchelf() -> Result<PathBuf, Error> {
     let directory = place::cache()?.join("patchelf");
     let program = directory.join("usr/bin/patchelf");
     if !program.exists() {
-        Apt::of_machine()?.unpack(&["patchelf".to_owned()], &directory)?;
+        Apt::of("bookworm")?.unpack(&["patchelf".to_owned()], &directory)?;
     }
     Ok(program)
 }
