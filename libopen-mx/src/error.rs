@@ -23,7 +23,7 @@ pub enum Error {
     },
     /// The home answered something that makes no sense.
     Confused,
-    /// The home refused a call.
+    /// The home refused a call, or the process lacks what the call needs.
     Refused(Errno),
     /// There is no board of this number.
     NoBoard(u32),
@@ -157,7 +157,10 @@ impl core::fmt::Display for Error {
                 mx_ring::ABI_VERSION
             ),
             Self::Confused => f.write_str("the home answered a call with something else"),
-            Self::Refused(errno) => write!(f, "the home refused: {errno}"),
+            Self::Refused(errno) => match lacking(*errno) {
+                Some(text) => f.write_str(text),
+                None => write!(f, "the home refused: {errno}"),
+            },
             Self::NoBoard(board) => write!(f, "there is no board {board}"),
             Self::Busy => f.write_str("it is in use: omx_endpoint_info names the owner"),
             Self::EndpointInUse(endpoint) => write!(
@@ -244,6 +247,30 @@ impl core::fmt::Display for Error {
             ),
         }
     }
+}
+
+/// What lacks, of what a process or a home may use up, and how to get more of it.
+fn lacking(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::MFILE => {
+            "this process may have no more descriptors: close some, or allow more (ulimit -n)"
+        }
+        Errno::NFILE => {
+            "omxd, or this machine, has no descriptors left: allow omxd more (ulimit -n, LimitNOFILE=)"
+        }
+        Errno::FBIG => {
+            "this process may have no files that are long enough for shared memory: allow longer ones (ulimit -f)"
+        }
+        Errno::NOMEM | Errno::NOBUFS | Errno::AGAIN => {
+            "no memory, or no addresses for it, in this process or at the board's home: allow more (ulimit -v, cgroups)"
+        }
+        _ => return None,
+    })
+}
+
+/// Whether it says that something is used up.
+pub(crate) fn is_lack(errno: Errno) -> bool {
+    lacking(errno).is_some()
 }
 
 impl std::error::Error for Error {}

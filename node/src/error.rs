@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use mx_home::AddBoardError;
 use mx_ring::mapping::MappingError;
 use mx_wire::{FormatError, MacAddress};
+use rustix::io::Errno;
 
 /// Each sentence names the cause and the way out.
 #[derive(Debug)]
@@ -53,6 +54,15 @@ impl NodeError {
     /// Names what was being done when a system call failed.
     pub fn system<E: Into<io::Error>>(doing: impl Into<String>) -> impl FnOnce(E) -> Self {
         |error| Self::System(doing.into(), error.into())
+    }
+
+    /// The system's number of it, if it was the system that refused.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Memory(MappingError::System(errno)) => Some(*errno),
+            Self::System(_, error) => Errno::from_io_error(error),
+            _ => None,
+        }
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `boards` | the boards and their shared pages |
 //! | `server`, `client`, `regions`, `bell` | processes: their calls, what belongs to each, waking |
 //! | `closing` | what clients have shared, and may make the node wait |
+//! | `complaints` | what of them is told in the log |
 //! | `wire` | interface, what becomes of it, and datagram sockets |
 //! | `poller`, `clock`, `credentials`, `log` | descriptors, time, who a process is, what is said |
 
@@ -25,6 +26,7 @@ pub mod cli;
 mod client;
 mod clock;
 mod closing;
+mod complaints;
 mod credentials;
 mod error;
 mod log;

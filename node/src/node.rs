@@ -1,11 +1,13 @@
 //! The loop: what the wire brings, a turn of the home, what processes ask; then sleep, if there is nothing to do.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mx_board::Instant;
 use mx_home::{Completion, Home, HomeConfig};
+use mx_ring::heap;
 use mx_wire::MacAddress;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -20,6 +22,8 @@ use crate::poller::{Poller, Source};
 use crate::server::{Server, Surroundings};
 use crate::wire::{Incoming, Interface, Outgoing, Wire, padded};
 
+/// Memory that must be there at the start: what is allocated then is much less.
+const ROOM: usize = 4 << 20;
 /// How long the end may take: frames that nobody takes are given up.
 const END_WITHIN: Duration = Duration::from_secs(2);
 
@@ -43,6 +47,11 @@ impl Node {
     /// Opens the wire, the boards and the socket.
     pub fn start(options: &Options) -> Result<Self, NodeError> {
         let format = options.format()?;
+        let signals = catch_signals()?;
+        if !heap::has_room(ROOM) {
+            let lack = io::Error::from(io::ErrorKind::OutOfMemory);
+            return Err(NodeError::system("looking for memory (ulimit -v)")(lack));
+        }
         raise_descriptor_limit();
         let clock = Clock::start();
         let wire = Wire::open(options, format)?;
@@ -65,7 +74,6 @@ impl Node {
             );
         }
         let poller = Poller::new().map_err(NodeError::system("making an epoll set"))?;
-        let signals = catch_signals()?;
         let server = Server::open(&options.socket, boards, options.endpoints)?;
         let watch = |descriptor, source| {
             poller
@@ -291,8 +299,14 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// SIGTERM and SIGINT come through a descriptor.
+/// SIGTERM and SIGINT come through a descriptor. What is too long for a limit of files, the log not least, is an error and no
+/// end by SIGXFSZ.
 fn catch_signals() -> Result<SignalFd, NodeError> {
+    let mut ignored = SigSet::empty();
+    ignored.add(Signal::SIGXFSZ);
+    ignored
+        .thread_block()
+        .map_err(NodeError::system("blocking signals"))?;
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);

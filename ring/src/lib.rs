@@ -36,6 +36,8 @@ mod counter;
 #[cfg(feature = "std")]
 pub mod device;
 mod entry;
+#[cfg(feature = "std")]
+pub mod heap;
 mod home;
 mod layout;
 #[cfg(feature = "std")]

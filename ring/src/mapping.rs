@@ -10,9 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 use std::vec::Vec;
 
-use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::io::Errno;
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::process::{Resource, getrlimit};
 
 use crate::layout::PAGE_SIZE;
 use crate::memory::Area;
@@ -104,6 +105,26 @@ impl Mapping {
         Ok(mapping)
     }
 
+    /// Maps `length` zero bytes of no file, for whom memory is named by its address. As a memfd's, they are the same bytes
+    /// in children of this process.
+    pub fn anonymous(length: usize) -> Result<Self, MappingError> {
+        let range = Range::take(length)?;
+        // SAFETY: MAP_FIXED replaces pages of `range`, which is exclusively ours and holds nothing but retired zero
+        // pages; no Rust object lies there.
+        let mapped = unsafe {
+            rustix::mm::mmap_anonymous(
+                range.base.as_ptr().cast(),
+                length,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED | MapFlags::FIXED,
+            )
+        };
+        // Built first, so that a failure gives the range back.
+        let mapping = Self { range, length };
+        mapped?;
+        Ok(mapping)
+    }
+
     /// Leaves the mapping out of children of this process, as the module's own are. A child that has a copy of this
     /// value must not drop it: something else may lie there by then.
     pub fn keep_from_children(&self) -> Result<(), MappingError> {
@@ -152,6 +173,9 @@ impl Drop for Mapping {
 
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 
+/// Memory is taken by so many bytes at a time: a signal ends a longer request, which has done nothing then.
+const TAKEN_AT_ONCE: usize = 256 << 10;
+
 /// Memory of this process that can be sent to another: a memfd of fixed size and its mapping.
 #[derive(Debug)]
 pub struct Memfd {
@@ -161,10 +185,25 @@ pub struct Memfd {
 
 impl Memfd {
     /// Makes `length` bytes of zeros, sealed against growing and shrinking. The name shows up in `/proc/<pid>/maps`.
+    ///
+    /// The memory is there from now on: what lacks is an error here, and not a fault when a byte is first touched. More
+    /// than the process's files may be long (RLIMIT_FSIZE) is `EFBIG`, and not SIGXFSZ, for which programs have no handler.
     pub fn create(name: &str, length: usize) -> Result<Self, MappingError> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        if getrlimit(Resource::Fsize)
+            .current
+            .is_some_and(|limit| length as u64 > limit)
+        {
+            return Err(Errno::FBIG.into());
+        }
         let file = rustix::fs::memfd_create(name, flags)?;
-        rustix::fs::ftruncate(&file, length as u64)?;
+        retry_on_intr(|| rustix::fs::ftruncate(&file, length as u64))?;
+        for start in (0..length).step_by(TAKEN_AT_ONCE) {
+            let taken = TAKEN_AT_ONCE.min(length - start) as u64;
+            let take =
+                || rustix::fs::fallocate(&file, FallocateFlags::empty(), start as u64, taken);
+            retry_on_intr(take)?;
+        }
         rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW)?;
         let mapping = Mapping::of(&file, 0, length, Access::ReadWrite)?;
         Ok(Self { file, mapping })
@@ -185,6 +224,11 @@ impl Memfd {
     /// The descriptor to send.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+
+    /// The memory alone, without a descriptor: when it was sent to all who are to have it.
+    pub fn into_mapping(self) -> Mapping {
+        self.mapping
     }
 }
 

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use mx_ring::ProcessSide;
 use mx_ring::birth::Birth;
+use mx_ring::heap;
+use rustix::io::Errno;
 use slotmap::{Key, KeyData};
 
 use crate::board::Board;
@@ -93,6 +95,9 @@ pub struct Endpoint {
 impl Endpoint {
     /// Opens an endpoint.
     pub fn open(home: &Home, options: &Options) -> Result<Self, Error> {
+        if !heap::has_room(heap::ROOM) {
+            return Err(Error::Refused(Errno::NOMEM));
+        }
         let greeted = home.channel()?;
         let layout = options.layout(home, &greeted)?;
         let (number, opened) = options.open(&greeted, &layout)?;
@@ -103,7 +108,8 @@ impl Endpoint {
         let channel = greeted.channel;
         let communication = environment::communication();
         let cache = communication.registration_cache.unwrap_or(true);
-        let regions = Regions::new(channel.clone(), greeted.user_memory, marks, cache);
+        let mut regions = Regions::new(channel.clone(), greeted.user_memory, marks, cache);
+        regions.make_reserves()?;
         let port = Port::new(process, regions);
         let board = Board::new(opened.board)?;
         let (endpoint, key) = (opened.endpoint, options.key);

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::board::{Board, no_board};
 use crate::engine::ContextIds;
 use crate::environment;
-use crate::error::Error;
+use crate::error::{Error, is_lack};
 use crate::home::{Greeted, Home, Opened};
 
 /// Which endpoint to open, and how.
@@ -81,6 +81,10 @@ impl Options {
                 match attempt(greeted, layout, board, endpoint) {
                     Ok(opened) => return Ok((board, opened)),
                     Err(Error::NoBoard(_)) => {}
+                    // No other endpoint needs less.
+                    Err(Error::Refused(errno)) if is_lack(errno) => {
+                        return Err(Error::Refused(errno));
+                    }
                     // What is in use would have done, what is beyond the last would not.
                     Err(_) if failure == Error::Busy => {}
                     Err(error) => failure = error,

@@ -2,6 +2,8 @@
 
 use core::ffi::c_void;
 
+use mx_ring::heap;
+
 use super::library::home;
 use super::messages::hand_over;
 use super::registry::{Handle, on};
@@ -82,6 +84,9 @@ pub unsafe extern "C" fn omx_open_endpoint(
         Ok(parameters) => parameters,
         Err(code) => return errors::handled(None, call, code),
     };
+    if !heap::has_room(heap::ROOM) {
+        return errors::without_memory(parameters.handler, c"omx_open_endpoint: no memory");
+    }
     let options = Options {
         board: (board != ANY).then_some(board),
         endpoint: (endpoint != ANY).then_some(endpoint),

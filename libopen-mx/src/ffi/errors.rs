@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::ffi::CString;
 use std::sync::{PoisonError, RwLock};
 
+use mx_ring::heap;
+
 use super::registry::Handle;
 use super::types::{EndpointHandle, ErrorHandler, Return};
 use crate::code::Code;
@@ -54,6 +56,10 @@ impl Global {
 unsafe extern "C" fn fatal(text: *const c_char, code: Return) -> Return {
     // SAFETY: handlers are called by this library, with C strings; a program that calls it itself owes the same.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    if !heap::has_room(heap::ROOM) {
+        eprintln!("{text}: {}", mx::strerror(code).to_string_lossy());
+        std::process::exit(-1);
+    }
     let reporting = environment::reporting();
     let initialised = GLOBAL
         .read()
@@ -120,11 +126,7 @@ fn handled_by(own: ErrorHandler, endpoint: Option<&Handle>, text: &str, code: Co
     if code == Code::Success {
         return code as Return;
     }
-    let global = || {
-        let global = GLOBAL.read().unwrap_or_else(PoisonError::into_inner);
-        global.handler()
-    };
-    let Some(handler) = own.or_else(global) else {
+    let Some(handler) = own.or_else(global_handler) else {
         return code as Return;
     };
     let text = bounded(text);
@@ -134,6 +136,21 @@ fn handled_by(own: ErrorHandler, endpoint: Option<&Handle>, text: &str, code: Co
     let returned = unsafe { mx::call(handler, &text, code as Return) };
     SPEAKER.set(before);
     returned
+}
+
+/// The same where nothing can be allocated, not even a text.
+pub fn without_memory(own: ErrorHandler, text: &'static CStr) -> Return {
+    let code = Code::NoSystemResources as Return;
+    match own.or_else(global_handler) {
+        // SAFETY: the program gave a function of this type, and the text is a C string.
+        Some(handler) => unsafe { mx::call(handler, text, code) },
+        None => code,
+    }
+}
+
+fn global_handler() -> ErrorHandler {
+    let global = GLOBAL.read().unwrap_or_else(PoisonError::into_inner);
+    global.handler()
 }
 
 fn bounded(text: &str) -> CString {

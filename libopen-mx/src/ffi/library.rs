@@ -3,6 +3,8 @@
 use core::ffi::{CStr, c_char};
 use std::sync::{PoisonError, RwLock};
 
+use mx_ring::heap;
+
 use super::types::Return;
 use super::{errors, put};
 use crate::board::{Board, mac_of, nic_id_of, text};
@@ -38,6 +40,9 @@ pub extern "C" fn omx__init_api(api: i32) -> Return {
         // Harmless, and common in programs that use several libraries: the handler, which may end the program, is not
         // asked.
         return Code::AlreadyInitialized as Return;
+    }
+    if !heap::has_room(heap::ROOM) {
+        return errors::without_memory(None, c"omx_init: no memory");
     }
     environment::read_reporting();
     if api.cast_unsigned() >> 8 != API >> 8 {

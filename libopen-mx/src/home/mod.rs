@@ -21,7 +21,7 @@ use mx_ring::mapping::{Mapping, MappingError, Memfd};
 use mx_ring::{EndpointLayout, RegionKey};
 use rustix::io::Errno;
 
-use crate::error::Error;
+use crate::error::{Error, is_lack};
 pub use regions::{Marks, Regions};
 pub use sleep::{Signals, Slept, sleep_on_all};
 
@@ -57,7 +57,10 @@ impl Home {
             Self::Device(path) => device::Device::open(path).map(|d| Arc::new(d) as Arc<_>),
             Self::Socket(path) => socket::Socket::connect(path).map(|s| Arc::new(s) as Arc<_>),
         };
-        let channel = opened.map_err(|error| Error::Unreachable(self.clone(), error.kind()))?;
+        let channel = opened.map_err(|error| match Errno::from_io_error(&error) {
+            Some(errno) if is_lack(errno) => Error::Refused(errno),
+            _ => Error::Unreachable(self.clone(), error.kind()),
+        })?;
         let hello = Request::Hello {
             version: mx_ring::ABI_VERSION,
         };

@@ -88,7 +88,8 @@ impl Channel for Socket {
 
     fn attach(&self, board: u32) -> Result<Mapping, CallError> {
         let (_, descriptors) = self.caller.ask(&Request::AttachBoard { board }, &[])?;
-        map_board(descriptors.first().ok_or(CallError(Errno::PROTO))?)
+        // Those for which this process has no room do not come.
+        map_board(descriptors.first().ok_or(CallError(Errno::MFILE))?)
     }
 
     fn open(
@@ -107,7 +108,7 @@ impl Channel for Socket {
             return Err(CallError(Errno::PROTO));
         };
         let [board, w, r, bell] =
-            <[OwnedFd; 4]>::try_from(descriptors).map_err(|_| CallError(Errno::PROTO))?;
+            <[OwnedFd; 4]>::try_from(descriptors).map_err(|_| CallError(Errno::MFILE))?;
         let opened = Opened {
             endpoint,
             session,

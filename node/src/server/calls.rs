@@ -5,13 +5,14 @@ use std::os::fd::OwnedFd;
 use mx_home::{ChangeError, EndpointError, EndpointKey, Home, RegionError};
 use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
 use mx_ring::mapping::{Access, Mapping, MappingError};
-use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey};
+use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey, heap};
 use rustix::io::Errno;
 use tracing::{debug, info, warn};
 
 use super::{Along, Answer, Server, Surroundings};
 use crate::boards::random;
 use crate::client::{Endpoint, Pending, Role};
+use crate::complaints::Complaint;
 use crate::poller::{ClientId, Source};
 
 impl Server {
@@ -26,7 +27,12 @@ impl Server {
     ) -> Result<Answer, Errno> {
         match *request {
             Request::Hello { version } => {
-                if version != mx_ring::ABI_VERSION {
+                let client = self.clients.get(&id).ok_or(Errno::BADF)?;
+                if version != mx_ring::ABI_VERSION
+                    && self
+                        .complaints
+                        .is_new(&client.credentials, Complaint::Version)
+                {
                     warn!(
                         "a library speaks version {version} of the shared memory, this node {}: install matching versions",
                         mx_ring::ABI_VERSION
@@ -174,10 +180,19 @@ impl Server {
                 endpoint: key,
             }));
         }
+        if !heap::has_room(heap::ROOM) {
+            return Err(Errno::NOMEM);
+        }
         let made = Endpoint::new(&layout, id, client.credentials.clone());
         let (opened, bell) = made.map_err(|error| {
-            warn!("no endpoint for {}: {error}", client.credentials);
-            Errno::NOMEM
+            let of = &client.credentials;
+            if self.complaints.is_new(of, Complaint::NoEndpoint) {
+                warn!("no endpoint for {of}: {error}");
+            }
+            match error.errno() {
+                Some(Errno::MFILE | Errno::NFILE) => Errno::NFILE,
+                _ => Errno::NOMEM,
+            }
         })?;
         let session = random().map_err(|_| Errno::AGAIN)? as u32;
         let side = HomeSide::new(layout, opened.w.area(), opened.r.area());
@@ -190,7 +205,10 @@ impl Server {
                 EndpointError::Busy | EndpointError::NotOpen => Errno::BUSY,
             })?;
         if let Err(error) = around.poller.watch(&opened.bell, Source::Kick(key)) {
-            warn!("no endpoint for {}: {error}", client.credentials);
+            let of = &client.credentials;
+            if self.complaints.is_new(of, Complaint::NoEndpoint) {
+                warn!("no endpoint for {of}: {error}");
+            }
             // Just opened: it closes at once, and its completion finds nothing to give back.
             let _ = around.home.close_endpoint(key);
             return Err(Errno::NOMEM);
@@ -216,8 +234,12 @@ impl Server {
         home: &mut Home,
     ) -> Result<RegionKey, Errno> {
         let key = self.endpoint_of(id)?;
+        if !heap::has_room(heap::ROOM) {
+            return Err(Errno::NOMEM);
+        }
         let endpoint = self.endpoints.get_mut(&key).ok_or(Errno::BADF)?;
-        let memfd = descriptors.first().ok_or(Errno::BADF)?;
+        // None comes along when this process has no room for one.
+        let memfd = descriptors.first().ok_or(Errno::NFILE)?;
         // A quota is used up: the library tries again when it has given something back.
         let region = endpoint
             .regions
@@ -229,7 +251,10 @@ impl Server {
             Access::Read
         };
         let mapping = Mapping::of_stranger(memfd, length as usize, access).map_err(|error| {
-            info!("{}: {error}", endpoint.credentials);
+            let of = &endpoint.credentials;
+            if self.complaints.is_new(of, Complaint::NoRegion) {
+                info!("{of} cannot register {length} bytes: {error}");
+            }
             match error {
                 MappingError::System(errno) => errno,
                 _ => Errno::INVAL,

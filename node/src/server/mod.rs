@@ -1,6 +1,7 @@
 //! The calls of processes: a `SOCK_SEQPACKET` socket, one connection for each view of a board or endpoint.
 
 mod calls;
+mod full;
 mod raw;
 
 use std::collections::BTreeMap;
@@ -21,10 +22,12 @@ use crate::bell::Heard;
 use crate::boards::Board;
 use crate::client::{Client, Endpoint, Pending, Role};
 use crate::closing::Closing;
+use crate::complaints::{Complaint, Complaints};
 use crate::credentials::Credentials;
 use crate::error::NodeError;
 use crate::poller::{ClientId, Poller, Source};
 use crate::wire::Outgoing;
+use full::{Spare, is_lack, refuse};
 use raw::Raw;
 
 /// Connections that a user may have.
@@ -72,8 +75,9 @@ pub struct Server {
     raws: BTreeMap<BoardId, Raw>,
     next_client: u32,
     closing: Closing,
-    /// There are no descriptors for more connections: nobody is accepted until some are closed.
-    full: bool,
+    /// For those who connect when there are no descriptors left.
+    spare: Spare,
+    complaints: Complaints,
 }
 
 impl Server {
@@ -106,6 +110,8 @@ impl Server {
         info!("processes find this node at {}", path.display());
         Ok(Self {
             path: path.into(),
+            spare: Spare::of(&listener)?,
+            complaints: Complaints::default(),
             listener,
             boards,
             endpoint_max,
@@ -114,7 +120,6 @@ impl Server {
             raws: BTreeMap::new(),
             next_client: 0,
             closing: Closing::default(),
-            full: false,
         })
     }
 
@@ -138,10 +143,12 @@ impl Server {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = match rustix::net::accept_with(&self.listener, flags) {
             Ok(socket) => socket,
-            Err(errno) => {
-                self.notice_full(errno, poller);
+            Err(errno) if is_lack(errno) => {
+                self.turn_away(errno);
                 return;
             }
+            // Whoever it was has gone, or the next turn tries again.
+            Err(_) => return,
         };
         let Ok(credentials) = Credentials::of(&socket) else {
             self.closing.hang_up(NOBODY, socket);
@@ -151,7 +158,11 @@ impl Server {
         let same_user = |client: &&Client| client.credentials.uid == uid;
         let connections = self.clients.values().filter(same_user).count();
         if connections + self.closing.count(uid) >= CONNECTIONS_PER_USER {
-            warn!("{credentials} was turned away: its user has {CONNECTIONS_PER_USER} connections");
+            if self.complaints.is_new(&credentials, Complaint::TurnedAway) {
+                warn!(
+                    "{credentials} was turned away: its user has {CONNECTIONS_PER_USER} connections"
+                );
+            }
             self.closing.hang_up(uid, socket);
             return;
         }
@@ -159,8 +170,12 @@ impl Server {
         let end = match watch_both(id, &socket, &credentials, poller) {
             Ok(end) => end,
             Err(errno) => {
-                warn!("{credentials} was turned away: {errno}");
-                self.notice_full(errno, poller);
+                if is_lack(errno) {
+                    self.tell_lack(errno);
+                    refuse(&socket);
+                } else {
+                    warn!("{credentials} was turned away: {errno}");
+                }
                 self.closing.hang_up(uid, socket);
                 return;
             }
@@ -175,22 +190,6 @@ impl Server {
             pending: None,
         };
         self.clients.insert(id, client);
-    }
-
-    /// Accepts nobody when there are no descriptors, or no memory for them.
-    fn notice_full(&mut self, errno: Errno, poller: &Poller) {
-        if let Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM = errno {
-            warn!("no more connections until some are closed: {errno}");
-            self.full = true;
-            self.listen(poller);
-        }
-    }
-
-    /// Waits for connections, or not while there is no room for them.
-    fn listen(&self, poller: &Poller) {
-        if let Err(error) = poller.mute(&self.listener, Source::Listener, self.full) {
-            warn!("the socket cannot be watched: {error}");
-        }
     }
 
     /// A client has said something, or has gone.
@@ -226,7 +225,10 @@ impl Server {
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => {
-                info!("{} is disconnected: {error}", client.credentials);
+                let credentials = &client.credentials;
+                if self.complaints.is_new(credentials, Complaint::Disconnected) {
+                    info!("{credentials} is disconnected: {error}");
+                }
                 self.disconnect(id, around);
             }
         }
@@ -310,9 +312,7 @@ impl Server {
             return;
         };
         debug!("{} has gone", client.credentials);
-        if std::mem::take(&mut self.full) {
-            self.listen(around.poller);
-        }
+        self.spare.forget_complaint();
         if let Role::Raw(board) = client.role {
             self.raws.remove(&board);
             around.home.close_raw(board);

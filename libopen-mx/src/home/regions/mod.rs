@@ -9,10 +9,16 @@
 //!
 //! When a quota is used up, the regions that were idle longest are given back first. If that does not help, a message goes
 //! or comes in pieces, through bounce buffers as large as the quota allows. The last resort are two small ones, one for each
-//! direction, that no quota counts: so nobody waits for what others hold, who may wait for him.
+//! direction, that no quota counts: so nobody waits for what others hold, who may wait for him. Where registered memory needs
+//! descriptors, files and addresses of the process, whose limits may be used up by the time of the first large message, they
+//! are made at open; elsewhere when first needed, and a message for which that fails ends with an error.
 
+mod bounce;
+#[cfg(test)]
+mod daemon_tests;
 mod first_use;
 mod marks;
+mod reserve;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +32,10 @@ use mx_ring::{Area, PAGE_SIZE, RegionKey};
 use rustix::io::Errno;
 use slotmap::{Key, KeyData, SlotMap};
 
+use self::bounce::Bounce;
 use self::first_use::FirstUses;
 pub use self::marks::Marks;
+use self::reserve::Reserve;
 use super::{CallError, Channel, register};
 use crate::engine::{Exposure, Memory, Part, Refused, Use};
 
@@ -64,7 +72,7 @@ struct Entry {
 enum Registered {
     Whole(Arc<Memfd>),
     Address(Span),
-    Bounce(Memfd),
+    Bounce(Arc<Bounce>),
 }
 
 /// Memory of the process, by address.
@@ -118,8 +126,8 @@ pub struct Regions {
     /// Kept memfds by the address of their owner.
     whole: HashMap<usize, EntryKey>,
     first_uses: FirstUses,
-    /// The bounce buffers of last resort: to send, to receive. Made when first needed.
-    reserves: [Option<EntryKey>; 2],
+    /// The bounce buffers of last resort: to send, to receive.
+    reserves: [Reserve; 2],
     /// What the next piece of a message is tried with: the quota may allow more than the last time, or less.
     piece: u32,
     uses: u64,
@@ -149,7 +157,7 @@ impl Regions {
             entries: SlotMap::with_key(),
             whole: HashMap::new(),
             first_uses: FirstUses::default(),
-            reserves: [None; 2],
+            reserves: Default::default(),
             piece: BOUNCE_STEP,
             uses: 0,
         }
@@ -224,33 +232,6 @@ impl Regions {
             entry.leaves = true;
         }
         Ok(place)
-    }
-
-    fn is_reserve(&self, key: EntryKey) -> bool {
-        self.reserves.contains(&Some(key))
-    }
-
-    /// As much of a part as the buffer of last resort holds, when nobody uses it.
-    fn reserved(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Place, Refused> {
-        let known = self.reserves[used as usize].filter(|key| self.entries.contains_key(*key));
-        let key = match known {
-            Some(key) => key,
-            None => self.add_bounce(RESERVE_MAX, true)?,
-        };
-        self.reserves[used as usize] = Some(key);
-        let length = part.length.min(RESERVE_MAX);
-        let taken = self.entries.get(key).is_none_or(|entry| entry.users > 0);
-        if taken || !self.begin(key) {
-            return Err(Refused::Later);
-        }
-        if used == Use::Send {
-            self.fill(key, memory, part.start, length);
-        }
-        Ok(Place {
-            key,
-            offset: 0,
-            length,
-        })
     }
 
     /// Copies bytes that are to be sent into a bounce buffer.
@@ -334,13 +315,13 @@ impl Regions {
         }
         let area = owner.area();
         let length = u32::try_from(area.len()).map_err(|_| Refused::Never)?;
-        let memory = Registered::Whole(owner.clone());
         let span = Span {
             start: area.address() as u64,
             length,
             writable: true,
         };
-        let key = self.add(span, false, memory).map_err(refused)?;
+        let region = self.register(&span, false, Some(owner)).map_err(refused)?;
+        let key = self.insert(region, Registered::Whole(owner.clone()), length);
         self.whole.insert(name, key);
         self.begin(key).then_some(key).ok_or(Refused::Later)
     }
@@ -360,19 +341,19 @@ impl Regions {
             return Ok(None);
         }
         for _ in 0..CHANGES_MAX {
-            let memory = Registered::Address(*wanted);
-            match self.add(*wanted, false, memory) {
-                Ok(key) if self.begin(key) => {
-                    self.drop_covered(wanted);
-                    if let Some(entry) = self.entries.get_mut(key) {
-                        entry.leaves = !self.keeps;
-                    }
-                    return Ok(Some((key, wanted.start)));
-                }
-                Ok(_) => {}
+            let region = match self.register(wanted, false, None) {
+                Ok(region) => region,
                 // Not to be pinned.
                 Err(Errno::FAULT | Errno::INVAL | Errno::OPNOTSUPP) => return Ok(None),
                 Err(errno) => return Err(refused(errno)),
+            };
+            let key = self.insert(region, Registered::Address(*wanted), wanted.length);
+            if self.begin(key) {
+                self.drop_covered(wanted);
+                if let Some(entry) = self.entries.get_mut(key) {
+                    entry.leaves = !self.keeps;
+                }
+                return Ok(Some((key, wanted.start)));
             }
         }
         Ok(None)
@@ -445,60 +426,64 @@ impl Regions {
                 .checked_next_multiple_of(BOUNCE_STEP)
                 .unwrap_or(u32::MAX)
         };
-        let key = self.add_bounce(size, false)?;
+        let memory = Bounce::new(self.user_memory, size).map_err(refused)?;
+        let region = self.register_bounce(&memory, false).map_err(refused)?;
+        let key = self.insert_bounce(region, Arc::new(memory));
         // It is this library's own: nothing changes it but the kernel, which keeps its content.
         self.begin(key).then_some(key).ok_or(Refused::Later)
     }
 
-    fn add_bounce(&mut self, size: u32, reserve: bool) -> Result<EntryKey, Refused> {
-        let memfd = Memfd::create("open-mx bounce", size as usize).map_err(|_| Refused::Later)?;
+    fn register_bounce(&mut self, memory: &Bounce, reserve: bool) -> Result<RegionKey, Errno> {
+        let area = memory.area();
         let span = Span {
-            start: memfd.area().address() as u64,
-            length: size,
+            start: area.address() as u64,
+            length: area.len() as u32,
             writable: true,
         };
-        self.add(span, reserve, Registered::Bounce(memfd))
-            .map_err(refused)
+        self.register(&span, reserve, memory.memfd())
+    }
+
+    /// A registered bounce buffer. What nobody else has needs its descriptor no longer.
+    fn insert_bounce(&mut self, region: RegionKey, memory: Arc<Bounce>) -> EntryKey {
+        let length = memory.area().len() as u32;
+        let memory = Arc::try_unwrap(memory)
+            .map_or_else(|shared| shared, |own| Arc::new(own.without_descriptor()));
+        self.insert(region, Registered::Bounce(memory), length)
+    }
+
+    fn insert(&mut self, region: RegionKey, memory: Registered, length: u32) -> EntryKey {
+        self.entries.insert(Entry {
+            region,
+            memory,
+            length,
+            users: 0,
+            last_used: self.uses,
+            leaves: false,
+        })
     }
 
     /// Registers memory. When the home has no room, idle registrations are given back first, those that were used
     /// longest ago before the others.
-    fn add(&mut self, span: Span, reserve: bool, memory: Registered) -> Result<EntryKey, Errno> {
-        self.shrink(KEPT_MAX);
-        let region = loop {
-            match self.register(&span, reserve, &memory) {
-                Err(Errno::AGAIN | Errno::NOSPC | Errno::NOMEM) if self.evict(span.length) => {}
-                other => break other?,
-            }
-        };
-        Ok(self.entries.insert(Entry {
-            region,
-            memory,
-            length: span.length,
-            users: 0,
-            last_used: self.uses,
-            leaves: false,
-        }))
-    }
-
     fn register(
-        &self,
+        &mut self,
         span: &Span,
         reserve: bool,
-        memory: &Registered,
+        memfd: Option<&Memfd>,
     ) -> Result<RegionKey, Errno> {
-        let memfd = match memory {
-            Registered::Whole(memfd) => Some(&**memfd),
-            Registered::Bounce(memfd) => Some(memfd),
-            Registered::Address(_) => None,
-        };
+        self.shrink(KEPT_MAX);
         let request = Request::Register {
             address: if self.user_memory { span.start } else { 0 },
             length: span.length,
             writable: span.writable,
             reserve,
         };
-        register(&*self.channel, &request, memfd).map_err(|CallError(errno)| errno)
+        loop {
+            match register(&*self.channel, &request, memfd) {
+                Err(CallError(Errno::AGAIN | Errno::NOSPC | Errno::NOMEM))
+                    if self.evict(span.length) => {}
+                other => return other.map_err(|CallError(errno)| errno),
+            }
+        }
     }
 
     /// Idle registrations, those that were used longest ago first.
@@ -564,8 +549,17 @@ impl Regions {
 
 fn refused(errno: Errno) -> Refused {
     match errno {
-        // What is too long for the home, however much room there is, goes in pieces, as what finds no room.
-        Errno::AGAIN | Errno::NOSPC | Errno::NOMEM | Errno::INTR | Errno::TOOBIG => Refused::Later,
+        // What is too long for the home, however much room there is, goes in pieces, as what finds no room, here or there.
+        Errno::AGAIN
+        | Errno::NOSPC
+        | Errno::NOMEM
+        | Errno::INTR
+        | Errno::TOOBIG
+        | Errno::FBIG
+        | Errno::MFILE
+        | Errno::NFILE
+        | Errno::NOBUFS
+        | Errno::TOOMANYREFS => Refused::Later,
         _ => Refused::Never,
     }
 }

@@ -194,17 +194,17 @@ impl Channel for Module {
     }
 }
 
-const PAGE: usize = PAGE_SIZE;
+pub(super) const PAGE: usize = PAGE_SIZE;
 
 /// Memory of the application: page-aligned, not known to the library.
-struct Application(Memfd);
+pub(super) struct Application(Memfd);
 
 impl Application {
-    fn new(pages: usize) -> Self {
+    pub(super) fn new(pages: usize) -> Self {
         Self(Memfd::create("application", pages * PAGE).unwrap())
     }
 
-    fn message(&self, offset: usize, length: usize) -> Memory {
+    pub(super) fn message(&self, offset: usize, length: usize) -> Memory {
         Memory::new(self.0.area().part(offset, length).unwrap()).unwrap()
     }
 
@@ -214,7 +214,7 @@ impl Application {
 }
 
 /// All of a message, in one piece.
-fn whole(memory: &Memory) -> Part {
+pub(super) fn whole(memory: &Memory) -> Part {
     Part {
         start: 0,
         length: memory.length(),

@@ -1,0 +1,159 @@
+//! The cache against a home that takes memfds, and runs out of what it needs to map them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mx_ring::call::{Reply, Request};
+use mx_ring::mapping::{Mapping, Memfd};
+use mx_ring::registration::{RESERVE_MAX, RESERVES};
+use mx_ring::{EndpointLayout, RegionKey};
+use rustix::io::Errno;
+
+use super::Regions;
+use super::tests::{Application, PAGE, whole};
+use crate::engine::{Part, Refused, Use};
+use crate::home::{CallError, Channel, Opened};
+
+/// What a [`Daemon`] has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lack {
+    Nothing,
+    /// More than buffers of last resort.
+    Others,
+    All,
+}
+
+/// What `omxd` does: memory comes as a memfd, which it maps.
+struct Daemon {
+    /// Which slots are buffers of last resort.
+    table: Mutex<BTreeMap<u16, bool>>,
+    lack: Mutex<Lack>,
+}
+
+impl Daemon {
+    /// And an endpoint that was just opened there.
+    fn open() -> (Arc<Self>, Regions) {
+        let daemon = Arc::new(Self {
+            table: Mutex::default(),
+            lack: Mutex::new(Lack::Nothing),
+        });
+        let mut regions = Regions::new(daemon.clone(), false, None, true);
+        regions.make_reserves().unwrap();
+        (daemon, regions)
+    }
+
+    fn lacks(&self, what: Lack) {
+        *self.lack.lock().unwrap() = what;
+    }
+}
+
+impl Channel for Daemon {
+    fn call(&self, request: &Request, memfd: Option<&Memfd>) -> Result<Reply, CallError> {
+        let mut table = self.table.lock().unwrap();
+        match *request {
+            Request::Register {
+                length, reserve, ..
+            } => {
+                assert_eq!(memfd.unwrap().area().len(), length as usize);
+                match *self.lack.lock().unwrap() {
+                    Lack::All => return Err(CallError(Errno::NOMEM)),
+                    Lack::Others if !reserve => return Err(CallError(Errno::NOMEM)),
+                    _ => {}
+                }
+                let slot = (0..).find(|slot| !table.contains_key(slot)).unwrap();
+                table.insert(slot, reserve);
+                let generation = 0;
+                Ok(Reply::Registered {
+                    region: RegionKey { slot, generation },
+                })
+            }
+            Request::Deregister { region } => {
+                table.remove(&region.slot);
+                Ok(Reply::Done)
+            }
+            _ => Err(CallError(Errno::OPNOTSUPP)),
+        }
+    }
+
+    fn attach(&self, _: u32) -> Result<Mapping, CallError> {
+        Err(CallError(Errno::OPNOTSUPP))
+    }
+
+    fn open(&self, _: u32, _: u32, _: &EndpointLayout) -> Result<Opened, CallError> {
+        Err(CallError(Errno::OPNOTSUPP))
+    }
+
+    fn open_raw(&self, _: u32) -> Result<std::os::fd::OwnedFd, CallError> {
+        Err(CallError(Errno::OPNOTSUPP))
+    }
+
+    fn process_arms(&self) -> bool {
+        true
+    }
+
+    fn sleep(&self, _: (u32, u32), _: Option<Duration>, _: bool) -> Result<bool, CallError> {
+        Ok(true)
+    }
+
+    fn kick(&self) {}
+
+    fn wakeup(&self) {}
+
+    fn alive(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn buffers_of_last_resort_are_there_from_the_open_on_where_they_need_what_a_process_may_lack() {
+    let (daemon, mut regions) = Daemon::open();
+    let reserves = || {
+        daemon
+            .table
+            .lock()
+            .unwrap()
+            .values()
+            .filter(|it| **it)
+            .count()
+    };
+    assert_eq!(reserves(), RESERVES);
+    daemon.lacks(Lack::Others);
+    let application = Application::new(1024);
+    let memory = application.message(0, 1024 * PAGE);
+    let piece = Part {
+        divisible: true,
+        ..whole(&memory)
+    };
+    for used in [Use::Send, Use::Receive, Use::Send, Use::Receive] {
+        let exposure = regions.expose(&memory, piece, used).unwrap();
+        assert_eq!(exposure.length, RESERVE_MAX);
+        let another = regions.expose(&memory, piece, used).unwrap_err();
+        assert_eq!(another, Refused::Later, "who has it gives it back");
+        regions.retract(&exposure);
+    }
+}
+
+#[test]
+fn a_message_waits_for_memory_only_while_somebody_may_give_some_back() {
+    let (daemon, mut regions) = Daemon::open();
+    let application = Application::new(1024);
+    let memory = application.message(0, 1024 * PAGE);
+    let piece = Part {
+        divisible: true,
+        ..whole(&memory)
+    };
+    let other = regions.expose(&memory, piece, Use::Receive).unwrap();
+    daemon.lacks(Lack::Others);
+    let sent = regions.expose(&memory, piece, Use::Send).unwrap();
+    // It is registered anew for each piece.
+    regions.retract(&sent);
+    daemon.lacks(Lack::All);
+    let refused = regions.expose(&memory, piece, Use::Send).unwrap_err();
+    assert_eq!(refused, Refused::Later);
+    regions.retract(&other);
+    let refused = regions.expose(&memory, piece, Use::Send).unwrap_err();
+    assert_eq!(refused, Refused::Never);
+    daemon.lacks(Lack::Nothing);
+    assert!(regions.expose(&memory, piece, Use::Send).is_ok());
+}

@@ -1,0 +1,257 @@
+//! Limits of a process, from too small to enough: whoever lacks something says so, or does without. No signal ends him, he
+//! does not wait for ever, and nobody else notices.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use common::{NODE, library};
+use nodes::{Child, Node, wait_for};
+use rustix::process::{Pid, Signal, kill_process};
+
+const INFO: &str = env!("CARGO_BIN_EXE_info-under-test");
+const PERF: &str = env!("CARGO_BIN_EXE_perf-under-test");
+
+/// Seconds after which a step has hung.
+const BOUND: &str = "20";
+/// Messages of every length.
+const LENGTHS: &str = "vectors";
+/// One long one.
+const LONG: &str = "loopback -N 1 -P 1 -l 3000000";
+const KIB: u64 = 1 << 10;
+
+/// Programs in C, built once for all tests of this process.
+fn conformance() -> &'static str {
+    static BUILT: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, program) = BUILT.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let program = conformance::build(&library(), directory.path()).unwrap();
+        (directory, program)
+    });
+    program.to_str().expect("a path made by these tests")
+}
+
+/// A program that is bounded in time, with a limit as `prlimit` takes it.
+fn limited(limit: &str, program: &str, arguments: &str, socket: &Path) -> Command {
+    let mut command = Command::new("timeout");
+    command
+        .args(["-k", "1", BOUND, "prlimit", limit, program])
+        .args(arguments.split_whitespace())
+        .env("OMX_SOCKET", socket);
+    command
+}
+
+fn run(limit: &str, program: &str, arguments: &str, socket: &Path) -> Output {
+    let ended = limited(limit, program, arguments, socket).output();
+    ended.expect("timeout and prlimit (Debian: util-linux)")
+}
+
+fn text(ended: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!(
+        "{}: {}{}",
+        ended.status,
+        text(&ended.stdout),
+        text(&ended.stderr)
+    )
+}
+
+/// Whether a limited program ended well; else it must have said why.
+fn ended_well(step: &str, ended: &Output) -> bool {
+    let said = text(ended);
+    match ended.status.code() {
+        Some(0) => return true,
+        // The loader, before the program begins.
+        Some(127) => assert!(said.contains("error while loading"), "{step}: {said}"),
+        Some(1 | 255) => assert!(!ended.stderr.is_empty(), "{step} failed without a word"),
+        _ => panic!("{step}: {said}"),
+    }
+    false
+}
+
+/// A node on its own, and a place for its files.
+struct Alone {
+    node: Node,
+    _directory: tempfile::TempDir,
+}
+
+impl Alone {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let options = ["--alone", "--name", "one", "--board", "two"];
+        let node = Node::start(NODE, directory.path().join("sock"), &options);
+        node.wait_for_peers(0, &["one", "two"]);
+        Self {
+            node,
+            _directory: directory,
+        }
+    }
+
+    /// A program under each value of a limit: the smallest is too small, the last is enough, and the node serves others
+    /// as before.
+    fn walk(&self, program: &str, arguments: &str, limit: &str, values: &[u64]) {
+        let mut well = Vec::new();
+        for value in values {
+            let limit = format!("--{limit}={value}");
+            let ended = run(&limit, program, arguments, &self.node.socket);
+            let step = format!("{program} {arguments} with {limit}");
+            well.push(ended_well(&step, &ended));
+        }
+        let outcome = format!("{program} {arguments}: {limit} {values:?}: {well:?}");
+        assert!(!well[0] && well[well.len() - 1], "{outcome}");
+        let other = run("--core=0", conformance(), LONG, &self.node.socket);
+        assert!(other.status.success(), "after {outcome}: {}", text(&other));
+    }
+}
+
+/// With how many addresses a program can do this, and none of what it is for.
+fn begins_at(program: &str, arguments: &str, socket: &Path) -> u64 {
+    let sizes = (1..128).map(|at| at * 512 * KIB);
+    let mut begins = sizes.filter(|size| {
+        let ended = run(&format!("--as={size}"), program, arguments, socket);
+        ended.status.success()
+    });
+    begins.next().expect("it starts")
+}
+
+/// A node under each value of a limit: it says that it cannot start, or it serves, or refuses, and ends when it is asked.
+fn walk_node(limit: &str, values: &[u64]) {
+    let mut well = Vec::new();
+    for value in values {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("sock");
+        let limit = format!("--{limit}={value}");
+        let arguments = format!("--alone --name one --socket {}", socket.display());
+        let mut node = Command::new("prlimit")
+            .arg(&limit)
+            .arg(NODE)
+            .args(arguments.split(' '))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ended = None;
+        wait_for("a node's start or end", || {
+            ended = node.try_wait().unwrap();
+            socket.exists() || ended.is_some()
+        });
+        let step = format!("a node with {limit}");
+        if ended.is_some() {
+            ended_well(&step, &node.wait_with_output().unwrap());
+            well.push(false);
+            continue;
+        }
+        let clients = [LONG, "rails -R 4 -E 65536"];
+        let served = clients.map(|arguments| {
+            let client = run("--core=0", conformance(), arguments, &socket);
+            ended_well(&format!("a client of {step}"), &client)
+        });
+        well.push(served == [true; 2]);
+        kill_process(Pid::from_child(&node), Signal::TERM).expect("it lives on");
+        let ended = node.wait_with_output().unwrap();
+        assert!(ended.status.success(), "{step}: {}", text(&ended));
+        let lines = ended.stderr.split(|byte| *byte == b'\n').count();
+        assert!(lines < 20, "{step} says {lines} lines: {}", text(&ended));
+    }
+    let outcome = format!("nodes with {limit} {values:?}: {well:?}");
+    assert!(!well[0] && well[well.len() - 1], "{outcome}");
+}
+
+#[test]
+fn a_program_has_the_descriptors_that_it_needs_once_its_endpoint_is_open() {
+    let alone = Alone::start();
+    let values: Vec<u64> = (4..=12).collect();
+    alone.walk(conformance(), LENGTHS, "nofile", &values);
+}
+
+#[test]
+fn a_limit_of_files_ends_no_program_and_messages_pass_in_small_pieces() {
+    let alone = Alone::start();
+    let sizes = [0, 1, 4096, 64 * KIB, 100 * KIB, 300 * KIB, 4 << 20];
+    alone.walk(conformance(), LONG, "fsize", &sizes);
+}
+
+#[test]
+fn a_program_without_addresses_says_so() {
+    let alone = Alone::start();
+    let begins = begins_at(conformance(), "--list", &alone.node.socket);
+    let values: Vec<u64> = (0..24).map(|at| begins + at * 512 * KIB).collect();
+    alone.walk(conformance(), LONG, "as", &values);
+}
+
+#[test]
+fn a_node_without_descriptors_refuses_those_for_whom_it_has_none() {
+    walk_node(
+        "nofile",
+        &[4, 6, 8, 9, 10, 11, 12, 13, 14, 16, 20, 24, 40, 64],
+    );
+}
+
+#[test]
+fn a_limit_of_files_ends_no_node() {
+    walk_node("fsize", &[0, 1, 4096, 100 * KIB, 1 << 20, 4 << 20]);
+}
+
+#[test]
+fn a_node_without_addresses_says_so_or_refuses() {
+    let begins = begins_at(NODE, "--help", Path::new(""));
+    let values: Vec<u64> = (0..14).map(|at| begins + at * 2048 * KIB).collect();
+    walk_node("as", &values);
+}
+
+#[test]
+fn a_log_for_which_there_is_no_room_ends_no_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("sock");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let long = std::fs::File::create(directory.path().join("log")).unwrap();
+    long.set_len(4 << 20).unwrap();
+    let long = std::fs::OpenOptions::new()
+        .append(true)
+        .open(directory.path().join("log"));
+    for (log, limit) in [
+        (full.unwrap(), "--core=0"),
+        (long.unwrap(), "--fsize=4194304"),
+    ] {
+        let mut node = Command::new("prlimit")
+            .args([limit, NODE])
+            .args(["--alone", "--log", "debug", "--socket"])
+            .arg(&socket)
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut ended = None;
+        wait_for("a node's start or end", || {
+            ended = node.try_wait().unwrap();
+            socket.exists() || ended.is_some()
+        });
+        assert_eq!(ended, None, "a node with a log under {limit}");
+        // It may serve or refuse.
+        let client = run(
+            "--core=0",
+            conformance(),
+            "loopback -N 1 -P 1 -l 8",
+            &socket,
+        );
+        ended_well("a client", &client);
+        kill_process(Pid::from_child(&node), Signal::TERM).expect("it lives on");
+        assert!(node.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn tools_without_descriptors_files_or_addresses_say_so() {
+    let alone = Alone::start();
+    let echo = ["-s", "-b", "1", "-e", "3"];
+    let variables = [("OMX_SOCKET", alone.node.socket())];
+    let _echo = Child::start(PERF, &echo, &variables);
+    wait_for("the receiver's endpoint", || {
+        let openers = open_mx::Board::openers(&alone.node.home(), 1).unwrap();
+        openers.iter().any(Option::is_some)
+    });
+    let few = "-d two:0 -r 3 -w -S 300000 -E 300001 -N 2 -W 1";
+    alone.walk(INFO, "", "nofile", &[3, 4, 5, 6, 8]);
+    alone.walk(PERF, few, "nofile", &[3, 4, 6, 8, 10, 12, 14]);
+    alone.walk(PERF, few, "fsize", &[0, 4096, 100 * KIB, 1 << 20]);
+}
