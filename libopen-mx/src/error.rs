@@ -33,6 +33,8 @@ pub enum Error {
     EndpointInUse(u32),
     /// Any endpoint would have done, and all are in use.
     AllInUse,
+    /// The user has as many endpoints, or as much memory in them, as one may have.
+    UserLimit,
     /// There is no endpoint of this number.
     NoEndpoint(u32),
     /// The board's peer table does not know this address.
@@ -101,7 +103,7 @@ impl Error {
             Self::BadChange | Self::RawFrame(_) => Code::BadError,
             Self::QueueEntries(_) => Code::EndpointParamBadValue,
             Self::PeersFull => Code::NoResources,
-            Self::Refused(_) => Code::NoSystemResources,
+            Self::Refused(_) | Self::UserLimit => Code::NoSystemResources,
             Self::NoBoard(_) => Code::BoardNotFound,
             Self::NoEndpoint(_) | Self::NotOpen | Self::Closed(_) => Code::BadEndpoint,
             Self::NoPeer(_) => Code::NicIdNotFound,
@@ -170,6 +172,10 @@ impl core::fmt::Display for Error {
             Self::AllInUse => f.write_str(
                 "all endpoints are in use: omx_endpoint_info names their owners; a board has more with omxd's option \
                  --endpoints, or endpoints= of the driver domain (at most 256)",
+            ),
+            Self::UserLimit => f.write_str(
+                "this user has as many endpoints, or as much memory in them, as one may have: close some, or start omxd with \
+                 greater --endpoints-per-user and --memory-per-user",
             ),
             Self::NoEndpoint(endpoint) => write!(f, "there is no endpoint {endpoint}"),
             Self::NoPeer(nic) => {
@@ -280,6 +286,7 @@ impl From<CallError> for Error {
         match errno {
             Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN => Self::HomeGone,
             Errno::BUSY => Self::Busy,
+            Errno::DQUOT => Self::UserLimit,
             errno => Self::Refused(errno),
         }
     }

@@ -80,6 +80,16 @@ pub struct Options {
     #[arg(long, default_value_t = QUEUE_ENTRIES, value_name = "COUNT", value_parser = queue_entries)]
     pub queue_entries: u16,
 
+    /// Endpoints of a board that a user may have open; root and who runs the node may have all. [default: an eighth of
+    /// --endpoints less than those]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub endpoints_per_user: Option<u16>,
+
+    /// Memory that a user's endpoints may have, queues and registered memory together; longer messages go in pieces.
+    /// [default: a quarter of the machine's]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub memory_per_user: Option<u64>,
+
     /// How long to go on polling after the last message before sleeping, in microseconds.
     #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
     pub poll: u64,

@@ -99,4 +99,9 @@ impl Endpoint {
         };
         Ok((endpoint, other))
     }
+
+    /// Bytes of its queues and of its registered memory.
+    pub fn bytes(&self) -> u64 {
+        (self.w.area().len() + self.r.area().len()) as u64 + self.regions.bytes()
+    }
 }

@@ -17,6 +17,8 @@ pub enum Complaint {
     TurnedAway,
     /// No endpoint.
     NoEndpoint,
+    /// No endpoint, since its user has as much as he may.
+    UserLimit,
     /// Memory that is not registered.
     NoRegion,
     /// A connection that ends because of what came in.

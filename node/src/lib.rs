@@ -15,6 +15,7 @@
 //! | `node` | the loop: wire, turn, clients, sleep |
 //! | `boards` | the boards and their shared pages |
 //! | `server`, `client`, `regions`, `bell` | processes: their calls, what belongs to each, waking |
+//! | `limits` | what a user may have |
 //! | `closing` | what clients have shared, and may make the node wait |
 //! | `complaints` | what of them is told in the log |
 //! | `wire` | interface, what becomes of it, and datagram sockets |
@@ -29,6 +30,7 @@ mod closing;
 mod complaints;
 mod credentials;
 mod error;
+mod limits;
 mod log;
 mod node;
 mod poller;

@@ -74,7 +74,7 @@ impl Node {
             );
         }
         let poller = Poller::new().map_err(NodeError::system("making an epoll set"))?;
-        let server = Server::open(&options.socket, boards, options.endpoints)?;
+        let server = Server::open(options, boards)?;
         let watch = |descriptor, source| {
             poller
                 .watch(descriptor, source)

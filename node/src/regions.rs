@@ -26,6 +26,11 @@ struct Slot {
 }
 
 impl Regions {
+    /// Bytes that are registered, buffers of last resort left out.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The key that the next region would have, if the quota allows one of `length` bytes, or there may be another buffer
     /// of last resort.
     pub fn next_key(&self, length: u32, reserve: bool) -> Option<RegionKey> {

@@ -145,7 +145,7 @@ impl Server {
         geometry: Geometry,
         around: &mut Surroundings<'_>,
     ) -> Result<Answer, Errno> {
-        let client = self.clients.get_mut(&id).ok_or(Errno::BADF)?;
+        let client = self.clients.get(&id).ok_or(Errno::BADF)?;
         if client.role != Role::New {
             return Err(Errno::BUSY);
         }
@@ -183,6 +183,16 @@ impl Server {
         if !heap::has_room(heap::ROOM) {
             return Err(Errno::NOMEM);
         }
+        let held = self.held(client.credentials.uid, key.board);
+        let queues = (layout.w_size() + layout.r_size()) as u64;
+        let of = &client.credentials;
+        if !self.limits.allow_endpoint(of, held, queues) {
+            if self.complaints.is_new(of, Complaint::UserLimit) {
+                info!("no endpoint for {of}: its user has as much as he may");
+            }
+            return Err(Errno::DQUOT);
+        }
+        let client = self.clients.get_mut(&id).ok_or(Errno::BADF)?;
         let made = Endpoint::new(&layout, id, client.credentials.clone());
         let (opened, bell) = made.map_err(|error| {
             let of = &client.credentials;
@@ -236,6 +246,11 @@ impl Server {
         let key = self.endpoint_of(id)?;
         if !heap::has_room(heap::ROOM) {
             return Err(Errno::NOMEM);
+        }
+        let user = &self.endpoints.get(&key).ok_or(Errno::BADF)?.credentials;
+        let held = self.held(user.uid, key.board);
+        if !reserve && !self.limits.allow_bytes(user, held, length.into()) {
+            return Err(Errno::AGAIN);
         }
         let endpoint = self.endpoints.get_mut(&key).ok_or(Errno::BADF)?;
         // None comes along when this process has no room for one.

@@ -20,11 +20,13 @@ use tracing::{debug, info, warn};
 
 use crate::bell::Heard;
 use crate::boards::Board;
+use crate::cli::Options;
 use crate::client::{Client, Endpoint, Pending, Role};
 use crate::closing::Closing;
 use crate::complaints::{Complaint, Complaints};
 use crate::credentials::Credentials;
 use crate::error::NodeError;
+use crate::limits::{Held, Limits};
 use crate::poller::{ClientId, Poller, Source};
 use crate::wire::Outgoing;
 use full::{Spare, is_lack, refuse};
@@ -70,6 +72,7 @@ pub struct Server {
     listener: OwnedFd,
     boards: Vec<Board>,
     endpoint_max: u16,
+    limits: Limits,
     clients: BTreeMap<ClientId, Client>,
     endpoints: BTreeMap<EndpointKey, Endpoint>,
     raws: BTreeMap<BoardId, Raw>,
@@ -82,7 +85,8 @@ pub struct Server {
 
 impl Server {
     /// Opens the socket.
-    pub fn open(path: &Path, boards: Vec<Board>, endpoint_max: u16) -> Result<Self, NodeError> {
+    pub fn open(options: &Options, boards: Vec<Board>) -> Result<Self, NodeError> {
+        let path: &Path = &options.socket;
         let doing = || format!("opening the socket {}", path.display());
         if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
             open_to_all(directory).map_err(NodeError::system(doing()))?;
@@ -114,7 +118,8 @@ impl Server {
             complaints: Complaints::default(),
             listener,
             boards,
-            endpoint_max,
+            endpoint_max: options.endpoints,
+            limits: Limits::new(options),
             clients: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             raws: BTreeMap::new(),
@@ -303,6 +308,18 @@ impl Server {
         }
         retry_on_intr(|| {
             call_socket::send(&client.socket, answer, &descriptors, SendFlags::DONTWAIT)
+        })
+    }
+
+    /// What a user has: endpoints of a board, bytes of all.
+    fn held(&self, uid: u32, board: BoardId) -> Held {
+        let own = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| endpoint.credentials.uid == uid);
+        own.fold(Held::default(), |held, (key, endpoint)| Held {
+            endpoints: held.endpoints + usize::from(key.board == board),
+            bytes: held.bytes.saturating_add(endpoint.bytes()),
         })
     }
 
