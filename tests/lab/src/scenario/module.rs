@@ -2,7 +2,7 @@
 //! moment, a device that is taken away under load. Nothing may hang.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::judge::expect;
 use crate::build::Programs;
@@ -13,6 +13,9 @@ use crate::host::Images;
 
 /// Five times what the slowest step needs under emulation on a quiet machine.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// The last state of a device (`io/xenbus.h`).
+const CLOSED: &str = "6";
 
 const GUESTS: [&str; 2] = ["guest1", "guest2"];
 
@@ -30,6 +33,10 @@ pub fn run(images: Images, programs: &Programs) -> Result<(), Error> {
     stage(
         "a device is detached under load, and attached again",
         || detached(&fabric),
+    )?;
+    stage(
+        "a detach that was given up is done by the next one, and the module goes",
+        || detached_late(&fabric),
     )
 }
 
@@ -97,6 +104,34 @@ fn detached(fabric: &Fabric<'_>) -> Result<(), Error> {
         fabric.wait_for_names()?;
     }
     Ok(())
+}
+
+/// Nothing keeps a module whose device was detached, in however many attempts; and it can be loaded anew.
+fn detached_late(fabric: &Fabric<'_>) -> Result<(), Error> {
+    let detach = ["xl-omx", "detach", "guest1", "0"];
+    let hasty = [&detach[..], &["--timeout", "0"]].concat();
+    let given_up = fabric.try_dom0(&hasty)?;
+    expect(given_up.status != 0, || {
+        "a detach that does not wait was done at once".to_owned()
+    })?;
+    let guest = fabric.dom0(&["xl", "domid", "guest1"])?;
+    let state = format!("backend/omx/{}/0/state", guest.trim());
+    let begun = Instant::now();
+    while fabric.driver_domain_node(&state)?.as_deref() != Some(CLOSED) {
+        expect(begun.elapsed() < LIMIT, || {
+            "the driver domain does not close a device that is detached".to_owned()
+        })?;
+        thread::sleep(Duration::from_millis(100));
+    }
+    fabric.dom0(&detach)?;
+    for command in [
+        ["rmmod", "open_mx_frontend"],
+        ["modprobe", "open-mx-frontend"],
+    ] {
+        fabric.start_program("guest1", &command)?.finish(LIMIT)?;
+    }
+    fabric.dom0(&["xl-omx", "attach", "guest1"])?;
+    fabric.wait_for_names()
 }
 
 /// A program whose home has gone ends by itself and says why.
