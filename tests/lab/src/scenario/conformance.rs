@@ -7,7 +7,7 @@ use crate::demo::fabric::{Fabric, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
-use crate::scenario::administration;
+use crate::scenario::{administration, queue_entries};
 
 /// Five times what the longest program needs under emulation on a quiet machine.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -76,6 +76,10 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> 
         ..Shape::of(Some(nic))
     };
     let fabric = Fabric::start(images, programs, shape)?;
+    stage(
+        "who chooses the queue entries of guest1's endpoints",
+        || queue_entries::run(&fabric),
+    )?;
     let alone = stage("every program in guest1, with itself", || {
         sum(&fabric, "guest1", RUNS.map(str::to_owned))
     })?;

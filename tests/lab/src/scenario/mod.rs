@@ -11,7 +11,7 @@
 //! | `card` | one card: its link, messages each way, sleep, the page |
 //! | `commands` | what an operator asks by `xl` |
 //! | `transitions` | from idle to busy and back, very often |
-//! | `administration`, `example`, `idle`, `link`, `page`, `rcache` | parts of these |
+//! | `administration`, `example`, `idle`, `link`, `page`, `queue_entries`, `rcache` | parts of these |
 //! | `judge` | what they judge by |
 
 mod administration;
@@ -27,6 +27,7 @@ mod link;
 pub mod module;
 mod page;
 pub mod public_programs;
+mod queue_entries;
 mod rcache;
 pub mod transitions;
 pub mod two_nodes;
