@@ -35,7 +35,7 @@ impl Namespace {
         for way in ways {
             let tried = Command::new("unshare").args(*way).arg("true").output();
             let tried = tried.unwrap_or_else(|error| {
-                panic!("LACKING: unshare, of the package util-linux: {error}")
+                panic!("this machine lacks unshare, of the package util-linux: {error}")
             });
             if tried.status.success() {
                 let mut holder = Child::start("unshare", &[*way, HOLD].concat(), &[]);
@@ -46,7 +46,7 @@ impl Namespace {
             refused += &String::from_utf8_lossy(&tried.stderr);
         }
         panic!(
-            "LACKING: leave to make a network namespace (run the tests as root, or allow user namespaces): {refused}"
+            "this machine lacks leave to make a network namespace (run the tests as root, or allow user namespaces): {refused}"
         );
     }
 

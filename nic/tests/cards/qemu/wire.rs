@@ -33,15 +33,20 @@ exec "$@"
 /// root, gets none.
 fn own_network() -> &'static [&'static str] {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
-    let suffices = || {
-        let tried = Command::new("unshare").args(["--net", "true"]).output();
+    let suffices = |way: &&&[&str]| {
+        let tried = Command::new("unshare").args(**way).arg("true").output();
         tried.is_ok_and(|tried| tried.status.success())
     };
-    if is_root && suffices() {
-        &["--net"]
+    const AS_ROOT: &[&str] = &["--net"];
+    const AS_USER: &[&str] = &["--user", "--map-root-user", "--net"];
+    let ways = if is_root {
+        &[AS_ROOT, AS_USER][..]
     } else {
-        &["--user", "--map-root-user", "--net"]
-    }
+        &[AS_USER]
+    };
+    ways.iter().find(suffices).copied().unwrap_or_else(|| {
+        panic!("this machine lacks leave to make a network namespace: run the tests as root, or allow user namespaces")
+    })
 }
 
 /// What [`TAPS`] needs.
@@ -57,7 +62,9 @@ impl Wire {
             Self::Tap { .. } => {
                 let tun = File::options().read(true).write(true).open("/dev/net/tun");
                 if let Err(error) = tun {
-                    panic!("/dev/net/tun, which a card with several queues needs: {error}");
+                    panic!(
+                        "this machine lacks /dev/net/tun, which a card with several queues needs: {error}"
+                    );
                 }
                 let mut command = Command::new("unshare");
                 command.args(own_network());

@@ -2,9 +2,9 @@
 //! moment, a device that is taken away under load. Nothing may hang.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::judge::expect;
+use super::judge::{expect, wait_until};
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, Program, Shape};
 use crate::demo::stage;
@@ -116,13 +116,10 @@ fn detached_late(fabric: &Fabric<'_>) -> Result<(), Error> {
     })?;
     let guest = fabric.dom0(&["xl", "domid", "guest1"])?;
     let state = format!("backend/omx/{}/0/state", guest.trim());
-    let begun = Instant::now();
-    while fabric.driver_domain_node(&state)?.as_deref() != Some(CLOSED) {
-        expect(begun.elapsed() < LIMIT, || {
-            "the driver domain does not close a device that is detached".to_owned()
-        })?;
-        thread::sleep(Duration::from_millis(100));
-    }
+    let what = "the driver domain closes a device that is detached";
+    wait_until(LIMIT, what, || {
+        Ok(fabric.driver_domain_node(&state)?.as_deref() == Some(CLOSED))
+    })?;
     fabric.dom0(&detach)?;
     for command in [
         ["rmmod", "open_mx_frontend"],
