@@ -21,9 +21,9 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-static unsigned int endpoints_per_user = 32;
+static unsigned int endpoints_per_user = 256;
 module_param(endpoints_per_user, uint, 0644);
-MODULE_PARM_DESC(endpoints_per_user, "endpoints that a user may have open (default 32; CAP_SYS_RESOURCE lifts it)");
+MODULE_PARM_DESC(endpoints_per_user, "endpoints that a user may have open (default 256, as many as any board has: the driver domain's own number comes first; CAP_SYS_RESOURCE lifts it)");
 static unsigned int pages_per_user = 24576;
 module_param(pages_per_user, uint, 0644);
 MODULE_PARM_DESC(pages_per_user, "pages of queues and registered memory of a user (default 24576 of the guest's 32768 grants)");

@@ -20,10 +20,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 32 endpoints, as many as a board has by default; three quarters of the guest's grants.
+    /// As many endpoints as any board has, so that its operator's number is what counts; three quarters of the guest's grants.
     fn default() -> Self {
         Self {
-            endpoints: 32,
+            endpoints: 256,
             pages: 24_576,
         }
     }

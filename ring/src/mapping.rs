@@ -38,6 +38,9 @@ pub enum MappingError {
     NotSealed,
     /// The memfd has fewer bytes than were to be mapped; the bytes that it has.
     TooShort(u64),
+    /// Not all bytes of the memfd have memory behind them: touching the others would take it from whoever maps it. The
+    /// bytes that have.
+    Sparse(u64),
     /// A system call failed.
     System(Errno),
 }
@@ -53,6 +56,10 @@ impl core::fmt::Display for MappingError {
                 f.write_str("the memfd can shrink: seal it with F_SEAL_SHRINK first")
             }
             Self::TooShort(has) => write!(f, "the memfd has only {has} bytes: enlarge it first"),
+            Self::Sparse(has) => write!(
+                f,
+                "only {has} bytes of the memfd have memory behind them: allocate all of it first (fallocate)"
+            ),
             Self::System(errno) => write!(f, "shared memory: {errno}"),
         }
     }
@@ -135,7 +142,8 @@ impl Mapping {
     }
 
     /// Maps the first `length` bytes of a memfd that a stranger sent, after a check that the stranger cannot take the
-    /// bytes away again: the memfd is ordinary memory, sealed against shrinking, and long enough.
+    /// bytes away again: the memfd is ordinary memory, sealed against shrinking, long enough, and all of it is there, so that
+    /// it counts as its maker's. (What he gives back later by a hole comes from this process when it is touched.)
     pub fn of_stranger(
         memfd: impl AsFd,
         length: usize,
@@ -150,9 +158,14 @@ impl Mapping {
         if !seals.contains(SealFlags::SHRINK) {
             return Err(MappingError::NotSealed);
         }
-        let has = u64::try_from(rustix::fs::fstat(memfd)?.st_size).unwrap_or(0);
+        let file = rustix::fs::fstat(memfd)?;
+        let has = u64::try_from(file.st_size).unwrap_or(0);
         if has < length as u64 {
             return Err(MappingError::TooShort(has));
+        }
+        let there = u64::try_from(file.st_blocks).unwrap_or(0) * BLOCK;
+        if there < length as u64 {
+            return Err(MappingError::Sparse(there));
         }
         Self::of(memfd, 0, length, access)
     }
@@ -170,6 +183,9 @@ impl Drop for Mapping {
         self.range.retire();
     }
 }
+
+/// The unit of `st_blocks` (inode(7)).
+const BLOCK: u64 = 512;
 
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 

@@ -46,7 +46,8 @@ fn barred_memory_can_be_read_but_not_mapped_for_writing_even_when_opened_again()
 }
 
 #[test]
-fn a_strangers_descriptor_is_refused_unless_it_is_a_sealed_memfd_of_that_length() {
+fn a_strangers_descriptor_is_refused_unless_it_is_a_sealed_memfd_of_that_length_with_memory_behind_it()
+ {
     let refusal = |file: &OwnedFd, length| {
         Mapping::of_stranger(file, length, Access::Read).expect_err("refused")
     };
@@ -62,6 +63,8 @@ fn a_strangers_descriptor_is_refused_unless_it_is_a_sealed_memfd_of_that_length(
     assert_eq!(refusal(&memfd, 4097), MappingError::TooShort(4096));
     assert_eq!(refusal(&memfd, 0), MappingError::Length(0));
     assert_eq!(refusal(&memfd, usize::MAX), MappingError::TooShort(4096));
+    assert_eq!(refusal(&memfd, 4096), MappingError::Sparse(0));
+    rustix::io::pwrite(&memfd, b"x", 0).unwrap();
     assert!(Mapping::of_stranger(&memfd, 4096, Access::Read).is_ok());
     assert!(rustix::fs::ftruncate(&memfd, 0).is_err());
 }

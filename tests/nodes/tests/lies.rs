@@ -36,7 +36,8 @@ fn garbage_in_the_pages_of_a_process_closes_its_endpoint_and_no_other() {
             bytes[60..].copy_from_slice(&1_u32.to_le_bytes());
             w.area().write(2 * 4096 + entry * 64, &bytes).unwrap();
         }
-        rustix::io::write(&kick, &[1]).unwrap();
+        // A node that is awake may have seen it already, and hung up.
+        let _ = rustix::io::write(&kick, &[1]);
         wait_for("the end of the liar's endpoint", || status(&r) != 0);
         exchange(&own, to, 100_000);
         wait_for("the end of the liar's connection", || liar.hear().is_none());
