@@ -105,7 +105,7 @@ impl Engine {
             };
             if self.pulls_running >= self.config.pulls_max
                 || link.command_room() == 0
-                || self.now < self.register_at
+                || self.now < self.receive_memory_at
             {
                 return;
             }
@@ -157,7 +157,7 @@ impl Engine {
                     self.pull_expires_by(self.now.checked_add(timeout));
                 }
                 Err(Refused::Later) => {
-                    self.register_at = self.now + self.config.registration_pause;
+                    self.receive_memory_at = self.now + self.config.registration_pause;
                     return;
                 }
                 Err(Refused::Never) => {
@@ -214,7 +214,7 @@ impl Engine {
             }
             pull.done += exposure.length;
             link.retract(exposure);
-            self.register_at = self.now;
+            self.memory_is_free();
             self.pulls_waiting.push_back(cookie);
         }
     }
@@ -233,7 +233,7 @@ impl Engine {
                 link.collect(&exposure, memory, pull.done);
             }
             link.retract(exposure);
-            self.register_at = self.now;
+            self.memory_is_free();
         }
         let related = self
             .partners

@@ -109,7 +109,10 @@ pub struct Engine {
     acks: Vec<PartnerKey>,
     ack_at: Option<Duration>,
     resend_at: Option<Duration>,
-    register_at: Duration,
+    /// When memory that was refused is asked for again, to receive and to send: who waits for the one keeps nobody waiting
+    /// for the other.
+    receive_memory_at: Duration,
+    send_memory_at: Duration,
     /// When the time of a pull may be over.
     pull_expiry: Option<Duration>,
     random: Random,
@@ -145,7 +148,8 @@ impl Engine {
             acks: Vec::new(),
             ack_at: None,
             resend_at: None,
-            register_at: Duration::ZERO,
+            receive_memory_at: Duration::ZERO,
+            send_memory_at: Duration::ZERO,
             pull_expiry: None,
             counts: Counts::default(),
         }
@@ -319,16 +323,22 @@ impl Engine {
             || !self.throttled.is_empty()
     }
 
+    /// Memory was given back: who waits for it need not wait longer.
+    fn memory_is_free(&mut self) {
+        self.receive_memory_at = self.now;
+        self.send_memory_at = self.now;
+    }
+
     fn awaits_memory(&self) -> bool {
         !(self.delayed.is_empty() && self.pulls_waiting.is_empty() && self.wanted.is_empty())
     }
 
     /// When [`Self::work`] has something to do even if no event comes.
     pub fn deadline(&self) -> Option<Duration> {
-        let retry = self.awaits_memory().then(|| {
-            self.register_at
-                .max(self.now + self.config.registration_pause)
-        });
+        // Whoever was refused memory before asks again no later than that.
+        let retry = self
+            .awaits_memory()
+            .then(|| self.now + self.config.registration_pause);
         [self.ack_at, self.resend_at, self.pull_expiry, retry]
             .into_iter()
             .flatten()

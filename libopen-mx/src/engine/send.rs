@@ -410,12 +410,12 @@ impl Engine {
                     return Posted::NotNow;
                 };
                 let mut open = Shown::open(id, seqnum, *total, link);
-                if *total > 0 && self.now >= self.register_at {
+                if *total > 0 && self.now >= self.send_memory_at {
                     match open.show(self.now, memory, link) {
                         Ok(()) => {}
                         // It is shown when it is wanted.
                         Err(Refused::Later) => {
-                            self.register_at = self.now + self.config.registration_pause;
+                            self.send_memory_at = self.now + self.config.registration_pause;
                         }
                         Err(Refused::Never) => {
                             open.close(link);
@@ -467,7 +467,7 @@ impl Engine {
                 if let Some(shown) = shown {
                     self.windows.free(shown.id);
                     shown.close(link);
-                    self.register_at = self.now;
+                    self.memory_is_free();
                 }
             }
             _ => {}

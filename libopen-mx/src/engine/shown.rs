@@ -155,7 +155,7 @@ impl Engine {
     /// Shows what is wanted, as far as there is memory.
     pub(super) fn show_wanted(&mut self, link: &mut impl Link) {
         while let Some(key) = self.wanted.front().copied() {
-            if self.now < self.register_at {
+            if self.now < self.send_memory_at {
                 return;
             }
             match self.show(key, link) {
@@ -163,7 +163,7 @@ impl Engine {
                 Err(Refused::Later) => {
                     let pause = self.config.registration_pause;
                     if !self.withdraw_oldest_piece(link) {
-                        self.register_at = self.now + pause;
+                        self.send_memory_at = self.now + pause;
                         return;
                     }
                     continue;

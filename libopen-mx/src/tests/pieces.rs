@@ -126,6 +126,39 @@ fn a_piece_that_was_shown_for_a_while_makes_room_for_another_message() {
 }
 
 #[test]
+fn receives_that_wait_for_memory_keep_no_send_waiting() {
+    let (mut engine, mut link, to) = scarce(1);
+    link.refuse_receives = true;
+    let memory = Buffer::new(MESSAGE as usize).unwrap();
+    let memory = memory.part(0, MESSAGE as usize).unwrap();
+    engine.receive(memory, 1, u64::MAX, 0, &mut link);
+    let rendezvous = Event::Rendezvous {
+        from: FROM,
+        seq: 2,
+        ack: 1,
+        match_info: 1,
+        total: MESSAGE,
+        window: 3,
+        window_seqnum: 4,
+        window_offset: 0,
+    };
+    tell(&mut engine, &mut link, rendezvous);
+    send(&mut engine, &mut link, to);
+    tell(&mut engine, &mut link, wanted(0, 0));
+    for millis in [5, 10] {
+        engine.set_now(Duration::from_millis(millis));
+        engine.work(&mut link);
+    }
+    assert_eq!(window(&link, 0), Some((Reach::Piece, 0, MESSAGE)));
+    // The receive did wait.
+    (link.refuse_receives, link.pieces) = (false, 1);
+    engine.set_now(Duration::from_millis(15));
+    engine.work(&mut link);
+    let pull = |command: &Command| matches!(command, Command::Pull { length: PIECE, .. });
+    assert!(link.commands.iter().any(pull));
+}
+
+#[test]
 fn what_is_wanted_of_no_message_or_beyond_it_is_without_effect() {
     let (mut engine, mut link, to) = scarce(1);
     send(&mut engine, &mut link, to);

@@ -25,6 +25,8 @@ pub struct Recorder {
     pub piece: u32,
     /// Of divisible sends, how many may be exposed at once.
     pub pieces: i64,
+    /// Whether memory to receive in is refused.
+    pub refuse_receives: bool,
 }
 
 impl Recorder {
@@ -49,6 +51,7 @@ impl Recorder {
             bound: [None; 256],
             piece: u32::MAX,
             pieces: i64::MAX,
+            refuse_receives: false,
         }
     }
 }
@@ -86,9 +89,10 @@ impl Link for Recorder {
         let bound = self.bound[usize::from(id)].take();
         assert!(bound.is_some(), "a free window is unbound");
     }
-    fn expose(&mut self, _: &Memory, part: Part, _: Use) -> Result<Exposure, Refused> {
+    fn expose(&mut self, _: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
         assert!(part.length > 0);
-        if self.refuse_sevenths && part.length.is_multiple_of(7) {
+        let sevenths = self.refuse_sevenths && part.length.is_multiple_of(7);
+        if sevenths || self.refuse_receives && used == Use::Receive {
             return Err(Refused::Later);
         }
         let length = part.length.min(self.piece);
