@@ -12,6 +12,11 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
 };
 
+use crate::error::is_lack;
+
+/// How often a byte is sent for which the kernel has no memory: a process that is not woken may sleep for ever.
+const TRIES: u32 = 8;
+
 /// The node's end.
 pub struct Bell(OwnedFd);
 
@@ -40,7 +45,12 @@ impl Bell {
     pub fn ring(&self) {
         // Without room there are bytes that it has not read yet. An end that it has closed wakes nobody.
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let _ = retry_on_intr(|| send(&self.0, &[1], flags));
+        for _ in 0..TRIES {
+            match retry_on_intr(|| send(&self.0, &[1], flags)) {
+                Err(errno) if is_lack(errno) => std::thread::yield_now(),
+                _ => return,
+            }
+        }
     }
 
     /// Forgets kicks so far. What is left when there were very many is told again.

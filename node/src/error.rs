@@ -131,3 +131,11 @@ impl From<MappingError> for NodeError {
         Self::Memory(error)
     }
 }
+
+/// Whether descriptors lack, or memory in the kernel, which may be there again later.
+pub fn is_lack(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
+    )
+}

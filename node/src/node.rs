@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::boards;
 use crate::cli::Options;
 use crate::clock::Clock;
-use crate::error::NodeError;
+use crate::error::{NodeError, is_lack};
 use crate::poller::{Poller, Source};
 use crate::server::{Server, Surroundings};
 use crate::wire::{Incoming, Interface, Outgoing, Wire, padded};
@@ -252,10 +252,12 @@ impl Node {
         if let Some(socket) = &self.socket
             && blocked != self.watching_room
         {
-            self.poller
-                .watch_room(socket, Source::Wire, blocked)
-                .map_err(NodeError::system("watching the wire"))?;
-            self.watching_room = blocked;
+            match self.poller.watch_room(socket, Source::Wire, blocked) {
+                Ok(()) => self.watching_room = blocked,
+                // The next turn tries again.
+                Err(errno) if is_lack(errno) => {}
+                Err(errno) => return Err(NodeError::system("watching the wire")(errno)),
+            }
         }
         Ok(())
     }

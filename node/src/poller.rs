@@ -3,12 +3,15 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use mx_board::BoardId;
 use mx_board::EndpointKey;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
+
+use crate::error::is_lack;
 
 /// Number of a client, counted from the start of the node; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +74,8 @@ pub struct Poller {
 
 /// Descriptors that one look reports at most; the rest is reported by the next.
 const EVENTS: usize = 32;
+/// How long it does not look when there is no memory for it.
+const BLIND: Duration = Duration::from_millis(1);
 
 impl Poller {
     /// An empty set.
@@ -106,18 +111,18 @@ impl Poller {
     }
 
     /// Watches a descriptor for room to send, too, or no longer.
-    pub fn watch_room(&self, descriptor: impl AsFd, source: Source, room: bool) -> io::Result<()> {
+    pub fn watch_room(
+        &self,
+        descriptor: impl AsFd,
+        source: Source,
+        room: bool,
+    ) -> Result<(), Errno> {
         let flags = if room {
             EventFlags::IN | EventFlags::OUT
         } else {
             EventFlags::IN
         };
-        Ok(epoll::modify(
-            &self.epoll,
-            descriptor,
-            source.to_data(),
-            flags,
-        )?)
+        epoll::modify(&self.epoll, descriptor, source.to_data(), flags)
     }
 
     /// Waits at most `nanoseconds` (for ever: `None`) and appends who has something to say.
@@ -133,6 +138,11 @@ impl Poller {
                 Ok(())
             }
             Err(Errno::INTR) => Ok(()),
+            // It looks at everything now and then until there is.
+            Err(error) if is_lack(error) => {
+                std::thread::sleep(BLIND);
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -33,6 +33,11 @@ pub struct Slept {
     pub gone: Vec<usize>,
 }
 
+/// Sleeps where there is no polling: more descriptors than the process may poll, or no memory for them.
+pub fn blink() {
+    std::thread::sleep(BLIND);
+}
+
 /// Sleeps until something has happened at one of these endpoints, or the deadline (CLOCK_MONOTONIC). May return early.
 pub fn sleep_on_all(all: &[Signals<'_>], deadline: Option<Duration>) -> Slept {
     let mut watched = Vec::new();
@@ -58,8 +63,7 @@ pub fn sleep_on_all(all: &[Signals<'_>], deadline: Option<Duration>) -> Slept {
             return slept;
         }
         Err(_) => {
-            // More descriptors than the process may poll, or no memory for them: looks now and then.
-            std::thread::sleep(BLIND);
+            blink();
             return slept;
         }
     }

@@ -16,8 +16,13 @@ use rustix::net::{
 };
 
 use super::caller::Caller;
+use super::sleep::blink;
 use super::{CallError, Channel, Opened, Signals};
 use crate::clock;
+use crate::error::is_lack;
+
+/// How often a kick is sent for which the kernel has no memory: a node that is not kicked may sleep for ever.
+const TRIES: u32 = 8;
 
 /// One connection.
 pub struct Socket {
@@ -68,7 +73,12 @@ impl Events {
     fn kick(&self) {
         // One that has no room is full of kicks that were not heard yet.
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let _ = rustix::net::send(&self.bell, &[1], flags);
+        for _ in 0..TRIES {
+            match rustix::net::send(&self.bell, &[1], flags) {
+                Err(Errno::NOMEM | Errno::NOBUFS) => blink(),
+                _ => return,
+            }
+        }
     }
 
     /// Forgets what has woken the process so far.
@@ -156,6 +166,10 @@ impl Channel for Socket {
         match poll(&mut watched, timeout.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(true),
+            Err(errno) if is_lack(errno) => {
+                blink();
+                return Ok(false);
+            }
             Err(errno) => return Err(CallError(errno)),
         }
         let [bell, wakeup, connection] = watched.map(|watched| watched.revents());

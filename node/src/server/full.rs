@@ -79,11 +79,3 @@ pub(super) fn refuse(socket: &OwnedFd) {
     // Whoever has gone already needs none.
     let _ = call_socket::send(socket, &refusal, &[], SendFlags::DONTWAIT);
 }
-
-/// Whether a connection cannot be taken for want of descriptors, or of memory for them.
-pub(super) fn is_lack(errno: Errno) -> bool {
-    matches!(
-        errno,
-        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
-    )
-}

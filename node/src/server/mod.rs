@@ -25,11 +25,11 @@ use crate::client::{Client, Endpoint, Pending, Role};
 use crate::closing::Closing;
 use crate::complaints::{Complaint, Complaints};
 use crate::credentials::Credentials;
-use crate::error::NodeError;
+use crate::error::{NodeError, is_lack};
 use crate::limits::{Held, Limits};
 use crate::poller::{ClientId, Poller, Source};
 use crate::wire::Outgoing;
-use full::{Spare, is_lack, refuse};
+use full::{Spare, refuse};
 use raw::Raw;
 
 /// Connections that a user may have.
