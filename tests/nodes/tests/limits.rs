@@ -3,73 +3,22 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-use common::{NODE, library};
+use common::NODE;
+use common::bounded::{conformance, ended_well, run, text};
 use nodes::{Child, Node, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 
 const INFO: &str = env!("CARGO_BIN_EXE_info-under-test");
 const PERF: &str = env!("CARGO_BIN_EXE_perf-under-test");
 
-/// Seconds after which a step has hung.
-const BOUND: &str = "20";
 /// Messages of every length.
 const LENGTHS: &str = "vectors";
 /// One long one.
 const LONG: &str = "loopback -N 1 -P 1 -l 3000000";
 const KIB: u64 = 1 << 10;
-
-/// Programs in C, built once for all tests of this process.
-fn conformance() -> &'static str {
-    static BUILT: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, program) = BUILT.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let program = conformance::build(&library(), directory.path()).unwrap();
-        (directory, program)
-    });
-    program.to_str().expect("a path made by these tests")
-}
-
-/// A program that is bounded in time, with a limit as `prlimit` takes it.
-fn limited(limit: &str, program: &str, arguments: &str, socket: &Path) -> Command {
-    let mut command = Command::new("timeout");
-    command
-        .args(["-k", "1", BOUND, "prlimit", limit, program])
-        .args(arguments.split_whitespace())
-        .env("OMX_SOCKET", socket);
-    command
-}
-
-fn run(limit: &str, program: &str, arguments: &str, socket: &Path) -> Output {
-    let ended = limited(limit, program, arguments, socket).output();
-    ended.expect("timeout and prlimit (Debian: util-linux)")
-}
-
-fn text(ended: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!(
-        "{}: {}{}",
-        ended.status,
-        text(&ended.stdout),
-        text(&ended.stderr)
-    )
-}
-
-/// Whether a limited program ended well; else it must have said why.
-fn ended_well(step: &str, ended: &Output) -> bool {
-    let said = text(ended);
-    match ended.status.code() {
-        Some(0) => return true,
-        // The loader, before the program begins.
-        Some(127) => assert!(said.contains("error while loading"), "{step}: {said}"),
-        Some(1 | 255) => assert!(!ended.stderr.is_empty(), "{step} failed without a word"),
-        _ => panic!("{step}: {said}"),
-    }
-    false
-}
 
 /// A node on its own, and a place for its files.
 struct Alone {

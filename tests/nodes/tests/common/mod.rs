@@ -1,6 +1,7 @@
 //! What the tests of this folder share.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod bounded;
 pub mod liar;
 
 use std::path::PathBuf;
