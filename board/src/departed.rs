@@ -6,7 +6,7 @@
 //! that their sender knows. To whoever repeats what was received the board repeats that answer; everything else is refused
 //! as ever.
 //!
-//! What is kept is little and for a short time. Of one board's endpoints the one that has left most gives way first.
+//! What is kept is little and for a short time, and until the endpoint is opened again at the longest. Of one board's endpoints the one that has left most gives way first.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -118,6 +118,13 @@ impl Departed {
         while self.kept.len() > KEPT_MAX {
             self.make_room();
         }
+        self.set_timer();
+    }
+
+    /// An endpoint is opened in the place of one that has left words. They are void: an acknowledgement does not say of which
+    /// session it is, and the partner may have a relation with the new one by the time that it hears it.
+    pub fn replaced(&mut self, endpoint: u8) {
+        self.kept.retain(|kept| kept.endpoint != endpoint);
         self.set_timer();
     }
 

@@ -117,6 +117,7 @@ impl Switch {
         if board.endpoint(key.endpoint).is_some() {
             return Err(EndpointError::Busy);
         }
+        board.departed.replaced(key.endpoint);
         let random = board.random.next();
         board.set_endpoint(
             key.endpoint,

@@ -106,7 +106,7 @@ fn a_browser_shows_what_the_domain_does_and_asks_nobody_else() {
     for number in 0..3 {
         assert!(
             dom.contains(&format!(
-                "<a href=\"#guest{number}\">guest{number}&lt;b&gt;\\\":0</a>"
+                "<a href=\"#guest{number}\">guest{number}&lt;b&gt;\":0</a>"
             )),
             "{dom}"
         );

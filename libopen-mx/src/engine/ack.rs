@@ -58,13 +58,16 @@ impl Engine {
     }
 
     /// Sends what waits for this moment alone, before the endpoint closes; what is to be posted after it are the words that
-    /// it leaves with its board: a partner that does not hear the last acknowledgement is answered by the board.
+    /// it leaves with its board: a partner that does not hear the last acknowledgement is answered by the board. None is left
+    /// for a partner whose large message is not fetched yet, nor will be: it asks by a repeat whether anybody is there
+    /// (`inquiry`), and has to be refused.
     pub fn take_leave(&mut self, link: &mut impl Link) -> Vec<Command> {
         self.send_delayed(link);
         self.flush_acks(link);
         let mut words = Vec::new();
         for key in self.partners.keys() {
             if let Some(partner) = self.partners.get(key).filter(|partner| partner.has_sent)
+                && !self.has_unfetched_of(key)
                 && let Some(to) = partner.destination()
             {
                 let farewell = Farewell {

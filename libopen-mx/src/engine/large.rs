@@ -51,6 +51,12 @@ impl Engine {
             .is_some()
     }
 
+    /// Whether a large message of that partner is not fetched, or not whole.
+    pub(super) fn has_unfetched_of(&self, partner: PartnerKey) -> bool {
+        self.pulls.values().any(|pull| pull.partner == partner)
+            || self.unexpected.has_large_of(partner)
+    }
+
     /// Fetches a large message into a matched receive.
     pub(super) fn pull(&mut self, request: RequestKey, partner: PartnerKey, content: Content) {
         let Content::Rendezvous {

@@ -100,6 +100,12 @@ impl Unexpected {
         self.all.get_mut(key)
     }
 
+    /// Whether a large message of that partner waits for its receive.
+    pub fn has_large_of(&self, partner: PartnerKey) -> bool {
+        let mut all = self.all.values();
+        all.any(|message| message.partner == partner && matches!(message.body, Body::Large(_)))
+    }
+
     fn push(&mut self, message: Message) -> UnexpectedKey {
         self.bytes += message.cost();
         let match_info = message.match_info;

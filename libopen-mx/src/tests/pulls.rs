@@ -241,6 +241,8 @@ fn an_endpoint_leaves_what_it_has_received_and_the_notices_that_are_not_acknowle
     };
     assert_eq!(engine.take_leave(&mut link), [farewell(2, None)]);
     let (_, cookie) = fetched(&mut engine, &mut link, 2, LENGTH);
+    // Its sender asks whether anybody will fetch it, and nobody will.
+    assert_eq!(engine.take_leave(&mut link), []);
     let done = Event::PullDone {
         cookie,
         status: 0,
@@ -255,4 +257,16 @@ fn an_endpoint_leaves_what_it_has_received_and_the_notices_that_are_not_acknowle
         window_seqnum: 30,
     };
     assert_eq!(engine.take_leave(&mut link), [farewell(3, Some(pulled))]);
+    let unexpected = Event::Rendezvous {
+        from: FROM,
+        seq: 3,
+        ack: 1,
+        match_info: u64::MAX,
+        total: LENGTH as u32,
+        window: 8,
+        window_seqnum: 1,
+        window_offset: 0,
+    };
+    engine.event(&unexpected, None, &mut link);
+    assert_eq!(engine.take_leave(&mut link), [], "it waits for a receive");
 }

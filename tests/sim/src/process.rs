@@ -54,8 +54,6 @@ pub struct Port {
     scarce: bool,
     /// See [`Self::repeats_after`].
     period: Option<usize>,
-    /// Exposures to send that were asked for.
-    sends: u32,
     /// Where a piece that is sent lies.
     piece: Option<RegionKey>,
     /// Pieces that were sent so far.
@@ -108,7 +106,6 @@ impl Process {
                 next_slot: 0,
                 scarce: false,
                 period: None,
-                sends: 0,
                 piece: None,
                 pieces: 0,
                 _pages: [w, r],
@@ -127,8 +124,8 @@ impl Process {
         });
     }
 
-    /// From now on every second message that it receives, and that is long, is fetched in pieces, and every second one
-    /// that it sends is shown in pieces, one piece at a time in all.
+    /// From now on every second message that it receives, and that is long, is fetched in pieces, and each that it sends, and
+    /// that is long and of an even length, is shown in pieces, one piece at a time in all.
     pub fn make_memory_scarce(&mut self) {
         self.port.scarce = true;
     }
@@ -327,8 +324,7 @@ impl Link for Port {
             if part.divisible {
                 return self.expose_piece(memory, part);
             }
-            self.sends += 1;
-            if self.scarce && part.length > PIECE && self.sends.is_multiple_of(2) {
+            if self.scarce && part.length > PIECE && part.length.is_multiple_of(2) {
                 return Err(Refused::Later);
             }
         }
