@@ -2,9 +2,9 @@
 
 use std::io;
 
+use mx_engine::Code;
 use rustix::io::Errno;
 
-use crate::code::Code;
 use crate::home::{CallError, Home};
 
 const MISBEHAVED: u32 = mx_ring::control::Status::Misbehaved as u32;

@@ -2,10 +2,9 @@
 //! The library of Open-MX: messages between endpoints over Ethernet, without a system call per message.
 //!
 //! An application opens an [`Endpoint`] of a [`Board`], connects to others, posts sends and receives and asks for their
-//! completion. The protocol (order, acknowledgements, retransmission, matching, reassembly, rendezvous) runs in here, in
-//! the application's calls; frames, peers and the transfer of large messages are its board's affair, which lives in the
-//! driver domain of the Xen host or in `omxd` ([`Home`]). The two share memory through `mx-ring`, this crate's only
-//! neighbour.
+//! completion. The protocol (order, acknowledgements, retransmission, matching, reassembly, rendezvous) is `mx-engine`'s and
+//! runs in the application's calls; frames, peers and the transfer of large messages are the affair of its board, which
+//! lives in the driver domain of the Xen host or in `omxd` ([`Home`]). The two share memory through `mx-ring`.
 //!
 //! The tools (`omx_info`, `omx_perf`, `mx_pingpong`, …) are programs of this crate.
 //!
@@ -16,9 +15,7 @@ extern crate omx_output;
 
 pub mod board;
 mod clock;
-mod code;
 mod endpoint;
-pub mod engine;
 mod environment;
 mod error;
 mod ffi;
@@ -30,10 +27,9 @@ mod tests;
 pub mod tool;
 
 pub use board::Board;
-pub use code::Code;
 pub use endpoint::{
     Address, Buffer, Endpoint, Options, Request, Status, UnexpectedHandler, UnexpectedMessage,
 };
-pub use engine::{Action, ContextIds, Memory};
 pub use error::Error;
 pub use home::Home;
+pub use mx_engine::{Action, Code, ContextIds, Memory};

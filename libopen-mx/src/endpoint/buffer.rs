@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use mx_engine::Memory;
 use mx_ring::mapping::Memfd;
 
-use crate::engine::Memory;
 use crate::error::Error;
 
 /// Bytes for messages, zero at first and page-aligned. Copies of this value are the same bytes. While a request uses

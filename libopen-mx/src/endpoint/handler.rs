@@ -5,11 +5,12 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use mx_engine::Action;
+
 use super::held::Held;
 use super::siblings;
 use super::state::State;
 use super::{Address, Endpoint};
-use crate::engine::Action;
 use crate::error::Error;
 
 /// A message that no receive waits for.

@@ -17,6 +17,8 @@ mod wait;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::{Link, Memory, PartnerKey, RequestKey};
 use mx_ring::ProcessSide;
 use mx_ring::birth::Birth;
 use mx_ring::heap;
@@ -24,8 +26,6 @@ use rustix::io::Errno;
 use slotmap::{Key, KeyData};
 
 use crate::board::Board;
-use crate::code::Code;
-use crate::engine::{Link, Memory, PartnerKey, RequestKey};
 use crate::error::Error;
 use crate::home::{CallError, Home, Marks, Regions};
 use crate::{clock, environment};

@@ -1,11 +1,11 @@
 //! Which endpoint to open.
 
+use mx_engine::ContextIds;
 use mx_ring::call::ANY_ENDPOINT;
 use mx_ring::{EndpointLayout, Geometry};
 use rustix::io::Errno;
 
 use crate::board::{Board, no_board};
-use crate::engine::ContextIds;
 use crate::environment;
 use crate::error::{Error, is_lack};
 use crate::home::{Greeted, Home, Opened};

@@ -1,8 +1,8 @@
 //! The engine's link over real queues and registered memory.
 
+use mx_engine::{Exposure, Link, Memory, Part, Refused, Use};
 use mx_ring::{Area, Command, ProcessSide, Window};
 
-use crate::engine::{Exposure, Link, Memory, Part, Refused, Use};
 use crate::home::Regions;
 
 /// Queues and regions of one endpoint.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::{Config, Engine, Outcome, PartnerKey};
 use mx_ring::control::Status as Reason;
 use mx_ring::{Area, Event};
 
@@ -11,8 +13,6 @@ use super::spin::Spin;
 use super::{Address, Status};
 use crate::board::{Board, nic_id_of};
 use crate::clock;
-use crate::code::Code;
-use crate::engine::{Config, Engine, Outcome, PartnerKey};
 use crate::error::Error;
 use crate::home::Channel;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use mx_engine::{Config, ContextIds};
 use mx_ring::Geometry;
 
 use super::{Binding, Effect, Speaker, VARIABLES, Variable, prefix, say};
-use crate::engine::{Config, ContextIds};
 
 /// Where values come from.
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -3,10 +3,11 @@
 use core::ffi::c_void;
 use core::ptr::with_exposed_provenance_mut;
 
+use mx_engine::Code;
+
 use super::registry::Handle;
 use super::types::{EndpointAddress, Return};
 use super::{errors, put};
-use crate::code::Code;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 

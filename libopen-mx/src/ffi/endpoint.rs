@@ -2,6 +2,8 @@
 
 use core::ffi::c_void;
 
+use mx_engine::Code;
+use mx_engine::ContextIds;
 use mx_ring::heap;
 
 use super::library::home;
@@ -11,9 +13,7 @@ use super::types::{
     EndpointAddress, EndpointHandle, EndpointParameter, ErrorHandler, RequestHandle, Return,
 };
 use super::{errors, put, timeout};
-use crate::code::Code;
 use crate::endpoint::{Endpoint, Options};
-use crate::engine::ContextIds;
 
 /// `OMX_ANY_NIC`, `OMX_ANY_ENDPOINT`.
 const ANY: u32 = u32::MAX;

@@ -5,11 +5,12 @@ use std::cell::RefCell;
 use std::ffi::CString;
 use std::sync::{PoisonError, RwLock};
 
+use mx_engine::Code;
 use mx_ring::heap;
 
+use super::code_text::c_text;
 use super::registry::Handle;
 use super::types::{EndpointHandle, ErrorHandler, Return};
-use crate::code::Code;
 use crate::environment::{self, Speaker};
 use crate::error::Error;
 use crate::mx;
@@ -84,7 +85,7 @@ unsafe extern "C" fn give_back(_text: *const c_char, code: Return) -> Return {
 }
 
 fn strerror(code: Return) -> &'static CStr {
-    Code::from_number(code).map_or(c"Unknown Return Code", Code::c_text)
+    Code::from_number(code).map_or(c"Unknown Return Code", c_text)
 }
 
 /// Text of a code. An unknown one is also told on standard error.

@@ -2,6 +2,7 @@
 
 use core::ffi::c_void;
 
+use mx_engine::Code;
 use mx_ring::Counter;
 
 use super::errors;
@@ -9,7 +10,6 @@ use super::library::home;
 use super::registry::Handle;
 use super::types::{EndpointHandle, Return};
 use crate::board::{Board, nic_id_of};
-use crate::code::Code;
 
 /// `OMX_INFO_*`, in the order of the header.
 pub mod key {

@@ -3,12 +3,12 @@
 use core::ffi::{CStr, c_char};
 use std::sync::{PoisonError, RwLock};
 
+use mx_engine::Code;
 use mx_ring::heap;
 
 use super::types::Return;
 use super::{errors, put};
 use crate::board::{Board, mac_of, nic_id_of, text};
-use crate::code::Code;
 use crate::environment;
 use crate::error::Error;
 use crate::home::Home;

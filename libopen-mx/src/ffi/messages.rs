@@ -3,13 +3,13 @@
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
+use mx_engine::Memory;
 use mx_ring::Area;
 
 use super::put;
 use super::registry::{Handle, on};
 use super::types::{EndpointAddress, EndpointHandle, RequestHandle, Return, Segment};
 use crate::endpoint::Request;
-use crate::engine::Memory;
 use crate::error::Error;
 
 /// `OMX_MAX_SEGMENTS`.

@@ -5,11 +5,12 @@ use core::ffi::c_void;
 use core::ptr::null_mut;
 use std::sync::Arc;
 
+use mx_engine::Action;
+
 use super::registry::on;
 use super::timeout;
 use super::types::{EndpointAddress, EndpointHandle, RequestHandle, Return, UnexpectedHandler};
 use crate::endpoint::UnexpectedMessage;
-use crate::engine::Action;
 
 /// `OMX_RECV_FINISHED`.
 const FINISHED: u32 = 1;

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use mx_engine::Code;
+
 use super::endpoint::read_parameters;
 use super::library::home;
 use super::types::{EndpointParameter, ErrorHandler, Return};
 use super::{errors, put, timeout};
-use crate::code::Code;
 use crate::error::Error;
 use crate::raw::{RAW_FRAME_MAX, RawEndpoint, RawEvent};
 

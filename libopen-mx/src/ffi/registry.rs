@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Once, PoisonError, RwLock, RwLockWriteGuard};
 
+use mx_engine::Code;
+
 use super::errors;
 use super::types::{
     EndpointAddress, EndpointHandle, ErrorHandler, RequestHandle, Return, Seat, Status,
     request_handle, request_of,
 };
 use crate::board::text;
-use crate::code::Code;
 use crate::endpoint::{self, Endpoint};
 use crate::environment::Speaker;
 use crate::error::Error;

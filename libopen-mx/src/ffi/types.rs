@@ -3,8 +3,9 @@
 use core::ffi::{c_char, c_void};
 use core::mem::{offset_of, size_of};
 
+use mx_engine::PartnerKey;
+
 use crate::endpoint::{Address, Request};
-use crate::engine::PartnerKey;
 
 /// `omx_return_t`.
 pub type Return = u32;

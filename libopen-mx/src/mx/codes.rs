@@ -2,8 +2,10 @@
 
 use core::ffi::{CStr, c_char};
 
+use mx_engine::Code;
+
 use super::Return;
-use crate::code::Code;
+use crate::ffi::code_text::c_text;
 
 /// `MX_CLOSE_IN_HANDLER`.
 const CLOSE_IN_HANDLER: Return = 41;
@@ -98,7 +100,7 @@ const fn own_text(code: Return) -> Option<&'static CStr> {
 /// Text of a return code of this library or of MX.
 pub fn text(code: Return) -> &'static CStr {
     own_text(code)
-        .or_else(|| Code::from_number(from_handler(code)).map(Code::c_text))
+        .or_else(|| Code::from_number(from_handler(code)).map(c_text))
         .unwrap_or(c"Unknown Return Code")
 }
 
@@ -112,23 +114,23 @@ pub extern "C" fn mx_strerror(code: Return) -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn mx_strstatus(code: u32) -> *const c_char {
     let text = match code {
-        0 => Code::Success.c_text(),
+        0 => c_text(Code::Success),
         1 => c"Pending",
         2 => c"Buffered",
         3 => c"Rejected",
-        4 => Code::Timeout.c_text(),
-        5 => Code::MessageTruncated.c_text(),
-        6 => Code::Cancelled.c_text(),
+        4 => c_text(Code::Timeout),
+        5 => c_text(Code::MessageTruncated),
+        6 => c_text(Code::Cancelled),
         7 => c"Remote endpoint unknown",
-        8 => Code::RemoteEndpointClosed.c_text(),
-        9 => Code::RemoteEndpointUnreachable.c_text(),
-        10 => Code::RemoteEndpointBadSession.c_text(),
-        11 => Code::RemoteEndpointBadConnectionKey.c_text(),
-        12 => Code::RemoteEndpointBadId.c_text(),
-        13 => Code::RemoteRdmaWindowBadId.c_text(),
-        STATUS_ABORTED => Code::MessageAborted.c_text(),
+        8 => c_text(Code::RemoteEndpointClosed),
+        9 => c_text(Code::RemoteEndpointUnreachable),
+        10 => c_text(Code::RemoteEndpointBadSession),
+        11 => c_text(Code::RemoteEndpointBadConnectionKey),
+        12 => c_text(Code::RemoteEndpointBadId),
+        13 => c_text(Code::RemoteRdmaWindowBadId),
+        STATUS_ABORTED => c_text(Code::MessageAborted),
         15 => c"Event queue full",
-        16 => Code::NoResources.c_text(),
+        16 => c_text(Code::NoResources),
         _ => c"Unknown Status Code",
     };
     text.as_ptr()

@@ -2,12 +2,12 @@
 
 use core::ffi::c_void;
 
+use mx_engine::Code;
+use mx_engine::Config;
 use mx_ring::Counter;
 
 use super::Return;
 use super::codes::returned;
-use crate::code::Code;
-use crate::engine::Config;
 use crate::ffi::info::{Value, answer, board, key as native, value};
 use crate::ffi::registry::Handle;
 use crate::ffi::types::EndpointHandle;

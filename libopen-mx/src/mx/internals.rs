@@ -2,9 +2,10 @@
 
 use core::ffi::{c_int, c_void};
 
+use mx_engine::Code;
+
 use super::Return;
 use crate::board::Board;
-use crate::code::Code;
 use crate::ffi::library::home;
 use crate::ffi::put;
 

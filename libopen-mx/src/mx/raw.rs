@@ -3,12 +3,12 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 
+use mx_engine::Code;
 use mx_ring::administration::{Change, Name};
 
 use super::Return;
 use super::codes::returned;
 use crate::board::{Board, mac_of};
-use crate::code::Code;
 use crate::ffi::put;
 use crate::ffi::raw::{
     RawHandle, omx__raw_next_event, omx__raw_send, omx_raw_close_endpoint, omx_raw_handle,

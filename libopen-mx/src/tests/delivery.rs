@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::PartnerKey;
 use mx_wire::Format;
 
 use super::world::{Faults, Random, Station, World, connected, content, finish, pattern};
-use crate::code::Code;
 use crate::endpoint::Buffer;
-use crate::engine::PartnerKey;
 
 const KEY: u32 = 0x1234_5678;
 
@@ -207,8 +207,8 @@ fn more_messages_than_the_queues_hold_go_out_as_room_comes() {
 fn traffic(format: Format, faults: Faults, seed: u64, messages: u64) {
     struct Flow {
         to: PartnerKey,
-        sends: VecDeque<crate::engine::RequestKey>,
-        receives: VecDeque<(crate::engine::RequestKey, Buffer)>,
+        sends: VecDeque<mx_engine::RequestKey>,
+        receives: VecDeque<(mx_engine::RequestKey, Buffer)>,
         sent: u64,
         received: u64,
     }

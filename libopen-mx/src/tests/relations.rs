@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use mx_engine::Code;
 use mx_wire::Format;
 
 use super::world::{
     Faults, Station, World, connect, connected, content, finish, finish_within, pattern,
 };
-use crate::code::Code;
 use crate::endpoint::Buffer;
 
 const KEY: u32 = 0x1234_5678;
@@ -24,7 +24,7 @@ fn pair(world: &World) -> (Station, Station) {
 }
 
 /// One message there, checked.
-fn exchange(a: &mut Station, b: &mut Station, to: crate::engine::PartnerKey, length: usize) {
+fn exchange(a: &mut Station, b: &mut Station, to: mx_engine::PartnerKey, length: usize) {
     let buffer = Buffer::new(length).unwrap();
     let receive = b.receive(&buffer, 0, 0);
     let send = a.send(to, &pattern(length, 77), 1, false);

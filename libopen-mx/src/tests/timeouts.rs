@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::RequestKey;
 use mx_wire::Format;
 
 use super::world::{Faults, Station, World, connected, finish_within, pattern};
-use crate::code::Code;
 use crate::endpoint::Buffer;
-use crate::engine::RequestKey;
 
 const KEY: u32 = 0x1234_5678;
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use mx_board::{BoardId, EndpointKey, HostName, Instant};
+use mx_engine::Code;
+use mx_engine::{Memory, PartnerKey, RequestKey};
 use mx_home::fake::{Awake, Outbox};
 use mx_home::{Home, HomeConfig};
 use mx_ring::board_page::{self, BoardPages};
@@ -14,11 +16,9 @@ use mx_ring::{Area, EndpointLayout, Geometry, HomeSide, PAGE_SIZE, ProcessSide, 
 use mx_wire::{Format, MacAddress};
 
 use crate::board::Board;
-use crate::code::Code;
 use crate::endpoint::port::Port;
 use crate::endpoint::state::State;
 use crate::endpoint::{Buffer, Status};
-use crate::engine::{Memory, PartnerKey, RequestKey};
 use crate::home::{CallError, Channel, Opened, Regions};
 
 /// Per cent of the frames that suffer.

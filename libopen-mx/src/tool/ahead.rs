@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use mx_engine::Code;
+
 use super::line::{Failure, Line};
 use super::partner::Partner;
-use crate::code::Code;
 use crate::endpoint::{Buffer, Request, Status};
 
 /// Receives in the order in which they were posted, each with a word of the tool's own (where its bytes are). Those that

@@ -8,12 +8,13 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::Memory;
+
 use super::mac_text;
 use super::partner::Partner;
 use crate::board::{Board, mac_of, text};
-use crate::code::Code;
 use crate::endpoint::{Address, Buffer, Endpoint, Options, Request, Status};
-use crate::engine::Memory;
 use crate::error::Error;
 use crate::home::Home;
 

@@ -11,10 +11,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mx_engine::Code;
+use mx_engine::Memory;
+
 use super::line::{Failure, LOOK, Line, bytes_of};
-use crate::code::Code;
 use crate::endpoint::{Address, Buffer, Request, Status};
-use crate::engine::Memory;
 use crate::error::Error;
 
 /// How long nothing may be heard of the other side before the user is told, or another sender is preferred.

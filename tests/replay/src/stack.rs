@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::{Memory, PartnerKey, RequestKey};
 use mx_home::fake::{Awake, Outbox};
 use mx_home::{BoardId, EndpointKey, Home, HomeConfig, HostName, Instant};
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Geometry, PAGE_SIZE};
 use mx_wire::{Beacon, Ends, Format, Frame, HostQuery, HostReply, MacAddress, Packet};
-use open_mx::Code;
-use open_mx::engine::{Memory, PartnerKey, RequestKey};
 use sim::Process;
 
 use crate::actions::Action;

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::{Memory, RequestKey};
 use mx_ring::PAGE_SIZE;
 use mx_ring::mapping::Memfd;
-use open_mx::Code;
-use open_mx::engine::{Memory, RequestKey};
 
 use crate::fabric::Fabric;
 use crate::traffic::connect_all;

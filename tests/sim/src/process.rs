@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_engine::{Config, ContextIds, Engine, Exposure, Link, Memory, Part, Refused, Use};
 use mx_home::{EndpointKey, Home, Instant};
 use mx_ring::board_page::BoardPages;
 use mx_ring::mapping::Memfd;
 use mx_ring::{
     Area, Command, EndpointLayout, Event, Geometry, HomeSide, ProcessSide, RegionKey, Window,
 };
-use open_mx::engine::{Config, ContextIds, Engine, Exposure, Link, Memory, Part, Refused, Use};
 
 /// One process with one endpoint.
 pub struct Process {
@@ -318,7 +318,7 @@ impl Link for Port {
 
     /// Registers the message's memfd for this message alone, so that slots are used again all the time.
     fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
-        let owner = memory.owner().ok_or(Refused::Never)?;
+        let owner = memory.owner::<Memfd>().ok_or(Refused::Never)?;
         let span = memory.contiguous().ok_or(Refused::Never)?;
         if used == Use::Send {
             if part.divisible {

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::{ByKind, FrameKind, Memory, PartnerKey, RequestKey};
 use mx_home::fake::Faults;
 use mx_ring::mapping::Memfd;
 use mx_ring::{Counter, Geometry};
 use mx_wire::Format;
-use open_mx::Code;
-use open_mx::engine::{ByKind, FrameKind, Memory, PartnerKey, RequestKey};
 
 use crate::fabric::{BoardPlace, Fabric};
 use crate::random::Random;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::{Memory, PartnerKey, RequestKey};
 use mx_ring::mapping::Memfd;
-use open_mx::Code;
-use open_mx::engine::{Memory, PartnerKey, RequestKey};
 
 use crate::fabric::{APP_KEY, Fabric};
 use crate::random::Random;

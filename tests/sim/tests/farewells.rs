@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_engine::Code;
+use mx_engine::{Memory, PartnerKey, RequestKey};
 use mx_home::fake::Faults;
 use mx_ring::Geometry;
 use mx_ring::mapping::Memfd;
 use mx_wire::Format;
-use open_mx::Code;
-use open_mx::engine::{Memory, PartnerKey, RequestKey};
 use sim::{BoardPlace, Fabric, connect_all};
 
 /// Endpoints of each side.

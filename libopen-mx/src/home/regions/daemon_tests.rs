@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mx_engine::{Part, Refused, Use};
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Mapping, Memfd};
 use mx_ring::registration::{RESERVE_MAX, RESERVES};
@@ -12,7 +13,6 @@ use rustix::io::Errno;
 
 use super::Regions;
 use super::tests::{Application, PAGE, whole};
-use crate::engine::{Part, Refused, Use};
 use crate::home::{CallError, Channel, Opened};
 
 /// What a [`Daemon`] has no room for.

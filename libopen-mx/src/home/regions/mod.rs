@@ -37,7 +37,7 @@ use self::first_use::FirstUses;
 pub use self::marks::Marks;
 use self::reserve::Reserve;
 use super::{CallError, Channel, register};
-use crate::engine::{Exposure, Memory, Part, Refused, Use};
+use mx_engine::{Exposure, Memory, Part, Refused, Use};
 
 slotmap::new_key_type! {
     struct EntryKey;
@@ -196,10 +196,10 @@ impl Regions {
                 length: part.length,
             })
         };
-        match (memory.owner(), span) {
+        match (memory.owner::<Memfd>(), span) {
             (Some(owner), Some(span)) => {
                 let from = owner.area().address() as u64;
-                at(self.whole(owner)?, from, span)
+                at(self.whole(&owner)?, from, span)
             }
             (None, Some(span)) if self.user_memory => {
                 let wanted = Span::around(&span, part.length, used == Use::Receive);

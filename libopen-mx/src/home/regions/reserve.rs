@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use mx_engine::{Memory, Part, Refused, Use};
 use mx_ring::registration::RESERVE_MAX;
 use rustix::io::Errno;
 
 use super::bounce::Bounce;
 use super::{BOUNCE_MIN, EntryKey, Place, Regions, refused};
-use crate::engine::{Memory, Part, Refused, Use};
 use crate::home::CallError;
 
 /// A buffer of last resort.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mx_engine::{Exposure, Memory, Part, Refused, Use};
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::registration::{RESERVE_MAX, RESERVES, RegionNotes, UseBits};
@@ -12,7 +13,6 @@ use proptest::prelude::*;
 use rustix::io::Errno;
 
 use super::{FIRST_USE_MAX, Marks, PART_MAX, Regions};
-use crate::engine::{Exposure, Memory, Part, Refused, Use};
 use crate::home::{CallError, Channel, Opened};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

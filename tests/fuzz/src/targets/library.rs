@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_engine::{
+    Config, Engine, Exposure, Link, Memory, Part, PartnerKey, Refused, RequestKey, Use,
+};
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
 use mx_ring::{
     Area, Command, EndpointLayout, Entry, Event, Geometry, PAGE_SIZE, ProcessSide, Reach,
     RegionKey, Window,
-};
-use open_mx::engine::{
-    Config, Engine, Exposure, Link, Memory, Part, PartnerKey, Refused, RequestKey, Use,
 };
 
 use crate::input::Input;

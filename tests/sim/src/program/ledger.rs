@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use mx_engine::Code;
+use mx_engine::{Memory, Outcome, RequestKey};
 use mx_ring::mapping::Memfd;
-use open_mx::Code;
-use open_mx::engine::{Memory, Outcome, RequestKey};
 
 use crate::random::Random;
 

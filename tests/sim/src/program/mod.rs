@@ -6,15 +6,15 @@ mod ledger;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ledger::{Fate, Ledger, MASKS, Place};
+use mx_engine::Code;
+use mx_engine::{ContextIds, Holdings, Outcome, PartnerKey};
 use mx_home::fake::Faults;
 use mx_ring::Geometry;
 use mx_wire::Format;
-use open_mx::Code;
-use open_mx::engine::{ContextIds, Holdings, Outcome, PartnerKey};
 
 use crate::fabric::{BoardPlace, Fabric};
 use crate::random::Random;
-use ledger::{Fate, Ledger, MASKS, Place};
 
 /// The longest time between two calls of an application.
 const SOON: Duration = Duration::from_micros(50);

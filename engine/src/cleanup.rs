@@ -1,0 +1,84 @@
+//! The end of a relation with a partner (protocol.md §9). Nothing is sent to it.
+
+use alloc::vec::Vec;
+
+use crate::Engine;
+use crate::code::Code;
+use crate::inquiry::Inquiry;
+use crate::link::Link;
+use crate::partner::PartnerKey;
+use crate::reassembly::Target;
+use crate::send::OutgoingKey;
+
+const SCRAMBLE_GIVE_UP: u16 = 0x30f0;
+const SCRAMBLE_DISCONNECT: u16 = 0x0f0f;
+
+impl Engine {
+    /// The partner does not answer any more.
+    pub(super) fn give_up(&mut self, key: PartnerKey, link: &mut impl Link) {
+        self.break_off(key, SCRAMBLE_GIVE_UP, link);
+    }
+
+    /// The application wants no more of this partner. Its address can be used again after another connect.
+    pub fn disconnect(&mut self, key: PartnerKey, link: &mut impl Link) {
+        if key == self.own {
+            return;
+        }
+        self.break_off(key, SCRAMBLE_DISCONNECT, link);
+        if let Some(partner) = self.partners.get_mut(key) {
+            partner.context = 0;
+        }
+    }
+
+    fn break_off(&mut self, key: PartnerKey, scramble: u16, link: &mut impl Link) {
+        self.end_relation(key, link);
+        if let Some(partner) = self.partners.get_mut(key) {
+            partner.restart_receiving(partner.next_match.next_relation(scramble));
+            for connect in core::mem::take(&mut partner.connects) {
+                self.requests
+                    .complete(connect.request, Code::RemoteEndpointUnreachable);
+            }
+        }
+    }
+
+    /// Ends everything that is under way with a partner but the connects, which whoever is there now will answer. What
+    /// it may send next is unchanged: that number was announced to it.
+    pub(super) fn end_relation(&mut self, key: PartnerKey, link: &mut impl Link) {
+        let code = Code::RemoteEndpointUnreachable;
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        partner.session = None;
+        partner.relation = partner.relation.wrapping_add(1);
+        partner.ack_number_sent = 0;
+        partner.ack_number_received = 0;
+        partner.ack_due = None;
+        partner.inquiry = Inquiry::default();
+        partner.unacked.clear();
+        partner.throttled.clear();
+        partner.restart_sending(partner.next_send);
+        partner.restart_receiving(partner.next_match);
+        self.early_bytes -= partner.early.clear();
+        let partials = core::mem::take(&mut partner.partials);
+        for partial in partials {
+            if let Target::Receive(request) = partial.target {
+                if let Some(request) = self.requests.get_mut(request) {
+                    request.outcome.transferred = 0;
+                }
+                self.requests.complete(request, code);
+            }
+        }
+        self.unexpected.forget(key);
+        let messages: Vec<OutgoingKey> = self
+            .outgoing
+            .iter()
+            .filter(|(_, outgoing)| outgoing.partner == key)
+            .map(|(key, _)| key)
+            .collect();
+        self.delayed.retain(|key| !messages.contains(key));
+        for message in messages {
+            self.end_outgoing(message, code, link);
+        }
+        self.abort_pulls(key, link);
+    }
+}

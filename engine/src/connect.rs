@@ -1,0 +1,230 @@
+//! The connect handshake (protocol.md §3).
+//!
+//! Two repairs of the original, compatible on the wire: a successful reply makes the relation good in both directions
+//! (the original could not acknowledge before the other side had connected too), and a "next expected" of another
+//! relation is adopted although the session is unchanged (the original went on with numbers that the other side, having
+//! given up, refuses). And one rule in place of the original's restart at 1: what this side announced as expected next
+//! stays true. The other side adopts exactly that number when it learns our session, from our request or our reply.
+
+use core::time::Duration;
+
+use mx_ring::{Command, Origin};
+
+use crate::Engine;
+use crate::code::Code;
+use crate::counts::FrameKind;
+use crate::link::Link;
+use crate::partner::{Connect, PartnerKey};
+use crate::request::{Kind, Purpose, RequestKey};
+use crate::sequence::Sequence;
+
+/// Sessions of a partner that are remembered after their end.
+const PAST_SESSIONS_MAX: usize = 4;
+/// How long a frame may be under way.
+const FRAME_LIFE: Duration = Duration::from_secs(10);
+const STATUS_OK: u8 = 0;
+const STATUS_BAD_KEY: u8 = 11;
+
+impl Engine {
+    /// Connects to an endpoint of a peer.
+    pub fn connect(
+        &mut self,
+        peer: u16,
+        endpoint: u8,
+        key: u32,
+        match_info: u64,
+        context: u64,
+        link: &mut impl Link,
+    ) -> RequestKey {
+        let request = self
+            .requests
+            .insert(Kind::Connect, Purpose::Connect, match_info, context);
+        let partner_key = self.partners.find_or_add(peer, endpoint);
+        let now = self.now;
+        if let Some(partner) = self.partners.get_mut(partner_key) {
+            let wait = partner.round_trip.first_wait(&self.config);
+            let connect = Connect {
+                request,
+                counter: partner.connect_counter,
+                key,
+                announced: partner.next_match,
+                acked: partner.next_acked,
+                transmissions: 1,
+                first_sent: now,
+                wait,
+                next: now + wait,
+            };
+            partner.connect_counter = partner.connect_counter.wrapping_add(1);
+            // A full queue is a lost frame: the request is sent again.
+            link.post(&request_command(peer, endpoint, &connect), &[]);
+            partner.connects.push(connect);
+            self.resend_by(now + wait);
+        }
+        request
+    }
+
+    /// Connects to the own endpoint: done at once.
+    pub fn connect_own(&mut self, key: u32, match_info: u64, context: u64) -> RequestKey {
+        let request = self
+            .requests
+            .insert(Kind::Connect, Purpose::Connect, match_info, context);
+        if let Some(request) = self.requests.get_mut(request) {
+            request.outcome.partner = Some(self.own);
+        }
+        let code = if key == self.config.key {
+            Code::Success
+        } else {
+            Code::RemoteEndpointBadConnectionKey
+        };
+        self.requests.complete(request, code);
+        request
+    }
+
+    /// A peer connects.
+    pub(super) fn connect_request(
+        &mut self,
+        from: Origin,
+        session: u32,
+        key: u32,
+        expected: Sequence,
+        counter: u8,
+        link: &mut impl Link,
+    ) {
+        let status = if key == self.config.key {
+            STATUS_OK
+        } else {
+            STATUS_BAD_KEY
+        };
+        let partner_key = self.partners.find_or_add(from.peer, from.endpoint);
+        self.adopt(partner_key, session, expected, link);
+        let Some(partner) = self.partners.get_mut(partner_key) else {
+            return;
+        };
+        if partner.session != Some(session) {
+            return;
+        }
+        // A full queue is a lost frame: the peer asks again.
+        link.post(
+            &Command::ConnectReply {
+                peer: from.peer,
+                endpoint: from.endpoint,
+                requester_session: session,
+                next_expected: partner.next_match.to_wire(),
+                connect_seqnum: counter,
+                status,
+            },
+            &[],
+        );
+    }
+
+    /// A peer answers a connect.
+    pub(super) fn connect_reply(
+        &mut self,
+        from: Origin,
+        session: u32,
+        expected: Sequence,
+        counter: u8,
+        status: u8,
+        link: &mut impl Link,
+    ) {
+        let code = match status {
+            STATUS_OK => Code::Success,
+            STATUS_BAD_KEY => Code::RemoteEndpointBadConnectionKey,
+            _ => return,
+        };
+        let Some(partner_key) = self.partners.find(from.peer, from.endpoint) else {
+            return;
+        };
+        let Some(partner) = self.partners.get_mut(partner_key) else {
+            return;
+        };
+        let Some(at) = partner.connects.iter().position(|c| c.counter == counter) else {
+            self.counts.duplicates.add(FrameKind::Connect, 1);
+            return;
+        };
+        if code == Code::Success {
+            self.adopt(partner_key, session, expected, link);
+        }
+        let Some(partner) = self.partners.get_mut(partner_key) else {
+            return;
+        };
+        if code == Code::Success && partner.session != Some(session) {
+            return;
+        }
+        let connect = partner.connects.remove(at);
+        // A native node restarts at 1 when it is connected to for the first time, whatever it had received before. What
+        // it has not acknowledged yet it may have received or not: that cannot be repaired.
+        if code == Code::Success
+            && expected.is_before(connect.acked)
+            && expected.same_relation(partner.next_send)
+            && partner.unacked.is_empty()
+        {
+            partner.restart_sending(expected);
+        }
+        if connect.transmissions == 1 {
+            let time = self.now.saturating_sub(connect.first_sent);
+            partner.round_trip.measured(time, &self.config);
+        }
+        if let Some(request) = self.requests.get_mut(connect.request) {
+            request.outcome.partner = Some(partner_key);
+        }
+        self.requests.complete(connect.request, code);
+    }
+
+    /// Takes over what a partner says of its session and of the number it expects next. What an earlier session said is
+    /// late, and without effect.
+    fn adopt(&mut self, key: PartnerKey, session: u32, expected: Sequence, link: &mut impl Link) {
+        let Some(partner) = self.partners.get(key) else {
+            return;
+        };
+        let known = partner.session;
+        let late = |(past, until): &(u32, Duration)| *past == session && self.now < *until;
+        if (known == Some(session) && partner.next_send.same_relation(expected))
+            || partner.past_sessions.iter().any(late)
+        {
+            return;
+        }
+        if known.is_some() {
+            self.end_relation(key, link);
+        }
+        if let Some(partner) = self.partners.get_mut(key) {
+            if let Some(past) = partner.last_session.replace(session)
+                && past != session
+            {
+                partner.past_sessions.truncate(PAST_SESSIONS_MAX - 1);
+                partner
+                    .past_sessions
+                    .push_front((past, self.now + FRAME_LIFE));
+                partner.refusals_count_from = self.now + self.config.resend_delay;
+            }
+            partner.session = Some(session);
+            partner.restart_sending(expected);
+            // A request of ours that it may have seen before decides what it sends next.
+            if let Some(connect) = partner.connects.first()
+                && known.is_some()
+            {
+                partner.restart_receiving(connect.announced);
+            }
+        }
+    }
+
+    /// Drops a connect whose request was cancelled.
+    pub(super) fn forget_connect(&mut self, request: RequestKey) {
+        for key in self.partners.keys() {
+            if let Some(partner) = self.partners.get_mut(key) {
+                partner.connects.retain(|c| c.request != request);
+            }
+        }
+    }
+}
+
+/// The frame that asks for a connect.
+pub(super) fn request_command(peer: u16, endpoint: u8, connect: &Connect) -> Command {
+    Command::ConnectRequest {
+        peer,
+        endpoint,
+        key: connect.key,
+        next_expected: connect.announced.to_wire(),
+        connect_seqnum: connect.counter,
+    }
+}

@@ -1,0 +1,175 @@
+//! Whether a partner is still there that has acknowledged everything, but has not fetched a large message yet.
+//!
+//! It may take its time: the receive may be posted in an hour. The original waits for ever, even if the partner is gone.
+//! Here it is asked: an empty message repeats the number of the newest message that it has acknowledged. To every node,
+//! native ones included, that is a duplicate: whoever has it repeats its acknowledgement (protocol.md §5.3), where the
+//! endpoint is gone a board answers with a nack, and no application sees any of it.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use mx_ring::Command;
+
+use crate::Engine;
+use crate::code::Code;
+use crate::link::Link;
+use crate::partner::{Partner, PartnerKey};
+use crate::resend::transmissions_before;
+use crate::send::{Body, OutgoingKey};
+
+/// The first pause, doubled for each inquiry that was answered.
+const PAUSE: Duration = Duration::from_secs(2);
+/// The longest one.
+const PAUSE_MAX: Duration = Duration::from_secs(32);
+/// More doublings would change nothing.
+const DOUBLINGS_MAX: u32 = 6;
+
+/// What is asked of a partner while large messages wait for it.
+#[derive(Debug, Default)]
+pub struct Inquiry {
+    /// When the next one is due, if there is anything to ask.
+    at: Option<Duration>,
+    /// Inquiries since the partner was last heard.
+    unanswered: u32,
+    /// Inquiries that were answered.
+    answered: u32,
+    /// When the partner was last heard.
+    heard: Duration,
+}
+
+impl Inquiry {
+    /// The partner has said something.
+    pub fn heard(&mut self, now: Duration) {
+        self.heard = now;
+        if self.unanswered > 0 {
+            self.unanswered = 0;
+            self.answered = (self.answered + 1).min(DOUBLINGS_MAX);
+        }
+    }
+
+    /// Whether an answer is awaited.
+    pub fn is_open(&self) -> bool {
+        self.unanswered > 0
+    }
+
+    /// How long to wait after a sign of life.
+    fn pause(&self) -> Duration {
+        (PAUSE * (1 << self.answered)).min(PAUSE_MAX)
+    }
+}
+
+impl Engine {
+    /// A large message to this partner begins to wait until it is fetched.
+    pub(super) fn inquire_later(&mut self, key: PartnerKey) {
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        if partner.inquiry.at.is_none() {
+            let at = self.now + PAUSE;
+            partner.inquiry = Inquiry {
+                at: Some(at),
+                heard: self.now,
+                ..Inquiry::default()
+            };
+            self.resend_by(at);
+        }
+    }
+
+    /// Asks a partner that was not heard for a while. True when it must be given up.
+    pub(super) fn inquire(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
+        let Some(due) = self.partners.get(key).and_then(|p| p.inquiry.at) else {
+            return false;
+        };
+        if due > self.now {
+            self.resend_by(due);
+            return false;
+        }
+        let waiting = self.waiting_large(key);
+        let timeouts = waiting
+            .iter()
+            .filter_map(|at| self.outgoing.get(*at))
+            .map(|message| self.requests.timeout_of(message.request));
+        let timeout = timeouts.min();
+        let Some(partner) = self.partners.get_mut(key) else {
+            return false;
+        };
+        let inquiry = &mut partner.inquiry;
+        let Some(timeout) = timeout else {
+            inquiry.at = None;
+            return false;
+        };
+        let quiet_until = inquiry.heard + inquiry.pause();
+        let at = if inquiry.unanswered == 0 && quiet_until > self.now {
+            quiet_until
+        } else if !partner.unacked.is_empty() || !partner.connects.is_empty() {
+            // What is sent again brings an answer, or its partner is given up for it.
+            self.now + PAUSE
+        } else {
+            let silent = self.now.saturating_sub(inquiry.heard);
+            if silent >= timeout
+                && inquiry.unanswered >= transmissions_before(&self.config, timeout)
+            {
+                return true;
+            }
+            let shortest = self.config.resend_delay;
+            let longest = (timeout / 16).clamp(shortest, PAUSE_MAX);
+            let wait = shortest * (1 << inquiry.unanswered.min(DOUBLINGS_MAX));
+            inquiry.unanswered += 1;
+            ask(partner, link);
+            self.now + wait.min(longest)
+        };
+        if let Some(partner) = self.partners.get_mut(key) {
+            partner.inquiry.at = Some(at);
+        }
+        self.resend_by(at);
+        false
+    }
+
+    /// An inquiry was refused: what waits for the partner will not be fetched.
+    pub(super) fn inquiry_refused(&mut self, key: PartnerKey, code: Code, link: &mut impl Link) {
+        for message in self.waiting_large(key) {
+            self.end_outgoing(message, code, link);
+        }
+    }
+
+    /// Large messages that the partner has acknowledged and not fetched.
+    fn waiting_large(&self, partner: PartnerKey) -> Vec<OutgoingKey> {
+        let waits = |body: &Body| {
+            matches!(
+                body,
+                Body::Large {
+                    acked: true,
+                    notified: None,
+                    ..
+                }
+            )
+        };
+        let of_partner = self
+            .outgoing
+            .iter()
+            .filter(|(_, outgoing)| outgoing.partner == partner && waits(&outgoing.body));
+        of_partner.map(|(key, _)| key).collect()
+    }
+}
+
+/// Without room in the queue it is a lost frame.
+fn ask(partner: &mut Partner, link: &mut impl Link) {
+    let Some(to) = partner.destination() else {
+        return;
+    };
+    let posted = link.post(
+        &Command::Tiny {
+            to,
+            seq: partner.confirmed.previous().to_wire(),
+            ack: partner.next_fragment.to_wire(),
+            match_info: 0,
+            length: 0,
+            data: [0; 32],
+        },
+        &[],
+    );
+    if posted {
+        partner.last_acked = partner.next_fragment;
+        partner.ack_due = None;
+    }
+}

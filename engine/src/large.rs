@@ -1,0 +1,316 @@
+//! Large messages: rendezvous, pull, notify (protocol.md §6).
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use mx_ring::{Command, Destination};
+
+use crate::Engine;
+use crate::code::Code;
+use crate::link::{Exposure, Link, Part, Refused, Use};
+use crate::matching::Body as Kept;
+use crate::partner::PartnerKey;
+use crate::receive::Content;
+use crate::request::{Purpose, RequestKey};
+use crate::send::Body;
+
+/// A large message that is being fetched.
+#[derive(Debug)]
+pub struct Pull {
+    pub(super) request: RequestKey,
+    partner: PartnerKey,
+    /// The partner's relation: a later one knows nothing of this message.
+    relation: u32,
+    length: u32,
+    window: u8,
+    window_seqnum: u8,
+    window_offset: u16,
+    /// Bytes that have been fetched: memory may be too scarce for all at once.
+    done: u32,
+    exposure: Option<Exposure>,
+    /// When the board was told of it.
+    pub(super) began: Option<Duration>,
+    /// Whether it is aborted because it took too long.
+    pub(super) expired: bool,
+}
+
+impl Engine {
+    /// A partner has a large message. False when there is no room to remember it.
+    pub(super) fn rendezvous(&mut self, partner: PartnerKey, content: Content) -> bool {
+        let Content::Rendezvous {
+            match_info, total, ..
+        } = content
+        else {
+            return false;
+        };
+        if let Some(request) = self.take_posted(match_info) {
+            self.begin_receive(request, partner, match_info, total);
+            self.pull(request, partner, content);
+            return true;
+        }
+        self.keep(partner, match_info, total, Kept::Large(content))
+            .is_some()
+    }
+
+    /// Whether a large message of that partner is not fetched, or not whole.
+    pub(super) fn has_unfetched_of(&self, partner: PartnerKey) -> bool {
+        self.pulls.values().any(|pull| pull.partner == partner)
+            || self.unexpected.has_large_of(partner)
+    }
+
+    /// Fetches a large message into a matched receive.
+    pub(super) fn pull(&mut self, request: RequestKey, partner: PartnerKey, content: Content) {
+        let Content::Rendezvous {
+            window,
+            window_seqnum,
+            window_offset,
+            ..
+        } = content
+        else {
+            return;
+        };
+        let Some(length) = self.requests.get(request).map(|r| r.outcome.transferred) else {
+            return;
+        };
+        if length == 0 {
+            self.end_receive(request);
+            self.send_notify(partner, 0, window, window_seqnum);
+            return;
+        }
+        while self.pulls.contains_key(&self.next_cookie) {
+            self.next_cookie = self.next_cookie.wrapping_add(1);
+        }
+        let cookie = self.next_cookie;
+        self.next_cookie = cookie.wrapping_add(1);
+        let relation = self
+            .partners
+            .get(partner)
+            .map_or(0, |partner| partner.relation);
+        let pull = Pull {
+            request,
+            partner,
+            relation,
+            length,
+            window,
+            window_seqnum,
+            window_offset,
+            done: 0,
+            exposure: None,
+            began: None,
+            expired: false,
+        };
+        self.pulls.insert(cookie, pull);
+        self.pulls_waiting.push_back(cookie);
+    }
+
+    /// Starts the pulls that wait, as far as there is room.
+    pub(super) fn start_pulls(&mut self, link: &mut impl Link) {
+        while let Some(cookie) = self.pulls_waiting.front().copied() {
+            let Some(pull) = self.pulls.get_mut(&cookie) else {
+                self.pulls_waiting.pop_front();
+                continue;
+            };
+            if self.pulls_running >= self.config.pulls_max
+                || link.command_room() == 0
+                || self.now < self.receive_memory_at
+            {
+                return;
+            }
+            let session = self.partners.get(pull.partner).and_then(|partner| {
+                Some(Destination {
+                    peer: partner.peer,
+                    endpoint: partner.endpoint,
+                    session: partner.session?,
+                })
+            });
+            let memory =
+                self.requests
+                    .get(pull.request)
+                    .and_then(|request| match &request.purpose {
+                        Purpose::MatchedReceive(memory) => Some(memory),
+                        _ => None,
+                    });
+            let (Some(to), Some(memory)) = (session, memory) else {
+                self.pulls_waiting.pop_front();
+                self.end_pull(cookie, Code::RemoteEndpointUnreachable, link);
+                continue;
+            };
+            let part = Part {
+                start: pull.done,
+                length: pull.length - pull.done,
+                divisible: true,
+            };
+            match link.expose(memory, part, Use::Receive) {
+                Ok(exposure) => {
+                    // There is room in the queue: it was asked for above.
+                    link.post(
+                        &Command::Pull {
+                            to,
+                            region: exposure.region,
+                            offset: exposure.offset,
+                            length: exposure.length,
+                            window: pull.window,
+                            window_seqnum: pull.window_seqnum,
+                            window_offset: u32::from(pull.window_offset).wrapping_add(pull.done),
+                            cookie,
+                        },
+                        &[],
+                    );
+                    pull.exposure = Some(exposure);
+                    pull.began = Some(self.now);
+                    let timeout = self.requests.timeout_of(Some(pull.request));
+                    self.pulls_running += 1;
+                    self.pulls_waiting.pop_front();
+                    self.pull_expires_by(self.now.checked_add(timeout));
+                }
+                Err(Refused::Later) => {
+                    self.receive_memory_at = self.now + self.config.registration_pause;
+                    return;
+                }
+                Err(Refused::Never) => {
+                    self.pulls_waiting.pop_front();
+                    self.end_pull(cookie, Code::NoSystemResources, link);
+                }
+            }
+        }
+    }
+
+    /// A pull has ended.
+    pub(super) fn pull_done(
+        &mut self,
+        cookie: u32,
+        status: u8,
+        transferred: u32,
+        link: &mut impl Link,
+    ) {
+        let Some(pull) = self.pulls.get_mut(&cookie) else {
+            return;
+        };
+        let Some(length) = pull.exposure.as_ref().map(|exposure| exposure.length) else {
+            return;
+        };
+        if status == 0 && transferred == length && length < pull.length - pull.done {
+            self.end_piece(cookie, link);
+            return;
+        }
+        let code = match status {
+            0 if transferred == length => Code::Success,
+            1 => Code::RemoteEndpointBadId,
+            2 => Code::RemoteEndpointClosed,
+            3 => Code::RemoteEndpointBadSession,
+            4 => Code::RemoteRdmaWindowBadId,
+            6 => Code::RemoteEndpointUnreachable,
+            _ if pull.expired => Code::RemoteEndpointUnreachable,
+            _ => Code::MessageAborted,
+        };
+        self.end_pull(cookie, code, link);
+        self.send_delayed(link);
+    }
+
+    /// A piece of a message has been fetched: the next one waits for memory.
+    fn end_piece(&mut self, cookie: u32, link: &mut impl Link) {
+        let Some(pull) = self.pulls.get_mut(&cookie) else {
+            return;
+        };
+        if let Some(exposure) = pull.exposure.take() {
+            self.pulls_running -= 1;
+            if let Some(request) = self.requests.get(pull.request)
+                && let Purpose::MatchedReceive(memory) = &request.purpose
+            {
+                link.collect(&exposure, memory, pull.done);
+            }
+            pull.done += exposure.length;
+            link.retract(exposure);
+            self.memory_is_free();
+            self.pulls_waiting.push_back(cookie);
+        }
+    }
+
+    /// Ends a pull: the receive is completed, the sender is told.
+    fn end_pull(&mut self, cookie: u32, code: Code, link: &mut impl Link) {
+        let Some(pull) = self.pulls.remove(&cookie) else {
+            return;
+        };
+        if let Some(exposure) = pull.exposure {
+            self.pulls_running -= 1;
+            if code == Code::Success
+                && let Some(request) = self.requests.get(pull.request)
+                && let Purpose::MatchedReceive(memory) = &request.purpose
+            {
+                link.collect(&exposure, memory, pull.done);
+            }
+            link.retract(exposure);
+            self.memory_is_free();
+        }
+        let related = self
+            .partners
+            .get(pull.partner)
+            .is_some_and(|partner| partner.session.is_some() && partner.relation == pull.relation);
+        let code = if related || code == Code::Success {
+            code
+        } else {
+            Code::RemoteEndpointUnreachable
+        };
+        let transferred = if code == Code::Success {
+            self.end_receive(pull.request);
+            pull.length
+        } else {
+            if let Some(request) = self.requests.get_mut(pull.request) {
+                request.outcome.transferred = 0;
+            }
+            self.requests.complete(pull.request, code);
+            0
+        };
+        // Whoever is there now may use the same window for another message.
+        if related {
+            self.send_notify(pull.partner, transferred, pull.window, pull.window_seqnum);
+        }
+    }
+
+    /// Ends the pulls from a partner that is gone: those that run are given up by the board.
+    pub(super) fn abort_pulls(&mut self, partner: PartnerKey, link: &mut impl Link) {
+        let cookies: Vec<(u32, bool)> = self
+            .pulls
+            .iter()
+            .filter(|(_, pull)| pull.partner == partner)
+            .map(|(cookie, pull)| (*cookie, pull.exposure.is_some()))
+            .collect();
+        for (cookie, running) in cookies {
+            if running {
+                // Without room the pull ends by its refusal or its timeout.
+                link.post(&Command::AbortPull { cookie }, &[]);
+            } else {
+                self.end_pull(cookie, Code::RemoteEndpointUnreachable, link);
+            }
+        }
+    }
+
+    /// A partner has pulled a large message of ours.
+    pub(super) fn notified(
+        &mut self,
+        partner: PartnerKey,
+        transferred: u32,
+        window: u8,
+        window_seqnum: u8,
+        link: &mut impl Link,
+    ) {
+        let Some(key) = self.windows.holder(window, window_seqnum) else {
+            return;
+        };
+        let Some(outgoing) = self.outgoing.get_mut(key) else {
+            return;
+        };
+        if outgoing.partner != partner {
+            return;
+        }
+        if let Body::Large {
+            acked, notified, ..
+        } = &mut outgoing.body
+        {
+            *notified = Some(transferred);
+            if *acked {
+                self.end_outgoing(key, Code::Success, link);
+            }
+        }
+    }
+}

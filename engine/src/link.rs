@@ -1,0 +1,72 @@
+//! What the engine needs from its endpoint's home: queues, windows, registered memory. No call blocks.
+
+use mx_ring::{Area, Command, RegionKey, Window};
+
+use crate::memory::Memory;
+
+/// Who uses registered memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// The network reads it.
+    Send,
+    /// The network writes it.
+    Receive,
+}
+
+/// Bytes of a message that the home is to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The first one.
+    pub start: u32,
+    /// How many, at least 1.
+    pub length: u32,
+    /// Whether fewer of them, from the same start, are of use.
+    pub divisible: bool,
+}
+
+/// Memory that the home can reach, for one part of a message.
+#[derive(Debug)]
+pub struct Exposure {
+    /// The region.
+    pub region: RegionKey,
+    /// Where the part starts in the region.
+    pub offset: u32,
+    /// Bytes of it: all, or fewer if it is divisible.
+    pub length: u32,
+    /// What the link needs to find it again.
+    pub token: u64,
+}
+
+/// Why memory was not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A quota or a table is full: try again when something was given back, or later.
+    Later,
+    /// This memory can never be registered.
+    Never,
+}
+
+/// The engine's way to its board.
+pub trait Link {
+    /// Puts a command into the queue, `data` being the payload of a small message. False when the queue is full.
+    fn post(&mut self, command: &Command, data: &[u8]) -> bool;
+    /// Free entries of the command queue.
+    fn command_room(&self) -> u32;
+    /// Index of the next command, counted on from 0 and wrapping.
+    fn command_index(&self) -> u32;
+    /// Commands below this index, and their transmit bytes, are no longer read.
+    fn sent(&self) -> u32;
+    /// A part of the transmit area; `None` outside of it.
+    fn transmit(&self, offset: u32, length: usize) -> Option<Area>;
+    /// Shows a window to the network. One that is bound may reach another piece of the same message from now on.
+    fn bind_window(&mut self, id: u8, window: &Window);
+    /// Hides a window from the network.
+    fn unbind_window(&mut self, id: u8);
+    /// Makes a part of a message reachable for the home. To send, its present content counts, and a divisible part starts
+    /// at the start of its region, which is read by nobody any more when the exposure was given back.
+    fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused>;
+    /// Takes received bytes over into the message: those of the part that starts at `start`.
+    fn collect(&mut self, exposure: &Exposure, memory: &Memory, start: u32);
+    /// Gives exposed memory back.
+    fn retract(&mut self, exposure: Exposure);
+}

@@ -1,0 +1,55 @@
+//! Messages of an endpoint to itself do not reach the board, unless that is wanted (protocol.md §10).
+
+use crate::Engine;
+use crate::code::Code;
+use crate::matching::Body;
+use crate::memory::{Memory, Payload, zeroed};
+use crate::request::{Purpose, RequestKey};
+
+impl Engine {
+    /// Messages to the own endpoint take the way of all others from now on: it is the partner of this name.
+    pub fn reach_own_by_network(&mut self, peer: u16, endpoint: u8) {
+        self.own = self.partners.find_or_add(peer, endpoint);
+        self.own_by_network = true;
+        let session = self.config.session;
+        if let Some(own) = self.partners.get_mut(self.own) {
+            own.session = Some(session);
+        }
+    }
+
+    /// Whether they do.
+    pub fn own_by_network(&self) -> bool {
+        self.own_by_network
+    }
+
+    /// Sends to the own endpoint: done when it was matched.
+    pub(super) fn send_to_self(&mut self, send: RequestKey, memory: &Memory, match_info: u64) {
+        let total = memory.length();
+        let Some(mut data) = zeroed(total as usize) else {
+            self.requests.complete(send, Code::NoSystemResources);
+            return;
+        };
+        memory.copy_out(0, &mut data);
+        // From here on the library has it all.
+        if let Some(request) = self.requests.get_mut(send) {
+            request.purpose = Purpose::Send { buffered: true };
+        }
+        if let Some(receive) = self.take_posted(match_info) {
+            self.begin_receive(receive, self.own, match_info, total);
+            self.copy_in(receive, 0, Payload::Bytes(&data));
+            self.end_own(send, receive);
+        } else if self
+            .keep(self.own, match_info, total, Body::Own(send, data))
+            .is_none()
+        {
+            self.requests.complete(send, Code::NoSystemResources);
+        }
+    }
+
+    /// Completes both sides of a message to the own endpoint, both with what was transferred.
+    pub(super) fn end_own(&mut self, send: RequestKey, receive: RequestKey) {
+        let transferred = self.requests.get(receive).map(|r| r.outcome.transferred);
+        self.end_receive(receive);
+        self.end_send(send, Code::Success, transferred);
+    }
+}

@@ -1,0 +1,269 @@
+//! The order of what comes from a partner (protocol.md §5).
+
+use mx_ring::Origin;
+
+use crate::Engine;
+use crate::config::TINY_MAX;
+use crate::counts::FrameKind;
+use crate::early::{EARLY_REACH, Early};
+use crate::link::Link;
+use crate::memory::Payload;
+use crate::partner::PartnerKey;
+use crate::sequence::Sequence;
+
+/// What a sequenced event carries besides its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A whole tiny or small message.
+    Eager {
+        /// Match info.
+        match_info: u64,
+    },
+    /// A fragment of a medium message.
+    Fragment {
+        /// Match info.
+        match_info: u64,
+        /// Bytes of the message.
+        total: u32,
+        /// Number of the fragment.
+        number: u8,
+    },
+    /// A large message waits in a window of the partner.
+    Rendezvous {
+        /// Match info.
+        match_info: u64,
+        /// Bytes of the message.
+        total: u32,
+        /// The partner's window.
+        window: u8,
+        /// Its use.
+        window_seqnum: u8,
+        /// Where the message starts in it.
+        window_offset: u16,
+    },
+    /// A large message of ours was pulled.
+    Notify {
+        /// Bytes that were transferred.
+        transferred: u32,
+        /// Our window.
+        window: u8,
+        /// Its use.
+        window_seqnum: u8,
+    },
+}
+
+impl Content {
+    /// The kind of its frame, which carries that many bytes.
+    fn kind(&self, length: usize) -> FrameKind {
+        match self {
+            Self::Eager { .. } if length <= TINY_MAX as usize => FrameKind::Tiny,
+            Self::Eager { .. } => FrameKind::Small,
+            Self::Fragment { .. } => FrameKind::Medium,
+            Self::Rendezvous { .. } => FrameKind::Rendezvous,
+            Self::Notify { .. } => FrameKind::Notify,
+        }
+    }
+
+    /// Number of the fragment; 0 for what has none.
+    pub fn fragment(&self) -> u8 {
+        match self {
+            Self::Fragment { number, .. } => *number,
+            _ => 0,
+        }
+    }
+}
+
+impl Engine {
+    /// A sequenced event from the network.
+    pub(super) fn message(
+        &mut self,
+        from: Origin,
+        seq: u16,
+        ack: u16,
+        content: Content,
+        payload: Payload<'_>,
+        link: &mut impl Link,
+    ) {
+        let Some(key) = self.partners.find(from.peer, from.endpoint) else {
+            return;
+        };
+        let Some(partner) = self.partners.get(key) else {
+            return;
+        };
+        let (seq, ack) = (Sequence::from_wire(seq), Sequence::from_wire(ack));
+        if partner.session.is_none()
+            || !seq.same_relation(partner.next_fragment)
+            || !ack.same_relation(partner.next_send)
+        {
+            return;
+        }
+        self.acknowledged(key, ack, link);
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        partner.inquiry.heard(self.now);
+        let (distance, reach) = (
+            seq.since(partner.next_fragment),
+            partner.next_match.since(partner.next_fragment),
+        );
+        if distance <= reach {
+            self.in_turn(key, seq, content, payload, link);
+            self.take_early(key, link);
+            self.hurry_at_a_gap(key);
+        } else if distance <= reach + EARLY_REACH {
+            self.keep_early(key, seq, content, payload);
+        } else if seq.is_before(partner.next_fragment) {
+            // The partner repeats what is whole here: an acknowledgement was probably lost. It may repeat its oldest
+            // messages alone, or all of them, which takes one answer.
+            let newest = seq.next() == partner.next_fragment;
+            self.duplicate(&content, payload.len());
+            if newest {
+                self.ack_at_once(key);
+            } else {
+                self.ack_within(key, self.config.ack_delay);
+            }
+        }
+    }
+
+    /// A gap that has closed before another one is acknowledged at once: the partner may know what to send next.
+    fn hurry_at_a_gap(&mut self, key: PartnerKey) {
+        let gap = self.partners.get(key).is_some_and(|partner| {
+            !partner.early.is_empty() && partner.next_fragment != partner.last_acked
+        });
+        if gap {
+            self.ack_at_once(key);
+        }
+    }
+
+    /// Counts a frame that brings nothing new.
+    pub(super) fn duplicate(&mut self, content: &Content, length: usize) {
+        self.counts.duplicates.add(content.kind(length), 1);
+    }
+
+    /// A message that is not early: the next one, a part of an incomplete one, or a duplicate.
+    fn in_turn(
+        &mut self,
+        key: PartnerKey,
+        seq: Sequence,
+        content: Content,
+        payload: Payload<'_>,
+        link: &mut impl Link,
+    ) {
+        let Some(partner) = self.partners.get(key) else {
+            return;
+        };
+        if seq == partner.next_match {
+            let taken = match content {
+                Content::Eager { match_info } => self.eager(key, match_info, payload),
+                Content::Fragment {
+                    match_info,
+                    total,
+                    number,
+                } => self.first_fragment(key, seq, match_info, total, number, payload),
+                Content::Rendezvous { .. } => self.rendezvous(key, content),
+                Content::Notify {
+                    transferred,
+                    window,
+                    window_seqnum,
+                } => {
+                    self.notified(key, transferred, window, window_seqnum, link);
+                    true
+                }
+            };
+            if !taken {
+                return;
+            }
+            if let Some(partner) = self.partners.get_mut(key) {
+                partner.next_match = partner.next_match.next();
+            }
+        } else if let Content::Fragment { total, number, .. } = content {
+            self.later_fragment(key, seq, total, number, payload);
+        } else {
+            self.duplicate(&content, payload.len());
+        }
+        self.advance(key);
+        if self.config.mx_wire
+            && matches!(content, Content::Notify { .. })
+            && self
+                .partners
+                .get(key)
+                .is_some_and(|partner| partner.partials.is_empty())
+        {
+            self.ack_at_once(key);
+        }
+    }
+
+    /// Moves the number up to which all is whole, which is what gets acknowledged.
+    fn advance(&mut self, key: PartnerKey) {
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        let whole = partner
+            .partials
+            .front()
+            .map_or(partner.next_match, |oldest| oldest.seq);
+        if whole == partner.next_fragment {
+            return;
+        }
+        partner.next_fragment = whole;
+        partner.has_sent = true;
+        if whole.since(partner.last_acked) >= self.config.not_acked_max {
+            self.ack_at_once(key);
+        } else {
+            self.ack_within(key, self.config.ack_delay);
+        }
+    }
+
+    /// Keeps a message until its turn comes. Without room for it, it is as if it had been lost.
+    fn keep_early(
+        &mut self,
+        key: PartnerKey,
+        seq: Sequence,
+        content: Content,
+        payload: Payload<'_>,
+    ) {
+        // Half of the room is for messages in turn: those behind them wait for them.
+        if self.early_bytes + payload.len() > self.config.kept_bytes_max / 2
+            || self.kept_bytes() + payload.len() > self.config.kept_bytes_max
+        {
+            return;
+        }
+        let Some(partner) = self.partners.get_mut(key) else {
+            return;
+        };
+        let Some(place) = partner.early.place(partner.next_fragment, seq, &content) else {
+            self.duplicate(&content, payload.len());
+            return;
+        };
+        if let Some(data) = payload.to_vec() {
+            self.early_bytes += data.len();
+            partner.early.insert(place, Early { seq, content, data });
+        }
+    }
+
+    /// Goes on with early messages for as long as the next one is among them.
+    fn take_early(&mut self, key: PartnerKey, link: &mut impl Link) {
+        while let Some(partner) = self.partners.get_mut(key) {
+            let reach = partner.next_match.since(partner.next_fragment);
+            let Some(early) = partner.early.take_due(partner.next_fragment, reach) else {
+                return;
+            };
+            let due = early.seq.since(partner.next_fragment) <= reach;
+            self.early_bytes -= early.data.len();
+            if due {
+                self.in_turn(
+                    key,
+                    early.seq,
+                    early.content,
+                    Payload::Bytes(&early.data),
+                    link,
+                );
+            }
+        }
+    }
+
+    /// Bytes of messages that are kept for later.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.early_bytes + self.unexpected.bytes()
+    }
+}

@@ -1,0 +1,484 @@
+//! Sends, from the application's call to the command queue (protocol.md §4, §6).
+
+use alloc::boxed::Box;
+use alloc::vec;
+use core::time::Duration;
+
+use mx_ring::Pulled;
+
+use crate::Engine;
+use crate::code::Code;
+use crate::config::{SMALL_MAX, TINY_MAX};
+use crate::counts::FrameKind;
+use crate::link::{Link, Refused};
+use crate::memory::Memory;
+use crate::partner::PartnerKey;
+use crate::request::{Kind, Purpose, RequestKey};
+use crate::sequence::Sequence;
+use crate::shown::Shown;
+use crate::transmit_space::Span;
+
+slotmap::new_key_type! {
+    /// A message on its way out.
+    pub struct OutgoingKey;
+}
+
+/// Messages to one partner that may wait for their acknowledgement: less than half of the sequence numbers.
+const UNACKED_MAX: u16 = 8191;
+
+/// A message until it needs nothing more of this side.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Where it goes.
+    pub partner: PartnerKey,
+    /// Whom it completes; `None` once that is done.
+    pub request: Option<RequestKey>,
+    /// Whether it completed its request before it was acknowledged.
+    pub zombie: bool,
+    /// Its number, once it was sent.
+    pub seq: Sequence,
+    /// Transmissions so far.
+    pub transmissions: u32,
+    /// First transmission.
+    pub first_sent: Duration,
+    /// Last transmission.
+    pub last_sent: Duration,
+    /// What it is.
+    pub body: Body,
+}
+
+impl Outgoing {
+    /// What the board is to repeat when this endpoint is closed before it is acknowledged.
+    pub fn notice(&self) -> Option<Pulled> {
+        match self.body {
+            Body::Notify {
+                transferred,
+                window,
+                window_seqnum,
+            } => Some(Pulled {
+                seq: self.seq.to_wire(),
+                transferred,
+                window,
+                window_seqnum,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Commands of one transmission.
+    pub fn commands(&self, fragment: u32) -> u32 {
+        match &self.body {
+            Body::Medium { total, .. } => total.div_ceil(fragment),
+            _ => 1,
+        }
+    }
+}
+
+/// What a message is made of.
+#[derive(Debug)]
+pub enum Body {
+    /// A message in the command.
+    Tiny {
+        /// Match info.
+        match_info: u64,
+        /// Bytes of `data` that count.
+        length: u8,
+        /// The message.
+        data: [u8; TINY_MAX as usize],
+    },
+    /// A message in a command-data slot.
+    Small {
+        /// Match info.
+        match_info: u64,
+        /// The message.
+        data: Box<[u8]>,
+    },
+    /// A message in the transmit area.
+    Medium {
+        /// Match info.
+        match_info: u64,
+        /// Bytes of it.
+        total: u32,
+        /// Where it comes from, until it was copied.
+        memory: Option<Memory>,
+        /// Where it was copied to.
+        span: Option<Span>,
+        /// Index of the last command that reads it.
+        last_command: u32,
+    },
+    /// A message that the partner pulls.
+    Large {
+        /// Match info.
+        match_info: u64,
+        /// Bytes of it.
+        total: u32,
+        /// Where it is.
+        memory: Memory,
+        /// Its window, once there is one.
+        shown: Option<Shown>,
+        /// Whether the partner has acknowledged the rendezvous.
+        acked: bool,
+        /// How much the partner says it has pulled, once it has.
+        notified: Option<u32>,
+    },
+    /// Tells the partner that its large message was pulled.
+    Notify {
+        /// Bytes that were transferred.
+        transferred: u32,
+        /// The partner's window.
+        window: u8,
+        /// Its use.
+        window_seqnum: u8,
+    },
+}
+
+impl Body {
+    /// The kind of its frames.
+    pub fn kind(&self) -> FrameKind {
+        match self {
+            Self::Tiny { .. } => FrameKind::Tiny,
+            Self::Small { .. } => FrameKind::Small,
+            Self::Medium { .. } => FrameKind::Medium,
+            Self::Large { .. } => FrameKind::Rendezvous,
+            Self::Notify { .. } => FrameKind::Notify,
+        }
+    }
+}
+
+/// How an attempt to send ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dispatch {
+    /// It is out of the way: sent, failed, or waiting at its partner.
+    Gone,
+    /// There is no room for it now.
+    NoRoom,
+}
+
+/// Whether a message could be put into the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Posted {
+    Yes,
+    NotNow,
+    Never,
+}
+
+impl Engine {
+    /// Sends a message. A synchronous one is done when it was matched.
+    pub fn send(
+        &mut self,
+        to: PartnerKey,
+        memory: Memory,
+        match_info: u64,
+        context: u64,
+        synchronous: bool,
+        link: &mut impl Link,
+    ) -> RequestKey {
+        let total = memory.length();
+        let purpose = Purpose::Send { buffered: false };
+        let request = self
+            .requests
+            .insert(Kind::Send, purpose, match_info, context);
+        if let Some(request) = self.requests.get_mut(request) {
+            request.outcome.partner = Some(to);
+            request.outcome.message_length = total;
+        }
+        if to == self.own && !self.own_by_network {
+            self.send_to_self(request, &memory, match_info);
+            return request;
+        }
+        let body = if synchronous || total > self.config.rendezvous_threshold.max(SMALL_MAX) {
+            Body::Large {
+                match_info,
+                total,
+                memory,
+                shown: None,
+                acked: false,
+                notified: None,
+            }
+        } else if total <= TINY_MAX {
+            let mut data = [0; TINY_MAX as usize];
+            memory.copy_out(0, &mut data[..total as usize]);
+            Body::Tiny {
+                match_info,
+                length: total as u8,
+                data,
+            }
+        } else if total <= SMALL_MAX {
+            let mut data = vec![0; total as usize].into_boxed_slice();
+            memory.copy_out(0, &mut data);
+            Body::Small { match_info, data }
+        } else {
+            Body::Medium {
+                match_info,
+                total,
+                memory: Some(memory),
+                span: None,
+                last_command: 0,
+            }
+        };
+        let key = self.outgoing(to, Some(request), body);
+        if !self.delayed.is_empty() || self.dispatch(key, link) == Dispatch::NoRoom {
+            self.delayed.push_back(key);
+        }
+        request
+    }
+
+    /// Tells a partner that its large message was pulled. It goes before all messages that wait.
+    pub(super) fn send_notify(
+        &mut self,
+        to: PartnerKey,
+        transferred: u32,
+        window: u8,
+        window_seqnum: u8,
+    ) {
+        let body = Body::Notify {
+            transferred,
+            window,
+            window_seqnum,
+        };
+        let key = self.outgoing(to, None, body);
+        self.delayed.push_front(key);
+    }
+
+    fn outgoing(
+        &mut self,
+        partner: PartnerKey,
+        request: Option<RequestKey>,
+        body: Body,
+    ) -> OutgoingKey {
+        self.outgoing.insert(Outgoing {
+            partner,
+            request,
+            zombie: false,
+            seq: Sequence::FIRST,
+            transmissions: 0,
+            first_sent: self.now,
+            last_sent: self.now,
+            body,
+        })
+    }
+
+    /// Sends what waited for room, as far as there is some.
+    pub(super) fn send_delayed(&mut self, link: &mut impl Link) {
+        while let Some(key) = self.delayed.pop_front() {
+            if self.dispatch(key, link) == Dispatch::NoRoom {
+                self.delayed.push_front(key);
+                return;
+            }
+        }
+    }
+
+    /// Sends what waited for acknowledgements, as far as they came.
+    pub(super) fn send_throttled(&mut self, link: &mut impl Link) {
+        let mut partners = core::mem::take(&mut self.throttled);
+        partners.retain(|partner| {
+            while let Some(record) = self.partners.get_mut(*partner) {
+                let Some(key) = record.throttled.front().copied() else {
+                    return false;
+                };
+                if record.next_send.since(record.next_acked) >= UNACKED_MAX
+                    || self.send_first(key, link) == Dispatch::NoRoom
+                {
+                    return true;
+                }
+                if let Some(record) = self.partners.get_mut(*partner) {
+                    record.throttled.pop_front();
+                }
+            }
+            false
+        });
+        self.throttled.append(&mut partners);
+    }
+
+    /// Sends a message for the first time, or queues it at its partner.
+    fn dispatch(&mut self, key: OutgoingKey, link: &mut impl Link) -> Dispatch {
+        let Some(outgoing) = self.outgoing.get(key) else {
+            return Dispatch::Gone;
+        };
+        let to = outgoing.partner;
+        if let Some(partner) = self.partners.get_mut(to)
+            && partner.session.is_some()
+            && (!partner.throttled.is_empty()
+                || partner.next_send.since(partner.next_acked) >= UNACKED_MAX)
+        {
+            partner.throttled.push_back(key);
+            if !self.throttled.contains(&to) {
+                self.throttled.push(to);
+            }
+            return Dispatch::Gone;
+        }
+        self.send_first(key, link)
+    }
+
+    /// Sends a message for the first time.
+    fn send_first(&mut self, key: OutgoingKey, link: &mut impl Link) -> Dispatch {
+        let connected = self
+            .outgoing
+            .get(key)
+            .and_then(|outgoing| self.partners.get(outgoing.partner))
+            .is_some_and(|partner| partner.session.is_some());
+        if !connected {
+            self.end_outgoing(key, Code::RemoteEndpointUnreachable, link);
+            return Dispatch::Gone;
+        }
+        match self.prepare(key, link) {
+            Posted::Yes => {}
+            Posted::NotNow => return Dispatch::NoRoom,
+            Posted::Never => {
+                self.end_outgoing(key, Code::NoSystemResources, link);
+                return Dispatch::Gone;
+            }
+        }
+        let Some(outgoing) = self.outgoing.get_mut(key) else {
+            return Dispatch::Gone;
+        };
+        let Some(partner) = self.partners.get_mut(outgoing.partner) else {
+            return Dispatch::Gone;
+        };
+        outgoing.seq = partner.next_send;
+        outgoing.first_sent = self.now;
+        if self.transmit(key, link) != Posted::Yes {
+            return Dispatch::NoRoom;
+        }
+        let Some(outgoing) = self.outgoing.get_mut(key) else {
+            return Dispatch::Gone;
+        };
+        let to = outgoing.partner;
+        if let Some(partner) = self.partners.get_mut(to) {
+            partner.next_send = partner.next_send.next();
+            partner.unacked.push_back(key);
+        }
+        let eager = matches!(
+            outgoing.body,
+            Body::Tiny { .. } | Body::Small { .. } | Body::Medium { .. }
+        );
+        if eager && let Some(request) = outgoing.request {
+            if self.zombies < self.config.zombies_max {
+                self.zombies += 1;
+                outgoing.zombie = true;
+                outgoing.request = None;
+                self.end_send(request, Code::Success, None);
+            } else if let Some(request) = self.requests.get_mut(request) {
+                request.purpose = Purpose::Send { buffered: true };
+            }
+        }
+        if self
+            .partners
+            .get(to)
+            .is_some_and(|partner| partner.resend_at.is_none())
+        {
+            self.time_oldest(to);
+        }
+        Dispatch::Gone
+    }
+
+    /// Gets what a message needs besides the queue: a part of the transmit area, or a window.
+    fn prepare(&mut self, key: OutgoingKey, link: &mut impl Link) -> Posted {
+        let Some(outgoing) = self.outgoing.get_mut(key) else {
+            return Posted::Yes;
+        };
+        match &mut outgoing.body {
+            Body::Medium {
+                total,
+                memory,
+                span,
+                ..
+            } if span.is_none() => {
+                let fragments = total.div_ceil(self.config.medium_fragment);
+                if link.command_room() < fragments {
+                    return Posted::NotNow;
+                }
+                let Some(taken) = self.transmit.take(*total) else {
+                    return Posted::NotNow;
+                };
+                if let Some(memory) = memory.take()
+                    && let Some(area) = link.transmit(taken.offset(), *total as usize)
+                {
+                    memory.copy_to_area(0, &area);
+                }
+                *span = Some(taken);
+                Posted::Yes
+            }
+            Body::Large {
+                total,
+                memory,
+                shown,
+                ..
+            } if shown.is_none() => {
+                if link.command_room() == 0 {
+                    return Posted::NotNow;
+                }
+                let Some((id, seqnum)) = self.windows.take(key) else {
+                    return Posted::NotNow;
+                };
+                let mut open = Shown::open(id, seqnum, *total, link);
+                if *total > 0 && self.now >= self.send_memory_at {
+                    match open.show(self.now, memory, link) {
+                        Ok(()) => {}
+                        // It is shown when it is wanted.
+                        Err(Refused::Later) => {
+                            self.send_memory_at = self.now + self.config.registration_pause;
+                        }
+                        Err(Refused::Never) => {
+                            open.close(link);
+                            self.windows.free(id);
+                            return Posted::Never;
+                        }
+                    }
+                }
+                *shown = Some(open);
+                Posted::Yes
+            }
+            _ => Posted::Yes,
+        }
+    }
+
+    /// Completes the request of a send. `transferred` is what a large message's receiver said.
+    pub(super) fn end_send(&mut self, key: RequestKey, code: Code, transferred: Option<u32>) {
+        let mut code = code;
+        if let Some(request) = self.requests.get_mut(key) {
+            let total = request.outcome.message_length;
+            request.outcome.transferred = match (code, transferred) {
+                (Code::Success, Some(transferred)) => transferred.min(total),
+                (Code::Success, None) => total,
+                _ => 0,
+            };
+            if code == Code::Success && request.outcome.transferred < total {
+                code = Code::MessageTruncated;
+            }
+        }
+        self.requests.complete(key, code);
+    }
+
+    /// Ends a message that will not be delivered, or needs nothing more, and frees all that it holds.
+    pub(super) fn end_outgoing(&mut self, key: OutgoingKey, code: Code, link: &mut impl Link) {
+        let Some(outgoing) = self.outgoing.remove(key) else {
+            return;
+        };
+        let mut transferred = None;
+        match outgoing.body {
+            Body::Medium {
+                span: Some(span),
+                last_command,
+                ..
+            } => self.transmit.leave(span, last_command),
+            Body::Large {
+                shown, notified, ..
+            } => {
+                transferred = notified;
+                if let Some(shown) = shown {
+                    self.windows.free(shown.id);
+                    shown.close(link);
+                    self.memory_is_free();
+                }
+            }
+            _ => {}
+        }
+        if outgoing.zombie {
+            self.zombies -= 1;
+        }
+        if let Some(request) = outgoing.request {
+            self.end_send(request, code, transferred);
+        }
+    }
+}

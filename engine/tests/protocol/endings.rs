@@ -1,0 +1,244 @@
+//! What happens to all that is under way when a relation ends: the partner was restarted, gave no answer, or is not wanted
+//! any more (protocol.md §9).
+
+use std::time::Duration;
+
+use mx_engine::Code;
+use mx_engine::{Config, Engine, Holdings, PartnerKey, RequestKey};
+use mx_ring::mapping::Memfd;
+use mx_ring::{Command, Event};
+
+use super::buffer::memory;
+use super::native::{FROM, engine, greeted, receive, send};
+use super::recorder::Recorder;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Why a relation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Restarted,
+    Silent,
+    Disconnected,
+}
+
+fn tiny(seq: u16, match_info: u64) -> Event {
+    Event::Tiny {
+        from: FROM,
+        seq,
+        ack: 1,
+        match_info,
+        length: 0,
+        data: [0; 32],
+    }
+}
+
+/// An endpoint in the middle of everything: the requests that wait for its partner.
+fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
+    let mut engine = Engine::new(Config {
+        zombies_max: 0,
+        ..engine().config().clone()
+    });
+    let to = greeted(&mut engine, link);
+    let mut waiting = Vec::new();
+    // Receives that have their message: one is fetched, one has come in part.
+    waiting.push(engine.receive(memory(40_000), 5, u64::MAX, 0, link));
+    let rendezvous = Event::Rendezvous {
+        from: FROM,
+        seq: 2,
+        ack: 1,
+        match_info: 5,
+        total: 40_000,
+        window: 0,
+        window_seqnum: 23,
+        window_offset: 0,
+    };
+    engine.event(&rendezvous, None, link);
+    engine.work(link);
+    waiting.push(engine.receive(memory(10_000), 6, u64::MAX, 0, link));
+    let payload = Memfd::create("fragment", 8192).unwrap();
+    let fragment = Event::Medium {
+        from: FROM,
+        seq: 3,
+        ack: 1,
+        match_info: 6,
+        total: 10_000,
+        fragment: 0,
+        length: 8192,
+        position: 0,
+    };
+    engine.event(&fragment, Some(payload.area()), link);
+    // Messages that nobody has asked for: one that came, and an early one.
+    engine.event(&tiny(4, 9), None, link);
+    engine.event(&tiny(6, 9), None, link);
+    // Sends that are not acknowledged, and one that has no room.
+    waiting.push(send(&mut engine, link, to));
+    waiting.push(engine.send(to, memory(20_000), 1, 0, false, link));
+    waiting.push(engine.send(to, memory(40_000), 1, 0, false, link));
+    link.room = 0;
+    waiting.push(send(&mut engine, link, to));
+    link.room = u32::MAX;
+    link.sent = link.index;
+    assert!(
+        waiting
+            .iter()
+            .all(|request| engine.is_done(*request) == Some(false))
+    );
+    assert!(engine.probe(9, u64::MAX).is_some());
+    (engine, to, waiting)
+}
+
+fn end(engine: &mut Engine, link: &mut Recorder, to: PartnerKey, why: Why) {
+    match why {
+        Why::Restarted => {
+            let request = Event::ConnectRequest {
+                from: FROM,
+                session: 0xbb,
+                key: 7,
+                next_expected: 1,
+                connect_seqnum: 0,
+            };
+            engine.event(&request, None, link);
+        }
+        Why::Silent => {
+            for second in 0..520 {
+                engine.set_now(SECOND * second);
+                engine.work(link);
+            }
+        }
+        Why::Disconnected => engine.disconnect(to, link),
+    }
+}
+
+/// What the next connect request announces as expected next.
+fn announced(engine: &mut Engine, link: &mut Recorder) -> u16 {
+    engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, link);
+    let request = link
+        .commands
+        .iter()
+        .rev()
+        .find_map(|command| match command {
+            Command::ConnectRequest { next_expected, .. } => Some(*next_expected),
+            _ => None,
+        });
+    request.unwrap()
+}
+
+#[test]
+fn however_a_relation_ends_all_that_waits_is_unreachable_and_nothing_is_left() {
+    for why in [Why::Restarted, Why::Silent, Why::Disconnected] {
+        let mut link = Recorder::new();
+        let (mut engine, to, waiting) = busy(&mut link);
+        end(&mut engine, &mut link, to, why);
+        // The board gives up the pull that it was told to abort.
+        let cookie = link
+            .commands
+            .iter()
+            .rev()
+            .find_map(|command| match command {
+                Command::AbortPull { cookie } => Some(*cookie),
+                _ => None,
+            });
+        let aborted = Event::PullDone {
+            cookie: cookie.unwrap(),
+            status: 5,
+            transferred: 0,
+        };
+        engine.event(&aborted, None, &mut link);
+        link.sent = link.index;
+        engine.work(&mut link);
+        for request in waiting {
+            let outcome = engine.take_done(request).unwrap();
+            assert_eq!(outcome.code, Code::RemoteEndpointUnreachable, "{why:?}");
+            assert_eq!(outcome.transferred, 0, "{why:?}");
+        }
+        assert!(engine.probe(0, 0).is_none(), "{why:?}");
+        assert_eq!(engine.holdings(), Holdings::default(), "{why:?}");
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_the_partner_of_a_relation_that_ends() {
+    for why in [Why::Restarted, Why::Disconnected] {
+        let mut link = Recorder::new();
+        let (mut engine, to, _) = busy(&mut link);
+        link.commands.clear();
+        end(&mut engine, &mut link, to, why);
+        engine.set_now(SECOND);
+        engine.work(&mut link);
+        let own = |command: &Command| {
+            matches!(
+                command,
+                Command::AbortPull { .. } | Command::ConnectReply { .. }
+            )
+        };
+        assert!(
+            link.commands.iter().all(own),
+            "{why:?}: {:?}",
+            link.commands
+        );
+    }
+}
+
+#[test]
+fn a_relation_that_this_side_ended_has_the_next_number_and_no_messages_of_the_last_one_fit() {
+    for (why, scramble) in [(Why::Silent, 0x30f0), (Why::Disconnected, 0x0f0f)] {
+        let mut link = Recorder::new();
+        let (mut engine, to, _) = busy(&mut link);
+        end(&mut engine, &mut link, to, why);
+        assert_eq!(
+            announced(&mut engine, &mut link),
+            0x4000 | (5 ^ scramble),
+            "{why:?}"
+        );
+    }
+}
+
+#[test]
+fn what_was_announced_to_a_partner_that_restarted_stays_true() {
+    let mut link = Recorder::new();
+    let (mut engine, to, _) = busy(&mut link);
+    end(&mut engine, &mut link, to, Why::Restarted);
+    assert_eq!(link.announced(), Some(5));
+    let receive = receive(&mut engine, &mut link);
+    engine.event(&tiny(5, 1), None, &mut link);
+    assert!(engine.take_done(receive).is_some());
+}
+
+#[test]
+fn connects_that_are_pending_end_with_a_relation_that_this_side_ends() {
+    for why in [Why::Silent, Why::Disconnected] {
+        let mut link = Recorder::new();
+        let (mut engine, to, _) = busy(&mut link);
+        let connect = engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, &mut link);
+        end(&mut engine, &mut link, to, why);
+        let outcome = engine.take_done(connect).unwrap();
+        assert_eq!(outcome.code, Code::RemoteEndpointUnreachable, "{why:?}");
+    }
+}
+
+#[test]
+fn a_send_after_the_end_of_a_relation_fails_until_there_is_another_one() {
+    for why in [Why::Silent, Why::Disconnected] {
+        let mut link = Recorder::new();
+        let (mut engine, to, _) = busy(&mut link);
+        end(&mut engine, &mut link, to, why);
+        let late = send(&mut engine, &mut link, to);
+        let outcome = engine.take_done(late).unwrap();
+        assert_eq!(outcome.code, Code::RemoteEndpointUnreachable);
+        let hello = Event::ConnectRequest {
+            from: FROM,
+            session: 0xb,
+            key: 7,
+            next_expected: 0x4123,
+            connect_seqnum: 0,
+        };
+        engine.event(&hello, None, &mut link);
+        link.commands.clear();
+        send(&mut engine, &mut link, to);
+        assert!(
+            matches!(link.commands[..], [Command::Tiny { seq: 0x4123, .. }]),
+            "{why:?}"
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! What connects say and change (protocol.md §3). The events are a native node's.
+
+use mx_engine::Code;
+use mx_engine::Engine;
+use mx_ring::{Command, Event, Origin};
+
+use super::native::{FROM, engine, reply, request, send, tiny};
+use super::recorder::Recorder;
+
+const CLOSED: u8 = 2;
+const BAD_KEY: u8 = 11;
+
+fn connect(engine: &mut Engine, link: &mut Recorder) -> mx_engine::RequestKey {
+    engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, link)
+}
+
+/// Next expected number and counter of the connect requests that were posted.
+fn requests(link: &Recorder) -> Vec<(u16, u8)> {
+    let requests = link.commands.iter().filter_map(|command| match command {
+        Command::ConnectRequest {
+            next_expected,
+            connect_seqnum,
+            ..
+        } => Some((*next_expected, *connect_seqnum)),
+        _ => None,
+    });
+    requests.collect()
+}
+
+#[test]
+fn a_reply_echoes_session_and_counter_and_tells_what_is_expected_next() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    engine.event(&request(1, 0), None, &mut link);
+    for seq in 1..4 {
+        engine.event(&tiny(seq, 1), None, &mut link);
+    }
+    link.commands.clear();
+    engine.event(&request(1, 9), None, &mut link);
+    let expected = Command::ConnectReply {
+        peer: FROM.peer,
+        endpoint: FROM.endpoint,
+        requester_session: 0xb,
+        next_expected: 4,
+        connect_seqnum: 9,
+        status: 0,
+    };
+    assert_eq!(link.commands, [expected]);
+}
+
+#[test]
+fn a_wrong_key_is_answered_by_status_11_and_the_requester_can_be_sent_to_all_the_same() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let wrong = Event::ConnectRequest {
+        from: FROM,
+        session: 0xb,
+        key: 8,
+        next_expected: 5,
+        connect_seqnum: 0,
+    };
+    engine.event(&wrong, None, &mut link);
+    let status = link.commands.iter().find_map(|command| match command {
+        Command::ConnectReply { status, .. } => Some(*status),
+        _ => None,
+    });
+    assert_eq!(status, Some(BAD_KEY));
+    engine.event(&tiny(1, 5), None, &mut link);
+    let partner = engine.probe(1, u64::MAX).unwrap().partner.unwrap();
+    assert_eq!(engine.describe(partner), Some((1, 3, Some(0xb))));
+    send(&mut engine, &mut link, partner);
+    let seq = link.commands.iter().find_map(|command| match command {
+        Command::Tiny { seq, .. } => Some(*seq),
+        _ => None,
+    });
+    assert_eq!(seq, Some(5), "where the requester wants to begin");
+}
+
+#[test]
+fn a_reply_counts_for_the_own_session_with_the_counter_of_a_pending_connect_and_a_known_status() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let pending = connect(&mut engine, &mut link);
+    let Event::ConnectReply {
+        from,
+        session,
+        next_expected,
+        ..
+    } = reply(1, 0)
+    else {
+        unreachable!();
+    };
+    let answer = |requester_session, connect_seqnum, status| Event::ConnectReply {
+        from,
+        requester_session,
+        session,
+        next_expected,
+        connect_seqnum,
+        status,
+    };
+    let stranger = Origin {
+        endpoint: 4,
+        ..FROM
+    };
+    for stray in [
+        answer(0xc, 0, 0),
+        answer(0xa, 1, 0),
+        answer(0xa, 0, 5),
+        Event::ConnectReply {
+            from: stranger,
+            requester_session: 0xa,
+            session,
+            next_expected,
+            connect_seqnum: 0,
+            status: 0,
+        },
+    ] {
+        engine.event(&stray, None, &mut link);
+        assert_eq!(engine.is_done(pending), Some(false), "{stray:?}");
+    }
+    engine.event(&answer(0xa, 0, 0), None, &mut link);
+    assert_eq!(engine.take_done(pending).unwrap().code, Code::Success);
+}
+
+#[test]
+fn connects_to_one_partner_are_told_apart_by_their_counter_and_a_refusal_ends_the_oldest() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let connects: Vec<_> = (0..3).map(|_| connect(&mut engine, &mut link)).collect();
+    assert_eq!(requests(&link), [(1, 0), (1, 1), (1, 2)]);
+    engine.event(&reply(1, 1), None, &mut link);
+    let done = |engine: &Engine| {
+        connects
+            .iter()
+            .map(|c| engine.is_done(*c))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(done(&engine), [Some(false), Some(true), Some(false)]);
+    let refusal = Event::Nack {
+        from: FROM,
+        seq: 0,
+        code: CLOSED,
+    };
+    engine.event(&refusal, None, &mut link);
+    assert_eq!(done(&engine), [Some(true), Some(true), Some(false)]);
+    let outcome = engine.take_done(connects[0]).unwrap();
+    assert_eq!(outcome.code, Code::RemoteEndpointClosed);
+}
+
+#[test]
+fn a_refusal_with_a_code_that_does_not_exist_is_without_effect() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let pending = connect(&mut engine, &mut link);
+    for code in [0, 4, 5, 255] {
+        let refusal = Event::Nack {
+            from: FROM,
+            seq: 0,
+            code,
+        };
+        engine.event(&refusal, None, &mut link);
+    }
+    assert_eq!(engine.is_done(pending), Some(false));
+}
+
+#[test]
+fn a_connect_to_the_own_endpoint_is_done_at_once_without_a_frame() {
+    let (mut engine, link) = (engine(), Recorder::new());
+    for (key, code) in [
+        (7, Code::Success),
+        (8, Code::RemoteEndpointBadConnectionKey),
+    ] {
+        let request = engine.connect_own(key, 0, 0);
+        let outcome = engine.take_done(request).unwrap();
+        assert_eq!((outcome.code, outcome.partner), (code, Some(engine.own())));
+    }
+    assert_eq!(link.commands, []);
+}

@@ -1,0 +1,104 @@
+//! A large message that was announced and acknowledged waits until it is fetched; its sender finds out when that will
+//! never be.
+
+use std::time::Duration;
+
+use mx_engine::Code;
+use mx_engine::{Engine, PartnerKey, RequestKey};
+use mx_ring::{Command, Event};
+
+use super::buffer::memory;
+use super::native::{FROM, engine, greeted, send, tiny};
+use super::recorder::Recorder;
+
+const KEY: u32 = 7;
+const SECOND: Duration = Duration::from_secs(1);
+const LENGTH: usize = 100_000;
+
+/// A large message, then a tiny one, to a native node that acknowledges both.
+fn announced(engine: &mut Engine, link: &mut Recorder) -> (PartnerKey, RequestKey) {
+    let to = greeted(engine, link);
+    let memory = memory(LENGTH);
+    let large = engine.send(to, memory, 1, 0, false, link);
+    send(engine, link, to);
+    engine.event(&tiny(2, 3), None, link);
+    link.commands.clear();
+    (to, large)
+}
+
+/// The empty messages that were posted, by their numbers.
+fn inquiries(link: &mut Recorder) -> Vec<u16> {
+    let empty = link.commands.drain(..).filter_map(|command| match command {
+        Command::Tiny { seq, length: 0, .. } => Some(seq),
+        _ => None,
+    });
+    empty.collect()
+}
+
+fn nack(seq: u16) -> Event {
+    Event::Nack {
+        from: FROM,
+        seq,
+        code: 2,
+    }
+}
+
+#[test]
+fn the_number_asked_for_is_the_newest_acknowledged_which_native_nodes_answer() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    announced(&mut engine, &mut link);
+    let mut times = Vec::new();
+    for time in 1..100 {
+        engine.set_now(time * SECOND / 2);
+        engine.work(&mut link);
+        for seq in inquiries(&mut link) {
+            assert_eq!(seq, 2);
+            times.push(time);
+            let number = times.len() as u32;
+            let ack = Event::Ack {
+                from: FROM,
+                ack: 3,
+                ack_number: number,
+            };
+            engine.event(&ack, None, &mut link);
+        }
+    }
+    // In half seconds: the pauses double.
+    assert_eq!(times, [4, 12, 28, 60]);
+}
+
+#[test]
+fn a_refused_inquiry_ends_every_message_that_waits_and_a_refusal_of_nothing_none() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let (_, large) = announced(&mut engine, &mut link);
+    engine.event(&nack(2), None, &mut link);
+    assert_eq!(engine.is_done(large), Some(false));
+    engine.set_now(2 * SECOND);
+    engine.work(&mut link);
+    assert_eq!(inquiries(&mut link), [2]);
+    engine.event(&nack(2), None, &mut link);
+    let outcome = engine.take_done(large).unwrap();
+    assert_eq!(outcome.code, Code::RemoteEndpointClosed);
+    engine.set_now(600 * SECOND);
+    engine.work(&mut link);
+    assert_eq!(inquiries(&mut link), []);
+}
+
+#[test]
+fn nobody_is_asked_while_messages_or_connects_are_repeated_anyway() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let (to, _) = announced(&mut engine, &mut link);
+    send(&mut engine, &mut link, to);
+    for time in 1..100 {
+        engine.set_now(time * SECOND / 2);
+        engine.work(&mut link);
+        assert_eq!(inquiries(&mut link), []);
+    }
+    engine.event(&tiny(3, 4), None, &mut link);
+    engine.connect(FROM.peer, FROM.endpoint, KEY, 0, 0, &mut link);
+    for time in 100..200 {
+        engine.set_now(time * SECOND / 2);
+        engine.work(&mut link);
+        assert_eq!(inquiries(&mut link), []);
+    }
+}

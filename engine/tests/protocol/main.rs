@@ -1,0 +1,14 @@
+//! The protocol, event by event: each test plays the peer and the home, and reads the commands that come out.
+
+mod buffer;
+mod endings;
+mod handshake;
+mod hostile;
+mod inquiries;
+mod native;
+mod pieces;
+mod pulls;
+mod recorder;
+mod resends;
+mod strays;
+mod streams;

@@ -1,0 +1,116 @@
+//! A link without a board behind it: events come from the test.
+
+use mx_engine::{Exposure, Link, Memory, Part, Refused, Use};
+use mx_ring::mapping::Memfd;
+use mx_ring::{Area, Command, Reach, RegionKey, Window};
+
+/// A link without a board behind it.
+pub struct Recorder {
+    transmit: Memfd,
+    /// Commands that still fit.
+    pub room: u32,
+    /// Index of the next command.
+    pub index: u32,
+    /// What the board says it has sent.
+    pub sent: u32,
+    /// Whether memory of a length that 7 divides is refused.
+    pub refuse_sevenths: bool,
+    /// What was posted.
+    pub commands: Vec<Command>,
+    exposed: i64,
+    /// Windows as they are bound.
+    pub bound: [Option<Window>; 256],
+    /// Bytes that can be exposed in one piece; more is refused, unless it is divisible.
+    pub piece: u32,
+    /// Of divisible sends, how many may be exposed at once.
+    pub pieces: i64,
+    /// Whether memory to receive in is refused.
+    pub refuse_receives: bool,
+}
+
+impl Recorder {
+    /// The number that the last answer to a connect announced as the next one expected.
+    pub fn announced(&self) -> Option<u16> {
+        let mut newest_first = self.commands.iter().rev();
+        newest_first.find_map(|command| match command {
+            Command::ConnectReply { next_expected, .. } => Some(*next_expected),
+            _ => None,
+        })
+    }
+
+    pub fn new() -> Self {
+        Self {
+            transmit: Memfd::create("test", 512 << 10).unwrap(),
+            room: u32::MAX,
+            index: 0,
+            sent: 0,
+            refuse_sevenths: false,
+            commands: Vec::new(),
+            exposed: 0,
+            bound: [None; 256],
+            piece: u32::MAX,
+            pieces: i64::MAX,
+            refuse_receives: false,
+        }
+    }
+}
+
+impl Link for Recorder {
+    fn post(&mut self, command: &Command, _: &[u8]) -> bool {
+        if self.room == 0 {
+            return false;
+        }
+        self.room -= 1;
+        self.commands.push(*command);
+        self.index = self.index.wrapping_add(1);
+        true
+    }
+    fn command_room(&self) -> u32 {
+        self.room
+    }
+    fn command_index(&self) -> u32 {
+        self.index
+    }
+    fn sent(&self) -> u32 {
+        self.sent
+    }
+    fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
+        self.transmit.area().part(offset as usize, length).ok()
+    }
+    fn bind_window(&mut self, id: u8, window: &Window) {
+        if let Some(bound) = self.bound[usize::from(id)].replace(*window) {
+            assert_ne!(bound.reach, Reach::Whole, "a window is bound twice");
+            let same = (bound.seqnum, bound.length) == (window.seqnum, window.length);
+            assert!(same, "a window moves to another message");
+        }
+    }
+    fn unbind_window(&mut self, id: u8) {
+        let bound = self.bound[usize::from(id)].take();
+        assert!(bound.is_some(), "a free window is unbound");
+    }
+    fn expose(&mut self, _: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
+        assert!(part.length > 0);
+        let sevenths = self.refuse_sevenths && part.length.is_multiple_of(7);
+        if sevenths || self.refuse_receives && used == Use::Receive {
+            return Err(Refused::Later);
+        }
+        let length = part.length.min(self.piece);
+        if length < part.length && !part.divisible || part.divisible && self.pieces == 0 {
+            return Err(Refused::Later);
+        }
+        self.pieces -= i64::from(part.divisible);
+        self.exposed += 1;
+        Ok(Exposure {
+            region: RegionKey::default(),
+            offset: 0,
+            length,
+            token: part.divisible.into(),
+        })
+    }
+    fn collect(&mut self, _: &Exposure, _: &Memory, _: u32) {}
+    fn retract(&mut self, exposure: Exposure) {
+        self.pieces += i64::from(exposure.token == 1);
+        self.exposed -= 1;
+        assert!(self.exposed >= 0, "memory is given back twice");
+    }
+}

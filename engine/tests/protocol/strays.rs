@@ -1,0 +1,187 @@
+//! Frames of an earlier relation, or that are damaged, do not harm the present one.
+
+use std::time::Duration;
+
+use mx_engine::Code;
+use mx_ring::{Command, Event};
+
+use super::buffer::memory;
+use super::native::{FROM, engine, greeted, receive, reply, request, send, tiny};
+use super::recorder::Recorder;
+
+const CLOSED: u8 = 2;
+const BAD_SESSION: u8 = 3;
+
+fn nack(seq: u16, code: u8) -> Event {
+    Event::Nack {
+        from: FROM,
+        seq,
+        code,
+    }
+}
+
+/// The same node opened again: another session.
+fn request_of(session: u32, next_expected: u16) -> Event {
+    Event::ConnectRequest {
+        from: FROM,
+        session,
+        key: 7,
+        next_expected,
+        connect_seqnum: 0,
+    }
+}
+
+#[test]
+fn a_late_request_of_a_session_that_is_over_is_without_effect() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    engine.event(&request_of(0xc, 1), None, &mut link);
+    assert_eq!(engine.describe(to), Some((1, 3, Some(0xc))));
+    link.commands.clear();
+    engine.event(&request_of(0xb, 1), None, &mut link);
+    assert_eq!(engine.describe(to), Some((1, 3, Some(0xc))));
+    assert!(link.commands.is_empty());
+    // So is a late reply to a connect of ours.
+    let connect = engine.connect(1, 3, 7, 0, 0, &mut link);
+    engine.event(&reply(1, 0), None, &mut link);
+    assert_eq!(engine.is_done(connect), Some(false));
+    assert_eq!(engine.describe(to), Some((1, 3, Some(0xc))));
+}
+
+#[test]
+fn a_session_number_that_comes_back_after_seconds_is_a_session() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    engine.event(&request_of(0xc, 1), None, &mut link);
+    engine.set_now(Duration::from_secs(10));
+    engine.event(&request_of(0xb, 1), None, &mut link);
+    assert_eq!(engine.describe(to), Some((1, 3, Some(0xb))));
+}
+
+#[test]
+fn a_late_refusal_meant_for_the_session_before_does_not_end_a_message_of_this_one() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    engine.event(&request_of(0xc, 1), None, &mut link);
+    send(&mut engine, &mut link, to);
+    assert!(!engine.settled());
+    engine.event(&nack(1, CLOSED), None, &mut link);
+    assert!(!engine.settled());
+    // A real one comes again.
+    engine.set_now(Duration::from_millis(500));
+    engine.work(&mut link);
+    engine.event(&nack(1, CLOSED), None, &mut link);
+    assert!(engine.settled());
+}
+
+#[test]
+fn a_refusal_of_a_message_does_not_end_a_connect() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut link);
+    let connect = engine.connect(1, 3, 7, 0, 0, &mut link);
+    engine.event(&nack(5, CLOSED), None, &mut link);
+    assert_eq!(engine.is_done(connect), Some(false));
+    engine.event(&nack(0, CLOSED), None, &mut link);
+    let outcome = engine.take_done(connect).unwrap();
+    assert_eq!(outcome.code, Code::RemoteEndpointClosed);
+}
+
+#[test]
+fn messages_to_a_closed_endpoint_end_one_by_one_however_many_there_are() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    for seq in 1..17_000u16 {
+        let memory = memory(1);
+        let synchronous = engine.send(to, memory, 1, 0, true, &mut link);
+        link.commands.clear();
+        engine.event(&nack(seq & 0x3fff, BAD_SESSION), None, &mut link);
+        let outcome = engine.take_done(synchronous).unwrap();
+        assert_eq!(outcome.code, Code::RemoteEndpointBadSession);
+    }
+}
+
+#[test]
+fn what_was_pulled_from_the_session_before_is_not_notified_to_this_one() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    let memory = memory(100);
+    let receive = engine.receive(memory, 0, 0, 0, &mut link);
+    let rendezvous = Event::Rendezvous {
+        from: FROM,
+        seq: 2,
+        ack: 1,
+        match_info: 0,
+        total: 100,
+        window: 0,
+        window_seqnum: 23,
+        window_offset: 0,
+    };
+    engine.event(&rendezvous, None, &mut link);
+    engine.work(&mut link);
+    let cookie = link.commands.iter().find_map(|command| match command {
+        Command::Pull { cookie, .. } => Some(*cookie),
+        _ => None,
+    });
+    engine.event(&request_of(0xc, 1), None, &mut link);
+    let aborted = Event::PullDone {
+        cookie: cookie.unwrap(),
+        status: 5,
+        transferred: 0,
+    };
+    engine.event(&aborted, None, &mut link);
+    engine.work(&mut link);
+    let notified = |command: &Command| matches!(command, Command::Notify { .. });
+    assert!(!link.commands.iter().any(notified));
+    let outcome = engine.take_done(receive).unwrap();
+    assert_eq!(outcome.code, Code::RemoteEndpointUnreachable);
+    assert_eq!(outcome.partner, Some(to));
+}
+
+#[test]
+fn an_acknowledgement_with_a_damaged_number_does_not_make_all_later_ones_late() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    let ack = |ack, ack_number| Event::Ack {
+        from: FROM,
+        ack,
+        ack_number,
+    };
+    send(&mut engine, &mut link, to);
+    engine.event(&ack(2, 1), None, &mut link);
+    engine.event(&ack(2, 0x4000_0002), None, &mut link);
+    send(&mut engine, &mut link, to);
+    engine.event(&ack(3, 3), None, &mut link);
+    assert!(engine.settled());
+    // But an earlier one is late.
+    send(&mut engine, &mut link, to);
+    engine.event(&ack(4, 2), None, &mut link);
+    assert!(!engine.settled());
+}
+
+#[test]
+fn early_messages_leave_room_for_the_one_that_all_wait_for() {
+    let mut config = engine().config().clone();
+    config.kept_bytes_max = 10_000;
+    let (mut engine, mut link) = (mx_engine::Engine::new(config), Recorder::new());
+    let first = receive(&mut engine, &mut link);
+    engine.event(&request(1, 0), None, &mut link);
+    engine.event(&tiny(1, 1), None, &mut link);
+    assert!(engine.take_done(first).is_some());
+    for seq in 3..250 {
+        engine.event(&tiny(seq, 1), None, &mut link);
+    }
+    let payload = mx_ring::mapping::Memfd::create("small", 128).unwrap();
+    for seq in 3..250 {
+        let small = Event::Small {
+            from: FROM,
+            seq,
+            ack: 1,
+            match_info: 1,
+            length: 128,
+            position: 0,
+        };
+        engine.event(&small, Some(payload.area()), &mut link);
+    }
+    engine.event(&tiny(2, 1), None, &mut link);
+    assert!(engine.probe(1, u64::MAX).is_some());
+}

@@ -1,0 +1,525 @@
+//! Numbers, order and acknowledgements of what two endpoints send each other (protocol.md §4, §5, §7).
+
+use std::time::Duration;
+
+use mx_engine::{Config, Engine, PartnerKey, RequestKey};
+use mx_ring::mapping::Memfd;
+use mx_ring::{Command, Event, Origin};
+
+use super::buffer::{Buffer, memory};
+use super::native::{FROM, engine, greeted, receive, request, send, tiny};
+use super::recorder::Recorder;
+
+const MS: Duration = Duration::from_millis(1);
+/// The first number of the relation with session number 1.
+const OTHER_RELATION: u16 = 0x4000;
+
+/// Sends a message of that length.
+fn send_long(
+    engine: &mut Engine,
+    link: &mut Recorder,
+    to: PartnerKey,
+    length: usize,
+    synchronous: bool,
+) -> RequestKey {
+    let memory = memory(length);
+    engine.send(to, memory, 1, 0, synchronous, link)
+}
+
+/// What was posted: a letter for its kind, and its number.
+fn posted(link: &mut Recorder) -> Vec<(char, u16)> {
+    let known = link.commands.drain(..).filter_map(|command| match command {
+        Command::Tiny { seq, .. } => Some(('t', seq)),
+        Command::Small { seq, .. } => Some(('s', seq)),
+        Command::Medium { seq, .. } => Some(('m', seq)),
+        Command::Rendezvous { seq, .. } => Some(('r', seq)),
+        Command::Notify { seq, .. } => Some(('n', seq)),
+        Command::Ack { ack, .. } => Some(('a', ack)),
+        _ => None,
+    });
+    known.collect()
+}
+
+fn work_at(engine: &mut Engine, link: &mut Recorder, time: Duration) -> Vec<(char, u16)> {
+    engine.set_now(time);
+    engine.work(link);
+    posted(link)
+}
+
+/// A synchronous message of no bytes: its receiver has nothing to pull, so that it notifies at once.
+fn empty_rendezvous(seq: u16) -> Event {
+    Event::Rendezvous {
+        from: FROM,
+        seq,
+        ack: 1,
+        match_info: 1,
+        total: 0,
+        window: 0,
+        window_seqnum: 23,
+        window_offset: 0,
+    }
+}
+
+fn fragment(seq: u16, number: u8, total: u32, payload: &Memfd) -> (Event, mx_ring::Area) {
+    let start = u32::from(number) * 8192;
+    let length = (total - start).min(8192) as u16;
+    let event = Event::Medium {
+        from: FROM,
+        seq,
+        ack: 1,
+        match_info: 1,
+        total,
+        fragment: number,
+        length,
+        position: 0,
+    };
+    (event, payload.area().part(0, length.into()).unwrap())
+}
+
+#[test]
+fn each_message_and_each_notify_takes_one_number_and_nothing_else_does() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    link.commands.clear();
+    for (length, synchronous) in [
+        (0, false),
+        (33, false),
+        (20_000, false),
+        (0, true),
+        (40_000, false),
+    ] {
+        send_long(&mut engine, &mut link, to, length, synchronous);
+    }
+    receive(&mut engine, &mut link);
+    engine.event(&empty_rendezvous(2), None, &mut link);
+    engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, &mut link);
+    engine.work(&mut link);
+    send(&mut engine, &mut link, to);
+    assert_eq!(
+        posted(&mut link),
+        [
+            ('t', 1),
+            ('s', 2),
+            ('m', 3),
+            ('m', 3),
+            ('m', 3),
+            ('r', 4),
+            ('r', 5),
+            ('n', 6),
+            ('t', 7)
+        ]
+    );
+}
+
+#[test]
+fn the_length_decides_how_a_message_goes_and_a_synchronous_one_is_always_announced() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    for (length, synchronous, kind) in [
+        (0, false, 't'),
+        (32, false, 't'),
+        (33, false, 's'),
+        (128, false, 's'),
+        (129, false, 'm'),
+        (32_768, false, 'm'),
+        (32_769, false, 'r'),
+        (0, true, 'r'),
+        (100, true, 'r'),
+    ] {
+        link.commands.clear();
+        send_long(&mut engine, &mut link, to, length, synchronous);
+        assert_eq!(posted(&mut link).first().unwrap().0, kind, "{length} bytes");
+    }
+}
+
+#[test]
+fn at_8191_unacknowledged_messages_those_to_this_partner_wait_and_no_others() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    let other = other_partner(&mut engine, &mut link);
+    link.commands.clear();
+    for _ in 0..8200 {
+        send(&mut engine, &mut link, to);
+    }
+    assert_eq!(posted(&mut link).len(), 8191);
+    send(&mut engine, &mut link, other);
+    assert_eq!(posted(&mut link), [('t', 1)]);
+    engine.event(&tiny(2, 6), None, &mut link);
+    let next: Vec<_> = (8192..8197).map(|seq| ('t', seq)).collect();
+    assert_eq!(work_at(&mut engine, &mut link, MS), next);
+}
+
+/// Another endpoint of the same node, connected.
+fn other_partner(engine: &mut Engine, link: &mut Recorder) -> PartnerKey {
+    let from = Origin {
+        endpoint: 4,
+        ..FROM
+    };
+    let hello = Event::ConnectRequest {
+        from,
+        session: 0xc,
+        key: 7,
+        next_expected: 1,
+        connect_seqnum: 0,
+    };
+    engine.event(&hello, None, link);
+    let receive = receive(engine, link);
+    let message = Event::Tiny {
+        from,
+        seq: 1,
+        ack: 1,
+        match_info: 1,
+        length: 0,
+        data: [0; 32],
+    };
+    engine.event(&message, None, link);
+    engine.take_done(receive).unwrap().partner.unwrap()
+}
+
+#[test]
+fn what_waits_for_room_keeps_all_later_messages_waiting_whoever_they_are_for_and_a_notify_goes_first()
+ {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    let other = other_partner(&mut engine, &mut link);
+    receive(&mut engine, &mut link);
+    link.commands.clear();
+    // Room for one fragment of three: all of them wait.
+    link.room = 1;
+    send_long(&mut engine, &mut link, to, 20_000, false);
+    send(&mut engine, &mut link, other);
+    send(&mut engine, &mut link, to);
+    assert_eq!(posted(&mut link), []);
+    engine.event(&empty_rendezvous(2), None, &mut link);
+    link.room = 10;
+    assert_eq!(
+        work_at(&mut engine, &mut link, MS),
+        [('n', 1), ('m', 2), ('m', 2), ('m', 2), ('t', 1), ('t', 3)]
+    );
+}
+
+#[test]
+fn a_medium_message_is_not_sent_again_while_the_board_still_reads_it_and_then_as_a_whole() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    link.commands.clear();
+    send_long(&mut engine, &mut link, to, 20_000, false);
+    posted(&mut link);
+    let again = |engine: &mut Engine, link: &mut Recorder, time| {
+        let mut all = work_at(engine, link, time * MS);
+        all.retain(|(kind, _)| *kind == 'm');
+        all
+    };
+    assert_eq!(again(&mut engine, &mut link, 600), []);
+    link.sent = link.index;
+    assert_eq!(again(&mut engine, &mut link, 2000), [('m', 1); 3]);
+}
+
+#[test]
+fn a_message_of_an_unknown_endpoint_is_dropped_without_a_word() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    engine.event(&tiny(1, 1), None, &mut link);
+    engine.set_now(600 * MS);
+    engine.work(&mut link);
+    assert!(engine.probe(0, 0).is_none());
+    assert_eq!(link.commands, []);
+}
+
+#[test]
+fn a_message_or_an_acknowledgement_of_another_relation_is_dropped_as_a_whole() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    send(&mut engine, &mut link, to);
+    for (seq, ack) in [(OTHER_RELATION | 2, 2), (2, OTHER_RELATION | 2)] {
+        engine.event(&tiny(seq, ack), None, &mut link);
+        assert!(engine.probe(0, 0).is_none(), "message {seq:x}");
+        assert!(!engine.settled(), "acknowledgement {ack:x}");
+    }
+    let explicit = |ack| Event::Ack {
+        from: FROM,
+        ack,
+        ack_number: 1,
+    };
+    engine.event(&explicit(OTHER_RELATION | 2), None, &mut link);
+    assert!(!engine.settled());
+    engine.event(&explicit(2), None, &mut link);
+    assert!(engine.settled());
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_never_sent_is_without_effect() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    send(&mut engine, &mut link, to);
+    for ack in [1, 3, 100, 0x3fff] {
+        engine.event(&tiny(2, ack), None, &mut link);
+        assert!(!engine.settled(), "acknowledgement {ack}");
+    }
+    engine.event(&tiny(3, 2), None, &mut link);
+    assert!(engine.settled());
+}
+
+#[test]
+fn a_message_up_to_255_ahead_is_kept_and_one_beyond_is_not() {
+    for (ahead, kept) in [(255, true), (256, false)] {
+        let (mut engine, mut link) = (engine(), Recorder::new());
+        greeted(&mut engine, &mut link);
+        engine.event(&tiny(2 + ahead, 1), None, &mut link);
+        for seq in 2..2 + ahead {
+            let receive = receive(&mut engine, &mut link);
+            engine.event(&tiny(seq, 1), None, &mut link);
+            assert!(engine.take_done(receive).is_some());
+        }
+        assert_eq!(engine.probe(1, u64::MAX).is_some(), kept, "{ahead} ahead");
+    }
+}
+
+#[test]
+fn early_messages_are_matched_in_order_and_each_once() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut link);
+    let early = |seq: u16| Event::Tiny {
+        from: FROM,
+        seq,
+        ack: 1,
+        match_info: seq.into(),
+        length: 0,
+        data: [0; 32],
+    };
+    for seq in [5, 4, 5, 3, 4, 3] {
+        engine.event(&early(seq), None, &mut link);
+    }
+    let receives: Vec<_> = (0..6).map(|_| receive(&mut engine, &mut link)).collect();
+    engine.event(&early(2), None, &mut link);
+    let seen: Vec<_> = receives
+        .iter()
+        .map(|receive| engine.take_done(*receive).map(|outcome| outcome.match_info))
+        .collect();
+    assert_eq!(seen, [Some(2), Some(3), Some(4), Some(5), None, None]);
+}
+
+#[test]
+fn an_early_message_that_comes_again_takes_no_room() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut link);
+    engine.event(&tiny(4, 1), None, &mut link);
+    let kept = engine.holdings().kept;
+    assert!(kept > 0);
+    engine.event(&tiny(4, 1), None, &mut link);
+    assert_eq!(engine.holdings().kept, kept);
+}
+
+#[test]
+fn a_message_that_is_not_whole_holds_back_the_acknowledgement_of_all_after_it() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut link);
+    work_at(&mut engine, &mut link, 16 * MS);
+    let payload = Memfd::create("fragment", 8192).unwrap();
+    let (first, area) = fragment(2, 0, 10_000, &payload);
+    engine.event(&first, Some(area), &mut link);
+    for seq in 3..9 {
+        engine.event(&tiny(seq, 1), None, &mut link);
+    }
+    assert_eq!(work_at(&mut engine, &mut link, 200 * MS), []);
+    let (last, area) = fragment(2, 1, 10_000, &payload);
+    engine.event(&last, Some(area), &mut link);
+    assert_eq!(work_at(&mut engine, &mut link, 200 * MS), [('a', 9)]);
+}
+
+#[test]
+fn a_receive_posted_in_the_middle_of_a_message_gets_what_came_and_the_rest() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut link);
+    let payload = Memfd::create("fragment", 8192).unwrap();
+    payload.area().write(0, &[5; 8192]).unwrap();
+    let (last, area) = fragment(2, 1, 10_000, &payload);
+    engine.event(&last, Some(area), &mut link);
+    assert_eq!(engine.probe(1, u64::MAX).unwrap().message_length, 10_000);
+    let buffer = Buffer::new(10_000);
+    let receive = engine.receive(buffer.part(0, 10_000), 0, 0, 0, &mut link);
+    assert!(engine.probe(1, u64::MAX).is_none());
+    assert_eq!(engine.is_done(receive), Some(false));
+    let (first, area) = fragment(2, 0, 10_000, &payload);
+    engine.event(&first, Some(area), &mut link);
+    assert_eq!(engine.take_done(receive).unwrap().transferred, 10_000);
+    let mut bytes = vec![0; 10_000];
+    buffer.read(0, &mut bytes);
+    assert!(bytes.iter().all(|byte| *byte == 5));
+}
+
+#[test]
+fn a_message_without_room_for_it_is_not_received_and_taken_when_it_comes_again() {
+    let mut config = engine().config().clone();
+    config.kept_bytes_max = 500;
+    let (mut engine, mut link) = (Engine::new(config), Recorder::new());
+    greeted(&mut engine, &mut link);
+    for seq in 2..10 {
+        engine.event(&tiny(seq, 1), None, &mut link);
+    }
+    let acks = work_at(&mut engine, &mut link, 20 * MS);
+    let [('a', taken)] = acks[..] else {
+        panic!("{acks:?}");
+    };
+    assert!((3..9).contains(&taken), "{taken}");
+    for _ in 2..taken {
+        let receive = receive(&mut engine, &mut link);
+        assert!(engine.take_done(receive).is_some());
+    }
+    for seq in taken..10 {
+        let receive = receive(&mut engine, &mut link);
+        engine.event(&tiny(seq, 1), None, &mut link);
+        assert!(engine.take_done(receive).is_some(), "message {seq}");
+    }
+}
+
+#[test]
+fn a_message_carries_the_acknowledgement_that_was_due_and_again_the_newest_when_it_is_repeated() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    send(&mut engine, &mut link, to);
+    let acks = |link: &mut Recorder| {
+        let acks = link.commands.drain(..).filter_map(|command| match command {
+            Command::Tiny { ack, .. } | Command::Ack { ack, .. } => Some(ack),
+            _ => None,
+        });
+        acks.collect::<Vec<_>>()
+    };
+    assert_eq!(acks(&mut link), [2]);
+    engine.set_now(16 * MS);
+    engine.work(&mut link);
+    assert_eq!(acks(&mut link), []);
+    engine.set_now(495 * MS);
+    engine.event(&tiny(2, 1), None, &mut link);
+    engine.event(&tiny(3, 1), None, &mut link);
+    engine.set_now(500 * MS);
+    engine.work(&mut link);
+    assert_eq!(acks(&mut link), [4]);
+    engine.set_now(530 * MS);
+    engine.work(&mut link);
+    assert_eq!(acks(&mut link), []);
+}
+
+#[test]
+fn a_notify_is_acknowledged_at_once_where_the_wire_is_mx_and_with_delay_where_it_is_not() {
+    for mx_wire in [false, true] {
+        let config = Config::new(0xa, 7, 4096, mx_wire);
+        let (mut engine, mut link) = (Engine::new(config), Recorder::new());
+        greeted(&mut engine, &mut link);
+        work_at(&mut engine, &mut link, 20 * MS);
+        let notify = Event::Notify {
+            from: FROM,
+            seq: 2,
+            ack: 1,
+            transferred: 0,
+            window: 9,
+            window_seqnum: 9,
+        };
+        engine.event(&notify, None, &mut link);
+        let at_once = work_at(&mut engine, &mut link, 20 * MS);
+        assert_eq!(at_once.is_empty(), !mx_wire);
+        let later = work_at(&mut engine, &mut link, 36 * MS);
+        assert_eq!(later.is_empty(), mx_wire);
+    }
+}
+
+#[test]
+fn acknowledgements_that_wait_are_sent_before_the_endpoint_closes() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut link);
+    link.commands.clear();
+    engine.take_leave(&mut link);
+    assert_eq!(posted(&mut link), [('a', 2)]);
+    engine.take_leave(&mut link);
+    assert_eq!(posted(&mut link), []);
+}
+
+#[test]
+fn numbers_of_explicit_acknowledgements_count_on_from_1_and_begin_again_with_a_relation() {
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let numbers = |link: &mut Recorder| {
+        let numbers = link.commands.drain(..).filter_map(|command| match command {
+            Command::Ack { ack_number, .. } => Some(ack_number),
+            _ => None,
+        });
+        numbers.collect::<Vec<_>>()
+    };
+    greeted(&mut engine, &mut link);
+    for seq in 2..14 {
+        engine.event(&tiny(seq, 1), None, &mut link);
+        engine.work(&mut link);
+    }
+    assert_eq!(numbers(&mut link), [1, 2, 3]);
+    let again = Event::ConnectRequest {
+        from: FROM,
+        session: 0xbb,
+        key: 7,
+        next_expected: 1,
+        connect_seqnum: 0,
+    };
+    engine.event(&again, None, &mut link);
+    for seq in 14..18 {
+        engine.event(&tiny(seq, 1), None, &mut link);
+    }
+    engine.work(&mut link);
+    assert_eq!(numbers(&mut link), [1]);
+}
+
+#[test]
+fn sends_are_done_when_they_are_posted_while_there_are_few_and_else_when_they_are_acknowledged() {
+    let mut config = engine().config().clone();
+    config.zombies_max = 2;
+    let (mut engine, mut link) = (Engine::new(config), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    let sends: Vec<_> = (0..4).map(|_| send(&mut engine, &mut link, to)).collect();
+    let done = |engine: &Engine| {
+        sends
+            .iter()
+            .filter(|s| engine.is_done(**s) == Some(true))
+            .count()
+    };
+    assert_eq!(done(&engine), 2);
+    assert_eq!(engine.holdings().zombies, 2);
+    engine.event(&tiny(2, 4), None, &mut link);
+    assert_eq!(done(&engine), 3);
+    assert_eq!(engine.holdings().zombies, 0);
+    send(&mut engine, &mut link, to);
+    assert_eq!(engine.holdings().zombies, 1);
+    engine.event(&request(1, 1), None, &mut link);
+    assert_eq!(done(&engine), 3);
+}
+
+#[test]
+fn a_refused_message_ends_alone_with_the_reason_and_those_beside_it_wait_on() {
+    use mx_engine::Code;
+    let (mut engine, mut link) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut link);
+    let sends: Vec<_> = (0..4)
+        .map(|_| send_long(&mut engine, &mut link, to, 10, true))
+        .collect();
+    let refuse = |engine: &mut Engine, link: &mut Recorder, seq, code| {
+        let nack = Event::Nack {
+            from: FROM,
+            seq,
+            code,
+        };
+        engine.event(&nack, None, link);
+    };
+    refuse(&mut engine, &mut link, OTHER_RELATION | 2, 2);
+    refuse(&mut engine, &mut link, 9, 2);
+    assert!(
+        sends
+            .iter()
+            .all(|send| engine.is_done(*send) == Some(false))
+    );
+    let codes = [
+        (1, Code::RemoteEndpointBadId),
+        (2, Code::RemoteEndpointClosed),
+        (3, Code::RemoteEndpointBadSession),
+    ];
+    // Not in the order of sending.
+    for (at, (wire, code)) in [1, 0, 2].into_iter().zip(codes) {
+        refuse(&mut engine, &mut link, at as u16 + 1, wire);
+        assert_eq!(engine.take_done(sends[at]).unwrap().code, code);
+    }
+    assert_eq!(engine.is_done(sends[3]), Some(false));
+}
