@@ -45,6 +45,8 @@ pub enum Error {
     NameTwice(String, [u64; 2]),
     /// A connect was refused, or nobody answered.
     Connect(Code),
+    /// Another thread has woken who waited for a connect's answer.
+    Woken,
     /// The home closed the endpoint; the reason that it gave.
     Closed(u32),
     /// The home is gone.
@@ -109,6 +111,7 @@ impl Error {
             Self::NoPeer(_) => Code::NicIdNotFound,
             Self::NoPeerName(_) | Self::NameTwice(..) => Code::PeerNotFound,
             Self::Connect(code) => *code,
+            Self::Woken => Code::Cancelled,
             Self::MatchMask => Code::BadMatchMask,
             Self::ContextMask => Code::BadMatchingForContextIdMask,
             Self::Memory | Self::Length | Self::TooManyEndpoints => Code::NoResources,
@@ -191,6 +194,7 @@ impl core::fmt::Display for Error {
                  meant by omx_init_peers <address> <name>"
             ),
             Self::Connect(code) => write!(f, "{}: {code}", self.cause()),
+            Self::Woken => f.write_str("omx_wakeup was called before the connect was answered"),
             Self::Closed(MISBEHAVED) => f.write_str(
                 "the board's home closed this endpoint: its queues held what no library writes (did the program \
                  overwrite memory?)",

@@ -184,6 +184,7 @@ promises! {
     nothing_progresses_while_that_is_disabled progression;
     a_wakeup_ends_a_wait wakeup;
     a_wakeup_ends_a_wait_while_progress_is_disabled wakeup_while_disabled;
+    a_wakeup_ends_a_connect_and_is_neither_a_timeout_nor_an_error wakeup_of_connect;
     a_close_ends_the_waits_of_other_threads close_while_waiting;
     a_forked_child_cannot_use_its_parents_endpoints_and_harms_nothing forked;
     a_request_is_given_up_after_its_own_timeout timeout_of_request;
@@ -195,7 +196,7 @@ promises! {
     eager_and_own_sends_are_buffered_and_large_ones_are_not buffered;
     a_wait_sleeps wait_sleeps;
     a_signal_does_not_end_a_wait signals_do_not_end_a_wait;
-    omx_fatal_errors errors_return_by_default with "OMX_FATAL_ERRORS" = "0";
+    omx_fatal_errors_holds_before_and_within_the_initialisation_too errors_return_by_default with "OMX_FATAL_ERRORS" = "0";
     mx_errors_are_fatal errors_return_by_default with "MX_ERRORS_ARE_FATAL" = "0";
     omx_resends_max resends_max with "OMX_RESENDS_MAX" = "2";
     omx_ctxids contexts_by_environment with "OMX_CTXIDS" = "10,10";

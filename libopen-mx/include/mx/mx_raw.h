@@ -66,7 +66,7 @@ mx_return_t mx_raw_set_route_mag(mx_raw_endpoint_t ep, uint64_t destination_id, 
                                  uint32_t host_type, uint32_t mag_id);
 /* Does nothing. */
 mx_return_t mx_raw_clear_routes(mx_raw_endpoint_t ep, uint64_t destination_id, uint32_t port);
-/* Not implemented: ends the program. */
+/* Not implemented: fails (MX_FAILURE). */
 mx_return_t mx_raw_remove_peer(mx_raw_endpoint_t ep, uint64_t destination_id);
 
 /* With mapping_complete the board's peer table is declared complete. */

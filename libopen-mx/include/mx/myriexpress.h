@@ -260,7 +260,7 @@ mx_return_t mx_ibuffered(mx_endpoint_t ep, mx_request_t *request, uint32_t *resu
 mx_return_t mx_cancel(mx_endpoint_t ep, mx_request_t *request, uint32_t *result);
 mx_return_t mx_context(mx_request_t *request, void **context);
 
-/* Not implemented: these end the program. */
+/* Not implemented: these fail (MX_FAILURE). */
 typedef void (*mx_matching_callback_t)(void *context, uint64_t match_value, int length);
 mx_return_t mx_register_unexp_callback(mx_endpoint_t ep, mx_matching_callback_t callback,
                                        void *context);

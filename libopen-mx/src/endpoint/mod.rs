@@ -183,7 +183,7 @@ impl Endpoint {
         })
     }
 
-    /// Connects and waits for the answer.
+    /// Connects and waits for the answer, or until [`Self::wakeup`] is called.
     pub fn connect(
         &self,
         nic_id: u64,
@@ -191,18 +191,14 @@ impl Endpoint {
         key: u32,
         timeout: Option<Duration>,
     ) -> Result<Address, Error> {
+        let wakeups = self.held.enter()?.wakeups;
         let request = self.iconnect(nic_id, endpoint, key, 0, 0)?;
-        let status = self.wait(request, timeout);
-        self.connected(request, status)
-    }
-
-    /// The address that a connect's end tells. Without an end the time is over, and the connect is taken back.
-    pub(crate) fn connected(
-        &self,
-        request: Request,
-        status: Result<Option<Status>, Error>,
-    ) -> Result<Address, Error> {
-        let Some(status) = status.inspect_err(|_| drop(self.cancel(request)))? else {
+        let ended = self.held.wait_until(timeout, |state| {
+            let ended = done(state, request).transpose();
+            ended.or_else(|| (state.wakeups != wakeups).then_some(Err(Error::Woken)))
+        });
+        let ended = ended.and_then(Option::transpose);
+        let Some(status) = ended.inspect_err(|_| drop(self.cancel(request)))? else {
             self.cancel(request)?;
             return Err(Error::Connect(Code::Timeout));
         };
@@ -421,7 +417,7 @@ impl Endpoint {
         self.held.tell_others(&state);
     }
 
-    /// Makes all waiting calls of this endpoint return without result.
+    /// Makes all waiting calls of this endpoint return without result, a connect with [`Error::Woken`].
     pub fn wakeup(&self) {
         let Ok(mut state) = self.held.enter() else {
             return;

@@ -23,6 +23,8 @@ pub static OMX_ERRORS_ARE_FATAL: ErrorHandler = Some(fatal);
 #[unsafe(no_mangle)]
 pub static OMX_ERRORS_RETURN: ErrorHandler = Some(give_back);
 
+/// Bytes that reading the environment takes, and more.
+const ENVIRONMENT: usize = 4 << 10;
 /// Bytes of a text that a handler gets, without its NUL.
 const TEXT_MAX: usize = 255;
 
@@ -45,11 +47,10 @@ thread_local! {
 
 impl Global {
     fn handler(&self) -> ErrorHandler {
-        let lenient = self.initialised && !environment::reporting().errors_are_fatal;
-        self.chosen.or(if lenient {
-            Some(give_back)
-        } else {
-            Some(fatal)
+        self.chosen.or_else(|| {
+            // What the environment says may have to be read first.
+            let lenient = heap::has_room(ENVIRONMENT) && !environment::reporting().errors_are_fatal;
+            Some(if lenient { give_back } else { fatal })
         })
     }
 }
@@ -124,7 +125,8 @@ pub fn handled(endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
 
 /// The same with a handler that comes before the global one.
 fn handled_by(own: ErrorHandler, endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
-    if code == Code::Success {
+    // What the program itself has ended is no error.
+    if matches!(code, Code::Success | Code::Cancelled) {
         return code as Return;
     }
     let Some(handler) = own.or_else(global_handler) else {

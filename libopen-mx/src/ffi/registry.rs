@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Once, PoisonError, RwLock, RwLockWriteGuard};
 
-use mx_engine::Code;
-
 use super::errors;
 use super::types::{
     EndpointAddress, EndpointHandle, ErrorHandler, RequestHandle, Return, Seat, Status,
@@ -216,13 +214,8 @@ impl Handle {
     /// A status as C code gets it; an error in it passes through the handler, but not what the program itself asked
     /// for.
     pub fn status(&self, status: &endpoint::Status) -> Status {
-        let code = if status.code == Code::Cancelled {
-            status.code as Return
-        } else {
-            errors::handled(Some(self), "request completed with an error", status.code)
-        };
         Status {
-            code,
+            code: errors::handled(Some(self), "request completed with an error", status.code),
             address: status
                 .address
                 .as_ref()

@@ -7,6 +7,10 @@ use mx_engine::Code;
 use super::Return;
 use crate::ffi::code_text::c_text;
 
+/// `MX_FAILURE`.
+const FAILURE: Return = 2;
+/// `MX_NOT_COMPLETED`.
+const NOT_COMPLETED: Return = 19;
 /// `MX_CLOSE_IN_HANDLER`.
 const CLOSE_IN_HANDLER: Return = 41;
 /// `MX_CANCEL_NOT_SUPPORTED`: never returned, but known.
@@ -14,20 +18,20 @@ const CANCEL_NOT_SUPPORTED: Return = 40;
 /// `MX_STATUS_ABORTED`.
 const STATUS_ABORTED: u32 = 14;
 
-/// The codes that an MX call cannot return.
-const fn has_no_return(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Cancelled
-            | Code::RemoteRdmaWindowBadId
-            | Code::RemoteEndpointUnreachable
-            | Code::RemoteEndpointBadSession
-            | Code::MessageAborted
-            | Code::MessageTruncated
-            | Code::NoSystemResources
-            | Code::NotImplemented
-            | Code::ReturnCodeMax
-    )
+/// For a code that MX does not have, the nearest return that it has.
+const fn nearest(code: Code) -> Option<Return> {
+    Some(match code {
+        Code::NoSystemResources => Code::NoResources as Return,
+        Code::Cancelled => NOT_COMPLETED,
+        Code::RemoteEndpointUnreachable => Code::Timeout as Return,
+        Code::RemoteEndpointBadSession => Code::RemoteEndpointClosed as Return,
+        Code::RemoteRdmaWindowBadId
+        | Code::MessageAborted
+        | Code::MessageTruncated
+        | Code::NotImplemented
+        | Code::ReturnCodeMax => FAILURE,
+        _ => return None,
+    })
 }
 
 /// A code for an error handler: those that MX does not have keep their numbers.
@@ -47,15 +51,11 @@ pub const fn from_handler(code: Return) -> Return {
     }
 }
 
-/// What an MX call returns for a code of this library; one that MX does not have ends the process.
+/// What an MX call returns for a code of this library, or of a program's error handler.
 pub fn returned(code: Return) -> Return {
-    if let Some(known) = Code::from_number(code)
-        && has_no_return(known)
-    {
-        eprintln!("MX: a call of the MX interface cannot return the error '{known}' (code {code})");
-        std::process::abort();
-    }
-    for_handler(code)
+    Code::from_number(code)
+        .and_then(nearest)
+        .unwrap_or(for_handler(code))
 }
 
 /// The MX status of a code of this library.
@@ -140,57 +140,54 @@ pub extern "C" fn mx_strstatus(code: u32) -> *const c_char {
 mod tests {
     use super::*;
 
-    /// Number here, MX return (none: the process ends), MX status where there is one of its own.
-    const TABLE: [(Return, Option<Return>, Option<u32>); 39] = [
-        (0, Some(0), Some(0)),
-        (1, Some(1), None),
-        (3, Some(3), None),
-        (4, Some(4), None),
-        (5, Some(5), None),
-        (6, Some(6), None),
-        (7, Some(7), None),
-        (8, Some(8), None),
-        (9, Some(9), None),
-        (12, Some(12), None),
-        (13, Some(13), None),
-        (14, Some(14), None),
-        (15, Some(15), Some(16)),
-        (20, Some(20), None),
-        (21, Some(21), None),
-        (22, Some(22), None),
-        (24, Some(24), None),
-        (25, Some(25), None),
-        (26, Some(26), None),
-        (28, Some(28), None),
-        (30, Some(30), Some(4)),
-        (32, Some(32), Some(12)),
-        (33, Some(33), Some(8)),
-        (34, Some(34), Some(11)),
-        (35, Some(35), None),
-        (36, Some(36), None),
-        (37, Some(37), None),
-        (38, Some(38), None),
-        (42, Some(42), None),
-        (90, None, Some(6)),
-        (91, None, Some(13)),
-        (92, None, Some(9)),
-        (93, None, Some(10)),
-        (94, None, Some(14)),
-        (95, None, Some(5)),
-        (96, Some(41), None),
-        (97, None, None),
-        (99, None, None),
-        (100, None, None),
+    /// Number here, MX return, MX status where there is one of its own.
+    const TABLE: [(Return, Return, Option<u32>); 39] = [
+        (0, 0, Some(0)),
+        (1, 1, None),
+        (3, 3, None),
+        (4, 4, None),
+        (5, 5, None),
+        (6, 6, None),
+        (7, 7, None),
+        (8, 8, None),
+        (9, 9, None),
+        (12, 12, None),
+        (13, 13, None),
+        (14, 14, None),
+        (15, 15, Some(16)),
+        (20, 20, None),
+        (21, 21, None),
+        (22, 22, None),
+        (24, 24, None),
+        (25, 25, None),
+        (26, 26, None),
+        (28, 28, None),
+        (30, 30, Some(4)),
+        (32, 32, Some(12)),
+        (33, 33, Some(8)),
+        (34, 34, Some(11)),
+        (35, 35, None),
+        (36, 36, None),
+        (37, 37, None),
+        (38, 38, None),
+        (42, 42, None),
+        (90, 19, Some(6)),
+        (91, 2, Some(13)),
+        (92, 30, Some(9)),
+        (93, 33, Some(10)),
+        (94, 2, Some(14)),
+        (95, 2, Some(5)),
+        (96, 41, None),
+        (97, 15, None),
+        (99, 2, None),
+        (100, 2, None),
     ];
 
     #[test]
     fn each_row_of_the_table_has_its_mx_return_and_status() {
         for (number, mx_return, mx_status) in TABLE {
             let code = Code::from_number(number).expect("a row is a code");
-            assert_eq!(has_no_return(code), mx_return.is_none(), "{code}");
-            if let Some(mx_return) = mx_return {
-                assert_eq!(returned(number), mx_return, "{code}");
-            }
+            assert_eq!(returned(number), mx_return, "{code}");
             assert_eq!(
                 status(number),
                 mx_status.unwrap_or(STATUS_ABORTED),

@@ -10,8 +10,11 @@ use crate::ffi::address::{
 };
 use crate::ffi::completion::omx_forget;
 use crate::ffi::endpoint::{omx_disconnect, omx_iconnect};
+use crate::ffi::errors::handled;
 use crate::ffi::progress::{omx_progress, omx_register_unexp_handler, omx_set_request_timeout};
+use crate::ffi::registry::Handle;
 use crate::ffi::types::{EndpointAddress, EndpointHandle, RequestHandle, UnexpectedHandler};
+use mx_engine::Code;
 
 /// Starts to connect.
 ///
@@ -121,14 +124,14 @@ pub extern "C" fn mx_set_request_timeout(
     ))
 }
 
-/// Functions of MX that no library has: whoever calls one learns of it at once.
+/// Functions of MX that no library has: each call of one is an error.
 macro_rules! missing {
     ($($name:ident)*) => {$(
-        #[doc = concat!("`", stringify!($name), "`: ends the process, whatever its arguments are.")]
+        #[doc = concat!("`", stringify!($name), "`: fails, whatever its other arguments are.")]
         #[unsafe(no_mangle)]
-        pub extern "C" fn $name() -> Return {
-            eprintln!(concat!("MX: ", stringify!($name), " is not implemented"));
-            std::process::abort()
+        pub extern "C" fn $name(endpoint: EndpointHandle) -> Return {
+            let handle = Handle::find(endpoint);
+            returned(handled(handle.as_ref(), stringify!($name), Code::NotImplemented))
         }
     )*};
 }

@@ -9,6 +9,7 @@ use mx_ring::administration::{Change, Name};
 use super::Return;
 use super::codes::returned;
 use crate::board::{Board, mac_of};
+use crate::ffi::errors::handled;
 use crate::ffi::put;
 use crate::ffi::raw::{
     RawHandle, omx__raw_next_event, omx__raw_send, omx_raw_close_endpoint, omx_raw_handle,
@@ -177,11 +178,10 @@ pub extern "C" fn mx_raw_clear_routes(handle: RawHandle, _destination: u64, _por
     returned(on_raw(handle, "omx_raw_clear_routes", |_| Ok(())))
 }
 
-/// Ends the process: peers keep their index, since partners hold it.
+/// Fails: peers keep their index, since partners hold it.
 #[unsafe(no_mangle)]
 pub extern "C" fn mx_raw_remove_peer(_handle: RawHandle, _destination: u64) -> Return {
-    eprintln!("MX: mx_raw_remove_peer is not implemented");
-    std::process::abort()
+    returned(handled(None, "mx_raw_remove_peer", Code::NotImplemented))
 }
 
 /// Declares the board's peer table complete, when the map is.

@@ -60,7 +60,13 @@ static void fatal_call_of_endpoint(void) {
 
 /* OMX_FATAL_ERRORS=0 */
 static void errors_return_by_default(void) {
+  const char *socket = getenv("OMX_SOCKET");
   uint64_t nic;
+  CHECK(omx_open_endpoint(0, 0, KEY, NULL, 0, &left) == OMX_NOT_INITIALIZED);
+  CHECK(omx__init_api(0x100) == OMX_BAD_LIB_ABI);
+  setenv("OMX_SOCKET", "/nowhere", 1);
+  CHECK(omx_init() == OMX_NO_DEVICE_FILE);
+  setenv("OMX_SOCKET", socket, 1);
   OK(omx_init());
   CHECK(omx_board_number_to_nic_id(31, &nic) == OMX_BOARD_NOT_FOUND);
   CHECK(omx_set_error_handler(NULL, note_error) == OMX_ERRORS_RETURN);
@@ -156,6 +162,31 @@ static void wakeup_while_disabled(void) {
   start_waiting(&thread, &request);
   OK(omx_wakeup(right));
   CHECK(pthread_join(thread, &code) == 0 && code == (void *)OMX_SUCCESS);
+}
+
+static int returned;
+
+static void *connect_to_silent(void *code) {
+  omx_endpoint_addr_t address;
+  *(omx_return_t *)code = omx_connect(left, right_nic, right_id, KEY, OMX_TIMEOUT_INFINITE, &address);
+  __atomic_store_n(&returned, 1, __ATOMIC_SEQ_CST);
+  return NULL;
+}
+
+static void wakeup_of_connect(void) {
+  omx_endpoint_addr_t address;
+  omx_return_t code = OMX_SUCCESS;
+  pthread_t thread;
+  open_both();
+  OK(omx_disable_progression(right));
+  CHECK(omx_connect(left, right_nic, right_id, KEY, 50, &address) == OMX_TIMEOUT);
+  omx_set_error_handler(NULL, OMX_ERRORS_ARE_FATAL);
+  CHECK(pthread_create(&thread, NULL, connect_to_silent, &code) == 0);
+  while (!__atomic_load_n(&returned, __ATOMIC_SEQ_CST)) {
+    usleep(50000);
+    OK(omx_wakeup(left));
+  }
+  CHECK(pthread_join(thread, NULL) == 0 && code == OMX_CANCELLED);
 }
 
 static void close_while_waiting(void) {
@@ -575,6 +606,7 @@ static const struct promise {
     PROMISE(progression),
     PROMISE(wakeup),
     PROMISE(wakeup_while_disabled),
+    PROMISE(wakeup_of_connect),
     PROMISE(close_while_waiting),
     PROMISE(forked),
     PROMISE(timeout_of_request),

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Two endpoints of one process, on boards 0 and 1 of a node, through the MX API. Exit status 0 when all was right. With
  * an argument: something after which the process does not live on. */
+#define _POSIX_C_SOURCE 200809L
 #include <mx_extensions.h>
 #include <mx_internals/mx__driver_interface.h>
 #include <mx_raw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define KEY 0x1234
 #define CHECK(what)                                                      \
@@ -30,10 +32,12 @@ static mx_return_t note(char *text, mx_return_t code) {
   return code;
 }
 
-static mx_return_t no_return(char *text, mx_return_t code) {
+static int chosen;
+
+static mx_return_t choose(char *text, mx_return_t code) {
   (void)text;
   (void)code;
-  return (mx_return_t)99;
+  return (mx_return_t)chosen;
 }
 
 static mx_endpoint_t open_on(uint32_t board) {
@@ -288,6 +292,51 @@ static void errors(void) {
   CHECK(last_error == MX_NIC_NOT_FOUND);
 }
 
+/* What MX has no number for is returned as the nearest that it has. */
+static void codes_of_others(void) {
+  static const int nearest[][2] = {{90, MX_NOT_COMPLETED}, {91, MX_FAILURE}, {92, MX_TIMEOUT}, {93, MX_CONNECTION_FAILED},
+                                   {94, MX_FAILURE}, {95, MX_FAILURE}, {97, MX_NO_RESOURCES}, {99, MX_FAILURE}};
+  mx_request_t request;
+  size_t i;
+
+  mx_set_error_handler(choose);
+  for (i = 0; i < sizeof nearest / sizeof *nearest; i++) {
+    chosen = nearest[i][0];
+    CHECK((int)mx_irecv(left, NULL, 0, 1, 0, NULL, &request) == nearest[i][1]);
+  }
+  mx_set_error_handler(note);
+}
+
+static void descriptors_used_up(void) {
+  struct rlimit before, none;
+  mx_endpoint_t endpoint;
+
+  CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  none = before;
+  none.rlim_cur = 0;
+  CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  mx_set_error_handler(MX_ERRORS_RETURN);
+  CHECK(mx_open_endpoint(0, 7, KEY, NULL, 0, &endpoint) == MX_NO_RESOURCES);
+  mx_set_error_handler(note);
+  CHECK(mx_open_endpoint(0, 7, KEY, NULL, 0, &endpoint) == MX_NO_RESOURCES);
+  CHECK((int)last_error == 97 && strcmp(mx_strerror(last_error), "No resources available in the system") == 0);
+  CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+}
+
+static void not_implemented(void) {
+  mx_request_t request = NULL;
+#define MISSING(name, ...)                      \
+  last_error = MX_SUCCESS;                      \
+  CHECK(name(__VA_ARGS__) == MX_FAILURE);       \
+  CHECK((int)last_error == 99 && strncmp(last_text, #name, strlen(#name)) == 0)
+  MISSING(mx_iput, left, NULL, 0, to_right, 0, NULL, &request);
+  MISSING(mx_iget, left, NULL, 0, to_right, 0, NULL, &request);
+  MISSING(mx_buffered, left, &request, 0, NULL);
+  MISSING(mx_register_unexp_callback, left, NULL, NULL);
+  MISSING(mx_raw_remove_peer, NULL, 0);
+#undef MISSING
+}
+
 static void mapper(void) {
   mx_endpt_handle_t handle;
   mx_mapper_state_t state;
@@ -308,16 +357,7 @@ static void end(const char *how) {
   OK(mx_init());
   OK(mx_open_endpoint(0, MX_ANY_ENDPOINT, KEY, NULL, 0, &left));
   if (strcmp(how, "fatal") == 0) mx_irecv(left, NULL, 0, 1, 0, NULL, &request);
-  if (strcmp(how, "no-return") == 0) {
-    mx_set_error_handler(no_return);
-    mx_irecv(left, NULL, 0, 1, 0, NULL, &request);
-  }
-  memset(&to_right, 0, sizeof to_right);
   if (strcmp(how, "mx_iput") == 0) mx_iput(left, NULL, 0, to_right, 0, NULL, &request);
-  if (strcmp(how, "mx_iget") == 0) mx_iget(left, NULL, 0, to_right, 0, NULL, &request);
-  if (strcmp(how, "mx_buffered") == 0) mx_buffered(left, &request, 0, NULL);
-  if (strcmp(how, "mx_raw_remove_peer") == 0) mx_raw_remove_peer(NULL, 0);
-  if (strcmp(how, "mx_register_unexp_callback") == 0) mx_register_unexp_callback(left, NULL, NULL);
 }
 
 int main(int argc, char **argv) {
@@ -344,6 +384,9 @@ int main(int argc, char **argv) {
   info();
   mapper();
   errors();
+  codes_of_others();
+  descriptors_used_up();
+  not_implemented();
   OK(mx_close_endpoint(left));
   OK(mx_close_endpoint(right));
   OK(mx_finalize());
