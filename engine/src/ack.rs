@@ -5,19 +5,19 @@ use core::time::Duration;
 
 use mx_ring::{Command, Farewell, Origin};
 
-use crate::Engine;
 use crate::code::Code;
+use crate::engine::Engine;
 use crate::link::Link;
-use crate::partner::PartnerKey;
-use crate::send::{Body, OutgoingKey};
-use crate::sequence::Sequence;
+use crate::state::keys::{OutgoingKey, PartnerKey};
+use crate::state::outgoing::Body;
+use crate::state::sequence::Sequence;
 
 /// Acknowledgements that may overtake each other.
 const ACKS_UNDER_WAY_MAX: u32 = 1 << 16;
 
 impl Engine {
     /// An acknowledgement is due after `delay`, unless a message carries it before.
-    pub(super) fn ack_within(&mut self, key: PartnerKey, delay: Duration) {
+    pub(crate) fn ack_within(&mut self, key: PartnerKey, delay: Duration) {
         let due = self.now + delay;
         let Some(partner) = self.partners.get_mut(key) else {
             return;
@@ -32,12 +32,12 @@ impl Engine {
     }
 
     /// An acknowledgement is due at the end of this round.
-    pub(super) fn ack_at_once(&mut self, key: PartnerKey) {
+    pub(crate) fn ack_at_once(&mut self, key: PartnerKey) {
         self.ack_within(key, Duration::ZERO);
     }
 
     /// Sends the acknowledgements that are due.
-    pub(super) fn send_due_acks(&mut self, link: &mut impl Link) {
+    pub(crate) fn send_due_acks(&mut self, link: &mut impl Link) {
         if self.ack_at.is_none_or(|at| at > self.now) {
             return;
         }
@@ -61,7 +61,7 @@ impl Engine {
     /// Sends what waits for this moment alone, before the endpoint closes; what is to be posted after it are the words that
     /// it leaves with its board: a partner that does not hear the last acknowledgement is answered by the board. None is left
     /// for a partner whose large message is not fetched yet, nor will be: it asks by a repeat whether anybody is there
-    /// (`inquiry`), and has to be refused.
+    /// (`inquire`), and has to be refused.
     pub fn take_leave(&mut self, link: &mut impl Link) -> Vec<Command> {
         self.send_delayed(link);
         self.flush_acks(link);
@@ -136,7 +136,7 @@ impl Engine {
     }
 
     /// An explicit acknowledgement came.
-    pub(super) fn explicit_ack(
+    pub(crate) fn explicit_ack(
         &mut self,
         from: Origin,
         ack: Sequence,
@@ -160,7 +160,7 @@ impl Engine {
     }
 
     /// A partner has received everything before `ack`.
-    pub(super) fn acknowledged(&mut self, key: PartnerKey, ack: Sequence, link: &mut impl Link) {
+    pub(crate) fn acknowledged(&mut self, key: PartnerKey, ack: Sequence, link: &mut impl Link) {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
@@ -238,7 +238,7 @@ impl Engine {
     }
 
     /// A board refused a message or a connect of ours.
-    pub(super) fn nack(&mut self, from: Origin, seq: Sequence, code: u8, link: &mut impl Link) {
+    pub(crate) fn nack(&mut self, from: Origin, seq: Sequence, code: u8, link: &mut impl Link) {
         let code = match code {
             1 => Code::RemoteEndpointBadId,
             2 => Code::RemoteEndpointClosed,

@@ -2,20 +2,19 @@
 
 use alloc::vec::Vec;
 
-use crate::Engine;
 use crate::code::Code;
-use crate::inquiry::Inquiry;
+use crate::engine::Engine;
 use crate::link::Link;
-use crate::partner::PartnerKey;
-use crate::reassembly::Target;
-use crate::send::OutgoingKey;
+use crate::state::inquiry::Inquiry;
+use crate::state::keys::{OutgoingKey, PartnerKey};
+use crate::state::reassembly::Target;
 
 const SCRAMBLE_GIVE_UP: u16 = 0x30f0;
 const SCRAMBLE_DISCONNECT: u16 = 0x0f0f;
 
 impl Engine {
     /// The partner does not answer any more.
-    pub(super) fn give_up(&mut self, key: PartnerKey, link: &mut impl Link) {
+    pub(crate) fn give_up(&mut self, key: PartnerKey, link: &mut impl Link) {
         self.break_off(key, SCRAMBLE_GIVE_UP, link);
     }
 
@@ -43,7 +42,7 @@ impl Engine {
 
     /// Ends everything that is under way with a partner but the connects, which whoever is there now will answer. What
     /// it may send next is unchanged: that number was announced to it.
-    pub(super) fn end_relation(&mut self, key: PartnerKey, link: &mut impl Link) {
+    pub(crate) fn end_relation(&mut self, key: PartnerKey, link: &mut impl Link) {
         let code = Code::RemoteEndpointUnreachable;
         let Some(partner) = self.partners.get_mut(key) else {
             return;

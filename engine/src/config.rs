@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::contexts::ContextIds;
+use crate::state::contexts::ContextIds;
 
 /// Largest message that travels within an entry.
 pub const TINY_MAX: u32 = 32;

@@ -10,13 +10,14 @@ use core::time::Duration;
 
 use mx_ring::{Command, Origin};
 
-use crate::Engine;
 use crate::code::Code;
-use crate::counts::FrameKind;
+use crate::engine::Engine;
 use crate::link::Link;
-use crate::partner::{Connect, PartnerKey};
-use crate::request::{Kind, Purpose, RequestKey};
-use crate::sequence::Sequence;
+use crate::state::counts::FrameKind;
+use crate::state::keys::{PartnerKey, RequestKey};
+use crate::state::partner::Connect;
+use crate::state::request::{Kind, Purpose};
+use crate::state::sequence::Sequence;
 
 /// Sessions of a partner that are remembered after their end.
 const PAST_SESSIONS_MAX: usize = 4;
@@ -81,7 +82,7 @@ impl Engine {
     }
 
     /// A peer connects.
-    pub(super) fn connect_request(
+    pub(crate) fn connect_request(
         &mut self,
         from: Origin,
         session: u32,
@@ -118,7 +119,7 @@ impl Engine {
     }
 
     /// A peer answers a connect.
-    pub(super) fn connect_reply(
+    pub(crate) fn connect_reply(
         &mut self,
         from: Origin,
         session: u32,
@@ -209,7 +210,7 @@ impl Engine {
     }
 
     /// Drops a connect whose request was cancelled.
-    pub(super) fn forget_connect(&mut self, request: RequestKey) {
+    pub(crate) fn forget_connect(&mut self, request: RequestKey) {
         for key in self.partners.keys() {
             if let Some(partner) = self.partners.get_mut(key) {
                 partner.connects.retain(|c| c.request != request);
@@ -219,7 +220,7 @@ impl Engine {
 }
 
 /// The frame that asks for a connect.
-pub(super) fn request_command(peer: u16, endpoint: u8, connect: &Connect) -> Command {
+pub(crate) fn request_command(peer: u16, endpoint: u8, connect: &Connect) -> Command {
     Command::ConnectRequest {
         peer,
         endpoint,

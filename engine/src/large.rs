@@ -1,42 +1,22 @@
 //! Large messages: rendezvous, pull, notify (protocol.md §6).
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use mx_ring::{Command, Destination};
 
-use crate::Engine;
 use crate::code::Code;
-use crate::link::{Exposure, Link, Part, Refused, Use};
-use crate::matching::Body as Kept;
-use crate::partner::PartnerKey;
-use crate::receive::Content;
-use crate::request::{Purpose, RequestKey};
-use crate::send::Body;
-
-/// A large message that is being fetched.
-#[derive(Debug)]
-pub struct Pull {
-    pub(super) request: RequestKey,
-    partner: PartnerKey,
-    /// The partner's relation: a later one knows nothing of this message.
-    relation: u32,
-    length: u32,
-    window: u8,
-    window_seqnum: u8,
-    window_offset: u16,
-    /// Bytes that have been fetched: memory may be too scarce for all at once.
-    done: u32,
-    exposure: Option<Exposure>,
-    /// When the board was told of it.
-    pub(super) began: Option<Duration>,
-    /// Whether it is aborted because it took too long.
-    pub(super) expired: bool,
-}
+use crate::engine::Engine;
+use crate::link::{Link, Part, Refused, Use};
+use crate::state::content::Content;
+use crate::state::keys::{PartnerKey, RequestKey};
+use crate::state::outgoing::Body;
+use crate::state::pull::Pull;
+use crate::state::request::Purpose;
+use crate::state::unexpected::Kept;
 
 impl Engine {
     /// A partner has a large message. False when there is no room to remember it.
-    pub(super) fn rendezvous(&mut self, partner: PartnerKey, content: Content) -> bool {
+    pub(crate) fn rendezvous(&mut self, partner: PartnerKey, content: Content) -> bool {
         let Content::Rendezvous {
             match_info, total, ..
         } = content
@@ -53,13 +33,13 @@ impl Engine {
     }
 
     /// Whether a large message of that partner is not fetched, or not whole.
-    pub(super) fn has_unfetched_of(&self, partner: PartnerKey) -> bool {
+    pub(crate) fn has_unfetched_of(&self, partner: PartnerKey) -> bool {
         self.pulls.values().any(|pull| pull.partner == partner)
             || self.unexpected.has_large_of(partner)
     }
 
     /// Fetches a large message into a matched receive.
-    pub(super) fn pull(&mut self, request: RequestKey, partner: PartnerKey, content: Content) {
+    pub(crate) fn pull(&mut self, request: RequestKey, partner: PartnerKey, content: Content) {
         let Content::Rendezvous {
             window,
             window_seqnum,
@@ -104,7 +84,7 @@ impl Engine {
     }
 
     /// Starts the pulls that wait, as far as there is room.
-    pub(super) fn start_pulls(&mut self, link: &mut impl Link) {
+    pub(crate) fn start_pulls(&mut self, link: &mut impl Link) {
         while let Some(cookie) = self.pulls_waiting.front().copied() {
             let Some(pull) = self.pulls.get_mut(&cookie) else {
                 self.pulls_waiting.pop_front();
@@ -176,7 +156,7 @@ impl Engine {
     }
 
     /// A pull has ended.
-    pub(super) fn pull_done(
+    pub(crate) fn pull_done(
         &mut self,
         cookie: u32,
         status: u8,
@@ -268,7 +248,7 @@ impl Engine {
     }
 
     /// Ends the pulls from a partner that is gone: those that run are given up by the board.
-    pub(super) fn abort_pulls(&mut self, partner: PartnerKey, link: &mut impl Link) {
+    pub(crate) fn abort_pulls(&mut self, partner: PartnerKey, link: &mut impl Link) {
         let cookies: Vec<(u32, bool)> = self
             .pulls
             .iter()
@@ -286,7 +266,7 @@ impl Engine {
     }
 
     /// A partner has pulled a large message of ours.
-    pub(super) fn notified(
+    pub(crate) fn notified(
         &mut self,
         partner: PartnerKey,
         transferred: u32,

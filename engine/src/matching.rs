@@ -1,165 +1,16 @@
 //! Which message goes into which receive (protocol.md §6).
 
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
-
-use slotmap::SlotMap;
-
-use crate::Engine;
 use crate::code::Code;
-use crate::contexts::{ContextIds, Place, Queues};
-use crate::counts::FrameKind;
+use crate::engine::Engine;
 use crate::link::Link;
 use crate::memory::{Memory, Payload, zeroed};
-use crate::partner::PartnerKey;
-use crate::reassembly::{Assembly, Progress, Target, fragment_offset};
-use crate::receive::Content;
-use crate::request::{Kind, Outcome, Purpose, RequestKey};
-use crate::sequence::Sequence;
-
-slotmap::new_key_type! {
-    /// A message that came before its receive.
-    pub struct UnexpectedKey;
-}
-
-/// What is kept of an unexpected message.
-#[derive(Debug)]
-pub enum Body {
-    /// All of it.
-    Whole(Vec<u8>),
-    /// As much as came so far of the message of that number.
-    Partial(Sequence, Vec<u8>),
-    /// Nothing: it is large and waits at the sender.
-    Large(Content),
-    /// All of it; the own send that waits for the match.
-    Own(RequestKey, Vec<u8>),
-}
-
-/// A message that came before its receive.
-#[derive(Debug)]
-pub struct Message {
-    /// Who sent it.
-    pub partner: PartnerKey,
-    /// Its match info.
-    pub match_info: u64,
-    /// Bytes of it.
-    pub total: u32,
-    /// As much as is here.
-    pub body: Body,
-    /// Bytes kept of it.
-    kept: usize,
-}
-
-/// What an unexpected message costs besides its bytes.
-const MESSAGE_COST: usize = 128;
-
-impl Message {
-    fn cost(&self) -> usize {
-        MESSAGE_COST + self.kept
-    }
-}
-
-/// A receive that no message has matched yet.
-#[derive(Clone, Copy, Debug)]
-pub struct Posted {
-    request: RequestKey,
-    match_info: u64,
-    mask: u64,
-}
-
-/// The unexpected messages of an endpoint, in the order of arrival.
-#[derive(Debug)]
-pub struct Unexpected {
-    all: SlotMap<UnexpectedKey, Message>,
-    order: Queues<UnexpectedKey>,
-    bytes: usize,
-    /// Whether messages are offered to the application before they are listed in `order`.
-    pub(super) offered: bool,
-    /// Messages to offer.
-    pub(super) to_offer: VecDeque<UnexpectedKey>,
-}
-
-impl Unexpected {
-    /// None yet.
-    pub fn new(context_ids: ContextIds) -> Self {
-        Self {
-            all: SlotMap::with_key(),
-            order: Queues::new(context_ids),
-            bytes: 0,
-            offered: false,
-            to_offer: VecDeque::new(),
-        }
-    }
-
-    /// What all of them cost.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// A message by its key.
-    pub fn get_mut(&mut self, key: UnexpectedKey) -> Option<&mut Message> {
-        self.all.get_mut(key)
-    }
-
-    /// Whether a large message of that partner waits for its receive.
-    pub fn has_large_of(&self, partner: PartnerKey) -> bool {
-        let mut all = self.all.values();
-        all.any(|message| message.partner == partner && matches!(message.body, Body::Large(_)))
-    }
-
-    fn push(&mut self, message: Message) -> UnexpectedKey {
-        self.bytes += message.cost();
-        let match_info = message.match_info;
-        let key = self.all.insert(message);
-        if self.offered {
-            self.to_offer.push_back(key);
-        } else {
-            self.order.push(match_info, key);
-        }
-        key
-    }
-
-    /// Lists a message that was offered.
-    pub fn list(&mut self, key: UnexpectedKey) {
-        if let Some(message) = self.all.get(key) {
-            self.order.push(message.match_info, key);
-        }
-    }
-
-    fn find(&self, info: u64, mask: u64) -> Option<(Place, &Message)> {
-        let place = self.order.find(info, mask, |key| {
-            let message = self.all.get(*key);
-            message.is_some_and(|message| message.match_info & mask == info)
-        })?;
-        Some((place, self.all.get(*self.order.get(place)?)?))
-    }
-
-    fn remove(&mut self, place: Place) -> Option<Message> {
-        let key = self.order.remove(place)?;
-        self.take(key)
-    }
-
-    /// Takes a message that is not listed.
-    pub fn take(&mut self, key: UnexpectedKey) -> Option<Message> {
-        let message = self.all.remove(key)?;
-        self.bytes -= message.cost();
-        Some(message)
-    }
-
-    /// Forgets what came from a partner.
-    pub fn forget(&mut self, partner: PartnerKey) {
-        let bytes = &mut self.bytes;
-        self.all.retain(|_, message| {
-            let forgotten = message.partner == partner;
-            if forgotten {
-                *bytes -= message.cost();
-            }
-            !forgotten
-        });
-        let all = &self.all;
-        self.order.retain(|key| all.contains_key(*key));
-    }
-}
+use crate::state::counts::FrameKind;
+use crate::state::keys::{PartnerKey, RequestKey, UnexpectedKey};
+use crate::state::posted::PostedReceive;
+use crate::state::reassembly::{Assembly, Progress, Target, fragment_offset};
+use crate::state::request::{Kind, Outcome, Purpose};
+use crate::state::sequence::Sequence;
+use crate::state::unexpected::{Kept, Message};
 
 impl Engine {
     /// Posts a receive: it takes the first unexpected message that fits, or waits. `match_info` lies within `mask`.
@@ -177,7 +28,7 @@ impl Engine {
             .insert(Kind::Receive, purpose, match_info, context);
         let found = self.unexpected.find(match_info, mask).map(|(at, _)| at);
         let Some(message) = found.and_then(|at| self.unexpected.remove(at)) else {
-            let posted = Posted {
+            let posted = PostedReceive {
                 request,
                 match_info,
                 mask,
@@ -190,23 +41,23 @@ impl Engine {
     }
 
     /// Gives a posted receive a message that came before it.
-    pub(super) fn give(&mut self, request: RequestKey, message: Message, link: &mut impl Link) {
+    pub(crate) fn give(&mut self, request: RequestKey, message: Message, link: &mut impl Link) {
         self.begin_receive(request, message.partner, message.match_info, message.total);
         match message.body {
-            Body::Whole(data) => {
+            Kept::Whole(data) => {
                 self.copy_in(request, 0, Payload::Bytes(&data));
                 self.end_receive(request);
             }
-            Body::Partial(seq, data) => {
+            Kept::Partial(seq, data) => {
                 self.copy_in(request, 0, Payload::Bytes(&data));
                 self.redirect(message.partner, seq, Target::Receive(request));
             }
-            Body::Large(content) => {
+            Kept::Large(content) => {
                 self.pull(request, message.partner, content);
                 self.start_pulls(link);
                 self.send_delayed(link);
             }
-            Body::Own(send, data) => {
+            Kept::Own(send, data) => {
                 self.copy_in(request, 0, Payload::Bytes(&data));
                 self.end_own(send, request);
             }
@@ -214,7 +65,7 @@ impl Engine {
     }
 
     /// Sends the rest of a message that is arriving elsewhere.
-    pub(super) fn redirect(&mut self, partner: PartnerKey, seq: Sequence, target: Target) {
+    pub(crate) fn redirect(&mut self, partner: PartnerKey, seq: Sequence, target: Target) {
         if let Some(partner) = self.partners.get_mut(partner)
             && let Some(assembly) = partner.partials.iter_mut().find(|a| a.seq == seq)
         {
@@ -223,7 +74,7 @@ impl Engine {
     }
 
     /// Takes a posted receive back.
-    pub(super) fn unpost(&mut self, request: RequestKey) {
+    pub(crate) fn unpost(&mut self, request: RequestKey) {
         self.posted.retain(|posted| posted.request != request);
     }
 
@@ -241,15 +92,15 @@ impl Engine {
     }
 
     /// The first posted receive that takes a message of this match info.
-    pub(super) fn take_posted(&mut self, match_info: u64) -> Option<RequestKey> {
+    pub(crate) fn take_posted(&mut self, match_info: u64) -> Option<RequestKey> {
         // Whatever the masks are, the context is a part of them.
-        let fits = |posted: &Posted| match_info & posted.mask == posted.match_info;
+        let fits = |posted: &PostedReceive| match_info & posted.mask == posted.match_info;
         let place = self.posted.find(match_info, u64::MAX, fits)?;
         self.posted.remove(place).map(|posted| posted.request)
     }
 
     /// Tells a receive which message it gets.
-    pub(super) fn begin_receive(
+    pub(crate) fn begin_receive(
         &mut self,
         request: RequestKey,
         partner: PartnerKey,
@@ -272,7 +123,7 @@ impl Engine {
     }
 
     /// Copies a part of the message into a receive's memory, as far as it fits.
-    pub(super) fn copy_in(&self, request: RequestKey, offset: u32, payload: Payload<'_>) {
+    pub(crate) fn copy_in(&self, request: RequestKey, offset: u32, payload: Payload<'_>) {
         if let Some(request) = self.requests.get(request)
             && let Purpose::MatchedReceive(memory) = &request.purpose
         {
@@ -281,7 +132,7 @@ impl Engine {
     }
 
     /// Completes a receive whose message is there.
-    pub(super) fn end_receive(&mut self, key: RequestKey) {
+    pub(crate) fn end_receive(&mut self, key: RequestKey) {
         if let Some(request) = self.requests.get(key) {
             let code = if request.outcome.transferred < request.outcome.message_length {
                 Code::MessageTruncated
@@ -293,25 +144,15 @@ impl Engine {
     }
 
     /// Keeps a message until its receive is posted. False when there is no room.
-    pub(super) fn keep(
+    pub(crate) fn keep(
         &mut self,
         partner: PartnerKey,
         match_info: u64,
         total: u32,
-        body: Body,
+        body: Kept,
     ) -> Option<UnexpectedKey> {
-        let kept = match &body {
-            Body::Whole(data) | Body::Partial(_, data) | Body::Own(_, data) => data.len(),
-            Body::Large(_) => 0,
-        };
-        let message = Message {
-            partner,
-            match_info,
-            total,
-            body,
-            kept,
-        };
-        let own = matches!(message.body, Body::Own(..));
+        let message = Message::new(partner, match_info, total, body);
+        let own = matches!(message.body, Kept::Own(..));
         if !own && self.kept_bytes() + message.cost() > self.config.kept_bytes_max {
             return None;
         }
@@ -319,7 +160,7 @@ impl Engine {
     }
 
     /// A whole message. False when it could not be taken, as if it had been lost.
-    pub(super) fn eager(
+    pub(crate) fn eager(
         &mut self,
         partner: PartnerKey,
         match_info: u64,
@@ -336,12 +177,12 @@ impl Engine {
         }
         payload
             .to_vec()
-            .and_then(|data| self.keep(partner, match_info, total, Body::Whole(data)))
+            .and_then(|data| self.keep(partner, match_info, total, Kept::Whole(data)))
             .is_some()
     }
 
     /// The first fragment to arrive of the next message. False when it could not be taken.
-    pub(super) fn first_fragment(
+    pub(crate) fn first_fragment(
         &mut self,
         partner: PartnerKey,
         seq: Sequence,
@@ -359,7 +200,7 @@ impl Engine {
             Target::Receive(request)
         } else {
             let kept = zeroed(total as usize)
-                .and_then(|data| self.keep(partner, match_info, total, Body::Partial(seq, data)));
+                .and_then(|data| self.keep(partner, match_info, total, Kept::Partial(seq, data)));
             match kept {
                 Some(key) => Target::Unexpected(key),
                 None => return false,
@@ -374,7 +215,7 @@ impl Engine {
     }
 
     /// A fragment of a message of which others are there.
-    pub(super) fn later_fragment(
+    pub(crate) fn later_fragment(
         &mut self,
         partner: PartnerKey,
         seq: Sequence,
@@ -414,13 +255,13 @@ impl Engine {
                 let Some(message) = self.unexpected.get_mut(key) else {
                     return;
                 };
-                if let Body::Partial(_, data) = &mut message.body {
+                if let Kept::Partial(_, data) = &mut message.body {
                     let end = (offset as usize + payload.len()).min(data.len());
                     if let Some(place) = data.get_mut(offset as usize..end) {
                         payload.copy_to(place);
                     }
                     if whole {
-                        message.body = Body::Whole(core::mem::take(data));
+                        message.body = Kept::Whole(core::mem::take(data));
                     }
                 }
             }

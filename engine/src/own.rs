@@ -1,10 +1,11 @@
 //! Messages of an endpoint to itself do not reach the board, unless that is wanted (protocol.md §10).
 
-use crate::Engine;
 use crate::code::Code;
-use crate::matching::Body;
+use crate::engine::Engine;
 use crate::memory::{Memory, Payload, zeroed};
-use crate::request::{Purpose, RequestKey};
+use crate::state::keys::RequestKey;
+use crate::state::request::Purpose;
+use crate::state::unexpected::Kept;
 
 impl Engine {
     /// Messages to the own endpoint take the way of all others from now on: it is the partner of this name.
@@ -23,7 +24,7 @@ impl Engine {
     }
 
     /// Sends to the own endpoint: done when it was matched.
-    pub(super) fn send_to_self(&mut self, send: RequestKey, memory: &Memory, match_info: u64) {
+    pub(crate) fn send_to_self(&mut self, send: RequestKey, memory: &Memory, match_info: u64) {
         let total = memory.length();
         let Some(mut data) = zeroed(total as usize) else {
             self.requests.complete(send, Code::NoSystemResources);
@@ -39,7 +40,7 @@ impl Engine {
             self.copy_in(receive, 0, Payload::Bytes(&data));
             self.end_own(send, receive);
         } else if self
-            .keep(self.own, match_info, total, Body::Own(send, data))
+            .keep(self.own, match_info, total, Kept::Own(send, data))
             .is_none()
         {
             self.requests.complete(send, Code::NoSystemResources);
@@ -47,7 +48,7 @@ impl Engine {
     }
 
     /// Completes both sides of a message to the own endpoint, both with what was transferred.
-    pub(super) fn end_own(&mut self, send: RequestKey, receive: RequestKey) {
+    pub(crate) fn end_own(&mut self, send: RequestKey, receive: RequestKey) {
         let transferred = self.requests.get(receive).map(|r| r.outcome.transferred);
         self.end_receive(receive);
         self.end_send(send, Code::Success, transferred);

@@ -5,17 +5,17 @@ use core::time::Duration;
 
 use mx_ring::Command;
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::link::Link;
 
 impl Engine {
     /// The time of some pull may be over at `at`.
-    pub(super) fn pull_expires_by(&mut self, at: Option<Duration>) {
+    pub(crate) fn pull_expires_by(&mut self, at: Option<Duration>) {
         self.pull_expiry = [self.pull_expiry, at].into_iter().flatten().min();
     }
 
     /// Aborts the pulls whose time is over. They are all looked at, but only when that of one of them may be.
-    pub(super) fn expire_pulls(&mut self, link: &mut impl Link) {
+    pub(crate) fn expire_pulls(&mut self, link: &mut impl Link) {
         if self.pull_expiry.is_none_or(|at| at > self.now) {
             return;
         }

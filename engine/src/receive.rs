@@ -2,80 +2,17 @@
 
 use mx_ring::Origin;
 
-use crate::Engine;
-use crate::config::TINY_MAX;
-use crate::counts::FrameKind;
-use crate::early::{EARLY_REACH, Early};
+use crate::engine::Engine;
 use crate::link::Link;
 use crate::memory::Payload;
-use crate::partner::PartnerKey;
-use crate::sequence::Sequence;
-
-/// What a sequenced event carries besides its payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// A whole tiny or small message.
-    Eager {
-        /// Match info.
-        match_info: u64,
-    },
-    /// A fragment of a medium message.
-    Fragment {
-        /// Match info.
-        match_info: u64,
-        /// Bytes of the message.
-        total: u32,
-        /// Number of the fragment.
-        number: u8,
-    },
-    /// A large message waits in a window of the partner.
-    Rendezvous {
-        /// Match info.
-        match_info: u64,
-        /// Bytes of the message.
-        total: u32,
-        /// The partner's window.
-        window: u8,
-        /// Its use.
-        window_seqnum: u8,
-        /// Where the message starts in it.
-        window_offset: u16,
-    },
-    /// A large message of ours was pulled.
-    Notify {
-        /// Bytes that were transferred.
-        transferred: u32,
-        /// Our window.
-        window: u8,
-        /// Its use.
-        window_seqnum: u8,
-    },
-}
-
-impl Content {
-    /// The kind of its frame, which carries that many bytes.
-    fn kind(&self, length: usize) -> FrameKind {
-        match self {
-            Self::Eager { .. } if length <= TINY_MAX as usize => FrameKind::Tiny,
-            Self::Eager { .. } => FrameKind::Small,
-            Self::Fragment { .. } => FrameKind::Medium,
-            Self::Rendezvous { .. } => FrameKind::Rendezvous,
-            Self::Notify { .. } => FrameKind::Notify,
-        }
-    }
-
-    /// Number of the fragment; 0 for what has none.
-    pub fn fragment(&self) -> u8 {
-        match self {
-            Self::Fragment { number, .. } => *number,
-            _ => 0,
-        }
-    }
-}
+use crate::state::content::Content;
+use crate::state::early::{EARLY_REACH, Early};
+use crate::state::keys::PartnerKey;
+use crate::state::sequence::Sequence;
 
 impl Engine {
     /// A sequenced event from the network.
-    pub(super) fn message(
+    pub(crate) fn message(
         &mut self,
         from: Origin,
         seq: u16,
@@ -136,7 +73,7 @@ impl Engine {
     }
 
     /// Counts a frame that brings nothing new.
-    pub(super) fn duplicate(&mut self, content: &Content, length: usize) {
+    pub(crate) fn duplicate(&mut self, content: &Content, length: usize) {
         self.counts.duplicates.add(content.kind(length), 1);
     }
 
@@ -263,7 +200,7 @@ impl Engine {
     }
 
     /// Bytes of messages that are kept for later.
-    pub(super) fn kept_bytes(&self) -> usize {
+    pub(crate) fn kept_bytes(&self) -> usize {
         self.early_bytes + self.unexpected.bytes()
     }
 }

@@ -9,13 +9,12 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::Engine;
 use crate::config::Config;
 use crate::connect::request_command;
-use crate::counts::FrameKind;
+use crate::engine::Engine;
 use crate::link::Link;
-use crate::partner::PartnerKey;
-use crate::send::OutgoingKey;
+use crate::state::counts::FrameKind;
+use crate::state::keys::{OutgoingKey, PartnerKey};
 
 /// Transmissions before a partner may be given up, unless a shorter timeout has room for fewer: the application may not
 /// have called for long.
@@ -27,12 +26,12 @@ const BURST_MAX: u32 = 64;
 
 impl Engine {
     /// Something must be sent again at `at`, if nothing acknowledges it before.
-    pub(super) fn resend_by(&mut self, at: Duration) {
+    pub(crate) fn resend_by(&mut self, at: Duration) {
         self.resend_at = Some(self.resend_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// Starts a partner's timer anew, from when its oldest unacknowledged message was last sent.
-    pub(super) fn time_oldest(&mut self, key: PartnerKey) {
+    pub(crate) fn time_oldest(&mut self, key: PartnerKey) {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
@@ -49,7 +48,7 @@ impl Engine {
 
     /// Sends again what has waited too long for its acknowledgement. All partners are looked at, but only when the
     /// earliest of their timers was due when this was last done.
-    pub(super) fn resend_due(&mut self, link: &mut impl Link) {
+    pub(crate) fn resend_due(&mut self, link: &mut impl Link) {
         if self.resend_at.is_none_or(|at| at > self.now) {
             return;
         }
@@ -180,7 +179,7 @@ impl Engine {
 }
 
 /// Transmissions before a message that is tried for so long may be given up, however much time has passed.
-pub(super) fn transmissions_before(config: &Config, timeout: Duration) -> u32 {
+pub(crate) fn transmissions_before(config: &Config, timeout: Duration) -> u32 {
     let delay = config.resend_delay.as_millis().max(1);
     let regular = timeout.as_millis().div_ceil(delay);
     u32::try_from(regular).map_or(TRANSMISSIONS_MIN, |r| r.clamp(1, TRANSMISSIONS_MIN))

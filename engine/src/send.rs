@@ -1,153 +1,24 @@
 //! Sends, from the application's call to the command queue (protocol.md §4, §6).
 
-use alloc::boxed::Box;
 use alloc::vec;
-use core::time::Duration;
 
-use mx_ring::Pulled;
-
-use crate::Engine;
 use crate::code::Code;
 use crate::config::{SMALL_MAX, TINY_MAX};
-use crate::counts::FrameKind;
+use crate::engine::Engine;
 use crate::link::{Link, Refused};
 use crate::memory::Memory;
-use crate::partner::PartnerKey;
-use crate::request::{Kind, Purpose, RequestKey};
-use crate::sequence::Sequence;
-use crate::shown::Shown;
-use crate::transmit_space::Span;
-
-slotmap::new_key_type! {
-    /// A message on its way out.
-    pub struct OutgoingKey;
-}
+use crate::state::keys::{OutgoingKey, PartnerKey, RequestKey};
+use crate::state::outgoing::{Body, Outgoing};
+use crate::state::request::{Kind, Purpose};
+use crate::state::sequence::Sequence;
+use crate::state::shown::Shown;
 
 /// Messages to one partner that may wait for their acknowledgement: less than half of the sequence numbers.
 const UNACKED_MAX: u16 = 8191;
 
-/// A message until it needs nothing more of this side.
-#[derive(Debug)]
-pub struct Outgoing {
-    /// Where it goes.
-    pub partner: PartnerKey,
-    /// Whom it completes; `None` once that is done.
-    pub request: Option<RequestKey>,
-    /// Whether it completed its request before it was acknowledged.
-    pub zombie: bool,
-    /// Its number, once it was sent.
-    pub seq: Sequence,
-    /// Transmissions so far.
-    pub transmissions: u32,
-    /// First transmission.
-    pub first_sent: Duration,
-    /// Last transmission.
-    pub last_sent: Duration,
-    /// What it is.
-    pub body: Body,
-}
-
-impl Outgoing {
-    /// What the board is to repeat when this endpoint is closed before it is acknowledged.
-    pub fn notice(&self) -> Option<Pulled> {
-        match self.body {
-            Body::Notify {
-                transferred,
-                window,
-                window_seqnum,
-            } => Some(Pulled {
-                seq: self.seq.to_wire(),
-                transferred,
-                window,
-                window_seqnum,
-            }),
-            _ => None,
-        }
-    }
-
-    /// Commands of one transmission.
-    pub fn commands(&self, fragment: u32) -> u32 {
-        match &self.body {
-            Body::Medium { total, .. } => total.div_ceil(fragment),
-            _ => 1,
-        }
-    }
-}
-
-/// What a message is made of.
-#[derive(Debug)]
-pub enum Body {
-    /// A message in the command.
-    Tiny {
-        /// Match info.
-        match_info: u64,
-        /// Bytes of `data` that count.
-        length: u8,
-        /// The message.
-        data: [u8; TINY_MAX as usize],
-    },
-    /// A message in a command-data slot.
-    Small {
-        /// Match info.
-        match_info: u64,
-        /// The message.
-        data: Box<[u8]>,
-    },
-    /// A message in the transmit area.
-    Medium {
-        /// Match info.
-        match_info: u64,
-        /// Bytes of it.
-        total: u32,
-        /// Where it comes from, until it was copied.
-        memory: Option<Memory>,
-        /// Where it was copied to.
-        span: Option<Span>,
-        /// Index of the last command that reads it.
-        last_command: u32,
-    },
-    /// A message that the partner pulls.
-    Large {
-        /// Match info.
-        match_info: u64,
-        /// Bytes of it.
-        total: u32,
-        /// Where it is.
-        memory: Memory,
-        /// Its window, once there is one.
-        shown: Option<Shown>,
-        /// Whether the partner has acknowledged the rendezvous.
-        acked: bool,
-        /// How much the partner says it has pulled, once it has.
-        notified: Option<u32>,
-    },
-    /// Tells the partner that its large message was pulled.
-    Notify {
-        /// Bytes that were transferred.
-        transferred: u32,
-        /// The partner's window.
-        window: u8,
-        /// Its use.
-        window_seqnum: u8,
-    },
-}
-
-impl Body {
-    /// The kind of its frames.
-    pub fn kind(&self) -> FrameKind {
-        match self {
-            Self::Tiny { .. } => FrameKind::Tiny,
-            Self::Small { .. } => FrameKind::Small,
-            Self::Medium { .. } => FrameKind::Medium,
-            Self::Large { .. } => FrameKind::Rendezvous,
-            Self::Notify { .. } => FrameKind::Notify,
-        }
-    }
-}
-
 /// How an attempt to send ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dispatch {
+pub(crate) enum Dispatch {
     /// It is out of the way: sent, failed, or waiting at its partner.
     Gone,
     /// There is no room for it now.
@@ -156,7 +27,7 @@ pub(super) enum Dispatch {
 
 /// Whether a message could be put into the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Posted {
+pub(crate) enum Posted {
     Yes,
     NotNow,
     Never,
@@ -224,7 +95,7 @@ impl Engine {
     }
 
     /// Tells a partner that its large message was pulled. It goes before all messages that wait.
-    pub(super) fn send_notify(
+    pub(crate) fn send_notify(
         &mut self,
         to: PartnerKey,
         transferred: u32,
@@ -259,7 +130,7 @@ impl Engine {
     }
 
     /// Sends what waited for room, as far as there is some.
-    pub(super) fn send_delayed(&mut self, link: &mut impl Link) {
+    pub(crate) fn send_delayed(&mut self, link: &mut impl Link) {
         while let Some(key) = self.delayed.pop_front() {
             if self.dispatch(key, link) == Dispatch::NoRoom {
                 self.delayed.push_front(key);
@@ -269,7 +140,7 @@ impl Engine {
     }
 
     /// Sends what waited for acknowledgements, as far as they came.
-    pub(super) fn send_throttled(&mut self, link: &mut impl Link) {
+    pub(crate) fn send_throttled(&mut self, link: &mut impl Link) {
         let mut partners = core::mem::take(&mut self.throttled);
         partners.retain(|partner| {
             while let Some(record) = self.partners.get_mut(*partner) {
@@ -434,7 +305,7 @@ impl Engine {
     }
 
     /// Completes the request of a send. `transferred` is what a large message's receiver said.
-    pub(super) fn end_send(&mut self, key: RequestKey, code: Code, transferred: Option<u32>) {
+    pub(crate) fn end_send(&mut self, key: RequestKey, code: Code, transferred: Option<u32>) {
         let mut code = code;
         if let Some(request) = self.requests.get_mut(key) {
             let total = request.outcome.message_length;
@@ -451,7 +322,7 @@ impl Engine {
     }
 
     /// Ends a message that will not be delivered, or needs nothing more, and frees all that it holds.
-    pub(super) fn end_outgoing(&mut self, key: OutgoingKey, code: Code, link: &mut impl Link) {
+    pub(crate) fn end_outgoing(&mut self, key: OutgoingKey, code: Code, link: &mut impl Link) {
         let Some(outgoing) = self.outgoing.remove(key) else {
             return;
         };

@@ -2,14 +2,16 @@
 
 use mx_ring::{Command, Destination};
 
-use crate::Engine;
+use crate::engine::Engine;
 use crate::link::Link;
-use crate::send::{Body, OutgoingKey, Posted};
-use crate::transmit_space::passed;
+use crate::send::Posted;
+use crate::state::keys::OutgoingKey;
+use crate::state::outgoing::Body;
+use crate::state::transmit_space::passed;
 
 impl Engine {
     /// Puts a message into the command queue, with the newest acknowledgement.
-    pub(super) fn transmit(&mut self, key: OutgoingKey, link: &mut impl Link) -> Posted {
+    pub(crate) fn transmit(&mut self, key: OutgoingKey, link: &mut impl Link) -> Posted {
         let Some(outgoing) = self.outgoing.get_mut(key) else {
             return Posted::Never;
         };

@@ -1,9 +1,8 @@
 //! A medium message whose fragments are coming, in any order, from a peer that is not trusted.
 
 use crate::config::FRAGMENTS_MAX;
-use crate::matching::UnexpectedKey;
-use crate::request::RequestKey;
-use crate::sequence::Sequence;
+use crate::state::keys::{RequestKey, UnexpectedKey};
+use crate::state::sequence::Sequence;
 
 /// Where the fragments go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

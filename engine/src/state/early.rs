@@ -3,8 +3,8 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::receive::Content;
-use crate::sequence::Sequence;
+use crate::state::content::Content;
+use crate::state::sequence::Sequence;
 
 /// How many numbers after the next one a message is still kept (protocol.md §5).
 pub const EARLY_REACH: u16 = 255;

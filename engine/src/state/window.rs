@@ -1,6 +1,6 @@
 //! Windows: which large send shows itself to the network under which id.
 
-use crate::send::OutgoingKey;
+use crate::state::keys::OutgoingKey;
 
 /// Ids of an endpoint.
 const COUNT: usize = 256;

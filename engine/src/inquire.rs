@@ -6,77 +6,33 @@
 //! endpoint is gone a board answers with a nack, and no application sees any of it.
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use mx_ring::Command;
 
-use crate::Engine;
 use crate::code::Code;
+use crate::engine::Engine;
 use crate::link::Link;
-use crate::partner::{Partner, PartnerKey};
 use crate::resend::transmissions_before;
-use crate::send::{Body, OutgoingKey};
-
-/// The first pause, doubled for each inquiry that was answered.
-const PAUSE: Duration = Duration::from_secs(2);
-/// The longest one.
-const PAUSE_MAX: Duration = Duration::from_secs(32);
-/// More doublings would change nothing.
-const DOUBLINGS_MAX: u32 = 6;
-
-/// What is asked of a partner while large messages wait for it.
-#[derive(Debug, Default)]
-pub struct Inquiry {
-    /// When the next one is due, if there is anything to ask.
-    at: Option<Duration>,
-    /// Inquiries since the partner was last heard.
-    unanswered: u32,
-    /// Inquiries that were answered.
-    answered: u32,
-    /// When the partner was last heard.
-    heard: Duration,
-}
-
-impl Inquiry {
-    /// The partner has said something.
-    pub fn heard(&mut self, now: Duration) {
-        self.heard = now;
-        if self.unanswered > 0 {
-            self.unanswered = 0;
-            self.answered = (self.answered + 1).min(DOUBLINGS_MAX);
-        }
-    }
-
-    /// Whether an answer is awaited.
-    pub fn is_open(&self) -> bool {
-        self.unanswered > 0
-    }
-
-    /// How long to wait after a sign of life.
-    fn pause(&self) -> Duration {
-        (PAUSE * (1 << self.answered)).min(PAUSE_MAX)
-    }
-}
+use crate::state::inquiry::{DOUBLINGS_MAX, Inquiry, PAUSE, PAUSE_MAX};
+use crate::state::keys::{OutgoingKey, PartnerKey};
+use crate::state::outgoing::Body;
+use crate::state::partner::Partner;
 
 impl Engine {
     /// A large message to this partner begins to wait until it is fetched.
-    pub(super) fn inquire_later(&mut self, key: PartnerKey) {
+    pub(crate) fn inquire_later(&mut self, key: PartnerKey) {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
         if partner.inquiry.at.is_none() {
             let at = self.now + PAUSE;
-            partner.inquiry = Inquiry {
-                at: Some(at),
-                heard: self.now,
-                ..Inquiry::default()
-            };
+            partner.inquiry = Inquiry::begun(self.now, at);
             self.resend_by(at);
         }
     }
 
     /// Asks a partner that was not heard for a while. True when it must be given up.
-    pub(super) fn inquire(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
+    pub(crate) fn inquire(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
         let Some(due) = self.partners.get(key).and_then(|p| p.inquiry.at) else {
             return false;
         };
@@ -126,7 +82,7 @@ impl Engine {
     }
 
     /// An inquiry was refused: what waits for the partner will not be fetched.
-    pub(super) fn inquiry_refused(&mut self, key: PartnerKey, code: Code, link: &mut impl Link) {
+    pub(crate) fn inquiry_refused(&mut self, key: PartnerKey, code: Code, link: &mut impl Link) {
         for message in self.waiting_large(key) {
             self.end_outgoing(message, code, link);
         }

@@ -3,13 +3,13 @@
 
 use alloc::vec::Vec;
 
-use crate::Engine;
 use crate::code::Code;
+use crate::engine::Engine;
 use crate::link::Link;
-use crate::matching::{Body, Message, UnexpectedKey};
-use crate::partner::PartnerKey;
-use crate::reassembly::Target;
-use crate::receive::Content;
+use crate::state::content::Content;
+use crate::state::keys::{PartnerKey, UnexpectedKey};
+use crate::state::reassembly::Target;
+use crate::state::unexpected::{Kept, Message};
 
 /// What the handler did with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,8 @@ impl Engine {
                 continue;
             };
             let data = match &mut message.body {
-                Body::Whole(data) | Body::Own(_, data) => Some(core::mem::take(data)),
-                Body::Partial(..) | Body::Large(_) => None,
+                Kept::Whole(data) | Kept::Own(_, data) => Some(core::mem::take(data)),
+                Kept::Partial(..) | Kept::Large(_) => None,
             };
             return Some(Offer {
                 key,
@@ -74,7 +74,7 @@ impl Engine {
             return;
         };
         if let Some(seen) = offer.data
-            && let Body::Whole(data) | Body::Own(_, data) = &mut message.body
+            && let Kept::Whole(data) | Kept::Own(_, data) = &mut message.body
         {
             *data = seen;
         }
@@ -97,8 +97,8 @@ impl Engine {
 
     fn discard(&mut self, message: Message, link: &mut impl Link) {
         match message.body {
-            Body::Partial(seq, _) => self.redirect(message.partner, seq, Target::Nobody),
-            Body::Large(Content::Rendezvous {
+            Kept::Partial(seq, _) => self.redirect(message.partner, seq, Target::Nobody),
+            Kept::Large(Content::Rendezvous {
                 window,
                 window_seqnum,
                 ..
@@ -106,8 +106,8 @@ impl Engine {
                 self.send_notify(message.partner, 0, window, window_seqnum);
                 self.send_delayed(link);
             }
-            Body::Own(send, _) => self.end_send(send, Code::Success, None),
-            Body::Whole(_) | Body::Large(_) => {}
+            Kept::Own(send, _) => self.end_send(send, Code::Success, None),
+            Kept::Whole(_) | Kept::Large(_) => {}
         }
     }
 }

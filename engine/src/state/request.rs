@@ -6,14 +6,9 @@ use core::time::Duration;
 use slotmap::SlotMap;
 
 use crate::code::Code;
-use crate::contexts::{ContextIds, Queues};
 use crate::memory::Memory;
-use crate::partner::PartnerKey;
-
-slotmap::new_key_type! {
-    /// A request of the application.
-    pub struct RequestKey;
-}
+use crate::state::contexts::{ContextIds, Queues};
+use crate::state::keys::{PartnerKey, RequestKey};
 
 /// How a request ended, or what a probe found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

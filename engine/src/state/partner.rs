@@ -6,33 +6,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use mx_ring::Destination;
-use slotmap::{Key, KeyData, SlotMap};
+use slotmap::SlotMap;
 
-use crate::early::EarlyMessages;
-use crate::inquiry::Inquiry;
-use crate::reassembly::Assembly;
-use crate::request::RequestKey;
-use crate::round_trip::RoundTrip;
-use crate::send::OutgoingKey;
-use crate::sequence::Sequence;
-
-slotmap::new_key_type! {
-    /// A partner.
-    pub struct PartnerKey;
-}
-
-impl PartnerKey {
-    /// As a number of 32 bits. Partners stay for the life of their endpoint, so the place says it all.
-    pub fn number(self) -> u32 {
-        self.data().as_ffi() as u32
-    }
-
-    /// From its number. One that is no partner's is found out when it is used.
-    pub fn from_number(number: u32) -> Self {
-        const FIRST_USE: u64 = 1 << 32;
-        KeyData::from_ffi(FIRST_USE | u64::from(number)).into()
-    }
-}
+use crate::state::early::EarlyMessages;
+use crate::state::inquiry::Inquiry;
+use crate::state::keys::{OutgoingKey, PartnerKey, RequestKey};
+use crate::state::reassembly::Assembly;
+use crate::state::round_trip::RoundTrip;
+use crate::state::sequence::Sequence;
 
 /// A connect that waits for its reply.
 #[derive(Debug)]

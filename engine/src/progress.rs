@@ -1,0 +1,54 @@
+//! What is done although nothing has come, and when.
+
+use core::time::Duration;
+
+use crate::engine::Engine;
+use crate::link::Link;
+
+impl Engine {
+    /// What a progress round does after the events: resends, delayed messages, due acknowledgements.
+    pub fn work(&mut self, link: &mut impl Link) {
+        self.resend_due(link);
+        self.expire_pulls(link);
+        self.work_between(link);
+    }
+
+    /// The same while more events wait, for a caller that takes only so many at once: what has waited too long for an
+    /// answer is not judged, for the answer may be among them.
+    pub fn work_between(&mut self, link: &mut impl Link) {
+        self.transmit.settle(link.sent());
+        self.start_pulls(link);
+        self.show_wanted(link);
+        self.send_delayed(link);
+        self.send_throttled(link);
+        self.send_due_acks(link);
+    }
+
+    /// Whether [`Self::work`] may find something to do at this time although no event has come: what is due, and what waits
+    /// for room, memory or acknowledgements.
+    pub fn has_work(&self, now: Duration) -> bool {
+        let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        due(self.ack_at)
+            || due(self.resend_at)
+            || due(self.pull_expiry)
+            || self.awaits_memory()
+            || self.has_offers()
+            || !self.throttled.is_empty()
+    }
+
+    fn awaits_memory(&self) -> bool {
+        !(self.delayed.is_empty() && self.pulls_waiting.is_empty() && self.wanted.is_empty())
+    }
+
+    /// When [`Self::work`] has something to do even if no event comes.
+    pub fn deadline(&self) -> Option<Duration> {
+        // Whoever was refused memory before asks again no later than that.
+        let retry = self
+            .awaits_memory()
+            .then(|| self.now + self.config.registration_pause);
+        [self.ack_at, self.resend_at, self.pull_expiry, retry]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

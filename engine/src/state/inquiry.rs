@@ -1,0 +1,53 @@
+//! What is asked of a partner that has acknowledged everything, but has not fetched a large message yet.
+
+use core::time::Duration;
+
+/// The first pause, doubled for each inquiry that was answered.
+pub const PAUSE: Duration = Duration::from_secs(2);
+/// The longest one.
+pub const PAUSE_MAX: Duration = Duration::from_secs(32);
+/// More doublings would change nothing.
+pub const DOUBLINGS_MAX: u32 = 6;
+
+/// What is asked of a partner while large messages wait for it.
+#[derive(Debug, Default)]
+pub struct Inquiry {
+    /// When the next one is due, if there is anything to ask.
+    pub at: Option<Duration>,
+    /// Inquiries since the partner was last heard.
+    pub unanswered: u32,
+    /// Inquiries that were answered.
+    answered: u32,
+    /// When the partner was last heard.
+    pub heard: Duration,
+}
+
+impl Inquiry {
+    /// There is something to ask, for the first time at `at`.
+    pub fn begun(now: Duration, at: Duration) -> Self {
+        Self {
+            at: Some(at),
+            heard: now,
+            ..Self::default()
+        }
+    }
+
+    /// The partner has said something.
+    pub fn heard(&mut self, now: Duration) {
+        self.heard = now;
+        if self.unanswered > 0 {
+            self.unanswered = 0;
+            self.answered = (self.answered + 1).min(DOUBLINGS_MAX);
+        }
+    }
+
+    /// Whether an answer is awaited.
+    pub fn is_open(&self) -> bool {
+        self.unanswered > 0
+    }
+
+    /// How long to wait after a sign of life.
+    pub fn pause(&self) -> Duration {
+        (PAUSE * (1 << self.answered)).min(PAUSE_MAX)
+    }
+}

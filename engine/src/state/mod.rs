@@ -1,0 +1,22 @@
+//! What the engine knows, record by record. A record keeps its own rules and knows the records that it holds; it calls
+//! nobody but a link that it is handed, and no record knows the engine.
+
+pub mod content;
+pub mod contexts;
+pub mod counts;
+pub mod early;
+pub mod inquiry;
+pub mod keys;
+pub mod outgoing;
+pub mod partner;
+pub mod posted;
+pub mod pull;
+pub mod random;
+pub mod reassembly;
+pub mod request;
+pub mod round_trip;
+pub mod sequence;
+pub mod shown;
+pub mod transmit_space;
+pub mod unexpected;
+pub mod window;

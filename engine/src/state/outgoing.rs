@@ -1,0 +1,133 @@
+//! Messages on their way out.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use mx_ring::Pulled;
+
+use crate::config::TINY_MAX;
+use crate::memory::Memory;
+use crate::state::counts::FrameKind;
+use crate::state::keys::{PartnerKey, RequestKey};
+use crate::state::sequence::Sequence;
+use crate::state::shown::Shown;
+use crate::state::transmit_space::Span;
+
+/// A message until it needs nothing more of this side.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Where it goes.
+    pub partner: PartnerKey,
+    /// Whom it completes; `None` once that is done.
+    pub request: Option<RequestKey>,
+    /// Whether it completed its request before it was acknowledged.
+    pub zombie: bool,
+    /// Its number, once it was sent.
+    pub seq: Sequence,
+    /// Transmissions so far.
+    pub transmissions: u32,
+    /// First transmission.
+    pub first_sent: Duration,
+    /// Last transmission.
+    pub last_sent: Duration,
+    /// What it is.
+    pub body: Body,
+}
+
+impl Outgoing {
+    /// What the board is to repeat when this endpoint is closed before it is acknowledged.
+    pub fn notice(&self) -> Option<Pulled> {
+        match self.body {
+            Body::Notify {
+                transferred,
+                window,
+                window_seqnum,
+            } => Some(Pulled {
+                seq: self.seq.to_wire(),
+                transferred,
+                window,
+                window_seqnum,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Commands of one transmission.
+    pub fn commands(&self, fragment: u32) -> u32 {
+        match &self.body {
+            Body::Medium { total, .. } => total.div_ceil(fragment),
+            _ => 1,
+        }
+    }
+}
+
+/// What a message is made of.
+#[derive(Debug)]
+pub enum Body {
+    /// A message in the command.
+    Tiny {
+        /// Match info.
+        match_info: u64,
+        /// Bytes of `data` that count.
+        length: u8,
+        /// The message.
+        data: [u8; TINY_MAX as usize],
+    },
+    /// A message in a command-data slot.
+    Small {
+        /// Match info.
+        match_info: u64,
+        /// The message.
+        data: Box<[u8]>,
+    },
+    /// A message in the transmit area.
+    Medium {
+        /// Match info.
+        match_info: u64,
+        /// Bytes of it.
+        total: u32,
+        /// Where it comes from, until it was copied.
+        memory: Option<Memory>,
+        /// Where it was copied to.
+        span: Option<Span>,
+        /// Index of the last command that reads it.
+        last_command: u32,
+    },
+    /// A message that the partner pulls.
+    Large {
+        /// Match info.
+        match_info: u64,
+        /// Bytes of it.
+        total: u32,
+        /// Where it is.
+        memory: Memory,
+        /// Its window, once there is one.
+        shown: Option<Shown>,
+        /// Whether the partner has acknowledged the rendezvous.
+        acked: bool,
+        /// How much the partner says it has pulled, once it has.
+        notified: Option<u32>,
+    },
+    /// Tells the partner that its large message was pulled.
+    Notify {
+        /// Bytes that were transferred.
+        transferred: u32,
+        /// The partner's window.
+        window: u8,
+        /// Its use.
+        window_seqnum: u8,
+    },
+}
+
+impl Body {
+    /// The kind of its frames.
+    pub fn kind(&self) -> FrameKind {
+        match self {
+            Self::Tiny { .. } => FrameKind::Tiny,
+            Self::Small { .. } => FrameKind::Small,
+            Self::Medium { .. } => FrameKind::Medium,
+            Self::Large { .. } => FrameKind::Rendezvous,
+            Self::Notify { .. } => FrameKind::Notify,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Receives that wait for their message.
+
+use crate::state::keys::RequestKey;
+
+/// A receive that no message has matched yet.
+#[derive(Clone, Copy, Debug)]
+pub struct PostedReceive {
+    /// What it completes.
+    pub request: RequestKey,
+    /// What a message must have in the bits of the mask.
+    pub match_info: u64,
+    /// The bits that count.
+    pub mask: u64,
+}
