@@ -17,6 +17,7 @@ const ACKS_UNDER_WAY_MAX: u32 = 1 << 16;
 
 impl Engine {
     /// An acknowledgement is due after `delay`, unless a message carries it before.
+    #[inline]
     pub(crate) fn ack_within(&mut self, key: PartnerKey, delay: Duration) {
         let due = self.now + delay;
         let Some(partner) = self.partners.get_mut(key) else {
@@ -32,6 +33,7 @@ impl Engine {
     }
 
     /// An acknowledgement is due at the end of this round.
+    #[inline]
     pub(crate) fn ack_at_once(&mut self, key: PartnerKey) {
         self.ack_within(key, Duration::ZERO);
     }
@@ -207,6 +209,7 @@ impl Engine {
     }
 
     /// Messages that were refused will not be acknowledged: those before all others do not count as unacknowledged.
+    #[inline]
     fn drop_refused(&mut self, key: PartnerKey) {
         let Some(partner) = self.partners.get_mut(key) else {
             return;

@@ -99,32 +99,38 @@ impl Engine {
     }
 
     /// What it was told at the beginning.
+    #[inline]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
     /// The partner that is the endpoint itself.
+    #[inline]
     pub fn own(&self) -> PartnerKey {
         self.own
     }
 
     /// Tells the time, which counts for all that follows. It never goes back.
+    #[inline]
     pub fn set_now(&mut self, now: Duration) {
         self.now = self.now.max(now);
     }
 
     /// Memory was given back: who waits for it need not wait longer.
+    #[inline]
     pub(crate) fn memory_is_free(&mut self) {
         self.receive_memory_at = self.now;
         self.send_memory_at = self.now;
     }
 
     /// The application's word of a partner, 0 at first. `None` when there is no such partner.
+    #[inline]
     pub fn partner_context(&mut self, key: PartnerKey) -> Option<&mut u64> {
         Some(&mut self.partners.get_mut(key)?.context)
     }
 
     /// What was sent again, and what came again.
+    #[inline]
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -143,11 +149,13 @@ impl Engine {
     }
 
     /// Whether everything that was sent has been acknowledged.
+    #[inline]
     pub fn settled(&self) -> bool {
         self.outgoing.is_empty()
     }
 
     /// Peer index and endpoint of a partner, and its session when there is one.
+    #[inline]
     pub fn describe(&self, key: PartnerKey) -> Option<(u16, u8, Option<u32>)> {
         let partner = self.partners.get(key)?;
         Some((partner.peer, partner.endpoint, partner.session))

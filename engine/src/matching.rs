@@ -92,6 +92,7 @@ impl Engine {
     }
 
     /// The first posted receive that takes a message of this match info.
+    #[inline]
     pub(crate) fn take_posted(&mut self, match_info: u64) -> Option<RequestKey> {
         // Whatever the masks are, the context is a part of them.
         let fits = |posted: &PostedReceive| match_info & posted.mask == posted.match_info;
@@ -100,6 +101,7 @@ impl Engine {
     }
 
     /// Tells a receive which message it gets.
+    #[inline]
     pub(crate) fn begin_receive(
         &mut self,
         request: RequestKey,
@@ -123,6 +125,7 @@ impl Engine {
     }
 
     /// Copies a part of the message into a receive's memory, as far as it fits.
+    #[inline]
     pub(crate) fn copy_in(&self, request: RequestKey, offset: u32, payload: Payload<'_>) {
         if let Some(request) = self.requests.get(request)
             && let Purpose::MatchedReceive(memory) = &request.purpose
@@ -132,6 +135,7 @@ impl Engine {
     }
 
     /// Completes a receive whose message is there.
+    #[inline]
     pub(crate) fn end_receive(&mut self, key: RequestKey) {
         if let Some(request) = self.requests.get(key) {
             let code = if request.outcome.transferred < request.outcome.message_length {
@@ -144,6 +148,7 @@ impl Engine {
     }
 
     /// Keeps a message until its receive is posted. False when there is no room.
+    #[inline]
     pub(crate) fn keep(
         &mut self,
         partner: PartnerKey,
@@ -160,6 +165,7 @@ impl Engine {
     }
 
     /// A whole message. False when it could not be taken, as if it had been lost.
+    #[inline]
     pub(crate) fn eager(
         &mut self,
         partner: PartnerKey,

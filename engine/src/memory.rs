@@ -33,6 +33,7 @@ pub enum Payload<'a> {
 
 impl Payload<'_> {
     /// Bytes of it.
+    #[inline]
     pub fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -41,6 +42,7 @@ impl Payload<'_> {
     }
 
     /// A private copy, or nothing when memory lacks.
+    #[inline]
     pub fn to_vec(self) -> Option<Vec<u8>> {
         let mut copy = zeroed(self.len())?;
         self.copy_to(&mut copy);
@@ -48,6 +50,7 @@ impl Payload<'_> {
     }
 
     /// Copies the whole payload to the start of `to`, as far as it is long enough.
+    #[inline]
     pub fn copy_to(self, to: &mut [u8]) {
         let length = self.len().min(to.len());
         match self {
@@ -61,6 +64,7 @@ impl Payload<'_> {
 }
 
 /// `length` zero bytes, or nothing when memory lacks: a peer chooses the length.
+#[inline]
 pub fn zeroed(length: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(length).ok()?;
@@ -70,6 +74,7 @@ pub fn zeroed(length: usize) -> Option<Vec<u8>> {
 
 impl Memory {
     /// One span.
+    #[inline]
     pub fn new(span: Area) -> Result<Self, AreaError> {
         Ok(Self {
             length: u32::try_from(span.len()).map_err(|_| AreaError)?,
@@ -79,6 +84,7 @@ impl Memory {
     }
 
     /// One span of memory that its owner keeps alive, as this value does the owner. What an owner is, the link knows.
+    #[inline]
     pub fn owned(span: Area, owner: Arc<impl Any + Send + Sync>) -> Result<Self, AreaError> {
         Ok(Self {
             owner: Some(owner),
@@ -97,6 +103,7 @@ impl Memory {
     }
 
     /// Bytes of the message.
+    #[inline]
     pub fn length(&self) -> u32 {
         self.length
     }
@@ -107,6 +114,7 @@ impl Memory {
     }
 
     /// The span, when there is only one.
+    #[inline]
     pub fn contiguous(&self) -> Option<Area> {
         match &self.spans {
             Spans::One(span) => Some(*span),
@@ -114,6 +122,7 @@ impl Memory {
         }
     }
 
+    #[inline]
     fn spans(&self) -> &[Area] {
         match &self.spans {
             Spans::One(span) => core::slice::from_ref(span),
@@ -123,6 +132,7 @@ impl Memory {
 
     /// Calls `copy` with each piece of the message between `offset` and `offset + length`, and the piece's position
     /// from `offset`. What lies beyond the message is left out.
+    #[inline]
     fn pieces(&self, offset: u32, length: usize, mut copy: impl FnMut(usize, Area)) {
         let (mut skip, mut done) = (offset as usize, 0);
         for span in self.spans() {
@@ -143,6 +153,7 @@ impl Memory {
     }
 
     /// Copies a payload into the message at `offset`; what does not fit is cut off.
+    #[inline]
     pub fn copy_in(&self, offset: u32, payload: Payload<'_>) {
         self.pieces(offset, payload.len(), |at, piece| {
             let copied = match payload {
@@ -156,11 +167,13 @@ impl Memory {
     }
 
     /// Copies shared memory into the message at `offset`.
+    #[inline]
     pub fn copy_in_area(&self, offset: u32, area: &Area) {
         self.copy_in(offset, Payload::Shared(*area));
     }
 
     /// Copies from the message at `offset` into private memory.
+    #[inline]
     pub fn copy_out(&self, offset: u32, to: &mut [u8]) {
         self.pieces(offset, to.len(), |at, piece| {
             let copied = piece.read(0, &mut to[at..at + piece.len()]);
@@ -169,6 +182,7 @@ impl Memory {
     }
 
     /// Copies from the message at `offset` into shared memory, as much as that holds.
+    #[inline]
     pub fn copy_to_area(&self, offset: u32, to: &Area) {
         self.pieces(offset, to.len(), |at, piece| {
             let copied = to.write_area(at, &piece);

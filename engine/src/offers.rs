@@ -36,11 +36,13 @@ pub struct Offer {
 
 impl Engine {
     /// Whether unexpected messages are offered to the application before they are kept.
+    #[inline]
     pub fn offer_unexpected(&mut self, offered: bool) {
         self.unexpected.offered = offered;
     }
 
     /// Whether there are messages to offer. Nothing should progress before they are.
+    #[inline]
     pub fn has_offers(&self) -> bool {
         !self.unexpected.to_offer.is_empty()
     }

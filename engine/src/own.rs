@@ -19,6 +19,7 @@ impl Engine {
     }
 
     /// Whether they do.
+    #[inline]
     pub fn own_by_network(&self) -> bool {
         self.own_by_network
     }

@@ -26,6 +26,7 @@ impl Engine {
 
     /// Whether [`Self::work`] may find something to do at this time although no event has come: what is due, and what waits
     /// for room, memory or acknowledgements.
+    #[inline]
     pub fn has_work(&self, now: Duration) -> bool {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
         due(self.ack_at)
@@ -41,6 +42,7 @@ impl Engine {
     }
 
     /// When [`Self::work`] has something to do even if no event comes.
+    #[inline]
     pub fn deadline(&self) -> Option<Duration> {
         // Whoever was refused memory before asks again no later than that.
         let retry = self

@@ -63,6 +63,7 @@ impl Engine {
     }
 
     /// A gap that has closed before another one is acknowledged at once: the partner may know what to send next.
+    #[inline]
     fn hurry_at_a_gap(&mut self, key: PartnerKey) {
         let gap = self.partners.get(key).is_some_and(|partner| {
             !partner.early.is_empty() && partner.next_fragment != partner.last_acked
@@ -73,6 +74,7 @@ impl Engine {
     }
 
     /// Counts a frame that brings nothing new.
+    #[inline]
     pub(crate) fn duplicate(&mut self, content: &Content, length: usize) {
         self.counts.duplicates.add(content.kind(length), 1);
     }
@@ -131,6 +133,7 @@ impl Engine {
     }
 
     /// Moves the number up to which all is whole, which is what gets acknowledged.
+    #[inline]
     fn advance(&mut self, key: PartnerKey) {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
@@ -200,6 +203,7 @@ impl Engine {
     }
 
     /// Bytes of messages that are kept for later.
+    #[inline]
     pub(crate) fn kept_bytes(&self) -> usize {
         self.early_bytes + self.unexpected.bytes()
     }

@@ -9,31 +9,37 @@ use crate::state::request::{Kind, Outcome, Purpose};
 
 impl Engine {
     /// How many requests were completed so far.
+    #[inline]
     pub fn completions(&self) -> u64 {
         self.requests.completions()
     }
 
     /// Whether a request is done; `None` when there is none of that key.
+    #[inline]
     pub fn is_done(&self, key: RequestKey) -> Option<bool> {
         self.requests.is_done(key)
     }
 
     /// Takes a done request away.
+    #[inline]
     pub fn take_done(&mut self, key: RequestKey) -> Option<Outcome> {
         self.requests.take_done(key)
     }
 
     /// The first done request whose match info fits; it stays.
+    #[inline]
     pub fn first_done(&self, info: u64, mask: u64) -> Option<RequestKey> {
         self.requests.first_done(info, mask)
     }
 
     /// The application's word of a request.
+    #[inline]
     pub fn context(&self, key: RequestKey) -> Option<u64> {
         Some(self.requests.get(key)?.outcome.context)
     }
 
     /// Whether the memory of a send may be used again although it is not done. `None` for what is no send.
+    #[inline]
     pub fn buffered(&self, key: RequestKey) -> Option<bool> {
         let request = self.requests.get(key)?;
         match request.purpose {

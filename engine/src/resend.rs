@@ -26,11 +26,13 @@ const BURST_MAX: u32 = 64;
 
 impl Engine {
     /// Something must be sent again at `at`, if nothing acknowledges it before.
+    #[inline]
     pub(crate) fn resend_by(&mut self, at: Duration) {
         self.resend_at = Some(self.resend_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// Starts a partner's timer anew, from when its oldest unacknowledged message was last sent.
+    #[inline]
     pub(crate) fn time_oldest(&mut self, key: PartnerKey) {
         let Some(partner) = self.partners.get_mut(key) else {
             return;

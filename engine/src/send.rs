@@ -111,6 +111,7 @@ impl Engine {
         self.delayed.push_front(key);
     }
 
+    #[inline]
     fn outgoing(
         &mut self,
         partner: PartnerKey,
@@ -305,6 +306,7 @@ impl Engine {
     }
 
     /// Completes the request of a send. `transferred` is what a large message's receiver said.
+    #[inline]
     pub(crate) fn end_send(&mut self, key: RequestKey, code: Code, transferred: Option<u32>) {
         let mut code = code;
         if let Some(request) = self.requests.get_mut(key) {

@@ -46,6 +46,7 @@ pub enum Content {
 
 impl Content {
     /// The kind of its frame, which carries that many bytes.
+    #[inline]
     pub fn kind(&self, length: usize) -> FrameKind {
         match self {
             Self::Eager { .. } if length <= TINY_MAX as usize => FrameKind::Tiny,
@@ -57,6 +58,7 @@ impl Content {
     }
 
     /// Number of the fragment; 0 for what has none.
+    #[inline]
     pub fn fragment(&self) -> u8 {
         match self {
             Self::Fragment { number, .. } => *number,

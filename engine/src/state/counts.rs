@@ -51,6 +51,7 @@ impl ByKind {
         self.0[kind as usize]
     }
 
+    #[inline]
     pub(crate) fn add(&mut self, kind: FrameKind, frames: u32) {
         self.0[kind as usize] += u64::from(frames);
     }

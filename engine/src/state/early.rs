@@ -49,6 +49,7 @@ impl EarlyMessages {
 
     /// Takes the first message, if its turn has come (it is at most `reach` numbers after `base`) or is over (the
     /// same message came again meanwhile).
+    #[inline]
     pub fn take_due(&mut self, base: Sequence, reach: u16) -> Option<Early> {
         let distance = self.queue.front()?.seq.since(base);
         if distance <= reach || distance > EARLY_REACH * 2 {
@@ -59,6 +60,7 @@ impl EarlyMessages {
     }
 
     /// Whether there are none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }

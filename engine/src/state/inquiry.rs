@@ -33,6 +33,7 @@ impl Inquiry {
     }
 
     /// The partner has said something.
+    #[inline]
     pub fn heard(&mut self, now: Duration) {
         self.heard = now;
         if self.unanswered > 0 {
@@ -42,6 +43,7 @@ impl Inquiry {
     }
 
     /// Whether an answer is awaited.
+    #[inline]
     pub fn is_open(&self) -> bool {
         self.unanswered > 0
     }

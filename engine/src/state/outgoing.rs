@@ -53,6 +53,7 @@ impl Outgoing {
     }
 
     /// Commands of one transmission.
+    #[inline]
     pub fn commands(&self, fragment: u32) -> u32 {
         match &self.body {
             Body::Medium { total, .. } => total.div_ceil(fragment),
@@ -121,6 +122,7 @@ pub enum Body {
 
 impl Body {
     /// The kind of its frames.
+    #[inline]
     pub fn kind(&self) -> FrameKind {
         match self {
             Self::Tiny { .. } => FrameKind::Tiny,

@@ -140,6 +140,7 @@ impl Partner {
     }
 
     /// Where messages to it go, while there is a relation.
+    #[inline]
     pub fn destination(&self) -> Option<Destination> {
         Some(Destination {
             peer: self.peer,
@@ -177,11 +178,13 @@ pub struct Partners {
 
 impl Partners {
     /// The partner of that name.
+    #[inline]
     pub fn find(&self, peer: u16, endpoint: u8) -> Option<PartnerKey> {
         self.index.get(usize::from(peer))?.as_ref()?[usize::from(endpoint)]
     }
 
     /// The partner of that name, made if needed.
+    #[inline]
     pub fn find_or_add(&mut self, peer: u16, endpoint: u8) -> PartnerKey {
         let row = usize::from(peer);
         if self.index.len() <= row {
@@ -199,11 +202,13 @@ impl Partners {
     }
 
     /// A partner by its key.
+    #[inline]
     pub fn get(&self, key: PartnerKey) -> Option<&Partner> {
         self.all.get(key)
     }
 
     /// A partner by its key.
+    #[inline]
     pub fn get_mut(&mut self, key: PartnerKey) -> Option<&mut Partner> {
         self.all.get_mut(key)
     }

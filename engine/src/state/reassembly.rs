@@ -41,6 +41,7 @@ pub enum Progress {
 
 /// Where a fragment starts in its message, when number, length and total agree with the fragment size of this board:
 /// each fragment but the last is full, and there are at most 32.
+#[inline]
 pub fn fragment_offset(fragment_size: u32, total: u32, number: u8, length: usize) -> Option<u32> {
     if u32::from(number) >= FRAGMENTS_MAX || total > fragment_size.checked_mul(FRAGMENTS_MAX)? {
         return None;
@@ -52,6 +53,7 @@ pub fn fragment_offset(fragment_size: u32, total: u32, number: u8, length: usize
 
 impl Assembly {
     /// A message without any fragment yet.
+    #[inline]
     pub fn new(seq: Sequence, total: u32, target: Target) -> Self {
         Self {
             seq,
@@ -63,6 +65,7 @@ impl Assembly {
     }
 
     /// Counts a fragment whose place [`fragment_offset`] has checked against `total`.
+    #[inline]
     pub fn count(&mut self, total: u32, number: u8, length: u32) -> Progress {
         let Some(bit) = 1u32.checked_shl(number.into()) else {
             return Progress::Dropped;

@@ -96,6 +96,7 @@ impl Requests {
     }
 
     /// A new request.
+    #[inline]
     pub fn insert(
         &mut self,
         kind: Kind,
@@ -125,27 +126,32 @@ impl Requests {
     }
 
     /// A request by its key.
+    #[inline]
     pub fn get(&self, key: RequestKey) -> Option<&Request> {
         self.all.get(key)
     }
 
     /// A request by its key.
+    #[inline]
     pub fn get_mut(&mut self, key: RequestKey) -> Option<&mut Request> {
         self.all.get_mut(key)
     }
 
     /// How long the message of a request is tried; one that nobody asks for any more as long as a new one.
+    #[inline]
     pub fn timeout_of(&self, key: Option<RequestKey>) -> Duration {
         key.and_then(|key| self.all.get(key))
             .map_or(self.timeout, |request| request.timeout)
     }
 
     /// Whether a request is done; `None` when there is none of that key.
+    #[inline]
     pub fn is_done(&self, key: RequestKey) -> Option<bool> {
         Some(matches!(self.all.get(key)?.purpose, Purpose::Done))
     }
 
     /// Completes a request. Its outcome's lengths are set by the caller.
+    #[inline]
     pub fn complete(&mut self, key: RequestKey, code: Code) {
         let Some(request) = self.all.get_mut(key) else {
             return;
@@ -170,11 +176,13 @@ impl Requests {
     }
 
     /// Requests completed so far, for a caller that must wake others.
+    #[inline]
     pub fn completions(&self) -> u64 {
         self.completions
     }
 
     /// Takes a done request away.
+    #[inline]
     pub fn take_done(&mut self, key: RequestKey) -> Option<Outcome> {
         if self.is_done(key) != Some(true) {
             return None;
@@ -193,6 +201,7 @@ impl Requests {
     }
 
     /// The first done request whose match info fits.
+    #[inline]
     pub fn first_done(&self, info: u64, mask: u64) -> Option<RequestKey> {
         let place = self.done.find(info, mask, |key| {
             self.all

@@ -22,6 +22,7 @@ const DOUBLINGS_MAX: u32 = 8;
 impl RoundTrip {
     /// An acknowledgement came this long after its message, which was sent once. (Of one that was sent more often nobody
     /// knows which copy was answered.)
+    #[inline]
     pub fn measured(&mut self, time: Duration, config: &Config) {
         // Longer than this, and the application was away, not the partner.
         let time = time.min(config.resend_delay);
@@ -59,6 +60,7 @@ impl RoundTrip {
 
     /// How long a message waits for its acknowledgement if the partner answers as it used to. Never longer than the
     /// original waits.
+    #[inline]
     pub fn usual(&self, config: &Config) -> Duration {
         let Some((smoothed, variation)) = self.estimate else {
             return config.resend_delay;
@@ -75,6 +77,7 @@ impl RoundTrip {
     }
 
     /// How long to wait now: longer each time that nothing came.
+    #[inline]
     pub fn wait(&self, config: &Config) -> Duration {
         (self.usual(config) * (1 << self.doublings)).min(config.resend_delay)
     }

@@ -15,6 +15,7 @@ pub struct Span {
 
 impl Span {
     /// Where it starts, in bytes.
+    #[inline]
     pub fn offset(&self) -> u32 {
         self.first * PIECE
     }
@@ -78,6 +79,7 @@ impl TransmitSpace {
     }
 
     /// Frees what left and is no longer read.
+    #[inline]
     pub fn settle(&mut self, sent: u32) {
         while let Some(&(last, span)) = self.leaving.front() {
             if !passed(sent, last) {
@@ -90,6 +92,7 @@ impl TransmitSpace {
 }
 
 /// Whether the home has passed the command at index `last`.
+#[inline]
 pub fn passed(sent: u32, last: u32) -> bool {
     sent.wrapping_sub(last).cast_signed() > 0
 }

@@ -43,6 +43,7 @@ const MESSAGE_COST: usize = 128;
 
 impl Message {
     /// A message of which this is here.
+    #[inline]
     pub fn new(partner: PartnerKey, match_info: u64, total: u32, body: Kept) -> Self {
         let kept = match &body {
             Kept::Whole(data) | Kept::Partial(_, data) | Kept::Own(_, data) => data.len(),
@@ -58,6 +59,7 @@ impl Message {
     }
 
     /// What it counts among the bytes that are kept.
+    #[inline]
     pub fn cost(&self) -> usize {
         MESSAGE_COST + self.kept
     }
@@ -77,6 +79,7 @@ pub struct Unexpected {
 
 impl Unexpected {
     /// None yet.
+    #[inline]
     pub fn new(context_ids: ContextIds) -> Self {
         Self {
             all: SlotMap::with_key(),
@@ -88,11 +91,13 @@ impl Unexpected {
     }
 
     /// What all of them cost.
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// A message by its key.
+    #[inline]
     pub fn get_mut(&mut self, key: UnexpectedKey) -> Option<&mut Message> {
         self.all.get_mut(key)
     }
@@ -104,6 +109,7 @@ impl Unexpected {
     }
 
     /// Keeps a message: to be offered, if messages are, else listed.
+    #[inline]
     pub fn push(&mut self, message: Message) -> UnexpectedKey {
         self.bytes += message.cost();
         let match_info = message.match_info;
@@ -124,6 +130,7 @@ impl Unexpected {
     }
 
     /// The first listed message whose match info fits.
+    #[inline]
     pub fn find(&self, info: u64, mask: u64) -> Option<(Place, &Message)> {
         let place = self.order.find(info, mask, |key| {
             let message = self.all.get(*key);
@@ -133,12 +140,14 @@ impl Unexpected {
     }
 
     /// Takes the message that is listed there.
+    #[inline]
     pub fn remove(&mut self, place: Place) -> Option<Message> {
         let key = self.order.remove(place)?;
         self.take(key)
     }
 
     /// Takes a message that is not listed.
+    #[inline]
     pub fn take(&mut self, key: UnexpectedKey) -> Option<Message> {
         let message = self.all.remove(key)?;
         self.bytes -= message.cost();

@@ -56,6 +56,7 @@ impl Windows {
     }
 
     /// The send that holds an id in this use.
+    #[inline]
     pub fn holder(&self, id: u8, seqnum: u8) -> Option<OutgoingKey> {
         let entry = &self.entries[usize::from(id)];
         entry.holder.filter(|_| entry.seqnum == seqnum)
