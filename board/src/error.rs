@@ -4,9 +4,9 @@ use core::fmt;
 
 use mx_wire::{MacAddress, ParseError};
 
+use crate::key::BOARDS;
 use crate::name::HostName;
 use crate::ports::Full;
-use crate::switch::BOARDS;
 
 /// Why a board was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

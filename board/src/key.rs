@@ -2,6 +2,9 @@
 
 use mx_ring::RegionKey;
 
+/// Boards that a home can hold.
+pub(crate) const BOARDS: usize = 1024;
+
 /// A board of this home. A number is used again only after its board was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BoardId(pub u16);

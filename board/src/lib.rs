@@ -24,6 +24,7 @@ mod hosts;
 mod incoming;
 mod key;
 mod members;
+mod misfits;
 mod name;
 mod outgoing;
 mod peers;

@@ -5,11 +5,11 @@ use mx_wire::MacAddress;
 use crate::board::Board;
 use crate::discovery::Discovery;
 use crate::error::AddBoardError;
-use crate::key::BoardId;
+use crate::key::{BOARDS, BoardId};
 use crate::name::HostName;
 use crate::peers::Peer;
 use crate::ports::Ports;
-use crate::switch::{BOARDS, Switch};
+use crate::switch::Switch;
 use crate::time::Instant;
 
 impl Switch {

@@ -1,6 +1,7 @@
 //! The boards of one home, and the ways between them: to the wire as frames, to each other as values.
 
 use alloc::vec::Vec;
+
 use mx_ring::{Command, Counter, Destination, Farewell, RegionKey};
 use mx_wire::{Beacon, Format, Frame, MacAddress, Packet};
 
@@ -32,8 +33,6 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Boards that a home can hold.
-pub(crate) const BOARDS: usize = 1024;
 const PEERS: u16 = 1024;
 
 /// How a turn of work went.

@@ -3,14 +3,9 @@
 
 use core::time::Duration;
 
-use mx_ring::Counter;
 use mx_ring::warning::{Notice, Notices, WARNINGS, Warning};
-use mx_wire::{Beacon, Frame, MacAddress, Packet, ParseError};
+use mx_wire::MacAddress;
 
-use crate::board::Board;
-use crate::incoming::parse_error;
-use crate::key::BoardId;
-use crate::switch::Switch;
 use crate::time::Instant;
 
 /// A fault that was not seen for so long is over.
@@ -51,7 +46,8 @@ impl Warnings {
         Some((warning, self.notices.get(warning)))
     }
 
-    fn see(&mut self, now: Instant, warning: Warning, about: MacAddress) {
+    /// A fault is seen: `about` is the machine that shows it.
+    pub(crate) fn see(&mut self, now: Instant, warning: Warning, about: MacAddress) {
         let notice = self.notices.get(warning);
         if let Some(said) = self.said.get_mut(warning as usize)
             && notice.times == 0
@@ -71,85 +67,20 @@ impl Warnings {
         self.changed = true;
     }
 
-    fn end(&mut self, warning: Warning) {
-        self.changed |= self.notices.has(warning);
-        self.notices.set(warning, Notice::default());
-        self.unsaid &= !(1 << warning as u8);
-    }
-}
-
-impl Board {
-    /// Something is wrong with the network: `about` is the machine that shows it.
-    pub(crate) fn warn(&mut self, now: Instant, warning: Warning, about: MacAddress) {
-        self.warnings.see(now, warning, about);
-    }
-
-    /// That machine has another name now, or is gone: if it was the one that had this board's, the fault is over.
-    pub(crate) fn not_namesake(&mut self, mac: MacAddress) {
-        if self.warnings.notices.get(Warning::OwnName).about == mac.0 {
-            self.warnings.end(Warning::OwnName);
-        }
-    }
-
-    /// This board has another name now.
-    pub(crate) fn no_namesake(&mut self) {
-        self.warnings.end(Warning::OwnName);
-    }
-
     /// Faults that have not been seen for long are over.
-    pub(crate) fn end_old_warnings(&mut self, now: Instant) {
-        for (warning, seen) in Warning::ALL.into_iter().zip(self.warnings.seen) {
+    pub(crate) fn end_old(&mut self, now: Instant) {
+        for (warning, seen) in Warning::ALL.into_iter().zip(self.seen) {
             if now - seen >= OVER {
-                self.warnings.end(warning);
+                self.end(warning);
             }
         }
     }
-}
 
-impl Switch {
-    /// The board that a frame was meant for, read or not.
-    fn meant(&mut self, bytes: &[u8]) -> Option<&mut Board> {
-        let to = bytes.first_chunk().map(|mac| MacAddress(*mac))?;
-        self.board_mut(self.by_mac(to)?)
-    }
-
-    /// Counts a frame that cannot be read at the board that it was meant for.
-    pub(crate) fn unreadable(&mut self, now: Instant, bytes: &[u8], error: &ParseError) {
-        if error.is_of_other_format() || bytes.len() > usize::from(self.settings.format.mtu()) {
-            self.warn_of_format(now, bytes);
-        }
-        if let Some(counter) = parse_error(error)
-            && let Some(board) = self.meant(bytes)
-        {
-            board.count(counter);
-        }
-    }
-
-    /// A frame that this format does not allow: its sender has another.
-    pub(crate) fn warn_of_format(&mut self, now: Instant, bytes: &[u8]) {
-        if let Some(source) = bytes.get(6..).and_then(<[u8]>::first_chunk)
-            && let Some(board) = self.meant(bytes)
-        {
-            board.warn(now, Warning::OtherFormat, MacAddress(*source));
-        }
-    }
-
-    /// The wire brings a frame from the address of a board of this home.
-    pub(crate) fn own_address(&mut self, now: Instant, owner: BoardId, frame: &Frame<'_>) {
-        let Some(board) = self.board_mut(owner) else {
-            return;
-        };
-        let beacon = Beacon::parse(frame.payload).filter(|_| frame.packet == Packet::Raw);
-        let sent_here = beacon.is_some_and(|it| it.serial == board.discovery.serial());
-        let warning = if sent_here {
-            Warning::Echo
-        } else {
-            Warning::OwnAddress
-        };
-        board.warn(now, warning, frame.source);
-        if frame.packet == Packet::Raw {
-            board.count(Counter::DropBadPeerAddr);
-        }
+    /// A fault is over.
+    pub(crate) fn end(&mut self, warning: Warning) {
+        self.changed |= self.notices.has(warning);
+        self.notices.set(warning, Notice::default());
+        self.unsaid &= !(1 << warning as u8);
     }
 }
 

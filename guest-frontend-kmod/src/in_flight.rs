@@ -1,6 +1,6 @@
 //! Requests that wait for the home's answer.
 
-use crate::board::EndpointId;
+use crate::endpoint_id::EndpointId;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

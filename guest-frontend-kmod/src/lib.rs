@@ -62,6 +62,7 @@ extern crate alloc;
 pub mod batch;
 pub mod board;
 pub mod endpoint;
+pub mod endpoint_id;
 pub mod errno;
 pub mod frontend;
 mod in_flight;

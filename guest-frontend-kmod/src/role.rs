@@ -1,6 +1,6 @@
 //! What an open file of the device is: nothing yet, a board's, an endpoint's, or a raw endpoint's.
 
-use crate::board::EndpointId;
+use crate::endpoint_id::EndpointId;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

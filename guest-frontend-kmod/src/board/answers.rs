@@ -3,8 +3,9 @@
 use mx_ring::control::{ControlError, STAGING_REFS, Status};
 
 use super::slot::Slot;
-use super::{Board, EndpointId, Uplink, remove};
+use super::{Board, Uplink, remove};
 use crate::endpoint::State;
+use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;

@@ -20,6 +20,7 @@ pub use answers::Fault;
 pub use opening::Opening;
 
 use crate::endpoint::Endpoint;
+use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::{DomainId, GrantRef, Kernel};
 use crate::link::{self, InterruptView, Link, Target};
@@ -28,15 +29,6 @@ use crate::pool::Pool;
 use changes::Asked;
 use raw::Raw;
 use slot::Slot;
-
-/// Which endpoint of a board, and which use of its index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndpointId {
-    /// Index.
-    pub index: u8,
-    /// Which use of it.
-    pub incarnation: u32,
-}
 
 /// A board.
 pub struct Board<K: Kernel> {

@@ -5,9 +5,10 @@ use core::task::Poll;
 use mx_ring::{EndpointLayout, PAGE_SIZE};
 
 use super::slot::Slot;
-use super::{Board, EndpointId, remove};
+use super::{Board, remove};
 use crate::batch::Batch;
 use crate::endpoint::{Endpoint, Opener, State};
+use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::{Access, Kernel};
 use crate::link::{Bell, Target};

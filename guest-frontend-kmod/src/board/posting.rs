@@ -3,9 +3,10 @@
 use mx_ring::RegionKey;
 use mx_ring::control::{ENDPOINTS, Request, STAGING_REFS};
 
+use super::Board;
 use super::slot::Slot;
-use super::{Board, EndpointId};
 use crate::endpoint::{Endpoint, State};
+use crate::endpoint_id::EndpointId;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
 use crate::link::Link;

@@ -5,8 +5,9 @@ use core::task::Poll;
 use mx_ring::RegionKey;
 use mx_ring::registration::RESERVES;
 
-use super::{Board, EndpointId};
+use super::Board;
 use crate::batch::Batch;
+use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::pool::Pool;

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::EndpointId;
 use crate::endpoint::Endpoint;
+use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 

@@ -16,11 +16,13 @@ use super::page::HeldPage;
 use super::raw;
 use super::shim::{self, Mm, Page};
 use super::sleep::{self, Wait};
+use super::sleepers;
 use super::state::{self, FOR_EVER, until_ready};
 use super::watch::Watch;
 use crate::batch::{Batch, Pinned};
-use crate::board::{EndpointId, Opening};
+use crate::board::Opening;
 use crate::endpoint::Opener;
+use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::Access;
 use crate::quota::{Limits, User};
@@ -155,7 +157,7 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             let (board, id) = role.endpoint()?;
             let space = shim::shim_current_space();
             state::board(board)?.0.usable(id, space, |_| ())?;
-            sleep::make_return(board, id.index);
+            sleepers::make_return(board, id.index);
             Ok(Reply::Done)
         }
         Request::Statistics => {

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::board::EndpointId;
+use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::role::Role;
 

@@ -1,13 +1,14 @@
 //! The logic's kernel, and what it counts.
 
 use core::ffi::c_ulong;
-use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use mx_ring::{Area, PAGE_SIZE};
+use mx_ring::Area;
 
 use super::lock::Mutex;
+use super::page;
 use super::shim::{self, Mm, Page};
+use super::sleepers;
 use super::watch::Watch;
 use crate::kernel::{Access, DomainId, GrantRef, Kernel};
 use crate::lock::LockName;
@@ -89,15 +90,7 @@ impl Kernel for Linux {
     }
 
     fn area(&self, first: *mut Page, count: usize) -> Area {
-        // SAFETY: the page is allocated.
-        let address = unsafe { shim::shim_page_address(first) };
-        match NonNull::new(address) {
-            // SAFETY: allocated pages stay in the kernel's direct mapping until they are freed, page-aligned, adjacent
-            // ones at adjacent addresses; whoever holds the area holds the pages (`Link`, `HeldPage`).
-            Some(base) => unsafe { Area::new(base, count * PAGE_SIZE) },
-            // SAFETY: an area of no bytes; each use of it is refused.
-            None => unsafe { Area::new(NonNull::dangling(), 0) },
-        }
+        page::area(first, count)
     }
 
     fn grant(&self, domain: DomainId, page: *mut Page, access: Access) -> Option<GrantRef> {
@@ -136,6 +129,6 @@ impl Kernel for Linux {
     }
 
     fn wake_sleepers(&self, board: usize, endpoint: u8) {
-        super::sleep::make_return(board, endpoint);
+        sleepers::make_return(board, endpoint);
     }
 }

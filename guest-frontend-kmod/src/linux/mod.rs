@@ -11,5 +11,7 @@ mod raw;
 mod runtime;
 mod shim;
 mod sleep;
+mod sleepers;
 mod state;
+mod sweep;
 mod watch;

@@ -1,10 +1,23 @@
-//! Pages of the module that outlive their endpoint while somebody looks at them.
+//! Bytes of pages, and pages of the module that outlive their endpoint while somebody looks at them.
 
-use mx_ring::Area;
+use core::ptr::NonNull;
 
-use super::kernel::Linux;
+use mx_ring::{Area, PAGE_SIZE};
+
 use super::shim::{self, Page};
-use crate::kernel::Kernel;
+
+/// The bytes of adjacent pages. Whoever holds the area holds the pages (`Link`, `HeldPage`).
+pub fn area(first: *mut Page, count: usize) -> Area {
+    // SAFETY: the page is allocated.
+    let address = unsafe { shim::shim_page_address(first) };
+    match NonNull::new(address) {
+        // SAFETY: allocated pages stay in the kernel's direct mapping until they are freed, page-aligned, adjacent ones at
+        // adjacent addresses; the pages are held as long as the area is used.
+        Some(base) => unsafe { Area::new(base, count * PAGE_SIZE) },
+        // SAFETY: an area of no bytes; each use of it is refused.
+        None => unsafe { Area::new(NonNull::dangling(), 0) },
+    }
+}
 
 /// A page that stays allocated, whatever its endpoint or board does, until this is dropped.
 pub struct HeldPage(*mut Page);
@@ -19,7 +32,7 @@ impl HeldPage {
 
     /// Its bytes, as long as this lives.
     pub fn area(&self) -> Area {
-        Linux.area(self.0, 1)
+        area(self.0, 1)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Waiting for events, and making those who wait return.
+//! Waiting for events.
 
 use core::ffi::{c_int, c_void};
 
@@ -9,31 +9,13 @@ use super::file::FileRole;
 use super::kernel::{Linux, STATISTICS, count};
 use super::page::HeldPage;
 use super::shim;
+use super::sleepers::returns;
 use super::state;
-use crate::board::EndpointId;
 use crate::endpoint::Endpoint;
+use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
-use crate::frontend::BOARDS;
 use crate::kernel::Kernel;
 use crate::returns::Returns;
-
-static RETURNS: [[Returns; ENDPOINTS]; BOARDS] =
-    [const { [const { Returns::new() }; ENDPOINTS] }; BOARDS];
-
-fn returns(board: usize, endpoint: u8) -> Result<&'static Returns, Errno> {
-    RETURNS
-        .get(board)
-        .and_then(|board| board.get(usize::from(endpoint)))
-        .ok_or(Errno::NO_DEVICE)
-}
-
-/// Makes all sleepers of an endpoint return, events or not.
-pub fn make_return(board: usize, endpoint: u8) {
-    if let Ok(returns) = returns(board, endpoint) {
-        returns.tell();
-        shim::shim_wake_sleepers(board as u32, endpoint.into());
-    }
-}
 
 /// What a process passes to a wait.
 pub struct Wait {

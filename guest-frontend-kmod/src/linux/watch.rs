@@ -1,4 +1,4 @@
-//! Watches of this kernel: MMU interval notifiers, and the endpoints that have stale regions.
+//! Watches of this kernel: MMU interval notifiers, and which endpoints have stale regions.
 
 use alloc::alloc::{Layout, alloc, dealloc};
 use core::ffi::{c_int, c_ulong, c_void};
@@ -10,14 +10,13 @@ use mx_ring::registration::RegionNotes;
 
 use super::page::HeldPage;
 use super::shim;
-use super::state;
-use crate::board::EndpointId;
+use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::frontend::BOARDS;
 use crate::watch::Watched;
 
 /// Endpoints with a change that the work has not looked at, a bit each.
-static CHANGED: [[AtomicU64; ENDPOINTS / 64]; BOARDS] =
+pub static CHANGED: [[AtomicU64; ENDPOINTS / 64]; BOARDS] =
     [const { [const { AtomicU64::new(0) }; ENDPOINTS / 64] }; BOARDS];
 
 struct Watching {
@@ -144,21 +143,4 @@ unsafe extern "C" fn omx_changed(context: *const c_void) {
         group.fetch_or(1 << (endpoint % 64), Ordering::SeqCst);
     }
     shim::shim_schedule_sweep();
-}
-
-/// Gives back what the notifiers have found stale and no message uses.
-#[unsafe(no_mangle)]
-extern "C" fn omx_sweep() {
-    for (number, board) in CHANGED.iter().enumerate() {
-        for (group, endpoints) in board.iter().enumerate() {
-            let mut changed = endpoints.swap(0, Ordering::SeqCst);
-            while changed != 0 {
-                let endpoint = (group as u32 * 64 + changed.trailing_zeros()) as u8;
-                changed &= changed - 1;
-                if let Ok((board, pool)) = state::board(number) {
-                    board.sweep(pool, endpoint);
-                }
-            }
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::task::Poll;
 
 use mx_ring::control::{Request, Response, Status};
-use open_mx_frontend::board::EndpointId;
+use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::quota::Limits;
 

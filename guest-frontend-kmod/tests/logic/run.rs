@@ -9,7 +9,7 @@ use mx_ring::RegionKey;
 use mx_ring::control::{Response, Status};
 use mx_ring::registration::{RESERVES, RegionNotes};
 use open_mx_frontend::batch::Batch;
-use open_mx_frontend::board::EndpointId;
+use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
 use open_mx_frontend::quota::Limits;
