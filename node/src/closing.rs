@@ -7,11 +7,16 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mx_ring::heap;
 use rustix::fs::fcntl_get_seals;
+use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
 /// Of a thread that only closes.
 const STACK: usize = 64 << 10;
+/// Memory that must be there for a thread: one that finds none for its second stack, on which signals are handled, panics. So
+/// much the allocator always asks the kernel for, and takes it from nothing that it has.
+const ROOM: usize = 33 << 20;
 
 /// What is being closed.
 #[derive(Clone, Default)]
@@ -37,14 +42,17 @@ impl Closing {
         self.apart(uid, vec![connection]);
     }
 
-    /// Closes descriptors that came with a call; whether all of them were memory, as they should be.
+    /// Closes descriptors that came with a call; whether all of them were memory, as they should be, as far as the kernel
+    /// tells.
     pub fn close(&self, uid: u32, descriptors: Vec<OwnedFd>) -> bool {
+        let mut fine = true;
         // Only memory has seals, and asking for them asks nobody else.
-        let (_memory, others): (Vec<_>, Vec<_>) = descriptors
-            .into_iter()
-            .partition(|descriptor| fcntl_get_seals(descriptor).is_ok());
-        let fine = others.is_empty();
-        if !fine {
+        let (_memory, others): (Vec<_>, Vec<_>) = descriptors.into_iter().partition(|descriptor| {
+            let seals = fcntl_get_seals(descriptor);
+            fine &= seals.err() != Some(Errno::INVAL);
+            seals.is_ok()
+        });
+        if !others.is_empty() {
             self.apart(uid, others);
         }
         fine
@@ -59,7 +67,9 @@ impl Closing {
             drop(counted);
         };
         // Without a thread they are closed here: that is what dropping does.
-        let _ = std::thread::Builder::new().stack_size(STACK).spawn(closing);
+        if heap::has_room(ROOM) {
+            let _ = std::thread::Builder::new().stack_size(STACK).spawn(closing);
+        }
     }
 }
 

@@ -150,7 +150,10 @@ impl Mapping {
         access: Access,
     ) -> Result<Self, MappingError> {
         let memfd = memfd.as_fd();
-        let seals = rustix::fs::fcntl_get_seals(memfd).map_err(|_| MappingError::NotMemfd)?;
+        let seals = rustix::fs::fcntl_get_seals(memfd).map_err(|errno| match errno {
+            Errno::INVAL => MappingError::NotMemfd,
+            errno => MappingError::System(errno),
+        })?;
         // Huge pages come from a pool that can be empty at the time of the access, which would be a fault here.
         if rustix::fs::fstatfs(memfd)?.f_type != TMPFS_MAGIC {
             return Err(MappingError::NotMemfd);

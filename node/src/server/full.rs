@@ -60,7 +60,7 @@ impl Server {
         if !std::mem::replace(&mut self.spare.told, true) {
             warn!(
                 "connections are turned away until some are closed: {errno}; allow this process more descriptors \
-                 (`ulimit -n`, LimitNOFILE=)"
+                 (`ulimit -n`, LimitNOFILE=) or memory"
             );
         }
     }

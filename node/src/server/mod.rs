@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use mx_board::{BoardId, Instant};
 use mx_home::{EndpointKey, Home, Misbehaviour, Sleepers};
 use mx_ring::call::{Call, Reply, Request};
-use mx_ring::{HomeSide, RegionKey, call_socket};
+use mx_ring::{HomeSide, RegionKey, call_socket, heap};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use tracing::{debug, info, warn};
@@ -172,7 +172,11 @@ impl Server {
             return;
         }
         let id = ClientId(self.next_client);
-        let end = match watch_both(id, &socket, &credentials, poller) {
+        let watched = match heap::has_room(heap::ROOM) {
+            true => watch_both(id, &socket, &credentials, poller),
+            false => Err(Errno::NOMEM),
+        };
+        let end = match watched {
             Ok(end) => end,
             Err(errno) => {
                 if is_lack(errno) {
@@ -393,8 +397,9 @@ impl Server {
             .collect();
         // The first gets it, the others are told that it is busy.
         for (id, call) in waiting {
-            self.go_on(id, around.poller);
-            self.call(id, &call, &[], around);
+            if self.go_on(id, around) {
+                self.call(id, &call, &[], around);
+            }
         }
     }
 
@@ -410,8 +415,8 @@ impl Server {
         let pending = self.clients.get(&id).and_then(|client| client.pending);
         if let Some(Pending::Deregister { call, region: of }) = pending
             && of == region
+            && self.go_on(id, around)
         {
-            self.go_on(id, around.poller);
             let answer = Reply::Done.encode(&call);
             if self.answer(id, &answer, &Along::Nothing).is_err() {
                 self.disconnect(id, around);
@@ -419,14 +424,24 @@ impl Server {
         }
     }
 
-    /// Listens again to a client whose call is about to be answered.
-    fn go_on(&mut self, id: ClientId, poller: &Poller) {
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.pending = None;
-            if let Err(error) = poller.mute(&client.socket, Source::Client(id), false) {
-                warn!("{} is no longer heard: {error}", client.credentials);
-            }
+    /// Listens again to a client whose call is about to be answered. One that cannot be heard is disconnected, and not left
+    /// to wait for ever with its next call.
+    fn go_on(&mut self, id: ClientId, around: &mut Surroundings<'_>) -> bool {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return false;
+        };
+        client.pending = None;
+        let heard = around
+            .poller
+            .mute(&client.socket, Source::Client(id), false);
+        if let Err(error) = &heard {
+            warn!(
+                "{} is disconnected: it can no longer be heard: {error}",
+                client.credentials
+            );
+            self.disconnect(id, around);
         }
+        heard.is_ok()
     }
 }
 

@@ -74,6 +74,12 @@ const OF_NODES: [(&str, &str); 20] = [
     ("recvmsg", "ENOMEM"),
     ("sendto", "ENOMEM"),
 ];
+/// What a node asks for memory that it is shown, and of its watch over whom it keeps waiting.
+const OF_SERVING_NODES: [(&str, &str); 2] = [("fcntl", "EMFILE"), ("epoll_ctl", "ENOMEM")];
+/// Calls of those that are tried one after the other.
+const EACH_OF_SERVING: u32 = 32;
+/// Under which a message goes in pieces, each of which is registered and given back.
+const PIECES: &str = "--fsize=102400";
 
 /// System calls that fail.
 struct Fault {
@@ -161,11 +167,12 @@ fn before(call: &'static str, program: &str, idle: &str, directory: &Path) -> u3
 /// Makes the calls fail that are to be tried, until one is not made any more; how many were.
 fn each_call(
     (call, errno): (&'static str, &'static str),
-    before: u32,
+    (each, before): (u32, u32),
     directory: &Path,
     mut try_it: impl FnMut(&Fault) -> bool,
 ) -> usize {
-    let once = (1..=EACH).chain(BEHIND).map(|at| (at, false));
+    let behind = BEHIND.into_iter().filter(|at| *at > each);
+    let once = (1..=each).chain(behind).map(|at| (at, false));
     let lasting = LASTING.map(|at| (at, true));
     let mut tried = 0;
     for faults in [
@@ -208,9 +215,9 @@ fn walk(
     let mut tried = 0;
     for kind in kinds.iter().copied() {
         let before = before(kind.0, program, idle, directory.path());
-        tried += each_call(kind, before, directory.path(), |fault| {
-            // What is never sent reaches no node, and whoever waits for what it leads to goes on waiting.
-            if fault.lasts && fault.call.starts_with("send") {
+        tried += each_call(kind, (EACH, before), directory.path(), |fault| {
+            // A node that is never woken brings nothing: who waits for something ends when it is given up, after minutes.
+            if fault.lasts && fault.call == "sendto" {
                 return false;
             }
             let ended = fault.run(program, arguments, &node.socket);
@@ -273,13 +280,13 @@ fn begin(fault: &Fault, socket: &Path) -> (std::process::Child, bool) {
     (node, ended)
 }
 
-#[test]
-fn calls_that_fail_under_a_node_cost_whom_they_are_made_for_and_nobody_else() {
+/// A node with each of these calls failing, of which a client under a limit needs some.
+fn walk_node(kinds: &[(&'static str, &'static str)], each: u32, limit: &str, least: usize) {
     let directory = tempfile::tempdir().unwrap();
     let mut tried = 0;
-    for kind in OF_NODES {
+    for kind in kinds.iter().copied() {
         let before = before(kind.0, NODE, "--help", directory.path());
-        tried += each_call(kind, before, directory.path(), |fault| {
+        tried += each_call(kind, (each, before), directory.path(), |fault| {
             if fault.lasts {
                 return false;
             }
@@ -292,7 +299,7 @@ fn calls_that_fail_under_a_node_cost_whom_they_are_made_for_and_nobody_else() {
                 ended_well(&step, &node.wait_with_output().unwrap());
                 return fault.happened();
             }
-            let client = run("--core=0", conformance(), LONG, &socket);
+            let client = run(limit, conformance(), LONG, &socket);
             ended_well(&format!("a client of {step}"), &client);
             let happened = fault.happened();
             if happened {
@@ -307,5 +314,17 @@ fn calls_that_fail_under_a_node_cost_whom_they_are_made_for_and_nobody_else() {
             happened
         });
     }
-    assert!(tried >= 40, "only {tried} calls of nodes failed");
+    assert!(tried >= least, "only {tried} calls of nodes failed");
+}
+
+#[test]
+fn calls_that_fail_under_a_node_cost_whom_they_are_made_for_and_nobody_else() {
+    walk_node(&OF_NODES, EACH, "--core=0", 40);
+}
+
+#[test]
+fn calls_that_fail_under_a_node_that_serves_a_message_keep_nobody_waiting() {
+    for limit in ["--core=0", PIECES] {
+        walk_node(&OF_SERVING_NODES, EACH_OF_SERVING, limit, 20);
+    }
 }

@@ -22,6 +22,8 @@ enum Lack {
     /// More than buffers of last resort.
     Others,
     All,
+    /// The calls themselves.
+    Calls,
 }
 
 /// What `omxd` does: memory comes as a memfd, which it maps.
@@ -51,6 +53,9 @@ impl Daemon {
 impl Channel for Daemon {
     fn call(&self, request: &Request, memfd: Option<&Memfd>) -> Result<Reply, CallError> {
         let mut table = self.table.lock().unwrap();
+        if *self.lack.lock().unwrap() == Lack::Calls {
+            return Err(CallError(Errno::NOBUFS));
+        }
         match *request {
             Request::Register {
                 length, reserve, ..
@@ -60,6 +65,10 @@ impl Channel for Daemon {
                     Lack::All => return Err(CallError(Errno::NOMEM)),
                     Lack::Others if !reserve => return Err(CallError(Errno::NOMEM)),
                     _ => {}
+                }
+                let reserves = table.values().filter(|it| **it).count();
+                if reserve && reserves == RESERVES {
+                    return Err(CallError(Errno::AGAIN));
                 }
                 let slot = (0..).find(|slot| !table.contains_key(slot)).unwrap();
                 table.insert(slot, reserve);
@@ -158,4 +167,51 @@ fn a_message_waits_for_memory_only_while_somebody_may_give_some_back() {
     assert_eq!(refused, Refused::Never);
     daemon.lacks(Lack::Nothing);
     assert!(regions.expose(&memory, piece, Use::Send).is_ok());
+}
+
+#[test]
+fn what_could_not_be_given_back_is_before_more_is_registered() {
+    let (daemon, mut regions) = Daemon::open();
+    daemon.lacks(Lack::Others);
+    let application = Application::new(1024);
+    let memory = application.message(0, 1024 * PAGE);
+    let piece = Part {
+        divisible: true,
+        ..whole(&memory)
+    };
+    let other = regions.expose(&memory, piece, Use::Receive).unwrap();
+    let sent = regions.expose(&memory, piece, Use::Send).unwrap();
+    daemon.lacks(Lack::Calls);
+    regions.retract(&sent);
+    let refused = regions.expose(&memory, piece, Use::Send).unwrap_err();
+    assert_eq!(refused, Refused::Later);
+    daemon.lacks(Lack::Others);
+    let sent = regions.expose(&memory, piece, Use::Send).unwrap();
+    assert_eq!(daemon.table.lock().unwrap().len(), RESERVES);
+    regions.retract(&sent);
+    regions.retract(&other);
+}
+
+#[test]
+fn a_message_does_not_wait_for_ever_for_a_receive_that_may_be_its_own() {
+    let (daemon, mut regions) = Daemon::open();
+    daemon.lacks(Lack::Others);
+    let application = Application::new(1024);
+    let memory = application.message(0, 1024 * PAGE);
+    let piece = Part {
+        divisible: true,
+        ..whole(&memory)
+    };
+    let _own = regions.expose(&memory, piece, Use::Receive).unwrap();
+    let sent = regions.expose(&memory, piece, Use::Send).unwrap();
+    daemon.lacks(Lack::Calls);
+    regions.retract(&sent);
+    for _ in 0..10 {
+        let refused = regions.expose(&memory, piece, Use::Send).unwrap_err();
+        assert_eq!(refused, Refused::Later);
+    }
+    regions.patience = Duration::ZERO;
+    let mut tries = std::iter::repeat_with(|| regions.expose(&memory, piece, Use::Send));
+    // The clock has steps of milliseconds.
+    assert!(tries.any(|tried| matches!(tried, Err(Refused::Never))));
 }

@@ -24,6 +24,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mx_ring::call::Request;
 use mx_ring::mapping::Memfd;
@@ -35,8 +36,9 @@ use slotmap::{Key, KeyData, SlotMap};
 use self::bounce::Bounce;
 use self::first_use::FirstUses;
 pub use self::marks::Marks;
-use self::reserve::Reserve;
+use self::reserve::{PATIENCE, Reserve};
 use super::{CallError, Channel, register};
+use crate::error::is_lack;
 use mx_engine::{Exposure, Memory, Part, Refused, Use};
 
 slotmap::new_key_type! {
@@ -128,6 +130,10 @@ pub struct Regions {
     first_uses: FirstUses,
     /// The bounce buffers of last resort: to send, to receive.
     reserves: [Reserve; 2],
+    /// How long one of them is refused before its message ends.
+    patience: Duration,
+    /// Regions that could not be given back when their time had come, since something lacked for the call itself.
+    owed: Vec<RegionKey>,
     /// What the next piece of a message is tried with: the quota may allow more than the last time, or less.
     piece: u32,
     uses: u64,
@@ -158,6 +164,8 @@ impl Regions {
             whole: HashMap::new(),
             first_uses: FirstUses::default(),
             reserves: Default::default(),
+            patience: PATIENCE,
+            owed: Vec::new(),
             piece: BOUNCE_STEP,
             uses: 0,
         }
@@ -267,6 +275,9 @@ impl Regions {
         if users > 0 {
             return;
         }
+        self.reserves
+            .iter_mut()
+            .for_each(|reserve| reserve.refused = None);
         let huge = matches!(entry.memory, Registered::Bounce(_)) && entry.length > BOUNCE_STEP;
         let mut leaves = entry.leaves || huge;
         if let Some(marks) = &self.marks {
@@ -478,11 +489,35 @@ impl Regions {
             reserve,
         };
         loop {
-            match register(&*self.channel, &request, memfd) {
+            let registered = self
+                .pay()
+                .and_then(|()| register(&*self.channel, &request, memfd));
+            match registered {
                 Err(CallError(Errno::AGAIN | Errno::NOSPC | Errno::NOMEM))
                     if self.evict(span.length) => {}
                 other => return other.map_err(|CallError(errno)| errno),
             }
+        }
+    }
+
+    /// Gives back what is owed. Until then a buffer of last resort is not registered another time: frames in flight may
+    /// read what it held.
+    fn pay(&mut self) -> Result<(), CallError> {
+        while let Some(region) = self.owed.pop() {
+            self.deregister(region)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a region back, or owes it, when something lacks for the call.
+    fn deregister(&mut self, region: RegionKey) -> Result<(), CallError> {
+        match self.channel.call(&Request::Deregister { region }, None) {
+            Err(CallError(errno)) if is_lack(errno) => {
+                self.owed.push(region);
+                Err(CallError(errno))
+            }
+            // A home that is gone has let go of everything; a stale region may have been given back by the module.
+            _ => Ok(()),
         }
     }
 
@@ -539,11 +574,8 @@ impl Regions {
         if let Registered::Whole(memfd) = &entry.memory {
             self.whole.remove(&Arc::as_ptr(memfd).addr());
         }
-        let request = Request::Deregister {
-            region: entry.region,
-        };
-        // A home that is gone has let go of everything; a stale region may have been given back by the module.
-        let _ = self.channel.call(&request, None);
+        // What is owed is paid before the next region is registered.
+        let _ = self.deregister(entry.region);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Buffers of last resort: one to send, one to receive, that no quota counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mx_engine::{Memory, Part, Refused, Use};
 use mx_ring::registration::RESERVE_MAX;
@@ -8,13 +9,20 @@ use rustix::io::Errno;
 
 use super::bounce::Bounce;
 use super::{BOUNCE_MIN, EntryKey, Place, Regions, refused};
+use crate::clock;
 use crate::home::CallError;
+
+/// How long a buffer of last resort is refused, while nothing is given back, before its message ends: who uses what might be
+/// given back may wait for this very message.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A buffer of last resort.
 #[derive(Default)]
 pub(super) struct Reserve {
     key: Option<EntryKey>,
     memory: Option<Arc<Bounce>>,
+    /// When it was refused for the first time since something was given back.
+    pub refused: Option<Duration>,
 }
 
 impl Regions {
@@ -40,6 +48,7 @@ impl Regions {
         self.reserves[used as usize].memory = kept;
         let key = self.insert_bounce(registered?, memory);
         self.reserves[used as usize].key = Some(key);
+        self.reserves[used as usize].refused = None;
         Ok(key)
     }
 
@@ -69,8 +78,12 @@ impl Regions {
         let key = match known {
             Some(key) => key,
             None => self.make_reserve(used).map_err(|errno| {
+                let now = clock::now();
+                let refused_at = *self.reserves[used as usize].refused.get_or_insert(now);
+                let in_vain = now > refused_at + self.patience;
                 // Nothing will be given back that this could wait for.
-                match self.entries.values().all(|entry| entry.users == 0) {
+                let idle = self.entries.values().all(|entry| entry.users == 0);
+                match idle || in_vain {
                     true => Refused::Never,
                     false => refused(errno),
                 }
