@@ -20,20 +20,21 @@ pub fn conformance() -> &'static str {
     program.to_str().expect("a path made by these tests")
 }
 
-/// A program that is bounded in time, with a limit as `prlimit` takes it.
-pub fn limited(limit: &str, program: &str, arguments: &str, socket: &Path) -> Command {
-    let mut command = Command::new("timeout");
-    command
-        .args(["-k", "1", BOUND, "prlimit", limit, program])
-        .args(arguments.split_whitespace())
-        .env("OMX_SOCKET", socket);
-    command
+/// Runs a program to its end, bounded in time, with a limit as `prlimit` takes it.
+pub fn run(limit: &str, program: &str, arguments: &str, socket: &Path) -> Output {
+    run_within(&["prlimit", limit], program, arguments, socket)
 }
 
-/// Runs it to its end.
-pub fn run(limit: &str, program: &str, arguments: &str, socket: &Path) -> Output {
-    let ended = limited(limit, program, arguments, socket).output();
-    ended.expect("timeout and prlimit (Debian: util-linux)")
+/// The same in the surroundings that another program makes for it.
+pub fn run_within(around: &[&str], program: &str, arguments: &str, socket: &Path) -> Output {
+    let ended = Command::new("timeout")
+        .args(["-k", "1", BOUND])
+        .args(around)
+        .arg(program)
+        .args(arguments.split_whitespace())
+        .env("OMX_SOCKET", socket)
+        .output();
+    ended.expect("timeout and prlimit (Debian: coreutils, util-linux)")
 }
 
 /// How a program ended, and what it said.
