@@ -63,7 +63,7 @@ pub use code::Code;
 pub use config::Config;
 pub use engine::Engine;
 pub use link::{Exposure, Link, Part, Refused, Use};
-pub use memory::Memory;
+pub use memory::{Memory, zeroed};
 pub use offers::{Action, Offer};
 pub use state::contexts::ContextIds;
 pub use state::counts::{ByKind, Counts, FrameKind, Holdings};

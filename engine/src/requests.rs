@@ -8,6 +8,11 @@ use crate::state::keys::RequestKey;
 use crate::state::request::{Kind, Outcome, Purpose};
 
 impl Engine {
+    /// Bytes of memory that one request more may take at once; its tables cannot fail to grow.
+    pub fn growth(&self) -> usize {
+        self.requests.growth()
+    }
+
     /// How many requests were completed so far.
     #[inline]
     pub fn completions(&self) -> u64 {

@@ -71,6 +71,11 @@ pub struct Request {
     pub timeout: Duration,
 }
 
+/// So few take no more than whoever opens an endpoint has looked for.
+const FEW: usize = 64;
+/// Bytes for each request there is, more than all tables take when they grow.
+const GROWTH_OF_EACH: usize = 1024;
+
 /// All requests of an endpoint.
 #[derive(Debug)]
 pub struct Requests {
@@ -118,6 +123,17 @@ impl Requests {
             forgotten: false,
             timeout: self.timeout,
         })
+    }
+
+    /// Bytes that one more, and what it leads to in other tables, may take at once: something where tables grow to twice
+    /// their size, how many requests there are being the application's choice.
+    pub fn growth(&self) -> usize {
+        let count = self.all.len();
+        let grows = count.is_power_of_two() || (count + 1).is_power_of_two();
+        match grows && count >= FEW {
+            true => count.saturating_mul(GROWTH_OF_EACH),
+            false => 0,
+        }
     }
 
     /// How many there are.

@@ -171,6 +171,7 @@ impl Endpoint {
         context: u64,
     ) -> Result<Request, Error> {
         self.held.with(|state| {
+            look_for_room(state)?;
             let request = if (nic_id, endpoint) == state.own && !state.engine.own_by_network() {
                 state.engine.connect_own(key, match_info, context)
             } else {
@@ -233,6 +234,7 @@ impl Endpoint {
         synchronous: bool,
     ) -> Result<Request, Error> {
         self.held.with(|state| {
+            look_for_room(state)?;
             let State { engine, port, .. } = state;
             let partner = to.partner;
             let request = engine.send(partner, memory, match_info, context, synchronous, port);
@@ -250,6 +252,7 @@ impl Endpoint {
     ) -> Result<Request, Error> {
         within(match_info, mask)?;
         self.held.with(|state| {
+            look_for_room(state)?;
             let State { engine, port, .. } = state;
             let contexts = engine.config().context_ids.mask();
             if mask & contexts != contexts {
@@ -479,6 +482,16 @@ fn within(match_info: u64, mask: u64) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::MatchMask)
+    }
+}
+
+/// Requests are refused before there is no memory to remember them.
+fn look_for_room(state: &State) -> Result<(), Error> {
+    let growth = state.engine.growth();
+    if growth == 0 || heap::has_room(growth) {
+        Ok(())
+    } else {
+        Err(Error::Refused(Errno::NOMEM))
     }
 }
 

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 
 use mx_engine::Memory;
 use mx_ring::Area;
+use rustix::io::Errno;
 
 use super::put;
 use super::registry::{Handle, on};
@@ -48,7 +49,9 @@ unsafe fn several(segments: *const Segment, count: u32) -> Result<Memory, Error>
     if segments.is_null() && count > 0 {
         return Err(Error::Memory);
     }
-    let mut spans = Vec::with_capacity(count as usize);
+    let mut spans = Vec::new();
+    let reserved = spans.try_reserve_exact(count as usize);
+    reserved.map_err(|_| Error::Refused(Errno::NOMEM))?;
     for index in 0..count as usize {
         // SAFETY: the caller names `count` segments.
         let segment = unsafe { segments.add(index).read() };

@@ -7,6 +7,7 @@ use mx_engine::Code;
 
 use super::line::{Failure, Line};
 use super::partner::Partner;
+use super::zeroed;
 use crate::endpoint::{Buffer, Request, Status};
 
 /// Receives in the order in which they were posted, each with a word of the tool's own (where its bytes are). Those that
@@ -66,7 +67,7 @@ impl<'a, W> Ahead<'a, W> {
         while let Some(posted) = self.posted.pop_front() {
             let status = partner.end_of(posted.request, limit)?;
             if !partner.has_sent(&status) && status.address.is_some() {
-                let mut bytes = vec![0; status.transferred as usize];
+                let mut bytes = zeroed(status.transferred as usize)?;
                 posted.buffer.read(posted.offset, &mut bytes)?;
                 self.line.keep(&status, bytes);
                 self.post(&posted.buffer, posted.offset, posted.length, posted.word)?;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use mx_engine::Code;
 use mx_engine::Memory;
 
-use super::mac_text;
 use super::partner::Partner;
+use super::{mac_text, zeroed};
 use crate::board::{Board, mac_of, text};
 use crate::endpoint::{Address, Buffer, Endpoint, Options, Request, Status};
 use crate::error::Error;
@@ -450,7 +450,7 @@ impl Line {
 
 /// Bytes of a message that was received into a buffer.
 pub fn bytes_of(buffer: &Buffer, length: usize) -> Result<Vec<u8>, Failure> {
-    let mut bytes = vec![0; length];
+    let mut bytes = zeroed(length)?;
     buffer.read(0, &mut bytes)?;
     Ok(bytes)
 }

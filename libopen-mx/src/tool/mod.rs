@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use mx_ring::administration::Name;
 use mx_ring::board_page::{BoardDescription, HOSTNAME_MAX};
+use rustix::io::Errno;
 
 use crate::board::text;
+use crate::error::Error;
 
 /// Exit status of a tool that was called wrongly, or asked for help (-1).
 pub const USAGE_STATUS: u8 = 255;
@@ -136,6 +138,11 @@ pub fn end<E: std::fmt::Display>(tool: &str, result: Result<(), E>) -> ExitCode 
             ExitCode::FAILURE
         }
     }
+}
+
+/// `length` zero bytes, if there is memory for what the user has chosen.
+pub fn zeroed(length: usize) -> Result<Vec<u8>, Error> {
+    mx_engine::zeroed(length).ok_or(Error::Refused(Errno::NOMEM))
 }
 
 /// A board as the tools name it.

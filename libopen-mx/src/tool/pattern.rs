@@ -1,6 +1,7 @@
 //! What messages contain that `mx_pingpong` verifies.
 
 use super::line::Failure;
+use super::zeroed;
 use crate::endpoint::Buffer;
 
 /// The byte at a place of the message of this number.
@@ -12,13 +13,16 @@ fn pattern(number: u64, at: usize) -> u8 {
 
 /// Fills a message with bytes that tell its number and their places.
 pub fn fill(buffer: &Buffer, offset: usize, length: usize, number: u64) -> Result<(), Failure> {
-    let bytes: Vec<u8> = (0..length).map(|at| pattern(number, at)).collect();
+    let mut bytes = zeroed(length)?;
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = pattern(number, at);
+    }
     Ok(buffer.write(offset, &bytes)?)
 }
 
 /// Bytes that are not as [`fill`] makes them.
 pub fn wrong(buffer: &Buffer, offset: usize, length: usize, number: u64) -> Result<u64, Failure> {
-    let mut bytes = vec![0; length];
+    let mut bytes = zeroed(length)?;
     buffer.read(offset, &mut bytes)?;
     let wrong = |(at, byte): &(usize, &u8)| **byte != pattern(number, *at);
     Ok(bytes.iter().enumerate().filter(wrong).count() as u64)

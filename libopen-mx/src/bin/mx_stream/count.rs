@@ -2,6 +2,7 @@
 
 use open_mx::Buffer;
 use open_mx::tool::line::Failure;
+use open_mx::tool::zeroed;
 
 const WORD: usize = 4;
 
@@ -12,25 +13,25 @@ pub struct Count(u32);
 impl Count {
     /// Fills the next message. Bytes after its last whole number stay.
     pub fn fill(&mut self, buffer: &Buffer, offset: usize, length: usize) -> Result<(), Failure> {
-        Ok(buffer.write(offset, &self.next(length))?)
+        Ok(buffer.write(offset, &self.next(length)?)?)
     }
 
     /// Numbers of the next message that are wrong, in bytes.
     pub fn wrong(&mut self, buffer: &Buffer, offset: usize, length: usize) -> Result<u64, Failure> {
-        let expected = self.next(length);
-        let mut found = vec![0; expected.len()];
+        let expected = self.next(length)?;
+        let mut found = zeroed(expected.len())?;
         buffer.read(offset, &mut found)?;
         let pairs = found.iter().zip(&expected);
         Ok(pairs.filter(|(found, expected)| found != expected).count() as u64)
     }
 
-    fn next(&mut self, length: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(length);
-        for _ in 0..length / WORD {
+    fn next(&mut self, length: usize) -> Result<Vec<u8>, Failure> {
+        let mut bytes = zeroed(length / WORD * WORD)?;
+        for word in bytes.chunks_exact_mut(WORD) {
             self.0 = self.0.wrapping_add(1);
-            bytes.extend(self.0.to_be_bytes());
+            word.copy_from_slice(&self.0.to_be_bytes());
         }
-        bytes
+        Ok(bytes)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the messages contain, and how it is checked.
 
+use open_mx::tool::zeroed;
 use open_mx::{Buffer, Error};
 
 /// Bytes before and after a message that nobody may touch.
@@ -23,7 +24,7 @@ impl Place {
         let size = longest as usize + 2 * GUARD;
         Ok(Self {
             buffer: Buffer::new(size)?,
-            scratch: vec![0; size],
+            scratch: zeroed(size)?,
         })
     }
 
