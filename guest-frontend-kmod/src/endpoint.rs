@@ -18,7 +18,14 @@ pub struct Opener<S> {
     pub user: User,
     /// Address space that alone may use it.
     pub space: S,
-    /// Process, for those who list endpoints.
+    /// For those who list endpoints.
+    pub process: Process,
+}
+
+/// A process as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
     pub pid: u32,
     /// Its command name, NUL-padded.
     pub command: [u8; 16],

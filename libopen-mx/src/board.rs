@@ -2,13 +2,13 @@
 
 use mx_ring::administration::Change;
 use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
-use mx_ring::call::{Reply, Request};
+use mx_ring::call::{RAW_ENDPOINT, Reply, Request};
 use mx_ring::mapping::Mapping;
 use mx_ring::warning::Warning;
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::home::Home;
+use crate::home::{Channel, Home};
 
 /// A view of a board. Every call reads the present state.
 pub struct Board {
@@ -77,24 +77,14 @@ impl Board {
     pub fn openers(home: &Home, board: u32) -> Result<Vec<Option<Opener>>, Error> {
         let count = Self::attach(home, board)?.description()?.endpoint_max;
         let channel = home.channel()?.channel;
-        let opener = |endpoint: u16| {
-            let endpoint = endpoint.into();
-            match channel.call(&Request::EndpointInfo { board, endpoint }, None) {
-                Ok(Reply::EndpointInfo {
-                    open,
-                    pid,
-                    command,
-                    queue_entries,
-                }) => Ok(open.then(|| Opener {
-                    pid,
-                    command: text(&command),
-                    queue_entries,
-                })),
-                Ok(_) => Err(Error::Confused),
-                Err(error) => Err(no_board(error.into(), board)),
-            }
-        };
-        (0..count).map(opener).collect()
+        (0..u32::from(count))
+            .map(|endpoint| opener(&*channel, board, endpoint))
+            .collect()
+    }
+
+    /// Who has opened the raw endpoint of a board.
+    pub fn raw_opener(home: &Home, board: u32) -> Result<Option<Opener>, Error> {
+        opener(&*home.channel()?.channel, board, RAW_ENDPOINT)
     }
 
     /// Changes a board; only an administrator may.
@@ -176,8 +166,25 @@ pub struct Opener {
     pub pid: u32,
     /// Its command's name, the first 15 bytes.
     pub command: String,
-    /// Queue entries of its endpoint.
+    /// Queue entries of its endpoint; a raw one has none.
     pub queue_entries: u32,
+}
+
+fn opener(channel: &dyn Channel, board: u32, endpoint: u32) -> Result<Option<Opener>, Error> {
+    match channel.call(&Request::EndpointInfo { board, endpoint }, None) {
+        Ok(Reply::EndpointInfo {
+            open,
+            pid,
+            command,
+            queue_entries,
+        }) => Ok(open.then(|| Opener {
+            pid,
+            command: text(&command),
+            queue_entries,
+        })),
+        Ok(_) => Err(Error::Confused),
+        Err(error) => Err(no_board(error.into(), board)),
+    }
 }
 
 /// A call that failed because there is no such board says so by ENODEV or ENXIO.

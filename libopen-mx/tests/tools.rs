@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use omx_node::Node;
+use open_mx::raw::RawEndpoint;
 use open_mx::{Board, Endpoint, Home, Options};
 
 const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
@@ -178,6 +179,16 @@ fn omx_endpoint_info_names_the_process_that_holds_an_endpoint() {
     let json = printed_of(&["--json"]);
     assert!(json.contains(&format!("\"endpoint\": 5, \"pid\": {pid}")));
     assert!(json.contains("\"queue_entries\": 256}"));
+    assert!(json.contains("\"raw\": null"));
+    let raw = RawEndpoint::open(&home, 1).unwrap();
+    let line = format!("\n  raw\topen by pid {pid} (");
+    for arguments in [&["-b", "1"][..], &["-b", "1", "-v"]] {
+        let open = printed_of(arguments);
+        assert!(open.contains(&line), "{open}");
+    }
+    let json = printed_of(&["--json"]);
+    assert!(json.contains(&format!("\"raw\": {{\"pid\": {pid}, ")));
+    drop(raw);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub const MAP_NOTES: u64 = 3 << 32;
 pub const RAW_FRAME_MAX: usize = 1024;
 /// Endpoint number that means "the first free one".
 pub const ANY_ENDPOINT: u32 = u32::MAX;
+/// Endpoint number of a board's raw endpoint, where endpoints are asked about.
+pub const RAW_ENDPOINT: u32 = u32::MAX - 1;
 
 /// 128 bytes, the same in memory for `ioctl` and on the socket. Little-endian words of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -156,7 +158,7 @@ pub enum Request {
     EndpointInfo {
         /// Which board.
         board: u32,
-        /// Which endpoint.
+        /// Which endpoint; [`RAW_ENDPOINT`] is the raw one.
         endpoint: u32,
     },
     /// Make this file or connection a board's raw endpoint, of which there is one; for administrators. From the answer on
@@ -227,7 +229,7 @@ pub enum Reply {
         pid: u32,
         /// Its command name, NUL-padded.
         command: [u8; 16],
-        /// Its queue entries.
+        /// Its queue entries; the raw endpoint has none.
         queue_entries: u32,
     },
     /// Anything else that went well.

@@ -11,6 +11,7 @@ use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{Request, Status};
 
 use super::{Board, Uplink};
+use crate::endpoint::Process;
 use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
@@ -30,6 +31,8 @@ struct Frame {
 pub struct Raw {
     /// Which use of it is the present one; none when it is not open.
     open: Option<u32>,
+    /// Whose use that is, or was.
+    process: Option<Process>,
     /// What the home was told last, and has confirmed.
     told: bool,
     /// What it is being told.
@@ -48,6 +51,7 @@ impl Raw {
     pub const fn new() -> Self {
         Self {
             open: None,
+            process: None,
             told: false,
             telling: None,
             refused: None,
@@ -67,7 +71,7 @@ impl Raw {
 impl<K: Kernel> Board<K> {
     /// Begins to open the raw endpoint under a number that no other use has. It is over when [`Self::raw_opened`] says
     /// so. `BUSY` when somebody has it open.
-    pub fn open_raw(&self, pool: &Pool<K>, number: u32) -> Result<(), Errno> {
+    pub fn open_raw(&self, pool: &Pool<K>, number: u32, process: Process) -> Result<(), Errno> {
         self.uplink.with(|uplink| {
             uplink.connected()?;
             if uplink.raw.open.is_some() {
@@ -76,9 +80,16 @@ impl<K: Kernel> Board<K> {
             let room = uplink.raw.kept.try_reserve_exact(KEPT);
             room.map_err(|_| Errno::NO_MEMORY)?;
             uplink.raw.open = Some(number);
+            uplink.raw.process = Some(process);
             uplink.advance_raw(&pool.kernel);
             Ok(())
         })
+    }
+
+    /// Who has it open.
+    pub fn raw_opener(&self) -> Option<Process> {
+        self.uplink
+            .with(|uplink| uplink.raw.process.filter(|_| uplink.raw.open.is_some()))
     }
 
     /// How that ended. After an error it is not open.

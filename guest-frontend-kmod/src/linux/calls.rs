@@ -5,7 +5,7 @@ use core::ffi::{c_long, c_ulong, c_void};
 use core::sync::atomic::Ordering;
 
 use mx_ring::administration::Change;
-use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
+use mx_ring::call::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
 use mx_ring::control::{ENDPOINTS, STAGING_REFS};
 use mx_ring::registration::RESERVE_MAX;
 use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
@@ -197,18 +197,20 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             self::change(board as usize, &change).map(|()| Reply::Done)
         }
         Request::EndpointInfo { board, endpoint } => {
-            let index = endpoint_index(endpoint)?;
             let (board, _) = state::board(board as usize)?;
             board.target()?;
-            let found = board.at(index, |endpoint| {
-                let geometry = endpoint.layout.geometry();
-                (endpoint.opener, geometry.commands)
-            });
-            let (opener, entries) = found.unzip();
+            let found = match endpoint {
+                RAW_ENDPOINT => board.raw_opener().map(|process| (process, 0)),
+                endpoint => board.at(endpoint_index(endpoint)?, |endpoint| {
+                    let geometry = endpoint.layout.geometry();
+                    (endpoint.opener.process, geometry.commands)
+                }),
+            };
+            let (process, entries) = found.unzip();
             Ok(Reply::EndpointInfo {
-                open: opener.is_some(),
-                pid: opener.map_or(0, |opener| opener.pid),
-                command: opener.map_or([0; 16], |opener| opener.command),
+                open: process.is_some(),
+                pid: process.map_or(0, |process| process.pid),
+                command: process.map_or([0; 16], |process| process.command),
                 queue_entries: entries.unwrap_or(0),
             })
         }
@@ -246,17 +248,14 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
     }
     let (home, pool) = state::board(board)?;
     home.target()?;
-    let mut command = [0; 16];
     let opener = Opener {
         user: shim::shim_current_user(),
         space: shim::shim_current_space(),
-        // SAFETY: 16 bytes may be written.
-        pid: unsafe { shim::shim_current_process(command.as_mut_ptr()) },
-        command,
+        process: shim::current_process(),
     };
     let opening = Opening {
         endpoint,
-        opener: Opener { command, ..opener },
+        opener,
         limits: limits(),
         layout,
         session: shim::shim_random(),

@@ -16,7 +16,7 @@ pub fn open(board: usize) -> Result<u32, Errno> {
     }
     let number = state::frontend()?.next_incarnation();
     let (home, pool) = state::board(board)?;
-    home.open_raw(pool, number)?;
+    home.open_raw(pool, number, shim::current_process())?;
     let opened = until_ready(board, FOR_EVER, || home.raw_opened(number));
     opened.inspect_err(|_| home.close_raw(pool, number))??;
     Ok(number)

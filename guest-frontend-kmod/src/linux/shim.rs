@@ -3,6 +3,8 @@
 
 use core::ffi::{c_int, c_uint, c_ulong, c_void};
 
+use crate::endpoint::Process;
+
 /// `struct page`.
 #[repr(C)]
 pub struct Page {
@@ -103,4 +105,12 @@ unsafe extern "C" {
         context: *mut c_void,
         deadline: u64,
     ) -> c_int;
+}
+
+/// The process that runs.
+pub fn current_process() -> Process {
+    let mut command = [0; 16];
+    // SAFETY: 16 bytes may be written.
+    let pid = unsafe { shim_current_process(command.as_mut_ptr()) };
+    Process { pid, command }
 }

@@ -7,7 +7,7 @@ use mx_ring::control::{Request, Status};
 use mx_ring::registration::{RegionNotes, UseBits};
 use open_mx_frontend::batch::Batch;
 use open_mx_frontend::board::{Board, Opening};
-use open_mx_frontend::endpoint::Opener;
+use open_mx_frontend::endpoint::{Opener, Process};
 use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
@@ -41,8 +41,10 @@ pub fn opening(
         opener: Opener {
             user: USER,
             space: SPACE,
-            pid: 1,
-            command: [0; 16],
+            process: Process {
+                pid: 1,
+                command: [0; 16],
+            },
         },
         limits,
         layout: small_queues(),

@@ -6,6 +6,7 @@ use crate::model::{HOME, Home, Model};
 use mx_ring::administration::Change;
 use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{Request, Response, Status};
+use open_mx_frontend::endpoint::Process;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
 
@@ -51,7 +52,7 @@ impl Guest {
 
     fn open(&mut self, number: u32) -> Result<(), Errno> {
         let (board, pool) = self.frontend.board(0).unwrap();
-        board.open_raw(pool, number)
+        board.open_raw(pool, number, process(number))
     }
 
     fn opened(&mut self, number: u32) -> Poll<Result<(), Errno>> {
@@ -73,6 +74,14 @@ impl Guest {
     fn send(&mut self, number: u32, frame: &[u8]) -> Poll<Result<(), Errno>> {
         let (board, pool) = self.frontend.board(0).unwrap();
         board.send_raw(pool, number, frame)
+    }
+}
+
+/// Who opens it under this number.
+fn process(number: u32) -> Process {
+    Process {
+        pid: 1000 + number,
+        command: [0; 16],
     }
 }
 
@@ -99,6 +108,19 @@ fn one_process_has_it_open_once_the_home_agrees() {
     guest.open(4).unwrap();
     assert_eq!(guest.answered(Status::Ok), [OPEN]);
     assert_eq!(guest.opened(4), Poll::Ready(Ok(())));
+}
+
+#[test]
+fn who_has_it_open_is_told() {
+    let mut guest = Guest::new();
+    let opener = |guest: &Guest| guest.frontend.board(0).unwrap().0.raw_opener();
+    assert_eq!(opener(&guest), None);
+    guest.open(1).unwrap();
+    assert_eq!(guest.open(2), Err(Errno::BUSY));
+    guest.answered(Status::Ok);
+    assert_eq!(opener(&guest), Some(process(1)));
+    guest.close(1);
+    assert_eq!(opener(&guest), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use mx_home::{ChangeError, EndpointError, EndpointKey, Home, RegionError};
-use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
+use mx_ring::call::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
 use mx_ring::mapping::{Access, Mapping, MappingError};
 use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey, heap};
 use rustix::io::Errno;
@@ -86,19 +86,20 @@ impl Server {
                 Ok(Answer::Later(Pending::Deregister { call, region }))
             }
             Request::EndpointInfo { board, endpoint } => {
-                let board = self.boards.get(board as usize).ok_or(Errno::NODEV)?;
-                let endpoint = u8::try_from(endpoint).map_err(|_| Errno::INVAL)?;
-                let key = EndpointKey {
-                    board: board.id,
-                    endpoint,
+                let board = self.boards.get(board as usize).ok_or(Errno::NODEV)?.id;
+                let found = if endpoint == RAW_ENDPOINT {
+                    self.raw_owner(board).map(|owner| (owner, 0))
+                } else {
+                    let endpoint = u8::try_from(endpoint).map_err(|_| Errno::INVAL)?;
+                    let open = self.endpoints.get(&EndpointKey { board, endpoint });
+                    open.map(|open| (&open.credentials, open.layout.geometry().commands))
                 };
-                let open = self.endpoints.get(&key);
-                let owner = open.map(|open| &open.credentials);
+                let (owner, queue_entries) = found.unzip();
                 let reply = Reply::EndpointInfo {
                     open: owner.is_some(),
                     pid: owner.map_or(0, |owner| owner.pid),
                     command: owner.map_or([0; 16], |owner| owner.command),
-                    queue_entries: open.map_or(0, |open| open.layout.geometry().commands),
+                    queue_entries: queue_entries.unwrap_or(0),
                 };
                 Ok(Answer::Now(reply, Along::Nothing))
             }

@@ -10,6 +10,7 @@ use tracing::{debug, info};
 
 use super::{Along, Answer, Server, Surroundings};
 use crate::client::Role;
+use crate::credentials::Credentials;
 use crate::poller::{ClientId, Source};
 
 /// A board's raw endpoint.
@@ -47,6 +48,12 @@ impl Server {
         };
         self.raws.insert(board, raw);
         Ok(Answer::Now(Reply::Done, Along::Nothing))
+    }
+
+    /// Who has the raw endpoint of a board open.
+    pub(super) fn raw_owner(&self, board: BoardId) -> Option<&Credentials> {
+        let client = self.clients.get(&self.raws.get(&board)?.client)?;
+        Some(&client.credentials)
     }
 
     /// Takes a frame from a raw endpoint. One that must not be sent is dropped.

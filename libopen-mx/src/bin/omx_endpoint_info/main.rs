@@ -57,11 +57,16 @@ fn show(choice: &Choice) -> Result<(), Error> {
     let home = Home::find()?;
     let mut objects = Vec::new();
     for (number, board) in Board::chosen(&home, choice.board)? {
-        let openers = Board::openers(&home, number)?;
+        let shown = Shown {
+            number,
+            board,
+            raw: Board::raw_opener(&home, number)?,
+            regular: Board::openers(&home, number)?,
+        };
         if choice.json {
-            objects.push(json(number, &board, &openers)?);
+            objects.push(shown.json()?);
         } else {
-            print(number, &board, &openers, choice.verbose)?;
+            shown.print(choice.verbose)?;
         }
     }
     if choice.json {
@@ -70,58 +75,76 @@ fn show(choice: &Choice) -> Result<(), Error> {
     Ok(())
 }
 
-fn print(
+/// A board, and who has opened its endpoints.
+struct Shown {
     number: u32,
-    board: &Board,
-    openers: &[Option<Opener>],
-    verbose: bool,
-) -> Result<(), Error> {
-    println!("{}", board_line(number, &board.description()?));
-    println!("{}", "=".repeat(46));
-    if verbose {
-        // Discovery is the boards' own affair: no process reads raw frames for it.
-        println!("  raw\tnot open");
-    }
-    for (index, opener) in openers.iter().enumerate() {
-        match opener {
-            Some(opener) => println!(
-                "  {index}\topen by pid {} ({}), {} queue entries",
-                opener.pid, opener.command, opener.queue_entries
-            ),
-            None if verbose => println!("  {index}\tnot open"),
-            None => {}
-        }
-    }
-    println!(
-        "{} regular endpoints open (out of {})",
-        openers.iter().flatten().count(),
-        openers.len()
-    );
-    println!();
-    Ok(())
+    board: Board,
+    raw: Option<Opener>,
+    regular: Vec<Option<Opener>>,
 }
 
-fn json(number: u32, board: &Board, openers: &[Option<Opener>]) -> Result<String, Error> {
-    let description = board.description()?;
-    let open: Vec<String> = openers
-        .iter()
-        .enumerate()
-        .filter_map(|(index, opener)| {
-            let opener = opener.as_ref()?;
-            Some(format!(
-                "{{\"endpoint\": {index}, \"pid\": {}, \"command\": {}, \"queue_entries\": {}}}",
-                opener.pid,
-                json_string(&opener.command),
-                opener.queue_entries
-            ))
-        })
-        .collect();
-    Ok(format!(
-        "{{\"board\": {number}, \"name\": {}, \"mac\": \"{}\", \"endpoint_max\": {}, \"queue_entries\": {}, \"open\": [{}]}}",
-        json_string(&text(&description.hostname)),
-        mac_text(description.mac),
-        openers.len(),
-        description.queue_entries,
-        open.join(", ")
-    ))
+impl Shown {
+    fn print(&self, verbose: bool) -> Result<(), Error> {
+        println!("{}", board_line(self.number, &self.board.description()?));
+        println!("{}", "=".repeat(46));
+        match &self.raw {
+            Some(raw) => println!("  raw\topen by pid {} ({})", raw.pid, raw.command),
+            None if verbose => println!("  raw\tnot open"),
+            None => {}
+        }
+        for (index, opener) in self.regular.iter().enumerate() {
+            match opener {
+                Some(opener) => println!(
+                    "  {index}\topen by pid {} ({}), {} queue entries",
+                    opener.pid, opener.command, opener.queue_entries
+                ),
+                None if verbose => println!("  {index}\tnot open"),
+                None => {}
+            }
+        }
+        println!(
+            "{} regular endpoints open (out of {})",
+            self.regular.iter().flatten().count(),
+            self.regular.len()
+        );
+        println!();
+        Ok(())
+    }
+
+    fn json(&self) -> Result<String, Error> {
+        let description = self.board.description()?;
+        let regular: Vec<String> = self
+            .regular
+            .iter()
+            .enumerate()
+            .filter_map(|(index, opener)| {
+                let opener = opener.as_ref()?;
+                Some(format!(
+                    "{{\"endpoint\": {index}, {}, \"queue_entries\": {}}}",
+                    process(opener),
+                    opener.queue_entries
+                ))
+            })
+            .collect();
+        let raw = self.raw.as_ref();
+        Ok(format!(
+            "{{\"board\": {}, \"name\": {}, \"mac\": \"{}\", \"endpoint_max\": {}, \"queue_entries\": {}, \"raw\": {}, \"open\": [{}]}}",
+            self.number,
+            json_string(&text(&description.hostname)),
+            mac_text(description.mac),
+            self.regular.len(),
+            description.queue_entries,
+            raw.map_or("null".to_owned(), |raw| format!("{{{}}}", process(raw))),
+            regular.join(", ")
+        ))
+    }
+}
+
+/// The members of a JSON object that name a process.
+fn process(opener: &Opener) -> String {
+    format!(
+        "\"pid\": {}, \"command\": {}",
+        opener.pid,
+        json_string(&opener.command)
+    )
 }
