@@ -1,7 +1,8 @@
 //! The tools against a node of two boards: what they print, and how they end.
 
+mod said;
+
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -11,6 +12,7 @@ use clap::Parser;
 use omx_node::Node;
 use open_mx::raw::RawEndpoint;
 use open_mx::{Board, Endpoint, Home, Options};
+use said::Saying;
 
 const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
 const ENDPOINT_INFO: &str = env!("CARGO_BIN_EXE_omx_endpoint_info");
@@ -393,26 +395,13 @@ fn a_sender_to_a_machine_that_is_gone_says_so_and_goes_on_trying() {
     Tools(&socket).printed(INIT_PEERS, &["02:00:00:00:00:99", "gone:0"]);
     let senders = [(PERF, "0"), (VERIFY, "1"), (PINGPONG, "2"), (STREAM, "3")];
     let senders = senders.map(|(tool, endpoint)| {
-        let sender = Command::new(tool)
-            .args(["-w", "-d", "gone:0", "-e", endpoint])
-            .env("OMX_SOCKET", &socket)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        sender.expect("a tool that starts")
+        let mut command = Command::new(tool);
+        let run = ["-w", "-d", "gone:0", "-e", endpoint];
+        Saying::start(command.args(run).env("OMX_SOCKET", &socket))
     });
     for mut sender in senders {
-        let mut said = String::new();
-        let errors = sender.stderr.take().expect("piped");
-        BufReader::new(errors).read_line(&mut said).expect("text");
+        let said = sender.next_line();
         assert!(said.contains("gone:0 does not answer"), "{said}");
-        std::thread::sleep(Duration::from_millis(100));
-        assert!(
-            sender.try_wait().expect("a child").is_none(),
-            "it has given up"
-        );
-        sender.kill().expect("it runs");
-        sender.wait().expect("killed");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the tools show of neighbours on the wire that lie, or do not fit: the far end of a node's wire is the test.
 
+mod said;
+
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -10,8 +12,10 @@ use mx_wire::{Beacon, Format, Frame, HostReply, MacAddress, Packet};
 use omx_node::Node;
 use omx_node::cli::Options;
 use open_mx::{Board, Error, Home};
+use said::Saying;
 
 const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
+const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
 const NODE: MacAddress = MacAddress([2, 0, 0, 0, 0, 0x0a]);
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -181,6 +185,11 @@ fn a_name_that_two_machines_have_leads_to_neither_until_it_is_given_to_one() {
             Err(Error::NameTwice(_, both)) if both == [1, 2].map(|last| mac(last).nic_id())
         )
     });
+    let mut command = Command::new(PERF);
+    let run = ["-w", "-d", "twice:0"];
+    let mut sender = Saying::start(command.args(run).env("OMX_SOCKET", &far.socket));
+    let said = sender.next_line();
+    assert!(said.contains("two machines are called 'twice:0'"), "{said}");
     let mut name = [0; 80];
     name[..7].copy_from_slice(b"twice:0");
     let given = mx_ring::administration::Change::AddPeer {
@@ -190,4 +199,6 @@ fn a_name_that_two_machines_have_leads_to_neither_until_it_is_given_to_one() {
     Board::change(&far.home(), 0, &given).unwrap();
     let found = far.board().nic_id_by_hostname("twice:0");
     assert_eq!(found.ok(), Some(mac(2).nic_id()));
+    let said = sender.next_line();
+    assert!(said.contains("twice:0 does not answer"), "{said}");
 }

@@ -252,11 +252,30 @@ impl Line {
         name.unwrap_or_else(|| mac_text(mac_of(address.nic_id)))
     }
 
+    /// Address of the machine of this name. While two have it, it goes on asking, and says so: one of them may have gone,
+    /// or is renamed.
+    fn find(&self, host: &str) -> Result<u64, Failure> {
+        let mut told = false;
+        loop {
+            let found = self
+                .endpoint
+                .with_board(|board| board.nic_id_by_hostname(host));
+            match found {
+                Err(twice @ Error::NameTwice(..)) => {
+                    if !told {
+                        told = true;
+                        eprintln!("{}: {twice}. Trying on", self.tool);
+                    }
+                    std::thread::sleep(LOOK);
+                }
+                found => return Ok(found?),
+            }
+        }
+    }
+
     /// Connects to a receiver. While nobody answers it goes on trying, and says so.
     pub fn reach(&self, host: &str, endpoint: u32) -> Result<Partner<'_>, Failure> {
-        let nic = self
-            .endpoint
-            .with_board(|board| board.nic_id_by_hostname(host))?;
+        let nic = self.find(host)?;
         let mut told = false;
         loop {
             match self

@@ -466,9 +466,14 @@ fn open_to_all(directory: &Path) -> io::Result<()> {
         open_to_all(above)?;
     }
     match std::fs::create_dir(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => {
+            made?;
+            // A mistyped path is seen by this alone.
+            info!("{} was not there and is made", directory.display());
+        }
     }
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))
 }
 
 /// Watches a connection, and the process that made it: the descriptor that tells its end.

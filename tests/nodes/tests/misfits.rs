@@ -157,18 +157,33 @@ fn names_that_cannot_be_are_refused_at_the_start_with_the_way_out() {
 }
 
 #[test]
-fn a_strict_umask_bars_nobody_from_the_socket() {
+fn a_strict_umask_bars_nobody_from_the_socket_and_directories_that_are_made_are_told() {
     let directory = tempfile::tempdir().unwrap();
     let above = directory.path().join("above");
     let socket = above.join("below/sock");
-    let line = "umask 077; exec \"$@\"";
+    let log = directory.path().join("log");
+    let line = "umask 077; log=$1; shift; exec \"$@\" 2>\"$log\"";
     let path = socket.to_str().unwrap();
     let arguments = [
-        "-c", line, "sh", NODE, "--socket", path, "--alone", "--name", "one",
+        "-c",
+        line,
+        "sh",
+        log.to_str().unwrap(),
+        NODE,
+        "--socket",
+        path,
+        "--alone",
+        "--name",
+        "one",
     ];
     let _node = Node::of(Child::start("sh", &arguments, &[]), socket.clone());
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&above), 0o755);
     assert_eq!(mode(&above.join("below")), 0o755);
     assert_eq!(mode(&socket), 0o666);
+    let said = std::fs::read_to_string(log).unwrap();
+    for made in [&above, &above.join("below")] {
+        let line = format!("{} was not there and is made", made.display());
+        assert_eq!(said.matches(&line).count(), 1, "{said}");
+    }
 }
