@@ -22,6 +22,7 @@ impl Counters {
     }
 
     pub(crate) fn count(&mut self, counter: Counter) {
+        debug_assert!(counter.never().is_none(), "{}", counter.label());
         let value = &mut self.values[counter as usize];
         *value = value.wrapping_add(1);
         self.changed |= 1 << counter as u32;

@@ -1,8 +1,14 @@
 //! The counters of a board, as Open-MX numbers and labels them (protocol.md §15).
 
-/// Number and label of every counter, in one place.
+// Why some counters stay zero.
+const NO_USER_MEMORY: &str = "medium messages go through the send queue alone";
+const NO_DMA_ENGINE: &str = "what is received is copied by a processor";
+const NO_SOCKET_BUFFER: &str = "a frame lies in one piece";
+const NO_DEFERRED_EVENT: &str = "a fragment that was sent needs no memory for its event";
+
+/// Number and label of every counter, in one place; of those that never rise, why.
 macro_rules! counters {
-    ($($index:literal $name:ident $label:literal)*) => {
+    ($($index:literal $name:ident $label:literal $(never $why:ident)?)*) => {
         /// A counter of a board. The discriminant is its index in the counters page.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
@@ -20,6 +26,14 @@ macro_rules! counters {
                     $(Self::$name => $label,)*
                 }
             }
+
+            /// Of a counter for what there is only in the original: why it stays zero.
+            pub const fn never(self) -> Option<&'static str> {
+                match self {
+                    $($(Self::$name => Some($why),)?)*
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -28,7 +42,7 @@ counters! {
     0 SendTiny "Send Tiny"
     1 SendSmall "Send Small"
     2 SendMediumSqFrag "Send MediumSQ Frag"
-    3 SendMediumVaFrag "Send MediumVA Frag"
+    3 SendMediumVaFrag "Send MediumVA Frag" never NO_USER_MEMORY
     4 SendRndv "Send Rndv"
     5 SendNotify "Send Notify"
     6 SendConnectRequest "Send Connect Request"
@@ -56,23 +70,23 @@ counters! {
     28 RecvRaw "Recv Raw"
     29 RecvHostQuery "Recv Host Query"
     30 RecvHostReply "Recv Host Reply"
-    31 DmaRecvMediumFrag "DMA Recv Medium Frag"
-    32 DmaRecvMediumFragOnlyPartial "DMA Recv Medium Frag Only Partial"
-    33 DmaRecvPullReply "DMA Recv Pull Reply"
-    34 DmaRecvPullReplyOnlyPartial "DMA Recv Pull Reply Only Partial"
-    35 DmaRecvPullReplyWithDeferredWait "DMA Recv Pull Reply with Deferred Wait"
-    36 RecvOpenMxHeaderAsNonLinear "Recv Open-MX Header as Non-Linear"
+    31 DmaRecvMediumFrag "DMA Recv Medium Frag" never NO_DMA_ENGINE
+    32 DmaRecvMediumFragOnlyPartial "DMA Recv Medium Frag Only Partial" never NO_DMA_ENGINE
+    33 DmaRecvPullReply "DMA Recv Pull Reply" never NO_DMA_ENGINE
+    34 DmaRecvPullReplyOnlyPartial "DMA Recv Pull Reply Only Partial" never NO_DMA_ENGINE
+    35 DmaRecvPullReplyWithDeferredWait "DMA Recv Pull Reply with Deferred Wait" never NO_DMA_ENGINE
+    36 RecvOpenMxHeaderAsNonLinear "Recv Open-MX Header as Non-Linear" never NO_SOCKET_BUFFER
     37 ExpectedEventQueueFull "Expected Event Queue Full"
     38 UnexpectedEventQueueFull "Unexpected Event Queue Full"
     39 SendSkbuffAllocFailed "Send Skbuff Alloc Failed"
-    40 SendMediumDeferredEventAllocFailed "Send Medium Deferred Event Alloc Failed"
-    41 MediumSqFragSentAsLinear "MediumSQ Frag Sent as Linear"
+    40 SendMediumDeferredEventAllocFailed "Send Medium Deferred Event Alloc Failed" never NO_DEFERRED_EVENT
+    41 MediumSqFragSentAsLinear "MediumSQ Frag Sent as Linear" never NO_SOCKET_BUFFER
     42 PullNonFirstBlockDoneBeforeFirstOne "Pull Non-First Block Done before First One"
     43 PullRequestForNotOnlyTheFirstBlockAtOnce "Pull Request for Not Only the First Block at Once"
     44 PullTimeoutHandlerRequestsFirstBlock "Pull Timeout Handler Requests First Block"
     45 PullTimeoutHandlerRequestsNonFirstBlock "Pull Timeout Handler Requests Non-First Block"
     46 PullTimeoutAbort "Pull Timeout Abort"
-    47 PullReplySentAsLinear "Pull Reply Sent as Linear"
+    47 PullReplySentAsLinear "Pull Reply Sent as Linear" never NO_SOCKET_BUFFER
     48 PullReplyRecvFillPagesFailed "Pull Reply Recv Fill Pages Failed"
     49 DropBadDataLengthForHeaders "Drop Bad Data Length for Headers"
     50 DropBadDataLength "Drop Bad Data Length"
@@ -100,16 +114,16 @@ counters! {
     72 SharedTiny "Shared Tiny"
     73 SharedSmall "Shared Small"
     74 SharedMediumSqFrag "Shared MediumSQ Frag"
-    75 SharedMediumVa "Shared MediumVA"
+    75 SharedMediumVa "Shared MediumVA" never NO_USER_MEMORY
     76 SharedRndv "Shared Rndv"
     77 SharedNotify "Shared Notify"
     78 SharedConnectRequest "Shared Connect Request"
     79 SharedConnectReply "Shared Connect Reply"
     80 SharedLibAck "Shared LibAck"
     81 SharedPull "Shared Pull"
-    82 DmaSharedMediumFrag "DMA Shared Medium Frag"
-    83 DmaSharedLarge "DMA Shared Large"
-    84 DmaSharedLargeOnlyPartial "DMA Shared Large only Partial"
+    82 DmaSharedMediumFrag "DMA Shared Medium Frag" never NO_DMA_ENGINE
+    83 DmaSharedLarge "DMA Shared Large" never NO_DMA_ENGINE
+    84 DmaSharedLargeOnlyPartial "DMA Shared Large only Partial" never NO_DMA_ENGINE
 }
 
 impl Counter {

@@ -19,7 +19,7 @@ omx_counters [options]
  -s       only shared communication: messages between boards of one home, which no wire carries
  -c       clear them (for administrators; with -s those of all boards, which the shared ones are part of)
  -q       only counters that are not zero (default)
- -v       all counters
+ -v       all counters; of those that never rise, why
  --json   one JSON object instead, with all counters
  -h       this help (--help: the same, as a success)
 Example: omx_counters -b 0, before and after a run; omx_perf's lost messages show up as drops at one of the sides.
@@ -130,10 +130,14 @@ fn clear(home: &Home, boards: &[(u32, Board)]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Open-MX's line for a counter: index, value with a place for a sign, label.
+/// Open-MX's line for a counter: index, value with a place for a sign, label. One that never rises says why.
 fn line(counter: Counter, value: u32) -> String {
     let value = format!(" {value}");
-    format!("{:03}: {value:>9} {}", counter.index(), counter.label())
+    let line = format!("{:03}: {value:>9} {}", counter.index(), counter.label());
+    match counter.never() {
+        Some(why) => format!("{line} (never: {why})"),
+        None => line,
+    }
 }
 
 fn own(number: u32, board: &Board) -> Result<Section, Error> {
@@ -191,6 +195,10 @@ mod tests {
         assert_eq!(
             line(Counter::SharedPull, u32::MAX),
             "081:  4294967295 Shared Pull"
+        );
+        assert_eq!(
+            line(Counter::RecvOpenMxHeaderAsNonLinear, 0),
+            "036:         0 Recv Open-MX Header as Non-Linear (never: a frame lies in one piece)"
         );
     }
 
