@@ -13,7 +13,7 @@
 //! **Neighbours**: below, a [`Platform`] (DMA memory, registers, pauses) and PCI configuration space; above, the home
 //! that owns the card. Neither the board nor Xen is known here.
 //!
-//! `examples/echo.rs` uses a card; `ADDING-A-DRIVER.md` says how one is added.
+//! `examples/echo.rs` uses a card; `docs/adding-a-nic-driver.md` says how one is added.
 //!
 //! **What it refuses**: to know what a frame means, to block, to allocate after opening, and to believe a card. An
 //! index, identifier or length that cannot be stops the card with a typed [`Fault`]; it never reaches memory and
