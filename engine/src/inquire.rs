@@ -2,7 +2,7 @@
 //!
 //! It may take its time: the receive may be posted in an hour. The original waits for ever, even if the partner is gone.
 //! Here it is asked: an empty message repeats the number of the newest message that it has acknowledged. To every node,
-//! native ones included, that is a duplicate: whoever has it repeats its acknowledgement (protocol.md §5.3), where the
+//! native ones included, that is a duplicate: whoever has it repeats its acknowledgement (protocol.md §5), where the
 //! endpoint is gone a board answers with a nack, and no application sees any of it.
 
 use alloc::vec::Vec;
