@@ -1,4 +1,4 @@
-//! The README's example, a small MX program in C, on a real Xen: between a guest and a node outside, each way.
+//! The example of docs/using.md, a small MX program in C, on a real Xen: between a guest and a node outside, each way.
 
 use std::time::Duration;
 

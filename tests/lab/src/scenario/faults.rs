@@ -26,10 +26,9 @@ pub fn deaths(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error
         "messages longer than what their processes may register",
         || rcache::judge_long(&fabric),
     )?;
-    stage(
-        "the README's example greets from node to guest, and back",
-        || example::judge(&fabric),
-    )?;
+    stage("the example greets from node to guest, and back", || {
+        example::judge(&fabric)
+    })?;
     stage(
         "an idle driver domain sleeps, and the first message finds it",
         || idle::judge(&fabric),
