@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use driver_domain::wire_link::{Reopen, Wire};
 use mx_home::{Home, HomeConfig, HostName, Instant};
-use mx_nic::fake::{self, ADDRESSES, Faults, pair};
+use mx_nic::fake::{self, ADDRESSES, pair};
 use mx_nic::{Fault, LinkState, Nic, Token};
 use mx_ring::PAGE_SIZE;
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
+use mx_testnet::Faults;
 use mx_wire::{Format, MacAddress};
 
 /// A home with one board, and the pages that the guest sees of it.

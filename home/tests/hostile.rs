@@ -6,9 +6,9 @@ mod guest;
 use core::time::Duration;
 
 use guest::*;
-use mx_home::fake::Faults;
 use mx_home::{BoardId, Completion, EndpointError};
 use mx_ring::{Command, EndpointLayout, Farewell, Pulled, Reach, RegionKey, Window};
+use mx_testnet::Faults;
 use proptest::prelude::*;
 
 /// What a hostile guest, or an unlucky one, does next.

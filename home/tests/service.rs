@@ -5,12 +5,13 @@ mod guest;
 use core::time::Duration;
 
 use guest::*;
-use mx_home::fake::{Faults, Outbox};
+use mx_home::fake::Outbox;
 use mx_home::{Completion, EndpointError, InterfaceState, Misbehaviour, RegionError};
 use mx_ring::board_page::BoardPages;
 use mx_ring::control::Status;
 use mx_ring::warning::{Notice, Notices, Warning};
 use mx_ring::{Command, EndpointLayout, Event};
+use mx_testnet::Faults;
 use mx_wire::Beacon;
 
 fn one_home() -> (Lab, Guest, Guest) {

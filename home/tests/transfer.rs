@@ -5,9 +5,9 @@ mod guest;
 use core::time::Duration;
 
 use guest::*;
-use mx_home::fake::Faults;
 use mx_ring::board_page::BoardPages;
 use mx_ring::{Command, Counter, Event};
+use mx_testnet::Faults;
 
 /// Two guests that know each other as peer 1: in one home, or in two.
 fn pair(format: mx_wire::Format, homes: usize, faults: Faults) -> (Lab, Guest, Guest) {

@@ -2,8 +2,9 @@
 //!
 //! `cargo run -p mx-nic --example echo`: the card is one of a pair in memory, and the other one asks.
 
-use mx_nic::fake::{self, Faults};
+use mx_nic::fake;
 use mx_nic::{Armed, Nic, Token};
+use mx_testnet::Faults;
 
 /// Sends back what has come; how many frames.
 fn echo(nic: &mut dyn Nic) -> usize {

@@ -26,6 +26,7 @@ extern crate alloc;
 #[allow(unsafe_code)]
 pub mod dma;
 mod error;
+#[cfg(feature = "fake")]
 pub mod fake;
 mod hang;
 pub mod intel;

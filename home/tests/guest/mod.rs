@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use mx_home::fake::{Faults, Network, Woken};
+use mx_home::fake::{Cards, Woken};
 use mx_home::*;
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
@@ -14,6 +14,7 @@ use mx_ring::{
     Command, Destination, EndpointLayout, Event, Geometry, HomeSide, PAGE_SIZE, ProcessSide,
     RegionKey, Window,
 };
+use mx_testnet::Faults;
 use mx_wire::{Format, MacAddress};
 
 pub fn formats() -> [Format; 3] {
@@ -127,7 +128,7 @@ pub struct House {
 
 /// Homes on a network.
 pub struct Lab {
-    pub network: Network,
+    pub network: Cards,
     pub houses: Vec<House>,
     pub now: Instant,
 }
@@ -155,7 +156,7 @@ impl Lab {
             },
         };
         Self {
-            network: Network::new(houses, faults, seed),
+            network: Cards::new(houses, faults, seed),
             houses: (0..houses).map(house).collect(),
             now: Instant::from_nanos(1_000_000_000),
         }

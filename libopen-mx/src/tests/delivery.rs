@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::PartnerKey;
+use mx_testnet::Faults;
 use mx_wire::Format;
 
-use super::world::{Faults, Random, Station, World, connected, content, finish, pattern};
+use super::world::{Station, World, connected, content, finish, pattern};
 use crate::endpoint::Buffer;
 
 const KEY: u32 = 0x1234_5678;
@@ -214,12 +215,11 @@ fn traffic(format: Format, faults: Faults, seed: u64, messages: u64) {
     }
     let (world, mut a, mut b) = pair(format, seed);
     let (to_b, to_a) = connected(&mut a, &mut b);
-    world.net().faults = faults;
+    world.net().wire.faults = faults;
     let length = |from: u64, i: u64| {
-        let mut random = Random(seed ^ (i * 7919 + from * 104_729 + 1));
-        random.next();
-        let kind = random.below(4);
-        random.below([33, 200, 40_000, 200_000][kind as usize]) as usize
+        let mut random = fastrand::Rng::with_seed(seed ^ (i * 7919 + from * 104_729 + 1));
+        let longest = [33, 200, 40_000, 200_000][random.usize(..4)];
+        random.usize(..longest)
     };
     let mut stations = [a, b];
     let mut flows = [to_b, to_a].map(|to| Flow {
@@ -288,8 +288,8 @@ fn with_a_tenth_lost_doubled_and_reordered_every_message_arrives_once_whole_in_o
 #[test]
 fn a_third_of_the_frames_lost_delays_and_breaks_nothing() {
     let faults = Faults {
-        lost: 33,
-        ..Faults::default()
+        loss: 33,
+        ..Faults::NONE
     };
     traffic(Format::native(1500).unwrap(), faults, 4, 25);
 }

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use mx_engine::{Code, RequestKey};
+use mx_testnet::Faults;
 use mx_wire::Format;
 
-use super::world::{Faults, Station, World, connected, content, finish, finish_within, pattern};
+use super::world::{Station, World, connected, content, finish, finish_within, pattern};
 use crate::endpoint::Buffer;
 
 const KEY: u32 = 7;
@@ -52,10 +53,7 @@ fn a_partner_that_was_opened_again_is_noticed_too() {
 fn a_partner_that_is_silent_is_given_up_after_the_timeout_of_the_send() {
     for (timeout, times) in [(Some(3), 3..8), (None, 499..540)] {
         let (world, mut a, mut b, send) = waiting();
-        world.net().faults = Faults {
-            lost: 100,
-            ..Faults::default()
-        };
+        world.net().wire.faults = Faults::CUT;
         if let Some(timeout) = timeout {
             a.state.engine.set_timeout(Some(send), timeout * SECOND);
         }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use mx_engine::Code;
+use mx_testnet::Faults;
 use mx_wire::Format;
 
-use super::world::{
-    Faults, Station, World, connect, connected, content, finish, finish_within, pattern,
-};
+use super::world::{Station, World, connect, connected, content, finish, finish_within, pattern};
 use crate::endpoint::Buffer;
 
 const KEY: u32 = 0x1234_5678;
@@ -96,10 +95,10 @@ fn a_connect_to_a_closed_or_impossible_endpoint_is_refused() {
 fn a_connect_whose_frames_are_lost_is_repeated() {
     let world = world();
     let (mut a, mut b) = pair(&world);
-    world.net().faults.lost = 100;
+    world.net().wire.faults = Faults::CUT;
     let request = a.connect(1, 3, KEY);
     assert!(finish_within(&mut a, &mut b, request, Duration::from_millis(500)).is_none());
-    world.net().faults = Faults::default();
+    world.net().wire.faults = Faults::NONE;
     let soon = Duration::from_millis(300);
     let status = finish_within(&mut a, &mut b, request, soon).unwrap();
     assert_eq!(status.code, Code::Success);
@@ -176,7 +175,7 @@ fn a_partner_that_never_answers_is_given_up_after_500_seconds_and_can_be_connect
     let (mut a, mut b) = pair(&world);
     let (to_b, to_a) = connected(&mut a, &mut b);
     exchange(&mut a, &mut b, to_b, 100);
-    world.net().faults.lost = 100;
+    world.net().wire.faults = Faults::CUT;
     let send = a.send(to_b, &pattern(100_000, 1), 1, false);
     for second in 0..520 {
         world.skip(Duration::from_secs(1));
@@ -192,7 +191,7 @@ fn a_partner_that_never_answers_is_given_up_after_500_seconds_and_can_be_connect
     let status = finish(&mut a, &mut b, refused);
     assert_eq!(status.code, Code::RemoteEndpointUnreachable);
 
-    world.net().faults = Faults::default();
+    world.net().wire.faults = Faults::NONE;
     assert_eq!(connect(&mut a, &mut b), to_b);
     for length in [10, 10_000, 100_000] {
         exchange(&mut a, &mut b, to_b, length);
@@ -205,11 +204,11 @@ fn an_application_that_was_away_for_long_does_not_give_its_partner_up_at_once() 
     let world = world();
     let (mut a, mut b) = pair(&world);
     let (to_b, _) = connected(&mut a, &mut b);
-    world.net().faults.lost = 100;
+    world.net().wire.faults = Faults::CUT;
     let send = a.send(to_b, &pattern(100_000, 1), 1, false);
     world.pass(Duration::from_millis(1));
     world.skip(Duration::from_secs(10_000));
-    world.net().faults = Faults::default();
+    world.net().wire.faults = Faults::NONE;
     let buffer = Buffer::new(100_000).unwrap();
     b.receive(&buffer, 0, 0);
     assert_eq!(finish(&mut a, &mut b, send).code, Code::Success);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mx_engine::{Code, FrameKind};
+use mx_testnet::Faults;
 use mx_wire::Format;
 
 use super::world::{Station, World, connected};
@@ -52,10 +53,10 @@ fn a_flood_of_events_does_not_keep_messages_from_being_sent_again() {
     let mut a = world.open(0, 0, 0xa, 7);
     let mut b = world.open(1, 3, 0xb, 7);
     let (to_b, to_a) = connected(&mut a, &mut b);
-    world.net().faults.lost = 100;
+    world.net().wire.faults = Faults::CUT;
     a.send(to_b, b"lost", 0, false);
     world.pass(MS);
-    world.net().faults.lost = 0;
+    world.net().wire.faults = Faults::NONE;
     let resent = |a: &Station| a.state.engine.counts().resent.of(FrameKind::Tiny);
     for round in 0..40 {
         // Always more than one round takes, and none of it answers.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::RequestKey;
+use mx_testnet::Faults;
 use mx_wire::Format;
 
-use super::world::{Faults, Station, World, connected, finish_within, pattern};
+use super::world::{Station, World, connected, finish_within, pattern};
 use crate::endpoint::Buffer;
 
 const KEY: u32 = 0x1234_5678;
@@ -19,10 +20,7 @@ fn pair() -> (World, Station, Station) {
 }
 
 fn take_everything(world: &World) {
-    world.net().faults = Faults {
-        lost: 100,
-        ..Faults::default()
-    };
+    world.net().wire.faults = Faults::CUT;
 }
 
 /// Ends as unreachable between these times.

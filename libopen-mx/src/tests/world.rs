@@ -1,6 +1,5 @@
 //! Nodes with a board each, joined by a wire that loses, doubles and reorders; and endpoints of theirs.
 
-use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use mx_ring::board_page::{self, BoardPages};
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::{Area, EndpointLayout, Geometry, HomeSide, PAGE_SIZE, ProcessSide, RegionKey};
+use mx_testnet::{Faults, Network};
 use mx_wire::{Format, MacAddress};
 
 use crate::board::Board;
@@ -20,50 +20,6 @@ use crate::endpoint::port::Port;
 use crate::endpoint::state::State;
 use crate::endpoint::{Buffer, Status};
 use crate::home::{CallError, Channel, Opened, Regions};
-
-/// Per cent of the frames that suffer.
-#[derive(Clone, Copy, Default)]
-pub struct Faults {
-    pub lost: u64,
-    pub doubled: u64,
-    pub late: u64,
-    /// Of a hundred frames, those in which a bit is flipped or the end is missing.
-    pub broken: u64,
-}
-
-impl Faults {
-    /// A tenth each of lost, doubled and reordered frames.
-    pub const TENTH: Self = Self {
-        lost: 10,
-        doubled: 10,
-        late: 10,
-        broken: 0,
-    };
-}
-
-/// A small generator: the same seed gives the same run.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 11) % bound.max(1)
-    }
-}
-
-/// A frame under way, the earliest first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Flying {
-    due: std::cmp::Reverse<(Duration, u64)>,
-    from: usize,
-    bytes: Vec<u8>,
-}
 
 struct Node {
     home: Home,
@@ -74,13 +30,10 @@ struct Node {
 /// All nodes and the wire.
 pub struct Net {
     pub now: Duration,
-    pub faults: Faults,
+    pub wire: Network,
     /// Every frame that was sent, with its sender; for the tests that look at frames.
     pub log: Option<Vec<(usize, Vec<u8>)>>,
-    random: Random,
     nodes: Vec<Node>,
-    flying: BinaryHeap<Flying>,
-    sent: u64,
     /// Turns since a frame was last sent or delivered.
     quiet: u32,
     next_region: u16,
@@ -99,63 +52,22 @@ impl Net {
             if let Some(log) = &mut self.log {
                 log.push((from, bytes.clone()));
             }
-            if self.random.below(100) < self.faults.lost {
-                continue;
-            }
-            let copies = if self.random.below(100) < self.faults.doubled {
-                2
-            } else {
-                1
-            };
-            for _ in 0..copies {
-                let late = if self.random.below(100) < self.faults.late {
-                    self.random.below(2000)
-                } else {
-                    0
-                };
-                let mut bytes = bytes.clone();
-                if self.random.below(100) < self.faults.broken {
-                    let length = bytes.len() as u64;
-                    if self.random.below(2) == 0 {
-                        bytes.truncate(self.random.below(length) as usize);
-                    } else {
-                        // Not the addresses: frames of strangers are not delivered at all.
-                        let at = 14 + self.random.below(length - 14);
-                        bytes[at as usize] ^= 1 << self.random.below(8);
-                    }
-                }
-                self.sent += 1;
-                let due = self.now + Duration::from_micros(20 + late);
-                self.flying.push(Flying {
-                    due: std::cmp::Reverse((due, self.sent)),
-                    from,
-                    bytes,
-                });
-            }
+            self.wire.send(from, &bytes);
         }
     }
 
     /// Lets 10 microseconds pass, or a millisecond when only timers can make something happen.
     fn turn(&mut self) {
-        let quiet = self.quiet > 30 && self.flying.is_empty();
+        let quiet = self.quiet > 30 && self.wire.next().is_none();
         self.now += Duration::from_micros(if quiet { 1000 } else { 10 });
         self.quiet += 1;
         let now = instant(self.now);
-        while let Some(first) = self.flying.peek() {
-            if first.due.0.0 > self.now {
-                break;
-            }
-            let Some(frame) = self.flying.pop() else {
-                break;
-            };
-            for to in (0..self.nodes.len()).filter(|to| *to != frame.from) {
-                let mut out = Outbox::default();
-                self.nodes[to].home.frame(now, &frame.bytes, &mut out);
-                self.send(to, out);
-            }
-        }
+        self.wire.advance(self.now);
         for node in 0..self.nodes.len() {
             let mut out = Outbox::default();
+            while let Some(frame) = self.wire.receive(node) {
+                self.nodes[node].home.frame(now, &frame, &mut out);
+            }
             self.nodes[node].home.turn(now, &mut out, &mut Awake);
             while self.nodes[node].home.next_completion().is_some() {}
             self.send(node, out);
@@ -180,12 +92,9 @@ impl World {
     pub fn with_addresses(addresses: &[MacAddress], format: Format, seed: u64) -> Self {
         let mut net = Net {
             now: Duration::from_secs(1),
-            faults: Faults::default(),
+            wire: Network::new(addresses.len(), Faults::NONE, seed),
             log: None,
-            random: Random(seed.wrapping_mul(2) | 1),
             nodes: Vec::new(),
-            flying: BinaryHeap::new(),
-            sent: 0,
             quiet: 0,
             next_region: 0,
             refusals: 0,

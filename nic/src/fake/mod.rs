@@ -3,8 +3,9 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use mx_nic::fake::{self, Faults};
+//! use mx_nic::fake;
 //! use mx_nic::{Nic, Token};
+//! use mx_testnet::Faults;
 //!
 //! let (wire, mut left, mut right) = fake::pair(1, Faults::NONE);
 //! left.transmit(0, &[&[0; 60]], &[], Token(5)).unwrap();
@@ -16,7 +17,6 @@
 //! assert_eq!(tokens, [Token(5)]);
 //! ```
 
-mod random;
 mod wire;
 
 use alloc::boxed::Box;
@@ -25,7 +25,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use wire::{Faults, Tally, Wire};
+use mx_testnet::Faults;
+pub use wire::Wire;
 
 use crate::{
     Armed, Capabilities, Fault, Fragment, LinkState, MIN_FRAME, MacAddress, Nic, Reception,
@@ -210,7 +211,7 @@ impl Nic for FakeNic {
         }
         self.statistics.doorbells += 1;
         while let Some(frame) = self.outgoing.pop_front() {
-            self.wire.send(self.end, self.gather(&frame));
+            self.wire.send(self.end, &self.gather(&frame));
             self.done.push_back(frame.token);
         }
     }

@@ -9,7 +9,6 @@
 //! It refuses to know what right answers are: the other tests do.
 
 mod input;
-mod random;
 mod search;
 mod targets;
 

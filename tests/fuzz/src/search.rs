@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::random::Random;
+use fastrand::Rng;
+
 use crate::targets::Target;
 
 /// Inputs are at most this long: several frames.
@@ -54,7 +55,7 @@ pub fn run(
     budget: Budget,
     mut each: impl FnMut(&Progress),
 ) -> Result<Progress, Failure> {
-    let mut random = Random(seed);
+    let mut random = Rng::with_seed(seed);
     let begun = Instant::now();
     let mut progress = Progress::default();
     let mut kinds = HashSet::new();
@@ -110,47 +111,50 @@ pub fn check(target: &Target, input: &[u8]) -> Result<u64, String> {
     })
 }
 
+/// Below `end`, or 0 if that is 0.
+fn below(random: &mut Rng, end: usize) -> usize {
+    random.usize(..end.max(1))
+}
+
 /// Another input, made of kept ones.
-fn changed(random: &mut Random, kept: &[Vec<u8>]) -> Vec<u8> {
+fn changed(random: &mut Rng, kept: &[Vec<u8>]) -> Vec<u8> {
     let mut input = kept
-        .get(random.below(kept.len()))
+        .get(below(random, kept.len()))
         .cloned()
         .unwrap_or_default();
-    for _ in 0..1 + random.below(6) {
+    for _ in 0..1 + below(random, 6) {
         change(random, &mut input, kept);
     }
     input.truncate(LENGTH_MAX);
     input
 }
 
-fn change(random: &mut Random, input: &mut Vec<u8>, kept: &[Vec<u8>]) {
+fn change(random: &mut Rng, input: &mut Vec<u8>, kept: &[Vec<u8>]) {
     const TELLING: [u8; 8] = [0, 1, 2, 0x20, 0x7f, 0x80, 0xfe, 0xff];
-    let at = random.below(input.len());
-    match random.below(8) {
-        0 if !input.is_empty() => input[at] ^= 1 << random.below(8),
-        1 if !input.is_empty() => input[at] = TELLING[random.below(TELLING.len())],
-        2 if !input.is_empty() => input[at] = input[at].wrapping_add(random.below(9) as u8),
+    let at = below(random, input.len());
+    match below(random, 8) {
+        0 if !input.is_empty() => input[at] ^= 1 << below(random, 8),
+        1 if !input.is_empty() => input[at] = TELLING[below(random, TELLING.len())],
+        2 if !input.is_empty() => input[at] = input[at].wrapping_add(below(random, 9) as u8),
         3 => input.truncate(at),
         4 => {
-            let end = input.len().min(at + random.below(32));
+            let end = input.len().min(at + below(random, 32));
             input.drain(at..end);
         }
         5 => {
-            let end = input.len().min(at + random.below(64));
+            let end = input.len().min(at + below(random, 64));
             let piece = input[at..end].to_vec();
-            let to = random.below(input.len() + 1);
+            let to = below(random, input.len() + 1);
             input.splice(to..to, piece);
         }
         6 => {
-            let piece: Vec<u8> = (0..1 + random.below(40))
-                .map(|_| random.bits() as u8)
-                .collect();
+            let piece: Vec<u8> = (0..1 + below(random, 40)).map(|_| random.u8(..)).collect();
             input.splice(at..at, piece);
         }
         _ => {
-            if let Some(other) = kept.get(random.below(kept.len())) {
-                let from = random.below(other.len());
-                let end = other.len().min(from + 1 + random.below(256));
+            if let Some(other) = kept.get(below(random, kept.len())) {
+                let from = below(random, other.len());
+                let end = other.len().min(from + 1 + below(random, 256));
                 input.splice(at..at, other[from..end].iter().copied());
             }
         }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use mx_testnet::Faults;
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 
 /// How often a wire looks whether it is to end.
@@ -144,10 +145,16 @@ fn carry(from: &Socket, to: &Socket, state: &State, seed: u64) {
         let Ok(length) = from.receive(&mut frame) else {
             continue;
         };
-        if random.u8(..100) < state.percent.load(Ordering::Relaxed) {
+        let faults = Faults {
+            loss: state.percent.load(Ordering::Relaxed),
+            ..Faults::NONE
+        };
+        let arrivals = faults.arrivals(&mut random, &frame[..length]);
+        if arrivals.is_empty() {
             state.lost.fetch_add(1, Ordering::Relaxed);
-        } else {
-            to.send(&frame[..length]);
+        }
+        for arrival in arrivals {
+            to.send(&arrival.frame);
         }
     }
 }

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mx_home::fake::{Faults, Network, Woken};
+use mx_home::fake::{Cards, Woken};
 use mx_home::{BoardId, Completion, EndpointKey, Home, HomeConfig, HostName, Instant};
 use mx_ring::board_page::{BoardPages, PAGES, PEERS};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Geometry, PAGE_SIZE};
+use mx_testnet::Faults;
 use mx_wire::{Format, MacAddress};
 
 use crate::process::{Endpoint, Process};
@@ -37,7 +38,7 @@ pub struct BoardPlace {
 /// The whole.
 pub struct Fabric {
     now: Instant,
-    network: Network,
+    network: Cards,
     nodes: Vec<Node>,
     /// Processes, with the number of their home.
     pub processes: Vec<(usize, Process)>,
@@ -58,7 +59,7 @@ impl Fabric {
             .collect();
         Self {
             now: Instant::default(),
-            network: Network::new(boards.len(), faults, seed),
+            network: Cards::new(boards.len(), faults, seed),
             nodes,
             processes: Vec::new(),
             misbehaved: Vec::new(),

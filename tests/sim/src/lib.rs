@@ -9,12 +9,10 @@ mod fabric;
 mod long;
 mod process;
 pub mod program;
-mod random;
 pub mod soak;
 mod traffic;
 
 pub use fabric::{BoardPlace, Fabric};
 pub use long::{Carried, carry};
 pub use process::Process;
-pub use random::Random;
 pub use traffic::{Message, Outcomes, Traffic, Until, connect_all};

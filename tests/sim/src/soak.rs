@@ -7,15 +7,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fastrand::Rng;
 use mx_engine::Code;
 use mx_engine::{ByKind, FrameKind, Memory, PartnerKey, RequestKey};
-use mx_home::fake::Faults;
 use mx_ring::mapping::Memfd;
 use mx_ring::{Counter, Geometry};
+use mx_testnet::Faults;
 use mx_wire::Format;
 
 use crate::fabric::{BoardPlace, Fabric};
-use crate::random::Random;
 use crate::traffic::connect_all;
 
 const GUARD: usize = 64;
@@ -146,30 +146,30 @@ struct Scratch {
 
 impl Flow {
     fn length(&self, number: u64) -> u32 {
-        let mut random = Random::new(self.seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        match random.below(100) {
-            0..50 => random.below(33),
-            50..70 => 33 + random.below(96),
-            70..92 => 129 + random.below(4 << 10),
-            92..99 => 129 + random.below(SHORT_MAX - 128),
-            _ => SHORT_MAX + 1 + random.below(LENGTH_MAX - SHORT_MAX),
+        let mut random = Rng::with_seed(self.seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        match random.u32(..100) {
+            0..50 => random.u32(..33),
+            50..70 => 33 + random.u32(..96),
+            70..92 => 129 + random.u32(..4 << 10),
+            92..99 => 129 + random.u32(..SHORT_MAX - 128),
+            _ => SHORT_MAX + 1 + random.u32(..LENGTH_MAX - SHORT_MAX),
         }
     }
 
     fn fill(&self, number: u64, message: &mut Vec<u8>) {
         let length = self.length(number) as usize;
-        let mut random = Random::new(self.seed.rotate_left(32) ^ number);
+        let mut random = Rng::with_seed(self.seed.rotate_left(32) ^ number);
         message.clear();
         message.reserve(length + 8);
         while message.len() < length {
-            message.extend_from_slice(&random.bits().to_le_bytes());
+            message.extend_from_slice(&random.u64(..).to_le_bytes());
         }
         message.truncate(length);
     }
 
     /// Sends and posts receives, as many as the generator says and memory allows.
-    fn call(&mut self, fabric: &mut Fabric, random: &mut Random, scratch: &mut Scratch) {
-        for _ in 0..random.below(12) {
+    fn call(&mut self, fabric: &mut Fabric, random: &mut Rng, scratch: &mut Scratch) {
+        for _ in 0..random.u32(..12) {
             let length = self.length(self.sent);
             if self.sent == self.messages {
                 break;
@@ -181,7 +181,7 @@ impl Flow {
             let memory = slot.message(length);
             let area = slot.memory.area();
             area.write(GUARD, &scratch.message).expect("own memory");
-            let synchronous = random.below(64) == 0;
+            let synchronous = random.u32(..64) == 0;
             let process = &mut fabric.processes[self.from].1;
             let (engine, port) = (&mut process.engine, &mut process.port);
             let request = engine.send(self.partner, memory, self.sent, 0, synchronous, port);
@@ -193,7 +193,7 @@ impl Flow {
             });
             self.sent += 1;
         }
-        for _ in 0..random.below(12) {
+        for _ in 0..random.u32(..12) {
             let length = self.length(self.posted);
             if self.posted == self.messages {
                 break;
@@ -286,7 +286,7 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
         let place = BoardPlace { home, board: 0 };
         fabric.open(place, 0, 1 + home as u32, Geometry::default());
     }
-    let mut random = Random::new(plan.seed);
+    let mut random = Rng::with_seed(plan.seed);
     let partners = connect_all(&mut fabric, &[(0, 1), (1, 0)], FIRST_CONTACT);
     let mut flows = Vec::new();
     for (from, to) in [(0, 1), (1, 0)] {
@@ -297,7 +297,7 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
             from,
             to,
             partner: *partner,
-            seed: random.bits(),
+            seed: random.u64(..),
             messages: (plan.messages + from as u64) / 2,
             sent: 0,
             posted: 0,
@@ -315,7 +315,7 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
         for flow in &mut flows {
             flow.call(&mut fabric, &mut random, &mut scratch);
         }
-        for _ in 0..1 + random.below(8) {
+        for _ in 0..1 + random.u32(..8) {
             fabric.step(Some(SOON));
         }
         for flow in &mut flows {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fastrand::Rng;
 use mx_engine::Code;
 use mx_engine::{Memory, PartnerKey, RequestKey};
 use mx_ring::mapping::Memfd;
 
 use crate::fabric::{APP_KEY, Fabric};
-use crate::random::Random;
 
 /// Bytes before and after each receive buffer that nobody may touch.
 const GUARD: usize = 64;
@@ -32,9 +32,9 @@ impl Message {
     /// The bytes of message `number` of its sender to its receiver.
     fn bytes(&self, number: u32) -> Vec<u8> {
         let seed = (self.from as u64) << 48 | (self.to as u64) << 32 | u64::from(number);
-        let mut random = Random::new(seed);
+        let mut random = Rng::with_seed(seed);
         let mut bytes: Vec<u8> = (0..self.length.div_ceil(8))
-            .flat_map(|_| random.bits().to_le_bytes())
+            .flat_map(|_| random.u64(..).to_le_bytes())
             .collect();
         bytes.truncate(self.length as usize);
         bytes
@@ -108,7 +108,7 @@ impl Traffic {
         until: Until,
         within: Duration,
     ) -> Self {
-        let mut random = Random::new(seed);
+        let mut random = Rng::with_seed(seed);
         let pairs: Vec<(usize, usize)> = messages.iter().map(|m| (m.from, m.to)).collect();
         let partners = connect_all(fabric, &pairs, within);
         let mut traffic = Self {
@@ -126,7 +126,7 @@ impl Traffic {
         let mut to_send = numbered.iter();
         let mut to_receive = numbered.iter();
         while !traffic.is_over(messages.len(), until) && fabric.elapsed() < within {
-            for _ in 0..random.below(4) {
+            for _ in 0..random.u32(..4) {
                 if let Some((message, number)) = to_send.next() {
                     if let Some(partner) = partners.get(&(message.from, message.to)) {
                         traffic.send(fabric, *message, *number, *partner, &mut random);
@@ -134,14 +134,14 @@ impl Traffic {
                     traffic.sent += 1;
                 }
             }
-            for _ in 0..random.below(4) {
+            for _ in 0..random.u32(..4) {
                 if let Some((message, number)) = to_receive.next() {
                     traffic.receive(fabric, *message, *number);
                 }
             }
             // While there is more to do, the next thing comes soon; then only timers are left.
             let more = traffic.sent < messages.len() || traffic.receives.len() < messages.len();
-            for _ in 0..1 + random.below(20) {
+            for _ in 0..1 + random.u32(..20) {
                 fabric.step(more.then_some(SOON));
             }
             traffic.collect(fabric);
@@ -166,7 +166,7 @@ impl Traffic {
         message: Message,
         number: u32,
         partner: PartnerKey,
-        random: &mut Random,
+        random: &mut Rng,
     ) {
         let bytes = message.bytes(number);
         let (memory, view) = message_memory(message.length);
@@ -175,7 +175,7 @@ impl Traffic {
             .write(GUARD, &bytes)
             .expect("a message's memory");
         let match_info = (message.from as u64) << 32 | u64::from(number);
-        let synchronous = random.below(8) == 0;
+        let synchronous = random.u32(..8) == 0;
         let process = &mut fabric.processes[message.from].1;
         let context = self.sends.len() as u64;
         let request = process.engine.send(

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::{Memory, PartnerKey, RequestKey};
-use mx_home::fake::Faults;
 use mx_ring::Geometry;
 use mx_ring::mapping::Memfd;
+use mx_testnet::Faults;
 use mx_wire::Format;
 use sim::{BoardPlace, Fabric, connect_all};
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use mx_home::fake::Faults;
+use fastrand::Rng;
 use mx_ring::Geometry;
+use mx_testnet::Faults;
 use mx_wire::Format;
-use sim::{BoardPlace, Fabric, Message, Outcomes, Random, Traffic, Until};
+use sim::{BoardPlace, Fabric, Message, Outcomes, Traffic, Until};
 
 /// Prints the seed of a run that fails.
 struct Seed(u64, Format);
@@ -56,22 +57,22 @@ fn messages(
     first: usize,
     count: usize,
     large: u32,
-    random: &mut Random,
+    random: &mut Rng,
 ) -> Vec<Message> {
     let fragment = u32::from(format.medium_fragment());
     (0..count)
         .map(|_| {
-            let from = random.below(4) as usize;
-            let to = (from + 1 + random.below(3) as usize) % 4;
-            let length = match random.below(10) {
+            let from = random.u32(..4) as usize;
+            let to = (from + 1 + random.u32(..3) as usize) % 4;
+            let length = match random.u32(..10) {
                 0 => 0,
-                1 | 2 => random.below(33),
-                3 => 33 + random.below(96),
-                4 => 128 + random.below(2),
-                5 => fragment * (1 + random.below(3)) + random.below(3) - 1,
-                6 | 7 => random.below(32 << 10),
-                8 => (32 << 10) + random.below(3) - 1,
-                _ => random.below(large),
+                1 | 2 => random.u32(..33),
+                3 => 33 + random.u32(..96),
+                4 => 128 + random.u32(..2),
+                5 => fragment * (1 + random.u32(..3)) + random.u32(..3) - 1,
+                6 | 7 => random.u32(..32 << 10),
+                8 => (32 << 10) + random.u32(..3) - 1,
+                _ => random.u32(..large),
             };
             Message {
                 from: first + from,
@@ -95,7 +96,7 @@ fn every_message_arrives_once_whole_and_in_order_on_a_good_wire() {
     for format in formats() {
         let _seed = Seed(1, format);
         let mut fabric = fabric(format, Faults::default(), 1);
-        let messages = messages(format, 0, 200, 4 << 20, &mut Random::new(1));
+        let messages = messages(format, 0, 200, 4 << 20, &mut Rng::with_seed(1));
         let within = Duration::from_secs(60);
         let traffic = Traffic::run(&mut fabric, &messages, 1, Until::Received, within);
         assert_eq!(traffic.outcomes(), all_arrived(messages.len()));
@@ -119,7 +120,7 @@ fn every_message_arrives_once_whole_and_in_order_despite_loss_duplication_and_re
         for seed in 0..4 {
             let _seed = Seed(seed, format);
             let mut fabric = fabric(format, faults, seed);
-            let messages = messages(format, 0, 120, 1 << 20, &mut Random::new(seed));
+            let messages = messages(format, 0, 120, 1 << 20, &mut Rng::with_seed(seed));
             let within = Duration::from_secs(900);
             let traffic = Traffic::run(&mut fabric, &messages, seed, Until::Received, within);
             assert_eq!(traffic.outcomes(), all_arrived(messages.len()));
@@ -141,7 +142,7 @@ fn nothing_breaks_or_hangs_when_bits_flip_and_frames_are_cut() {
         for seed in 100..104 {
             let _seed = Seed(seed, format);
             let mut fabric = fabric(format, faults, seed);
-            let mut random = Random::new(seed);
+            let mut random = Rng::with_seed(seed);
             let noisy = messages(format, 0, 60, 256 << 10, &mut random);
             let within = Duration::from_secs(3000);
             let traffic = Traffic::run(&mut fabric, &noisy, seed, Until::EagerSent, within);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mx_home::fake::Faults;
 use mx_ring::Geometry;
+use mx_testnet::Faults;
 use mx_wire::Format;
 use sim::{BoardPlace, Carried, Fabric, carry};
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use mx_home::fake::Faults;
 use mx_ring::Geometry;
+use mx_testnet::Faults;
 use mx_wire::Format;
 use sim::{BoardPlace, Carried, Fabric, carry};
 

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use fastrand::Rng;
 use mx_engine::Code;
 use mx_engine::{Memory, Outcome, RequestKey};
 use mx_ring::mapping::Memfd;
-
-use crate::random::Random;
 
 const GUARD: usize = 64;
 const GUARD_BYTE: u8 = 0xa5;
@@ -136,8 +135,8 @@ impl Ledger {
     }
 
     fn bytes(&self, number: usize, length: u32) -> Vec<u8> {
-        let mut random = Random::new(self.seed.rotate_left(32) ^ number as u64);
-        let words = (0..length.div_ceil(8)).flat_map(|_| random.bits().to_le_bytes());
+        let mut random = Rng::with_seed(self.seed.rotate_left(32) ^ number as u64);
+        let words = (0..length.div_ceil(8)).flat_map(|_| random.u64(..).to_le_bytes());
         words.take(length as usize).collect()
     }
 

@@ -6,15 +6,15 @@ mod ledger;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fastrand::Rng;
 use ledger::{Fate, Ledger, MASKS, Place};
 use mx_engine::Code;
 use mx_engine::{ContextIds, Holdings, Outcome, PartnerKey};
-use mx_home::fake::Faults;
 use mx_ring::Geometry;
+use mx_testnet::Faults;
 use mx_wire::Format;
 
 use crate::fabric::{BoardPlace, Fabric};
-use crate::random::Random;
 
 /// The longest time between two calls of an application.
 const SOON: Duration = Duration::from_micros(50);
@@ -63,7 +63,7 @@ struct Relation {
 /// A program that runs.
 struct Program {
     fabric: Fabric,
-    random: Random,
+    random: Rng,
     ledger: Ledger,
     actors: Vec<Actor>,
     /// What the first calls the second.
@@ -85,11 +85,11 @@ struct Program {
 /// The first promise that was broken.
 pub fn run(seed: u64, damage: bool) -> Result<Summary, String> {
     let mut program = Program::new(seed, damage);
-    let steps = 100 + program.random.below(200);
+    let steps = 100 + program.random.u32(..200);
     program.begin()?;
     for _ in 0..steps {
         program.step()?;
-        for _ in 0..program.random.below(4) {
+        for _ in 0..program.random.u32(..4) {
             program.fabric.step(Some(SOON));
         }
         program.collect()?;
@@ -100,13 +100,13 @@ pub fn run(seed: u64, damage: bool) -> Result<Summary, String> {
 
 impl Program {
     fn new(seed: u64, damage: bool) -> Self {
-        let mut random = Random::new(seed);
+        let mut random = Rng::with_seed(seed);
         let formats = [1500, 4144, 9000].map(Format::native);
-        let format = match random.below(4) {
+        let format = match random.u32(..4) {
             3 => Format::mx_wire(),
             at => formats[at as usize].unwrap_or(Format::mx_wire()),
         };
-        let mut percent = |bound: u32| random.below(bound) as u8;
+        let mut percent = |bound: u32| random.u32(..bound) as u8;
         let faults = Faults {
             loss: percent(21),
             duplication: percent(21),
@@ -114,13 +114,13 @@ impl Program {
             corruption: if damage { percent(11) } else { 0 },
             truncation: if damage { percent(11) } else { 0 },
         };
-        let context_ids = match random.below(2) {
+        let context_ids = match random.u32(..2) {
             0 => ContextIds::default(),
             _ => ContextIds::new(TAG_BITS, TAG_SHIFT).unwrap_or_default(),
         };
-        let mut fabric = Fabric::new(format, &[2, 1], faults, random.bits());
+        let mut fabric = Fabric::new(format, &[2, 1], faults, random.u64(..));
         let places = [(0, 0), (1, 0), (0, 1)].map(|(home, board)| BoardPlace { home, board });
-        let actors = (0..2 + random.below(4) as usize).map(|number| {
+        let actors = (0..2 + random.u32(..4) as usize).map(|number| {
             let place = places[number % places.len()];
             let endpoint = number as u8;
             let process = fabric.open(place, endpoint, 1 + number as u32, Geometry::default());
@@ -150,7 +150,7 @@ impl Program {
     }
 
     fn any_actor(&mut self) -> usize {
-        self.random.below(self.actors.len() as u32) as usize
+        self.random.u32(..self.actors.len() as u32) as usize
     }
 
     fn begin(&mut self) -> Result<(), String> {
@@ -200,7 +200,7 @@ impl Program {
                     false => Err(format!("actor {from} cannot connect to actor {to}")),
                 };
             }
-            if self.random.below(4) == 0
+            if self.random.u32(..4) == 0
                 && let Some(outcome) = self.ask(from, to, WRONG_KEY)?
                 && !self.damage
                 && outcome.code == Code::Success
@@ -250,14 +250,14 @@ impl Program {
     }
 
     fn step(&mut self) -> Result<(), String> {
-        match self.random.below(200) {
+        match self.random.u32(..200) {
             0..80 => self.send(),
             80..150 => self.receive(),
             150..162 => self.probe()?,
             162..172 => self.cancel()?,
             172..178 => self.forget(),
             178..196 => {
-                let time = Duration::from_micros(self.random.below(60_000).into());
+                let time = Duration::from_micros(self.random.u32(..60_000).into());
                 self.pass(time)?;
             }
             196..198 => self.restart()?,
@@ -267,13 +267,13 @@ impl Program {
     }
 
     fn length(&mut self) -> u32 {
-        match self.random.below(20) {
+        match self.random.u32(..20) {
             0 => 0,
-            1..7 => self.random.below(33),
-            7..10 => 33 + self.random.below(96),
-            10..16 => self.random.below(10_000),
-            16..18 => self.random.below(40_000),
-            _ => self.random.below(LENGTH_MAX),
+            1..7 => self.random.u32(..33),
+            7..10 => 33 + self.random.u32(..96),
+            10..16 => self.random.u32(..10_000),
+            16..18 => self.random.u32(..40_000),
+            _ => self.random.u32(..LENGTH_MAX),
         }
     }
 
@@ -282,8 +282,8 @@ impl Program {
         let Some(partner) = self.partners.get(&(from, to)).copied() else {
             return;
         };
-        let (tag, length) = (self.random.below(TAGS), self.length());
-        let synchronous = self.random.below(8) == 0;
+        let (tag, length) = (self.random.u32(..TAGS), self.length());
+        let synchronous = self.random.u32(..8) == 0;
         let of = self.actors[from].process;
         let (place, info) = self.ledger.next_message(of, tag, length);
         let process = &mut self.fabric.processes[of].1;
@@ -303,11 +303,11 @@ impl Program {
     fn receive(&mut self) {
         let at = self.any_actor();
         let sender = self.any_actor();
-        let mask = MASKS[self.random.below(3) as usize];
+        let mask = MASKS[self.random.u32(..3) as usize];
         let mask = self.with_context(mask);
-        let tag = u64::from(self.random.below(TAGS)) << 56;
+        let tag = u64::from(self.random.u32(..TAGS)) << 56;
         let sender = (self.actors[sender].process as u64 & 0xff) << 48;
-        let length = match self.random.below(3) {
+        let length = match self.random.u32(..3) {
             0 => self.length(),
             _ => LENGTH_MAX,
         };
@@ -326,8 +326,8 @@ impl Program {
     /// What a probe finds was sent, fits, and has not been received; it is what a receive of the same kind gets.
     fn probe(&mut self) -> Result<(), String> {
         let at = self.any_actor();
-        let mask = MASKS[self.random.below(2) as usize];
-        let info = (u64::from(self.random.below(TAGS)) << 56) & mask;
+        let mask = MASKS[self.random.u32(..2) as usize];
+        let info = (u64::from(self.random.u32(..TAGS)) << 56) & mask;
         let process = self.actors[at].process;
         let engine = &self.fabric.processes[process].1.engine;
         let Some(outcome) = engine.probe(info, mask) else {
@@ -343,7 +343,7 @@ impl Program {
                 return Err(format!("a probe at process {process} found {outcome:?}"));
             }
         }
-        if self.random.below(2) == 0 {
+        if self.random.u32(..2) == 0 {
             self.post(at, (outcome.match_info, u64::MAX), LENGTH_MAX);
         }
         Ok(())
@@ -351,8 +351,8 @@ impl Program {
 
     fn cancel(&mut self) -> Result<(), String> {
         let count = self.ledger.received.len() as u32;
-        let number = self.random.below(count) as usize;
-        let told = self.random.below(2) == 0;
+        let number = self.random.u32(..count.max(1)) as usize;
+        let told = self.random.u32(..2) == 0;
         let Some(receive) = self.ledger.received.get(number) else {
             return Ok(());
         };
@@ -370,7 +370,7 @@ impl Program {
 
     fn forget(&mut self) {
         let count = self.ledger.sent.len() as u32;
-        let number = self.random.below(count) as usize;
+        let number = self.random.u32(..count.max(1)) as usize;
         if let Some(sent) = self.ledger.sent.get_mut(number)
             && let Some(request) = sent.request.filter(|_| sent.code.is_none())
         {
@@ -392,7 +392,7 @@ impl Program {
             self.fabric.step(Some(SOON));
         }
         // Who has not noticed goes on sending.
-        for _ in 0..self.random.below(10) {
+        for _ in 0..self.random.u32(..10) {
             self.send();
         }
         self.pass(FRAME_LIFE)?;
@@ -422,7 +422,7 @@ impl Program {
             process.engine.disconnect(*partner, &mut process.port);
         }
         self.break_off(actor, other);
-        for _ in 0..self.random.below(6) {
+        for _ in 0..self.random.u32(..6) {
             self.send();
         }
         self.summary.disconnects += 1;
