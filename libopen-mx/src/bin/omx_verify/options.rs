@@ -1,5 +1,7 @@
 //! What the user may choose.
 
+use std::time::Duration;
+
 use open_mx::tool::line::{Place, Waiting};
 use open_mx::tool::{Options, Usage};
 
@@ -20,6 +22,8 @@ omx_verify [options]
  -Y          synchronous sends
  --iterations <n|auto>
              messages per length; auto: 1000 to 4 KiB, 100 to 64 KiB, 10 above [auto]
+ --seconds <n>
+             end a length after so long, but not before a tenth of its messages [0: never]
  --json      a JSON object per length and a last one on standard output, all else on standard error
  -h          this help
 The lengths beside each limit of the protocol (32, 128, 32768) are added. Exit status: 0 if all was right.
@@ -37,6 +41,8 @@ pub struct Choice {
     pub multiplier: u32,
     pub synchronous: bool,
     pub iterations: Option<u32>,
+    /// How long a length may take, if it has its fewest messages; zero: as long as it takes.
+    pub seconds: u32,
     pub json: bool,
 }
 
@@ -59,6 +65,7 @@ impl Choice {
             multiplier: 2,
             synchronous: false,
             iterations: None,
+            seconds: 0,
             json: false,
         };
         while let Some(option) = options.next_option() {
@@ -77,6 +84,7 @@ impl Choice {
                 "-M" => choice.multiplier = options.number()?,
                 "-Y" => choice.synchronous = true,
                 "--iterations" => choice.iterations = iterations(&mut options)?,
+                "--seconds" => choice.seconds = options.number()?,
                 "--json" => choice.json = true,
                 "-h" => return Err(Usage::Help),
                 "--help" => return Err(Usage::Manual),
@@ -111,6 +119,12 @@ impl Choice {
             0x1001..=0x1_0000 => 100,
             _ => 10,
         })
+    }
+
+    /// Whether a length has had its time, and as many messages as it must have.
+    pub fn enough(&self, length: u32, messages: u32, elapsed: Duration) -> bool {
+        let seconds = Duration::from_secs(self.seconds.into());
+        !seconds.is_zero() && elapsed >= seconds && messages >= self.messages(length).div_ceil(10)
     }
 }
 
@@ -148,5 +162,15 @@ mod tests {
         let messages = [4096, 4097, 65536, 65537].map(|length| auto.messages(length));
         assert_eq!(messages, [1000, 100, 100, 10]);
         assert_eq!(choice(&["--iterations", "7"]).messages(1 << 20), 7);
+    }
+
+    #[test]
+    fn a_length_ends_when_its_time_is_up_but_never_before_a_tenth_of_its_messages() {
+        let hasty = choice(&["--seconds", "10"]);
+        let enough = |messages, seconds| hasty.enough(64, messages, Duration::from_secs(seconds));
+        assert!(!enough(999, 9));
+        assert!(!enough(99, 1000));
+        assert!(enough(100, 10));
+        assert!(!choice(&[]).enough(64, 999, Duration::from_secs(1000)));
     }
 }

@@ -128,16 +128,18 @@ impl Side<'_> {
             let before = totals.errors;
             let mut last_sign = Instant::now();
             let start = Instant::now();
-            for message in 0..self.choice.messages(length) {
+            let of = self.choice.messages(length);
+            let mut messages = 0;
+            while messages < of && !self.choice.enough(length, messages, start.elapsed()) {
                 number += 1;
+                messages += 1;
                 self.there_and_back(length, number, &to, (&mut out, &mut back), &mut totals)?;
                 if last_sign.elapsed() > SIGN_OF_LIFE {
                     last_sign = Instant::now();
-                    let of = self.choice.messages(length);
-                    eprintln!("length {length:>9}: {}/{of} ...", message + 1);
+                    eprintln!("length {length:>9}: {messages}/{of} ...");
                 }
             }
-            self.report(length, totals.errors - before, start.elapsed());
+            self.report(length, messages, totals.errors - before, start.elapsed());
         }
         self.send_part(&out, 0, &to, END)?;
         self.line.settle()?;
@@ -165,8 +167,7 @@ impl Side<'_> {
         self.check(back, &status, bytes, totals)
     }
 
-    fn report(&self, length: u32, errors: u64, elapsed: Duration) {
-        let messages = self.choice.messages(length);
+    fn report(&self, length: u32, messages: u32, errors: u64, elapsed: Duration) {
         let (word, milliseconds) = (
             if errors == 0 { "ok" } else { "WRONG" },
             elapsed.as_millis(),
@@ -176,8 +177,12 @@ impl Side<'_> {
                 "{{\"length\": {length}, \"messages\": {messages}, \"errors\": {errors}, \"ms\": {milliseconds}}}"
             );
         } else {
+            let of = match self.choice.messages(length) {
+                all if all > messages => format!(" of {all}, for which there was no time"),
+                _ => String::new(),
+            };
             println!(
-                "length {length:>9}: {messages} messages there and back, {errors} errors, {word} ({milliseconds} ms)"
+                "length {length:>9}: {messages} messages{of} there and back, {errors} errors, {word} ({milliseconds} ms)"
             );
         }
     }
