@@ -29,6 +29,14 @@ impl Engine {
         }
     }
 
+    /// The peer of this index is another machine from now on (protocol.md §11): nothing is known of its endpoints, and what
+    /// there was with the old one's is over.
+    pub fn peer_is_another(&mut self, peer: u16, link: &mut impl Link) {
+        for key in self.partners.unlist(peer) {
+            self.disconnect(key, link);
+        }
+    }
+
     fn break_off(&mut self, key: PartnerKey, scramble: u16, link: &mut impl Link) {
         self.end_relation(key, link);
         if let Some(partner) = self.partners.get_mut(key) {

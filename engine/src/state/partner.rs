@@ -196,6 +196,12 @@ impl Partners {
         *place.get_or_insert_with(|| all.insert(Partner::new(peer, endpoint)))
     }
 
+    /// Those of a peer, whom nobody finds by name from now on.
+    pub fn unlist(&mut self, peer: u16) -> Vec<PartnerKey> {
+        let row = self.index.get_mut(usize::from(peer)).and_then(Option::take);
+        row.map_or_else(Vec::new, |row| row.into_iter().flatten().collect())
+    }
+
     /// A partner that nobody finds by name: the endpoint itself.
     pub fn add_own(&mut self) -> PartnerKey {
         self.all.insert(Partner::new(u16::MAX, u8::MAX))

@@ -119,7 +119,7 @@ impl Endpoint {
             config.context_ids = context_ids.unwrap_or_default();
         })?;
         if communication.self_by_network {
-            let peer = state.board.peer_by_nic_id(state.own.0)?;
+            let peer = state.peer_by_nic_id(state.own.0)?;
             let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
             state.engine.reach_own_by_network(peer, endpoint);
         }
@@ -176,7 +176,7 @@ impl Endpoint {
                 state.engine.connect_own(key, match_info, context)
             } else {
                 let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
-                let peer = state.board.peer_by_nic_id(nic_id)?;
+                let peer = state.peer_by_nic_id(nic_id)?;
                 let State { engine, port, .. } = state;
                 engine.connect(peer, endpoint, key, match_info, context, port)
             };

@@ -196,6 +196,9 @@ impl State {
     }
 
     fn take(&mut self, event: &Event) {
+        if let Event::ConnectRequest { from, .. } = event {
+            self.recognise(from.peer);
+        }
         let place = match *event {
             Event::Small {
                 position, length, ..
@@ -246,6 +249,33 @@ impl State {
         }
     }
 
+    /// Index of the peer with this address.
+    pub fn peer_by_nic_id(&mut self, nic_id: u64) -> Result<u16, Error> {
+        let peer = self.board.peer_by_nic_id(nic_id)?;
+        self.recognise(peer);
+        Ok(peer)
+    }
+
+    /// Looks who has a peer's index: that of one which was silent for long may have become another machine's. Whoever is
+    /// new connects, or is connected to, before anything else passes.
+    fn recognise(&mut self, peer: u16) {
+        let Some(present) = self.board.peer(peer).map(|peer| nic_id_of(peer.mac)) else {
+            return;
+        };
+        let before = self.nic_id_of_peer(peer).replace(present);
+        if before.is_some_and(|before| before != present) {
+            self.engine.peer_is_another(peer, &mut self.port);
+        }
+    }
+
+    fn nic_id_of_peer(&mut self, peer: u16) -> &mut Option<u64> {
+        let index = usize::from(peer);
+        if self.nic_ids.len() <= index {
+            self.nic_ids.resize(index + 1, None);
+        }
+        &mut self.nic_ids[index]
+    }
+
     /// The address of a partner.
     pub fn address(&mut self, partner: PartnerKey) -> Option<Address> {
         if partner == self.engine.own() {
@@ -257,16 +287,9 @@ impl State {
             });
         }
         let (peer, endpoint, session) = self.engine.describe(partner)?;
-        let index = usize::from(peer);
-        if self.nic_ids.len() <= index {
-            self.nic_ids.resize(index + 1, None);
-        }
-        if self.nic_ids[index].is_none() {
-            self.nic_ids[index] = self.board.peer(peer).map(|peer| nic_id_of(peer.mac));
-        }
         Some(Address {
             partner,
-            nic_id: self.nic_ids[index].unwrap_or(0),
+            nic_id: self.nic_id_of_peer(peer).unwrap_or(0),
             endpoint: endpoint.into(),
             session: session.unwrap_or(u32::MAX),
         })

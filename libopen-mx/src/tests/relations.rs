@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_testnet::Faults;
-use mx_wire::Format;
+use mx_wire::{Beacon, Format, MacAddress};
 
 use super::world::{Station, World, connect, connected, content, finish, finish_within, pattern};
 use crate::endpoint::Buffer;
@@ -260,4 +260,59 @@ fn a_window_of_unacknowledged_messages_throttles_and_goes_on() {
     for send in sends {
         assert_eq!(finish(&mut a, &mut b, send).code, Code::Success);
     }
+}
+
+#[test]
+fn who_gets_the_index_of_a_peer_that_has_gone_is_not_taken_for_it() {
+    let format = Format::native(9000).unwrap();
+    let world = World::new(2, format, 3);
+    let mut here = world.open(0, 1, 0x1111, KEY);
+    let mut gone = world.open(1, 2, 0x2222, KEY);
+    let (to_gone, _) = connected(&mut here, &mut gone);
+    let (index, ..) = here.state.engine.describe(to_gone).unwrap();
+    let old = here.state.address(to_gone).unwrap().nic_id;
+    // It is silent for long, and the table fills with others.
+    gone.vanish();
+    world.net().silent = Some(1);
+    world.skip(Duration::from_secs(2000));
+    world.pass(Duration::from_millis(50));
+    assert!(here.state.board.peer(index).is_none(), "it has aged");
+    let places = mx_ring::board_page::PEERS as u32 - 64;
+    let count = |here: &Station| u32::from(here.state.board.description().unwrap().peer_count);
+    for number in 0_u16.. {
+        if count(&here) == places {
+            break;
+        }
+        let [high, low] = number.to_be_bytes();
+        let board = MacAddress([2, 9, 0, 0, high, low]);
+        let payload = Beacon { board, serial: 1 }.payload();
+        let mut bytes = [0; 64];
+        let length = Beacon::frame(board, &payload).emit(&format, &mut bytes);
+        world.hear(0, &bytes[..length.unwrap()]);
+        world.pass(Duration::from_micros(10));
+    }
+    let mac = MacAddress([2, 0, 0, 0, 0, 0x77]);
+    let new = crate::board::nic_id_of(mac.0);
+    world.join(mac, format);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(here.state.board.peer_by_nic_id(new), Ok(index));
+    // It connects first, from an endpoint of the same number.
+    let mut come = world.open(2, 2, 0x3333, KEY);
+    let to_here = connect(&mut come, &mut here);
+    let lost = here.send(to_gone, b"for the old one", 1, false);
+    let status = finish(&mut here, &mut come, lost);
+    assert_eq!(status.code, Code::RemoteEndpointUnreachable);
+    let to_new = connect(&mut here, &mut come);
+    assert_ne!(to_new, to_gone);
+    assert_ne!(old, new);
+    assert_eq!(here.state.address(to_new).unwrap().nic_id, new);
+    let buffer = Buffer::new(100).unwrap();
+    let receive = come.receive(&buffer, 0, 0);
+    here.send(to_new, b"for the new one", 2, false);
+    let status = finish(&mut come, &mut here, receive);
+    assert_eq!((status.code, status.match_info), (Code::Success, 2));
+    let receive = here.receive(&buffer, 0, 0);
+    come.send(to_here, b"back", 3, false);
+    let status = finish(&mut here, &mut come, receive);
+    assert_eq!(status.address.unwrap().nic_id, new);
 }

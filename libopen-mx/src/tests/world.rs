@@ -39,6 +39,8 @@ pub struct Net {
     next_region: u16,
     /// Registrations that are refused before the next one succeeds.
     pub refusals: u32,
+    /// A node of which nothing is heard.
+    pub silent: Option<usize>,
 }
 
 fn instant(now: Duration) -> Instant {
@@ -52,8 +54,32 @@ impl Net {
             if let Some(log) = &mut self.log {
                 log.push((from, bytes.clone()));
             }
-            self.wire.send(from, &bytes);
+            if self.silent != Some(from) {
+                self.wire.send(from, &bytes);
+            }
         }
+    }
+
+    fn join(&mut self, mac: MacAddress, format: Format, seed: u64) {
+        let node = self.wire.join();
+        let mut home = Home::new(HomeConfig {
+            format,
+            generation: 1,
+            endpoint_max: 32,
+            queue_entries: mx_ring::QUEUE_ENTRIES,
+            interface: *b"test\0\0\0\0\0\0\0\0\0\0\0\0",
+            driver: [0; 16],
+            idle_spell: Duration::from_secs(3600),
+            seed: seed + node as u64,
+        });
+        let pages = Memfd::create("board", board_page::PAGES * PAGE_SIZE).unwrap();
+        let board_pages = BoardPages::new(pages.area()).unwrap();
+        board_pages.format();
+        let name = HostName::new(format!("node{node}:0").as_bytes());
+        let board = home
+            .add_board(instant(self.now), mac, name, board_pages, true)
+            .unwrap();
+        self.nodes.push(Node { home, board, pages });
     }
 
     /// Lets 10 microseconds pass, or a millisecond when only timers can make something happen.
@@ -92,36 +118,34 @@ impl World {
     pub fn with_addresses(addresses: &[MacAddress], format: Format, seed: u64) -> Self {
         let mut net = Net {
             now: Duration::from_secs(1),
-            wire: Network::new(addresses.len(), Faults::NONE, seed),
+            wire: Network::new(0, Faults::NONE, seed),
             log: None,
             nodes: Vec::new(),
             quiet: 0,
             next_region: 0,
             refusals: 0,
+            silent: None,
         };
-        for (node, mac) in addresses.iter().enumerate() {
-            let mut home = Home::new(HomeConfig {
-                format,
-                generation: 1,
-                endpoint_max: 32,
-                queue_entries: mx_ring::QUEUE_ENTRIES,
-                interface: *b"test\0\0\0\0\0\0\0\0\0\0\0\0",
-                driver: [0; 16],
-                idle_spell: Duration::from_secs(3600),
-                seed: seed + node as u64,
-            });
-            let pages = Memfd::create("board", board_page::PAGES * PAGE_SIZE).unwrap();
-            let board_pages = BoardPages::new(pages.area()).unwrap();
-            board_pages.format();
-            let name = HostName::new(format!("node{node}:0").as_bytes());
-            let board = home
-                .add_board(instant(net.now), *mac, name, board_pages, true)
-                .unwrap();
-            net.nodes.push(Node { home, board, pages });
+        for mac in addresses {
+            net.join(*mac, format, seed);
         }
         let world = Self(Arc::new(Mutex::new(net)));
         world.pass(Duration::from_millis(50));
         world
+    }
+
+    /// A node that comes later.
+    pub fn join(&self, mac: MacAddress, format: Format) {
+        self.net().join(mac, format, 7);
+        self.pass(Duration::from_millis(50));
+    }
+
+    /// A node hears a frame.
+    pub fn hear(&self, node: usize, frame: &[u8]) {
+        let mut net = self.net();
+        let (now, mut out) = (instant(net.now), Outbox::default());
+        net.nodes[node].home.frame(now, frame, &mut out);
+        net.send(node, out);
     }
 
     pub fn net(&self) -> MutexGuard<'_, Net> {
@@ -279,7 +303,7 @@ impl Station {
             net.nodes[node].home.board(net.nodes[node].board).unwrap()
         };
         let nic = crate::board::nic_id_of(mac.0);
-        let peer = self.state.board.peer_by_nic_id(nic).unwrap();
+        let peer = self.state.peer_by_nic_id(nic).unwrap();
         self.call(|state| {
             let State { engine, port, .. } = state;
             engine.connect(peer, endpoint, key, 0, 0, port)

@@ -66,6 +66,12 @@ impl Network {
         }
     }
 
+    /// One port more, of this number.
+    pub fn join(&mut self) -> usize {
+        self.arrived.push(VecDeque::new());
+        self.arrived.len() - 1
+    }
+
     /// The time.
     pub fn now(&self) -> Duration {
         self.now
