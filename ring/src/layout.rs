@@ -12,7 +12,7 @@ pub const GRANULE: u32 = 64;
 pub const QUEUE_ENTRIES: u16 = 256;
 /// The fewest queue entries of an endpoint.
 pub const QUEUE_ENTRIES_MIN: u16 = 64;
-/// The most: more pages than these need, 3329, cannot be granted at once.
+/// The most: more pages than these need, 3331, cannot be granted at once.
 pub const QUEUE_ENTRIES_MAX: u16 = 2048;
 
 /// Sizes of an endpoint's queues. All are powers of two.

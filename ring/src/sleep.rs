@@ -25,7 +25,7 @@
 //!  kernel (or process, under omxd)             home
 //!  arm:  armed += 1                            deliver:       payload, entry, its lap, producer index (release)
 //!        fence(SeqCst)                         sleeper_armed: fence(SeqCst), once for a batch
-//!  look: has_events? wakeup? generation?                      armed moved since the last wake?
+//!  look: has_events? wakeup?                                  armed moved since the last wake?
 //!    yes: return                                 yes: wake bit (D3), one event for the guest; or a byte
 //!    no:  sleep until woken                      no:  nothing to do
 //! ```
@@ -34,10 +34,8 @@
 //! an arm whose owner did not sleep after all makes a later sleep return early, once. Events for a sleeper stay: bits
 //! and bells remember, so a wake between the look and the sleep is not lost either.
 //!
-//! **A new generation** (the home died and has a successor): the kernel stores the generation, fences by taking its
-//! wait lock, and wakes all sleepers; a waiter looks at it after it armed, as at the producer index. The successor
-//! starts with `kick = 1` unknown to it, so it serves every endpoint once before it demotes any, and takes the present
-//! value of `armed` as "moved".
+//! **The home goes**: the kernel writes so into each endpoint's page (R0), which a look finds as it finds events, and wakes
+//! all sleepers. Under `omxd` the closed connection ends a process's sleep.
 
 use crate::control::ArmedCounters;
 use crate::home::HomeSide;

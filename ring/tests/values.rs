@@ -343,6 +343,7 @@ fn queue_entries_are_a_power_of_two_within_limits_and_fit_what_a_guest_can_grant
         .filter(|entries| Geometry::of_entries(*entries).is_some())
         .collect();
     assert_eq!(possible, [64, 128, 256, 512, 1024, 2048]);
+    let mut most = 0;
     for entries in possible {
         let geometry = Geometry::of_entries(entries).expect("possible");
         assert_eq!(geometry.commands, entries);
@@ -352,7 +353,9 @@ fn queue_entries_are_a_power_of_two_within_limits_and_fit_what_a_guest_can_grant
             pages <= STAGING_REFS,
             "{entries} entries need {pages} pages"
         );
+        most = pages;
     }
+    assert_eq!(most, 3331, "documented with the limit");
     assert_eq!(
         Geometry::of_entries(QUEUE_ENTRIES.into()),
         Some(Geometry::default())
