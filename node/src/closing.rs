@@ -1,19 +1,23 @@
 //! Closing what clients share with the node: a close may wait as long as a client likes.
 //!
-//! A TCP socket lingers, a file of a FUSE file system asks the process that serves it; and a connection that is closed
-//! closes what lies in it unread. So none of it happens on the node's own thread, but for memory, which is no trouble.
+//! A TCP socket lingers, a file of a FUSE file system asks the process that serves it; a connection that is closed closes
+//! what lies in it unread; and whoever lets go of some gigabytes of memory last spends a second on freeing them. So none of
+//! it happens on the node's own thread, but for little memory, which is no trouble.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mx_ring::heap;
+use mx_ring::mapping::freed_at_last;
 use rustix::fs::fcntl_get_seals;
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
 /// Of a thread that only closes.
 const STACK: usize = 64 << 10;
+/// Bytes that are freed within a millisecond.
+const LITTLE: u64 = 32 << 20;
 /// Memory that must be there for a thread: one that finds none for its second stack, on which signals are handled, panics. So
 /// much the allocator always asks the kernel for, and takes it from nothing that it has.
 const ROOM: usize = 33 << 20;
@@ -47,23 +51,33 @@ impl Closing {
     pub fn close(&self, uid: u32, descriptors: Vec<OwnedFd>) -> bool {
         let mut fine = true;
         // Only memory has seals, and asking for them asks nobody else.
-        let (_memory, others): (Vec<_>, Vec<_>) = descriptors.into_iter().partition(|descriptor| {
+        let (memory, others): (Vec<_>, Vec<_>) = descriptors.into_iter().partition(|descriptor| {
             let seals = fcntl_get_seals(descriptor);
             fine &= seals.err() != Some(Errno::INVAL);
             seals.is_ok()
         });
+        let bytes = memory.iter().map(freed_at_last);
+        let bytes = bytes.fold(0, u64::saturating_add);
+        self.free(uid, memory, bytes);
         if !others.is_empty() {
             self.apart(uid, others);
         }
         fine
     }
 
-    /// Closes on a thread of its own.
-    fn apart(&self, uid: u32, descriptors: Vec<OwnedFd>) {
+    /// Lets go of memory, of which there are so many bytes at most.
+    pub fn free(&self, uid: u32, memory: impl Send + 'static, bytes: u64) {
+        if bytes > LITTLE {
+            self.apart(uid, memory);
+        }
+    }
+
+    /// Drops what closes something, on a thread of its own.
+    fn apart(&self, uid: u32, closed: impl Send + 'static) {
         *self.threads().entry(uid).or_default() += 1;
         let counted = Counted(self.clone(), uid);
         let closing = move || {
-            drop(descriptors);
+            drop(closed);
             drop(counted);
         };
         // Without a thread they are closed here: that is what dropping does.

@@ -17,10 +17,18 @@ pub struct Regions {
     bytes: u64,
 }
 
+/// Memory that was registered.
+pub struct Memory {
+    /// It.
+    pub mapping: Mapping,
+    /// Bytes that are freed when it is dropped, at most: its file may have more than are registered.
+    pub freed_at_last: u64,
+}
+
 #[derive(Default)]
 struct Slot {
     generation: u16,
-    mapping: Option<Mapping>,
+    memory: Option<Memory>,
     /// A buffer of last resort, which does not count.
     reserve: bool,
 }
@@ -31,10 +39,16 @@ impl Regions {
         self.bytes
     }
 
+    /// Bytes that are freed when all is dropped, at most.
+    pub fn freed_at_last(&self) -> u64 {
+        let kept = self.slots.iter().filter_map(|slot| slot.memory.as_ref());
+        kept.fold(0, |sum, memory| sum.saturating_add(memory.freed_at_last))
+    }
+
     /// The key that the next region would have, if the quota allows one of `length` bytes, or there may be another buffer
     /// of last resort.
     pub fn next_key(&self, length: u32, reserve: bool) -> Option<RegionKey> {
-        let used = self.slots.iter().filter(|slot| slot.mapping.is_some());
+        let used = self.slots.iter().filter(|slot| slot.memory.is_some());
         let alike = used.filter(|slot| slot.reserve == reserve).count();
         let allowed = match reserve {
             true => alike < RESERVES && length <= RESERVE_MAX,
@@ -43,7 +57,7 @@ impl Regions {
         if !allowed {
             return None;
         }
-        let free = self.slots.iter().position(|slot| slot.mapping.is_none());
+        let free = self.slots.iter().position(|slot| slot.memory.is_none());
         let slot = free.unwrap_or(self.slots.len());
         Some(RegionKey {
             slot: slot as u16,
@@ -52,30 +66,31 @@ impl Regions {
     }
 
     /// Keeps the memory of a region whose key came from [`Self::next_key`].
-    pub fn keep(&mut self, key: RegionKey, mapping: Mapping, reserve: bool) {
+    pub fn keep(&mut self, key: RegionKey, memory: Memory, reserve: bool) {
         let index = usize::from(key.slot);
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, Slot::default);
         }
         let slot = &mut self.slots[index];
         if !reserve {
-            self.bytes += mapping.area().len() as u64;
+            self.bytes += memory.mapping.area().len() as u64;
         }
-        slot.mapping = Some(mapping);
+        slot.memory = Some(memory);
         slot.reserve = reserve;
     }
 
-    /// Unmaps a region that the home no longer uses.
-    pub fn drop(&mut self, key: RegionKey) {
-        if let Some(slot) = self.slots.get_mut(usize::from(key.slot))
-            && slot.generation == key.generation
-            && let Some(mapping) = slot.mapping.take()
-        {
-            if !slot.reserve {
-                self.bytes -= mapping.area().len() as u64;
-            }
-            slot.generation = slot.generation.wrapping_add(1);
+    /// The memory of a region that the home no longer uses, which is none any more.
+    pub fn take(&mut self, key: RegionKey) -> Option<Memory> {
+        let slot = self.slots.get_mut(usize::from(key.slot))?;
+        if slot.generation != key.generation {
+            return None;
         }
+        let memory = slot.memory.take()?;
+        if !slot.reserve {
+            self.bytes -= memory.mapping.area().len() as u64;
+        }
+        slot.generation = slot.generation.wrapping_add(1);
+        Some(memory)
     }
 }
 
@@ -84,18 +99,21 @@ mod tests {
     use super::*;
     use mx_ring::mapping::{Access, Memfd};
 
-    fn mapping(length: usize) -> Mapping {
+    fn memory(length: usize) -> Memory {
         let memfd = Memfd::create("test", length).unwrap();
-        Mapping::of(memfd.descriptor(), 0, length, Access::ReadWrite).unwrap()
+        Memory {
+            mapping: Mapping::of(memfd.descriptor(), 0, length, Access::ReadWrite).unwrap(),
+            freed_at_last: length as u64,
+        }
     }
 
     #[test]
     fn a_slot_has_another_generation_each_time_it_is_used() {
         let mut regions = Regions::default();
         let first = regions.next_key(4096, false).unwrap();
-        regions.keep(first, mapping(4096), false);
+        regions.keep(first, memory(4096), false);
         assert_ne!(regions.next_key(4096, false).unwrap().slot, first.slot);
-        regions.drop(first);
+        regions.take(first);
         let again = regions.next_key(4096, false).unwrap();
         assert_eq!(again.slot, first.slot);
         assert_ne!(again.generation, first.generation);
@@ -106,26 +124,26 @@ mod tests {
         let mut regions = Regions::default();
         for _ in 0..REGIONS_MAX {
             let key = regions.next_key(1, false).unwrap();
-            regions.keep(key, mapping(1), false);
+            regions.keep(key, memory(1), false);
         }
         assert_eq!(regions.next_key(1, false), None);
         let key = RegionKey {
             slot: 7,
             generation: 0,
         };
-        regions.drop(RegionKey {
+        regions.take(RegionKey {
             generation: 1,
             ..key
         });
         assert_eq!(regions.next_key(1, false), None);
-        regions.drop(key);
+        regions.take(key);
         assert_eq!(regions.next_key(1, false).unwrap().slot, 7);
-        regions.keep(key, mapping(5 << 30), false);
+        regions.keep(key, memory(5 << 30), false);
         let key = RegionKey {
             slot: 8,
             generation: 0,
         };
-        regions.drop(key);
+        regions.take(key);
         assert_eq!(regions.next_key(u32::MAX, false), None);
         assert!(regions.next_key(1 << 30, false).is_some());
     }
@@ -134,15 +152,15 @@ mod tests {
     fn two_buffers_of_last_resort_are_allowed_whatever_the_quota() {
         let mut regions = Regions::default();
         let huge = regions.next_key(u32::MAX, false).unwrap();
-        regions.keep(huge, mapping(1 << 33), false);
+        regions.keep(huge, memory(1 << 33), false);
         assert_eq!(regions.next_key(1, false), None);
         assert_eq!(regions.next_key(RESERVE_MAX + 1, true), None);
         let first = regions.next_key(RESERVE_MAX, true).unwrap();
-        regions.keep(first, mapping(RESERVE_MAX as usize), true);
+        regions.keep(first, memory(RESERVE_MAX as usize), true);
         let second = regions.next_key(1, true).unwrap();
-        regions.keep(second, mapping(1), true);
+        regions.keep(second, memory(1), true);
         assert_eq!(regions.next_key(1, true), None);
-        regions.drop(first);
+        regions.take(first);
         assert_eq!(regions.next_key(1, true).unwrap().slot, first.slot);
         assert_eq!(regions.next_key(1, false), None);
     }

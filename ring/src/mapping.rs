@@ -36,6 +36,8 @@ pub enum MappingError {
     NotMemfd,
     /// The memfd lacks the seal against shrinking: its owner could make every access to it fail.
     NotSealed,
+    /// The memfd takes no seals against holes: its owner could make every access to it wait.
+    NotToBeSealed,
     /// The memfd has fewer bytes than were to be mapped; the bytes that it has.
     TooShort(u64),
     /// Not all bytes of the memfd have memory behind them: touching the others would take it from whoever maps it. The
@@ -55,6 +57,9 @@ impl core::fmt::Display for MappingError {
             Self::NotSealed => {
                 f.write_str("the memfd can shrink: seal it with F_SEAL_SHRINK first")
             }
+            Self::NotToBeSealed => f.write_str(
+                "the memfd cannot be sealed against holes: send a descriptor that may be written, without F_SEAL_SEAL",
+            ),
             Self::TooShort(has) => write!(f, "the memfd has only {has} bytes: enlarge it first"),
             Self::Sparse(has) => write!(
                 f,
@@ -143,7 +148,7 @@ impl Mapping {
 
     /// Maps the first `length` bytes of a memfd that a stranger sent, after a check that the stranger cannot take the
     /// bytes away again: the memfd is ordinary memory, sealed against shrinking, long enough, and all of it is there, so that
-    /// it counts as its maker's. (What he gives back later by a hole comes from this process when it is touched.)
+    /// it counts as its maker's.
     pub fn of_stranger(
         memfd: impl AsFd,
         length: usize,
@@ -161,16 +166,24 @@ impl Mapping {
         if !seals.contains(SealFlags::SHRINK) {
             return Err(MappingError::NotSealed);
         }
-        let file = rustix::fs::fstat(memfd)?;
-        let has = u64::try_from(file.st_size).unwrap_or(0);
-        if has < length as u64 {
-            return Err(MappingError::TooShort(has));
-        }
-        let there = u64::try_from(file.st_blocks).unwrap_or(0) * BLOCK;
-        if there < length as u64 {
-            return Err(MappingError::Sparse(there));
-        }
+        check_sizes(memfd, length)?;
         Self::of(memfd, 0, length, access)
+    }
+
+    /// The same for memory that stays as it is from now on, whoever holds it: no hole can be made in it, for which whoever
+    /// touches it would have to wait, and then to pay; and it does not grow. It cannot be mapped for writing again, except by
+    /// those who have: a second attempt is `EPERM`.
+    pub fn of_fixed(memfd: impl AsFd, length: usize, access: Access) -> Result<Self, MappingError> {
+        let memfd = memfd.as_fd();
+        let mapping = Self::of_stranger(memfd, length, access)?;
+        let wanted = SealFlags::FUTURE_WRITE | SealFlags::GROW;
+        let sealed = rustix::fs::fcntl_add_seals(memfd, wanted);
+        if sealed.is_err() && !rustix::fs::fcntl_get_seals(memfd)?.contains(wanted) {
+            return Err(MappingError::NotToBeSealed);
+        }
+        // There may have been time for a hole.
+        check_sizes(memfd, length)?;
+        Ok(mapping)
     }
 
     /// The memory.
@@ -179,6 +192,29 @@ impl Mapping {
         // hands them to nobody else, and nobody makes a reference into them.
         unsafe { Area::new(self.range.base, self.length) }
     }
+}
+
+/// Whether a memfd has so many bytes, with memory behind as many.
+fn check_sizes(memfd: BorrowedFd<'_>, length: usize) -> Result<(), MappingError> {
+    let file = rustix::fs::fstat(memfd)?;
+    let has = u64::try_from(file.st_size).unwrap_or(0);
+    if has < length as u64 {
+        return Err(MappingError::TooShort(has));
+    }
+    let there = u64::try_from(file.st_blocks).unwrap_or(0) * BLOCK;
+    if there < length as u64 {
+        return Err(MappingError::Sparse(there));
+    }
+    Ok(())
+}
+
+/// Bytes of memory that whoever lets go of a memfd last frees at most, if it does not grow. Some of them may lie beyond its
+/// end.
+pub fn freed_at_last(memfd: impl AsFd) -> u64 {
+    rustix::fs::fstat(memfd).map_or(0, |file| {
+        let bytes = |count: i64| u64::try_from(count).unwrap_or(0);
+        bytes(file.st_size).saturating_add(bytes(file.st_blocks).saturating_mul(BLOCK))
+    })
 }
 
 impl Drop for Mapping {

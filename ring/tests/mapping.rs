@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use mx_ring::call::Request;
 use mx_ring::call_socket::{self, Received};
 use mx_ring::mapping::{Access, Mapping, MappingError, Memfd};
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 fn bytes(mapping: &Mapping, at: usize) -> [u8; 4] {
@@ -67,6 +68,28 @@ fn a_strangers_descriptor_is_refused_unless_it_is_a_sealed_memfd_of_that_length_
     rustix::io::pwrite(&memfd, b"x", 0).unwrap();
     assert!(Mapping::of_stranger(&memfd, 4096, Access::Read).is_ok());
     assert!(rustix::fs::ftruncate(&memfd, 0).is_err());
+}
+
+#[test]
+fn memory_that_stays_as_it_is_gets_no_holes_does_not_grow_and_is_written_by_nobody_new() {
+    let memfd = Memfd::create("test", 8192).unwrap();
+    let file = memfd.descriptor();
+    let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    rustix::fs::fallocate(file, hole, 4096, 4096).unwrap();
+    let fixed = |access| Mapping::of_fixed(file, 4096, access);
+    let mapping = fixed(Access::ReadWrite).unwrap();
+    assert!(rustix::fs::fallocate(file, hole, 0, 4096).is_err());
+    assert!(rustix::fs::ftruncate(file, 16384).is_err());
+    memfd.area().write(0, b"abcd").unwrap();
+    assert_eq!(&bytes(&mapping, 0), b"abcd");
+    let again = fixed(Access::ReadWrite).map(drop);
+    assert_eq!(again, Err(MappingError::System(Errno::PERM)));
+    assert!(fixed(Access::Read).is_ok());
+
+    let memfd = Memfd::create("test", 4096).unwrap();
+    rustix::fs::fcntl_add_seals(memfd.descriptor(), SealFlags::SEAL).unwrap();
+    let refused = Mapping::of_fixed(memfd.descriptor(), 4096, Access::ReadWrite).map(drop);
+    assert_eq!(refused, Err(MappingError::NotToBeSealed));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use mx_home::{ChangeError, EndpointError, EndpointKey, Home, RegionError};
 use mx_ring::call::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
-use mx_ring::mapping::{Access, Mapping, MappingError};
+use mx_ring::mapping::{Access, Mapping, MappingError, freed_at_last};
 use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey, heap};
 use rustix::io::Errno;
 use tracing::{debug, info, warn};
@@ -14,6 +14,7 @@ use crate::boards::random;
 use crate::client::{Endpoint, Pending, Role};
 use crate::complaints::Complaint;
 use crate::poller::{ClientId, Source};
+use crate::regions::Memory;
 
 impl Server {
     /// Carries out a call of a client.
@@ -266,9 +267,11 @@ impl Server {
         } else {
             Access::Read
         };
-        let mapping = Mapping::of_stranger(memfd, length as usize, access).map_err(|error| {
+        let mapping = Mapping::of_fixed(memfd, length as usize, access).map_err(|error| {
             let of = &endpoint.credentials;
-            if self.complaints.is_new(of, Complaint::NoRegion) {
+            // Most often this very memory is registered already, or was.
+            let again = error == MappingError::System(Errno::PERM);
+            if !again && self.complaints.is_new(of, Complaint::NoRegion) {
                 info!("{of} cannot register {length} bytes: {error}");
             }
             match error {
@@ -282,7 +285,12 @@ impl Server {
                 RegionError::Busy | RegionError::BadSlot => Errno::AGAIN,
                 RegionError::NotFound | RegionError::BadParts => Errno::INVAL,
             })?;
-        endpoint.regions.keep(region, mapping, reserve);
+        let freed_at_last = freed_at_last(memfd);
+        let memory = Memory {
+            mapping,
+            freed_at_last,
+        };
+        endpoint.regions.keep(region, memory, reserve);
         Ok(region)
     }
 }

@@ -382,6 +382,8 @@ impl Server {
         let Some(endpoint) = self.endpoints.remove(&key) else {
             return;
         };
+        let (uid, bytes) = (endpoint.credentials.uid, endpoint.regions.freed_at_last());
+        self.closing.free(uid, endpoint.regions, bytes);
         // The home closed it by itself, or the node ends: the process sees its connection go.
         if let Some(id) = endpoint.client {
             self.disconnect(id, around);
@@ -408,7 +410,10 @@ impl Server {
         let Some(endpoint) = self.endpoints.get_mut(&key) else {
             return;
         };
-        endpoint.regions.drop(region);
+        if let Some(memory) = endpoint.regions.take(region) {
+            let bytes = memory.freed_at_last;
+            self.closing.free(endpoint.credentials.uid, memory, bytes);
+        }
         let Some(id) = endpoint.client else {
             return;
         };

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{LENGTHS, NODE, connect, echo, exchange, open, pair};
-use nodes::{Namespace, Node};
+use nodes::{Namespace, Node, PATIENCE};
+use open_mx::{Buffer, Code, Endpoint};
 
 #[test]
 fn messages_of_every_size_pass_between_two_nodes_in_both_directions() {
@@ -62,4 +63,41 @@ fn messages_of_every_size_pass_over_an_interface() {
     for length in LENGTHS {
         exchange(&own, to, length);
     }
+}
+
+#[test]
+fn a_buffer_passes_messages_of_two_endpoints_and_of_one_that_is_opened_later() {
+    const LENGTH: usize = 300_000;
+    let directory = tempfile::tempdir().unwrap();
+    let node = Node::start(
+        NODE,
+        directory.path().join("sock"),
+        &["--alone", "--name", "one"],
+    );
+    node.wait_for_peers(0, &["one"]);
+    let _echo = echo(&node, 3);
+    let buffer = Buffer::new(2 * LENGTH).unwrap();
+    let pass = |own: &Endpoint, seed: u8| {
+        let to = connect(own, "one", 3);
+        let pattern: Vec<u8> = (0..LENGTH).map(|i| (i / 7) as u8 ^ seed).collect();
+        buffer.write(0, &pattern).unwrap();
+        let back = buffer.part(LENGTH, LENGTH).unwrap();
+        let receive = own.irecv(back, 1, u64::MAX, 0).unwrap();
+        let out = buffer.part(0, LENGTH).unwrap();
+        let send = own.isend(out, to, 1, 0, false).unwrap();
+        for request in [send, receive] {
+            let status = own.wait(request, Some(PATIENCE)).unwrap().expect("in time");
+            assert_eq!(status.code, Code::Success);
+        }
+        let mut came = vec![0; LENGTH];
+        buffer.read(LENGTH, &mut came).unwrap();
+        assert!(came == pattern, "changed on the way");
+    };
+    let (first, second) = (open(&node, 0), open(&node, 0));
+    for seed in [1, 2] {
+        pass(&first, seed);
+        pass(&second, seed + 16);
+    }
+    drop((first, second));
+    pass(&open(&node, 0), 3);
 }

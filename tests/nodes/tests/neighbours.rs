@@ -8,9 +8,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use common::liar::{Liar, alone};
-use mx_ring::call::{ANY_ENDPOINT, Request};
-use nodes::{Node, PATIENCE};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use mx_ring::call::{ANY_ENDPOINT, Reply, Request};
+use mx_ring::mapping::Memfd;
+use nodes::{Node, PATIENCE, wait_for};
+use rustix::fs::{FallocateFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_linger, set_socket_timeout};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -95,5 +97,91 @@ fn a_descriptor_that_takes_an_hour_to_close_stops_nobody() {
     // The node has the only ones when it goes on.
     std::thread::sleep(Duration::from_millis(100));
     kill_process(pid, Signal::CONT).unwrap();
+    serves_on(node);
+}
+
+const fn register(length: u32) -> Request {
+    Request::Register {
+        address: 0,
+        length,
+        writable: true,
+        reserve: false,
+    }
+}
+
+/// What the first thread of a process has run so far (proc(5), `schedstat`).
+fn ran(pid: u32) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/schedstat")).unwrap();
+    let nanoseconds = text.split(' ').next().unwrap().parse().unwrap();
+    Duration::from_nanos(nanoseconds)
+}
+
+#[test]
+fn much_memory_that_a_process_leaves_to_the_node_is_not_freed_by_the_thread_that_serves() {
+    const MUCH: usize = 512 << 20;
+    let (_directory, node) = alone();
+    let much = || {
+        let memory = Memfd::create("much", MUCH).unwrap();
+        memory.descriptor().try_clone_to_owned().unwrap()
+    };
+    let threads = format!("/proc/{}/task", node.pid());
+    let is_done = || std::fs::read_dir(&threads).unwrap().count() == 1;
+
+    let refused = Liar::connect(&node);
+    let (with_its_process, given_back) = (Liar::connect(&node), Liar::connect(&node));
+    let mut regions = Vec::new();
+    for liar in [&with_its_process, &given_back] {
+        liar.open(ANY_ENDPOINT).unwrap();
+        // Little of it counts.
+        let (reply, _) = liar.ask(&register(4096), &[&much()]).unwrap();
+        let Reply::Registered { region } = reply else {
+            panic!("another reply: {reply:?}");
+        };
+        regions.push(region);
+    }
+    let before = ran(node.pid());
+    // The liar has closed it when the node does.
+    let say = |request: &Request| {
+        let memory = much();
+        refused.say(&request.encode(), &[memory.as_fd()]).unwrap();
+    };
+    say(&HELLO);
+    refused.hear().unwrap();
+    refused.ask(&HELLO, &[]).unwrap();
+    let [_, region] = regions[..] else {
+        panic!("two");
+    };
+    given_back
+        .ask(&Request::Deregister { region }, &[])
+        .unwrap();
+    drop(with_its_process);
+    let other = Liar::connect(&node);
+    wait_for("the end of its endpoint", || other.open(0).is_ok());
+    wait_for("all memory to be freed", is_done);
+    let spent = ran(node.pid()) - before;
+    assert!(spent < Duration::from_millis(30), "{spent:?} of the node");
+    serves_on(node);
+}
+
+#[test]
+fn memory_that_is_registered_gets_no_holes_for_which_the_node_would_wait() {
+    let (_directory, node) = alone();
+    let liar = Liar::connect(&node);
+    liar.open(ANY_ENDPOINT).unwrap();
+    let memfd = Memfd::create("test", 8192).unwrap();
+    let memory = memfd.descriptor().try_clone_to_owned().unwrap();
+    let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    let punch = || rustix::fs::fallocate(&memory, hole, 4096, 4096);
+    punch().unwrap();
+    assert!(liar.ask(&register(4096), &[&memory]).is_ok());
+    assert_eq!(punch(), Err(Errno::PERM));
+    // Nobody new may write it, so the node may not either.
+    let again = liar.ask(&register(4096), &[&memory]);
+    assert_eq!(again.err(), Some(Errno::PERM));
+    let closed = Memfd::create("test", 4096).unwrap();
+    fcntl_add_seals(closed.descriptor(), SealFlags::SEAL).unwrap();
+    let closed = closed.descriptor().try_clone_to_owned().unwrap();
+    let refused = liar.ask(&register(4096), &[&closed]);
+    assert_eq!(refused.err(), Some(Errno::INVAL));
     serves_on(node);
 }

@@ -1,10 +1,10 @@
 //! Registered memory of an endpoint: what is registered stays so for the next message, as long as that is safe.
 //!
-//! * A [`Memfd`] of this library (the Rust API's buffers) is registered as a whole and kept.
+//! * A [`Memfd`] of this library (the Rust API's buffers) is registered as a whole and kept, by the first endpoint.
 //! * Other memory is registered by its address, where the home allows that, and kept: the module tells which regions
 //!   are stale because the process has changed what lies there ([`Marks`]). `OMX_RCACHE=0`: for one message only.
-//! * The message passes through a bounce buffer, which is kept, when the home does not take addresses, when it consists
-//!   of several spans, when the memory cannot be pinned, and at a buffer's first use: pinning, granting and mapping a page
+//! * The message passes through a bounce buffer, which is kept, when the home does not take addresses, when its
+//!   memfd was registered before, when it consists of several spans, when the memory cannot be pinned, and at a buffer's first use: pinning, granting and mapping a page
 //!   costs four times as much as copying it, and many a buffer is used once.
 //!
 //! When a quota is used up, the regions that were idle longest are given back first. If that does not help, a message goes
@@ -207,7 +207,10 @@ impl Regions {
         match (memory.owner::<Memfd>(), span) {
             (Some(owner), Some(span)) => {
                 let from = owner.area().address() as u64;
-                at(self.whole(&owner)?, from, span)
+                match self.whole(&owner)? {
+                    Some(key) => at(key, from, span),
+                    None => self.bounce(memory, part, used),
+                }
             }
             (None, Some(span)) if self.user_memory => {
                 let wanted = Span::around(&span, part.length, used == Use::Receive);
@@ -316,13 +319,14 @@ impl Regions {
         false
     }
 
-    /// The registration of a whole memfd, made if needed; its use has begun.
-    fn whole(&mut self, owner: &Arc<Memfd>) -> Result<EntryKey, Refused> {
+    /// The registration of a whole memfd, made if needed; its use has begun. Nothing when it was registered before, by
+    /// another endpoint or until this one needed room: a home lets nobody write it anew.
+    fn whole(&mut self, owner: &Arc<Memfd>) -> Result<Option<EntryKey>, Refused> {
         let name = Arc::as_ptr(owner).addr();
         if let Some(key) = self.whole.get(&name).copied()
             && self.begin(key)
         {
-            return Ok(key);
+            return Ok(Some(key));
         }
         let area = owner.area();
         let length = u32::try_from(area.len()).map_err(|_| Refused::Never)?;
@@ -331,10 +335,14 @@ impl Regions {
             length,
             writable: true,
         };
-        let region = self.register(&span, false, Some(owner)).map_err(refused)?;
+        let region = match self.register(&span, false, Some(owner)) {
+            Ok(region) => region,
+            Err(Errno::PERM) => return Ok(None),
+            Err(errno) => return Err(refused(errno)),
+        };
         let key = self.insert(region, Registered::Whole(owner.clone()), length);
         self.whole.insert(name, key);
-        self.begin(key).then_some(key).ok_or(Refused::Later)
+        self.begin(key).then_some(Some(key)).ok_or(Refused::Later)
     }
 
     /// The registration of memory by its address, made if needed, and where it starts; its use has begun. Nothing when
