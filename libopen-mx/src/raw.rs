@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mx_ring::birth::Birth;
 pub use mx_ring::call::RAW_FRAME_MAX;
+use mx_ring::unshared::Unshared;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::{Errno, retry_on_intr};
@@ -32,6 +33,8 @@ pub struct RawEndpoint {
     home: Home,
     board: u32,
     channel: Arc<dyn Channel>,
+    /// Goes before the frames.
+    _unshared: Unshared,
     /// The connection, or the module's file: each datagram, `read` or `write` is a frame.
     frames: OwnedFd,
     /// Words of frames that were handed over and not told of yet.
@@ -63,6 +66,7 @@ impl RawEndpoint {
             home: home.clone(),
             board,
             channel,
+            _unshared: Unshared::of(&frames),
             frames,
             sent: Mutex::new(VecDeque::new()),
             told,

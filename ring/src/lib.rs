@@ -56,6 +56,8 @@ mod seqlock;
 pub mod sleep;
 mod sync;
 mod ticks;
+#[cfg(feature = "std")]
+pub mod unshared;
 pub mod warning;
 
 pub use counter::Counter;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
+use mx_ring::unshared::Unshared;
 use mx_ring::{EndpointLayout, PAGE_SIZE, board_page};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::{Errno, retry_on_intr};
@@ -26,6 +27,8 @@ const TRIES: u32 = 8;
 
 /// One connection.
 pub struct Socket {
+    /// Of an endpoint's connection; goes before it.
+    unshared: OnceLock<Unshared>,
     caller: Caller<OwnedFd>,
     events: OnceLock<Events>,
 }
@@ -50,6 +53,7 @@ impl Socket {
         // One that a signal interrupts has not begun.
         retry_on_intr(|| rustix::net::connect(&socket, &address))?;
         Ok(Self {
+            unshared: OnceLock::new(),
             caller: Caller::new(socket),
             events: OnceLock::new(),
         })
@@ -130,12 +134,14 @@ impl Channel for Socket {
         let wakeup =
             eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(CallError)?;
         // Once: a channel is opened by its only owner, right after it was made.
+        self.unshared.get_or_init(|| Unshared::of(self.socket()));
         let _ = self.events.set(Events { bell, wakeup });
         Ok(opened)
     }
 
     fn open_raw(&self, board: u32) -> Result<OwnedFd, CallError> {
         self.caller.ask(&Request::OpenRaw { board }, &[])?;
+        self.unshared.get_or_init(|| Unshared::of(self.socket()));
         Ok(self.socket().try_clone()?)
     }
 

@@ -196,6 +196,7 @@ static void run(const struct options *options) {
   judge(options, index, SPAWNED, KILLED);
   judge(options, index, SPAWNED, EXITS);
   judge(options, index, SPAWNED, EXECUTES);
+  judge(options, index, FORKED, EXECUTES);
   judge(options, index, PASSED, KILLED);
   judge(options, index, PASSED, EXITS);
   OK(omx_finalize());
