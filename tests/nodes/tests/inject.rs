@@ -24,6 +24,8 @@ const LONG: &str = "loopback -N 1 -P 1 -l 3000000";
 /// Calls of one kind that are tried, one after the other; of those behind them only some.
 const EACH: u32 = 10;
 const BEHIND: [u32; 2] = [16, 24];
+/// As many calls as `strace` counts.
+const FOR_GOOD: u32 = u16::MAX as u32;
 /// From which call on all fail.
 const LASTING: [u32; 3] = [1, 3, 8];
 
@@ -87,8 +89,8 @@ struct Fault {
     errno: &'static str,
     /// Number of the first one.
     at: u32,
-    /// Whether all behind it fail, too.
-    lasts: bool,
+    /// How many fail, one after the other.
+    many: u32,
     /// What `strace` has seen.
     seen: PathBuf,
 }
@@ -99,16 +101,19 @@ impl Fault {
         Self {
             call,
             errno: "ENOMEM",
-            at: u16::MAX.into(),
-            lasts: false,
+            at: FOR_GOOD,
+            many: 1,
             seen,
         }
     }
 
     /// Makes it happen to a program, which stays the child of whoever starts this.
     fn strace(&self) -> Vec<String> {
-        let lasts = if self.lasts { "+" } else { "" };
-        let inject = format!("{}:error={}:when={}{lasts}", self.call, self.errno, self.at);
+        let last = (self.at + self.many - 1).min(FOR_GOOD);
+        let inject = format!(
+            "{}:error={}:when={}..{last}",
+            self.call, self.errno, self.at
+        );
         let seen = self.seen.display();
         let line = format!(
             "strace -D -f --seccomp-bpf -qq -o {seen} -e trace={} -e signal=none -e inject={inject}",
@@ -129,6 +134,11 @@ impl Fault {
         ended.expect("timeout, and strace (Debian: strace)")
     }
 
+    /// Whether all behind the first one fail, too.
+    fn lasts(&self) -> bool {
+        self.many == FOR_GOOD
+    }
+
     fn seen(&self) -> String {
         std::fs::read_to_string(&self.seen).unwrap_or_default()
     }
@@ -141,7 +151,11 @@ impl Fault {
 
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lasts = if self.lasts { " and all behind it" } else { "" };
+        let lasts = if self.lasts() {
+            " and all behind it"
+        } else {
+            ""
+        };
         write!(
             f,
             "{} {}{lasts} failing by {}",
@@ -172,19 +186,19 @@ fn each_call(
     mut try_it: impl FnMut(&Fault) -> bool,
 ) -> usize {
     let behind = BEHIND.into_iter().filter(|at| *at > each);
-    let once = (1..=each).chain(behind).map(|at| (at, false));
-    let lasting = LASTING.map(|at| (at, true));
+    let once = (1..=each).chain(behind).map(|at| (at, 1_u32));
+    let lasting = LASTING.map(|at| (at, FOR_GOOD));
     let mut tried = 0;
     for faults in [
         &mut once.into_iter() as &mut dyn Iterator<Item = _>,
         &mut lasting.into_iter(),
     ] {
-        for (at, lasts) in faults {
+        for (at, many) in faults {
             let fault = Fault {
                 call,
                 errno,
                 at: before + at,
-                lasts,
+                many,
                 seen: directory.join("seen"),
             };
             if !try_it(&fault) {
@@ -217,7 +231,7 @@ fn walk(
         let before = before(kind.0, program, idle, directory.path());
         tried += each_call(kind, (EACH, before), directory.path(), |fault| {
             // A node that is never woken brings nothing: who waits for something ends when it is given up, after minutes.
-            if fault.lasts && fault.call == "sendto" {
+            if fault.lasts() && fault.call == "sendto" {
                 return false;
             }
             let ended = fault.run(program, arguments, &node.socket);
@@ -287,7 +301,7 @@ fn walk_node(kinds: &[(&'static str, &'static str)], each: u32, limit: &str, lea
     for kind in kinds.iter().copied() {
         let before = before(kind.0, NODE, "--help", directory.path());
         tried += each_call(kind, (each, before), directory.path(), |fault| {
-            if fault.lasts {
+            if fault.lasts() {
                 return false;
             }
             let step = format!("a node with {fault}");
@@ -327,4 +341,30 @@ fn calls_that_fail_under_a_node_that_serves_a_message_keep_nobody_waiting() {
     for limit in ["--core=0", PIECES] {
         walk_node(&OF_SERVING_NODES, EACH_OF_SERVING, limit, 20);
     }
+}
+
+#[test]
+fn who_could_not_be_woken_for_a_while_is_woken_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut happened = 0;
+    for at in [1, 3, 5] {
+        let fault = Fault {
+            call: "sendto",
+            errno: "ENOMEM",
+            at,
+            many: 40,
+            seen: directory.path().join("seen"),
+        };
+        let socket = directory.path().join("sock");
+        let _ = std::fs::remove_file(&socket);
+        let (mut node, ended) = begin(&fault, &socket);
+        assert!(!ended, "nobody is to be woken yet");
+        let client = run("--core=0", conformance(), LONG, &socket);
+        let served = client.status.success();
+        kill_process(Pid::from_child(&node), Signal::TERM).expect("it lives on");
+        wait_for("a node's end", || node.try_wait().unwrap().is_some());
+        assert!(served, "a client of a node with {fault}: {}", text(&client));
+        happened += usize::from(fault.happened());
+    }
+    assert!(happened >= 2, "only {happened} processes were not woken");
 }
