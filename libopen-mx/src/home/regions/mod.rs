@@ -14,8 +14,6 @@
 //! are made at open; elsewhere when first needed, and a message for which that fails ends with an error.
 
 mod bounce;
-#[cfg(test)]
-mod daemon_tests;
 mod first_use;
 mod marks;
 mod reserve;

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use mx_engine::{Part, Refused, Use};
+use mx_ring::RegionKey;
 use mx_ring::call::{Reply, Request};
-use mx_ring::mapping::{Mapping, Memfd};
+use mx_ring::mapping::Memfd;
 use mx_ring::registration::{RESERVE_MAX, RESERVES};
-use mx_ring::{EndpointLayout, RegionKey};
 use rustix::io::Errno;
 
-use super::Regions;
-use super::tests::{Application, PAGE, whole};
-use crate::home::{CallError, Channel, Opened};
+use super::super::Regions;
+use super::{Application, PAGE, Registers, To, whole};
+use crate::home::CallError;
 
 /// What a [`Daemon`] has no room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +34,11 @@ struct Daemon {
 
 impl Daemon {
     /// And an endpoint that was just opened there.
-    fn open() -> (Arc<Self>, Regions) {
-        let daemon = Arc::new(Self {
+    fn open() -> (Arc<To<Self>>, Regions) {
+        let daemon = Arc::new(To(Self {
             table: Mutex::default(),
             lack: Mutex::new(Lack::Nothing),
-        });
+        }));
         let mut regions = Regions::new(daemon.clone(), false, None, true);
         regions.make_reserves().unwrap();
         (daemon, regions)
@@ -50,7 +49,7 @@ impl Daemon {
     }
 }
 
-impl Channel for Daemon {
+impl Registers for Daemon {
     fn call(&self, request: &Request, memfd: Option<&Memfd>) -> Result<Reply, CallError> {
         let mut table = self.table.lock().unwrap();
         if *self.lack.lock().unwrap() == Lack::Calls {
@@ -83,36 +82,6 @@ impl Channel for Daemon {
             }
             _ => Err(CallError(Errno::OPNOTSUPP)),
         }
-    }
-
-    fn attach(&self, _: u32) -> Result<Mapping, CallError> {
-        Err(CallError(Errno::OPNOTSUPP))
-    }
-
-    fn open(&self, _: u32, _: u32, _: &EndpointLayout) -> Result<Opened, CallError> {
-        Err(CallError(Errno::OPNOTSUPP))
-    }
-
-    fn open_raw(&self, _: u32) -> Result<std::os::fd::OwnedFd, CallError> {
-        Err(CallError(Errno::OPNOTSUPP))
-    }
-
-    fn process_arms(&self) -> bool {
-        true
-    }
-
-    fn sleep(&self, _: (u32, u32), _: Option<Duration>, _: bool) -> Result<bool, CallError> {
-        Ok(true)
-    }
-
-    fn kick(&self) {}
-
-    fn wakeup(&self) {}
-
-    fn close(&self) {}
-
-    fn alive(&self) -> bool {
-        true
     }
 }
 

@@ -1,0 +1,106 @@
+//! The cache against homes that register memory, and do nothing else.
+
+mod cache;
+mod daemon;
+mod module;
+mod quota;
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use mx_engine::{Exposure, Memory, Part, Use};
+use mx_ring::call::{Reply, Request};
+use mx_ring::mapping::{Mapping, Memfd};
+use mx_ring::{EndpointLayout, PAGE_SIZE};
+use rustix::io::Errno;
+
+use super::Regions;
+use crate::home::{CallError, Channel, Opened};
+
+/// What a home of these tests does.
+trait Registers: Send + Sync {
+    /// A call about a region.
+    fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError>;
+}
+
+/// A channel to it.
+struct To<T>(T);
+
+impl<T> Deref for To<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Registers> Channel for To<T> {
+    fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError> {
+        self.0.call(request, memory)
+    }
+
+    fn attach(&self, _: u32) -> Result<Mapping, CallError> {
+        Err(CallError(Errno::OPNOTSUPP))
+    }
+
+    fn open(&self, _: u32, _: u32, _: &EndpointLayout) -> Result<Opened, CallError> {
+        Err(CallError(Errno::OPNOTSUPP))
+    }
+
+    fn open_raw(&self, _: u32) -> Result<std::os::fd::OwnedFd, CallError> {
+        Err(CallError(Errno::OPNOTSUPP))
+    }
+
+    fn process_arms(&self) -> bool {
+        true
+    }
+
+    fn sleep(&self, _: (u32, u32), _: Option<Duration>, _: bool) -> Result<bool, CallError> {
+        Ok(true)
+    }
+
+    fn kick(&self) {}
+
+    fn wakeup(&self) {}
+
+    fn close(&self) {}
+
+    fn alive(&self) -> bool {
+        true
+    }
+}
+
+const PAGE: usize = PAGE_SIZE;
+
+/// Memory of the application: page-aligned, not known to the library.
+struct Application(Memfd);
+
+impl Application {
+    fn new(pages: usize) -> Self {
+        Self(Memfd::create("application", pages * PAGE).unwrap())
+    }
+
+    fn message(&self, offset: usize, length: usize) -> Memory {
+        Memory::new(self.0.area().part(offset, length).unwrap()).unwrap()
+    }
+
+    fn address(&self) -> u64 {
+        self.0.area().address() as u64
+    }
+}
+
+/// All of a message, in one piece.
+fn whole(memory: &Memory) -> Part {
+    Part {
+        start: 0,
+        length: memory.length(),
+        divisible: false,
+    }
+}
+
+/// One message: exposed, and done.
+fn message(regions: &mut Regions, memory: &Memory, used: Use) -> Exposure {
+    let exposure = regions.expose(memory, whole(memory), used).unwrap();
+    regions.retract(&exposure);
+    exposure
+}
