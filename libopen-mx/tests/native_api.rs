@@ -4,17 +4,22 @@
 mod common;
 mod node;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::{compiled, place, succeeded};
 use open_mx::Home;
 
 /// A program of `tests/c`, compiled once for all tests, with a node of two boards.
-fn program(name: &str, built: &'static OnceLock<PathBuf>) -> Command {
-    let program = built.get_or_init(|| compiled(&format!("tests/c/{name}.c"), "open-mx"));
+fn program(name: &'static str) -> Command {
+    static BUILT: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let program = built
+        .entry(name)
+        .or_insert_with(|| compiled(&format!("tests/c/{name}.c"), "open-mx"));
     let Home::Socket(socket) = node::of_two_boards(&place().join("omxd.sock")) else {
         panic!("the node of these tests has a socket");
     };
@@ -34,14 +39,12 @@ fn runs(command: &mut Command) {
 
 #[test]
 fn messages_of_all_lengths_and_parts_arrive_whole() {
-    static EXCHANGE: OnceLock<PathBuf> = OnceLock::new();
-    runs(&mut program("exchange", &EXCHANGE));
+    runs(&mut program("exchange"));
 }
 
 /// The row of a code.
 fn code(name: &str) {
-    static CODES: OnceLock<PathBuf> = OnceLock::new();
-    runs(program("codes", &CODES).arg(name).arg(place()));
+    runs(program("codes").arg(name).arg(place()));
 }
 
 macro_rules! code_rows {
@@ -105,8 +108,7 @@ code_rows! {
 
 /// The row of a key of `omx_get_info`.
 fn info(name: &str) {
-    static INFO: OnceLock<PathBuf> = OnceLock::new();
-    runs(program("info", &INFO).arg(name));
+    runs(program("info").arg(name));
 }
 
 macro_rules! info_rows {
@@ -131,22 +133,45 @@ info_rows! {
     info_9_counter_label "COUNTER_LABEL"
 }
 
-/// What a call on one endpoint does for another one of its process.
-fn siblings(name: &str) {
-    static SIBLINGS: OnceLock<PathBuf> = OnceLock::new();
-    runs(program("siblings", &SIBLINGS).arg(name));
+/// A program that shows a promise, under these variables.
+fn promise(shower: &'static str, name: &str, variables: &[(&str, &str)]) -> Command {
+    let mut command = program(shower);
+    command.arg(name).envs(variables.iter().copied());
+    command
 }
 
-macro_rules! siblings {
-    ($($test:ident $name:ident;)*) => {$(
+macro_rules! promises {
+    ($shower:literal; $($test:ident $name:ident $(with $variable:literal = $value:literal)?;)*) => {$(
         #[test]
         fn $test() {
-            siblings(stringify!($name));
+            runs(&mut promise($shower, stringify!($name), &[$(($variable, $value))?]));
         }
     )*};
 }
 
-siblings! {
+promises! { "errors";
+    handlers_decide_what_calls_and_statuses_say handlers;
+    omx_fatal_errors_holds_before_and_within_the_initialisation_too errors_return_by_default with "OMX_FATAL_ERRORS" = "0";
+    mx_errors_are_fatal errors_return_by_default with "MX_ERRORS_ARE_FATAL" = "0";
+}
+
+promises! { "waiting";
+    nothing_progresses_while_that_is_disabled progression;
+    a_wakeup_ends_a_wait wakeup;
+    a_wakeup_ends_a_wait_while_progress_is_disabled wakeup_while_disabled;
+    a_wakeup_ends_a_connect_and_is_neither_a_timeout_nor_an_error wakeup_of_connect;
+    a_close_ends_the_waits_of_other_threads close_while_waiting;
+    a_forked_child_cannot_use_its_parents_endpoints_and_harms_nothing forked;
+    a_request_is_given_up_after_its_own_timeout timeout_of_request;
+    requests_are_given_up_after_the_timeout_that_was_set_before_them timeout_of_later_requests;
+    a_wait_sleeps wait_sleeps;
+    a_signal_does_not_end_a_wait signals_do_not_end_a_wait;
+    omx_resends_max resends_max with "OMX_RESENDS_MAX" = "2";
+    omx_waitspin waitspin with "OMX_WAITSPIN" = "1";
+    omx_waitintr waitintr with "OMX_WAITINTR" = "1";
+}
+
+promises! { "siblings";
     a_connect_is_answered_by_another_endpoint_of_its_process connect;
     all_endpoints_progress_while_a_request_is_waited_for wait_one;
     all_endpoints_progress_while_any_request_is_waited_for wait_any;
@@ -162,57 +187,29 @@ siblings! {
     two_threads_that_wait_on_two_endpoints_play_on two_threads;
 }
 
-/// The program that shows a promise, under these variables.
-fn behaviour(name: &str, variables: &[(&str, &str)]) -> Command {
-    static BEHAVIOUR: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = program("behaviour", &BEHAVIOUR);
-    command.arg(name).envs(variables.iter().copied());
-    command
-}
-
-macro_rules! promises {
-    ($($test:ident $name:ident $(with $variable:literal = $value:literal)?;)*) => {$(
-        #[test]
-        fn $test() {
-            runs(&mut behaviour(stringify!($name), &[$(($variable, $value))?]));
-        }
-    )*};
-}
-
-promises! {
-    handlers_decide_what_calls_and_statuses_say handlers;
-    nothing_progresses_while_that_is_disabled progression;
-    a_wakeup_ends_a_wait wakeup;
-    a_wakeup_ends_a_wait_while_progress_is_disabled wakeup_while_disabled;
-    a_wakeup_ends_a_connect_and_is_neither_a_timeout_nor_an_error wakeup_of_connect;
-    a_close_ends_the_waits_of_other_threads close_while_waiting;
-    a_forked_child_cannot_use_its_parents_endpoints_and_harms_nothing forked;
-    a_request_is_given_up_after_its_own_timeout timeout_of_request;
-    requests_are_given_up_after_the_timeout_that_was_set_before_them timeout_of_later_requests;
+promises! { "messages";
     unexpected_messages_of_every_kind_are_shown_and_go_where_the_handler_says unexpected_handler;
     messages_to_the_own_endpoint_are_shown_too unexpected_handler_of_own_messages;
     all_addresses_of_a_partner_share_its_context address_context;
     context_ids_keep_messages_and_requests_apart contexts_by_parameter;
     eager_and_own_sends_are_buffered_and_large_ones_are_not buffered;
-    a_wait_sleeps wait_sleeps;
-    a_signal_does_not_end_a_wait signals_do_not_end_a_wait;
-    omx_fatal_errors_holds_before_and_within_the_initialisation_too errors_return_by_default with "OMX_FATAL_ERRORS" = "0";
-    mx_errors_are_fatal errors_return_by_default with "MX_ERRORS_ARE_FATAL" = "0";
-    omx_resends_max resends_max with "OMX_RESENDS_MAX" = "2";
     omx_ctxids contexts_by_environment with "OMX_CTXIDS" = "10,10";
+}
+
+promises! { "variables";
     omx_disable_self self_by_network with "OMX_DISABLE_SELF" = "1";
     omx_rndv_threshold rndv_threshold with "OMX_RNDV_THRESHOLD" = "1000";
     omx_zombie_send zombie_send with "OMX_ZOMBIE_SEND" = "0";
     omx_notacked_max notacked_max with "OMX_NOTACKED_MAX" = "1";
-    omx_waitspin waitspin with "OMX_WAITSPIN" = "1";
-    omx_waitintr waitintr with "OMX_WAITINTR" = "1";
     omx_process_binding process_binding with "OMX_PROCESS_BINDING" = "all:0";
     omx_any_endpoint any_endpoint with "OMX_ANY_ENDPOINT" = "27";
 }
 
 /// What a program says that an error ends.
 fn dies(name: &str, variables: &[(&str, &str)]) -> String {
-    let output = behaviour(name, variables).output().expect("a program");
+    let output = promise("errors", name, variables)
+        .output()
+        .expect("a program");
     assert_eq!(output.status.code(), Some(255), "{}", said(&output));
     said(&output)
 }
@@ -257,7 +254,7 @@ fn omx_abort_sleeps() {
 
 /// What a program says that has nothing to complain of itself.
 fn says(variables: &[(&str, &str)]) -> String {
-    let output = behaviour("nothing_special", variables).output();
+    let output = promise("variables", "nothing_special", variables).output();
     let output = output.expect("a program");
     succeeded(&output);
     said(&output)

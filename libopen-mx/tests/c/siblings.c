@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "pair.h"
+#include "promise.h"
 
 #define LONG 300000
 static unsigned char out[LONG], in[LONG];
@@ -219,25 +219,6 @@ static void two_threads(void) {
   CHECK(pthread_join(threads[0], NULL) == 0 && pthread_join(threads[1], NULL) == 0);
 }
 
-static const struct promise {
-  const char *name;
-  void (*check)(void);
-} promises[] = {
-#define PROMISE(name) {#name, name}
-    PROMISE(connect), PROMISE(wait_one), PROMISE(wait_any),      PROMISE(peek),
-    PROMISE(probe),   PROMISE(test),     PROMISE(test_any),      PROMISE(ipeek),
-    PROMISE(iprobe),  PROMISE(progress), PROMISE(handlers_do_not_nest),
-    PROMISE(close_and_open), PROMISE(two_threads),
-};
-
-int main(int count, char **arguments) {
-  size_t i;
-  CHECK(count == 2);
-  for (i = 0; i < sizeof(promises) / sizeof(promises[0]); i++) {
-    if (strcmp(promises[i].name, arguments[1]) != 0) continue;
-    promises[i].check();
-    return 0;
-  }
-  fprintf(stderr, "there is no promise %s\n", arguments[1]);
-  return 1;
-}
+PROMISES(PROMISE(connect), PROMISE(wait_one), PROMISE(wait_any), PROMISE(peek),
+         PROMISE(probe), PROMISE(test), PROMISE(test_any), PROMISE(ipeek), PROMISE(iprobe),
+         PROMISE(progress), PROMISE(handlers_do_not_nest), PROMISE(close_and_open), PROMISE(two_threads))
