@@ -7,10 +7,10 @@ use crate::demo::fabric::{Fabric, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
-use crate::scenario::{administration, queue_entries};
+use crate::scenario::{administration, limits, queue_entries};
 
 /// Five times what the longest program needs under emulation on a quiet machine.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
 
 /// Short runs: every program, and every length, but less often than by itself.
 const RUNS: [&str; 18] = [
@@ -90,6 +90,10 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> 
             UNDER_SIGNALS.map(|run| format!("{run} --signals 5000")),
         )
     })?;
+    let limited = stage(
+        "programs of a user of guest1 under limits of resources",
+        || limits::run(&fabric),
+    )?;
     let within = between(&fabric, "guest1", "guest2")?;
     let outside = between(&fabric, "node1", "guest1")?;
     let raw = [
@@ -104,7 +108,7 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> 
         administration::run(&fabric)
     })?;
     let despite_loss = over_a_lossy_wire(&fabric)?;
-    Ok(alone + interrupted + within + outside + raw + despite_loss)
+    Ok(alone + interrupted + limited + within + outside + raw + despite_loss)
 }
 
 /// Programs of a guest whose peer is on the node, while frames between them are lost.

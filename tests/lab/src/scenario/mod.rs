@@ -11,7 +11,7 @@
 //! | `card` | one card: its link, messages each way, sleep, the page |
 //! | `commands` | what an operator asks by `xl` |
 //! | `transitions` | from idle to busy and back, very often |
-//! | `administration`, `example`, `idle`, `link`, `page`, `queue_entries`, `rcache` | parts of these |
+//! | `administration`, `example`, `idle`, `limits`, `link`, `page`, `queue_entries`, `rcache` | parts of these |
 //! | `judge` | what they judge by |
 
 mod administration;
@@ -23,6 +23,7 @@ pub mod faults;
 mod idle;
 mod judge;
 pub mod last_words;
+mod limits;
 mod link;
 pub mod module;
 mod page;
