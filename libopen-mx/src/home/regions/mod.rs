@@ -444,18 +444,25 @@ impl Regions {
                 .unwrap_or(u32::MAX)
         };
         let memory = Bounce::new(self.user_memory, size).map_err(refused)?;
-        let region = self.register_bounce(&memory, false).map_err(refused)?;
+        let region = self
+            .register_bounce(&memory, false, true)
+            .map_err(refused)?;
         let key = self.insert_bounce(region, Arc::new(memory));
         // It is this library's own: nothing changes it but the kernel, which keeps its content.
         self.begin(key).then_some(key).ok_or(Refused::Later)
     }
 
-    fn register_bounce(&mut self, memory: &Bounce, reserve: bool) -> Result<RegionKey, Errno> {
+    fn register_bounce(
+        &mut self,
+        memory: &Bounce,
+        reserve: bool,
+        writable: bool,
+    ) -> Result<RegionKey, Errno> {
         let area = memory.area();
         let span = Span {
             start: area.address() as u64,
             length: area.len() as u32,
-            writable: true,
+            writable,
         };
         self.register(&span, reserve, memory.memfd())
     }

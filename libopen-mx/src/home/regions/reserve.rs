@@ -43,7 +43,8 @@ impl Regions {
             Some(memory) => memory,
             None => Arc::new(self.new_reserve()?),
         };
-        let registered = self.register_bounce(&memory, true);
+        // A home maps a memfd for writing once; the one to send is registered again and again.
+        let registered = self.register_bounce(&memory, true, used == Use::Receive);
         let kept = (used == Use::Send).then(|| memory.clone());
         self.reserves[used as usize].memory = kept;
         let key = self.insert_bounce(registered?, memory);
