@@ -99,7 +99,7 @@ pub fn everything(machine: &Machine) -> Result<Built, Error> {
     Ok(Built {
         programs: Programs::build()?,
         driver_domain: driver_domain()?,
-        module: module(&machine.headers, &machine.xen.kernel)?.0,
+        module: module(&machine.headers, &machine.guest.release)?.0,
     })
 }
 

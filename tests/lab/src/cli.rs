@@ -10,7 +10,7 @@ use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm};
 use crate::image;
 use crate::modules;
 use crate::place;
-use crate::prepare;
+use crate::prepare::{self, Kernel, Machine};
 use crate::replay;
 use crate::scenario::transitions;
 use crate::soak;
@@ -154,6 +154,9 @@ pub struct UpArgs {
     /// A folder with images to boot (xen, vmlinux and dom0.cpio) instead of building them.
     #[arg(long)]
     pub images: Option<PathBuf>,
+    /// The guests' kernel: the newest of Debian's whose release begins with this, like 6.12, instead of dom0's.
+    #[arg(long, value_name = "RELEASE", conflicts_with = "images")]
+    pub guest_kernel: Option<String>,
     /// The ports of the wire: QEMU listens on the first and sends to the second.
     #[arg(long, value_name = "LOCAL:REMOTE")]
     pub wire: Option<Wire>,
@@ -216,6 +219,10 @@ pub struct ModulesArgs {
     /// Build only for kernels whose release (`uname -r`) contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub only: String,
+    /// Boot guests with the newest kernel whose release begins with this, like 6.12 or 7.3, on Xen in QEMU instead: they
+    /// load the module, and their messages are verified.
+    #[arg(long, value_name = "RELEASE", conflicts_with_all = ["only", "json"])]
+    pub boot: Option<String>,
     /// Print one JSON object instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -278,15 +285,24 @@ impl Command {
 
 /// Prepares the machine, builds everything and makes the images.
 pub fn made() -> Result<(Images, build::Built), Error> {
-    let machine = prepare::machine()?;
-    let built = build::everything(&machine)?;
-    Ok((image::make(&machine, &built)?, built))
+    made_on(&prepare::machine()?)
+}
+
+/// The same with guests that have this kernel.
+pub fn made_with(guest: &Kernel) -> Result<(Images, build::Built), Error> {
+    made_on(&prepare::machine_with(guest)?)
+}
+
+fn made_on(machine: &Machine) -> Result<(Images, build::Built), Error> {
+    let built = build::everything(machine)?;
+    Ok((image::make(machine, &built)?, built))
 }
 
 fn up(args: &UpArgs) -> Result<ExitCode, Error> {
-    let images = match &args.images {
-        Some(folder) => Images::of(folder),
-        None => made()?.0,
+    let images = match (&args.images, &args.guest_kernel) {
+        (Some(folder), _) => Images::of(folder),
+        (None, Some(begin)) => made_with(&Kernel::newest_of(begin)?)?.0,
+        (None, None) => made()?.0,
     };
     let mut spec = HostSpec::new(images, place::work().join("host"));
     spec.wire = args.wire;

@@ -1,9 +1,10 @@
 //! `cargo lab modules`: the frontend's module, built for every kernel whose headers Debian has.
 
 use crate::build;
-use crate::cli::ModulesArgs;
+use crate::cli::{ModulesArgs, made_with};
 use crate::error::Error;
 use crate::prepare::{self, Kernel};
+use crate::scenario::newer_kernel;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -22,6 +23,10 @@ struct Report {
 /// does not build, or not without a warning.
 pub fn run(args: &ModulesArgs) -> Result<ExitCode, Error> {
     prepare::toolchain()?;
+    if let Some(begin) = &args.boot {
+        boot(&Kernel::newest_of(begin)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut reports = Vec::new();
     for kernel in Kernel::all()? {
         if kernel.release.contains(&args.only) {
@@ -41,6 +46,12 @@ pub fn run(args: &ModulesArgs) -> Result<ExitCode, Error> {
             false => ExitCode::FAILURE,
         },
     )
+}
+
+/// Boots guests with this kernel, which load the module, and verifies messages.
+pub fn boot(kernel: &Kernel) -> Result<(), Error> {
+    let (images, built) = made_with(kernel)?;
+    newer_kernel::run(images, &built.programs, &kernel.release)
 }
 
 /// Builds for the oldest and the newest kernel; how many that were.

@@ -23,19 +23,18 @@ pub fn xen(host: &XenHost, into: &Path) -> Result<PathBuf, Error> {
     unpack("gzip", &bytes, &into.join("xen"))
 }
 
-/// Unpacks the kernel.
-pub fn linux(host: &XenHost, into: &Path) -> Result<PathBuf, Error> {
-    let packed = host.root.join(format!("boot/vmlinuz-{}", host.kernel));
-    let bytes = fs::read(&packed).at("read", &packed)?;
+/// Unpacks a kernel.
+pub fn linux(packed: &Path, to: &Path) -> Result<PathBuf, Error> {
+    let bytes = fs::read(packed).at("read", packed)?;
     let body = bytes.get(BOOT_CODE..).unwrap_or_default();
     let found = PACKED.iter().find_map(|(begin, program)| {
         let at = body.windows(begin.len()).position(|part| part == *begin)?;
         Some((&body[at..], *program))
     });
     let (body, program) = found.ok_or_else(|| Error::Kernel {
-        path: packed.clone(),
+        path: packed.to_owned(),
     })?;
-    unpack(program, body, &into.join("vmlinux"))
+    unpack(program, body, to)
 }
 
 /// Unpacks `bytes` with `program` into a file that must be ELF. What follows the packed part

@@ -27,7 +27,8 @@ const DOM0_MODULES: [&str; 9] = [
     "virtio_console",
 ];
 
-/// Kernel modules of a guest. Both network halves are there for the comparison with netfront and netback.
+/// Kernel modules of a guest that has dom0's kernel. Both network halves are there for the comparison with netfront and
+/// netback; Open-MX needs none of them.
 const GUEST_MODULES: [&str; 4] = ["xen-netfront", "xen-netback", "xenfs", "xen-privcmd"];
 
 /// Programs of xenstore; all are the same program by another name.
@@ -67,12 +68,14 @@ fn write(
     let directory = place::work().join(folder);
     fs::create_dir_all(&directory).at("create", &directory)?;
     let host = &machine.xen;
-    let (xen, kernel) = (
-        kernel::xen(host, &directory)?,
-        kernel::linux(host, &directory)?,
-    );
+    let xen = kernel::xen(host, &directory)?;
+    let kernel = kernel::linux(&host.packed_kernel(), &directory.join("vmlinux"))?;
+    let guest_kernel = match machine.guest.release == host.kernel {
+        true => kernel.clone(),
+        false => kernel::linux(&machine.guest.packed, &directory.join("guest-vmlinux"))?,
+    };
     let guest = directory.join("guest.cpio");
-    let mut system = guest_system(host, built)?;
+    let mut system = guest_system(machine, built)?;
     if let Some(scripts) = scripts {
         system.tree.file("lab/scenario.sh", 0o644, scripts.guest);
         let program = built.programs.path("lab-udp");
@@ -85,7 +88,7 @@ fn write(
         let parameters = scripts.parameters.as_bytes();
         system.tree.file("lab/parameters", 0o644, parameters);
     }
-    system.tree.copy("boot/vmlinux", 0o644, &kernel);
+    system.tree.copy("boot/vmlinux", 0o644, &guest_kernel);
     system.tree.copy("boot/guest.cpio", 0o644, &guest);
     let dom0 = directory.join("dom0.cpio");
     system.tree.write(&dom0)?;
@@ -96,8 +99,8 @@ fn write(
     })
 }
 
-fn guest_system<'a>(host: &'a XenHost, built: &Built) -> Result<System<'a>, Error> {
-    let mut system = System::new(host)?;
+fn guest_system<'a>(machine: &'a Machine, built: &Built) -> Result<System<'a>, Error> {
+    let mut system = System::new(&machine.xen)?;
     system
         .tree
         .file("init", 0o755, include_str!("../../image/guest-init.sh"));
@@ -105,7 +108,13 @@ fn guest_system<'a>(host: &'a XenHost, built: &Built) -> Result<System<'a>, Erro
     for program in built.programs.of_guests() {
         system.program(&format!("usr/bin/{}", name_of(&program)), &program)?;
     }
-    system.modules(&GUEST_MODULES, &[&built.module])?;
+    let (release, host) = (&machine.guest.release, &machine.xen.kernel);
+    let names = if release == host {
+        &GUEST_MODULES[..]
+    } else {
+        &[]
+    };
+    system.modules(release, names, &[&built.module])?;
     Ok(system)
 }
 
@@ -134,7 +143,7 @@ fn dom0_system<'a>(host: &'a XenHost, built: &Built) -> Result<System<'a>, Error
     for program in built.programs.of_dom0() {
         system.program(&format!("usr/bin/{}", name_of(&program)), &program)?;
     }
-    system.modules(&DOM0_MODULES, &[])?;
+    system.modules(&host.kernel, &DOM0_MODULES, &[])?;
     system.tree.file("etc/xen/xl.conf", 0o644, "");
     system.tree.directory("usr/lib/xen-4.17/boot");
     system.tree.file(

@@ -80,9 +80,9 @@ impl<'a> System<'a> {
         Ok(())
     }
 
-    /// Adds kernel modules and those they depend on, and the list from which modprobe knows so. `own` are modules
-    /// that are not of the host's kernel and depend on none.
-    pub fn modules(&mut self, names: &[&str], own: &[&Path]) -> Result<(), Error> {
+    /// Adds modules for a kernel of that release, and the list from which modprobe knows them: some of the host's kernel
+    /// with those they depend on, and `own`, which depend on none.
+    pub fn modules(&mut self, release: &str, names: &[&str], own: &[&Path]) -> Result<(), Error> {
         let from = self.host.root.join("lib/modules").join(&self.host.kernel);
         let list = from.join("modules.dep");
         let text = fs::read_to_string(&list).at("read", &list)?;
@@ -99,7 +99,7 @@ impl<'a> System<'a> {
                 name: (*name).to_owned(),
             })?);
         }
-        let into = format!("lib/modules/{}", self.host.kernel);
+        let into = format!("lib/modules/{release}");
         let (mut added, mut lines) = (BTreeSet::new(), String::new());
         while let Some(module) = wanted.pop() {
             if added.insert(module) {

@@ -1,6 +1,7 @@
 //! Kernel headers, unpacked into the cache, with the compiler that their kernel was built with.
 
 use super::apt::{Apt, numbers};
+use super::image::Image;
 use super::root::Root;
 use crate::error::{At, Error};
 use crate::place;
@@ -138,6 +139,21 @@ impl Kernel {
     /// The suite, which may be the one that the kernel is backported to.
     pub fn suite(&self) -> &str {
         self.apt.suite()
+    }
+
+    /// The newest of those without a special configuration whose release begins with this.
+    pub fn newest_of(begin: &str) -> Result<Self, Error> {
+        let fits =
+            |kernel: &Self| kernel.release.starts_with(begin) && !is_special(&kernel.release);
+        let found = Self::all()?.into_iter().rfind(fits);
+        found.ok_or_else(|| Error::NoPackage {
+            pattern: format!("linux-headers-{begin}…-amd64"),
+        })
+    }
+
+    /// Itself.
+    pub fn image(&self) -> Result<Image, Error> {
+        Image::of(&self.apt, &self.release)
     }
 
     /// Its headers.

@@ -5,6 +5,7 @@
 mod apt;
 mod compilers;
 mod headers;
+mod image;
 mod netpipe;
 mod packages;
 mod root;
@@ -15,6 +16,7 @@ mod xen_host;
 pub use apt::Apt;
 pub use compilers::{Compiler, newer as newer_compilers};
 pub use headers::{Headers, Kernel};
+pub use image::Image;
 pub use netpipe::source as netpipe;
 pub use toolchain::install as toolchain;
 pub use xen_host::XenHost;
@@ -24,9 +26,11 @@ use crate::run::Run;
 
 /// What the rest of the lab needs of the machine.
 pub struct Machine {
-    /// Xen, its tools and the kernel of dom0 and the guests.
+    /// Xen, its tools and dom0's kernel.
     pub xen: XenHost,
-    /// The headers of that kernel.
+    /// The guests' kernel: dom0's, unless another one was asked for.
+    pub guest: Image,
+    /// Its headers.
     pub headers: Headers,
 }
 
@@ -52,5 +56,22 @@ pub fn machine() -> Result<Machine, Error> {
     let archive = Apt::of("bookworm")?;
     let xen = XenHost::unpack(&archive)?;
     let headers = Headers::of(&archive, &xen.kernel)?;
-    Ok(Machine { xen, headers })
+    let guest = Image {
+        packed: xen.packed_kernel(),
+        release: xen.kernel.clone(),
+    };
+    Ok(Machine {
+        xen,
+        guest,
+        headers,
+    })
+}
+
+/// Prepares the machine for guests with another kernel than dom0's.
+pub fn machine_with(guest: &Kernel) -> Result<Machine, Error> {
+    Ok(Machine {
+        guest: guest.image()?,
+        headers: guest.headers()?,
+        ..machine()?
+    })
 }

@@ -45,7 +45,7 @@ const PACKAGES: [&str; 33] = [
     "libgcrypt20",
 ];
 
-/// The kernel of dom0 and of the guests.
+/// The kernel of dom0, and of guests of which nothing else is said.
 const KERNEL: &str = r"6\.1\.0-[0-9]+-amd64";
 
 /// An unpacked Xen host.
@@ -57,6 +57,11 @@ pub struct XenHost {
 }
 
 impl XenHost {
+    /// The packed kernel.
+    pub fn packed_kernel(&self) -> PathBuf {
+        self.root.join(format!("boot/vmlinuz-{}", self.kernel))
+    }
+
     /// Fetches and unpacks the host, unless it is there.
     pub fn unpack(apt: &Apt) -> Result<Self, Error> {
         let root = place::cache()?.join("xen-host");

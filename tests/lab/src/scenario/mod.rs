@@ -6,6 +6,7 @@
 //! | `public_programs` | programs of others between two nodes |
 //! | `conformance` | programs in C in guests and outside |
 //! | `faults` | processes and guests die; a driver domain has no card |
+//! | `newer_kernel` | guests that boot another kernel than dom0's |
 //! | `module` | the guests' module under load: two processors, deaths, devices taken away |
 //! | `last_words` | what a driver domain that fails leaves in the logs |
 //! | `card` | one card: its link, messages each way, sleep, the page |
@@ -26,6 +27,7 @@ pub mod last_words;
 mod limits;
 mod link;
 pub mod module;
+pub mod newer_kernel;
 mod page;
 pub mod public_programs;
 mod queue_entries;
