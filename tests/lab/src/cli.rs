@@ -143,6 +143,10 @@ pub struct DemoArgs {
     /// Exit status 1 means that their rate falls by more than 2 %.
     #[arg(long, conflicts_with = "icount")]
     pub reader: bool,
+    /// Measure one and two processes of each guest, polling and asleep, instead, under the same clock: where they share a
+    /// processor with the driver domain, and where each domain has its own.
+    #[arg(long, conflicts_with_all = ["icount", "reader", "json"])]
+    pub crowd: bool,
     /// Print the figures as JSON too.
     #[arg(long)]
     pub json: bool,
@@ -263,6 +267,11 @@ impl Command {
                 let machine = prepare::machine()?;
                 let built = build::everything(&machine)?;
                 demo::deterministic::run(&machine, &built, args.json)
+            }
+            Command::Demo(args) if args.crowd => {
+                let machine = prepare::machine()?;
+                let built = build::everything(&machine)?;
+                demo::crowd::run(&machine, &built)
             }
             Command::Demo(args) if args.reader => {
                 let machine = prepare::machine()?;

@@ -357,6 +357,7 @@ fn demo(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         kvm: false,
         icount: false,
         reader: false,
+        crowd: false,
         json: false,
     };
     demo::run(images, programs, &args).map(drop)

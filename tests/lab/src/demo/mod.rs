@@ -8,11 +8,13 @@
 //! | `cost` | what a message costs besides: calls, hypercalls, events, grants |
 //! | `dom0` | dom0's time over few and over many messages |
 //! | `deterministic` | guest to guest under the deterministic clock, beside netfront and netback |
+//! | `crowd` | processes that poll where processors are shared, under the same clock |
 //! | `reader` | what a reader of /metrics costs, under the same clock |
 //! | `plot` | latency and bandwidth as a picture |
 
 mod calls;
 mod cost;
+pub mod crowd;
 pub mod deterministic;
 mod dom0;
 pub mod fabric;
