@@ -28,6 +28,13 @@ pub fn write(text: Arguments<'_>) {
     written.unwrap_or_else(|error| end(&error));
 }
 
+/// Writes to standard output, if that is possible: for a program whose work goes on without a reader.
+pub fn offer(text: Arguments<'_>) {
+    let mut output = io::stdout().lock();
+    // Nobody need be told.
+    let _ = output.write_fmt(text).and_then(|()| output.flush());
+}
+
 /// Writes what another program has said to standard output, or ends the program.
 pub fn write_bytes(bytes: &[u8]) {
     let mut output = io::stdout().lock();

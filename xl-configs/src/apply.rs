@@ -11,8 +11,8 @@ use crate::domain;
 use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::job::{Job, Next};
-use crate::output;
 use crate::owner;
+use crate::terminal;
 use crate::xenstore::{NONE, Store};
 
 /// Which device: its guest's name and its number.
@@ -191,7 +191,7 @@ pub fn told(key: &Key, error: Error) -> Error {
 
 /// Tells that a device was attached.
 pub fn tell(entry: &Attachment) {
-    output::say(&format!(
+    terminal::say(&format!(
         "attached device {} of {} ({})",
         entry.index, entry.guest, entry.mac
     ));
@@ -205,7 +205,7 @@ pub fn apply(
 ) -> Result<(), Error> {
     carry_out(store, remembered, only, |outcome| match outcome {
         Outcome::Attached(entry) => tell(&entry),
-        Outcome::Failed(key, error) => output::complain(&told(&key, error)),
+        Outcome::Failed(key, error) => terminal::complain(&told(&key, error)),
     })
 }
 

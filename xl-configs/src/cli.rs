@@ -15,8 +15,8 @@ use crate::domain;
 use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::mac::Mac;
-use crate::output;
 use crate::owner;
+use crate::terminal;
 use crate::watch;
 use crate::xenstore::{Client, Store};
 
@@ -167,7 +167,7 @@ fn list(
     let inventory = Inventory::take(store)?;
     let known = remembered.all()?;
     for broken in &known.broken {
-        output::complain(&broken.why);
+        terminal::complain(&broken.why);
     }
     let mut found = BTreeMap::new();
     for name in domains {
@@ -175,12 +175,12 @@ fn list(
         let own = owner::entries_of(&guest, &known.whole, &inventory.domains);
         let devices = device::list(store, &inventory, &own, guest.id)?;
         if !json {
-            omx_output::print!("{}", output::table(&devices));
+            omx_output::print!("{}", terminal::table(&devices));
         }
         found.insert(guest.name, devices);
     }
     if json {
-        output::json(&serde_json::json!(found));
+        terminal::json(&serde_json::json!(found));
     }
     Ok(())
 }

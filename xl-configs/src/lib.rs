@@ -15,7 +15,7 @@
 //! | `attachments`, `owner`, `escape` | what is remembered, whose it is, and names in files |
 //! | `inventory`, `domain`, `device` | what xenstore holds |
 //! | `wait` | waiting for the two sides of a device |
-//! | `output` | what a terminal sees |
+//! | `terminal` | what a terminal sees |
 //! | `xenstore` | the connection to xenstored |
 
 pub mod apply;
@@ -30,9 +30,9 @@ pub mod escape;
 pub mod inventory;
 pub mod job;
 pub mod mac;
-pub mod output;
 pub mod owner;
 pub mod state;
+pub mod terminal;
 pub mod wait;
 pub mod watch;
 pub mod xenstore;

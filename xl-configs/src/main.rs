@@ -3,13 +3,13 @@
 
 use std::process::ExitCode;
 
-use xl_omx::{cli, output};
+use xl_omx::{cli, terminal};
 
 fn main() -> ExitCode {
     match cli::run(omx_output::options()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&error);
+            terminal::complain(&error);
             ExitCode::from(error.exit_code())
         }
     }

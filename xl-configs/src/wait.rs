@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::device::{self, Device};
 use crate::error::Error;
-use crate::output;
 use crate::state::State;
+use crate::terminal;
 use crate::xenstore::{NONE, Store};
 
 /// After this time a word says what is waited for.
@@ -92,7 +92,7 @@ fn changes<S: Store>(
         }
         if !told && now >= start + TOLD {
             told = true;
-            output::note(&format!(
+            terminal::note(&format!(
                 "waiting for {wanted} (backend {backend}, frontend {frontend}), up to {} s",
                 limit.as_secs()
             ));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::apply::{self, Applier, Key, Outcome, one_of_all};
 use crate::attachments::Attachments;
 use crate::error::Error;
-use crate::output;
+use crate::terminal;
 use crate::xenstore::{Client, Store};
 
 /// xenstored's own watches: a domain has come, or has gone.
@@ -104,7 +104,7 @@ impl Watcher {
         };
         let text = error.to_string();
         if self.told.get(&key) != Some(&text) {
-            output::complain(&error);
+            terminal::complain(&error);
             self.told.insert(key, text);
             self.pause = FIRST_RETRY;
         }

@@ -1,8 +1,6 @@
 //! What a terminal sees. Names, addresses and reasons come from other domains: only here do they become output, as
 //! lines that a terminal does not obey.
 
-use std::io::{self, Write};
-
 use crate::device::Listed;
 use crate::error::Error;
 
@@ -31,7 +29,7 @@ pub fn shown(text: &str) -> String {
 
 /// Tells on standard output what was done. Nothing is left undone because that cannot be written.
 pub fn say(line: &str) {
-    let _ = writeln!(io::stdout().lock(), "{}", shown(line));
+    omx_output::offer(format_args!("{}\n", shown(line)));
 }
 
 /// Writes JSON as one line to standard output. What JSON would let through and a terminal would obey is escaped.
