@@ -4,16 +4,17 @@ mod citations;
 mod library;
 mod markdown;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::LazyLock;
 
 use library::Library;
 
-/// The repository's root: the folder above this crate that holds the lock file.
-fn repository() -> PathBuf {
+/// Everything below the repository's root, the folder above this crate that holds the lock file.
+static REPOSITORY: LazyLock<Library> = LazyLock::new(|| {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.ancestors().find(|at| at.join("Cargo.lock").exists());
-    root.expect("a workspace").to_path_buf()
-}
+    Library::read(root.expect("a workspace"))
+});
 
 /// Fails with one line for each complaint.
 fn none(complaints: &[String]) {
@@ -22,29 +23,28 @@ fn none(complaints: &[String]) {
 
 #[test]
 fn every_cited_section_is_a_heading_of_its_document() {
-    let library = Library::read(&repository());
-    assert!(library.sections_cited() > 150, "citations are looked for");
-    none(&library.missing_sections());
+    assert!(
+        REPOSITORY.sections_cited() > 150,
+        "citations are looked for"
+    );
+    none(&REPOSITORY.missing_sections());
 }
 
 #[test]
 fn every_cited_document_is_in_the_repository() {
-    let library = Library::read(&repository());
-    none(&library.missing_documents());
+    none(&REPOSITORY.missing_documents());
 }
 
 #[test]
 fn every_link_leads_to_a_file_and_a_heading() {
-    let library = Library::read(&repository());
-    assert!(library.links() > 50, "links are looked for");
-    none(&library.broken_links());
+    assert!(REPOSITORY.links() > 50, "links are looked for");
+    none(&REPOSITORY.broken_links());
 }
 
 #[test]
 fn every_file_and_test_that_a_document_names_is_there() {
-    let library = Library::read(&repository());
-    assert!(library.names() > 100, "names are looked for");
-    none(&library.missing_names());
+    assert!(REPOSITORY.names() > 100, "names are looked for");
+    none(&REPOSITORY.missing_names());
 }
 
 /// The checks themselves, on a library of four files, in which each line of `code.rs` and each link is as named. A `~`
