@@ -195,6 +195,11 @@ pub(crate) fn no_board(error: Error, board: u32) -> Error {
     }
 }
 
+/// An address as `xx:xx:xx:xx:xx:xx`.
+pub fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
 /// An address as a number, its first byte the most significant of 48 bits.
 pub fn nic_id_of(mac: [u8; 6]) -> u64 {
     mac.iter().fold(0, |id, byte| id << 8 | u64::from(*byte))

@@ -5,7 +5,9 @@ use std::io;
 use mx_engine::Code;
 use rustix::io::Errno;
 
-use crate::home::{CallError, Home};
+use crate::home::call_error::CallError;
+use crate::home::place::Home;
+use crate::lack::lacking;
 
 const MISBEHAVED: u32 = mx_ring::control::Status::Misbehaved as u32;
 
@@ -257,30 +259,6 @@ impl core::fmt::Display for Error {
             ),
         }
     }
-}
-
-/// What lacks, of what a process or a home may use up, and how to get more of it.
-fn lacking(errno: Errno) -> Option<&'static str> {
-    Some(match errno {
-        Errno::MFILE => {
-            "this process may have no more descriptors: close some, or allow more (ulimit -n)"
-        }
-        Errno::NFILE => {
-            "omxd, or this machine, has no descriptors left: allow omxd more (ulimit -n, LimitNOFILE=)"
-        }
-        Errno::FBIG => {
-            "this process may have no files that are long enough for shared memory: allow longer ones (ulimit -f)"
-        }
-        Errno::NOMEM | Errno::NOBUFS | Errno::AGAIN => {
-            "no memory, or no addresses for it, in this process or at the board's home: allow more (ulimit -v, cgroups)"
-        }
-        _ => return None,
-    })
-}
-
-/// Whether it says that something is used up.
-pub(crate) fn is_lack(errno: Errno) -> bool {
-    lacking(errno).is_some()
 }
 
 impl std::error::Error for Error {}

@@ -20,6 +20,7 @@ mod environment;
 mod error;
 mod ffi;
 mod home;
+mod lack;
 mod mx;
 pub mod raw;
 #[cfg(test)]

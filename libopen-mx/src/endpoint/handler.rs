@@ -3,60 +3,17 @@
 //! The handler runs without the endpoint's lock, in the thread whose call made progress, and meanwhile nothing
 //! progresses: it may post, test and forget, but what would wait for progress, or for the handler itself, is refused.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 
 use mx_engine::Action;
 
+use super::Endpoint;
+use super::handling::{UnexpectedHandler, UnexpectedMessage};
 use super::held::Held;
 use super::siblings;
 use super::state::State;
-use super::{Address, Endpoint};
+use super::thread::this_thread;
 use crate::error::Error;
-
-/// A message that no receive waits for.
-#[derive(Debug)]
-pub struct UnexpectedMessage<'a> {
-    /// Who sent it.
-    pub source: Option<Address>,
-    /// Its match info.
-    pub match_info: u64,
-    /// Bytes of it.
-    pub length: u32,
-    /// All of it, when it came at once.
-    pub data: Option<&'a mut [u8]>,
-}
-
-/// A handler of unexpected messages.
-pub type UnexpectedHandler = Arc<dyn Fn(UnexpectedMessage<'_>) -> Action + Send + Sync>;
-
-/// The calling thread, among those that live. [`std::thread::current`] would allocate for a thread that the application
-/// made, and leave it to the thread's end: in a program's first thread, for ever.
-fn this_thread() -> usize {
-    thread_local! {
-        static PLACE: u8 = const { 0 };
-    }
-    PLACE.with(|place| std::ptr::from_ref(place).addr())
-}
-
-/// The handler of an endpoint.
-#[derive(Default)]
-pub struct Handling {
-    handler: Option<UnexpectedHandler>,
-    /// The thread within it.
-    running: Option<usize>,
-}
-
-impl Handling {
-    /// Whether it runs.
-    pub fn running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// Whether the calling thread is within it.
-    pub fn within(&self) -> bool {
-        self.running.is_some_and(|thread| thread == this_thread())
-    }
-}
 
 impl Endpoint {
     /// Sets the handler of unexpected messages, or none. Those that are waiting already are not shown to it. When this

@@ -5,8 +5,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use mx_ring::birth::Birth;
 use mx_ring::mapping::Mapping;
 
-use super::polling::{Due, Polling};
-use super::siblings::{self, Attendance};
+use super::attendance::Attendance;
+use super::polling::Polling;
 use super::state::State;
 use crate::clock;
 use crate::error::Error;
@@ -69,55 +69,6 @@ impl Held {
             drop(self.offer(state));
         }
         result
-    }
-
-    /// Makes progress once, then looks for something.
-    pub fn polled<T>(
-        &self,
-        look: impl FnOnce(&mut State) -> Result<Option<T>, Error>,
-    ) -> Result<Option<T>, Error> {
-        self.looked(look, Option::is_some)
-    }
-
-    /// Makes progress once, then runs a call that finds something or not. When such calls go on without finding anything others get their
-    /// turn.
-    pub fn looked<T>(
-        &self,
-        call: impl FnOnce(&mut State) -> Result<T, Error>,
-        finds: impl FnOnce(&T) -> bool,
-    ) -> Result<T, Error> {
-        let state = self.enter()?;
-        let completed = state.engine.completions();
-        let news = state.port.process.event_waits();
-        let mut state = self.advance(state);
-        let result = call(&mut state);
-        self.tell_of_change(&mut state, completed);
-        if news || result.as_ref().map_or(true, finds) {
-            self.polling.found();
-        } else {
-            drop(self.looked_in_vain(state, 1));
-        }
-        result
-    }
-
-    /// So many looks have found nothing: others get their turn when it is due, other endpoints of the process as well as
-    /// whoever needs the processor.
-    pub fn looked_in_vain<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        looks: u32,
-    ) -> MutexGuard<'a, State> {
-        let due = self.polling.fruitless(looks);
-        if due == Due::Nothing {
-            return state;
-        }
-        let starves = due == Due::HandOver && state.home_starves();
-        drop(state);
-        siblings::look_after_others_of(self);
-        if due == Due::HandOver {
-            self.polling.hand_over(starves);
-        }
-        self.lock()
     }
 
     /// Makes progress, with all that the handler of unexpected messages has to say to it.

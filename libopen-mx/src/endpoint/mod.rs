@@ -3,20 +3,25 @@
 //! Requests are numbers that belong to one endpoint. All calls may come from several threads; each endpoint has one
 //! lock. Nothing happens but within calls: a message that needs to be sent again waits until the application calls.
 
+mod attendance;
 mod buffer;
 mod handler;
+mod handling;
 mod held;
+mod looks;
 mod options;
 mod polling;
 pub(crate) mod port;
 mod siblings;
 mod spin;
 pub(crate) mod state;
+mod thread;
 mod wait;
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use attendance::Attendance;
 use mx_engine::Code;
 use mx_engine::{Link, Memory, PartnerKey, RequestKey};
 use mx_ring::ProcessSide;
@@ -30,12 +35,11 @@ use crate::error::Error;
 use crate::home::{CallError, Home, Marks, Regions};
 use crate::{clock, environment};
 pub use buffer::Buffer;
-pub use handler::{UnexpectedHandler, UnexpectedMessage};
+pub use handling::{UnexpectedHandler, UnexpectedMessage};
 use held::Held;
 pub use options::Options;
 use polling::Polling;
 use port::Port;
-use siblings::Attendance;
 use state::State;
 
 /// How long a close waits for its home to take what was posted.

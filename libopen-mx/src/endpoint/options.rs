@@ -7,8 +7,9 @@ use rustix::io::Errno;
 
 use crate::board::{Board, no_board};
 use crate::environment;
-use crate::error::{Error, is_lack};
+use crate::error::Error;
 use crate::home::{Greeted, Home, Opened};
+use crate::lack::is_lack;
 
 /// Which endpoint to open, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,25 +6,18 @@
 //! otherwise be disturbed, and disturb, at each message.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError, TryLockError, Weak};
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+use super::attendance::OPEN_ENDPOINTS;
 use super::held::Held;
 use super::state::State;
 use crate::clock;
 
 /// The open endpoints. It has no lock: a child may be forked, or a handler called, at any time.
 static OPEN: ArcSwapOption<Vec<Weak<Held>>> = ArcSwapOption::const_empty();
-/// How many there are.
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-
-/// How long a thread that has called is expected to call again.
-const LATELY: Duration = Duration::from_millis(100);
-/// How long an endpoint is left to a thread that waits there: it may have gone by then.
-const LEFT: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// Whether this thread is within the application's handler of unexpected messages.
@@ -64,7 +57,7 @@ fn change(change: impl Fn(&mut Vec<Weak<Held>>)) {
                 .is_some_and(|held| !held.birth.is_inherited())
         });
         change(&mut open);
-        COUNT.store(open.len(), Ordering::Relaxed);
+        OPEN_ENDPOINTS.store(open.len(), Ordering::Relaxed);
         // Nothing is left at the end of a program that has closed all of its endpoints.
         (!open.is_empty()).then(|| Arc::new(open))
     });
@@ -72,7 +65,7 @@ fn change(change: impl Fn(&mut Vec<Weak<Held>>)) {
 
 /// Whether there is no other endpoint to look after.
 pub fn none() -> bool {
-    COUNT.load(Ordering::Relaxed) < 2 || HANDLING.get()
+    OPEN_ENDPOINTS.load(Ordering::Relaxed) < 2 || HANDLING.get()
 }
 
 /// The other endpoints of this process. Each is held for its own turn alone, so that it can be closed meanwhile.
@@ -117,58 +110,4 @@ impl Held {
         self.tell_of_change(&mut state, completed);
         state
     }
-}
-
-/// Which thread looks after an endpoint.
-#[derive(Debug, Default)]
-pub struct Attendance {
-    /// Threads that wait there.
-    waiting: AtomicU32,
-    /// The thread that has called last.
-    thread: AtomicUsize,
-    /// When, in nanoseconds.
-    at: AtomicU64,
-}
-
-impl Attendance {
-    /// The calling thread calls.
-    pub fn ours(&self, now: Duration) {
-        if COUNT.load(Ordering::Relaxed) > 1 {
-            self.thread.store(this_thread(), Ordering::Relaxed);
-            self.at.store(now.as_nanos() as u64, Ordering::Relaxed);
-        }
-    }
-
-    /// The calling thread waits until the value is dropped, if there is another endpoint that wants to know.
-    pub fn wait(&self) -> Option<Waiting<'_>> {
-        if COUNT.load(Ordering::Relaxed) < 2 {
-            return None;
-        }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        Some(Waiting(self))
-    }
-
-    /// Whether another thread looks after the endpoint: how long it may be relied on.
-    pub fn left_to_another(&self, now: Duration) -> Option<Duration> {
-        if self.waiting.load(Ordering::Relaxed) > 0 {
-            return Some(LEFT);
-        }
-        let at = Duration::from_nanos(self.at.load(Ordering::Relaxed));
-        let another = self.thread.load(Ordering::Relaxed) != this_thread();
-        (another && now.saturating_sub(at) < LATELY).then_some(LATELY)
-    }
-}
-
-/// A thread that waits on an endpoint.
-pub struct Waiting<'a>(&'a Attendance);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A number that no other living thread has.
-fn this_thread() -> usize {
-    HANDLING.with(|place| std::ptr::from_ref(place).addr())
 }

@@ -7,7 +7,7 @@ use mx_engine::{Config, Engine, Outcome, PartnerKey};
 use mx_ring::control::Status as Reason;
 use mx_ring::{Area, Event};
 
-use super::handler::Handling;
+use super::handling::Handling;
 use super::port::Port;
 use super::spin::Spin;
 use super::{Address, Status};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::tool::mac_text;
+use crate::board::mac_text;
 
 const DEFAULT_FILE: &str = "/tmp/open-mx.bindings.dat";
 

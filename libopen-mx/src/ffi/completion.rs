@@ -6,7 +6,8 @@
 use core::ffi::c_void;
 use core::ptr::{null_mut, with_exposed_provenance_mut};
 
-use super::registry::{Handle, on};
+use super::calls::on;
+use super::registry::Handle;
 use super::types::{EndpointHandle, RequestHandle, Return, Status};
 use super::{errors, put, timeout};
 use crate::endpoint::{self, Endpoint, Request};

@@ -6,9 +6,10 @@ use mx_engine::Code;
 use mx_engine::ContextIds;
 use mx_ring::heap;
 
+use super::calls::on;
 use super::library::home;
 use super::messages::hand_over;
-use super::registry::{Handle, on};
+use super::registry::Handle;
 use super::types::{
     EndpointAddress, EndpointHandle, EndpointParameter, ErrorHandler, RequestHandle, Return,
 };

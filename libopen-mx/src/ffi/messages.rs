@@ -7,8 +7,9 @@ use mx_engine::Memory;
 use mx_ring::Area;
 use rustix::io::Errno;
 
+use super::calls::on;
 use super::put;
-use super::registry::{Handle, on};
+use super::registry::Handle;
 use super::types::{EndpointAddress, EndpointHandle, RequestHandle, Return, Segment};
 use crate::endpoint::Request;
 use crate::error::Error;

@@ -6,6 +6,7 @@
 //! error and no access to freed memory. Pointers that it passes are trusted to be what the header says.
 
 pub(crate) mod address;
+pub(crate) mod calls;
 pub(crate) mod code_text;
 pub(crate) mod completion;
 pub(crate) mod endpoint;

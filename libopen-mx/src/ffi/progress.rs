@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mx_engine::Action;
 
-use super::registry::on;
+use super::calls::on;
 use super::timeout;
 use super::types::{EndpointAddress, EndpointHandle, RequestHandle, Return, UnexpectedHandler};
 use crate::endpoint::UnexpectedMessage;

@@ -3,10 +3,8 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Once, PoisonError, RwLock, RwLockWriteGuard};
 
-use super::errors;
 use super::types::{
-    EndpointAddress, EndpointHandle, ErrorHandler, RequestHandle, Return, Seat, Status,
-    request_handle, request_of,
+    EndpointAddress, EndpointHandle, ErrorHandler, RequestHandle, Seat, request_handle, request_of,
 };
 use crate::board::text;
 use crate::endpoint::{self, Endpoint};
@@ -209,37 +207,6 @@ impl Handle {
         } else {
             Err(Error::StrangeAddress)
         }
-    }
-
-    /// A status as C code gets it; an error in it passes through the handler, but not what the program itself asked
-    /// for.
-    pub fn status(&self, status: &endpoint::Status) -> Status {
-        Status {
-            code: errors::handled(Some(self), "request completed with an error", status.code),
-            address: status
-                .address
-                .as_ref()
-                .map_or_else(EndpointAddress::default, |address| self.address(address)),
-            match_info: status.match_info,
-            message_length: status.message_length,
-            transferred: status.transferred,
-            context: status.context,
-        }
-    }
-}
-
-/// Runs a call on the endpoint of a handle; its failure passes through the handler.
-pub fn on(
-    handle: EndpointHandle,
-    call: &str,
-    run: impl FnOnce(&Handle) -> Result<(), Error>,
-) -> Return {
-    match Handle::find(handle) {
-        Some(found) => {
-            let result = run(&found);
-            errors::finish(Some(&found), call, result)
-        }
-        None => errors::finish(None, call, Err(Error::NotOpen)),
     }
 }
 

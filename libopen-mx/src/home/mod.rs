@@ -4,8 +4,10 @@
 //! connection; it becomes a view of a board or an endpoint. Calls are for opening, registering and sleeping: no message
 //! needs one.
 
+pub mod call_error;
 mod caller;
 mod device;
+pub mod place;
 mod regions;
 mod sleep;
 mod socket;
@@ -17,22 +19,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mx_ring::call::{Call, DEVICE_PATH, Reply, Request, SOCKET_PATH};
-use mx_ring::mapping::{Mapping, MappingError, Memfd};
+use mx_ring::mapping::{Mapping, Memfd};
 use mx_ring::{EndpointLayout, RegionKey};
 use rustix::io::Errno;
 
-use crate::error::{Error, is_lack};
+use crate::error::Error;
+use crate::lack::is_lack;
+pub use call_error::CallError;
+pub use place::Home;
 pub use regions::{Marks, Regions};
 pub use sleep::{Signals, Slept, sleep_on_all};
-
-/// Where the boards of this machine are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Home {
-    /// The frontend module of a Xen guest.
-    Device(PathBuf),
-    /// A running `omxd`.
-    Socket(PathBuf),
-}
 
 impl Home {
     /// Looks for the boards: the socket that `OMX_SOCKET` names, else the module's device, else the usual socket.
@@ -110,25 +106,6 @@ pub struct Opened {
     pub r: Mapping,
     /// What the kernel notes about regions, where it does.
     pub notes: Option<Mapping>,
-}
-
-/// Why a call failed: an `errno` of the other side or of the way there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallError(pub Errno);
-
-impl From<io::Error> for CallError {
-    fn from(error: io::Error) -> Self {
-        Self(Errno::from_io_error(&error).unwrap_or(Errno::IO))
-    }
-}
-
-impl From<MappingError> for CallError {
-    fn from(error: MappingError) -> Self {
-        match error {
-            MappingError::System(errno) => Self(errno),
-            _ => Self(Errno::NOMEM),
-        }
-    }
 }
 
 /// What an answer says.

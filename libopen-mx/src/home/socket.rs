@@ -20,7 +20,7 @@ use super::caller::Caller;
 use super::sleep::blink;
 use super::{CallError, Channel, Opened, Signals};
 use crate::clock;
-use crate::error::is_lack;
+use crate::lack::is_lack;
 
 /// How often a kick is sent for which the kernel has no memory: a node that is not kicked may sleep for ever.
 const TRIES: u32 = 8;

@@ -1,6 +1,7 @@
 //! What the `omx_*` tools share: options as Open-MX's tools take them, how boards are named, and how the tools end.
 
 pub mod ahead;
+mod calls;
 pub mod line;
 pub mod partner;
 pub mod pattern;
@@ -11,7 +12,7 @@ use mx_ring::administration::Name;
 use mx_ring::board_page::{BoardDescription, HOSTNAME_MAX};
 use rustix::io::Errno;
 
-use crate::board::text;
+use crate::board::{mac_text, text};
 use crate::error::Error;
 
 /// Exit status of a tool that was called wrongly, or asked for help (-1).
@@ -189,11 +190,6 @@ pub fn mac_from_text(text: &str) -> Option<[u8; 6]> {
         *octet = u8::from_str_radix(part, 16).ok().filter(|_| digits)?;
     }
     parts.next().is_none().then_some(mac)
-}
-
-/// An address as `xx:xx:xx:xx:xx:xx`.
-pub fn mac_text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 #[cfg(test)]

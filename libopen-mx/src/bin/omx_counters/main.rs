@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use mx_ring::Counter;
 use mx_ring::administration::Change;
-use open_mx::board::{Board, text};
-use open_mx::tool::{Options, Usage, board_line, end, json_string, mac_text};
+use open_mx::board::{Board, mac_text, text};
+use open_mx::tool::{Options, Usage, board_line, end, json_string};
 use open_mx::{Error, Home};
 
 const USAGE: &str = "\

@@ -5,8 +5,8 @@ extern crate omx_output;
 
 use std::process::ExitCode;
 
-use open_mx::board::{Board, text};
-use open_mx::tool::{Options, Usage, board_line, end, json_string, mac_text};
+use open_mx::board::{Board, mac_text, text};
+use open_mx::tool::{Options, Usage, board_line, end, json_string};
 use open_mx::{Error, Home};
 
 const USAGE: &str = "\

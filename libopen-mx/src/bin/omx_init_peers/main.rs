@@ -9,10 +9,9 @@ mod peers;
 use std::process::ExitCode;
 
 use mx_ring::administration::Change;
-use open_mx::board::Board;
-use open_mx::tool::{Options, mac_text};
+use open_mx::board::{Board, mac_text};
+use open_mx::tool::Options;
 use open_mx::{Code, Error, Home};
-
 use options::{Choice, USAGE, What};
 use peers::{BadLine, Peer};
 

@@ -36,7 +36,7 @@ use self::first_use::FirstUses;
 pub use self::marks::Marks;
 use self::reserve::{PATIENCE, Reserve};
 use super::{CallError, Channel, register};
-use crate::error::is_lack;
+use crate::lack::is_lack;
 use mx_engine::{Exposure, Memory, Part, Refused, Use};
 
 slotmap::new_key_type! {
