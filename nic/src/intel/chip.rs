@@ -1,8 +1,8 @@
 //! What a chip must tell and do, so that the rest need not know which one it is.
 
-use super::filter;
+use super::address::own_address;
 use super::mmio::{GONE, Mmio, set, wait};
-use super::net::Interrupts;
+use super::options::Interrupts;
 use crate::{LinkState, MacAddress, OpenError, Statistics};
 
 /// Where a ring of descriptors lies.
@@ -71,7 +71,7 @@ pub trait Chip {
     /// §8.2.3.7).
     fn address(registers: &impl Mmio) -> Option<MacAddress> {
         let low = Self::receive_address(0);
-        filter::own_address(registers.read(low), registers.read(low + 4))
+        own_address(registers.read(low), registers.read(low + 4))
     }
 
     /// Starts the link's negotiation; it need not be up at the end.

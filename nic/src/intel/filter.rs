@@ -1,6 +1,7 @@
 //! The addresses whose frames come in (82576 §7.1.1.1, 82599 §7.1.1.1): a table of unicast addresses, and a hash table of
 //! multicast ones. Broadcasts always come in.
 
+use super::address::words;
 use super::chip::Chip;
 use super::mmio::Mmio;
 use crate::{MacAddress, Reception};
@@ -88,25 +89,6 @@ fn hash(address: &MacAddress) -> usize {
     usize::from(address[5]) << 4 | usize::from(address[4]) >> 4
 }
 
-/// The two words of an address in the table, RAL and RAH, the second with its "address valid".
-const fn words(address: &MacAddress) -> (u32, u32) {
-    let [a, b, c, d, e, f] = *address;
-    const VALID: u32 = 1 << 31;
-    (
-        u32::from_le_bytes([a, b, c, d]),
-        u32::from_le_bytes([e, f, 0, 0]) | VALID,
-    )
-}
-
-/// The address in two words of the table, if it is one that a card can have.
-pub(super) fn own_address(low: u32, high: u32) -> Option<MacAddress> {
-    let [a, b, c, d] = low.to_le_bytes();
-    let [e, f, _, _] = high.to_le_bytes();
-    let address = [a, b, c, d, e, f];
-    let is_group = a & 1 != 0;
-    (address != [0; 6] && !is_group).then_some(address)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,16 +103,6 @@ mod tests {
         assert_eq!(filter.set(128, &many[..127], &[]), Reception::Named);
         assert_eq!(filter.set(1000, &many, &[]), Reception::All);
         assert_eq!(filter.unicast[..filter.count], [[2, 0, 0, 0, 0, 1]]);
-    }
-
-    #[test]
-    fn an_address_survives_its_words() {
-        let address = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
-        let (low, high) = words(&address);
-        assert_eq!((low, high), (0x1200_5452, 0x8000_5634));
-        assert_eq!(own_address(low, high), Some(address));
-        assert_eq!(own_address(0, 1 << 31), None);
-        assert_eq!(own_address(0x5e_0001, 0), None);
     }
 
     extern crate std;

@@ -16,6 +16,7 @@
 //! Sections (§) are those of the *Intel 82576EB Gigabit Ethernet Controller Datasheet* and of the *Intel 82599 10 GbE
 //! Controller Datasheet*. A register is named as there, so that the section's list leads to its description.
 
+mod address;
 mod chip;
 mod descriptor;
 mod filter;
@@ -23,6 +24,7 @@ mod igb;
 mod ixgbe;
 mod mmio;
 mod net;
+mod options;
 mod pci;
 #[allow(unsafe_code)]
 mod receive;
@@ -31,7 +33,8 @@ mod transmit;
 pub use chip::Chip;
 pub use igb::Igb;
 pub use mmio::Mmio;
-pub use net::{IntelNic, Interrupts, Options, open};
+pub use net::{IntelNic, open};
+pub use options::{Interrupts, Options};
 pub use pci::{drives_igb, drives_ixgbe, open_pci};
 pub use transmit::{MAX_FRAGMENTS, MAX_HEAD};
 

@@ -8,6 +8,7 @@ use super::chip::{Chip, ReceivePlan, RingPlace, queue};
 use super::descriptor::{DESCRIPTOR_SIZE, Ring};
 use super::filter::Filter;
 use super::mmio::Mmio;
+use super::options::{Interrupts, Options};
 use super::receive::{LONGEST_FRAME, ReceiveRing};
 use super::transmit::{FRAMES, MAX_FRAGMENTS, MAX_HEAD, TransmitRing};
 use crate::hang::Watch;
@@ -19,39 +20,6 @@ use crate::{
 /// How long the oldest frame may stay in a card whose link is up. A full ring of the longest frames leaves in 20 ms
 /// at 1 Gb/s, and pauses that a partner asks for (IEEE 802.3 annex 31B) last 34 ms there.
 const HANG: Duration = Duration::from_secs(2);
-
-/// How the card interrupts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interrupts {
-    /// Not at all: the owner looks from time to time.
-    None,
-    /// By MSI, which the owner has already enabled.
-    Msi,
-    /// By MSI-X, of which the owner has already enabled the first vector.
-    MsiX,
-}
-
-/// How a card is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Longest frame in bytes, Ethernet header included. A card that takes less says so in its capabilities.
-    pub max_frame: usize,
-    /// Receive buffers, rounded up to a multiple of 8: 12 KiB each for frames of 9014 bytes, 2 KiB for frames of 1514.
-    pub receive_buffers: u16,
-    /// How it interrupts.
-    pub interrupts: Interrupts,
-}
-
-impl Default for Options {
-    /// Frames of an MTU of 9000, 256 buffers (3 MiB), no interrupts.
-    fn default() -> Self {
-        Self {
-            max_frame: 9014,
-            receive_buffers: 256,
-            interrupts: Interrupts::None,
-        }
-    }
-}
 
 /// A card of Intel's. It is reset when it is dropped.
 pub struct IntelNic<C: Chip, R: Mmio, P: Platform> {

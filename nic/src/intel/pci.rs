@@ -3,7 +3,8 @@
 use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess, DeviceFunction, PciRoot};
 
 use super::chip::Chip;
-use super::net::{IntelNic, Options, open};
+use super::net::{IntelNic, open};
+use super::options::Options;
 use crate::{OpenError, Platform, Registers};
 
 const INTEL: u16 = 0x8086;

@@ -14,7 +14,8 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `open.rs` | the order of initialisation (§3.1.1) |
+//! | `open.rs`, `plan.rs` | opening a card; what it is started with, in the order of §3.1.1 |
+//! | `options.rs` | what its owner chooses |
 //! | `net.rs` | the card as a [`Nic`](crate::Nic) |
 //! | `receive.rs`, `transmit.rs`, `control.rs` | what lies in the buffers of each queue |
 //! | `filter.rs` | the addresses whose frames are wanted |
@@ -30,7 +31,9 @@ mod features;
 mod filter;
 mod net;
 mod open;
+mod options;
 mod pci;
+mod plan;
 #[allow(unsafe_code)]
 mod receive;
 mod ring;
@@ -38,7 +41,8 @@ mod transmit;
 mod transport;
 
 pub use net::VirtioNet;
-pub use open::{Interrupts, Options, open};
+pub use open::open;
+pub use options::{Interrupts, Options};
 pub use pci::{PciTransport, drives, open_pci};
 pub use transmit::{MAX_FRAGMENTS, MAX_HEAD};
 pub use transport::{RingAddresses, Transport};

@@ -6,12 +6,11 @@ use core::time::Duration;
 use super::control::ControlQueue;
 use super::features::{self, status};
 use super::filter::{self, Filter};
-use super::open::{self, Interrupts, Plan};
-use super::receive::ReceiveQueue;
-use super::transmit::{MAX_FRAGMENTS, MAX_HEAD, TransmitQueue};
+use super::options::Interrupts;
+use super::plan::{self, Pair, Plan};
+use super::transmit::{MAX_FRAGMENTS, MAX_HEAD};
 use super::transport::Transport;
 use super::{receive_queue, transmit_queue};
-use crate::hang::Watch;
 use crate::{
     Armed, Capabilities, Fault, Fragment, LinkState, MacAddress, Nic, OpenError, Platform,
     Reception, Statistics, Token, TransmitError,
@@ -23,10 +22,6 @@ const LINK_UP: u16 = 1;
 
 /// Reads of the status register before a card counts as not stopped, for now.
 const RESET_READS: u32 = 1000;
-
-/// How long a card whose link is up may send none of its frames. Behind a virtual card there may be a socket of a
-/// process that stands still for a while; that is no hang of the card.
-const HANG: Duration = Duration::from_secs(10);
 
 /// A virtio network card. It is reset when it is dropped.
 pub struct VirtioNet<T: Transport, P: Platform> {
@@ -44,23 +39,6 @@ pub struct VirtioNet<T: Transport, P: Platform> {
     fault: Option<Fault>,
     /// The card has confirmed its reset: it no longer touches memory.
     is_reset: bool,
-}
-
-/// A queue in each direction.
-pub(super) struct Pair {
-    pub(super) receive: ReceiveQueue,
-    pub(super) transmit: TransmitQueue,
-    watch: Watch,
-}
-
-impl Pair {
-    pub(super) const fn new(receive: ReceiveQueue, transmit: TransmitQueue) -> Self {
-        Self {
-            receive,
-            transmit,
-            watch: Watch::new(HANG),
-        }
-    }
 }
 
 impl<T: Transport, P: Platform> VirtioNet<T, P> {
@@ -90,21 +68,21 @@ impl<T: Transport, P: Platform> VirtioNet<T, P> {
         // From here on the card may write.
         self.is_reset = false;
         let transport = &mut self.transport;
-        open::tie_configuration(transport, self.interrupts)?;
-        let (receive, transmit) = open::vectors(self.interrupts);
+        plan::tie_configuration(transport, self.interrupts)?;
+        let (receive, transmit) = plan::vectors(self.interrupts);
         for (number, pair) in (0..).zip(&mut self.pairs) {
             pair.receive.restart();
             pair.watch.forget();
             let ring = pair.receive.ring();
-            open::enable(transport, receive_queue(number), ring, receive)?;
+            plan::enable(transport, receive_queue(number), ring, receive)?;
             let ring = pair.transmit.ring();
-            open::enable(transport, transmit_queue(number), ring, transmit)?;
+            plan::enable(transport, transmit_queue(number), ring, transmit)?;
         }
         if let Some(control) = &mut self.control {
             control.restart();
-            open::enable(transport, control.queue(), control.ring(), None)?;
+            plan::enable(transport, control.queue(), control.ring(), None)?;
         }
-        transport.set_status(open::AGREED | status::DRIVER_OK);
+        transport.set_status(plan::AGREED | status::DRIVER_OK);
         for pair in 0..self.pairs.len() {
             self.refill(pair);
         }
@@ -354,7 +332,7 @@ impl<T: Transport, P: Platform> Nic for VirtioNet<T, P> {
         if !self.is_reset {
             return Err(OpenError::Reset);
         }
-        let again = open::negotiate(&mut self.transport, self.features)
+        let again = plan::negotiate(&mut self.transport, self.features)
             .and_then(|features| {
                 let same = features == self.features;
                 same.then_some(()).ok_or(OpenError::Negotiation)

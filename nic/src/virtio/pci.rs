@@ -13,7 +13,8 @@ use virtio_drivers::transport::pci::{
 };
 
 use super::net::VirtioNet;
-use super::open::{Interrupts, Options, open};
+use super::open::open;
+use super::options::{Interrupts, Options};
 use super::transport::{RingAddresses, Transport};
 use crate::{OpenError, Platform, Registers};
 

@@ -1,16 +1,18 @@
-//! Opening a card, in the order that virtio 1.2 §3.1.1 asks for.
+//! What a card is started with, agreed on in the order that virtio 1.2 §3.1.1 asks for.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::control::{self, ControlQueue};
 use super::features::{self, status};
-use super::net::{Pair, VirtioNet};
-use super::receive::{LONGEST_FRAME, ReceiveQueue};
+use super::options::{Interrupts, Options};
+use super::receive::ReceiveQueue;
 use super::ring::{MAX_SIZE, SplitRing};
 use super::transmit::{PIECES, TransmitQueue};
 use super::transport::Transport;
 use super::{receive_queue, transmit_queue};
-use crate::{MIN_FRAME, MacAddress, OpenError, Platform};
+use crate::hang::Watch;
+use crate::{MacAddress, OpenError, Platform};
 
 /// Bytes of an Ethernet header, which an MTU does not count.
 const ETHERNET_HEADER: usize = 14;
@@ -27,73 +29,12 @@ const RESET_PAUSE_MICROSECONDS: u32 = 100;
 /// How often a configuration that changes meanwhile is read.
 const CONFIGURATION_TRIES: u32 = 8;
 
+/// How long a card whose link is up may send none of its frames. Behind a virtual card there may be a socket of a
+/// process that stands still for a while; that is no hang of the card.
+const HANG: Duration = Duration::from_secs(10);
+
 /// Device status when features are agreed upon.
 pub(super) const AGREED: u8 = status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK;
-
-/// How the card interrupts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interrupts {
-    /// Not at all: the owner looks from time to time.
-    None,
-    /// By its line, which [`Nic::acknowledge`](crate::Nic::acknowledge) releases.
-    Line,
-    /// By MSI-X, which the owner has already enabled; the vectors may be the same.
-    Vectors {
-        /// Entry of the MSI-X table for changes of link and configuration.
-        configuration: u16,
-        /// Entry for frames that came in, on any queue.
-        receive: u16,
-        /// Entry for frames that were sent, on any queue.
-        transmit: u16,
-    },
-}
-
-/// How a card is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Longest frame in bytes, Ethernet header included. A card that takes less says so in its capabilities.
-    pub max_frame: usize,
-    /// Most receive buffers of a queue. For frames of 9014 bytes they have 4.5 KiB each where the card can put a frame
-    /// into several, else 12 KiB; for frames of 1514 bytes 2 KiB.
-    pub receive_buffers: u16,
-    /// Pairs of queues, at least 1. A card that has fewer says so in its capabilities. Which queue a frame comes in by
-    /// is the card's choice: all of them must be looked at.
-    pub queue_pairs: u16,
-    /// How it interrupts.
-    pub interrupts: Interrupts,
-}
-
-impl Default for Options {
-    /// Frames of an MTU of 9000, 256 buffers (1.25 MiB, or 3), one pair of queues, no interrupts.
-    fn default() -> Self {
-        Self {
-            max_frame: 9014,
-            receive_buffers: MAX_SIZE,
-            queue_pairs: 1,
-            interrupts: Interrupts::None,
-        }
-    }
-}
-
-/// Resets the card behind `transport`, agrees on features, sets up its queues and starts it.
-///
-/// The card is told to take frames to all addresses, until [`Nic::set_addresses`](crate::Nic::set_addresses) names some. One
-/// without that command (no VIRTIO_NET_F_CTRL_RX) is believed to take them anyway, as QEMU's does.
-pub fn open<T: Transport, P: Platform>(
-    mut transport: T,
-    platform: P,
-    options: &Options,
-) -> Result<VirtioNet<T, P>, OpenError> {
-    if !(MIN_FRAME..=LONGEST_FRAME).contains(&options.max_frame) {
-        return Err(OpenError::FrameSize {
-            asked: options.max_frame,
-        });
-    }
-    let plan = plan(&mut transport, &platform, options).inspect_err(|_| {
-        transport.set_status(status::RESET);
-    })?;
-    VirtioNet::start_first(transport, platform, plan)
-}
 
 /// What a card is started with, once and after each reset.
 pub(super) struct Plan {
@@ -105,8 +46,25 @@ pub(super) struct Plan {
     pub(super) control: Option<ControlQueue>,
 }
 
+/// A queue in each direction.
+pub(super) struct Pair {
+    pub(super) receive: ReceiveQueue,
+    pub(super) transmit: TransmitQueue,
+    pub(super) watch: Watch,
+}
+
+impl Pair {
+    pub(super) const fn new(receive: ReceiveQueue, transmit: TransmitQueue) -> Self {
+        Self {
+            receive,
+            transmit,
+            watch: Watch::new(HANG),
+        }
+    }
+}
+
 /// Resets a card, agrees on features, and takes memory for what it has.
-fn plan(
+pub(super) fn plan(
     transport: &mut impl Transport,
     platform: &impl Platform,
     options: &Options,

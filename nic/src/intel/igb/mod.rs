@@ -7,7 +7,7 @@ use registers as reg;
 
 use super::chip::{self, Chip, ReceivePlan, RingPlace, place_ring, queue, switch_queue};
 use super::mmio::{Mmio, clear, set, wait};
-use super::net::Interrupts;
+use super::options::Interrupts;
 use crate::{LinkState, OpenError, Statistics};
 
 /// Bytes of a frame check.
