@@ -9,7 +9,7 @@ use crate::domain::{self, Uuid};
 use crate::error::Error;
 use crate::escape;
 use crate::mac::Mac;
-use crate::terminal;
+use crate::plain;
 
 /// Where the files lie: `<guest>.<number>`, each with one line `backend=<domain> mac=<address> uuid=<of the guest>`.
 pub const DIRECTORY: &str = "/etc/xen/omx.d";
@@ -258,7 +258,7 @@ pub fn parse(text: &str, guest: String, index: u32) -> Result<Attachment, String
     let (mut backend, mut mac, mut uuid) = (None, None, None);
     for word in text.split_whitespace() {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
-        let unfit = |why: &str| format!("'{}': {why}", terminal::shown(word));
+        let unfit = |why: &str| format!("'{}': {why}", plain::shown(word));
         let twice = match key {
             "backend" => {
                 let name = escape::decode(value).filter(|name| !name.is_empty());
@@ -414,7 +414,7 @@ mod tests {
         #[test]
         fn whatever_stands_in_a_file_is_understood_or_refused_in_one_line(text in any::<String>()) {
             if let Err(why) = parse(&text, "guest".into(), 0) {
-                prop_assert!(why.chars().all(terminal::is_plain));
+                prop_assert!(why.chars().all(plain::is_plain));
             }
         }
     }

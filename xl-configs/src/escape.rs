@@ -3,7 +3,7 @@
 //! xl takes nearly any text as a name. What would end a word, leave the directory, hide the file or confuse a terminal
 //! is written as `%` and two hexadecimal digits for each byte.
 
-use crate::terminal;
+use crate::plain;
 
 /// A name as one word. Different names are different words.
 pub fn encode(name: &str) -> String {
@@ -11,7 +11,7 @@ pub fn encode(name: &str) -> String {
     for (at, letter) in name.char_indices() {
         let special = matches!(letter, '/' | '%' | '=') || letter.is_whitespace();
         let hides = at == 0 && letter == '.';
-        if special || hides || !terminal::is_plain(letter) {
+        if special || hides || !plain::is_plain(letter) {
             let mut bytes = [0; 4];
             for byte in letter.encode_utf8(&mut bytes).bytes() {
                 word.push_str(&format!("%{byte:02X}"));

@@ -31,6 +31,7 @@ pub mod inventory;
 pub mod job;
 pub mod mac;
 pub mod owner;
+pub mod plain;
 pub mod state;
 pub mod terminal;
 pub mod wait;

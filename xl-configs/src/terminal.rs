@@ -1,31 +1,9 @@
-//! What a terminal sees. Names, addresses and reasons come from other domains: only here do they become output, as
-//! lines that a terminal does not obey.
+//! What a terminal sees. Names, addresses and reasons come from other domains: only here do they become output, as lines
+//! that a terminal does not obey ([`crate::plain`]).
 
 use crate::device::Listed;
 use crate::error::Error;
-
-/// Characters of a line at most.
-const LINE: usize = 1000;
-
-/// Whether a terminal shows the character, where it stands.
-pub fn is_plain(letter: char) -> bool {
-    // Invisible ones, and those that turn the direction of writing.
-    let unseen = matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-    !letter.is_control() && !unseen
-}
-
-/// A text as a part of one line of a bounded length.
-pub fn shown(text: &str) -> String {
-    let visible = |letter| {
-        if is_plain(letter) {
-            letter
-        } else {
-            char::REPLACEMENT_CHARACTER
-        }
-    };
-    text.chars().take(LINE).map(visible).collect()
-}
+use crate::plain::{is_plain, shown};
 
 /// Tells on standard output what was done. Nothing is left undone because that cannot be written.
 pub fn say(line: &str) {
@@ -85,7 +63,6 @@ mod tests {
     use super::*;
     use crate::mac::Mac;
     use crate::state::State;
-    use proptest::prelude::*;
 
     #[test]
     fn a_device_without_rings_shows_minus_one_as_xl_does() {
@@ -114,14 +91,5 @@ mod tests {
                 "/local/domain/1/backend/omx/2/0"
             ]
         );
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_reaches_the_terminal_as_a_command(text in any::<String>()) {
-            let shown = shown(&text);
-            prop_assert!(shown.chars().all(is_plain));
-            prop_assert!(shown.chars().count() <= LINE);
-        }
     }
 }

@@ -9,7 +9,7 @@ use xl_omx::mac::Mac;
 use xl_omx::xenstore::fake::Fake;
 use xl_omx::xenstore::message;
 use xl_omx::xenstore::tree::Tree;
-use xl_omx::{apply, attach, detach, device, escape, output};
+use xl_omx::{apply, attach, detach, device, escape, output, plain};
 
 use crate::input::Input;
 
@@ -49,7 +49,7 @@ fn file(input: &mut Input<'_>) -> u64 {
     match attachments::parse(&text, name, 0) {
         Ok(entry) => super::kind((1, true, entry.uuid.is_some())),
         Err(why) => {
-            assert!(why.chars().all(output::is_plain));
+            assert!(why.chars().all(plain::is_plain));
             super::kind((1, false, decoded, why.len().checked_ilog2()))
         }
     }
@@ -117,7 +117,7 @@ fn host(input: &mut Input<'_>) -> u64 {
                 let text = output::table(&listed.expect("a list"));
                 assert!(
                     text.chars()
-                        .all(|letter| letter == '\n' || output::is_plain(letter))
+                        .all(|letter| letter == '\n' || plain::is_plain(letter))
                 );
                 text.lines().count() as u64
             }
