@@ -12,7 +12,7 @@ use crate::grant::GrantTable;
 use crate::memory::{self, tables, window};
 use crate::types::{Mfn, PAGE_SIZE, Pfn};
 use crate::xenstore::Xenstore;
-use crate::{clock, console, entry, event, hypercall, logger};
+use crate::{clock, console, event, hypercall, logger, stack, stubs};
 
 #[global_allocator]
 static HEAP: memory::heap::Allocator = memory::heap::Allocator::new();
@@ -49,10 +49,10 @@ pub(crate) unsafe fn boot(info: &'static StartInfo) -> Machine {
     console::init(ring, info.console_evtchn);
     logger::init();
     // SAFETY: the table is well-formed and its stubs take Xen's frames.
-    if let Err(error) = unsafe { hypercall::set_trap_table(&entry::trap_table()) } {
+    if let Err(error) = unsafe { hypercall::set_trap_table(&stubs::trap_table()) } {
         panic!("Xen refused the exception handlers: {error}");
     }
-    if let Err(error) = entry::guard_stack() {
+    if let Err(error) = stack::guard_stack() {
         panic!("the stack's lower end could not be unmapped: {error}");
     }
 

@@ -47,6 +47,10 @@ mod ranges;
 pub mod self_test;
 pub mod shutdown;
 #[cfg(target_os = "none")]
+mod stack;
+#[cfg(target_os = "none")]
+mod stubs;
+#[cfg(target_os = "none")]
 mod traps;
 mod types;
 pub mod xenbus;

@@ -122,7 +122,7 @@ fn dump(title: &str, frame: &Frame) {
 
 /// Writes the return addresses that the frame pointers lead to, as long as they lie on the stack.
 fn call_chain(rbp: u64) {
-    let stack = crate::entry::stack();
+    let stack = crate::stack::stack();
     let mut rbp = rbp;
     for _ in 0..24 {
         if !rbp.is_multiple_of(8) || !stack.contains(&rbp) || !stack.contains(&(rbp + 15)) {
