@@ -1,4 +1,4 @@
-# A guest's part of measuring processes that poll: guest1 answers, guest2 asks, as one process of each and as two,
+# A guest's part of measuring processes that poll: guest1 answers, guest2 asks, as one process of each, as two and as four,
 # polling and asleep.
 until_known() {
     while ! omx_info | grep -q " $1:0\$"; do sleep 0.2; done
@@ -6,7 +6,7 @@ until_known() {
 if [ "$(hostname)" = guest1 ]; then until_known guest2; else until_known guest1; fi
 for waiting in polling asleep; do
     if [ "$waiting" = asleep ]; then how=-w; else how=; fi
-    for endpoints in "3" "3 4"; do
+    for endpoints in "3" "3 4" "3 4 5 6"; do
         # The answerers of the row before may not have made place for the next yet.
         if [ "$(hostname)" = guest2 ]; then sleep 2; fi
         for endpoint in $endpoints; do

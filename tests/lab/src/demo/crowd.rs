@@ -1,5 +1,5 @@
 //! What messages between guests take where processes that poll need the processors of others: two guests of one virtual
-//! processor each, whose processes, one of each guest or two, play with those of the other one, under the deterministic
+//! processor each, whose processes, one, two or four of each guest, play with those of the other one, under the deterministic
 //! clock.
 //!
 //! With one processor for all, who polls keeps the driver domain from it; with one for each domain, only the guest's own
@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(900);
 /// Processors of the host: one for all, and one for each domain.
 const PROCESSORS: [u32; 2] = [1, 4];
 const WAYS: [&str; 2] = ["polling", "asleep"];
+/// Processes of each guest.
+const PROCESSES: [u32; 3] = [1, 2, 4];
 
 /// What omx_perf prints.
 #[derive(Deserialize)]
@@ -42,7 +44,7 @@ pub fn run(machine: &Machine, built: &Built) -> Result<ExitCode, Error> {
     );
     for cpus in PROCESSORS {
         let times = measure(machine, built, cpus)?;
-        for processes in [1, 2] {
+        for processes in PROCESSES {
             let [polling, asleep] = WAYS.map(|way| times[&(processes, way.to_owned())]);
             table += &format!("| {cpus} | {processes} | {polling:.1} | {asleep:.1} |\n");
         }
@@ -66,9 +68,9 @@ fn measure(machine: &Machine, built: &Built, cpus: u32) -> Result<Times, Error> 
     let title = format!("processes that poll in guests, processors of the host: {cpus}");
     let console = stage(&title, || host::run_to_end(&spec, LIMIT))?;
     let times = times(&console);
-    match times.len() {
-        4 => Ok(times),
-        _ => Err(Error::Judged(format!(
+    match times.len() == PROCESSES.len() * WAYS.len() {
+        true => Ok(times),
+        false => Err(Error::Judged(format!(
             "the guests did not measure everything; the console says:\n{console}"
         ))),
     }
