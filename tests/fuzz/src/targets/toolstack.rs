@@ -9,7 +9,7 @@ use xl_omx::mac::Mac;
 use xl_omx::xenstore::fake::Fake;
 use xl_omx::xenstore::message;
 use xl_omx::xenstore::tree::Tree;
-use xl_omx::{apply, attach, detach, device, escape, output, plain};
+use xl_omx::{apply, attach, detach, device, escape, plain, terminal};
 
 use crate::input::Input;
 
@@ -114,7 +114,7 @@ fn host(input: &mut Input<'_>) -> u64 {
             6 => {
                 let inventory = Inventory::take(&mut store).expect("an inventory");
                 let listed = device::list(&mut store, &inventory, &[], GUEST);
-                let text = output::table(&listed.expect("a list"));
+                let text = terminal::table(&listed.expect("a list"));
                 assert!(
                     text.chars()
                         .all(|letter| letter == '\n' || plain::is_plain(letter))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use mx_engine::{Part, Refused, Use};
 use mx_ring::RegionKey;
