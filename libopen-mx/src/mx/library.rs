@@ -3,7 +3,7 @@
 use core::ffi::c_char;
 
 use super::codes::returned;
-use super::{Return, errors};
+use super::{Return, language};
 use crate::ffi::library::{
     omx__init_api, omx_board_number_to_nic_id, omx_finalize, omx_hostname_to_nic_id,
     omx_nic_id_to_board_number, omx_nic_id_to_hostname,
@@ -12,7 +12,7 @@ use crate::ffi::library::{
 /// Initialises the library for programs of this API.
 #[unsafe(no_mangle)]
 pub extern "C" fn mx__init_api(api: i32) -> Return {
-    errors::speak();
+    language::speak();
     returned(omx__init_api(api))
 }
 

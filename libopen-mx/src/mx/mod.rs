@@ -11,12 +11,13 @@ mod errors;
 mod extensions;
 mod info;
 mod internals;
+mod language;
 mod library;
 mod messages;
 mod raw;
 
 pub use codes::text as strerror;
-pub use errors::call;
+pub use language::call;
 
 /// `mx_return_t`.
 type Return = u32;
