@@ -11,6 +11,8 @@
 
 mod command;
 mod event;
+#[cfg(test)]
+mod golden;
 
 use crate::message::{Destination, Origin};
 
