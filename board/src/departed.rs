@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use mx_ring::{Destination, Farewell};
-use mx_wire::{Ends, LibAck, MacAddress, Notify, Packet};
+use mx_wire::{Content, Ends, LibAck, MacAddress, Message, Notify, Packet};
 
 use crate::time::Instant;
 
@@ -85,16 +85,18 @@ impl Kept {
     /// The notice, which acknowledges, too.
     fn notice(&self) -> Option<Packet> {
         let farewell = &self.word.farewell;
-        farewell.notice.map(|notice| {
-            Packet::Notify(Notify {
-                ends: self.ends(),
-                session: self.word.to.session,
-                transferred: notice.transferred,
-                window: notice.window,
-                window_seqnum: notice.window_seqnum,
+        farewell.notice.map(|notice| Packet::Message {
+            ends: self.ends(),
+            session: self.word.to.session,
+            message: Message {
                 seq: notice.seq,
                 ack: farewell.ack,
-            })
+                content: Content::Notify(Notify {
+                    transferred: notice.transferred,
+                    window: notice.window,
+                    window_seqnum: notice.window_seqnum,
+                }),
+            },
         })
     }
 
@@ -168,12 +170,14 @@ impl Departed {
                 kept.again = Some(now);
             }
             farewell.ack_number = farewell.ack_number.wrapping_add(1);
-            answer = Some(Packet::LibAck(LibAck {
+            answer = Some(Packet::LibAck {
                 ends: kept.ends(),
                 session: kept.word.to.session,
-                ack: kept.word.farewell.ack,
-                ack_number: kept.word.farewell.ack_number,
-            }));
+                ack: LibAck {
+                    ack: kept.word.farewell.ack,
+                    ack_number: kept.word.farewell.ack_number,
+                },
+            });
         }
         self.set_timer();
         answer
@@ -311,8 +315,8 @@ mod tests {
         ] {
             let answer = departed.answer(START, &late(1, 7), seq);
             let number = answer.map(|answer| match answer {
-                Packet::LibAck(ack) => {
-                    assert_eq!((ack.ack, ack.session), (5, 0xb));
+                Packet::LibAck { session, ack, .. } => {
+                    assert_eq!((ack.ack, session), (5, 0xb));
                     ack.ack_number
                 }
                 other => panic!("{other:?}"),
@@ -345,7 +349,7 @@ mod tests {
         for _ in 0..3 {
             let now = departed.timer().unwrap();
             assert!(
-                matches!(departed.due(now), Some((MAC, Packet::Notify(notify))) if notify.seq == 9 && notify.ack == 5)
+                matches!(departed.due(now), Some((MAC, Packet::Message { message, .. })) if (message.seq, message.ack) == (9, 5))
             );
             assert_eq!(departed.due(now), None);
             times.push((now - START).as_millis());

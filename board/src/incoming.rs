@@ -2,21 +2,16 @@
 //! order of wire.md §5: peer, endpoint, session, room.
 
 use mx_ring::{Counter, Event, Origin};
-use mx_wire::{Connect, Ends, Format, HostReply, MacAddress, NackLib, NackMcp, Packet, ParseError};
+use mx_wire::{
+    Connect, Content, Ends, Format, HostReply, MacAddress, Message, NackCode, NackLib, NackMcp,
+    Packet, ParseError, TINY_MAX,
+};
 
 use crate::board::Board;
 use crate::departed::Late;
 use crate::key::{EndpointKey, Source};
 use crate::ports::Ports;
 use crate::time::Instant;
-
-/// Nack codes (wire.md §5).
-pub(crate) mod code {
-    pub const BAD_ENDPOINT: u8 = 1;
-    pub const CLOSED: u8 = 2;
-    pub const BAD_SESSION: u8 = 3;
-    pub const BAD_WINDOW: u8 = 4;
-}
 
 /// A packet as it reaches a board, from the wire or from a board of the same home.
 pub(crate) struct Incoming<'a> {
@@ -73,7 +68,7 @@ pub(crate) const fn parse_error(error: &ParseError) -> Option<Counter> {
 pub(crate) const fn makes_known(packet: &Packet) -> bool {
     matches!(
         packet,
-        Packet::Raw | Packet::HostQuery(_) | Packet::HostReply(_) | Packet::Connect(_)
+        Packet::Raw | Packet::HostQuery(_) | Packet::HostReply(_) | Packet::Connect { .. }
     )
 }
 
@@ -114,111 +109,76 @@ impl Board {
     ) -> Result<Option<Answer>, Refusal> {
         let door = Door { now, endpoint_max };
         match *incoming.packet {
-            Packet::Tiny(m) => {
-                let nack = Nack::Lib { seq: m.seq };
-                let (to, from) = self.admit(door, incoming, m.ends, Some(m.session), nack)?;
-                let mut data = [0; 32];
-                // The format's check has bounded the payload.
-                if let Source::Bytes(bytes) = incoming.payload
-                    && let Some(place) = data.get_mut(..bytes.len())
-                {
-                    place.copy_from_slice(bytes);
-                }
-                let event = Event::Tiny {
-                    from,
-                    seq: m.seq,
-                    ack: m.ack,
-                    match_info: m.match_info,
-                    length: m.length as u8,
-                    data,
-                };
-                self.deliver(to, &event, incoming, Counter::RecvTiny, ports)
+            Packet::Message {
+                ends,
+                session,
+                message,
+            } => {
+                let nack = Nack::Lib { seq: message.seq };
+                let (to, from) = self.admit(door, incoming, ends, Some(session), nack)?;
+                let (event, counter) = event(from, &message, incoming.payload);
+                self.deliver(to, &event, incoming, counter, ports)
             }
-            Packet::Small(m) => {
-                let nack = Nack::Lib { seq: m.seq };
-                let (to, from) = self.admit(door, incoming, m.ends, Some(m.session), nack)?;
-                let event = Event::Small {
-                    from,
-                    seq: m.seq,
-                    ack: m.ack,
-                    match_info: m.match_info,
-                    length: m.length as u8,
-                    position: 0,
-                };
-                self.deliver(to, &event, incoming, Counter::RecvSmall, ports)
-            }
-            Packet::Medium(m) => {
-                let nack = Nack::Lib { seq: m.seq };
-                let (to, from) = self.admit(door, incoming, m.ends, Some(m.session), nack)?;
-                let event = Event::Medium {
-                    from,
-                    seq: m.seq,
-                    ack: m.ack,
-                    match_info: m.match_info,
-                    total: m.total,
-                    fragment: m.fragment,
-                    length: m.length,
-                    position: 0,
-                };
-                self.deliver(to, &event, incoming, Counter::RecvMediumFrag, ports)
-            }
-            Packet::Rendezvous(r) => {
-                let nack = Nack::Lib { seq: r.seq };
-                let (to, from) = self.admit(door, incoming, r.ends, Some(r.session), nack)?;
-                let event = Event::Rendezvous {
-                    from,
-                    seq: r.seq,
-                    ack: r.ack,
-                    match_info: r.match_info,
-                    total: r.total,
-                    window: r.window,
-                    window_seqnum: r.window_seqnum,
-                    window_offset: r.window_offset,
-                };
-                self.deliver(to, &event, incoming, Counter::RecvRndv, ports)
-            }
-            Packet::Notify(n) => {
-                let nack = Nack::Lib { seq: n.seq };
-                let (to, from) = self.admit(door, incoming, n.ends, Some(n.session), nack)?;
-                let event = Event::Notify {
-                    from,
-                    seq: n.seq,
-                    ack: n.ack,
-                    transferred: n.transferred,
-                    window: n.window,
-                    window_seqnum: n.window_seqnum,
-                };
-                self.deliver(to, &event, incoming, Counter::RecvNotify, ports)
-            }
-            Packet::LibAck(a) => {
-                let admitted = self.admit(door, incoming, a.ends, Some(a.session), Nack::None);
+            Packet::LibAck { ends, session, ack } => {
+                let admitted = self.admit(door, incoming, ends, Some(session), Nack::None);
                 if admitted.is_err() {
                     let late = Late {
                         source: incoming.source,
-                        ends: a.ends,
-                        session: a.session,
+                        ends,
+                        session,
                     };
-                    self.departed.acknowledged(&late, a.ack);
+                    self.departed.acknowledged(&late, ack.ack);
                 }
                 let (to, from) = admitted?;
                 let event = Event::Ack {
                     from,
-                    ack: a.ack,
-                    ack_number: a.ack_number,
+                    ack: ack.ack,
+                    ack_number: ack.ack_number,
                 };
                 self.deliver(to, &event, incoming, Counter::RecvLibAck, ports)
             }
-            Packet::NackLib(n) => {
-                let (to, from) = self.admit(door, incoming, n.ends, None, Nack::None)?;
+            Packet::NackLib { ends, nack } => {
+                let (to, from) = self.admit(door, incoming, ends, None, Nack::None)?;
                 let event = Event::Nack {
                     from,
-                    seq: n.seq,
-                    code: n.code,
+                    seq: nack.seq,
+                    code: nack.code as u8,
                 };
                 self.deliver(to, &event, incoming, Counter::RecvNackLib, ports)
             }
-            Packet::Connect(connect) => {
-                let (to, event, counter) = self.connect(door, incoming, &connect)?;
+            Packet::Connect {
+                ends,
+                sender_index,
+                session,
+                connect,
+            } => {
+                let peer = self.by_address(incoming)?;
+                self.learn_reverse(peer, sender_index);
+                let nack = Nack::Lib { seq: 0 };
+                let (to, from) = self.admit_peer(door, incoming, peer, ends, None, nack)?;
+                let (event, counter) = match connect {
+                    Connect::Request(c) => {
+                        let event = Event::ConnectRequest {
+                            from,
+                            session,
+                            key: c.key,
+                            next_expected: c.next_expected,
+                            connect_seqnum: c.connect_seqnum,
+                        };
+                        (event, Counter::RecvConnectRequest)
+                    }
+                    Connect::Reply(c) => {
+                        let event = Event::ConnectReply {
+                            from,
+                            requester_session: c.requester_session,
+                            session,
+                            next_expected: c.next_expected,
+                            connect_seqnum: c.connect_seqnum,
+                            status: c.status.to_byte(),
+                        };
+                        (event, Counter::RecvConnectReply)
+                    }
+                };
                 self.deliver(to, &event, incoming, counter, ports)
             }
             Packet::Pull(pull) => {
@@ -273,7 +233,7 @@ impl Board {
     /// Whose packet it is, by F+14, which must name the very board that the frame came from. Nacks may come from a board
     /// that does not know its index yet.
     pub(crate) fn by_index(&self, incoming: &Incoming<'_>) -> Result<u16, Refusal> {
-        let is_nack = matches!(incoming.packet, Packet::NackLib(_) | Packet::NackMcp(_));
+        let is_nack = matches!(incoming.packet, Packet::NackLib { .. } | Packet::NackMcp(_));
         let index = match incoming.sender_index {
             Some(index) => index,
             None if is_nack => return self.by_address(incoming),
@@ -333,11 +293,11 @@ impl Board {
                 self.peers.alive(peer, door.now);
                 return Ok((self.key(ends.destination), from));
             }
-            Some(_) => (code::BAD_SESSION, Counter::DropBadSession),
+            Some(_) => (NackCode::BadSession, Counter::DropBadSession),
             None if u16::from(ends.destination) >= door.endpoint_max => {
-                (code::BAD_ENDPOINT, Counter::DropBadEndpoint)
+                (NackCode::BadEndpoint, Counter::DropBadEndpoint)
             }
-            None => (code::CLOSED, Counter::DropBadEndpoint),
+            None => (NackCode::EndpointClosed, Counter::DropBadEndpoint),
         };
         let late = session.map(|session| Late {
             source: incoming.source,
@@ -362,18 +322,17 @@ impl Board {
         peer: u16,
         ends: Ends,
         nack: Nack,
-        code: u8,
+        code: NackCode,
     ) -> Option<Answer> {
         let packet = match nack {
             Nack::None => return None,
-            Nack::Lib { seq } => Packet::NackLib(NackLib {
+            Nack::Lib { seq } => Packet::NackLib {
                 ends: Ends {
                     destination: ends.source,
                     source: ends.destination,
                 },
-                code,
-                seq,
-            }),
+                nack: NackLib { code, seq },
+            },
             Nack::Mcp { handle, magic } => Packet::NackMcp(NackMcp {
                 source: ends.source,
                 code,
@@ -400,41 +359,78 @@ impl Board {
             peer.reverse = Some(index);
         }
     }
+}
 
-    fn connect(
-        &mut self,
-        door: Door,
-        incoming: &Incoming<'_>,
-        connect: &Connect,
-    ) -> Result<(EndpointKey, Event, Counter), Refusal> {
-        let peer = self.by_address(incoming)?;
-        let nack = Nack::Lib { seq: 0 };
-        match *connect {
-            Connect::Request(c) => {
-                self.learn_reverse(peer, c.sender_index);
-                let (to, from) = self.admit_peer(door, incoming, peer, c.ends, None, nack)?;
-                let event = Event::ConnectRequest {
-                    from,
-                    session: c.session,
-                    key: c.key,
-                    next_expected: c.next_expected,
-                    connect_seqnum: c.connect_seqnum,
-                };
-                Ok((to, event, Counter::RecvConnectRequest))
+/// The event that tells of a message, and the counter of those that came.
+#[inline]
+fn event(from: Origin, message: &Message, payload: Source<'_>) -> (Event, Counter) {
+    let Message { seq, ack, content } = *message;
+    match content {
+        Content::Tiny(m) => {
+            let mut data = [0; TINY_MAX];
+            // The format's check has bounded the payload.
+            if let Source::Bytes(bytes) = payload
+                && let Some(place) = data.get_mut(..bytes.len())
+            {
+                place.copy_from_slice(bytes);
             }
-            Connect::Reply(c) => {
-                self.learn_reverse(peer, c.sender_index);
-                let (to, from) = self.admit_peer(door, incoming, peer, c.ends, None, nack)?;
-                let event = Event::ConnectReply {
-                    from,
-                    requester_session: c.requester_session,
-                    session: c.session,
-                    next_expected: c.next_expected,
-                    connect_seqnum: c.connect_seqnum,
-                    status: c.status,
-                };
-                Ok((to, event, Counter::RecvConnectReply))
-            }
+            let event = Event::Tiny {
+                from,
+                seq,
+                ack,
+                match_info: m.match_info,
+                length: m.length as u8,
+                data,
+            };
+            (event, Counter::RecvTiny)
+        }
+        Content::Small(m) => {
+            let event = Event::Small {
+                from,
+                seq,
+                ack,
+                match_info: m.match_info,
+                length: m.length as u8,
+                position: 0,
+            };
+            (event, Counter::RecvSmall)
+        }
+        Content::Medium(m) => {
+            let event = Event::Medium {
+                from,
+                seq,
+                ack,
+                match_info: m.match_info,
+                total: m.total,
+                fragment: m.fragment,
+                length: m.length,
+                position: 0,
+            };
+            (event, Counter::RecvMediumFrag)
+        }
+        Content::Rendezvous(m) => {
+            let event = Event::Rendezvous {
+                from,
+                seq,
+                ack,
+                match_info: m.match_info,
+                total: m.total,
+                window: m.window,
+                window_seqnum: m.window_seqnum,
+                window_offset: m.window_offset,
+            };
+            (event, Counter::RecvRndv)
+        }
+        Content::Notify(m) => {
+            let event = Event::Notify {
+                from,
+                seq,
+                ack,
+                transferred: m.transferred,
+                window: m.window,
+                window_seqnum: m.window_seqnum,
+            };
+            (event, Counter::RecvNotify)
         }
     }
 }

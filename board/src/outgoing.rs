@@ -1,9 +1,9 @@
 //! From a process's command to the packet that carries it. The board stamps what says who sent it.
 
-use mx_ring::{Command, Counter};
+use mx_ring::{Command, Counter, Destination};
 use mx_wire::{
-    Connect, ConnectReply, ConnectRequest, Ends, Format, LibAck, Medium, Message, Notify, Packet,
-    Rendezvous,
+    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, Ends, Format, LibAck,
+    Medium, Message, Notify, Packet, Rendezvous, SMALL_MAX,
 };
 
 use crate::key::{EndpointKey, Source};
@@ -12,15 +12,12 @@ use crate::ports::{Blame, CommandError, Full};
 /// Whether a packet goes out because somebody here wants something of its receiver, and not because the receiver asked.
 #[inline]
 pub(crate) const fn is_unasked(packet: &Packet) -> bool {
-    matches!(
-        packet,
-        Packet::Tiny(_)
-            | Packet::Small(_)
-            | Packet::Medium(_)
-            | Packet::Rendezvous(_)
-            | Packet::Pull(_)
-            | Packet::Connect(Connect::Request(_))
-    )
+    match packet {
+        Packet::Message { message, .. } => !matches!(message.content, Content::Notify(_)),
+        Packet::Connect { connect, .. } => matches!(connect, Connect::Request(_)),
+        Packet::Pull(_) => true,
+        _ => false,
+    }
 }
 
 /// Checks a command that carries a packet, and gives the packet, its peer and its payload to `send`. `index` is the
@@ -39,6 +36,11 @@ pub(crate) fn packet(
         destination,
         source: owner.endpoint,
     };
+    let message = |to: Destination, seq, ack, content| Packet::Message {
+        ends: ends(to.endpoint),
+        session: to.session,
+        message: Message { seq, ack, content },
+    };
     let sent = match *command {
         Command::Tiny {
             to,
@@ -51,14 +53,9 @@ pub(crate) fn packet(
             let payload = data
                 .get(..usize::from(length))
                 .ok_or(Blame::PayloadTooLong)?;
-            let packet = Packet::Tiny(Message {
-                ends: ends(to.endpoint),
-                length: length.into(),
-                seq,
-                ack,
-                match_info,
-                session: to.session,
-            });
+            let length = length.into();
+            let content = Content::Tiny(Eager { match_info, length });
+            let packet = message(to, seq, ack, content);
             send(to.peer, &packet, Source::Bytes(payload))
         }
         Command::Small {
@@ -68,23 +65,17 @@ pub(crate) fn packet(
             match_info,
             length,
         } => {
-            if length > 128 {
+            if usize::from(length) > SMALL_MAX {
                 return Err(Blame::PayloadTooLong.into());
             }
-            let packet = Packet::Small(Message {
-                ends: ends(to.endpoint),
-                length: length.into(),
-                seq,
-                ack,
-                match_info,
-                session: to.session,
-            });
             let payload = Source::CommandData {
                 owner,
                 index,
                 length,
             };
-            send(to.peer, &packet, payload)
+            let length = length.into();
+            let content = Content::Small(Eager { match_info, length });
+            send(to.peer, &message(to, seq, ack, content), payload)
         }
         Command::Medium {
             to,
@@ -97,16 +88,12 @@ pub(crate) fn packet(
             offset,
         } => {
             let medium = Medium {
-                ends: ends(to.endpoint),
-                total,
-                seq,
-                ack,
                 match_info,
-                session: to.session,
+                total,
                 length,
                 fragment,
             };
-            if !fits(format, &medium) {
+            if !medium.fits(format) {
                 return Err(Blame::BadFragment.into());
             }
             let payload = Source::Transmit {
@@ -115,7 +102,8 @@ pub(crate) fn packet(
                 offset,
                 length,
             };
-            send(to.peer, &Packet::Medium(medium), payload)
+            let packet = message(to, seq, ack, Content::Medium(medium));
+            send(to.peer, &packet, payload)
         }
         Command::Rendezvous {
             to,
@@ -126,18 +114,14 @@ pub(crate) fn packet(
             window,
             window_seqnum,
         } => {
-            let packet = Packet::Rendezvous(Rendezvous {
-                ends: ends(to.endpoint),
-                seq,
-                ack,
+            let content = Content::Rendezvous(Rendezvous {
                 match_info,
-                session: to.session,
                 total,
                 window,
                 window_seqnum,
                 window_offset: 0,
             });
-            send(to.peer, &packet, Source::NONE)
+            send(to.peer, &message(to, seq, ack, content), Source::NONE)
         }
         Command::Notify {
             to,
@@ -147,16 +131,12 @@ pub(crate) fn packet(
             window,
             window_seqnum,
         } => {
-            let packet = Packet::Notify(Notify {
-                ends: ends(to.endpoint),
-                session: to.session,
+            let content = Content::Notify(Notify {
                 transferred,
                 window,
                 window_seqnum,
-                seq,
-                ack,
             });
-            send(to.peer, &packet, Source::NONE)
+            send(to.peer, &message(to, seq, ack, content), Source::NONE)
         }
         Command::ConnectRequest {
             peer,
@@ -165,14 +145,16 @@ pub(crate) fn packet(
             next_expected,
             connect_seqnum,
         } => {
-            let packet = Packet::Connect(Connect::Request(ConnectRequest {
+            let packet = Packet::Connect {
                 ends: ends(endpoint),
                 sender_index: peer,
                 session,
-                key,
-                next_expected,
-                connect_seqnum,
-            }));
+                connect: Connect::Request(ConnectRequest {
+                    key,
+                    next_expected,
+                    connect_seqnum,
+                }),
+            };
             send(peer, &packet, Source::NONE)
         }
         Command::ConnectReply {
@@ -183,15 +165,17 @@ pub(crate) fn packet(
             connect_seqnum,
             status,
         } => {
-            let packet = Packet::Connect(Connect::Reply(ConnectReply {
+            let packet = Packet::Connect {
                 ends: ends(endpoint),
                 sender_index: peer,
-                requester_session,
                 session,
-                next_expected,
-                connect_seqnum,
-                status,
-            }));
+                connect: Connect::Reply(ConnectReply {
+                    requester_session,
+                    next_expected,
+                    connect_seqnum,
+                    status: ConnectStatus::from_byte(status),
+                }),
+            };
             send(peer, &packet, Source::NONE)
         }
         Command::Ack {
@@ -199,12 +183,11 @@ pub(crate) fn packet(
             ack,
             ack_number,
         } => {
-            let packet = Packet::LibAck(LibAck {
+            let packet = Packet::LibAck {
                 ends: ends(to.endpoint),
                 session: to.session,
-                ack,
-                ack_number,
-            });
+                ack: LibAck { ack, ack_number },
+            };
             send(to.peer, &packet, Source::NONE)
         }
         // These are orders to the board itself.
@@ -213,35 +196,27 @@ pub(crate) fn packet(
     Ok(sent?)
 }
 
-/// Whether a fragment carries M bytes at its number times M, or the rest if it is the last (wire.md §6.6).
-fn fits(format: &Format, medium: &Medium) -> bool {
-    let full = u32::from(format.medium_fragment());
-    medium.total <= format.max_medium()
-        && medium
-            .total
-            .checked_sub(medium.offset(format))
-            .is_some_and(|rest| {
-                u32::from(medium.length) == rest.min(full) && (rest > 0 || medium.fragment == 0)
-            })
-}
-
 /// What a packet handed to the wire raises.
 pub(crate) const fn sent(packet: &Packet) -> Counter {
     match packet {
         Packet::Raw => Counter::SendRaw,
         Packet::HostQuery(_) => Counter::SendHostQuery,
         Packet::HostReply(_) => Counter::SendHostReply,
-        Packet::LibAck(_) => Counter::SendLibAck,
-        Packet::Connect(Connect::Request(_)) => Counter::SendConnectRequest,
-        Packet::Connect(Connect::Reply(_)) => Counter::SendConnectReply,
-        Packet::Tiny(_) => Counter::SendTiny,
-        Packet::Small(_) => Counter::SendSmall,
-        Packet::Medium(_) => Counter::SendMediumSqFrag,
-        Packet::Rendezvous(_) => Counter::SendRndv,
+        Packet::LibAck { .. } => Counter::SendLibAck,
+        Packet::Connect { connect, .. } => match connect {
+            Connect::Request(_) => Counter::SendConnectRequest,
+            Connect::Reply(_) => Counter::SendConnectReply,
+        },
+        Packet::Message { message, .. } => match message.content {
+            Content::Tiny(_) => Counter::SendTiny,
+            Content::Small(_) => Counter::SendSmall,
+            Content::Medium(_) => Counter::SendMediumSqFrag,
+            Content::Rendezvous(_) => Counter::SendRndv,
+            Content::Notify(_) => Counter::SendNotify,
+        },
         Packet::Pull(_) => Counter::SendPullRequest,
         Packet::PullReply(_) => Counter::SendPullReply,
-        Packet::Notify(_) => Counter::SendNotify,
-        Packet::NackLib(_) => Counter::SendNackLib,
+        Packet::NackLib { .. } => Counter::SendNackLib,
         Packet::NackMcp(_) => Counter::SendNackMcp,
     }
 }
@@ -249,14 +224,18 @@ pub(crate) const fn sent(packet: &Packet) -> Counter {
 /// What a packet handed to a board of the same home raises. Open-MX counts no nacks there.
 pub(crate) const fn shared(packet: &Packet) -> Option<Counter> {
     Some(match packet {
-        Packet::LibAck(_) => Counter::SharedLibAck,
-        Packet::Connect(Connect::Request(_)) => Counter::SharedConnectRequest,
-        Packet::Connect(Connect::Reply(_)) => Counter::SharedConnectReply,
-        Packet::Tiny(_) => Counter::SharedTiny,
-        Packet::Small(_) => Counter::SharedSmall,
-        Packet::Medium(_) => Counter::SharedMediumSqFrag,
-        Packet::Rendezvous(_) => Counter::SharedRndv,
-        Packet::Notify(_) => Counter::SharedNotify,
+        Packet::LibAck { .. } => Counter::SharedLibAck,
+        Packet::Connect { connect, .. } => match connect {
+            Connect::Request(_) => Counter::SharedConnectRequest,
+            Connect::Reply(_) => Counter::SharedConnectReply,
+        },
+        Packet::Message { message, .. } => match message.content {
+            Content::Tiny(_) => Counter::SharedTiny,
+            Content::Small(_) => Counter::SharedSmall,
+            Content::Medium(_) => Counter::SharedMediumSqFrag,
+            Content::Rendezvous(_) => Counter::SharedRndv,
+            Content::Notify(_) => Counter::SharedNotify,
+        },
         _ => return None,
     })
 }

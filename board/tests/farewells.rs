@@ -41,17 +41,21 @@ fn closed(notice: Option<Pulled>) -> (World, EndpointKey, Format) {
 
 /// What is answered to a message of that number and session from NODE_B's endpoint 7.
 fn answer(world: &mut World, format: &Format, seq: u16, session: u32) -> Option<Packet> {
-    let message = Packet::Tiny(Message {
+    let message = Packet::Message {
         ends: Ends {
             destination: 0,
             source: 7,
         },
-        length: 0,
-        seq,
-        ack: 1,
-        match_info: 3,
         session,
-    });
+        message: Message {
+            seq,
+            ack: 1,
+            content: Content::Tiny(Eager {
+                match_info: 3,
+                length: 0,
+            }),
+        },
+    };
     world.ports.sent.clear();
     world.receive(format, NODE_B, NODE_A, Some(1), message, &[]);
     let sent = world.ports.frames(format);
@@ -59,28 +63,40 @@ fn answer(world: &mut World, format: &Format, seq: u16, session: u32) -> Option<
     sent.first().copied()
 }
 
-fn is_refused(answer: Option<Packet>, code: u8) -> bool {
-    matches!(answer, Some(Packet::NackLib(nack)) if nack.code == code)
+fn is_refused(answer: Option<Packet>, code: NackCode) -> bool {
+    matches!(answer, Some(Packet::NackLib { nack, .. }) if nack.code == code)
 }
 
 #[test]
 fn a_closed_endpoint_acknowledges_again_what_it_had_received_and_refuses_all_else() {
     let (mut world, a, format) = closed(None);
     let acknowledged =
-        |answer| matches!(answer, Some(Packet::LibAck(ack)) if ack.ack == 6 && ack.session == 0xb);
+        |answer| matches!(answer, Some(Packet::LibAck { session: 0xb, ack, .. }) if ack.ack == 6);
     assert!(acknowledged(answer(&mut world, &format, 5, 0xa)));
-    assert!(is_refused(answer(&mut world, &format, 6, 0xa), 2));
-    assert!(is_refused(answer(&mut world, &format, 5, 0xc), 2));
+    assert!(is_refused(
+        answer(&mut world, &format, 6, 0xa),
+        NackCode::EndpointClosed
+    ));
+    assert!(is_refused(
+        answer(&mut world, &format, 5, 0xc),
+        NackCode::EndpointClosed
+    ));
     // Its partner may have a relation with the next one, which the acknowledgement would be taken to be of.
     world.open(a, 0xd);
-    assert!(is_refused(answer(&mut world, &format, 5, 0xa), 3));
+    assert!(is_refused(
+        answer(&mut world, &format, 5, 0xa),
+        NackCode::BadSession
+    ));
 }
 
 #[test]
 fn what_a_closed_endpoint_had_received_is_forgotten_after_a_minute() {
     let (mut world, _, format) = closed(None);
     world.now = world.now + Duration::from_secs(61);
-    assert!(is_refused(answer(&mut world, &format, 5, 0xa), 2));
+    assert!(is_refused(
+        answer(&mut world, &format, 5, 0xa),
+        NackCode::EndpointClosed
+    ));
 }
 
 #[test]
@@ -93,11 +109,21 @@ fn a_closed_endpoint_tells_again_that_it_has_pulled_a_large_message() {
     }));
     assert!(matches!(
         answer(&mut world, &format, 5, 0xa),
-        Some(Packet::LibAck(_))
+        Some(Packet::LibAck { .. })
     ));
     world.ports.sent.clear();
     world.settle();
-    let told = |packet: &Packet| matches!(packet, Packet::Notify(notify) if notify.seq == 9 && notify.transferred == 40_000 && notify.window == 3);
+    let notice = Message {
+        seq: 9,
+        ack: 6,
+        content: Content::Notify(Notify {
+            transferred: 40_000,
+            window: 3,
+            window_seqnum: 23,
+        }),
+    };
+    let told =
+        |packet: &Packet| matches!(packet, Packet::Message { message, .. } if *message == notice);
     assert_eq!(
         world
             .ports

@@ -57,36 +57,44 @@ fn packet() -> impl Strategy<Value = Packet> {
         };
         let session = if b[2] > 20 { 0xa } else { n0 };
         match kind {
-            0 => Packet::Rendezvous(Rendezvous {
+            0 => Packet::Message {
                 ends,
-                seq: n1 as u16,
-                ack: n2 as u16,
-                match_info: n3.into(),
                 session,
-                total: n4,
-                window: b[3],
-                window_seqnum: b[4],
-                window_offset: n0 as u16,
-            }),
+                message: Message {
+                    seq: n1 as u16,
+                    ack: n2 as u16,
+                    content: Content::Rendezvous(Rendezvous {
+                        match_info: n3.into(),
+                        total: n4,
+                        window: b[3],
+                        window_seqnum: b[4],
+                        window_offset: n0 as u16,
+                    }),
+                },
+            },
             1 => Packet::NackMcp(NackMcp {
                 source: b[1],
-                code: 1 + b[3] % 4,
+                code: NackCode::ALL[usize::from(b[3] % 4)],
                 handle: n1,
                 magic: Pull::MAGIC ^ u32::from(b[4] % 3),
             }),
-            2 => Packet::Connect(Connect::Request(ConnectRequest {
+            2 => Packet::Connect {
                 ends,
                 sender_index: n1 as u16,
                 session: n2,
-                key: n3,
-                next_expected: n4 as u16,
-                connect_seqnum: b[3],
-            })),
-            3 => Packet::NackLib(NackLib {
+                connect: Connect::Request(ConnectRequest {
+                    key: n3,
+                    next_expected: n4 as u16,
+                    connect_seqnum: b[3],
+                }),
+            },
+            3 => Packet::NackLib {
                 ends,
-                code: 1 + b[3] % 3,
-                seq: n1 as u16,
-            }),
+                nack: NackLib {
+                    code: NackCode::ALL[usize::from(b[3] % 3)],
+                    seq: n1 as u16,
+                },
+            },
             4 => Packet::HostQuery(HostQuery {
                 sender_index: n0 as u16,
                 magic: n1,

@@ -99,16 +99,20 @@ fn telling(format: &Format) -> Vec<(&'static str, Vec<u8>)> {
     };
     let total = 30_000;
     let length = format.medium_fragment();
-    let medium = Packet::Medium(Medium {
+    let medium = Packet::Message {
         ends,
-        total,
-        seq: 1,
-        ack: 1,
-        match_info: 0,
         session: 0xa,
-        length,
-        fragment: 0,
-    });
+        message: Message {
+            seq: 1,
+            ack: 1,
+            content: Content::Medium(Medium {
+                match_info: 0,
+                total,
+                length,
+                fragment: 0,
+            }),
+        },
+    };
     let reply = Packet::PullReply(PullReply {
         frame_seqnum: 0,
         length: format.pull_reply(),

@@ -45,14 +45,23 @@ fn ends(destination: u8) -> Ends {
 }
 
 fn tiny(endpoint: u8, session: u32) -> Packet {
-    Packet::Tiny(Message {
-        ends: ends(endpoint),
-        length: 2,
-        seq: 5,
-        ack: 1,
+    let content = Content::Tiny(Eager {
         match_info: 3,
+        length: 2,
+    });
+    message(endpoint, session, 5, content)
+}
+
+fn message(endpoint: u8, session: u32, seq: u16, content: Content) -> Packet {
+    Packet::Message {
+        ends: ends(endpoint),
         session,
-    })
+        message: Message {
+            seq,
+            ack: 1,
+            content,
+        },
+    }
 }
 
 fn pull(endpoint: u8, session: u32, window: u32, window_seqnum: u8, block_length: u32) -> Packet {
@@ -79,10 +88,9 @@ fn from_b(world: &mut World, index: Option<u16>, packet: Packet, payload: &[u8])
 /// What the board answers to a packet of NODE_B, and which counter it raises.
 fn answer(world: &mut World, a: EndpointKey, packet: Packet, counter: Counter) -> Vec<Packet> {
     let before = world.count(a.board, counter);
-    let payload: &[u8] = if matches!(packet, Packet::Tiny(_)) {
-        b"hi"
-    } else {
-        b""
+    let payload: &[u8] = match packet.content() {
+        Some(Content::Tiny(_)) => b"hi",
+        _ => b"",
     };
     from_b(world, Some(1), packet, payload);
     assert_eq!(world.count(a.board, counter), before + 1, "{counter:?}");
@@ -93,49 +101,50 @@ fn answer(world: &mut World, a: EndpointKey, packet: Packet, counter: Counter) -
 fn a_message_for_an_endpoint_that_cannot_take_it_is_answered_by_a_nack_with_the_reason() {
     let (mut world, a) = node();
     let nack = |source, code, seq| {
-        vec![Packet::NackLib(NackLib {
+        vec![Packet::NackLib {
             ends: Ends {
                 destination: 7,
                 source,
             },
-            code,
-            seq,
-        })]
+            nack: NackLib { code, seq },
+        }]
     };
     use Counter::{DropBadEndpoint, DropBadSession};
     assert_eq!(
         answer(&mut world, a, tiny(40, 0xa), DropBadEndpoint),
-        nack(40, 1, 5)
+        nack(40, NackCode::BadEndpoint, 5)
     );
     assert_eq!(
         answer(&mut world, a, tiny(3, 0xa), DropBadEndpoint),
-        nack(3, 2, 5)
+        nack(3, NackCode::EndpointClosed, 5)
     );
     assert_eq!(
         answer(&mut world, a, tiny(0, 0xb), DropBadSession),
-        nack(0, 3, 5)
+        nack(0, NackCode::BadSession, 5)
     );
-    let notify = Packet::Notify(Notify {
-        ends: ends(0),
-        session: 0xb,
+    let notify = Content::Notify(Notify {
         transferred: 0,
         window: 0,
         window_seqnum: 0,
-        seq: 6,
-        ack: 1,
     });
-    assert_eq!(answer(&mut world, a, notify, DropBadSession), nack(0, 3, 6));
-    let connect = Packet::Connect(Connect::Request(ConnectRequest {
+    let notify = message(0, 0xb, 6, notify);
+    assert_eq!(
+        answer(&mut world, a, notify, DropBadSession),
+        nack(0, NackCode::BadSession, 6)
+    );
+    let connect = Packet::Connect {
         ends: ends(3),
         sender_index: 4,
         session: 1,
-        key: 0,
-        next_expected: 1,
-        connect_seqnum: 0,
-    }));
+        connect: Connect::Request(ConnectRequest {
+            key: 0,
+            next_expected: 1,
+            connect_seqnum: 0,
+        }),
+    };
     assert_eq!(
         answer(&mut world, a, connect, DropBadEndpoint),
-        nack(3, 2, 0)
+        nack(3, NackCode::EndpointClosed, 0)
     );
     assert!(world.ports.take(a).is_empty());
 }
@@ -143,12 +152,14 @@ fn a_message_for_an_endpoint_that_cannot_take_it_is_answered_by_a_nack_with_the_
 #[test]
 fn an_acknowledgement_of_a_wrong_session_is_dropped_in_silence() {
     let (mut world, a) = node();
-    let ack = Packet::LibAck(LibAck {
+    let ack = Packet::LibAck {
         ends: ends(0),
         session: 0xb,
-        ack: 1,
-        ack_number: 1,
-    });
+        ack: LibAck {
+            ack: 1,
+            ack_number: 1,
+        },
+    };
     assert_eq!(answer(&mut world, a, ack, Counter::DropBadSession), []);
 }
 
@@ -167,28 +178,28 @@ fn a_pull_that_cannot_be_served_is_answered_by_its_own_nack_or_dropped() {
     use Counter::*;
     assert_eq!(
         answer(&mut world, a, pull(40, 0xa, 2, 23, 9), DropBadEndpoint),
-        nack(1)
+        nack(NackCode::BadEndpoint)
     );
     assert_eq!(
         answer(&mut world, a, pull(3, 0xa, 2, 23, 9), DropBadEndpoint),
-        nack(2)
+        nack(NackCode::EndpointClosed)
     );
     assert_eq!(
         answer(&mut world, a, pull(0, 0xb, 2, 23, 9), DropBadSession),
-        nack(3)
+        nack(NackCode::BadSession)
     );
     assert_eq!(
         answer(&mut world, a, pull(0, 0xa, 4, 23, 9), DropPullBadRegion),
-        nack(4)
+        nack(NackCode::BadWindow)
     );
     assert_eq!(
         answer(&mut world, a, pull(0, 0xa, 258, 23, 9), DropPullBadRegion),
-        nack(4)
+        nack(NackCode::BadWindow)
     );
     // An earlier use of the window.
     assert_eq!(
         answer(&mut world, a, pull(0, 0xa, 2, 22, 9), DropPullBadRegion),
-        nack(4)
+        nack(NackCode::BadWindow)
     );
     let beyond = pull(0, 0xa, 2, 23, 10_001);
     assert_eq!(answer(&mut world, a, beyond, DropPullBadOffsetOrLength), []);
@@ -251,11 +262,13 @@ fn an_unknown_address_is_dropped_and_a_nack_may_come_without_an_index() {
     });
     world.receive(&format(), STRANGER, NODE_A, None, query, &[]);
     assert_eq!(world.count(a.board, Counter::DropBadPeerAddr), 1);
-    let nack = Packet::NackLib(NackLib {
+    let nack = Packet::NackLib {
         ends: ends(0),
-        code: 2,
-        seq: 4,
-    });
+        nack: NackLib {
+            code: NackCode::EndpointClosed,
+            seq: 4,
+        },
+    };
     world.receive(&format(), STRANGER, NODE_A, None, nack, &[]);
     assert_eq!(world.count(a.board, Counter::DropBadPeerAddr), 2);
     from_b(&mut world, None, nack, &[]);
@@ -489,7 +502,7 @@ fn the_handles_of_two_lives_of_an_endpoint_differ() {
     assert_ne!(first, second);
     let nack = Packet::NackMcp(NackMcp {
         source: 0,
-        code: 2,
+        code: NackCode::EndpointClosed,
         handle: first,
         magic: Pull::MAGIC,
     });

@@ -4,12 +4,14 @@ use core::fmt;
 
 use zerocopy::{Immutable, IntoBytes};
 
-use crate::layout::{self, kind};
-use crate::{Format, Frame, MacAddress, Mode, Packet, ParseError, body, check};
+use crate::header::{ETHERNET, Ethernet};
+use crate::host::Layout as Host;
+use crate::pull::Native as LongestBody;
+use crate::{Format, Frame, ParseError};
 
 /// Bytes of an Ethernet frame at least, without frame check.
 const SHORTEST_FRAME: u16 = 60;
-const HEADER_MAX: usize = layout::ETHERNET + layout::LONGEST_BODY;
+const HEADER_MAX: usize = ETHERNET + size_of::<LongestBody>();
 
 /// Why a frame cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +100,16 @@ impl Header {
 
     /// `payload` is bounded by the checks of its packet type, far below 64 KiB.
     #[inline]
-    fn new<B: IntoBytes + Immutable>(ethernet: &layout::Ethernet, body: &B, payload: u16) -> Self {
-        const { assert!(size_of::<B>() <= layout::LONGEST_BODY) };
-        let length = const { layout::ETHERNET + size_of::<B>() };
+    pub(crate) fn new<B: IntoBytes + Immutable>(
+        ethernet: &Ethernet,
+        body: &B,
+        payload: u16,
+    ) -> Self {
+        const { assert!(size_of::<B>() <= size_of::<LongestBody>()) };
+        let length = const { ETHERNET + size_of::<B>() };
         let mut bytes = [0; HEADER_MAX];
-        bytes[..layout::ETHERNET].copy_from_slice(ethernet.as_bytes());
-        bytes[layout::ETHERNET..length].copy_from_slice(body.as_bytes());
+        bytes[..ETHERNET].copy_from_slice(ethernet.as_bytes());
+        bytes[ETHERNET..length].copy_from_slice(body.as_bytes());
         Self {
             bytes,
             length: length as u8,
@@ -113,7 +119,7 @@ impl Header {
     }
 
     /// Open-MX adds the name of a HOST_REPLY to the shortest frame, not to the header.
-    fn host_reply(ethernet: &layout::Ethernet, body: &layout::Host) -> Self {
+    pub(crate) fn host_reply(ethernet: &Ethernet, body: &Host) -> Self {
         Self {
             frame_length: SHORTEST_FRAME + u16::from(body.name_length),
             alone: false,
@@ -122,113 +128,9 @@ impl Header {
     }
 }
 
-impl Packet {
-    /// Builds what precedes a payload of `payload` bytes (of a HOST_REPLY: the name's, without its NUL).
-    ///
-    /// `sender_index` is F+14 as [`Frame::sender_index`] describes it. What [`Frame::parse`] would refuse is refused.
-    #[inline]
-    pub fn header(
-        &self,
-        format: &Format,
-        destination: MacAddress,
-        source: MacAddress,
-        sender_index: Option<u16>,
-        payload: usize,
-    ) -> Result<Header, BuildError> {
-        check::addresses(self.kind(), destination, source)?;
-        let index = sender_index.unwrap_or(layout::NO_INDEX);
-        let ethernet = &layout::Ethernet {
-            destination: destination.0,
-            source: source.0,
-            ethertype: layout::ETHERTYPE.into(),
-            sender_index: index.into(),
-        };
-        match self {
-            Self::Tiny(m) | Self::Small(m) => {
-                let data = announced(m.length, payload)?;
-                check::message(self.kind(), m.length)?;
-                Ok(Header::new(ethernet, &body::message(self.kind(), m), data))
-            }
-            Self::Medium(m) => {
-                let data = announced(m.length, payload)?;
-                check::medium(format, m)?;
-                Ok(Header::new(ethernet, &body::medium(format.mode(), m), data))
-            }
-            Self::PullReply(r) => {
-                let data = announced(r.length, payload)?;
-                check::pull_reply(format, r.length)?;
-                Ok(Header::new(ethernet, &body::pull_reply(r), data))
-            }
-            Self::Pull(p) => {
-                let none = announced(0, payload)?;
-                match format.mode() {
-                    Mode::Native => Ok(Header::new(ethernet, &body::native_pull(p), none)),
-                    Mode::MxWire => Ok(Header::new(ethernet, &body::mx_wire_pull(p)?, none)),
-                }
-            }
-            Self::Rendezvous(r) => {
-                let none = announced(0, payload)?;
-                Ok(Header::new(ethernet, &body::rendezvous(r), none))
-            }
-            Self::Notify(n) => {
-                let none = announced(0, payload)?;
-                Ok(Header::new(ethernet, &body::notify(n), none))
-            }
-            Self::LibAck(a) => {
-                let none = announced(0, payload)?;
-                Ok(Header::new(ethernet, &body::truc(a), none))
-            }
-            Self::Connect(c) => {
-                let none = announced(0, payload)?;
-                Ok(Header::new(ethernet, &body::connect(c), none))
-            }
-            Self::NackLib(n) => {
-                let none = announced(0, payload)?;
-                Ok(Header::new(ethernet, &body::nack_lib(n, index), none))
-            }
-            Self::NackMcp(n) => {
-                let none = announced(0, payload)?;
-                Ok(Header::new(ethernet, &body::nack_mcp(n), none))
-            }
-            Self::HostQuery(q) => {
-                let none = announced(0, payload)?;
-                Ok(Header::new(ethernet, &body::host_query(q), none))
-            }
-            Self::HostReply(r) => {
-                let name_length = check::host_reply(payload.saturating_add(1))?;
-                let body = body::host_reply(r, name_length);
-                Ok(Header::host_reply(ethernet, &body))
-            }
-            Self::Raw => {
-                let data = check::raw(payload)?;
-                Ok(Header::new(ethernet, &kind::RAW, data))
-            }
-        }
-    }
-
-    const fn kind(&self) -> u8 {
-        match self {
-            Self::Raw => kind::RAW,
-            Self::HostQuery(_) => kind::HOST_QUERY,
-            Self::HostReply(_) => kind::HOST_REPLY,
-            Self::LibAck(_) => kind::TRUC,
-            Self::Connect(_) => kind::CONNECT,
-            Self::Tiny(_) => kind::TINY,
-            Self::Small(_) => kind::SMALL,
-            Self::Medium(_) => kind::MEDIUM,
-            Self::Rendezvous(_) => kind::RNDV,
-            Self::Pull(_) => kind::PULL,
-            Self::PullReply(_) => kind::PULL_REPLY,
-            Self::Notify(_) => kind::NOTIFY,
-            Self::NackLib(_) => kind::NACK_LIB,
-            Self::NackMcp(_) => kind::NACK_MCP,
-        }
-    }
-}
-
 /// The packet's own length field, if the payload has that length.
 #[inline]
-fn announced(packet: u16, payload: usize) -> Result<u16, BuildError> {
+pub(crate) fn announced(packet: u16, payload: usize) -> Result<u16, BuildError> {
     if usize::from(packet) != payload {
         return Err(BuildError::PayloadLength {
             packet: usize::from(packet),

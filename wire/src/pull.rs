@@ -1,231 +1,335 @@
-//! Which bytes the frames of a pull carry (wire.md §6.8, §6.9).
-//!
-//! A transfer is cut into frames of L bytes. The cuts are at multiples of L *in the sender's window*, so a message
-//! that starts inside such a frame has a shorter frame 0; the later cuts are shifted against the message by as much.
+//! PULL and PULL_REPLY: the bytes of a large message (wire.md §6.8, §6.9).
 
 use core::fmt;
-use core::ops::Range;
 
-use crate::{Format, Pull, PullReply};
+use zerocopy::big_endian::{U16, U32};
 
-/// Why a PULL cannot be served. Each cause names the counter of protocol.md §15 that it raises.
+use crate::header::{Start, announced, at_most, header, kind, split};
+use crate::parse::Envelope;
+use crate::{BuildError, Ends, Format, Frame, Packet, ParseError};
+
+/// PULL (41): "send me this block of your window".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PullError {
-    /// More replies than one request may ask for ("Drop Pull Bad Number of Replies").
-    TooManyReplies {
-        /// Replies asked for.
-        replies: u64,
-        /// Replies of a block at most.
-        max: u32,
-    },
-    /// No byte, or bytes that no 32-bit message or window can have ("Drop Pull Bad Offset or Length").
-    OffsetOrLength,
-}
-
-impl fmt::Display for PullError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooManyReplies { replies, max } => write!(
-                f,
-                "the pull asks for {replies} replies at once, {max} are allowed: \
-                 do both ends speak the same wire mode and MTU?"
-            ),
-            Self::OffsetOrLength => {
-                f.write_str("offset and length of the pull lie outside of any window")
-            }
-        }
-    }
-}
-
-impl core::error::Error for PullError {}
-
-/// The bytes that a PULL asks for, as the replier reads them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PullBlock {
-    frame: u32,
-    first_frame_offset: u32,
-    frame_index: u32,
-    message_offset: u32,
-    window_offset: u32,
-    length: u32,
-}
-
-/// One reply to a PULL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockReply {
-    /// [`PullReply::frame_seqnum`].
-    pub frame_seqnum: u8,
-    /// [`PullReply::length`].
-    pub length: u16,
-    /// [`PullReply::message_offset`].
-    pub message_offset: u32,
-    /// Where the payload is in the window.
+pub struct Pull {
+    /// Both endpoints; the destination owns the window.
+    pub ends: Ends,
+    /// Session of the destination endpoint.
+    pub session: u32,
+    /// Bytes of the whole pull; informational.
+    pub total: u32,
+    /// Window id. Native sends 32 bits; a window above 255 does not exist.
+    pub window: u32,
+    /// The window's use as the RNDV named it.
+    pub window_seqnum: u8,
+    /// Where the message starts in the window.
     pub window_offset: u32,
+    /// The puller's handle, opaque to the replier.
+    pub handle: u32,
+    /// The puller's endpoint XOR [`Pull::MAGIC`].
+    pub magic: u32,
+    /// Offset inside the block's first frame.
+    pub first_frame_offset: u32,
+    /// Bytes of the block.
+    pub block_length: u32,
+    /// Index of the block's first frame in the message.
+    pub frame_index: u32,
 }
 
-impl PullBlock {
-    /// Checks a PULL as far as that is possible without its window: whether [`Self::window`] lies in it remains to
-    /// be checked.
-    pub fn new(format: &Format, pull: &Pull) -> Result<Self, PullError> {
-        let frame = u32::from(format.pull_reply());
-        let replies = (u64::from(pull.first_frame_offset) + u64::from(pull.block_length))
-            .div_ceil(u64::from(frame));
-        let max = format.replies_per_block();
-        if replies > u64::from(max) {
-            return Err(PullError::TooManyReplies { replies, max });
-        }
-        if pull.block_length == 0 || pull.first_frame_offset >= frame {
-            return Err(PullError::OffsetOrLength);
-        }
-        let skew = u64::from(pull.window_offset % frame);
-        let message_offset = (u64::from(pull.frame_index) * u64::from(frame)
-            + u64::from(pull.first_frame_offset))
-        .checked_sub(skew)
-        .and_then(|offset| u32::try_from(offset).ok())
-        .ok_or(PullError::OffsetOrLength)?;
-        let window_offset = message_offset
-            .checked_add(pull.window_offset)
-            .filter(|offset| offset.checked_add(pull.block_length).is_some())
-            .ok_or(PullError::OffsetOrLength)?;
-        Ok(Self {
-            frame,
-            first_frame_offset: pull.first_frame_offset,
-            frame_index: pull.frame_index,
-            message_offset,
-            window_offset,
-            length: pull.block_length,
-        })
-    }
-
-    /// The bytes of the window that are asked for; at least one.
-    pub fn window(&self) -> Range<u32> {
-        self.window_offset..self.window_offset + self.length
-    }
-
-    /// How many replies are asked for; at least one.
-    pub fn replies(&self) -> u32 {
-        (self.first_frame_offset + self.length).div_ceil(self.frame)
-    }
-
-    /// The reply of that place in the block, `None` beyond the last.
-    pub fn reply(&self, place: u32) -> Option<BlockReply> {
-        if place >= self.replies() {
-            return None;
-        }
-        let end = ((place + 1) * self.frame - self.first_frame_offset).min(self.length);
-        let start = (place * self.frame).saturating_sub(self.first_frame_offset);
-        Some(BlockReply {
-            frame_seqnum: self.frame_index.wrapping_add(place) as u8,
-            // At most L.
-            length: (end - start) as u16,
-            message_offset: self.message_offset + start,
-            window_offset: self.window_offset + start,
-        })
+header! {
+    /// PULL, native.
+    Native: 44 {
+        start: Start,
+        session: U32,
+        total: U32,
+        window: U32,
+        window_seqnum: u8,
+        pad17: [u8; 3],
+        window_offset: U32,
+        handle: U32,
+        magic: U32,
+        first_frame_offset: U32,
+        block_length: U32,
+        frame_index: U32,
     }
 }
 
-/// Why a PULL_REPLY does not fit into its transfer. Each cause names the counter of protocol.md §15 that it raises.
+header! {
+    /// PULL, MX-wire.
+    MxWire: 32 {
+        start: Start,
+        session: U32,
+        total: U32,
+        window: u8,
+        window_seqnum: u8,
+        window_offset: U16,
+        handle: U32,
+        magic: U32,
+        first_frame_offset: U16,
+        block_length: U16,
+        frame_index: U32,
+    }
+}
+
+impl Pull {
+    /// XORed with the endpoint index it gives the magic.
+    pub const MAGIC: u32 = 0x2107_1980;
+
+    #[inline]
+    pub(crate) fn parse_native(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
+        let (h, _): (&Native, _) = split(body)?;
+        let pull = Self {
+            ends: h.start.ends(),
+            session: h.session.get(),
+            total: h.total.get(),
+            window: h.window.get(),
+            window_seqnum: h.window_seqnum,
+            window_offset: h.window_offset.get(),
+            handle: h.handle.get(),
+            magic: h.magic.get(),
+            first_frame_offset: h.first_frame_offset.get(),
+            block_length: h.block_length.get(),
+            frame_index: h.frame_index.get(),
+        };
+        frame.of(Packet::Pull(pull), &[])
+    }
+
+    #[inline]
+    pub(crate) fn parse_mx_wire(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
+        let (h, _): (&MxWire, _) = split(body)?;
+        let pull = Self {
+            ends: h.start.ends(),
+            session: h.session.get(),
+            total: h.total.get(),
+            window: u32::from(h.window),
+            window_seqnum: h.window_seqnum,
+            window_offset: u32::from(h.window_offset.get()),
+            handle: h.handle.get(),
+            magic: h.magic.get(),
+            first_frame_offset: u32::from(h.first_frame_offset.get()),
+            block_length: u32::from(h.block_length.get()),
+            frame_index: h.frame_index.get(),
+        };
+        frame.of(Packet::Pull(pull), &[])
+    }
+
+    #[inline]
+    pub(crate) fn native(&self) -> Native {
+        Native {
+            start: Start::new(kind::PULL, self.ends),
+            session: self.session.into(),
+            total: self.total.into(),
+            window: self.window.into(),
+            window_seqnum: self.window_seqnum,
+            pad17: [0; 3],
+            window_offset: self.window_offset.into(),
+            handle: self.handle.into(),
+            magic: self.magic.into(),
+            first_frame_offset: self.first_frame_offset.into(),
+            block_length: self.block_length.into(),
+            frame_index: self.frame_index.into(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn mx_wire(&self) -> Result<MxWire, BuildError> {
+        let window = u8::try_from(self.window).map_err(|_| BuildError::MxWireField {
+            field: "window",
+            value: self.window,
+        })?;
+        let narrow = |field, value| {
+            u16::try_from(value).map_err(|_| BuildError::MxWireField { field, value })
+        };
+        Ok(MxWire {
+            start: Start::new(kind::PULL, self.ends),
+            session: self.session.into(),
+            total: self.total.into(),
+            window,
+            window_seqnum: self.window_seqnum,
+            window_offset: narrow("window offset", self.window_offset)?.into(),
+            handle: self.handle.into(),
+            magic: self.magic.into(),
+            first_frame_offset: narrow("first frame offset", self.first_frame_offset)?.into(),
+            block_length: narrow("block length", self.block_length)?.into(),
+            frame_index: self.frame_index.into(),
+        })
+    }
+}
+
+/// PULL_REPLY (42); the payload follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PullReplyError {
-    /// Its offset belongs to another frame than its number ("Drop Pull Reply Bad Frame SeqNum WrapAround").
-    WrapAround,
-    /// Its frame is not asked for now ("Drop Pull Reply Bad Frame SeqNum").
-    FrameSeqnum,
-    /// It does not carry exactly the bytes of its frame ("Drop Bad Data Length").
-    Extent,
+pub struct PullReply {
+    /// The frame's index in the message, modulo 256.
+    pub frame_seqnum: u8,
+    /// Payload bytes.
+    pub length: u16,
+    /// Where the payload belongs in the message.
+    pub message_offset: u32,
+    /// The puller's handle, echoed.
+    pub handle: u32,
+    /// The puller's magic, echoed.
+    pub magic: u32,
 }
 
-impl fmt::Display for PullReplyError {
+header! {
+    /// PULL_REPLY.
+    Reply: 16 {
+        kind: u8,
+        frame_seqnum: u8,
+        length: U16,
+        message_offset: U32,
+        handle: U32,
+        magic: U32,
+    }
+}
+
+impl PullReply {
+    #[inline]
+    pub(crate) fn parse<'a>(
+        frame: Envelope,
+        format: &Format,
+        body: &'a [u8],
+    ) -> Result<Frame<'a>, ParseError> {
+        let (h, rest): (&Reply, _) = split(body)?;
+        let reply = Self {
+            frame_seqnum: h.frame_seqnum,
+            length: h.length.get(),
+            message_offset: h.message_offset.get(),
+            handle: h.handle.get(),
+            magic: h.magic.get(),
+        };
+        at_most(kind::PULL_REPLY, reply.length, format.pull_reply())?;
+        let payload = announced(rest, usize::from(reply.length))?;
+        frame.of(Packet::PullReply(reply), payload)
+    }
+
+    #[inline]
+    pub(crate) fn layout(&self, format: &Format) -> Result<Reply, ParseError> {
+        at_most(kind::PULL_REPLY, self.length, format.pull_reply())?;
+        Ok(Reply {
+            kind: kind::PULL_REPLY,
+            frame_seqnum: self.frame_seqnum,
+            length: self.length.into(),
+            message_offset: self.message_offset.into(),
+            handle: self.handle.into(),
+            magic: self.magic.into(),
+        })
+    }
+}
+
+impl fmt::Display for Pull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WrapAround => {
-                "frame number and message offset of the reply contradict each other"
-            }
-            Self::FrameSeqnum => "the reply's frame is not asked for now",
-            Self::Extent => {
-                "the reply does not carry the bytes of its frame: do both ends use the same MTU?"
-            }
-        })
+        write!(
+            f,
+            "{}, session {:08x}, {} of {} bytes of window {} use {} at {}, frame {} at {}, handle {:08x}, magic {:08x}",
+            self.ends,
+            self.session,
+            self.block_length,
+            self.total,
+            self.window,
+            self.window_seqnum,
+            self.window_offset,
+            self.frame_index,
+            self.first_frame_offset,
+            self.handle,
+            self.magic,
+        )
     }
 }
 
-impl core::error::Error for PullReplyError {}
-
-/// A transfer cut into frames, as the puller counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PullFrames {
-    frame: u32,
-    skew: u32,
-    total: u32,
+impl fmt::Display for PullReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "frame {} at {}, handle {:08x}, magic {:08x}, length {}",
+            self.frame_seqnum, self.message_offset, self.handle, self.magic, self.length
+        )
+    }
 }
 
-impl PullFrames {
-    /// A transfer of `total` bytes that start at `window_offset` of the sender's window.
-    pub fn new(format: &Format, window_offset: u32, total: u32) -> Self {
-        let frame = u32::from(format.pull_reply());
-        Self {
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PullBlock;
+    use crate::example::*;
+
+    /// B pulls the first block of A's window 0.
+    fn pull(block_length: u32) -> Pull {
+        Pull {
+            ends: B_TO_A,
+            session: SESSION_A,
+            total: 1 << 20,
+            window: 0,
+            window_seqnum: 0x17,
+            window_offset: 0,
+            handle: 0x23,
+            magic: Pull::MAGIC ^ 2,
+            first_frame_offset: 0,
+            block_length,
+            frame_index: 0,
+        }
+    }
+
+    #[test]
+    fn native_pull() {
+        let pull = pull(286_976);
+        is_both_ways(
+            native(),
+            b_to_a(Packet::Pull(pull), &[]),
+            "02 00 00 00 0a 01 02 00 00 00 0b 02 86 df 00 03
+             29 01 02 00 a1 a2 a3 a4 00 10 00 00 00 00 00 00
+             17 00 00 00 00 00 00 00 00 00 00 23 21 07 19 82
+             00 00 00 00 00 04 61 00 00 00 00 00",
+            "02:00:00:00:0b:02 > 02:00:00:00:0a:01 index 3: PULL 2 > 1, session a1a2a3a4, \
+             286976 of 1048576 bytes of window 0 use 23 at 0, frame 0 at 0, handle 00000023, magic 21071982",
+        );
+        let block = PullBlock::new(&native(), &pull).expect("servable");
+        assert_eq!(block.replies(), 32);
+    }
+
+    #[test]
+    fn mx_wire_pull() {
+        let pull = pull(32_768);
+        let format = Format::mx_wire();
+        is_both_ways(
+            format,
+            b_to_a(Packet::Pull(pull), &[]),
+            "02 00 00 00 0a 01 02 00 00 00 0b 02 86 df 00 03
+             29 01 02 00 a1 a2 a3 a4 00 10 00 00 00 17 00 00
+             00 00 00 23 21 07 19 82 00 00 80 00 00 00 00 00",
+            "02:00:00:00:0b:02 > 02:00:00:00:0a:01 index 3: PULL 2 > 1, session a1a2a3a4, \
+             32768 of 1048576 bytes of window 0 use 23 at 0, frame 0 at 0, handle 00000023, magic 21071982",
+        );
+        let block = PullBlock::new(&format, &pull).expect("servable");
+        assert_eq!(block.replies(), 8);
+    }
+
+    #[test]
+    fn reply() {
+        let reply = PullReply {
+            frame_seqnum: 1,
+            length: 8968,
+            message_offset: 8968,
+            handle: 0x23,
+            magic: Pull::MAGIC ^ 2,
+        };
+        let payload = [0x55; 8968];
+        let frame = Frame {
+            sender_index: Some(0),
+            ..a_to_b(Packet::PullReply(reply), &payload)
+        };
+        is_both_ways(
+            native(),
             frame,
-            skew: window_offset % frame,
-            total,
-        }
-    }
+            "02 00 00 00 0b 02 02 00 00 00 0a 01 86 df 00 00
+             2a 01 23 08 00 00 23 08 00 00 00 23 21 07 19 82",
+            "02:00:00:00:0a:01 > 02:00:00:00:0b:02 index 0: PULL_REPLY frame 1 at 8968, handle 00000023, \
+             magic 21071982, length 8968",
+        );
 
-    /// Bytes of a frame: L.
-    pub const fn frame_length(&self) -> u32 {
-        self.frame
-    }
-
-    /// How many frames it takes; none for an empty transfer.
-    pub fn count(&self) -> u32 {
-        if self.total == 0 {
-            return 0;
-        }
-        // Far below 2^32, since a frame has more than two bytes.
-        (u64::from(self.skew) + u64::from(self.total)).div_ceil(u64::from(self.frame)) as u32
-    }
-
-    /// The bytes of the message that a frame carries, `None` beyond the last.
-    pub fn frame(&self, index: u32) -> Option<Range<u32>> {
-        if index >= self.count() {
-            return None;
-        }
-        let [frame, skew] = [self.frame, self.skew].map(u64::from);
-        let start = (u64::from(index) * frame).saturating_sub(skew);
-        let end = ((u64::from(index) + 1) * frame - skew).min(u64::from(self.total));
-        // Both are at most `total`.
-        Some(start as u32..end as u32)
-    }
-
-    /// [`Pull::first_frame_offset`] and [`Pull::block_length`] of a request for these frames, at most
-    /// [`Format::replies_per_block`]. `None` if there are no such frames.
-    pub fn block(&self, frames: Range<u32>) -> Option<(u32, u32)> {
-        let last = self.frame(frames.end.checked_sub(1)?)?;
-        let first = self.frame(frames.start)?;
-        let first_frame_offset = if frames.start == 0 { self.skew } else { 0 };
-        let length = last
-            .end
-            .checked_sub(first.start)
-            .filter(|&bytes| bytes > 0)?;
-        Some((first_frame_offset, length))
-    }
-
-    /// Which of the frames asked for a reply carries, if it carries all of that frame and nothing else. `asked`
-    /// starts at the first frame that is still missing.
-    pub fn locate(&self, asked: Range<u32>, reply: &PullReply) -> Result<u32, PullReplyError> {
-        let delta = reply.frame_seqnum.wrapping_sub(asked.start as u8);
-        let index = asked
-            .start
-            .checked_add(u32::from(delta))
-            .filter(|&index| reply.message_offset.div_ceil(self.frame) == index)
-            .ok_or(PullReplyError::WrapAround)?;
-        if index >= asked.end {
-            return Err(PullReplyError::FrameSeqnum);
-        }
-        let bytes = self.frame(index).ok_or(PullReplyError::FrameSeqnum)?;
-        if bytes.start != reply.message_offset || bytes.end - bytes.start != u32::from(reply.length)
-        {
-            return Err(PullReplyError::Extent);
-        }
-        Ok(index)
+        let block = PullBlock::new(&native(), &pull(286_976)).expect("servable");
+        let second = block.reply(1).expect("32 replies");
+        assert_eq!(second.frame_seqnum, reply.frame_seqnum);
+        assert_eq!(second.length, reply.length);
+        assert_eq!(second.message_offset, reply.message_offset);
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use mx_wire::{Beacon, Format, Frame, Packet, PullBlock};
+use mx_wire::{Beacon, Content, Format, Frame, Packet, PullBlock};
 use omx_captures::{Frames, format_named};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -32,9 +32,11 @@ fn take_in(format: &Format, bytes: &[u8]) -> Result<(), TestCaseError> {
         return Ok(());
     };
     match frame.packet {
-        Packet::Medium(m) => {
-            let end = m.offset(format) + u32::from(m.length);
-            prop_assert!(end <= m.total && m.total <= format.max_medium());
+        Packet::Message { message, .. } => {
+            if let Content::Medium(m) = message.content {
+                let end = m.offset(format) + u32::from(m.length);
+                prop_assert!(end <= m.total && m.total <= format.max_medium());
+            }
         }
         Packet::Pull(pull) => {
             if let Ok(block) = PullBlock::new(format, &pull) {
@@ -50,7 +52,10 @@ fn take_in(format: &Format, bytes: &[u8]) -> Result<(), TestCaseError> {
         _ => {}
     }
 
-    // What was accepted can be sent, and comes back as what it was taken for.
+    // What was accepted can be shown, in one line,
+    let line = frame.to_string();
+    prop_assert!(!line.is_empty() && line.chars().all(|c| c.is_ascii_graphic() || c == ' '));
+    // and sent, and comes back as what it was taken for.
     let mut again = [0; 9000];
     let length = frame.emit(format, &mut again).expect("accepted");
     let reparsed = Frame::parse(format, &again[..length]).expect("just built");

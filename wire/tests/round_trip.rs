@@ -1,9 +1,9 @@
 //! Any packet, built and parsed again, is the same packet; what a receiver would refuse cannot be built.
 
 use mx_wire::{
-    Beacon, BuildError, Connect, ConnectReply, ConnectRequest, Ends, Format, Frame, HostQuery,
-    HostReply, LibAck, MacAddress, Medium, Message, Mode, NackLib, NackMcp, Notify, Packet,
-    ParseError, Pull, PullReply, Rendezvous,
+    Beacon, BuildError, Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, Ends,
+    Format, Frame, HostQuery, HostReply, LibAck, MacAddress, Medium, Message, Mode, NackCode,
+    NackLib, NackMcp, Notify, Packet, ParseError, Pull, PullReply, Rendezvous, SMALL_MAX, TINY_MAX,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,80 +29,73 @@ fn ends() -> impl Strategy<Value = Ends> {
     })
 }
 
-fn message(length: u16) -> impl Strategy<Value = Message> {
-    (ends(), any::<(u16, u16, u64, u32)>()).prop_map(
-        move |(ends, (seq, ack, match_info, session))| Message {
-            ends,
-            length,
-            seq,
-            ack,
-            match_info,
-            session,
-        },
-    )
+/// A message, and the length of its payload.
+fn message(format: Format) -> impl Strategy<Value = (Message, usize)> {
+    let eager = |max: usize| {
+        (any::<u64>(), 0..=max as u16)
+            .prop_map(|(match_info, length)| (Eager { match_info, length }, length.into()))
+    };
+    let content = prop_oneof![
+        eager(TINY_MAX).prop_map(|(m, n)| (Content::Tiny(m), n)),
+        eager(SMALL_MAX).prop_map(|(m, n)| (Content::Small(m), n)),
+        medium(format).prop_map(|m| (Content::Medium(m), m.length.into())),
+        rendezvous().prop_map(|m| (Content::Rendezvous(m), 0)),
+        notify().prop_map(|m| (Content::Notify(m), 0)),
+    ];
+    (content, any::<(u16, u16)>())
+        .prop_map(|((content, length), (seq, ack))| (Message { seq, ack, content }, length))
 }
 
 /// A fragment of a message that the format allows.
 fn medium(format: Format) -> impl Strategy<Value = Medium> {
     let full = u32::from(format.medium_fragment());
-    (message(0), 1..=format.max_medium(), any::<u32>()).prop_map(move |(m, total, which)| {
-        let fragment = which % total.div_ceil(full);
-        Medium {
-            ends: m.ends,
-            total,
-            seq: m.seq,
-            ack: m.ack,
-            match_info: m.match_info,
-            session: m.session,
-            length: (total - fragment * full).min(full) as u16,
-            fragment: fragment as u8,
-        }
-    })
-}
-
-fn connect() -> impl Strategy<Value = Connect> {
-    (
-        ends(),
-        any::<(u16, u32, u32, u16, u8)>(),
-        any::<Option<u8>>(),
+    (any::<u64>(), 1..=format.max_medium(), any::<u32>()).prop_map(
+        move |(match_info, total, which)| {
+            let fragment = which % total.div_ceil(full);
+            Medium {
+                match_info,
+                total,
+                length: (total - fragment * full).min(full) as u16,
+                fragment: fragment as u8,
+            }
+        },
     )
-        .prop_map(
-            |(ends, (sender_index, session, other, next_expected, connect_seqnum), status)| {
-                match status {
-                    None => Connect::Request(ConnectRequest {
-                        ends,
-                        sender_index,
-                        session,
-                        key: other,
-                        next_expected,
-                        connect_seqnum,
-                    }),
-                    Some(status) => Connect::Reply(ConnectReply {
-                        ends,
-                        sender_index,
-                        requester_session: session,
-                        session: other,
-                        next_expected,
-                        connect_seqnum,
-                        status,
-                    }),
-                }
-            },
-        )
 }
 
 fn rendezvous() -> impl Strategy<Value = Rendezvous> {
-    (message(0), any::<(u32, u8, u8, u16)>()).prop_map(
-        |(m, (total, window, window_seqnum, window_offset))| Rendezvous {
-            ends: m.ends,
-            seq: m.seq,
-            ack: m.ack,
-            match_info: m.match_info,
-            session: m.session,
+    any::<(u64, u32, u8, u8, u16)>().prop_map(
+        |(match_info, total, window, window_seqnum, window_offset)| Rendezvous {
+            match_info,
             total,
             window,
             window_seqnum,
             window_offset,
+        },
+    )
+}
+
+fn notify() -> impl Strategy<Value = Notify> {
+    any::<(u32, u8, u8)>().prop_map(|(transferred, window, window_seqnum)| Notify {
+        transferred,
+        window,
+        window_seqnum,
+    })
+}
+
+fn connect() -> impl Strategy<Value = Connect> {
+    (any::<(u32, u16, u8)>(), any::<Option<u8>>()).prop_map(
+        |((other, next_expected, connect_seqnum), status)| match status {
+            None => Connect::Request(ConnectRequest {
+                key: other,
+                next_expected,
+                connect_seqnum,
+            }),
+            Some(status) => Connect::Reply(ConnectReply {
+                requester_session: other,
+                next_expected,
+                connect_seqnum,
+                status: ConnectStatus::from_byte(status),
+            }),
         },
     )
 }
@@ -146,55 +139,41 @@ fn pull_reply(length: u16) -> impl Strategy<Value = PullReply> {
     })
 }
 
-fn notify() -> impl Strategy<Value = Notify> {
-    (ends(), any::<(u32, u32, u8, u8, u16, u16)>()).prop_map(
-        |(ends, (session, transferred, window, window_seqnum, seq, ack))| Notify {
-            ends,
-            session,
-            transferred,
-            window,
-            window_seqnum,
-            seq,
-            ack,
-        },
-    )
+fn lib_ack() -> impl Strategy<Value = LibAck> {
+    any::<(u16, u32)>().prop_map(|(ack, ack_number)| LibAck { ack, ack_number })
 }
 
-fn truc() -> impl Strategy<Value = LibAck> {
-    (ends(), any::<(u32, u16, u32)>()).prop_map(|(ends, (session, ack, ack_number))| LibAck {
-        ends,
-        session,
-        ack,
-        ack_number,
-    })
+fn code(last: NackCode) -> impl Strategy<Value = NackCode> {
+    (1..=last as u8).prop_filter_map("a code", NackCode::from_byte)
 }
 
 fn nack_lib() -> impl Strategy<Value = NackLib> {
-    (ends(), 1..=NackLib::LAST_CODE, any::<u16>()).prop_map(|(ends, code, seq)| NackLib {
-        ends,
-        code,
-        seq,
-    })
+    (code(NackLib::LAST_CODE), any::<u16>()).prop_map(|(code, seq)| NackLib { code, seq })
 }
 
 fn nack_mcp() -> impl Strategy<Value = NackMcp> {
-    (1..=NackMcp::LAST_CODE, any::<(u8, u32, u32)>()).prop_map(|(code, (source, handle, magic))| {
-        NackMcp {
+    (code(NackCode::BadWindow), any::<(u8, u32, u32)>()).prop_map(
+        |(code, (source, handle, magic))| NackMcp {
             source,
             code,
             handle,
             magic,
-        }
-    })
+        },
+    )
 }
 
 /// A packet, and the length of its payload.
 fn packet(format: Format) -> impl Strategy<Value = (Packet, usize)> {
     let host = any::<(u16, u32)>();
     prop_oneof![
-        (0..=32_u16).prop_flat_map(|n| message(n).prop_map(move |m| (Packet::Tiny(m), n.into()))),
-        (0..=128_u16).prop_flat_map(|n| message(n).prop_map(move |m| (Packet::Small(m), n.into()))),
-        medium(format).prop_map(|m| (Packet::Medium(m), m.length.into())),
+        (message(format), ends(), any::<u32>()).prop_map(|((message, n), ends, session)| {
+            let packet = Packet::Message {
+                ends,
+                session,
+                message,
+            };
+            (packet, n)
+        }),
         (0..=format.pull_reply())
             .prop_flat_map(|n| pull_reply(n).prop_map(move |r| (Packet::PullReply(r), n.into()))),
         (host, 0..80_usize).prop_map(|((sender_index, magic), n)| {
@@ -213,12 +192,21 @@ fn packet(format: Format) -> impl Strategy<Value = (Packet, usize)> {
             };
             (Packet::HostQuery(query), 0)
         }),
-        connect().prop_map(|c| (Packet::Connect(c), 0)),
-        rendezvous().prop_map(|r| (Packet::Rendezvous(r), 0)),
+        (connect(), ends(), any::<(u16, u32)>()).prop_map(
+            |(connect, ends, (sender_index, session))| {
+                let packet = Packet::Connect {
+                    ends,
+                    sender_index,
+                    session,
+                    connect,
+                };
+                (packet, 0)
+            }
+        ),
         pull(format.mode()).prop_map(|p| (Packet::Pull(p), 0)),
-        notify().prop_map(|n| (Packet::Notify(n), 0)),
-        truc().prop_map(|a| (Packet::LibAck(a), 0)),
-        nack_lib().prop_map(|n| (Packet::NackLib(n), 0)),
+        (lib_ack(), ends(), any::<u32>())
+            .prop_map(|(ack, ends, session)| (Packet::LibAck { ends, session, ack }, 0)),
+        (nack_lib(), ends()).prop_map(|(nack, ends)| (Packet::NackLib { ends, nack }, 0)),
         nack_mcp().prop_map(|n| (Packet::NackMcp(n), 0)),
     ]
 }
@@ -288,17 +276,21 @@ proptest! {
     }
 }
 
-fn a_message(length: u16) -> Message {
-    Message {
+fn eager(content: fn(Eager) -> Content, length: u16) -> Packet {
+    Packet::Message {
         ends: Ends {
             destination: 1,
             source: 2,
         },
-        length,
-        seq: 1,
-        ack: 1,
-        match_info: 0,
         session: 0,
+        message: Message {
+            seq: 1,
+            ack: 1,
+            content: content(Eager {
+                match_info: 0,
+                length,
+            }),
+        },
     }
 }
 
@@ -315,7 +307,7 @@ fn a_payload_of_another_length_than_announced_is_not_built() {
         packet: 5,
         payload: 6,
     };
-    assert_eq!(build(format, Packet::Tiny(a_message(5)), 6), Err(mismatch));
+    assert_eq!(build(format, eager(Content::Tiny, 5), 6), Err(mismatch));
     let query = Packet::HostQuery(HostQuery {
         sender_index: 0,
         magic: 0,
@@ -333,11 +325,11 @@ fn what_every_receiver_refuses_is_not_built() {
     let data_length =
         |kind, length| Err(BuildError::Refused(ParseError::DataLength { kind, length }));
     assert_eq!(
-        build(format, Packet::Tiny(a_message(33)), 33),
+        build(format, eager(Content::Tiny, 33), 33),
         data_length(37, 33)
     );
     assert_eq!(
-        build(format, Packet::Small(a_message(129)), 129),
+        build(format, eager(Content::Small, 129), 129),
         data_length(38, 129)
     );
     let reply = Packet::HostReply(HostReply {
@@ -353,7 +345,7 @@ fn what_every_receiver_refuses_is_not_built() {
 
     let group = MacAddress([3; 6]);
     let station = MacAddress([2; 6]);
-    let tiny = Packet::Tiny(a_message(0));
+    let tiny = eager(Content::Tiny, 0);
     let to_group = tiny.header(&format, group, station, None, 0).err();
     let refused = BuildError::Refused(ParseError::GroupDestination(group));
     assert_eq!(to_group, Some(refused));

@@ -2,11 +2,11 @@
 
 use mx_ring::Counter;
 use mx_ring::warning::Warning;
-use mx_wire::{Format, NackMcp, Pull, PullBlock, PullError, PullReply};
+use mx_wire::{Format, NackCode, NackMcp, Pull, PullBlock, PullError, PullReply};
 
 use super::{Transfer, status};
 use crate::board::Board;
-use crate::incoming::{Answer, Door, Incoming, Nack, Refusal, code};
+use crate::incoming::{Answer, Door, Incoming, Nack, Refusal};
 use crate::key::Extent;
 use crate::ports::Ports;
 use crate::time::Instant;
@@ -44,7 +44,7 @@ impl Board {
         let Some(window) = window else {
             return Err(Refusal {
                 counter: Counter::DropPullBadRegion,
-                answer: self.nack(door.now, from.peer, pull.ends, nack, code::BAD_WINDOW),
+                answer: self.nack(door.now, from.peer, pull.ends, nack, NackCode::BadWindow),
             });
         };
         if block.window().end > window.length {
@@ -143,7 +143,7 @@ impl Board {
             .by_handle(nack.handle)
             .filter(|(_, pull)| pull.order.peer == sender)
             .ok_or(Counter::DropNackMcpBadWireHandle)?;
-        endpoint.pulls.end(slot, nack.code);
+        endpoint.pulls.end(slot, nack.code as u8);
         self.touched(index);
         Ok(())
     }

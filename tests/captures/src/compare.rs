@@ -1,6 +1,6 @@
 //! One frame: parse it, build it again, compare.
 
-use mx_wire::{Beacon, BuildError, Connect, Format, Frame, Packet, ParseError};
+use mx_wire::{Beacon, BuildError, Format, Frame, Packet, ParseError};
 
 use crate::uninitialised::fields;
 
@@ -100,31 +100,10 @@ fn beacon(frame: &Frame<'_>) -> Option<Beacon> {
         .flatten()
 }
 
-/// A packet's name as reports count it (wire.md §5).
-pub fn name(packet: &Packet) -> &'static str {
-    match packet {
-        Packet::Raw => "RAW",
-        Packet::HostQuery(_) => "HOST_QUERY",
-        Packet::HostReply(_) => "HOST_REPLY",
-        Packet::LibAck(_) => "TRUC",
-        Packet::Connect(Connect::Request(_)) => "CONNECT request",
-        Packet::Connect(Connect::Reply(_)) => "CONNECT reply",
-        Packet::Tiny(_) => "TINY",
-        Packet::Small(_) => "SMALL",
-        Packet::Medium(_) => "MEDIUM",
-        Packet::Rendezvous(_) => "RNDV",
-        Packet::Pull(_) => "PULL",
-        Packet::PullReply(_) => "PULL_REPLY",
-        Packet::Notify(_) => "NOTIFY",
-        Packet::NackLib(_) => "NACK_LIB",
-        Packet::NackMcp(_) => "NACK_MCP",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mx_wire::{Ends, MacAddress, Message};
+    use mx_wire::{Content, Eager, Ends, LibAck, MacAddress, Message};
 
     /// A TINY of 2 bytes, and its format.
     fn tiny() -> (Format, Vec<u8>) {
@@ -133,17 +112,21 @@ mod tests {
             destination: MacAddress([2, 0, 0, 0, 0, 1]),
             source: MacAddress([2, 0, 0, 0, 0, 2]),
             sender_index: Some(1),
-            packet: Packet::Tiny(Message {
+            packet: Packet::Message {
                 ends: Ends {
                     destination: 1,
                     source: 2,
                 },
-                length: 2,
-                seq: 1,
-                ack: 1,
-                match_info: 0,
                 session: 0,
-            }),
+                message: Message {
+                    seq: 1,
+                    ack: 1,
+                    content: Content::Tiny(Eager {
+                        match_info: 0,
+                        length: 2,
+                    }),
+                },
+            },
             payload: b"ab",
         };
         let mut bytes = vec![0; 60];
@@ -178,15 +161,17 @@ mod tests {
     fn a_byte_with_a_meaning_that_parsing_loses_is_told() {
         let format = Format::native(9000).expect("in range");
         let mut bytes = [0; 60];
-        let ack = Packet::LibAck(mx_wire::LibAck {
+        let ack = Packet::LibAck {
             ends: Ends {
                 destination: 1,
                 source: 2,
             },
             session: 7,
-            ack: 5,
-            ack_number: 1,
-        });
+            ack: LibAck {
+                ack: 5,
+                ack_number: 1,
+            },
+        };
         let frame = Frame {
             destination: MacAddress([2, 0, 0, 0, 0, 1]),
             source: MacAddress([2, 0, 0, 0, 0, 2]),

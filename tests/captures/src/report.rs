@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use mx_wire::{Format, Frame, Mode, ParseError};
 use serde::Serialize;
 
-use crate::compare::{Mismatch, compare, name};
+use crate::compare::{Mismatch, compare};
 use crate::pcap::{Frames, PcapError};
 use crate::pulls::Pulls;
 
@@ -246,7 +246,7 @@ pub fn check_file(path: &Path, format: &Format) -> Result<FileReport, CaptureErr
 impl FileReport {
     fn count(&mut self, frame: &Frame<'_>, uninitialised: &[&'static str]) {
         self.frames += 1;
-        *self.types.entry(name(&frame.packet)).or_default() += 1;
+        *self.types.entry(frame.packet.name()).or_default() += 1;
         for field in uninitialised {
             *self.uninitialised.entry(field).or_default() += 1;
         }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use mx_wire::{Connect, Mode, Packet};
+use mx_wire::{Mode, Packet};
 
 /// A field that need not be equal.
 pub struct Field {
@@ -22,41 +22,42 @@ macro_rules! fields {
 
 /// What need not be equal in the header of this packet.
 pub fn fields(mode: Mode, packet: &Packet) -> &'static [Field] {
-    match packet {
-        Packet::Raw => &[],
-        Packet::HostQuery(_) => fields!["HOST_QUERY":
+    match packet.name() {
+        "HOST_QUERY" => fields!["HOST_QUERY":
             "sender index" 14..16, "pad at B+1" 17..18, "pad at B+4" 20..24, "pad at B+12" 28..32,
         ],
-        Packet::HostReply(_) => fields!["HOST_REPLY":
+        "HOST_REPLY" => fields!["HOST_REPLY":
             "sender index" 14..16, "pad at B+4" 20..24, "pad at B+12" 28..32,
         ],
-        Packet::Connect(Connect::Request(_)) => fields!["CONNECT request":
+        "CONNECT request" => fields!["CONNECT request":
             "generation" 19..20, "pad at B+5" 21..24, "pad at B+12" 28..32, "pad at B+28" 44..48,
         ],
-        Packet::Connect(Connect::Reply(_)) => fields!["CONNECT reply":
+        "CONNECT reply" => fields!["CONNECT reply":
             "generation" 19..20, "pad at B+5" 21..24, "pad at B+12" 28..32, "pad at B+29" 45..48,
         ],
-        Packet::Tiny(_) => fields!["TINY": "generation" 19..20, "checksum" 22..24],
-        Packet::Small(_) => fields!["SMALL": "generation" 19..20, "checksum" 22..24],
-        Packet::Medium(_) if mode == Mode::MxWire => fields!["MEDIUM":
+        "TINY" => fields!["TINY": "generation" 19..20, "checksum" 22..24],
+        "SMALL" => fields!["SMALL": "generation" 19..20, "checksum" 22..24],
+        "MEDIUM" if mode == Mode::MxWire => fields!["MEDIUM":
             "generation" 19..20, "pad at B+6" 22..24, "checksum" 44..46, "pad at B+30" 46..48,
         ],
-        Packet::Medium(_) => fields!["MEDIUM":
+        "MEDIUM" => fields!["MEDIUM":
             "generation" 19..20, "pad at B+27" 43..44, "checksum" 44..46, "pad at B+30" 46..48,
         ],
-        Packet::Rendezvous(_) => fields!["RNDV": "generation" 19..20, "checksum" 22..24],
-        Packet::Pull(_) if mode == Mode::MxWire => fields!["PULL": "generation" 19..20],
-        Packet::Pull(_) => fields!["PULL": "generation" 19..20, "pad at B+17" 33..36],
-        Packet::PullReply(_) => fields!["PULL_REPLY": "sender index" 14..16],
-        Packet::Notify(_) => fields!["NOTIFY":
+        "RNDV" => fields!["RNDV": "generation" 19..20, "checksum" 22..24],
+        "PULL" if mode == Mode::MxWire => fields!["PULL": "generation" 19..20],
+        "PULL" => fields!["PULL": "generation" 19..20, "pad at B+17" 33..36],
+        "PULL_REPLY" => fields!["PULL_REPLY": "sender index" 14..16],
+        "NOTIFY" => fields!["NOTIFY":
             "generation" 19..20, "pad at B+14" 30..34, "pad at B+22" 38..40,
         ],
-        Packet::LibAck(_) => fields!["TRUC":
+        "TRUC" => fields!["TRUC":
             "generation" 19..20, "pad at B+5" 21..24, "pad at B+13" 29..30, "pad at B+27" 43..44,
         ],
-        Packet::NackLib(_) => fields!["NACK_LIB":
+        "NACK_LIB" => fields!["NACK_LIB":
             "generation" 18..19, "pad at B+4" 20..25, "pad at B+14" 30..32,
         ],
-        Packet::NackMcp(_) => fields!["NACK_MCP": "generation" 18..19, "pad at B+4" 20..24],
+        "NACK_MCP" => fields!["NACK_MCP": "generation" 18..19, "pad at B+4" 20..24],
+        // A RAW frame has none.
+        _ => &[],
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use mx_wire::{Connect, Ends, Format, Frame, MacAddress, Packet, Rendezvous};
+use mx_wire::{Connect, Content, Ends, Format, Frame, MacAddress, Message, Packet, Rendezvous};
 
 /// A call of the application. It is made just before the frame that it causes, or that it awaits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +63,35 @@ pub fn infer(frames: &[(Duration, Frame<'_>)], own: MacAddress, format: &Format)
             continue;
         }
         let action = match frame.packet {
-            Packet::Connect(Connect::Request(c)) if is_own => connects
-                .insert((c.ends, c.session, c.connect_seqnum))
+            Packet::Connect {
+                ends,
+                session,
+                connect: Connect::Request(c),
+                ..
+            } if is_own => connects
+                .insert((ends, session, c.connect_seqnum))
                 .then_some(Action::Connect {
-                    ends: c.ends,
+                    ends,
                     peer: frame.destination,
                     key: c.key,
                 }),
-            Packet::Tiny(_) | Packet::Small(_) | Packet::Medium(_) | Packet::Rendezvous(_) => {
+            Packet::Message {
+                ends,
+                message:
+                    Message {
+                        content: Content::Notify(n),
+                        ..
+                    },
+                ..
+            } if is_own => {
+                let window = (ends.source, n.window, n.window_seqnum);
+                offer(&frames[..number], own, window)
+                    .filter(|(key, _)| answered.insert(*key))
+                    .map(|(key, rendezvous)| {
+                        receive(&contents, key, &rendezvous, n.transferred as usize)
+                    })
+            }
+            Packet::Message { .. } => {
                 let Some((key, match_info, is_large)) = message(frame) else {
                     continue;
                 };
@@ -102,14 +123,6 @@ pub fn infer(frames: &[(Duration, Frame<'_>)], own: MacAddress, format: &Format)
                     .filter(|(key, _)| answered.insert(*key))
                     .map(|(key, rendezvous)| receive(&contents, key, &rendezvous, p.total as usize))
             }
-            Packet::Notify(n) if is_own => {
-                let window = (n.ends.source, n.window, n.window_seqnum);
-                offer(&frames[..number], own, window)
-                    .filter(|(key, _)| answered.insert(*key))
-                    .map(|(key, rendezvous)| {
-                        receive(&contents, key, &rendezvous, n.transferred as usize)
-                    })
-            }
             _ => None,
         };
         if let Some(action) = action {
@@ -132,13 +145,22 @@ fn receive(contents: &Contents, key: MessageKey, offer: &Rendezvous, length: usi
 
 /// The key of a frame's message, its match info, and whether it is only an offer.
 fn message(frame: &Frame<'_>) -> Option<(MessageKey, u64, bool)> {
-    let key = |ends, session, seq| (frame.source, ends, session, seq);
-    Some(match frame.packet {
-        Packet::Tiny(m) | Packet::Small(m) => (key(m.ends, m.session, m.seq), m.match_info, false),
-        Packet::Medium(m) => (key(m.ends, m.session, m.seq), m.match_info, false),
-        Packet::Rendezvous(r) => (key(r.ends, r.session, r.seq), r.match_info, true),
-        _ => return None,
-    })
+    let Packet::Message {
+        ends,
+        session,
+        message,
+    } = frame.packet
+    else {
+        return None;
+    };
+    let (match_info, is_large) = match message.content {
+        Content::Tiny(m) | Content::Small(m) => (m.match_info, false),
+        Content::Medium(m) => (m.match_info, false),
+        Content::Rendezvous(m) => (m.match_info, true),
+        Content::Notify(_) => return None,
+    };
+    let key = (frame.source, ends, session, message.seq);
+    Some((key, match_info, is_large))
 }
 
 /// The last RNDV to an endpoint of `own` that named this window and use of it.
@@ -148,26 +170,27 @@ fn offer(
     (endpoint, window, seqnum): (u8, u8, u8),
 ) -> Option<(MessageKey, Rendezvous)> {
     before.iter().rev().find_map(|(_, frame)| {
-        let Packet::Rendezvous(r) = frame.packet else {
+        let (key, _, _) = message(frame)?;
+        let Some(Content::Rendezvous(r)) = frame.packet.content() else {
             return None;
         };
         let fits = frame.destination == own
-            && (r.ends.destination, r.window, r.window_seqnum) == (endpoint, window, seqnum);
-        fits.then_some((message(frame)?.0, r))
+            && (key.1.destination, r.window, r.window_seqnum) == (endpoint, window, seqnum);
+        fits.then_some((key, r))
     })
 }
 
 /// The bytes of all messages, as far as the capture shows them.
-struct Contents(HashMap<MessageKey, Content>);
+struct Contents(HashMap<MessageKey, Bytes>);
 
 #[derive(Default)]
-struct Content {
+struct Bytes {
     bytes: Vec<u8>,
     seen: usize,
     offsets: HashSet<u32>,
 }
 
-impl Content {
+impl Bytes {
     fn put(&mut self, offset: u32, payload: &[u8]) {
         let start = offset as usize;
         if let Some(place) = self.bytes.get_mut(start..start + payload.len())
@@ -181,7 +204,7 @@ impl Content {
 
 impl Contents {
     fn gather(frames: &[(Duration, Frame<'_>)], format: &Format) -> Self {
-        let mut all: HashMap<MessageKey, Content> = HashMap::new();
+        let mut all: HashMap<MessageKey, Bytes> = HashMap::new();
         // Who pulls, by handle and magic: which message of whom.
         let mut pulls: HashMap<(MacAddress, u32, u32), MessageKey> = HashMap::new();
         for (number, (_, frame)) in frames.iter().enumerate() {
@@ -203,9 +226,9 @@ impl Contents {
                         continue;
                     };
                     let content = all.entry(key).or_default();
-                    let (total, offset) = match frame.packet {
-                        Packet::Medium(m) => (m.total, m.offset(format)),
-                        Packet::Rendezvous(r) => (r.total, 0),
+                    let (total, offset) = match frame.packet.content() {
+                        Some(Content::Medium(m)) => (m.total, m.offset(format)),
+                        Some(Content::Rendezvous(r)) => (r.total, 0),
                         _ => (frame.payload.len() as u32, 0),
                     };
                     content.bytes.resize(total as usize, 0);

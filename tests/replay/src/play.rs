@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mx_wire::{Beacon, Frame, MacAddress, Packet};
+use mx_wire::{Beacon, Frame, MacAddress, NackCode, Packet};
 
 use crate::actions::{self, Action, Actions};
 use crate::facts;
@@ -13,9 +13,6 @@ use crate::repeats::Repeats;
 use crate::rules::{Difference, Rule, rule_for};
 use crate::stack::{Stack, addressee};
 
-/// The nack codes that an endpoint's state explains (wire.md §5).
-const CLOSED: u8 = 2;
-const BAD_SESSION: u8 = 3;
 /// So long a frame may let itself be waited for, by our clock: a native node's are 0.5 s apart, ours back off.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So long our stack goes on after the last frame.
@@ -163,8 +160,8 @@ impl<'a> Play<'a> {
         };
         let endpoint = ends.destination;
         match self.refused_with(number, frame) {
-            Some(CLOSED) => self.stack.close(endpoint),
-            Some(BAD_SESSION) => {
+            Some(NackCode::EndpointClosed) => self.stack.close(endpoint),
+            Some(NackCode::BadSession) => {
                 if let Some(opened) = self.endpoints.get_mut(&endpoint)
                     && opened.session == session
                 {
@@ -179,13 +176,13 @@ impl<'a> Play<'a> {
     }
 
     /// With which code the native node refused this frame. Of several that are alike, the last ones are the refused.
-    fn refused_with(&self, number: usize, frame: &Frame<'_>) -> Option<u8> {
+    fn refused_with(&self, number: usize, frame: &Frame<'_>) -> Option<NackCode> {
         let rest = &self.frames[number..];
         let is_own = |f: &&(Duration, Frame<'_>)| f.1.source == self.own;
         let alike = |f: &&(Duration, Frame<'_>)| same_refusal(&f.1.packet, &frame.packet);
         let before = rest.iter().take_while(|f| !is_own(f));
         let (run, waiting) = (before.clone().count(), before.filter(alike).count());
-        let mut codes: Vec<u8> = rest[run..]
+        let mut codes: Vec<NackCode> = rest[run..]
             .iter()
             .take_while(is_own)
             .filter_map(|(_, nack)| refusal(&nack.packet, &frame.packet))
@@ -196,7 +193,7 @@ impl<'a> Play<'a> {
 
     /// Waits until our stack sends this frame, or says why it will not.
     fn expect(&mut self, number: usize, native: &Frame<'a>) {
-        if let Packet::LibAck(ack) = native.packet {
+        if let Packet::LibAck { ack, .. } = native.packet {
             // Where and when is left open; that it is said in the end is checked there.
             self.acknowledged.0 = ack.ack;
             self.outcome.acks.0 += 1;
@@ -325,14 +322,14 @@ impl<'a> Play<'a> {
     /// Explicit acknowledgements are free; discovery is, where the capture was taken without.
     fn is_free(&self, ours: &Frame<'_>) -> bool {
         match ours.packet {
-            Packet::LibAck(_) => true,
+            Packet::LibAck { .. } => true,
             Packet::Raw | Packet::HostQuery(_) => !self.beacons,
             _ => false,
         }
     }
 
     fn drop_free(&mut self) {
-        if let Some(Packet::LibAck(ack)) = self.stack.front().map(|frame| frame.packet) {
+        if let Some(Packet::LibAck { ack, .. }) = self.stack.front().map(|frame| frame.packet) {
             self.acknowledged.1 = ack.ack;
             self.outcome.acks.1 += 1;
         }
@@ -397,13 +394,10 @@ enum Judged {
 }
 
 fn piggyback(packet: &Packet) -> Option<u16> {
-    Some(match packet {
-        Packet::Tiny(m) | Packet::Small(m) => m.ack,
-        Packet::Medium(m) => m.ack,
-        Packet::Rendezvous(r) => r.ack,
-        Packet::Notify(n) => n.ack,
-        _ => return None,
-    })
+    match packet {
+        Packet::Message { message, .. } => Some(message.ack),
+        _ => None,
+    }
 }
 
 /// Whether our frame says what the native one says. What native nodes leave unset does not count, nor how pulls and
@@ -449,27 +443,25 @@ fn same_refusal(a: &Packet, b: &Packet) -> bool {
 }
 
 /// The code of a nack of that packet.
-fn refusal(nack: &Packet, refused: &Packet) -> Option<u8> {
+fn refusal(nack: &Packet, refused: &Packet) -> Option<NackCode> {
     match (nack, refused) {
         (Packet::NackMcp(n), Packet::Pull(p)) => {
             ((n.magic, n.handle) == (p.magic, p.handle)).then_some(n.code)
         }
-        (Packet::NackLib(n), refused) => {
-            let (ends, _) = addressee(refused)?;
-            let is_it = (n.ends.source, n.ends.destination) == (ends.destination, ends.source)
-                && sequence(refused) == Some(n.seq);
-            is_it.then_some(n.code)
+        (Packet::NackLib { ends, nack }, refused) => {
+            let (refused_ends, _) = addressee(refused)?;
+            let is_it = (ends.source, ends.destination)
+                == (refused_ends.destination, refused_ends.source)
+                && sequence(refused) == Some(nack.seq);
+            is_it.then_some(nack.code)
         }
         _ => None,
     }
 }
 
 fn sequence(packet: &Packet) -> Option<u16> {
-    Some(match packet {
-        Packet::Tiny(m) | Packet::Small(m) => m.seq,
-        Packet::Medium(m) => m.seq,
-        Packet::Rendezvous(r) => r.seq,
-        Packet::Notify(n) => n.seq,
-        _ => return None,
-    })
+    match packet {
+        Packet::Message { message, .. } => Some(message.seq),
+        _ => None,
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mx_wire::{Connect, Format, Frame, MacAddress, Packet, ParseError};
+use mx_wire::{Connect, ConnectStatus, Format, Frame, MacAddress, Packet, ParseError};
 use omx_captures::{CaptureError, CaptureFile, Frames};
 
 /// Why a capture cannot be replayed.
@@ -167,12 +167,8 @@ pub fn acquaintances(frames: &[(Duration, Frame<'_>)], own: MacAddress) -> Vec<A
         }
         match frame.packet {
             Packet::Raw | Packet::HostQuery(_) | Packet::HostReply(_) | Packet::PullReply(_) => {}
-            Packet::Connect(Connect::Request(c)) => {
-                all[place].index = Some(c.sender_index);
-                all[place].reverse = all[place].reverse.or(frame.sender_index);
-            }
-            Packet::Connect(Connect::Reply(c)) => {
-                all[place].index = Some(c.sender_index);
+            Packet::Connect { sender_index, .. } => {
+                all[place].index = Some(sender_index);
                 all[place].reverse = all[place].reverse.or(frame.sender_index);
             }
             _ => all[place].reverse = all[place].reverse.or(frame.sender_index),
@@ -195,22 +191,31 @@ pub struct Opened {
 pub fn endpoints(frames: &[(Duration, Frame<'_>)], own: MacAddress) -> BTreeMap<u8, Opened> {
     let mut all = BTreeMap::new();
     for (_, frame) in frames {
-        let Packet::Connect(connect) = frame.packet else {
+        let Packet::Connect {
+            ends,
+            session,
+            connect,
+            ..
+        } = frame.packet
+        else {
             continue;
         };
         match connect {
             Connect::Request(c) if frame.source == own => {
-                all.entry(c.ends.source).or_insert(Opened {
-                    session: c.session,
+                all.entry(ends.source).or_insert(Opened {
+                    session,
                     key: c.key,
                 });
             }
             Connect::Reply(c) if frame.source == own => {
                 let asked = frames.iter().find_map(|(_, f)| match f.packet {
-                    Packet::Connect(Connect::Request(r))
-                        if f.destination == own
-                            && r.session == c.requester_session
-                            && r.connect_seqnum == c.connect_seqnum =>
+                    Packet::Connect {
+                        session,
+                        connect: Connect::Request(r),
+                        ..
+                    } if f.destination == own
+                        && session == c.requester_session
+                        && r.connect_seqnum == c.connect_seqnum =>
                     {
                         Some(r.key)
                     }
@@ -218,12 +223,13 @@ pub fn endpoints(frames: &[(Duration, Frame<'_>)], own: MacAddress) -> BTreeMap<
                 });
                 let key = asked.unwrap_or(0);
                 // A refused key was any other.
-                let key = if c.status == 0 { key } else { !key };
-                let opened = Opened {
-                    session: c.session,
-                    key,
+                let key = if c.status == ConnectStatus::Success {
+                    key
+                } else {
+                    !key
                 };
-                all.insert(c.ends.source, opened);
+                let opened = Opened { session, key };
+                all.insert(ends.source, opened);
             }
             _ => {}
         }

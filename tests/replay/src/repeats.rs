@@ -43,11 +43,11 @@ impl Repeats {
 fn timed(packet: &Packet) -> Option<Packet> {
     let mut packet = *packet;
     match &mut packet {
-        Packet::Tiny(m) | Packet::Small(m) => m.ack = 0,
-        Packet::Medium(m) => m.ack = 0,
-        Packet::Rendezvous(r) => r.ack = 0,
-        Packet::Notify(n) => n.ack = 0,
-        Packet::Connect(Connect::Request(_)) => {}
+        Packet::Message { message, .. } => message.ack = 0,
+        Packet::Connect {
+            connect: Connect::Request(_),
+            ..
+        } => {}
         _ => return None,
     }
     Some(packet)

@@ -1,6 +1,6 @@
 //! Where our stack says something else than the native nodes, and why that is right. What is not here is a failure.
 
-use mx_wire::{Connect, Frame, Notify, Packet, Pull};
+use mx_wire::{Connect, Content, Frame, Message, Packet, Pull};
 
 /// A difference between what was recorded and what came out.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub const RULES: &[Rule] = &[
         name: "dropped by the native driver",
         reason: "likewise",
         captures: &["32-loss-medium-frag", "32-loss-medium-frag.first-12"],
-        explains: |difference| matches!(extra(difference), Some(Packet::Medium(_))),
+        explains: |difference| is_extra(difference, "MEDIUM"),
     },
     Rule {
         name: "dropped by the native driver",
@@ -59,15 +59,13 @@ pub const RULES: &[Rule] = &[
         name: "dropped by the native driver",
         reason: "likewise",
         captures: &["37-loss-connect"],
-        explains: |difference| {
-            matches!(extra(difference), Some(Packet::Connect(Connect::Reply(_))))
-        },
+        explains: |difference| is_extra(difference, "CONNECT reply"),
     },
     Rule {
         name: "dropped by the native driver",
         reason: "likewise",
         captures: &["36-loss-notify"],
-        explains: |difference| matches!(extra(difference), Some(Packet::Notify(_))),
+        explains: |difference| is_extra(difference, "NOTIFY"),
     },
     Rule {
         name: "answered at once",
@@ -125,7 +123,11 @@ pub const RULES: &[Rule] = &[
         ],
         explains: |difference| {
             same_but(difference, |packet| {
-                if let Packet::Connect(Connect::Reply(reply)) = packet {
+                if let Packet::Connect {
+                    connect: Connect::Reply(reply),
+                    ..
+                } = packet
+                {
                     reply.next_expected = 1;
                 }
             })
@@ -138,8 +140,10 @@ pub const RULES: &[Rule] = &[
         captures: &["40-late-connect-after-implicit-replies"],
         explains: |difference| {
             same_but(difference, |packet| {
-                if let Packet::Tiny(tiny) = packet {
-                    (tiny.seq, tiny.ack) = (0, 0);
+                if let Packet::Message { message, .. } = packet
+                    && let Content::Tiny(_) = message.content
+                {
+                    (message.seq, message.ack) = (0, 0);
                 }
             })
         },
@@ -158,12 +162,18 @@ pub const RULES: &[Rule] = &[
                 difference,
                 Difference::Changed { native, .. } if matches!(native.packet,
                     Packet::Pull(Pull { session: u32::MAX, .. })
-                    | Packet::Notify(Notify { session: u32::MAX, .. }))
+                    | Packet::Message {
+                        session: u32::MAX,
+                        message: Message { content: Content::Notify(_), .. },
+                        ..
+                    })
             );
             unknown
                 && same_but(difference, |packet| match packet {
                     Packet::Pull(pull) => (pull.session, pull.handle) = (0, 0),
-                    Packet::Notify(notify) => notify.session = 0,
+                    Packet::Message {
+                        session, message, ..
+                    } if matches!(message.content, Content::Notify(_)) => *session = 0,
                     _ => {}
                 })
         },
@@ -176,6 +186,10 @@ pub const RULES: &[Rule] = &[
         explains: |difference| matches!(difference, Difference::Missing(native) if matches!(native.packet, Packet::Pull(_))),
     },
 ];
+
+fn is_extra(difference: &Difference<'_>, name: &str) -> bool {
+    extra(difference).is_some_and(|packet| packet.name() == name)
+}
 
 /// The packet that only ours sends.
 fn extra(difference: &Difference<'_>) -> Option<Packet> {

@@ -387,10 +387,7 @@ fn memory(bytes: &[u8]) -> (Memory, Arc<Memfd>) {
 /// The endpoint that a packet is for, and what a nack of it would name.
 pub fn addressee(packet: &Packet) -> Option<(Ends, u32)> {
     Some(match packet {
-        Packet::Tiny(m) | Packet::Small(m) => (m.ends, m.session),
-        Packet::Medium(m) => (m.ends, m.session),
-        Packet::Rendezvous(r) => (r.ends, r.session),
-        Packet::Notify(n) => (n.ends, n.session),
+        Packet::Message { ends, session, .. } => (*ends, *session),
         Packet::Pull(p) => (p.ends, p.session),
         _ => return None,
     })

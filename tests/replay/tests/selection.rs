@@ -71,7 +71,7 @@ fn an_unchanged_capture_passes_and_one_with_another_sequence_number_fails() {
     let same = as_b("mtu9000/03-tiny.pcap", |_, _| {});
     assert!(same.failures.is_empty(), "{:?}", same.failures);
     let other = as_b("mtu9000/03-tiny.pcap", |format, frames| {
-        let tinies = of_b(format, frames, |packet| matches!(packet, Packet::Tiny(_)));
+        let tinies = of_b(format, frames, |packet| packet.name() == "TINY");
         // The low byte of the sequence number (wire.md §6.5).
         frames[tinies[2]].1[25] ^= 0x10;
     });
@@ -81,7 +81,7 @@ fn an_unchanged_capture_passes_and_one_with_another_sequence_number_fails() {
 #[test]
 fn a_frame_that_the_native_node_did_not_send_fails() {
     let report = as_b("mxwire/41-truncated-recv.pcap", |format, frames| {
-        let notifies = of_b(format, frames, |packet| matches!(packet, Packet::Notify(_)));
+        let notifies = of_b(format, frames, |packet| packet.name() == "NOTIFY");
         frames.remove(notifies[0]);
     });
     assert!(report.failures.iter().any(|f| f.contains("Notify")));
@@ -90,7 +90,7 @@ fn a_frame_that_the_native_node_did_not_send_fails() {
 #[test]
 fn frames_in_another_order_fail() {
     let report = as_b("mtu9000/06-medium-nfrag.first-11.pcap", |format, frames| {
-        let fragments = of_b(format, frames, |packet| matches!(packet, Packet::Medium(_)));
+        let fragments = of_b(format, frames, |packet| packet.name() == "MEDIUM");
         frames.swap(fragments[1], fragments[2]);
     });
     assert!(!report.failures.is_empty());
@@ -99,7 +99,7 @@ fn frames_in_another_order_fail() {
 #[test]
 fn a_session_that_no_connect_has_told_fails() {
     let report = as_b("mtu1500/04-small.pcap", |format, frames| {
-        let smalls = of_b(format, frames, |packet| matches!(packet, Packet::Small(_)));
+        let smalls = of_b(format, frames, |packet| packet.name() == "SMALL");
         frames[smalls[0]].1[36] ^= 1;
     });
     assert!(!report.failures.is_empty());

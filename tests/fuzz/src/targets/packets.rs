@@ -1,8 +1,9 @@
 //! Packets that are mostly near to what an honest peer would send.
 
 use mx_wire::{
-    Connect, ConnectReply, ConnectRequest, Ends, Format, HostQuery, HostReply, LibAck, Medium,
-    Message, NackLib, NackMcp, Notify, Packet, Pull, PullBlock, PullReply, Rendezvous,
+    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, Ends, Format, HostQuery,
+    HostReply, LibAck, Medium, Message, NackCode, NackLib, NackMcp, Notify, Packet, Pull,
+    PullBlock, PullReply, Rendezvous,
 };
 
 use super::home::SESSION;
@@ -27,22 +28,23 @@ pub fn packet(input: &mut Input<'_>, format: &Format, asked: Option<&Pull>) -> (
     let seq = u16::from(input.byte());
     let ack = u16::from(input.byte());
     let size = input.size();
-    let message = |length: u16| Message {
+    let message = |content| Packet::Message {
         ends,
-        length,
-        seq,
-        ack,
-        match_info: u64::from(seq),
         session,
+        message: Message { seq, ack, content },
+    };
+    let eager = |length| Eager {
+        match_info: u64::from(seq),
+        length,
     };
     match kind {
         0 => {
             let length = (size % 33) as u16;
-            (Packet::Tiny(message(length)), length.into())
+            (message(Content::Tiny(eager(length))), length.into())
         }
         1 => {
             let length = (size % 129) as u16;
-            (Packet::Small(message(length)), length.into())
+            (message(Content::Small(eager(length))), length.into())
         }
         2 => {
             let full = u32::from(format.medium_fragment());
@@ -50,69 +52,61 @@ pub fn packet(input: &mut Input<'_>, format: &Format, asked: Option<&Pull>) -> (
             let fragment = u32::from(odd >> 4) % total.div_ceil(full);
             let length = (total - fragment * full).min(full) as u16;
             let medium = Medium {
-                ends,
-                total,
-                seq,
-                ack,
                 match_info: 1,
-                session,
+                total,
                 length,
                 fragment: fragment as u8,
             };
-            (Packet::Medium(medium), length.into())
+            (message(Content::Medium(medium)), length.into())
         }
         3 => {
             let rendezvous = Rendezvous {
-                ends,
-                seq,
-                ack,
                 match_info: 1,
-                session,
                 total: size,
                 window: input.byte(),
                 window_seqnum: input.byte(),
                 window_offset: input.word(),
             };
-            (Packet::Rendezvous(rendezvous), 0)
+            (message(Content::Rendezvous(rendezvous)), 0)
         }
         4 | 5 => (Packet::Pull(pull(input, format, ends, session, size)), 0),
         6 | 7 => reply(input, format, asked, size),
         8 => {
             let notify = Notify {
-                ends,
-                session,
                 transferred: size,
                 window: input.byte(),
                 window_seqnum: input.byte(),
-                seq,
-                ack,
             };
-            (Packet::Notify(notify), 0)
+            (message(Content::Notify(notify)), 0)
         }
         9 => {
             let ack_number = input.double();
-            let ack = LibAck {
-                ends,
-                session,
-                ack,
-                ack_number,
-            };
-            (Packet::LibAck(ack), 0)
+            let ack = LibAck { ack, ack_number };
+            (Packet::LibAck { ends, session, ack }, 0)
         }
         10 => {
-            let code = 1 + odd % 3;
-            (Packet::NackLib(NackLib { ends, code, seq }), 0)
+            let code = NackCode::ALL[usize::from(odd % 3)];
+            let nack = NackLib { code, seq };
+            (Packet::NackLib { ends, nack }, 0)
         }
         11 => {
             let nack = NackMcp {
                 source: ends.source,
-                code: 1 + odd % 4,
+                code: NackCode::ALL[usize::from(odd % 4)],
                 handle: asked.map_or(size, |pull| pull.handle),
                 magic: asked.map_or(size, |pull| pull.magic),
             };
             (Packet::NackMcp(nack), 0)
         }
-        12 => (Packet::Connect(connect(odd, ends, session, seq, size)), 0),
+        12 => {
+            let packet = Packet::Connect {
+                ends,
+                sender_index: 1,
+                session: size,
+                connect: connect(odd, session, seq),
+            };
+            (packet, 0)
+        }
         _ => {
             let sender_index = input.word();
             let magic = HostQuery::FIRST_MAGIC;
@@ -191,25 +185,19 @@ fn reply(
     (Packet::PullReply(reply), reply.length.into())
 }
 
-fn connect(odd: u8, ends: Ends, session: u32, seq: u16, size: u32) -> Connect {
+fn connect(odd: u8, session: u32, seq: u16) -> Connect {
     if odd & 0x40 == 0 {
         Connect::Request(ConnectRequest {
-            ends,
-            sender_index: 1,
-            session: size,
             key: 7,
             next_expected: seq,
             connect_seqnum: odd,
         })
     } else {
         Connect::Reply(ConnectReply {
-            ends,
-            sender_index: 1,
             requester_session: session,
-            session: size,
             next_expected: seq,
             connect_seqnum: odd & 3,
-            status: odd & 0x80,
+            status: ConnectStatus::from_byte(odd & 0x80),
         })
     }
 }
