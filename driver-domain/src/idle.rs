@@ -2,7 +2,7 @@
 //! bring work have processors of their own, or wait for this one.
 //!
 //! A wait that ended with work while it looked has paid: the next ones look for twice as long as it took. One that
-//! looked in vain makes the next ones half as long. Every [`PROBE`]th wait looks for the longest time, since the
+//! looked in vain makes the next ones half as long. Every `PROBE`th wait looks for the longest time, since the
 //! others may have got a processor, or a rhythm.
 
 use core::time::Duration;

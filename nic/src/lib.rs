@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`intel`] | 82576 (`igb`) and 82599 (`ixgbe`) |
 //! | [`virtio`] | virtio-net, modern, over PCI (virtio 1.2) |
-//! | [`fake`] | a pair of cards in memory with seeded loss, reordering, duplication, corruption and truncation |
+//! | `fake`, behind the feature of that name | a pair of cards in memory with seeded loss, reordering, duplication, corruption and truncation |
 //!
 //! **Why it exists**: a board wants bursts, scatter-gather out of pages of guests, and an interrupt only while it
 //! sleeps; no crate offers that for a bare machine.

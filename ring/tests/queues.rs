@@ -76,11 +76,14 @@ struct Live {
     payload: Option<Vec<u8>>,
 }
 
+/// Steps of a history at most; fewer for an interpreter.
+const STEPS: usize = if cfg!(miri) { 60 } else { 600 };
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn queues_keep_order_and_lose_nothing(at in positions(), steps in prop::collection::vec(step(), 1..600)) {
+    fn queues_keep_order_and_lose_nothing(at in positions(), steps in prop::collection::vec(step(), 1..STEPS)) {
         let mut endpoint = Endpoint::at(at);
         let (mut posted, mut taken, mut sent) = (0_u32, 0_u32, 0_u32);
         let mut number = 0_u16;

@@ -3,11 +3,13 @@
 use crate::build;
 use crate::captures;
 use crate::demo;
+use crate::deny;
 use crate::error::Error;
 use crate::fresh;
 use crate::fuzz;
 use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm};
 use crate::image;
+use crate::miri;
 use crate::modules;
 use crate::place;
 use crate::prepare::{self, Kernel, Machine};
@@ -57,7 +59,7 @@ pub enum Command {
     /// Hold captures of Open-MX frames against our codec: parse, check, build again, compare.
     ///
     /// Prints a line per file with its frames by type, and each frame that does not hold. Nothing on the wire tells the
-    /// wire mode: a file has the format that its folder names, mtu<bytes> (native) or mxwire. Exit status 1 means that a
+    /// wire mode: a file has the format that its folder names, mtu and its bytes (native) or mxwire. Exit status 1 means that a
     /// frame does not hold.
     Captures(CapturesArgs),
     /// Send very many messages of mixed sizes between two nodes over a bad network, in virtual time, and verify each byte.
@@ -77,6 +79,16 @@ pub enum Command {
     /// second per target. An input that breaks one is shortened and kept in target/fuzz. Exit status 1 means that there
     /// was one, 3 that one hangs.
     Fuzz(fuzz::FuzzArgs),
+    /// Run the tests of the shared memory's unsafe code by Miri, an interpreter that knows what undefined behaviour is.
+    ///
+    /// Takes a nightly toolchain with Miri, which rustup installs when there is none, and some minutes. Exit status 1 means
+    /// that a test failed, or did what no Rust program may.
+    Miri(miri::MiriArgs),
+    /// Check the crates that are used: licences, sources, doubled versions, known vulnerabilities, by deny.toml.
+    ///
+    /// Builds cargo-deny into the cache the first time. Where the database of vulnerabilities is out of reach this is said,
+    /// and only the rest is checked. Exit status 1 means that a crate may not be used.
+    Deny,
     /// Prepare this machine: install Debian packages that are missing, fetch and unpack the Xen host's.
     ///
     /// Needs root or sudo for what is missing, and says the line to run where it has neither. What is only unpacked goes
@@ -237,7 +249,7 @@ pub struct ModulesArgs {
 pub struct CapturesArgs {
     /// A folder with *.pcap files in it or below it, or one such file.
     pub path: PathBuf,
-    /// The format of files whose folder does not name it: mtu9000, mtu1500, any mtu<bytes>, or mxwire.
+    /// The format of files whose folder does not name it: mtu9000, mtu1500, mtu and any other number, or mxwire.
     #[arg(long)]
     pub format: Option<String>,
     /// Print one JSON object instead of lines.
@@ -261,6 +273,8 @@ impl Command {
             Command::Fuzz(args) => fuzz::run(&args),
             Command::Replay(args) => replay::run(&args.path, args.format.as_deref(), args.json),
             Command::Modules(args) => modules::run(&args),
+            Command::Miri(args) => miri::run(&args),
+            Command::Deny => deny::run(),
             Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),
             Command::Images => made().map(|_| ExitCode::SUCCESS),
             Command::Demo(args) if args.icount => {

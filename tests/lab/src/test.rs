@@ -63,7 +63,7 @@ enum Work {
 }
 
 /// The steps that need no QEMU, the quickest to fail first.
-static FAST: [Step; 12] = [
+static FAST: [Step; 13] = [
     Step {
         title: "format",
         work: Here(format),
@@ -75,6 +75,10 @@ static FAST: [Step; 12] = [
     Step {
         title: "lints of what runs on bare Xen and in the kernel",
         work: Here(lints_bare),
+    },
+    Step {
+        title: "documentation of every crate, without a warning",
+        work: Here(documentation),
     },
     Step {
         title: "unit and property tests of what runs on Linux",
@@ -239,6 +243,19 @@ fn lints_bare() -> Result<Tested, Error> {
     let run = Run::new("cargo", "test-lints-bare").args(["clippy", "--target", build::BARE_TARGET]);
     run.args(packages).args(["--", "-D", "warnings"]).output()?;
     Ok(counted(1))
+}
+
+/// For the host and for the bare target, a page of each.
+fn documentation() -> Result<Tested, Error> {
+    let run = |log| {
+        let run = Run::new("cargo", log).env("RUSTDOCFLAGS", "-D warnings");
+        run.args(["doc", "--no-deps"])
+    };
+    run("test-doc-host").output()?;
+    let packages = BARE_CRATES.iter().flat_map(|name| ["--package", name]);
+    let bare = run("test-doc-bare").args(["--target", build::BARE_TARGET]);
+    bare.args(packages).output()?;
+    Ok(counted(2))
 }
 
 fn unit_tests() -> Result<Tested, Error> {

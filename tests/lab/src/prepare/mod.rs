@@ -3,6 +3,7 @@
 //! Everything is looked at first and done only when it is missing, so that a second run needs no network.
 
 mod apt;
+mod checkers;
 mod compilers;
 mod headers;
 mod image;
@@ -14,6 +15,7 @@ mod toolchain;
 mod xen_host;
 
 pub use apt::Apt;
+pub use checkers::{cargo_deny, miri};
 pub use compilers::{Compiler, newer as newer_compilers};
 pub use headers::{Headers, Kernel};
 pub use image::Image;
