@@ -1,7 +1,8 @@
-//! The counters of one board.
+//! The counters of one board, and which of them a packet raises.
 
 use mx_ring::Counter;
 use mx_ring::board_page::COUNTERS;
+use mx_wire::{Connect, Content, Packet};
 
 /// How often each [`Counter`] was counted. The values wrap at 32 bits, as Open-MX's do.
 #[derive(Clone, Debug)]
@@ -47,6 +48,75 @@ impl Counters {
             changed &= changed - 1;
             Some((number, *value))
         })
+    }
+}
+
+/// What a packet handed to the wire raises.
+pub(crate) const fn sent(packet: &Packet) -> Counter {
+    match packet {
+        Packet::Raw => Counter::SendRaw,
+        Packet::HostQuery(_) => Counter::SendHostQuery,
+        Packet::HostReply(_) => Counter::SendHostReply,
+        Packet::LibAck { .. } => Counter::SendLibAck,
+        Packet::Connect { connect, .. } => match connect {
+            Connect::Request(_) => Counter::SendConnectRequest,
+            Connect::Reply(_) => Counter::SendConnectReply,
+        },
+        Packet::Message { message, .. } => match message.content {
+            Content::Tiny(_) => Counter::SendTiny,
+            Content::Small(_) => Counter::SendSmall,
+            Content::Medium(_) => Counter::SendMediumSqFrag,
+            Content::Rendezvous(_) => Counter::SendRndv,
+            Content::Notify(_) => Counter::SendNotify,
+        },
+        Packet::Pull(_) => Counter::SendPullRequest,
+        Packet::PullReply(_) => Counter::SendPullReply,
+        Packet::NackLib { .. } => Counter::SendNackLib,
+        Packet::NackMcp(_) => Counter::SendNackMcp,
+    }
+}
+
+/// What a packet handed to a board of the same home raises. Open-MX counts no nacks there.
+pub(crate) const fn shared(packet: &Packet) -> Option<Counter> {
+    Some(match packet {
+        Packet::LibAck { .. } => Counter::SharedLibAck,
+        Packet::Connect { connect, .. } => match connect {
+            Connect::Request(_) => Counter::SharedConnectRequest,
+            Connect::Reply(_) => Counter::SharedConnectReply,
+        },
+        Packet::Message { message, .. } => match message.content {
+            Content::Tiny(_) => Counter::SharedTiny,
+            Content::Small(_) => Counter::SharedSmall,
+            Content::Medium(_) => Counter::SharedMediumSqFrag,
+            Content::Rendezvous(_) => Counter::SharedRndv,
+            Content::Notify(_) => Counter::SharedNotify,
+        },
+        _ => return None,
+    })
+}
+
+/// What a packet that its endpoint was told of raises, if it came from the wire.
+pub(crate) const fn received(packet: &Packet) -> Counter {
+    match packet {
+        Packet::Raw => Counter::RecvRaw,
+        Packet::HostQuery(_) => Counter::RecvHostQuery,
+        Packet::HostReply(_) => Counter::RecvHostReply,
+        Packet::LibAck { .. } => Counter::RecvLibAck,
+        Packet::Connect { connect, .. } => match connect {
+            Connect::Request(_) => Counter::RecvConnectRequest,
+            Connect::Reply(_) => Counter::RecvConnectReply,
+        },
+        Packet::Message { message, .. } => match message.content {
+            Content::Tiny(_) => Counter::RecvTiny,
+            Content::Small(_) => Counter::RecvSmall,
+            Content::Medium(_) => Counter::RecvMediumFrag,
+            Content::Rendezvous(_) => Counter::RecvRndv,
+            Content::Notify(_) => Counter::RecvNotify,
+        },
+        Packet::Pull(_) => Counter::RecvPullRequest,
+        Packet::PullReply(_) => Counter::RecvPullReply,
+        Packet::NackLib { .. } => Counter::RecvNackLib,
+        Packet::NackMcp(_) => Counter::RecvNackMcp,
     }
 }
 

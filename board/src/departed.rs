@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use mx_ring::{Destination, Farewell};
-use mx_wire::{Content, Ends, LibAck, MacAddress, Message, Notify, Packet};
+use mx_wire::{Ends, MacAddress, Packet};
 
 use crate::time::Instant;
 
@@ -88,15 +88,7 @@ impl Kept {
         farewell.notice.map(|notice| Packet::Message {
             ends: self.ends(),
             session: self.word.to.session,
-            message: Message {
-                seq: notice.seq,
-                ack: farewell.ack,
-                content: Content::Notify(Notify {
-                    transferred: notice.transferred,
-                    window: notice.window,
-                    window_seqnum: notice.window_seqnum,
-                }),
-            },
+            message: notice.message(farewell.ack.ack),
         })
     }
 
@@ -163,20 +155,18 @@ impl Departed {
         let mut answer = None;
         for kept in self.kept.iter_mut().filter(|kept| kept.concerns(late)) {
             let farewell = &mut kept.word.farewell;
-            if !is_before(seq, farewell.ack) {
+            if !is_before(seq, farewell.ack.ack) {
                 continue;
             }
             if farewell.notice.is_some() {
                 kept.again = Some(now);
             }
-            farewell.ack_number = farewell.ack_number.wrapping_add(1);
+            farewell.ack.ack_number = farewell.ack.ack_number.wrapping_add(1);
+            let ack = farewell.ack;
             answer = Some(Packet::LibAck {
                 ends: kept.ends(),
                 session: kept.word.to.session,
-                ack: LibAck {
-                    ack: kept.word.farewell.ack,
-                    ack_number: kept.word.farewell.ack_number,
-                },
+                ack,
             });
         }
         self.set_timer();
@@ -233,7 +223,7 @@ fn is_before(seq: u16, other: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use mx_ring::Pulled;
+    use mx_wire::{LibAck, Notify, Pulled};
     use proptest::prelude::*;
 
     use super::*;
@@ -250,13 +240,14 @@ mod tests {
             },
             mac: MAC,
             farewell: Farewell {
-                ack,
-                ack_number: 3,
+                ack: LibAck { ack, ack_number: 3 },
                 notice: notice.map(|seq| Pulled {
                     seq,
-                    transferred: 100,
-                    window: 1,
-                    window_seqnum: 23,
+                    notify: Notify {
+                        transferred: 100,
+                        window: 1,
+                        window_seqnum: 23,
+                    },
                 }),
             },
         }

@@ -1,13 +1,14 @@
 //! From a packet that reached a board to the event, the job or the nack that it causes. The checks are made in the
 //! order of wire.md §5: peer, endpoint, session, room.
 
-use mx_ring::{Counter, Event, Origin};
+use mx_ring::{Counter, Event, EventBody, Origin, Place};
 use mx_wire::{
-    Connect, Content, Ends, Format, HostReply, MacAddress, Message, NackCode, NackLib, NackMcp,
-    Packet, ParseError, TINY_MAX,
+    Content, Ends, Format, HostReply, MacAddress, Message, NackCode, NackLib, NackMcp, Packet,
+    ParseError, TINY_MAX,
 };
 
 use crate::board::Board;
+use crate::counters;
 use crate::departed::Late;
 use crate::key::{EndpointKey, Source};
 use crate::ports::Ports;
@@ -116,8 +117,8 @@ impl Board {
             } => {
                 let nack = Nack::Lib { seq: message.seq };
                 let (to, from) = self.admit(door, incoming, ends, Some(session), nack)?;
-                let (event, counter) = event(from, &message, incoming.payload);
-                self.deliver(to, &event, incoming, counter, ports)
+                let body = EventBody::Message(message, place(&message, incoming.payload));
+                self.deliver(to, &Event { from, body }, incoming, ports)
             }
             Packet::LibAck { ends, session, ack } => {
                 let admitted = self.admit(door, incoming, ends, Some(session), Nack::None);
@@ -130,21 +131,13 @@ impl Board {
                     self.departed.acknowledged(&late, ack.ack);
                 }
                 let (to, from) = admitted?;
-                let event = Event::Ack {
-                    from,
-                    ack: ack.ack,
-                    ack_number: ack.ack_number,
-                };
-                self.deliver(to, &event, incoming, Counter::RecvLibAck, ports)
+                let body = EventBody::Ack(ack);
+                self.deliver(to, &Event { from, body }, incoming, ports)
             }
             Packet::NackLib { ends, nack } => {
                 let (to, from) = self.admit(door, incoming, ends, None, Nack::None)?;
-                let event = Event::Nack {
-                    from,
-                    seq: nack.seq,
-                    code: nack.code as u8,
-                };
-                self.deliver(to, &event, incoming, Counter::RecvNackLib, ports)
+                let body = EventBody::Nack(nack);
+                self.deliver(to, &Event { from, body }, incoming, ports)
             }
             Packet::Connect {
                 ends,
@@ -156,30 +149,8 @@ impl Board {
                 self.learn_reverse(peer, sender_index);
                 let nack = Nack::Lib { seq: 0 };
                 let (to, from) = self.admit_peer(door, incoming, peer, ends, None, nack)?;
-                let (event, counter) = match connect {
-                    Connect::Request(c) => {
-                        let event = Event::ConnectRequest {
-                            from,
-                            session,
-                            key: c.key,
-                            next_expected: c.next_expected,
-                            connect_seqnum: c.connect_seqnum,
-                        };
-                        (event, Counter::RecvConnectRequest)
-                    }
-                    Connect::Reply(c) => {
-                        let event = Event::ConnectReply {
-                            from,
-                            requester_session: c.requester_session,
-                            session,
-                            next_expected: c.next_expected,
-                            connect_seqnum: c.connect_seqnum,
-                            status: c.status.to_byte(),
-                        };
-                        (event, Counter::RecvConnectReply)
-                    }
-                };
-                self.deliver(to, &event, incoming, counter, ports)
+                let body = EventBody::Connect { session, connect };
+                self.deliver(to, &Event { from, body }, incoming, ports)
             }
             Packet::Pull(pull) => {
                 self.count(Counter::RecvPullRequest);
@@ -217,7 +188,6 @@ impl Board {
         to: EndpointKey,
         event: &Event,
         incoming: &Incoming<'_>,
-        counter: Counter,
         ports: &mut P,
     ) -> Result<Option<Answer>, Refusal> {
         if ports.deliver(to, event, incoming.payload).is_err() {
@@ -225,7 +195,7 @@ impl Board {
         }
         // Open-MX counts local deliveries at the sender, as shared.
         if !incoming.local {
-            self.count(counter);
+            self.count(counters::received(incoming.packet));
         }
         Ok(None)
     }
@@ -361,12 +331,12 @@ impl Board {
     }
 }
 
-/// The event that tells of a message, and the counter of those that came.
+/// Where the payload of a message is when its event is told: a small or medium one gets its place in the receive ring as
+/// it is delivered.
 #[inline]
-fn event(from: Origin, message: &Message, payload: Source<'_>) -> (Event, Counter) {
-    let Message { seq, ack, content } = *message;
-    match content {
-        Content::Tiny(m) => {
+fn place(message: &Message, payload: Source<'_>) -> Place {
+    match message.content {
+        Content::Tiny(_) => {
             let mut data = [0; TINY_MAX];
             // The format's check has bounded the payload.
             if let Source::Bytes(bytes) = payload
@@ -374,64 +344,10 @@ fn event(from: Origin, message: &Message, payload: Source<'_>) -> (Event, Counte
             {
                 place.copy_from_slice(bytes);
             }
-            let event = Event::Tiny {
-                from,
-                seq,
-                ack,
-                match_info: m.match_info,
-                length: m.length as u8,
-                data,
-            };
-            (event, Counter::RecvTiny)
+            Place::Inline(data)
         }
-        Content::Small(m) => {
-            let event = Event::Small {
-                from,
-                seq,
-                ack,
-                match_info: m.match_info,
-                length: m.length as u8,
-                position: 0,
-            };
-            (event, Counter::RecvSmall)
-        }
-        Content::Medium(m) => {
-            let event = Event::Medium {
-                from,
-                seq,
-                ack,
-                match_info: m.match_info,
-                total: m.total,
-                fragment: m.fragment,
-                length: m.length,
-                position: 0,
-            };
-            (event, Counter::RecvMediumFrag)
-        }
-        Content::Rendezvous(m) => {
-            let event = Event::Rendezvous {
-                from,
-                seq,
-                ack,
-                match_info: m.match_info,
-                total: m.total,
-                window: m.window,
-                window_seqnum: m.window_seqnum,
-                window_offset: m.window_offset,
-            };
-            (event, Counter::RecvRndv)
-        }
-        Content::Notify(m) => {
-            let event = Event::Notify {
-                from,
-                seq,
-                ack,
-                transferred: m.transferred,
-                window: m.window,
-                window_seqnum: m.window_seqnum,
-            };
-            (event, Counter::RecvNotify)
-        }
+        Content::Small(_) | Content::Medium(_) => Place::At(0),
+        _ => Place::Apart,
     }
 }
 

@@ -2,10 +2,13 @@
 
 use alloc::vec::Vec;
 
-use mx_ring::{Command, Counter, Destination, Farewell, RegionKey};
+use mx_ring::{
+    Command, CommandBody, Counter, Destination, Farewell, PullOrder, PullStatus, RegionKey,
+};
 use mx_wire::{Beacon, Format, Frame, MacAddress, Packet};
 
 use crate::board::Board;
+use crate::counters;
 use crate::counters::Counters;
 use crate::departed::{WORDS_MAX, Word};
 use crate::endpoint::Endpoint;
@@ -15,7 +18,7 @@ use crate::key::{BoardId, EndpointKey, Source};
 use crate::outgoing;
 use crate::peers::Peer;
 use crate::ports::{Blame, CommandError, Full, Ports, Taken};
-use crate::pull::{PullOrder, PullTable, ReplyJobs, status};
+use crate::pull::{PullTable, ReplyJobs};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::warnings::Warnings;
@@ -169,39 +172,19 @@ impl Switch {
             .and_then(|board| board.endpoint(key.endpoint))
             .ok_or(Blame::NotOpen)?;
         let session = endpoint.session;
-        match *command {
-            Command::Pull {
-                to,
-                region,
-                offset,
-                length,
-                window,
-                window_seqnum,
-                window_offset,
-                cookie,
-            } => {
-                if length == 0 || offset.checked_add(length).is_none() {
+        let to = command.to;
+        match command.body {
+            CommandBody::Pull(order) => {
+                if order.length == 0 || order.offset.checked_add(order.length).is_none() {
                     return Err(Blame::BadPullLength.into());
                 }
-                let order = PullOrder {
-                    cookie,
-                    peer: to.peer,
-                    endpoint: to.endpoint,
-                    session: to.session,
-                    window,
-                    window_seqnum,
-                    window_offset,
-                    region,
-                    region_offset: offset,
-                    length,
-                };
-                Ok(self.start_pull(now, key, order)?)
+                Ok(self.start_pull(now, key, to, order)?)
             }
-            Command::AbortPull { cookie } => {
+            CommandBody::AbortPull { cookie } => {
                 self.abort_pull(key, cookie);
                 Ok(())
             }
-            Command::Leave { to, farewell } => {
+            CommandBody::Leave(farewell) => {
                 self.leave(key, to, farewell);
                 Ok(())
             }
@@ -242,12 +225,18 @@ impl Switch {
 
     /// Starts a pull, from memory to memory if the peer is a board of this home that listens. A peer that does not exist
     /// will never answer: the pull ends as after its time.
-    fn start_pull(&mut self, now: Instant, key: EndpointKey, order: PullOrder) -> Result<(), Full> {
+    fn start_pull(
+        &mut self,
+        now: Instant,
+        key: EndpointKey,
+        to: Destination,
+        order: PullOrder,
+    ) -> Result<(), Full> {
         let format = self.settings.format;
         let Some(board) = self.board(key.board) else {
             return Ok(());
         };
-        let peer = board.peers.get(order.peer);
+        let peer = board.peers.get(to.peer);
         let wait = peer.map(|peer| peer.round_trip.wait());
         let local = peer
             .and_then(|peer| peer.local)
@@ -261,14 +250,15 @@ impl Switch {
         let cookie = order.cookie;
         let started = match (local, wait) {
             (Some(owner), _) => endpoint.pulls.start_local(
+                to,
                 order,
                 EndpointKey {
                     board: owner,
-                    endpoint: order.endpoint,
+                    endpoint: to.endpoint,
                 },
             ),
-            (None, Some(wait)) => endpoint.pulls.start_wire(now, wait, &format, order),
-            (None, None) => endpoint.pulls.start_ended(cookie, status::TIMEOUT),
+            (None, Some(wait)) => endpoint.pulls.start_wire(now, wait, &format, to, order),
+            (None, None) => endpoint.pulls.start_ended(cookie, PullStatus::TimedOut),
         };
         started.ok_or(Full)?;
         if local.is_some() {
@@ -314,7 +304,7 @@ impl Switch {
         };
         let taken = ports.transmit(header, payload);
         board.count(match taken {
-            Ok(Taken::Sent) => outgoing::sent(packet),
+            Ok(Taken::Sent) => counters::sent(packet),
             Ok(Taken::Lost) | Err(Full) => Counter::SendSkbuffAllocFailed,
         });
         taken.map(|_| ())
@@ -342,7 +332,7 @@ impl Switch {
         } = self.settings;
         let board = self.board_mut(from)?;
         let source = board.mac;
-        if let Some(counter) = outgoing::shared(packet) {
+        if let Some(counter) = counters::shared(packet) {
             board.count(counter);
         }
         let incoming = Incoming {

@@ -1,13 +1,13 @@
 //! What boards do without being asked: beacons, questions for names, timers of pulls, replies, local copies. A turn is
 //! bounded, and a board gets its share of bytes (deficit round robin).
 
-use mx_ring::{Counter, Event, Reach, RegionKey, Window};
-use mx_wire::{Packet, PullReply};
+use mx_ring::{Counter, Event, EventBody, PullStatus, Reach, RegionKey, Wanted, Window};
+use mx_wire::{NackCode, Packet, PullReply};
 
 use crate::board::Board;
 use crate::key::{BoardId, EndpointKey, Extent, Source};
 use crate::ports::{Full, Ports};
-use crate::pull::{Attention, COPY_SLICE, LocalPull, PullTable, status};
+use crate::pull::{Attention, COPY_SLICE, LocalPull, PullTable};
 use crate::switch::{Progress, Switch};
 use crate::time::Instant;
 
@@ -329,7 +329,7 @@ impl Switch {
     ) -> u32 {
         let slice = pull.slice();
         let start = pull.order.window_offset + pull.done;
-        let window = self.readable(pull, ports);
+        let window = self.readable(pull, ports).map_err(PullStatus::from);
         let place = window.map(|window| reached(ports, pull.owner, &window, start, slice));
         if let (Ok(window), Ok(None)) = (window, place) {
             let wanted = wanted(pull.order.window, &window, start);
@@ -341,7 +341,7 @@ impl Switch {
             return 0;
         }
         let outcome = place.and_then(|place| {
-            let (region, offset) = place.ok_or(status::ABORTED)?;
+            let (region, offset) = place.ok_or(PullStatus::Aborted)?;
             let from = Extent {
                 owner: pull.owner,
                 region,
@@ -351,12 +351,12 @@ impl Switch {
             let to = Extent {
                 owner: key,
                 region: pull.order.region,
-                offset: pull.order.region_offset + pull.done,
+                offset: pull.order.offset + pull.done,
                 length: slice,
             };
             ports
                 .copy(Source::Region(from), to)
-                .map_err(|_| status::ABORTED)
+                .map_err(|_| PullStatus::Aborted)
         });
         let Some(pulls) = self.pulls(key) else {
             return 0;
@@ -373,16 +373,16 @@ impl Switch {
         }
     }
 
-    /// The window that a local pull reads; else the status that a nack would bring.
-    fn readable<P: Ports>(&mut self, pull: &LocalPull, ports: &mut P) -> Result<Window, u8> {
+    /// The window that a local pull reads; else the code that a nack would bring.
+    fn readable<P: Ports>(&mut self, pull: &LocalPull, ports: &mut P) -> Result<Window, NackCode> {
         let endpoint_max = self.settings.endpoint_max;
         let order = &pull.order;
         let owner = pull.owner;
         let Some(board) = self.board_mut(owner.board) else {
-            return Err(status::CLOSED);
+            return Err(NackCode::EndpointClosed);
         };
-        let (status, counter) = match board.endpoint(owner.endpoint) {
-            Some(endpoint) if endpoint.session == order.session => {
+        let (code, counter) = match board.endpoint(owner.endpoint) {
+            Some(endpoint) if endpoint.session == pull.to.session => {
                 let end = order.window_offset.checked_add(order.length);
                 match ports
                     .window(owner, order.window)
@@ -392,18 +392,18 @@ impl Switch {
                     Some(window) if end.is_some_and(|end| end <= window.length) => {
                         return Ok(window);
                     }
-                    Some(_) => (status::BAD_WINDOW, Counter::DropPullBadOffsetOrLength),
-                    None => (status::BAD_WINDOW, Counter::DropPullBadRegion),
+                    Some(_) => (NackCode::BadWindow, Counter::DropPullBadOffsetOrLength),
+                    None => (NackCode::BadWindow, Counter::DropPullBadRegion),
                 }
             }
-            Some(_) => (status::BAD_SESSION, Counter::DropBadSession),
+            Some(_) => (NackCode::BadSession, Counter::DropBadSession),
             None if u16::from(owner.endpoint) >= endpoint_max => {
-                (status::BAD_ENDPOINT, Counter::DropBadEndpoint)
+                (NackCode::BadEndpoint, Counter::DropBadEndpoint)
             }
-            None => (status::CLOSED, Counter::DropBadEndpoint),
+            None => (NackCode::EndpointClosed, Counter::DropBadEndpoint),
         };
         board.count(counter);
-        Err(status)
+        Err(code)
     }
 }
 
@@ -438,9 +438,9 @@ fn reached<P: Ports>(
 
 /// What tells a process that bytes from `offset` on are wanted.
 fn wanted(window: u8, of: &Window, offset: u32) -> Event {
-    Event::Wanted {
+    Event::of_board(EventBody::Wanted(Wanted {
         window,
         window_seqnum: of.seqnum,
         offset,
-    }
+    }))
 }

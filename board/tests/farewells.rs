@@ -5,7 +5,7 @@ mod world;
 use core::time::Duration;
 
 use mx_board::EndpointKey;
-use mx_ring::{Command, Destination, Farewell, Pulled};
+use mx_ring::{Command, CommandBody, Destination, Farewell};
 use mx_wire::*;
 use world::*;
 
@@ -24,8 +24,10 @@ fn closed(notice: Option<Pulled>) -> (World, EndpointKey, Format) {
     world.receive(&format, NODE_B, to, index, Packet::Raw, &beacon.payload());
     world.settle();
     let farewell = Farewell {
-        ack: 6,
-        ack_number: 2,
+        ack: LibAck {
+            ack: 6,
+            ack_number: 2,
+        },
         notice,
     };
     let to = Destination {
@@ -33,7 +35,15 @@ fn closed(notice: Option<Pulled>) -> (World, EndpointKey, Format) {
         endpoint: 7,
         session: 0xb,
     };
-    world.command(a, Command::Leave { to, farewell }).unwrap();
+    world
+        .command(
+            a,
+            Command {
+                to,
+                body: CommandBody::Leave(farewell),
+            },
+        )
+        .unwrap();
     world.switch.close_endpoint(world.now, a).unwrap();
     world.ports.sent.clear();
     (world, a, format)
@@ -103,9 +113,11 @@ fn what_a_closed_endpoint_had_received_is_forgotten_after_a_minute() {
 fn a_closed_endpoint_tells_again_that_it_has_pulled_a_large_message() {
     let (mut world, _, format) = closed(Some(Pulled {
         seq: 9,
-        transferred: 40_000,
-        window: 3,
-        window_seqnum: 23,
+        notify: Notify {
+            transferred: 40_000,
+            window: 3,
+            window_seqnum: 23,
+        },
     }));
     assert!(matches!(
         answer(&mut world, &format, 5, 0xa),

@@ -4,7 +4,7 @@
 mod world;
 
 use mx_board::{EndpointKey, Progress};
-use mx_ring::{Command, Destination, Farewell, Pulled, Reach, Window};
+use mx_ring::{Command, CommandBody, Destination, Farewell, PullOrder, Reach, Window};
 use mx_wire::*;
 use proptest::prelude::*;
 use world::*;
@@ -182,15 +182,17 @@ fn feed(world: &mut World, format: &Format, a: EndpointKey, input: Input) {
             };
             let _refused = world.command(
                 a,
-                Command::Pull {
+                Command {
                     to,
-                    region: region(1),
-                    offset,
-                    length,
-                    window,
-                    window_seqnum: 0,
-                    window_offset: 0,
-                    cookie: 1,
+                    body: CommandBody::Pull(PullOrder {
+                        region: region(1),
+                        offset,
+                        length,
+                        window,
+                        window_seqnum: 0,
+                        window_offset: 0,
+                        cookie: 1,
+                    }),
                 },
             );
         }
@@ -202,13 +204,17 @@ fn feed(world: &mut World, format: &Format, a: EndpointKey, input: Input) {
         Input::Leave { ack, notice } => {
             let notice = notice.then_some(Pulled {
                 seq: ack as u16,
-                transferred: ack,
-                window: 0,
-                window_seqnum: 1,
+                notify: Notify {
+                    transferred: ack,
+                    window: 0,
+                    window_seqnum: 1,
+                },
             });
             let farewell = Farewell {
-                ack: ack as u16,
-                ack_number: ack,
+                ack: LibAck {
+                    ack: ack as u16,
+                    ack_number: ack,
+                },
                 notice,
             };
             let to = Destination {
@@ -217,7 +223,13 @@ fn feed(world: &mut World, format: &Format, a: EndpointKey, input: Input) {
                 session: ack,
             };
             world
-                .command(a, Command::Leave { to, farewell })
+                .command(
+                    a,
+                    Command {
+                        to,
+                        body: CommandBody::Leave(farewell),
+                    },
+                )
                 .expect("nobody is to blame");
         }
         Input::Deregister => world.switch.deregister(a, region(1)),

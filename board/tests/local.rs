@@ -3,8 +3,13 @@
 mod world;
 
 use mx_board::CommandError;
-use mx_ring::{Command, Counter, Destination, Event};
-use mx_wire::MacAddress;
+use mx_ring::{
+    Command, CommandBody, Counter, Destination, Event, EventBody, Place, PullDone, PullOrder,
+    PullStatus,
+};
+use mx_wire::{
+    Connect, ConnectRequest, Content, Eager, MacAddress, Medium, Message, NackCode, NackLib,
+};
 use world::*;
 
 /// Two boards with endpoint 0 of sessions 0xa and 0xb; each is the other's peer 1 or 0.
@@ -29,13 +34,35 @@ fn to(session: u32) -> Destination {
 }
 
 fn tiny(session: u32, seq: u16) -> Command {
-    Command::Tiny {
+    Command {
         to: to(session),
-        seq,
-        ack: 1,
-        match_info: 7,
-        length: 5,
-        data: *b"hello\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        body: CommandBody::Message(
+            Message {
+                seq,
+                ack: 1,
+                content: Content::Tiny(Eager {
+                    match_info: 7,
+                    length: 5,
+                }),
+            },
+            Place::Inline(*b"hello\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        ),
+    }
+}
+
+/// The end of a pull, which is all that was told.
+fn ended(events: &[(Event, Vec<u8>)]) -> PullDone {
+    match events {
+        [
+            (
+                Event {
+                    body: EventBody::PullDone(done),
+                    ..
+                },
+                _,
+            ),
+        ] => *done,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -57,30 +84,38 @@ fn a_message_arrives_in_order_without_a_frame_and_says_that_it_is_local() {
     world
         .command(
             a,
-            Command::Medium {
+            Command {
                 to: to(0xb),
-                seq: 2,
-                ack: 1,
-                match_info: 8,
-                total: 10_000,
-                fragment: 0,
-                length: 8192,
-                offset: 16,
+                body: CommandBody::Message(
+                    Message {
+                        seq: 2,
+                        ack: 1,
+                        content: Content::Medium(Medium {
+                            match_info: 8,
+                            total: 10_000,
+                            length: 8192,
+                            fragment: 0,
+                        }),
+                    },
+                    Place::At(16),
+                ),
             },
         )
         .unwrap();
     assert!(world.ports.sent.is_empty());
     let events = world.ports.take(b);
-    let Event::Tiny {
-        from, seq, data, ..
+    let Event {
+        from,
+        body: EventBody::Message(first, Place::Inline(data)),
     } = events[0].0
     else {
         panic!("{events:?}")
     };
     assert!(from.local);
-    assert_eq!((from.peer, from.endpoint, seq), (1, 0, 1));
+    assert_eq!((from.peer, from.endpoint, first.seq), (1, 0, 1));
     assert_eq!(&data[..5], b"hello");
-    assert!(matches!(events[1].0, Event::Medium { seq: 2, .. }));
+    let second = events[1].0.message().expect("a message");
+    assert!(matches!(second.content, Content::Medium(_)) && second.seq == 2);
     assert_eq!(events[1].1, vec![0xa5; 8192]);
     assert_eq!(world.count(a.board, Counter::SharedTiny), 1);
     assert_eq!(world.count(a.board, Counter::SharedMediumSqFrag), 1);
@@ -94,23 +129,30 @@ fn a_connect_carries_the_session_that_the_board_knows() {
     world
         .command(
             a,
-            Command::ConnectRequest {
-                peer: 1,
-                endpoint: 0,
-                key: 9,
-                next_expected: 1,
-                connect_seqnum: 3,
+            Command {
+                to: Destination {
+                    peer: 1,
+                    endpoint: 0,
+                    session: 0,
+                },
+                body: CommandBody::Connect(Connect::Request(ConnectRequest {
+                    key: 9,
+                    next_expected: 1,
+                    connect_seqnum: 3,
+                })),
             },
         )
         .unwrap();
     let events = world.ports.take(b);
     assert!(matches!(
-        events[0].0,
-        Event::ConnectRequest {
+        events[0].0.body,
+        EventBody::Connect {
             session: 0xa,
-            key: 9,
-            connect_seqnum: 3,
-            ..
+            connect: Connect::Request(ConnectRequest {
+                key: 9,
+                connect_seqnum: 3,
+                ..
+            }),
         }
     ));
 }
@@ -121,23 +163,36 @@ fn refusals_are_the_wires_refusals() {
     let nack = |world: &mut World, command| {
         world.command(a, command).unwrap();
         match world.ports.take(a)[..] {
-            [(Event::Nack { from, seq, code }, _)] => {
+            [
+                (
+                    Event {
+                        from,
+                        body: EventBody::Nack(NackLib { code, seq }),
+                    },
+                    _,
+                ),
+            ] => {
                 assert!(from.local);
                 (seq, code)
             }
             ref other => panic!("{other:?}"),
         }
     };
-    assert_eq!(nack(&mut world, tiny(0xbad, 4)), (4, 3));
-    let at = |endpoint| Command::ConnectRequest {
-        peer: 1,
-        endpoint,
-        key: 0,
-        next_expected: 1,
-        connect_seqnum: 0,
+    assert_eq!(nack(&mut world, tiny(0xbad, 4)), (4, NackCode::BadSession));
+    let at = |endpoint| Command {
+        to: Destination {
+            peer: 1,
+            endpoint,
+            session: 0,
+        },
+        body: CommandBody::Connect(Connect::Request(ConnectRequest {
+            key: 0,
+            next_expected: 1,
+            connect_seqnum: 0,
+        })),
     };
-    assert_eq!(nack(&mut world, at(7)), (0, 2));
-    assert_eq!(nack(&mut world, at(40)), (0, 1));
+    assert_eq!(nack(&mut world, at(7)), (0, NackCode::EndpointClosed));
+    assert_eq!(nack(&mut world, at(40)), (0, NackCode::BadEndpoint));
     assert_eq!(world.count(b.board, Counter::DropBadSession), 1);
     assert_eq!(world.count(b.board, Counter::DropBadEndpoint), 2);
 }
@@ -153,15 +208,17 @@ fn a_full_event_queue_drops_as_on_the_wire() {
 }
 
 fn pull(window: u8, length: u32, cookie: u32) -> Command {
-    Command::Pull {
+    Command {
         to: to(0xa),
-        region: region(5),
-        offset: 0,
-        length,
-        window,
-        window_seqnum: 23,
-        window_offset: 0,
-        cookie,
+        body: CommandBody::Pull(PullOrder {
+            region: region(5),
+            offset: 0,
+            length,
+            window,
+            window_seqnum: 23,
+            window_offset: 0,
+            cookie,
+        }),
     }
 }
 
@@ -185,17 +242,12 @@ fn a_local_pull_is_one_copy_in_bounded_slices() {
     assert_eq!(world.ports.copied, 1 << 20);
     assert!(world.ports.sent.is_empty());
     assert_eq!(world.ports.regions[&(b, region(5))], bytes);
-    assert!(matches!(
-        world.ports.take(b)[..],
-        [(
-            Event::PullDone {
-                cookie: 77,
-                status: 0,
-                transferred: 0x10_0000
-            },
-            _
-        )]
-    ));
+    let done = PullDone {
+        cookie: 77,
+        status: PullStatus::Done,
+        transferred: 0x10_0000,
+    };
+    assert_eq!(ended(&world.ports.take(b)), done);
     assert_eq!(world.count(b.board, Counter::SharedPull), 1);
 }
 
@@ -207,29 +259,37 @@ fn a_local_pull_that_cannot_be_ends_with_the_reason_that_a_nack_would_bring() {
     let status = |world: &mut World, command| {
         world.command(b, command).unwrap();
         world.settle();
-        match world.ports.take(b)[..] {
-            [(Event::PullDone { status, .. }, _)] => status,
-            ref other => panic!("{other:?}"),
-        }
+        ended(&world.ports.take(b)).status
     };
-    assert_eq!(status(&mut world, pull(9, 1000, 1)), 0);
-    assert_eq!(status(&mut world, pull(8, 1000, 1)), 4);
-    assert_eq!(status(&mut world, pull(9, 1001, 1)), 4);
+    assert_eq!(status(&mut world, pull(9, 1000, 1)), PullStatus::Done);
+    assert_eq!(
+        status(&mut world, pull(8, 1000, 1)),
+        NackCode::BadWindow.into()
+    );
+    assert_eq!(
+        status(&mut world, pull(9, 1001, 1)),
+        NackCode::BadWindow.into()
+    );
     world.switch.close_endpoint(world.now, a).unwrap();
-    assert_eq!(status(&mut world, pull(9, 1000, 1)), 2);
+    assert_eq!(
+        status(&mut world, pull(9, 1000, 1)),
+        NackCode::EndpointClosed.into()
+    );
     world.switch.open_endpoint(a, 0xaa, 64).unwrap();
-    assert_eq!(status(&mut world, pull(9, 1000, 1)), 3);
+    assert_eq!(
+        status(&mut world, pull(9, 1000, 1)),
+        NackCode::BadSession.into()
+    );
     world.switch.remove_board(a.board, &mut world.ports);
     // Somewhere on the wire now, where nobody answers.
     world.command(b, pull(9, 1000, 2)).unwrap();
     world.settle();
     assert!(world.ports.take(b).is_empty());
-    world.command(b, Command::AbortPull { cookie: 2 }).unwrap();
+    world
+        .command(b, Command::to_board(CommandBody::AbortPull { cookie: 2 }))
+        .unwrap();
     world.settle();
-    assert!(matches!(
-        world.ports.take(b)[..],
-        [(Event::PullDone { status: 5, .. }, _)]
-    ));
+    assert_eq!(ended(&world.ports.take(b)).status, PullStatus::Aborted);
 }
 
 #[test]
@@ -263,17 +323,8 @@ fn a_region_that_goes_ends_the_pull_into_it() {
     world.switch.deregister(b, region(5));
     world.ports.regions.remove(&(b, region(5)));
     world.settle();
-    assert!(matches!(
-        world.ports.take(b)[..],
-        [(
-            Event::PullDone {
-                cookie: 3,
-                status: 5,
-                ..
-            },
-            _
-        )]
-    ));
+    let done = ended(&world.ports.take(b));
+    assert_eq!((done.cookie, done.status), (3, PullStatus::Aborted));
 }
 
 #[test]
@@ -295,10 +346,12 @@ fn the_end_of_a_pull_waits_for_room_and_pulls_are_bounded_by_it() {
         .ports
         .take(b)
         .iter()
-        .map(|(event, _)| match event {
-            Event::PullDone {
-                cookie, status: 0, ..
-            } => *cookie,
+        .map(|(event, _)| match event.body {
+            EventBody::PullDone(PullDone {
+                cookie,
+                status: PullStatus::Done,
+                ..
+            }) => cookie,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -336,10 +389,7 @@ fn a_pull_from_a_deaf_neighbour_pauses_and_goes_on_when_it_hears_again() {
     world.switch.set_deaf(world.now, a.board, false);
     world.now = world.now + core::time::Duration::from_secs(1);
     world.settle();
-    assert!(matches!(
-        world.ports.take(b)[..],
-        [(Event::PullDone { status: 0, .. }, _)]
-    ));
+    assert_eq!(ended(&world.ports.take(b)).status, PullStatus::Done);
     assert_eq!(world.ports.regions[&(b, region(5))], bytes);
     let frames = world.ports.frames(&formats()[1]);
     assert!(

@@ -5,9 +5,11 @@ mod world;
 use core::time::Duration;
 
 use mx_board::{EndpointKey, Instant};
-use mx_ring::{Command, Destination, Event};
+use mx_ring::{
+    Command, CommandBody, Destination, Event, EventBody, PullDone, PullOrder, PullStatus,
+};
 use mx_testnet::{Faults, Network};
-use mx_wire::Format;
+use mx_wire::{Format, NackCode};
 use world::*;
 
 /// Two worlds, and the network between them.
@@ -87,19 +89,21 @@ fn only_loses(loss: u8) -> Faults {
 }
 
 fn pull(length: u32, window_offset: u32) -> Command {
-    Command::Pull {
+    Command {
         to: Destination {
             peer: 1,
             endpoint: 0,
             session: 0xa,
         },
-        region: region(2),
-        offset: 3,
-        length,
-        window: 1,
-        window_seqnum: 23,
-        window_offset,
-        cookie: 5,
+        body: CommandBody::Pull(PullOrder {
+            region: region(2),
+            offset: 3,
+            length,
+            window: 1,
+            window_seqnum: 23,
+            window_offset,
+            cookie: 5,
+        }),
     }
 }
 
@@ -123,7 +127,7 @@ fn transfer(format: Format, length: u32, window_offset: u32, faults: Faults, see
         }
     };
     assert!(
-        matches!(events[..], [(Event::PullDone { cookie: 5, status: 0, transferred }, _)] if transferred == length),
+        matches!(events[..], [(Event { body: EventBody::PullDone(PullDone { cookie: 5, status: PullStatus::Done, transferred }), .. }, _)] if transferred == length),
         "{events:?}"
     );
     let got = &wire.worlds[1].ports.regions[&(b, region(2))];
@@ -239,12 +243,21 @@ fn a_pull_from_a_board_that_has_gone_silent_ends_with_a_timeout_after_500_second
     let mut ended = None;
     let mut at = now;
     while wire.step(end) {
-        if let [(Event::PullDone { status, .. }, _)] = wire.worlds[1].ports.take(b)[..] {
+        if let [
+            (
+                Event {
+                    body: EventBody::PullDone(PullDone { status, .. }),
+                    ..
+                },
+                _,
+            ),
+        ] = wire.worlds[1].ports.take(b)[..]
+        {
             ended = Some((status, (at - now).as_secs()));
         }
         at = wire.now();
     }
-    assert_eq!(ended, Some((6, 500)));
+    assert_eq!(ended, Some((PullStatus::TimedOut, 500)));
 }
 
 #[test]
@@ -262,9 +275,12 @@ fn a_pull_from_a_closed_endpoint_ends_with_the_nacks_reason() {
     assert!(matches!(
         wire.worlds[1].ports.take(b)[..],
         [(
-            Event::PullDone {
-                status: 2,
-                transferred: 0,
+            Event {
+                body: EventBody::PullDone(PullDone {
+                    status: PullStatus::Refused(NackCode::EndpointClosed),
+                    transferred: 0,
+                    ..
+                }),
                 ..
             },
             _

@@ -6,7 +6,10 @@ mod world;
 use core::time::Duration;
 
 use mx_board::*;
-use mx_ring::{Command, Destination, Event, Reach, Window};
+use mx_ring::{
+    Command, CommandBody, Destination, Event, EventBody, PullDone, PullOrder, PullStatus, Reach,
+    Wanted, Window,
+};
 use mx_wire::{Beacon, Ends, Format, MacAddress, Packet, Pull};
 use world::*;
 
@@ -27,19 +30,21 @@ fn window(reach: Reach, slot: u16, offset: u32) -> Window {
 
 /// Pulls a whole message of that length from window 9 of the first board into region 5.
 fn pull(length: u32) -> Command {
-    Command::Pull {
+    Command {
         to: Destination {
             peer: 1,
             endpoint: 0,
             session: 0xa,
         },
-        region: region(5),
-        offset: 0,
-        length,
-        window: 9,
-        window_seqnum: 23,
-        window_offset: 0,
-        cookie: 77,
+        body: CommandBody::Pull(PullOrder {
+            region: region(5),
+            offset: 0,
+            length,
+            window: 9,
+            window_seqnum: 23,
+            window_offset: 0,
+            cookie: 77,
+        }),
     }
 }
 
@@ -60,10 +65,14 @@ fn wanted(world: &mut World, key: EndpointKey) -> Option<u32> {
         [] => None,
         [
             (
-                Event::Wanted {
-                    window: 9,
-                    window_seqnum: 23,
-                    offset,
+                Event {
+                    body:
+                        EventBody::Wanted(Wanted {
+                            window: 9,
+                            window_seqnum: 23,
+                            offset,
+                        }),
+                    ..
                 },
                 _,
             ),
@@ -103,16 +112,20 @@ fn a_local_pull_takes_a_message_piece_by_piece() {
         let ended = world.ports.take(b);
         if let [
             (
-                Event::PullDone {
-                    status,
-                    transferred,
+                Event {
+                    body:
+                        EventBody::PullDone(PullDone {
+                            status,
+                            transferred,
+                            ..
+                        }),
                     ..
                 },
                 _,
             ),
         ] = ended[..]
         {
-            assert_eq!((status, transferred), (0, MESSAGE));
+            assert_eq!((status, transferred), (PullStatus::Done, MESSAGE));
             break;
         }
         let start = wanted(&mut world, a).expect("told what is wanted");
@@ -152,7 +165,16 @@ fn a_local_pull_of_the_longest_message_copies_each_byte_once() {
         next += from.length;
     }
     assert_eq!(next, u32::MAX);
-    let [(Event::PullDone { transferred, .. }, _)] = world.ports.take(b)[..] else {
+    let [
+        (
+            Event {
+                body: EventBody::PullDone(PullDone { transferred, .. }),
+                ..
+            },
+            _,
+        ),
+    ] = world.ports.take(b)[..]
+    else {
         panic!("it has not ended")
     };
     assert_eq!(transferred, u32::MAX);

@@ -3,7 +3,7 @@
 mod world;
 
 use mx_board::EndpointKey;
-use mx_ring::{Counter, Event};
+use mx_ring::{CommandBody, Counter, Event, EventBody, Place, PullOrder};
 use mx_wire::*;
 use world::*;
 
@@ -275,9 +275,11 @@ fn an_unknown_address_is_dropped_and_a_nack_may_come_without_an_index() {
     assert!(matches!(
         world.ports.take(a)[..],
         [(
-            Event::Nack {
-                seq: 4,
-                code: 2,
+            Event {
+                body: EventBody::Nack(NackLib {
+                    seq: 4,
+                    code: NackCode::EndpointClosed,
+                }),
                 ..
             },
             _
@@ -414,19 +416,21 @@ fn a_beacon_that_names_another_than_its_sender_makes_no_peer() {
 /// Starts a pull of endpoint 0 from NODE_B; says under which handle.
 fn start_pull(world: &mut World, a: EndpointKey) -> u32 {
     world.expose(a, 5, 0, vec![0; 9000]);
-    let command = mx_ring::Command::Pull {
+    let command = mx_ring::Command {
         to: mx_ring::Destination {
             peer: 1,
             endpoint: 2,
             session: 0xb,
         },
-        region: region(5),
-        offset: 0,
-        length: 9000,
-        window: 1,
-        window_seqnum: 23,
-        window_offset: 0,
-        cookie: 1,
+        body: CommandBody::Pull(PullOrder {
+            region: region(5),
+            offset: 0,
+            length: 9000,
+            window: 1,
+            window_seqnum: 23,
+            window_offset: 0,
+            cookie: 1,
+        }),
     };
     world.command(a, command).unwrap();
     world.settle();
@@ -527,17 +531,23 @@ fn a_full_wire_loses_no_pull_and_no_reply() {
         pull(0, 0xa, 2, 23, 80_000),
         &[],
     );
-    let tiny = mx_ring::Command::Tiny {
+    let tiny = mx_ring::Command {
         to: mx_ring::Destination {
             peer: 1,
             endpoint: 2,
             session: 0xb,
         },
-        seq: 1,
-        ack: 1,
-        match_info: 0,
-        length: 0,
-        data: [0; 32],
+        body: CommandBody::Message(
+            Message {
+                seq: 1,
+                ack: 1,
+                content: Content::Tiny(Eager {
+                    match_info: 0,
+                    length: 0,
+                }),
+            },
+            Place::Inline([0; 32]),
+        ),
     };
     assert_eq!(world.command(a, tiny), Err(mx_board::CommandError::Full));
     assert_eq!(world.work(), mx_board::Progress::Blocked);

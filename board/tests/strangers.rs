@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use mx_board::{BoardId, HostName, Instant};
 use mx_ring::administration::Change;
 use mx_ring::warning::Warning;
+use mx_ring::{CommandBody, Destination};
 use mx_wire::*;
 use proptest::prelude::*;
 use world::*;
@@ -158,12 +159,17 @@ fn a_silent_peer_goes_unless_it_was_given_is_of_this_home_or_is_spoken_to() {
     let peers = world.switch.board(a).unwrap().peers();
     let to = peers.index_of(spoken_to).unwrap();
     at(&mut world, 400);
-    let request = mx_ring::Command::ConnectRequest {
-        peer: to,
-        endpoint: 0,
-        key: 1,
-        next_expected: 1,
-        connect_seqnum: 0,
+    let request = mx_ring::Command {
+        to: Destination {
+            peer: to,
+            endpoint: 0,
+            session: 0,
+        },
+        body: CommandBody::Connect(Connect::Request(ConnectRequest {
+            key: 1,
+            next_expected: 1,
+            connect_seqnum: 0,
+        })),
     };
     world.command(key(a, 0), request).unwrap();
     world.ports.changed.clear();

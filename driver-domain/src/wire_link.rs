@@ -8,12 +8,10 @@ use core::time::Duration;
 use arrayvec::ArrayVec;
 use mx_home::{Handed, Home, Instant, Link, Payload, Token};
 use mx_nic::{Fragment, LinkState, MacAddress, Nic, Reception, Statistics, TransmitError};
-use mx_ring::Area;
+use mx_ring::{Area, PAGE_SIZE};
 
 use mx_board::Full;
 
-/// Bytes of a page, beyond which memory of a guest is not contiguous for a card.
-const PAGE_SIZE: usize = 4096;
 /// Fragments of a frame at most: [`Payload::MAX_PARTS`] parts, each of which may cross pages.
 const FRAGMENTS: usize = 7;
 /// Frames that one burst of received frames may answer with.

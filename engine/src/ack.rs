@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use mx_ring::{Command, Farewell, Origin};
+use mx_ring::{Command, CommandBody, Farewell, Origin};
+use mx_wire::{LibAck, NackCode, NackLib};
 
 use crate::code::Code;
 use crate::engine::Engine;
@@ -74,8 +75,10 @@ impl Engine {
                 && let Some(to) = partner.destination()
             {
                 let farewell = Farewell {
-                    ack: partner.next_fragment.to_wire(),
-                    ack_number: partner.ack_number_sent,
+                    ack: LibAck {
+                        ack: partner.next_fragment.to_wire(),
+                        ack_number: partner.ack_number_sent,
+                    },
                     notice: None,
                 };
                 let pulled = partner
@@ -83,15 +86,13 @@ impl Engine {
                     .iter()
                     .filter_map(|at| self.outgoing.get(*at)?.notice());
                 let before = words.len();
-                words.extend(pulled.map(|notice| Command::Leave {
+                let leave = |notice| Command {
                     to,
-                    farewell: Farewell {
-                        notice: Some(notice),
-                        ..farewell
-                    },
-                }));
+                    body: CommandBody::Leave(Farewell { notice, ..farewell }),
+                };
+                words.extend(pulled.map(|notice| leave(Some(notice))));
                 if words.len() == before {
-                    words.push(Command::Leave { to, farewell });
+                    words.push(leave(None));
                 }
             }
         }
@@ -122,10 +123,12 @@ impl Engine {
         };
         let number = partner.ack_number_sent.wrapping_add(1);
         let posted = link.post(
-            &Command::Ack {
+            &Command {
                 to,
-                ack: partner.next_fragment.to_wire(),
-                ack_number: number,
+                body: CommandBody::Ack(LibAck {
+                    ack: partner.next_fragment.to_wire(),
+                    ack_number: number,
+                }),
             },
             &[],
         );
@@ -138,13 +141,8 @@ impl Engine {
     }
 
     /// An explicit acknowledgement came.
-    pub(crate) fn explicit_ack(
-        &mut self,
-        from: Origin,
-        ack: Sequence,
-        number: u32,
-        link: &mut impl Link,
-    ) {
+    pub(crate) fn explicit_ack(&mut self, from: Origin, said: &LibAck, link: &mut impl Link) {
+        let (ack, number) = (Sequence::from_wire(said.ack), said.ack_number);
         let Some(key) = self.partners.find(from.peer, from.endpoint) else {
             return;
         };
@@ -241,13 +239,12 @@ impl Engine {
     }
 
     /// A board refused a message or a connect of ours.
-    pub(crate) fn nack(&mut self, from: Origin, seq: Sequence, code: u8, link: &mut impl Link) {
-        let code = match code {
-            1 => Code::RemoteEndpointBadId,
-            2 => Code::RemoteEndpointClosed,
-            3 => Code::RemoteEndpointBadSession,
-            _ => return,
-        };
+    pub(crate) fn nack(&mut self, from: Origin, nack: &NackLib, link: &mut impl Link) {
+        // Only a pull is refused for its window.
+        if nack.code == NackCode::BadWindow {
+            return;
+        }
+        let (code, seq) = (Code::from(nack.code), Sequence::from_wire(nack.seq));
         let Some(key) = self.partners.find(from.peer, from.endpoint) else {
             return;
         };

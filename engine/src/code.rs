@@ -1,5 +1,7 @@
 //! Return and status codes, with the numbers and texts of Open-MX (api.md §2).
 
+use mx_wire::NackCode;
+
 /// Name, number and text of every code, in one place.
 macro_rules! codes {
     ($($name:ident = $number:literal $text:literal)*) => {
@@ -74,5 +76,16 @@ codes! {
 impl core::fmt::Display for Code {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.text())
+    }
+}
+
+impl From<NackCode> for Code {
+    fn from(code: NackCode) -> Self {
+        match code {
+            NackCode::BadEndpoint => Self::RemoteEndpointBadId,
+            NackCode::EndpointClosed => Self::RemoteEndpointClosed,
+            NackCode::BadSession => Self::RemoteEndpointBadSession,
+            NackCode::BadWindow => Self::RemoteRdmaWindowBadId,
+        }
     }
 }

@@ -2,12 +2,10 @@
 
 use core::time::Duration;
 
+use mx_wire::SMALL_MAX;
+
 use crate::state::contexts::ContextIds;
 
-/// Largest message that travels within an entry.
-pub const TINY_MAX: u32 = 32;
-/// Largest message with a command-data slot.
-pub const SMALL_MAX: u32 = 128;
 /// Fragments of a medium message (the receiver keeps a 32-bit mask).
 pub const FRAGMENTS_MAX: u32 = 32;
 
@@ -57,7 +55,7 @@ impl Config {
     /// The protocol's own values (protocol.md §4 to §8) for an endpoint of default size.
     pub fn new(session: u32, key: u32, medium_fragment: u32, mx_wire: bool) -> Self {
         let fragments = fragments_max(mx_wire);
-        let medium_fragment = medium_fragment.max(SMALL_MAX);
+        let medium_fragment = medium_fragment.max(SMALL_MAX as u32);
         Self {
             session,
             key,

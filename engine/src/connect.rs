@@ -8,12 +8,12 @@
 
 use core::time::Duration;
 
-use mx_ring::{Command, Origin};
+use mx_ring::{Command, CommandBody, Destination, Origin};
+use mx_wire::{ConnectReply, ConnectRequest, ConnectStatus, FrameKind};
 
 use crate::code::Code;
 use crate::engine::Engine;
 use crate::link::Link;
-use crate::state::counts::FrameKind;
 use crate::state::keys::{PartnerKey, RequestKey};
 use crate::state::partner::Connect;
 use crate::state::request::{Kind, Purpose};
@@ -23,8 +23,6 @@ use crate::state::sequence::Sequence;
 const PAST_SESSIONS_MAX: usize = 4;
 /// How long a frame may be under way.
 const FRAME_LIFE: Duration = Duration::from_secs(10);
-const STATUS_OK: u8 = 0;
-const STATUS_BAD_KEY: u8 = 11;
 
 impl Engine {
     /// Connects to an endpoint of a peer.
@@ -86,16 +84,15 @@ impl Engine {
         &mut self,
         from: Origin,
         session: u32,
-        key: u32,
-        expected: Sequence,
-        counter: u8,
+        request: &ConnectRequest,
         link: &mut impl Link,
     ) {
-        let status = if key == self.config.key {
-            STATUS_OK
+        let status = if request.key == self.config.key {
+            ConnectStatus::Success
         } else {
-            STATUS_BAD_KEY
+            ConnectStatus::BadKey
         };
+        let expected = Sequence::from_wire(request.next_expected);
         let partner_key = self.partners.find_or_add(from.peer, from.endpoint);
         self.adopt(partner_key, session, expected, link);
         let Some(partner) = self.partners.get_mut(partner_key) else {
@@ -105,17 +102,19 @@ impl Engine {
             return;
         }
         // A full queue is a lost frame: the peer asks again.
-        link.post(
-            &Command::ConnectReply {
-                peer: from.peer,
-                endpoint: from.endpoint,
-                requester_session: session,
-                next_expected: partner.next_match.to_wire(),
-                connect_seqnum: counter,
-                status,
-            },
-            &[],
-        );
+        let reply = ConnectReply {
+            requester_session: session,
+            next_expected: partner.next_match.to_wire(),
+            connect_seqnum: request.connect_seqnum,
+            status,
+        };
+        let to = Destination {
+            peer: from.peer,
+            endpoint: from.endpoint,
+            session,
+        };
+        let body = CommandBody::Connect(mx_wire::Connect::Reply(reply));
+        link.post(&Command { to, body }, &[]);
     }
 
     /// A peer answers a connect.
@@ -123,16 +122,19 @@ impl Engine {
         &mut self,
         from: Origin,
         session: u32,
-        expected: Sequence,
-        counter: u8,
-        status: u8,
+        reply: &ConnectReply,
         link: &mut impl Link,
     ) {
-        let code = match status {
-            STATUS_OK => Code::Success,
-            STATUS_BAD_KEY => Code::RemoteEndpointBadConnectionKey,
-            _ => return,
+        if reply.requester_session != self.config.session {
+            return;
+        }
+        let code = match reply.status {
+            ConnectStatus::Success => Code::Success,
+            ConnectStatus::BadKey => Code::RemoteEndpointBadConnectionKey,
+            ConnectStatus::Unknown(_) => return,
         };
+        let counter = reply.connect_seqnum;
+        let expected = Sequence::from_wire(reply.next_expected);
         let Some(partner_key) = self.partners.find(from.peer, from.endpoint) else {
             return;
         };
@@ -221,11 +223,17 @@ impl Engine {
 
 /// The frame that asks for a connect.
 pub(crate) fn request_command(peer: u16, endpoint: u8, connect: &Connect) -> Command {
-    Command::ConnectRequest {
-        peer,
-        endpoint,
+    let request = ConnectRequest {
         key: connect.key,
         next_expected: connect.announced.to_wire(),
         connect_seqnum: connect.counter,
+    };
+    Command {
+        to: Destination {
+            peer,
+            endpoint,
+            session: 0,
+        },
+        body: CommandBody::Connect(mx_wire::Connect::Request(request)),
     }
 }

@@ -7,7 +7,8 @@
 
 use alloc::vec::Vec;
 
-use mx_ring::Command;
+use mx_ring::{Command, CommandBody, Place};
+use mx_wire::{Content, Eager, Message, TINY_MAX};
 
 use crate::code::Code;
 use crate::engine::Engine;
@@ -113,14 +114,18 @@ fn ask(partner: &mut Partner, link: &mut impl Link) {
     let Some(to) = partner.destination() else {
         return;
     };
-    let posted = link.post(
-        &Command::Tiny {
-            to,
-            seq: partner.confirmed.previous().to_wire(),
-            ack: partner.next_fragment.to_wire(),
+    let message = Message {
+        seq: partner.confirmed.previous().to_wire(),
+        ack: partner.next_fragment.to_wire(),
+        content: Content::Tiny(Eager {
             match_info: 0,
             length: 0,
-            data: [0; 32],
+        }),
+    };
+    let posted = link.post(
+        &Command {
+            to,
+            body: CommandBody::Message(message, Place::Inline([0; TINY_MAX])),
         },
         &[],
     );

@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 
-use mx_ring::{Command, Destination};
+use mx_ring::{Command, CommandBody, Destination, PullDone, PullOrder, PullStatus};
+use mx_wire::{Content, Notify, Rendezvous};
 
 use crate::code::Code;
 use crate::engine::Engine;
 use crate::link::{Link, Part, Refused, Use};
-use crate::state::content::Content;
 use crate::state::keys::{PartnerKey, RequestKey};
 use crate::state::outgoing::Body;
 use crate::state::pull::Pull;
@@ -15,20 +15,34 @@ use crate::state::request::Purpose;
 use crate::state::unexpected::Kept;
 
 impl Engine {
+    /// What comes of large messages: the offer of one, or the end of one of ours. False when it could not be taken.
+    pub(crate) fn large(
+        &mut self,
+        partner: PartnerKey,
+        content: &Content,
+        link: &mut impl Link,
+    ) -> bool {
+        match content {
+            Content::Rendezvous(offer) => self.rendezvous(partner, *offer),
+            Content::Notify(notify) => {
+                self.notified(partner, notify, link);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// A partner has a large message. False when there is no room to remember it.
-    pub(crate) fn rendezvous(&mut self, partner: PartnerKey, content: Content) -> bool {
-        let Content::Rendezvous {
+    fn rendezvous(&mut self, partner: PartnerKey, offer: Rendezvous) -> bool {
+        let Rendezvous {
             match_info, total, ..
-        } = content
-        else {
-            return false;
-        };
+        } = offer;
         if let Some(request) = self.take_posted(match_info) {
             self.begin_receive(request, partner, match_info, total);
-            self.pull(request, partner, content);
+            self.pull(request, partner, offer);
             return true;
         }
-        self.keep(partner, match_info, total, Kept::Large(content))
+        self.keep(partner, match_info, total, Kept::Large(offer))
             .is_some()
     }
 
@@ -39,22 +53,13 @@ impl Engine {
     }
 
     /// Fetches a large message into a matched receive.
-    pub(crate) fn pull(&mut self, request: RequestKey, partner: PartnerKey, content: Content) {
-        let Content::Rendezvous {
-            window,
-            window_seqnum,
-            window_offset,
-            ..
-        } = content
-        else {
-            return;
-        };
+    pub(crate) fn pull(&mut self, request: RequestKey, partner: PartnerKey, offer: Rendezvous) {
         let Some(length) = self.requests.get(request).map(|r| r.outcome.transferred) else {
             return;
         };
         if length == 0 {
             self.end_receive(request);
-            self.send_notify(partner, 0, window, window_seqnum);
+            self.notify(partner, &offer, 0);
             return;
         }
         while self.pulls.contains_key(&self.next_cookie) {
@@ -71,9 +76,7 @@ impl Engine {
             partner,
             relation,
             length,
-            window,
-            window_seqnum,
-            window_offset,
+            offer,
             done: 0,
             exposure: None,
             began: None,
@@ -122,17 +125,20 @@ impl Engine {
             };
             match link.expose(memory, part, Use::Receive) {
                 Ok(exposure) => {
+                    let order = PullOrder {
+                        region: exposure.region,
+                        offset: exposure.offset,
+                        length: exposure.length,
+                        window: pull.offer.window,
+                        window_seqnum: pull.offer.window_seqnum,
+                        window_offset: u32::from(pull.offer.window_offset).wrapping_add(pull.done),
+                        cookie,
+                    };
                     // There is room in the queue: it was asked for above.
                     link.post(
-                        &Command::Pull {
+                        &Command {
                             to,
-                            region: exposure.region,
-                            offset: exposure.offset,
-                            length: exposure.length,
-                            window: pull.window,
-                            window_seqnum: pull.window_seqnum,
-                            window_offset: u32::from(pull.window_offset).wrapping_add(pull.done),
-                            cookie,
+                            body: CommandBody::Pull(order),
                         },
                         &[],
                     );
@@ -156,32 +162,29 @@ impl Engine {
     }
 
     /// A pull has ended.
-    pub(crate) fn pull_done(
-        &mut self,
-        cookie: u32,
-        status: u8,
-        transferred: u32,
-        link: &mut impl Link,
-    ) {
+    pub(crate) fn pull_done(&mut self, told: &PullDone, link: &mut impl Link) {
+        let PullDone {
+            cookie,
+            status,
+            transferred,
+        } = *told;
         let Some(pull) = self.pulls.get_mut(&cookie) else {
             return;
         };
         let Some(length) = pull.exposure.as_ref().map(|exposure| exposure.length) else {
             return;
         };
-        if status == 0 && transferred == length && length < pull.length - pull.done {
+        let done = status == PullStatus::Done && transferred == length;
+        if done && length < pull.length - pull.done {
             self.end_piece(cookie, link);
             return;
         }
         let code = match status {
-            0 if transferred == length => Code::Success,
-            1 => Code::RemoteEndpointBadId,
-            2 => Code::RemoteEndpointClosed,
-            3 => Code::RemoteEndpointBadSession,
-            4 => Code::RemoteRdmaWindowBadId,
-            6 => Code::RemoteEndpointUnreachable,
+            PullStatus::Done if done => Code::Success,
+            PullStatus::Refused(code) => code.into(),
+            PullStatus::TimedOut => Code::RemoteEndpointUnreachable,
             _ if pull.expired => Code::RemoteEndpointUnreachable,
-            _ => Code::MessageAborted,
+            PullStatus::Done | PullStatus::Aborted => Code::MessageAborted,
         };
         self.end_pull(cookie, code, link);
         self.send_delayed(link);
@@ -243,7 +246,7 @@ impl Engine {
         };
         // Whoever is there now may use the same window for another message.
         if related {
-            self.send_notify(pull.partner, transferred, pull.window, pull.window_seqnum);
+            self.notify(pull.partner, &pull.offer, transferred);
         }
     }
 
@@ -258,23 +261,26 @@ impl Engine {
         for (cookie, running) in cookies {
             if running {
                 // Without room the pull ends by its refusal or its timeout.
-                link.post(&Command::AbortPull { cookie }, &[]);
+                link.post(&Command::to_board(CommandBody::AbortPull { cookie }), &[]);
             } else {
                 self.end_pull(cookie, Code::RemoteEndpointUnreachable, link);
             }
         }
     }
 
+    /// Tells a partner how much of its large message was pulled. It goes before all messages that wait.
+    pub(crate) fn notify(&mut self, to: PartnerKey, offer: &Rendezvous, transferred: u32) {
+        let content = Content::Notify(Notify {
+            transferred,
+            window: offer.window,
+            window_seqnum: offer.window_seqnum,
+        });
+        self.send_before_all(to, Body::Bare(content));
+    }
+
     /// A partner has pulled a large message of ours.
-    pub(crate) fn notified(
-        &mut self,
-        partner: PartnerKey,
-        transferred: u32,
-        window: u8,
-        window_seqnum: u8,
-        link: &mut impl Link,
-    ) {
-        let Some(key) = self.windows.holder(window, window_seqnum) else {
+    fn notified(&mut self, partner: PartnerKey, notify: &Notify, link: &mut impl Link) {
+        let Some(key) = self.windows.holder(notify.window, notify.window_seqnum) else {
             return;
         };
         let Some(outgoing) = self.outgoing.get_mut(key) else {
@@ -287,7 +293,7 @@ impl Engine {
             acked, notified, ..
         } = &mut outgoing.body
         {
-            *notified = Some(transferred);
+            *notified = Some(notify.transferred);
             if *acked {
                 self.end_outgoing(key, Code::Success, link);
             }

@@ -1,10 +1,11 @@
 //! Which message goes into which receive (protocol.md §6).
 
+use mx_wire::{FrameKind, Medium};
+
 use crate::code::Code;
 use crate::engine::Engine;
 use crate::link::Link;
 use crate::memory::{Memory, Payload, zeroed};
-use crate::state::counts::FrameKind;
 use crate::state::keys::{PartnerKey, RequestKey, UnexpectedKey};
 use crate::state::posted::PostedReceive;
 use crate::state::reassembly::{Assembly, Progress, Target, fragment_offset};
@@ -52,8 +53,8 @@ impl Engine {
                 self.copy_in(request, 0, Payload::Bytes(&data));
                 self.redirect(message.partner, seq, Target::Receive(request));
             }
-            Kept::Large(content) => {
-                self.pull(request, message.partner, content);
+            Kept::Large(offer) => {
+                self.pull(request, message.partner, offer);
                 self.start_pulls(link);
                 self.send_delayed(link);
             }
@@ -192,13 +193,12 @@ impl Engine {
         &mut self,
         partner: PartnerKey,
         seq: Sequence,
-        match_info: u64,
-        total: u32,
-        number: u8,
+        fragment: &Medium,
         payload: Payload<'_>,
     ) -> bool {
         let size = self.config.medium_fragment;
-        if fragment_offset(size, total, number, payload.len()).is_none() {
+        let (match_info, total) = (fragment.match_info, fragment.total);
+        if fragment_offset(size, total, fragment.fragment, payload.len()).is_none() {
             return false;
         }
         let target = if let Some(request) = self.take_posted(match_info) {
@@ -216,7 +216,7 @@ impl Engine {
             return false;
         };
         record.partials.push_back(Assembly::new(seq, total, target));
-        self.later_fragment(partner, seq, total, number, payload);
+        self.later_fragment(partner, seq, fragment, payload);
         true
     }
 
@@ -225,11 +225,11 @@ impl Engine {
         &mut self,
         partner: PartnerKey,
         seq: Sequence,
-        total: u32,
-        number: u8,
+        fragment: &Medium,
         payload: Payload<'_>,
     ) {
         let size = self.config.medium_fragment;
+        let (total, number) = (fragment.total, fragment.fragment);
         let Some(offset) = fragment_offset(size, total, number, payload.len()) else {
             return;
         };

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use crate::code::Code;
 use crate::engine::Engine;
 use crate::link::Link;
-use crate::state::content::Content;
 use crate::state::keys::{PartnerKey, UnexpectedKey};
 use crate::state::reassembly::Target;
 use crate::state::unexpected::{Kept, Message};
@@ -100,16 +99,12 @@ impl Engine {
     fn discard(&mut self, message: Message, link: &mut impl Link) {
         match message.body {
             Kept::Partial(seq, _) => self.redirect(message.partner, seq, Target::Nobody),
-            Kept::Large(Content::Rendezvous {
-                window,
-                window_seqnum,
-                ..
-            }) => {
-                self.send_notify(message.partner, 0, window, window_seqnum);
+            Kept::Large(offer) => {
+                self.notify(message.partner, &offer, 0);
                 self.send_delayed(link);
             }
             Kept::Own(send, _) => self.end_send(send, Code::Success, None),
-            Kept::Whole(_) | Kept::Large(_) => {}
+            Kept::Whole(_) => {}
         }
     }
 }

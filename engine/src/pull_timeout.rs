@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use mx_ring::Command;
+use mx_ring::{Command, CommandBody};
 
 use crate::engine::Engine;
 use crate::link::Link;
@@ -30,7 +30,10 @@ impl Engine {
                 continue;
             };
             if at <= self.now {
-                pull.expired = link.post(&Command::AbortPull { cookie: *cookie }, &[]);
+                pull.expired = link.post(
+                    &Command::to_board(CommandBody::AbortPull { cookie: *cookie }),
+                    &[],
+                );
                 if pull.expired {
                     continue;
                 }

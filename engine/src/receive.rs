@@ -1,11 +1,11 @@
 //! The order of what comes from a partner (protocol.md §5).
 
 use mx_ring::Origin;
+use mx_wire::{Content, Message};
 
 use crate::engine::Engine;
 use crate::link::Link;
 use crate::memory::Payload;
-use crate::state::content::Content;
 use crate::state::early::{EARLY_REACH, Early};
 use crate::state::keys::PartnerKey;
 use crate::state::sequence::Sequence;
@@ -15,9 +15,7 @@ impl Engine {
     pub(crate) fn message(
         &mut self,
         from: Origin,
-        seq: u16,
-        ack: u16,
-        content: Content,
+        message: &Message,
         payload: Payload<'_>,
         link: &mut impl Link,
     ) {
@@ -27,7 +25,11 @@ impl Engine {
         let Some(partner) = self.partners.get(key) else {
             return;
         };
-        let (seq, ack) = (Sequence::from_wire(seq), Sequence::from_wire(ack));
+        let content = message.content;
+        let (seq, ack) = (
+            Sequence::from_wire(message.seq),
+            Sequence::from_wire(message.ack),
+        );
         if partner.session.is_none()
             || !seq.same_relation(partner.next_fragment)
             || !ack.same_relation(partner.next_send)
@@ -53,7 +55,7 @@ impl Engine {
             // The partner repeats what is whole here: an acknowledgement was probably lost. It may repeat its oldest
             // messages alone, or all of them, which takes one answer.
             let newest = seq.next() == partner.next_fragment;
-            self.duplicate(&content, payload.len());
+            self.duplicate(&content);
             if newest {
                 self.ack_at_once(key);
             } else {
@@ -75,8 +77,8 @@ impl Engine {
 
     /// Counts a frame that brings nothing new.
     #[inline]
-    pub(crate) fn duplicate(&mut self, content: &Content, length: usize) {
-        self.counts.duplicates.add(content.kind(length), 1);
+    pub(crate) fn duplicate(&mut self, content: &Content) {
+        self.counts.duplicates.add(content.kind(), 1);
     }
 
     /// A message that is not early: the next one, a part of an incomplete one, or a duplicate.
@@ -92,22 +94,10 @@ impl Engine {
             return;
         };
         if seq == partner.next_match {
-            let taken = match content {
-                Content::Eager { match_info } => self.eager(key, match_info, payload),
-                Content::Fragment {
-                    match_info,
-                    total,
-                    number,
-                } => self.first_fragment(key, seq, match_info, total, number, payload),
-                Content::Rendezvous { .. } => self.rendezvous(key, content),
-                Content::Notify {
-                    transferred,
-                    window,
-                    window_seqnum,
-                } => {
-                    self.notified(key, transferred, window, window_seqnum, link);
-                    true
-                }
+            let taken = match &content {
+                Content::Tiny(m) | Content::Small(m) => self.eager(key, m.match_info, payload),
+                Content::Medium(m) => self.first_fragment(key, seq, m, payload),
+                large => self.large(key, large, link),
             };
             if !taken {
                 return;
@@ -115,14 +105,14 @@ impl Engine {
             if let Some(partner) = self.partners.get_mut(key) {
                 partner.next_match = partner.next_match.next();
             }
-        } else if let Content::Fragment { total, number, .. } = content {
-            self.later_fragment(key, seq, total, number, payload);
+        } else if let Content::Medium(m) = &content {
+            self.later_fragment(key, seq, m, payload);
         } else {
-            self.duplicate(&content, payload.len());
+            self.duplicate(&content);
         }
         self.advance(key);
         if self.config.mx_wire
-            && matches!(content, Content::Notify { .. })
+            && content.is_answer()
             && self
                 .partners
                 .get(key)
@@ -172,7 +162,7 @@ impl Engine {
             return;
         };
         let Some(place) = partner.early.place(partner.next_fragment, seq, &content) else {
-            self.duplicate(&content, payload.len());
+            self.duplicate(&content);
             return;
         };
         if let Some(data) = payload.to_vec() {

@@ -9,11 +9,12 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use mx_wire::FrameKind;
+
 use crate::config::Config;
 use crate::connect::request_command;
 use crate::engine::Engine;
 use crate::link::Link;
-use crate::state::counts::FrameKind;
 use crate::state::keys::{OutgoingKey, PartnerKey};
 
 /// Transmissions before a partner may be given up, unless a shorter timeout has room for fewer: the application may not

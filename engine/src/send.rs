@@ -2,8 +2,9 @@
 
 use alloc::vec;
 
+use mx_wire::{Eager, SMALL_MAX, TINY_MAX};
+
 use crate::code::Code;
-use crate::config::{SMALL_MAX, TINY_MAX};
 use crate::engine::Engine;
 use crate::link::{Link, Refused};
 use crate::memory::Memory;
@@ -57,7 +58,8 @@ impl Engine {
             self.send_to_self(request, &memory, match_info);
             return request;
         }
-        let body = if synchronous || total > self.config.rendezvous_threshold.max(SMALL_MAX) {
+        let body = if synchronous || total > self.config.rendezvous_threshold.max(SMALL_MAX as u32)
+        {
             Body::Large {
                 match_info,
                 total,
@@ -66,18 +68,20 @@ impl Engine {
                 acked: false,
                 notified: None,
             }
-        } else if total <= TINY_MAX {
-            let mut data = [0; TINY_MAX as usize];
-            memory.copy_out(0, &mut data[..total as usize]);
-            Body::Tiny {
+        } else if total as usize <= SMALL_MAX {
+            let eager = Eager {
                 match_info,
-                length: total as u8,
-                data,
+                length: total as u16,
+            };
+            if total as usize <= TINY_MAX {
+                let mut data = [0; TINY_MAX];
+                memory.copy_out(0, &mut data[..total as usize]);
+                Body::Tiny { eager, data }
+            } else {
+                let mut data = vec![0; total as usize].into_boxed_slice();
+                memory.copy_out(0, &mut data);
+                Body::Small { eager, data }
             }
-        } else if total <= SMALL_MAX {
-            let mut data = vec![0; total as usize].into_boxed_slice();
-            memory.copy_out(0, &mut data);
-            Body::Small { match_info, data }
         } else {
             Body::Medium {
                 match_info,
@@ -94,19 +98,8 @@ impl Engine {
         request
     }
 
-    /// Tells a partner that its large message was pulled. It goes before all messages that wait.
-    pub(crate) fn send_notify(
-        &mut self,
-        to: PartnerKey,
-        transferred: u32,
-        window: u8,
-        window_seqnum: u8,
-    ) {
-        let body = Body::Notify {
-            transferred,
-            window,
-            window_seqnum,
-        };
+    /// Sends what goes before all messages that wait.
+    pub(crate) fn send_before_all(&mut self, to: PartnerKey, body: Body) {
         let key = self.outgoing(to, None, body);
         self.delayed.push_front(key);
     }

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use mx_ring::Reach;
+use mx_ring::{Reach, Wanted};
 
 use crate::code::Code;
 use crate::engine::Engine;
@@ -19,12 +19,12 @@ use crate::state::shown::Shown;
 
 impl Engine {
     /// The board says that a partner wants a byte of a message which its window does not reach.
-    pub(crate) fn wanted(&mut self, window: u8, window_seqnum: u8, offset: u32) {
-        if let Some(key) = self.windows.holder(window, window_seqnum)
+    pub(crate) fn wanted(&mut self, wanted: &Wanted) {
+        if let Some(key) = self.windows.holder(wanted.window, wanted.window_seqnum)
             && let Some((shown, _)) = self.shown(key)
             && shown.reach != Reach::Whole
-            && offset < shown.total
-            && shown.wanted.replace(offset).is_none()
+            && wanted.offset < shown.total
+            && shown.wanted.replace(wanted.offset).is_none()
         {
             self.wanted.push_back(key);
         }

@@ -1,6 +1,7 @@
 //! How a message looks in the command queue, the first time and again.
 
-use mx_ring::{Command, Destination};
+use mx_ring::{Command, CommandBody, Place};
+use mx_wire::{Content, Medium, Message, Rendezvous};
 
 use crate::engine::Engine;
 use crate::link::Link;
@@ -18,42 +19,21 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(outgoing.partner) else {
             return Posted::Never;
         };
-        let Some(session) = partner.session else {
+        let Some(to) = partner.destination() else {
             return Posted::Never;
-        };
-        let to = Destination {
-            peer: partner.peer,
-            endpoint: partner.endpoint,
-            session,
         };
         let seq = outgoing.seq.to_wire();
         let ack = partner.next_fragment.to_wire();
+        let post = |content, place, data: &[u8], link: &mut _| {
+            let message = Message { seq, ack, content };
+            let body = CommandBody::Message(message, place);
+            Link::post(link, &Command { to, body }, data)
+        };
         let done = match &mut outgoing.body {
-            Body::Tiny {
-                match_info,
-                length,
-                data,
-            } => link.post(
-                &Command::Tiny {
-                    to,
-                    seq,
-                    ack,
-                    match_info: *match_info,
-                    length: *length,
-                    data: *data,
-                },
-                &[],
-            ),
-            Body::Small { match_info, data } => link.post(
-                &Command::Small {
-                    to,
-                    seq,
-                    ack,
-                    match_info: *match_info,
-                    length: data.len() as u8,
-                },
-                data,
-            ),
+            Body::Tiny { eager, data } => {
+                post(Content::Tiny(*eager), Place::Inline(*data), &[], link)
+            }
+            Body::Small { eager, data } => post(Content::Small(*eager), Place::Apart, data, link),
             Body::Medium {
                 match_info,
                 total,
@@ -71,19 +51,14 @@ impl Engine {
                             let number = (turn + outgoing.transmissions) % fragments;
                             let start = number * size;
                             *last_command = link.command_index();
-                            link.post(
-                                &Command::Medium {
-                                    to,
-                                    seq,
-                                    ack,
-                                    match_info: *match_info,
-                                    total: *total,
-                                    fragment: number as u8,
-                                    length: (*total - start).min(size) as u16,
-                                    offset: span.offset() + start,
-                                },
-                                &[],
-                            );
+                            let fragment = Medium {
+                                match_info: *match_info,
+                                total: *total,
+                                length: (*total - start).min(size) as u16,
+                                fragment: number as u8,
+                            };
+                            let place = Place::At(span.offset() + start);
+                            post(Content::Medium(fragment), place, &[], link);
                         }
                         true
                     }
@@ -96,34 +71,16 @@ impl Engine {
                 shown,
                 ..
             } => shown.as_ref().is_some_and(|shown| {
-                link.post(
-                    &Command::Rendezvous {
-                        to,
-                        seq,
-                        ack,
-                        match_info: *match_info,
-                        total: *total,
-                        window: shown.id,
-                        window_seqnum: shown.seqnum,
-                    },
-                    &[],
-                )
+                let offer = Rendezvous {
+                    match_info: *match_info,
+                    total: *total,
+                    window: shown.id,
+                    window_seqnum: shown.seqnum,
+                    window_offset: 0,
+                };
+                post(Content::Rendezvous(offer), Place::Apart, &[], link)
             }),
-            Body::Notify {
-                transferred,
-                window,
-                window_seqnum,
-            } => link.post(
-                &Command::Notify {
-                    to,
-                    seq,
-                    ack,
-                    transferred: *transferred,
-                    window: *window,
-                    window_seqnum: *window_seqnum,
-                },
-                &[],
-            ),
+            Body::Bare(content) => post(*content, Place::Apart, &[], link),
         };
         if !done {
             return Posted::NotNow;

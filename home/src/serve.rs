@@ -248,9 +248,7 @@ impl Home {
 
 /// Bytes that a command moves.
 fn payload(command: &Command) -> i64 {
-    match *command {
-        Command::Tiny { length, .. } | Command::Small { length, .. } => length.into(),
-        Command::Medium { length, .. } => length.into(),
-        _ => 0,
-    }
+    command
+        .message()
+        .map_or(0, |message| message.content.length().into())
 }

@@ -6,7 +6,7 @@ use mx_board::{
     BadMemory, BoardId, EndpointKey, Extent, Full, Instant, NoRoom, Ports, RegionInfo, Source,
     Taken,
 };
-use mx_ring::{Area, DeliverError, Event, RegionKey, Window};
+use mx_ring::{Area, DeliverError, Event, EventBody, Place, RegionKey, Window};
 use mx_wire::Header;
 
 use crate::endpoint::{Slots, Unresolved};
@@ -170,9 +170,9 @@ impl<L: Link> Ports for Wiring<'_, L> {
             return Err(NoRoom);
         };
         let side = &mut endpoint.side;
-        let delivered = match event {
-            Event::PullDone { .. } => side.deliver_expected(event),
-            Event::Small { .. } | Event::Medium { .. } => side.deliver_payload(
+        let delivered = match event.body {
+            EventBody::PullDone(_) => side.deliver_expected(event),
+            EventBody::Message(_, Place::At(_)) => side.deliver_payload(
                 // The engine has bounded it by the largest fragment.
                 payload.length() as u16,
                 |place| fill(place, &payload, &parts),
@@ -260,8 +260,8 @@ fn fill(place: &Area, payload: &Source<'_>, parts: &[Area]) {
 /// The event with the place of its payload in the receive ring.
 fn placed(event: &Event, at: u32) -> Event {
     let mut event = *event;
-    if let Event::Small { position, .. } | Event::Medium { position, .. } = &mut event {
-        *position = at;
+    if let EventBody::Message(_, place) = &mut event.body {
+        *place = Place::At(at);
     }
     event
 }

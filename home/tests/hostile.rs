@@ -7,8 +7,14 @@ use core::time::Duration;
 
 use guest::*;
 use mx_home::{BoardId, Completion, EndpointError};
-use mx_ring::{Command, EndpointLayout, Farewell, Pulled, Reach, RegionKey, Window};
+use mx_ring::{
+    Command, CommandBody, Destination, EndpointLayout, Farewell, Place, PullOrder, Reach,
+    RegionKey, Window,
+};
 use mx_testnet::Faults;
+use mx_wire::{
+    Connect, ConnectRequest, Content, Eager, LibAck, Medium, Message, Notify, Pulled, Rendezvous,
+};
 use proptest::prelude::*;
 
 /// What a hostile guest, or an unlucky one, does next.
@@ -90,89 +96,136 @@ fn command() -> impl Strategy<Value = Command> {
             );
             let (seq, ack, match_info) = (u16::from(b[3]), 1, u64::from(word));
             match b[4] % 11 {
-                0 => Command::Tiny {
+                0 => Command {
                     to,
-                    seq,
-                    ack,
-                    match_info,
-                    length: b[5] % 40,
-                    data,
+                    body: CommandBody::Message(
+                        Message {
+                            seq,
+                            ack,
+                            content: Content::Tiny(Eager {
+                                match_info,
+                                length: (b[5] % 40).into(),
+                            }),
+                        },
+                        Place::Inline(data),
+                    ),
                 },
-                1 => Command::Small {
+                1 => Command {
                     to,
-                    seq,
-                    ack,
-                    match_info,
-                    length: b[5],
+                    body: CommandBody::Message(
+                        Message {
+                            seq,
+                            ack,
+                            content: Content::Small(Eager {
+                                match_info,
+                                length: (b[5]).into(),
+                            }),
+                        },
+                        Place::Apart,
+                    ),
                 },
-                2 => Command::Medium {
+                2 => Command {
                     to,
-                    seq,
-                    ack,
-                    match_info,
-                    total: length % 20_000,
-                    fragment: b[5] % 3,
-                    length: [8192, (length % 20_000 % 8192) as u16, word as u16]
-                        [usize::from(b[6] % 3)],
-                    offset: word % (66 << 10),
+                    body: CommandBody::Message(
+                        Message {
+                            seq,
+                            ack,
+                            content: Content::Medium(Medium {
+                                match_info,
+                                total: length % 20_000,
+                                length: [8192, (length % 20_000 % 8192) as u16, word as u16]
+                                    [usize::from(b[6] % 3)],
+                                fragment: b[5] % 3,
+                            }),
+                        },
+                        Place::At(word % (66 << 10)),
+                    ),
                 },
-                3 => Command::Rendezvous {
+                3 => Command {
                     to,
-                    seq,
-                    ack,
-                    match_info,
-                    total: length,
-                    window: b[5],
-                    window_seqnum: b[6] % 3,
+                    body: CommandBody::Message(
+                        Message {
+                            seq,
+                            ack,
+                            content: Content::Rendezvous(Rendezvous {
+                                match_info,
+                                total: length,
+                                window: b[5],
+                                window_seqnum: b[6] % 3,
+                                window_offset: 0,
+                            }),
+                        },
+                        Place::Apart,
+                    ),
                 },
-                4 => Command::Notify {
+                4 => Command {
                     to,
-                    seq,
-                    ack,
-                    transferred: length,
-                    window: b[5],
-                    window_seqnum: b[6],
+                    body: CommandBody::Message(
+                        Message {
+                            seq,
+                            ack,
+                            content: Content::Notify(Notify {
+                                transferred: length,
+                                window: b[5],
+                                window_seqnum: b[6],
+                            }),
+                        },
+                        Place::Apart,
+                    ),
                 },
-                5 => Command::ConnectRequest {
-                    peer: to.peer,
-                    endpoint: to.endpoint,
-                    key: word,
-                    next_expected: 1,
-                    connect_seqnum: b[5],
+                5 => Command {
+                    to: Destination {
+                        peer: to.peer,
+                        endpoint: to.endpoint,
+                        session: 0,
+                    },
+                    body: CommandBody::Connect(Connect::Request(ConnectRequest {
+                        key: word,
+                        next_expected: 1,
+                        connect_seqnum: b[5],
+                    })),
                 },
-                6 => Command::Ack {
+                6 => Command {
                     to,
-                    ack,
-                    ack_number: word,
-                },
-                7 => Command::AbortPull {
-                    cookie: u32::from(b[5] % 4),
-                },
-                8 => Command::Leave {
-                    to,
-                    farewell: Farewell {
-                        ack: word as u16,
+                    body: CommandBody::Ack(LibAck {
+                        ack,
                         ack_number: word,
+                    }),
+                },
+                7 => Command::to_board(CommandBody::AbortPull {
+                    cookie: u32::from(b[5] % 4),
+                }),
+                8 => Command {
+                    to,
+                    body: CommandBody::Leave(Farewell {
+                        ack: LibAck {
+                            ack: word as u16,
+                            ack_number: word,
+                        },
                         notice: (b[5] % 2 == 0).then_some(Pulled {
                             seq,
-                            transferred: length,
-                            window: b[6],
-                            window_seqnum: b[7],
+                            notify: Notify {
+                                transferred: length,
+                                window: b[6],
+                                window_seqnum: b[7],
+                            },
                         }),
-                    },
+                    }),
                 },
-                _ => Command::Pull {
+                _ => Command {
                     to,
-                    region: RegionKey {
-                        slot: u16::from(b[5] % 3),
-                        generation: 7,
-                    },
-                    offset: word >> (b[7] % 32),
-                    length,
-                    window: b[8] % 3,
-                    window_seqnum: b[9] % 3,
-                    window_offset: u32::from(b[10]) << 12,
-                    cookie: u32::from(b[11] % 4),
+                    body: CommandBody::Pull(PullOrder {
+                        region: RegionKey {
+                            slot: u16::from(b[5] % 3),
+                            generation: 7,
+                        },
+                        offset: word >> (b[7] % 32),
+                        length,
+                        window: b[8] % 3,
+                        window_seqnum: b[9] % 3,
+                        window_offset: u32::from(b[10]) << 12,
+                        cookie: u32::from(b[11] % 4),
+                    }),
                 },
             }
         })

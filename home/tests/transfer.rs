@@ -6,8 +6,9 @@ use core::time::Duration;
 
 use guest::*;
 use mx_ring::board_page::BoardPages;
-use mx_ring::{Command, Counter, Event};
+use mx_ring::{Command, CommandBody, Counter, Event, EventBody, Place, PullDone, PullStatus};
 use mx_testnet::Faults;
+use mx_wire::{Content, Eager, Medium, Message};
 
 /// Two guests that know each other as peer 1: in one home, or in two.
 fn pair(format: mx_wire::Format, homes: usize, faults: Faults) -> (Lab, Guest, Guest) {
@@ -32,25 +33,38 @@ fn messages_of_each_kind_arrive_with_their_bytes() {
             a.process.write_transmit(4096 - 7, &medium).unwrap();
             a.post(&tiny(to, 1), &[]);
             a.post(
-                &Command::Small {
+                &Command {
                     to,
-                    seq: 2,
-                    ack: 1,
-                    match_info: 9,
-                    length: 128,
+                    body: CommandBody::Message(
+                        Message {
+                            seq: 2,
+                            ack: 1,
+                            content: Content::Small(Eager {
+                                match_info: 9,
+                                length: 128,
+                            }),
+                        },
+                        Place::Apart,
+                    ),
                 },
                 &small,
             );
             a.post(
-                &Command::Medium {
+                &Command {
                     to,
-                    seq: 3,
-                    ack: 1,
-                    match_info: 9,
-                    total: u32::from(full) + 1,
-                    fragment: 0,
-                    length: full,
-                    offset: 4096 - 7,
+                    body: CommandBody::Message(
+                        Message {
+                            seq: 3,
+                            ack: 1,
+                            content: Content::Medium(Medium {
+                                match_info: 9,
+                                total: u32::from(full) + 1,
+                                length: full,
+                                fragment: 0,
+                            }),
+                        },
+                        Place::At(4096 - 7),
+                    ),
                 },
                 &[],
             );
@@ -59,10 +73,14 @@ fn messages_of_each_kind_arrive_with_their_bytes() {
             let [(first, _), (second, got_small), (third, got_medium)] = &events[..] else {
                 panic!("{events:?}")
             };
-            assert!(matches!(first, Event::Tiny { from, data, length: 4, .. }
-                if data[..4] == *b"tiny" && from.peer == 1 && from.endpoint == 3 && from.local == (homes == 1)));
-            assert!(matches!(second, Event::Small { seq: 2, .. }) && *got_small == small);
-            assert!(matches!(third, Event::Medium { seq: 3, .. }) && *got_medium == medium);
+            assert!(
+                matches!(first, Event { from, body: EventBody::Message(m, Place::Inline(data)) }
+                if m.content.length() == 4 && data[..4] == *b"tiny"
+                    && from.peer == 1 && from.endpoint == 3 && from.local == (homes == 1))
+            );
+            let seq = |event: &Event| event.message().map(|message| message.seq);
+            assert!(seq(second) == Some(2) && *got_small == small);
+            assert!(seq(third) == Some(3) && *got_medium == medium);
             assert_eq!(
                 a.process.sent(),
                 3,
@@ -89,9 +107,12 @@ fn a_pull_fills_the_region_of_the_puller_and_nothing_else() {
                     matches!(
                         done[..],
                         [(
-                            Event::PullDone {
-                                cookie: 77,
-                                status: 0,
+                            Event {
+                                body: EventBody::PullDone(PullDone {
+                                    cookie: 77,
+                                    status: PullStatus::Done,
+                                    ..
+                                }),
                                 ..
                             },
                             _
@@ -127,7 +148,19 @@ fn pulls_complete_over_a_bad_wire_and_a_short_transmit_ring() {
             done.extend(b.events());
             !done.is_empty()
         });
-        assert!(matches!(done[..], [(Event::PullDone { status: 0, .. }, _)]));
+        assert!(matches!(
+            done[..],
+            [(
+                Event {
+                    body: EventBody::PullDone(PullDone {
+                        status: PullStatus::Done,
+                        ..
+                    }),
+                    ..
+                },
+                _
+            )]
+        ));
         assert!(b.bytes(2) == bytes);
     }
 }

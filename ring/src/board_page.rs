@@ -15,7 +15,7 @@ const PEER_SIZE: usize = 128;
 /// Counters of a board: [`Counter`](crate::Counter) names them.
 pub const COUNTERS: usize = crate::Counter::ALL.len();
 /// Bytes of a host name, its NUL included.
-pub const HOSTNAME_MAX: usize = 80;
+pub const HOSTNAME_MAX: usize = mx_wire::HOST_NAME_MAX;
 
 const MAGIC: u32 = 0x6f6d_7862;
 

@@ -25,7 +25,7 @@ pub const MAP_BOARD: u64 = 2 << 32;
 /// `mmap` offset of the module's notes about an endpoint's regions ([`crate::registration`]), a page, read-only.
 pub const MAP_NOTES: u64 = 3 << 32;
 /// Bytes of the longest RAW frame (wire.md §4).
-pub const RAW_FRAME_MAX: usize = 1024;
+pub const RAW_FRAME_MAX: usize = mx_wire::RAW_FRAME_MAX;
 /// Endpoint number that means "the first free one".
 pub const ANY_ENDPOINT: u32 = u32::MAX;
 /// Endpoint number of a board's raw endpoint, where endpoints are asked about.

@@ -2,6 +2,8 @@
 
 use crate::sync::Ordering;
 
+use zerocopy::IntoBytes;
+
 use crate::entry::{Entry, EntryError};
 use crate::layout::{EndpointLayout, GRANULE};
 use crate::memory::{Area, AreaError};
@@ -99,7 +101,9 @@ impl HomeSide {
             return None;
         }
         let mut entry = Entry::zeroed();
-        self.w.read(at, &mut entry.bytes[..Entry::LAP]).ok()?;
+        self.w
+            .read(at, &mut entry.as_mut_bytes()[..Entry::LAP])
+            .ok()?;
         self.command_cons = index.wrapping_add(1);
         Some(entry.command().map(|command| (index, command)))
     }
@@ -131,7 +135,7 @@ impl HomeSide {
         self.command_cons
     }
 
-    /// The payload of a [`Command::Small`] at `index`.
+    /// The payload of a small message at `index`.
     pub fn command_data(&self, index: u32, length: usize) -> Result<Area, AreaError> {
         let slot = (index & (self.layout.geometry().commands - 1)) as usize;
         self.w
@@ -261,7 +265,7 @@ impl HomeSide {
     fn put(&self, base: usize, index: u32, entries: u32, event: &Event) {
         let at = base + (index & (entries - 1)) as usize * Entry::SIZE;
         let entry = Entry::from_event(event);
-        let written = self.r.write(at, &entry.bytes[..Entry::LAP]);
+        let written = self.r.write(at, &entry.as_bytes()[..Entry::LAP]);
         debug_assert!(written.is_ok(), "offsets follow from the checked layout");
         self.r
             .word(at + Entry::LAP)

@@ -91,7 +91,7 @@ impl EndpointLayout {
     /// R area: page 0 holds the home's indices and the status; the unexpected events follow.
     pub const UNEXPECTED: usize = PAGE_SIZE;
     /// Bytes of a command-data slot.
-    pub const COMMAND_DATA_SIZE: usize = 128;
+    pub const COMMAND_DATA_SIZE: usize = mx_wire::SMALL_MAX;
     /// Windows of an endpoint.
     pub const WINDOW_COUNT: usize = 256;
     /// Bytes of a window entry.

@@ -69,7 +69,8 @@ pub use layout::{
 };
 pub use memory::{Area, AreaError};
 pub use message::{
-    Command, Destination, Event, Farewell, Origin, Pulled, Reach, RegionKey, Window,
+    Command, CommandBody, Destination, Event, EventBody, Farewell, Origin, Place, PullDone,
+    PullOrder, PullStatus, Reach, RegionKey, Wanted, Window,
 };
 pub use process::{Positions, ProcessSide};
 pub use ticks::ticks;

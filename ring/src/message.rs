@@ -1,5 +1,10 @@
 //! What travels through an endpoint's queues, as private values: [`Command`] from the library to the board, [`Event`]
-//! back. [`crate::Entry`] is how they lie in memory.
+//! back. [`crate::Entry`] is how they lie in memory. What passes on to the network, or comes from it, is said in the words
+//! of `mx-wire`.
+
+use core::fmt;
+
+use mx_wire::{Connect, LibAck, Message, NackCode, NackLib, Pulled, TINY_MAX};
 
 /// A registered region of an endpoint. The generation tells apart the successive uses of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -19,7 +24,7 @@ pub enum Reach {
     /// A piece: the region starts with the byte of the message that the window's offset names, and holds what follows,
     /// as far as it is long enough. The region may go at any time.
     Piece,
-    /// Nothing now. Whoever wants a byte asks the process for it ([`Event::Wanted`]), as beyond a piece.
+    /// Nothing now. Whoever wants a byte asks the process for it ([`EventBody::Wanted`]), as beyond a piece.
     Nothing,
 }
 
@@ -39,18 +44,18 @@ pub struct Window {
 }
 
 /// Where a command goes. The board stamps what says who sent it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Destination {
     /// Index of the peer in the board's peer table.
     pub peer: u16,
     /// Endpoint of that peer.
     pub endpoint: u8,
-    /// Session of that endpoint.
+    /// Session of that endpoint; 0 in a connect request, which asks for it.
     pub session: u32,
 }
 
 /// Where an event comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Origin {
     /// Index of the peer in the board's peer table.
     pub peer: u16,
@@ -62,330 +67,324 @@ pub struct Origin {
 
 /// From the library to its board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Up to 32 bytes, carried in the command.
-    Tiny {
-        /// Where to.
-        to: Destination,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Match info.
-        match_info: u64,
-        /// Bytes of `data` that count.
-        length: u8,
-        /// The payload.
-        data: [u8; 32],
-    },
-    /// Up to 128 bytes, in the command-data slot of the same index.
-    Small {
-        /// Where to.
-        to: Destination,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Match info.
-        match_info: u64,
-        /// Payload bytes.
-        length: u8,
-    },
-    /// One fragment of a medium message, in the transmit area.
-    Medium {
-        /// Where to.
-        to: Destination,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Match info.
-        match_info: u64,
-        /// Bytes of the whole message.
-        total: u32,
-        /// Fragment number.
-        fragment: u8,
-        /// Payload bytes of this fragment.
-        length: u16,
-        /// Where they start in the transmit area.
-        offset: u32,
-    },
-    /// A large message is ready in a window.
-    Rendezvous {
-        /// Where to.
-        to: Destination,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Match info.
-        match_info: u64,
-        /// Bytes of the message.
-        total: u32,
-        /// Window id.
-        window: u8,
-        /// Use of the window.
-        window_seqnum: u8,
-    },
-    /// A large message was pulled.
-    Notify {
-        /// Where to.
-        to: Destination,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Bytes transferred.
-        transferred: u32,
-        /// Window of the RNDV.
-        window: u8,
-        /// Window seqnum of the RNDV.
-        window_seqnum: u8,
-    },
-    /// Connect to an endpoint. The board stamps the own session.
-    ConnectRequest {
-        /// Peer index.
-        peer: u16,
-        /// Endpoint of the peer.
-        endpoint: u8,
-        /// Application key.
-        key: u32,
-        /// Sequence number expected next.
-        next_expected: u16,
-        /// Counts the connects.
-        connect_seqnum: u8,
-    },
-    /// Answer a connect. The board stamps the own session.
-    ConnectReply {
-        /// Peer index.
-        peer: u16,
-        /// Endpoint of the peer.
-        endpoint: u8,
-        /// The requester's session, echoed.
-        requester_session: u32,
-        /// Sequence number expected next.
-        next_expected: u16,
-        /// The request's, echoed.
-        connect_seqnum: u8,
-        /// 0, or 11 for a wrong key.
-        status: u8,
-    },
-    /// An explicit acknowledgement.
-    Ack {
-        /// Where to.
-        to: Destination,
-        /// Next sequence number expected.
-        ack: u16,
-        /// Counts the explicit acks.
-        ack_number: u32,
-    },
-    /// Pull a peer's window into a region of this endpoint.
-    Pull {
-        /// The window's owner.
-        to: Destination,
-        /// Own region that receives.
-        region: RegionKey,
-        /// Where in that region, in bytes.
-        offset: u32,
-        /// Bytes to pull, at least 1.
-        length: u32,
-        /// The peer's window.
-        window: u8,
-        /// Its use.
-        window_seqnum: u8,
-        /// Where the message starts in the peer's window.
-        window_offset: u32,
-        /// Returned by [`Event::PullDone`].
-        cookie: u32,
-    },
-    /// End a running pull: it is answered by a `PullDone` with status aborted.
+pub struct Command {
+    /// Where to. The default for what names nobody.
+    pub to: Destination,
+    /// What is to be done.
+    pub body: CommandBody,
+}
+
+/// What a [`Command`] orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandBody {
+    /// Send a message whose payload lies there. A rendezvous names a window of the endpoint, and no offset in it: the
+    /// window has it.
+    Message(Message, Place),
+    /// Connect to an endpoint, or answer that. The board stamps the own session; a reply's destination has the session
+    /// that the reply echoes.
+    Connect(Connect),
+    /// Send an explicit acknowledgement.
+    Ack(LibAck),
+    /// Pull the destination's window into a region of this endpoint.
+    Pull(PullOrder),
+    /// End a running pull: it is answered by a `PullDone` with [`PullStatus::Aborted`].
     AbortPull {
-        /// As given to [`Command::Pull`].
+        /// As given to [`CommandBody::Pull`].
         cookie: u32,
     },
     /// The last words before the endpoint is closed, which the board repeats for a while to a partner that did not hear
     /// them. One for each notice of a partner, or one without.
-    Leave {
-        /// The partner.
-        to: Destination,
-        /// What it is to be told.
-        farewell: Farewell,
-    },
+    Leave(Farewell),
+}
+
+/// Where the payload of a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the descriptor itself: a tiny message.
+    Inline([u8; TINY_MAX]),
+    /// From there on in the transmit area, or at that free-running byte position of the receive ring.
+    At(u32),
+    /// In the command-data slot of the same index (a small message), or nowhere, for there is none.
+    Apart,
+}
+
+/// What is to be pulled, and where to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PullOrder {
+    /// Own region that receives.
+    pub region: RegionKey,
+    /// Where in that region, in bytes.
+    pub offset: u32,
+    /// Bytes to pull, at least 1.
+    pub length: u32,
+    /// The peer's window.
+    pub window: u8,
+    /// Its use.
+    pub window_seqnum: u8,
+    /// Where the message starts in the peer's window.
+    pub window_offset: u32,
+    /// Returned by [`EventBody::PullDone`].
+    pub cookie: u32,
 }
 
 /// What a partner is told that repeats what an endpoint had received before it was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Farewell {
-    /// Everything before this number was received.
-    pub ack: u16,
-    /// Number of the last explicit acknowledgement.
-    pub ack_number: u32,
+    /// Everything before its number was received; the last explicit acknowledgement.
+    pub ack: LibAck,
     /// A large message of the partner that was pulled, if it has not acknowledged to know that.
     pub notice: Option<Pulled>,
 }
 
-/// That a large message was pulled, as in [`Command::Notify`].
+/// From the board to the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pulled {
-    /// Sequence number of the notify.
-    pub seq: u16,
-    /// Bytes transferred.
-    pub transferred: u32,
-    /// Window of the RNDV.
+pub struct Event {
+    /// Where from. The default for what only the board says.
+    pub from: Origin,
+    /// What has happened.
+    pub body: EventBody,
+}
+
+/// What an [`Event`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventBody {
+    /// A message came; a small or medium one's payload lies in the receive ring.
+    Message(Message, Place),
+    /// A peer connects, or answers that. A reply's echo is to be compared with the own session.
+    Connect {
+        /// The peer's session.
+        session: u32,
+        /// What it says.
+        connect: Connect,
+    },
+    /// An explicit acknowledgement.
+    Ack(LibAck),
+    /// A packet of ours was refused.
+    Nack(NackLib),
+    /// Somebody pulls bytes of a large message that its window does not reach ([`Reach`]). Told once for each place of
+    /// the window; the pull goes on when the window reaches them.
+    Wanted(Wanted),
+    /// A pull has ended. The only event of the expected queue.
+    PullDone(PullDone),
+}
+
+/// Bytes of a large message that somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Window id.
     pub window: u8,
     /// Its use.
     pub window_seqnum: u8,
+    /// The first byte that is wanted, within the message as the window alleges it.
+    pub offset: u32,
 }
 
-/// From the board to the library.
+/// The end of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Up to 32 bytes, carried in the event.
-    Tiny {
-        /// Where from.
-        from: Origin,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Match info.
-        match_info: u64,
-        /// Bytes of `data` that count.
-        length: u8,
-        /// The payload.
-        data: [u8; 32],
-    },
-    /// Up to 128 bytes, in the receive ring.
-    Small {
-        /// Where from.
-        from: Origin,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Match info.
-        match_info: u64,
-        /// Payload bytes.
-        length: u8,
-        /// Where they start in the receive ring (free-running byte position).
-        position: u32,
-    },
-    /// One fragment of a medium message, in the receive ring.
-    Medium {
-        /// Where from.
-        from: Origin,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Match info.
-        match_info: u64,
-        /// Bytes of the whole message.
-        total: u32,
-        /// Fragment number.
-        fragment: u8,
-        /// Payload bytes.
-        length: u16,
-        /// Where they start in the receive ring (free-running byte position).
-        position: u32,
-    },
-    /// A peer has a large message.
-    Rendezvous {
-        /// Where from.
-        from: Origin,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Match info.
-        match_info: u64,
-        /// Bytes of the message.
-        total: u32,
-        /// The peer's window.
-        window: u8,
-        /// Its use.
-        window_seqnum: u8,
-        /// Where the message starts in it.
-        window_offset: u16,
-    },
-    /// A peer pulled a large message of ours.
-    Notify {
-        /// Where from.
-        from: Origin,
-        /// Sequence number.
-        seq: u16,
-        /// Piggybacked acknowledgement.
-        ack: u16,
-        /// Bytes transferred.
-        transferred: u32,
-        /// Window of the RNDV.
-        window: u8,
-        /// Window seqnum of the RNDV.
-        window_seqnum: u8,
-    },
-    /// A peer connects.
-    ConnectRequest {
-        /// Where from.
-        from: Origin,
-        /// The requester's session.
-        session: u32,
-        /// Application key.
-        key: u32,
-        /// Sequence number the peer expects next.
-        next_expected: u16,
-        /// Counts the connects.
-        connect_seqnum: u8,
-    },
-    /// A peer answers a connect.
-    ConnectReply {
-        /// Where from.
-        from: Origin,
-        /// The requester's session, echoed: to be compared with the own.
-        requester_session: u32,
-        /// The responder's session.
-        session: u32,
-        /// Sequence number the peer expects next.
-        next_expected: u16,
-        /// The request's, echoed.
-        connect_seqnum: u8,
-        /// 0, or 11 for a wrong key.
-        status: u8,
-    },
-    /// An explicit acknowledgement.
-    Ack {
-        /// Where from.
-        from: Origin,
-        /// Next sequence number expected.
-        ack: u16,
-        /// Counts the explicit acks.
-        ack_number: u32,
-    },
-    /// A packet of ours was refused.
-    Nack {
-        /// Where from.
-        from: Origin,
-        /// Sequence number of that packet; 0 for a connect.
-        seq: u16,
-        /// 1 bad endpoint, 2 closed, 3 bad session.
-        code: u8,
-    },
-    /// Somebody pulls bytes of a large message that its window does not reach ([`Reach`]). Told once for each place of
-    /// the window; the pull goes on when the window reaches them.
-    Wanted {
-        /// Window id.
-        window: u8,
-        /// Its use.
-        window_seqnum: u8,
-        /// The first byte that is wanted, within the message as the window alleges it.
-        offset: u32,
-    },
-    /// A pull has ended. The only event of the expected queue.
-    PullDone {
-        /// As given to [`Command::Pull`].
-        cookie: u32,
-        /// 0 ok, 1 bad endpoint, 2 closed, 3 bad session, 4 bad window, 5 aborted, 6 timeout.
-        status: u8,
-        /// Bytes that arrived.
-        transferred: u32,
-    },
+pub struct PullDone {
+    /// As given to [`CommandBody::Pull`].
+    pub cookie: u32,
+    /// How it ended.
+    pub status: PullStatus,
+    /// Bytes that arrived.
+    pub transferred: u32,
+}
+
+/// How a pull ended (protocol.md §1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullStatus {
+    /// All bytes have arrived (0).
+    Done,
+    /// The window's owner refused it (1 to 4, the codes of a nack).
+    Refused(NackCode),
+    /// It was given up: by order, or because memory was taken away (5).
+    Aborted,
+    /// Nobody answered (6).
+    TimedOut,
+}
+
+impl PullStatus {
+    /// The status of that number. One that no board knows is an abort.
+    pub fn from_byte(byte: u8) -> Self {
+        match byte {
+            0 => Self::Done,
+            6 => Self::TimedOut,
+            _ => NackCode::from_byte(byte).map_or(Self::Aborted, Self::Refused),
+        }
+    }
+
+    /// Its number.
+    pub const fn to_byte(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Refused(code) => code as u8,
+            Self::Aborted => 5,
+            Self::TimedOut => 6,
+        }
+    }
+}
+
+impl From<NackCode> for PullStatus {
+    fn from(code: NackCode) -> Self {
+        Self::Refused(code)
+    }
+}
+
+impl EventBody {
+    /// A refusal by the number of its code. A number that no nack has counts as [`NackCode::BadWindow`], by which no library
+    /// is refused: it is without effect.
+    pub fn nack(code: u8, seq: u16) -> Self {
+        let code = NackCode::from_byte(code).unwrap_or(NackCode::BadWindow);
+        Self::Nack(NackLib { code, seq })
+    }
+}
+
+impl Command {
+    /// An order to the board itself.
+    pub fn to_board(body: CommandBody) -> Self {
+        Self {
+            to: Destination::default(),
+            body,
+        }
+    }
+
+    /// The message to be sent, if it is one.
+    #[inline]
+    pub const fn message(&self) -> Option<&Message> {
+        match &self.body {
+            CommandBody::Message(message, _) => Some(message),
+            _ => None,
+        }
+    }
+}
+
+impl Event {
+    /// What only the board says.
+    pub fn of_board(body: EventBody) -> Self {
+        Self {
+            from: Origin::default(),
+            body,
+        }
+    }
+
+    /// The message that came, if it is one.
+    #[inline]
+    pub const fn message(&self) -> Option<&Message> {
+        match &self.body {
+            EventBody::Message(message, _) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The position of its payload in the receive ring, and bytes of it, if it has one there.
+    #[inline]
+    pub const fn received(&self) -> Option<(u32, u16)> {
+        match &self.body {
+            EventBody::Message(message, Place::At(position)) => {
+                Some((*position, message.content.length()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for PullStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Refused(code) => write!(f, "refused, {code}"),
+            Self::Aborted => f.write_str("aborted"),
+            Self::TimedOut => f.write_str("timed out"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(position) => write!(f, " at {position}"),
+            Self::Inline(_) | Self::Apart => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            peer,
+            endpoint,
+            session,
+        } = self;
+        write!(f, "to {peer}:{endpoint}, session {session:08x}")
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let local = if self.local { " here" } else { "" };
+        write!(f, "from {}:{}{local}", self.peer, self.endpoint)
+    }
+}
+
+/// One line, in the words of the frame that it becomes.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let to = &self.to;
+        match &self.body {
+            CommandBody::Message(message, place) => {
+                write!(f, "{} {to}, {message}{place}", message.content.name())
+            }
+            CommandBody::Connect(connect) => write!(f, "{} {to}, {connect}", connect.name()),
+            CommandBody::Ack(ack) => write!(f, "TRUC {to}, {ack}"),
+            CommandBody::Pull(order) => write!(
+                f,
+                "pull {to}, {} bytes of window {} use {} at {} into region {}.{} at {}, cookie {}",
+                order.length,
+                order.window,
+                order.window_seqnum,
+                order.window_offset,
+                order.region.slot,
+                order.region.generation,
+                order.offset,
+                order.cookie
+            ),
+            CommandBody::AbortPull { cookie } => write!(f, "abort pull, cookie {cookie}"),
+            CommandBody::Leave(farewell) => {
+                write!(f, "leave {to}, {}", farewell.ack)?;
+                match &farewell.notice {
+                    Some(notice) => write!(f, ", {notice}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// One line, in the words of the frame that it was.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = &self.from;
+        match &self.body {
+            EventBody::Message(message, place) => {
+                write!(f, "{} {from}, {message}{place}", message.content.name())
+            }
+            EventBody::Connect { session, connect } => write!(
+                f,
+                "{} {from}, from session {session:08x}, {connect}",
+                connect.name()
+            ),
+            EventBody::Ack(ack) => write!(f, "TRUC {from}, {ack}"),
+            EventBody::Nack(nack) => write!(f, "NACK_LIB {from}, {nack}"),
+            EventBody::Wanted(wanted) => write!(
+                f,
+                "wanted of window {} use {}: bytes from {} on",
+                wanted.window, wanted.window_seqnum, wanted.offset
+            ),
+            EventBody::PullDone(done) => write!(
+                f,
+                "pull {}, cookie {}, {} bytes",
+                done.status, done.cookie, done.transferred
+            ),
+        }
+    }
 }

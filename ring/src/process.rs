@@ -2,6 +2,8 @@
 
 use crate::sync::{Ordering, fence};
 
+use zerocopy::IntoBytes;
+
 use crate::entry::{Entry, EntryError};
 use crate::layout::{EndpointLayout, GRANULE};
 use crate::memory::{Area, AreaError};
@@ -120,7 +122,7 @@ impl ProcessSide {
         self.r.word(r0::SENT).load(Ordering::Acquire)
     }
 
-    /// Puts a command into the queue; `data` is the payload of a [`Command::Small`], else empty. The home may see it
+    /// Puts a command into the queue; `data` is the payload of a small message, else empty. The home may see it
     /// at once; [`Self::kick_needed`] tells whether it sleeps. Returns false, and does nothing, when the queue is full.
     #[inline]
     pub fn post(&mut self, command: &Command, data: &[u8]) -> bool {
@@ -135,7 +137,7 @@ impl ProcessSide {
         );
         let entry = Entry::from_command(command);
         let at = EndpointLayout::COMMANDS + slot * Entry::SIZE;
-        written = written.and(self.w.write(at, &entry.bytes[..Entry::LAP]));
+        written = written.and(self.w.write(at, &entry.as_bytes()[..Entry::LAP]));
         debug_assert!(written.is_ok(), "offsets follow from the checked layout");
         self.w
             .word(at + Entry::LAP)
@@ -233,7 +235,9 @@ impl ProcessSide {
     fn next_entry(&self, base: usize, index: u32, entries: u32) -> Option<Entry> {
         let at = self.waiting(base, index, entries)?;
         let mut entry = Entry::zeroed();
-        self.r.read(at, &mut entry.bytes[..Entry::LAP]).ok()?;
+        self.r
+            .read(at, &mut entry.as_mut_bytes()[..Entry::LAP])
+            .ok()?;
         Some(entry)
     }
 

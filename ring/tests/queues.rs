@@ -6,7 +6,11 @@ mod common;
 use common::Endpoint;
 use std::collections::VecDeque;
 
-use mx_ring::{Command, DeliverError, Event, Origin, Positions, Reach, RegionKey, Window};
+use mx_ring::{
+    Command, CommandBody, DeliverError, Event, EventBody, Origin, Place, Positions, PullDone,
+    PullStatus, Reach, RegionKey, Window,
+};
+use mx_wire::{Content, Medium, Message};
 use proptest::prelude::*;
 
 fn positions() -> impl Strategy<Value = Positions> {
@@ -24,19 +28,25 @@ fn positions() -> impl Strategy<Value = Positions> {
 }
 
 fn payload_event(number: u16, length: u16, position: u32) -> Event {
-    Event::Medium {
+    Event {
         from: Origin {
             peer: 0,
             endpoint: 0,
             local: false,
         },
-        seq: number,
-        ack: 0,
-        match_info: 0,
-        total: 0,
-        fragment: 0,
-        length,
-        position,
+        body: EventBody::Message(
+            Message {
+                seq: number,
+                ack: 0,
+                content: Content::Medium(Medium {
+                    match_info: 0,
+                    total: 0,
+                    length,
+                    fragment: 0,
+                }),
+            },
+            Place::At(position),
+        ),
     }
 }
 
@@ -95,7 +105,7 @@ proptest! {
                 Step::Post => {
                     let room = posted - sent < 64;
                     prop_assert_eq!(endpoint.process.command_room(), 64 - (posted - sent));
-                    prop_assert_eq!(endpoint.process.post(&Command::AbortPull { cookie: posted }, &posted.to_le_bytes()), room);
+                    prop_assert_eq!(endpoint.process.post(&Command::to_board(CommandBody::AbortPull { cookie: posted }), &posted.to_le_bytes()), room);
                     posted += u32::from(room);
                 }
                 Step::Take => {
@@ -103,7 +113,7 @@ proptest! {
                     let command = endpoint.home.next_command();
                     if taken < posted {
                         let index = at.command.wrapping_add(taken);
-                        prop_assert_eq!(command, Some(Ok((index, Command::AbortPull { cookie: taken }))));
+                        prop_assert_eq!(command, Some(Ok((index, Command::to_board(CommandBody::AbortPull { cookie: taken })))));
                         let mut data = [0; 4];
                         endpoint.home.command_data(index, 4).unwrap().read(0, &mut data).unwrap();
                         prop_assert_eq!(data, taken.to_le_bytes());
@@ -141,7 +151,7 @@ proptest! {
                     }
                 }
                 Step::DeliverExpected => {
-                    let event = Event::PullDone { cookie: number.into(), status: 0, transferred: 0 };
+                    let event = Event::of_board(EventBody::PullDone(PullDone { cookie: number.into(), status: PullStatus::Done, transferred: 0 }));
                     if endpoint.home.deliver_expected(&event).is_ok() {
                         expected.push_back(event);
                         number += 1;
@@ -153,10 +163,11 @@ proptest! {
                         prop_assert_eq!(event, None);
                         continue;
                     };
-                    let Some(Ok(Event::Medium { seq, length, position, .. })) = event else {
+                    let Some(Ok(Event { body: EventBody::Message(message, Place::At(position)), .. })) = event else {
                         return Err(TestCaseError::fail("the event is missing"));
                     };
-                    prop_assert_eq!(seq, live.number);
+                    let length = message.content.length();
+                    prop_assert_eq!(message.seq, live.number);
                     if let Some(payload) = live.payload {
                         let mut bytes = vec![0; length.into()];
                         endpoint.process.read_receive(position, &mut bytes).unwrap();
@@ -172,10 +183,10 @@ proptest! {
         }
         // What is left arrives too.
         for live in unexpected {
-            let Some(Ok(Event::Medium { seq, .. })) = endpoint.process.next_unexpected() else {
+            let Some(Ok(event)) = endpoint.process.next_unexpected() else {
                 return Err(TestCaseError::fail("an event was lost"));
             };
-            prop_assert_eq!(seq, live.number);
+            prop_assert_eq!(event.message().map(|m| m.seq), Some(live.number));
         }
     }
 
@@ -244,7 +255,7 @@ proptest! {
         let mut endpoint = Endpoint::at(at);
         endpoint.r.write(0, &common::noise(seed, 4096 * 2)).unwrap();
         for _ in 0..200 {
-            let _ = endpoint.process.post(&Command::AbortPull { cookie: 0 }, &[]);
+            let _ = endpoint.process.post(&Command::to_board(CommandBody::AbortPull { cookie: 0 }), &[]);
             let _ = endpoint.process.next_unexpected();
             let _ = endpoint.process.next_expected();
         }

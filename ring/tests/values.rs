@@ -10,8 +10,13 @@ use mx_ring::call::{Call, RAW_FRAME_MAX, Reply, Request};
 use mx_ring::control::{self, HomeControl, ModuleControl, STAGING_REFS, Staging};
 use mx_ring::warning::{Notice, Notices, WARNINGS, Warning};
 use mx_ring::{
-    Command, Destination, EndpointLayout, Event, Farewell, Geometry, Origin, PAGE_SIZE, Positions,
-    Pulled, QUEUE_ENTRIES, Reach, RegionKey, Window,
+    Command, CommandBody, Destination, EndpointLayout, Event, EventBody, Farewell, Geometry,
+    Origin, PAGE_SIZE, Place, Positions, PullDone, PullOrder, PullStatus, QUEUE_ENTRIES, Reach,
+    RegionKey, Wanted, Window,
+};
+use mx_wire::{
+    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, LibAck, Medium, Message,
+    Notify, Pulled, Rendezvous,
 };
 use proptest::prelude::*;
 
@@ -51,91 +56,143 @@ prop_compose! {
 fn command() -> impl Strategy<Value = Command> {
     (0..11, destination(), region(), numbers(), any::<[u8; 32]>()).prop_map(
         |(kind, to, region, (seq, ack, match_info, word, a, b, half, other), data)| match kind {
-            0 => Command::Tiny {
+            0 => Command {
                 to,
-                seq,
-                ack,
-                match_info,
-                length: a % 33,
-                data,
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Tiny(Eager {
+                            match_info,
+                            length: (a % 33).into(),
+                        }),
+                    },
+                    Place::Inline(data),
+                ),
             },
-            1 => Command::Small {
+            1 => Command {
                 to,
-                seq,
-                ack,
-                match_info,
-                length: a % 129,
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Small(Eager {
+                            match_info,
+                            length: (a % 129).into(),
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
-            2 => Command::Medium {
+            2 => Command {
                 to,
-                seq,
-                ack,
-                match_info,
-                total: word,
-                fragment: a,
-                length: half,
-                offset: other,
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Medium(Medium {
+                            match_info,
+                            total: word,
+                            length: half,
+                            fragment: a,
+                        }),
+                    },
+                    Place::At(other),
+                ),
             },
-            3 => Command::Rendezvous {
+            3 => Command {
                 to,
-                seq,
-                ack,
-                match_info,
-                total: word,
-                window: a,
-                window_seqnum: b,
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Rendezvous(Rendezvous {
+                            match_info,
+                            total: word,
+                            window: a,
+                            window_seqnum: b,
+                            window_offset: 0,
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
-            4 => Command::Notify {
+            4 => Command {
                 to,
-                seq,
-                ack,
-                transferred: word,
-                window: a,
-                window_seqnum: b,
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Notify(Notify {
+                            transferred: word,
+                            window: a,
+                            window_seqnum: b,
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
-            5 => Command::ConnectRequest {
-                peer: to.peer,
-                endpoint: to.endpoint,
-                key: word,
-                next_expected: seq,
-                connect_seqnum: a,
+            5 => Command {
+                to: Destination {
+                    peer: to.peer,
+                    endpoint: to.endpoint,
+                    session: 0,
+                },
+                body: CommandBody::Connect(Connect::Request(ConnectRequest {
+                    key: word,
+                    next_expected: seq,
+                    connect_seqnum: a,
+                })),
             },
-            6 => Command::ConnectReply {
-                peer: to.peer,
-                endpoint: to.endpoint,
-                requester_session: word,
-                next_expected: seq,
-                connect_seqnum: a,
-                status: b,
+            6 => Command {
+                to: Destination {
+                    peer: to.peer,
+                    endpoint: to.endpoint,
+                    session: word,
+                },
+                body: CommandBody::Connect(Connect::Reply(ConnectReply {
+                    requester_session: word,
+                    next_expected: seq,
+                    connect_seqnum: a,
+                    status: ConnectStatus::from_byte(b),
+                })),
             },
-            7 => Command::Ack {
+            7 => Command {
                 to,
-                ack,
-                ack_number: word,
-            },
-            8 => Command::Pull {
-                to,
-                region,
-                offset: other,
-                length: word,
-                window: a,
-                window_seqnum: b,
-                window_offset: u32::from(half) << 16 | u32::from(seq),
-                cookie: match_info as u32,
-            },
-            9 => Command::AbortPull { cookie: word },
-            _ => Command::Leave {
-                to,
-                farewell: Farewell {
+                body: CommandBody::Ack(LibAck {
                     ack,
-                    ack_number: other,
+                    ack_number: word,
+                }),
+            },
+            8 => Command {
+                to,
+                body: CommandBody::Pull(PullOrder {
+                    region,
+                    offset: other,
+                    length: word,
+                    window: a,
+                    window_seqnum: b,
+                    window_offset: u32::from(half) << 16 | u32::from(seq),
+                    cookie: match_info as u32,
+                }),
+            },
+            9 => Command::to_board(CommandBody::AbortPull { cookie: word }),
+            _ => Command {
+                to,
+                body: CommandBody::Leave(Farewell {
+                    ack: LibAck {
+                        ack,
+                        ack_number: other,
+                    },
                     notice: a.is_multiple_of(2).then_some(Pulled {
                         seq,
-                        transferred: word,
-                        window: a,
-                        window_seqnum: b,
+                        notify: Notify {
+                            transferred: word,
+                            window: a,
+                            window_seqnum: b,
+                        },
                     }),
-                },
+                }),
             },
         },
     )
@@ -144,81 +201,126 @@ fn command() -> impl Strategy<Value = Command> {
 fn event() -> impl Strategy<Value = Event> {
     (0..11, origin(), numbers(), any::<[u8; 32]>()).prop_map(
         |(kind, from, (seq, ack, match_info, word, a, b, half, other), data)| match kind {
-            0 => Event::Tiny {
+            0 => Event {
                 from,
-                seq,
-                ack,
-                match_info,
-                length: a % 33,
-                data,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Tiny(Eager {
+                            match_info,
+                            length: (a % 33).into(),
+                        }),
+                    },
+                    Place::Inline(data),
+                ),
             },
-            1 => Event::Small {
+            1 => Event {
                 from,
-                seq,
-                ack,
-                match_info,
-                length: a % 129,
-                position: other,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Small(Eager {
+                            match_info,
+                            length: (a % 129).into(),
+                        }),
+                    },
+                    Place::At(other),
+                ),
             },
-            2 => Event::Medium {
+            2 => Event {
                 from,
-                seq,
-                ack,
-                match_info,
-                total: word,
-                fragment: a,
-                length: half,
-                position: other,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Medium(Medium {
+                            match_info,
+                            total: word,
+                            length: half,
+                            fragment: a,
+                        }),
+                    },
+                    Place::At(other),
+                ),
             },
-            3 => Event::Rendezvous {
+            3 => Event {
                 from,
-                seq,
-                ack,
-                match_info,
-                total: word,
-                window: a,
-                window_seqnum: b,
-                window_offset: half,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Rendezvous(Rendezvous {
+                            match_info,
+                            total: word,
+                            window: a,
+                            window_seqnum: b,
+                            window_offset: half,
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
-            4 => Event::Notify {
+            4 => Event {
                 from,
-                seq,
-                ack,
-                transferred: word,
-                window: a,
-                window_seqnum: b,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Notify(Notify {
+                            transferred: word,
+                            window: a,
+                            window_seqnum: b,
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
-            5 => Event::ConnectRequest {
+            5 => Event {
                 from,
-                session: other,
-                key: word,
-                next_expected: seq,
-                connect_seqnum: a,
+                body: EventBody::Connect {
+                    session: other,
+                    connect: Connect::Request(ConnectRequest {
+                        key: word,
+                        next_expected: seq,
+                        connect_seqnum: a,
+                    }),
+                },
             },
-            6 => Event::ConnectReply {
+            6 => Event {
                 from,
-                requester_session: other,
-                session: word,
-                next_expected: seq,
-                connect_seqnum: a,
-                status: b,
+                body: EventBody::Connect {
+                    session: word,
+                    connect: Connect::Reply(ConnectReply {
+                        requester_session: other,
+                        next_expected: seq,
+                        connect_seqnum: a,
+                        status: ConnectStatus::from_byte(b),
+                    }),
+                },
             },
-            7 => Event::Ack {
+            7 => Event {
                 from,
-                ack,
-                ack_number: word,
+                body: EventBody::Ack(LibAck {
+                    ack,
+                    ack_number: word,
+                }),
             },
-            8 => Event::Nack { from, seq, code: a },
-            9 => Event::Wanted {
+            8 => Event {
+                from,
+                body: EventBody::nack(a, seq),
+            },
+            9 => Event::of_board(EventBody::Wanted(Wanted {
                 window: a,
                 window_seqnum: b,
                 offset: word,
-            },
-            _ => Event::PullDone {
+            })),
+            _ => Event::of_board(EventBody::PullDone(PullDone {
                 cookie: other,
-                status: a,
+                status: PullStatus::from_byte(a),
                 transferred: word,
-            },
+            })),
         },
     )
 }
@@ -388,7 +490,7 @@ proptest! {
     fn any_bytes_are_a_command_or_refused_and_mean_the_same_again(mut bytes: [u8; 60], kind in 0x10_u8..0x24) {
         bytes[0] = kind;
         let mut endpoint = Endpoint::at(Positions::default());
-        endpoint.process.post(&Command::AbortPull { cookie: 0 }, &[]);
+        endpoint.process.post(&Command::to_board(CommandBody::AbortPull { cookie: 0 }), &[]);
         endpoint.w.write(2 * 4096, &bytes).unwrap();
         if let Some(Ok((_, command))) = endpoint.home.next_command() {
             prop_assert!(endpoint.process.post(&command, &[]));
@@ -400,7 +502,7 @@ proptest! {
     fn any_bytes_are_an_event_or_refused_and_mean_the_same_again(mut bytes: [u8; 60], kind in 0x10_u8..0x24) {
         bytes[0] = kind;
         let mut endpoint = Endpoint::at(Positions::default());
-        endpoint.home.deliver(&Event::PullDone { cookie: 0, status: 0, transferred: 0 }).unwrap();
+        endpoint.home.deliver(&Event::of_board(EventBody::PullDone(PullDone { cookie: 0, status: PullStatus::Done, transferred: 0 }))).unwrap();
         endpoint.r.write(4096, &bytes).unwrap();
         if let Some(Ok(event)) = endpoint.process.next_unexpected() {
             endpoint.home.deliver(&event).unwrap();

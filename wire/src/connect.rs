@@ -94,7 +94,8 @@ header! {
 }
 
 impl Connect {
-    pub(crate) const fn name(&self) -> &'static str {
+    /// Its type as Open-MX calls it, with its direction.
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Request(_) => "CONNECT request",
             Self::Reply(_) => "CONNECT reply",

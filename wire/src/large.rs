@@ -6,7 +6,7 @@ use zerocopy::big_endian::{U16, U32};
 
 use crate::header::{Matching, Start, header, kind, split};
 use crate::parse::Envelope;
-use crate::{Content, Frame, ParseError};
+use crate::{Content, Frame, Message, ParseError};
 
 /// Data length field of RNDV.
 const RENDEZVOUS_DATA: u16 = 8;
@@ -154,6 +154,43 @@ impl fmt::Display for Notify {
             "{} bytes pulled of window {} use {}",
             self.transferred, self.window, self.window_seqnum
         )
+    }
+}
+
+/// A [`Notify`] with its number, as it is kept for a partner that may not have heard it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// Its sequence number.
+    pub seq: u16,
+    /// What it says.
+    pub notify: Notify,
+}
+
+impl Pulled {
+    /// What a message says, if it is one.
+    pub fn of(message: &Message) -> Option<Self> {
+        match message.content {
+            Content::Notify(notify) => Some(Self {
+                seq: message.seq,
+                notify,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The message that says it, with an acknowledgement.
+    pub const fn message(&self, ack: u16) -> Message {
+        Message {
+            seq: self.seq,
+            ack,
+            content: Content::Notify(self.notify),
+        }
+    }
+}
+
+impl fmt::Display for Pulled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seq {}, {}", self.seq, self.notify)
     }
 }
 

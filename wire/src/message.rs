@@ -33,7 +33,59 @@ pub enum Content {
     Notify(Notify),
 }
 
+/// Kinds of frames that a library sends again until they are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// Connect requests and replies.
+    Connect,
+    /// Tiny messages.
+    Tiny,
+    /// Small messages.
+    Small,
+    /// Fragments of medium messages.
+    Medium,
+    /// Announcements of large messages.
+    Rendezvous,
+    /// Ends of large messages.
+    Notify,
+}
+
+impl FrameKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] = [
+        Self::Connect,
+        Self::Tiny,
+        Self::Small,
+        Self::Medium,
+        Self::Rendezvous,
+        Self::Notify,
+    ];
+
+    /// Its name, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Tiny => "tiny",
+            Self::Small => "small",
+            Self::Medium => "medium",
+            Self::Rendezvous => "rendezvous",
+            Self::Notify => "notify",
+        }
+    }
+}
+
 impl Content {
+    /// The kind of its frame.
+    pub const fn kind(&self) -> FrameKind {
+        match self {
+            Self::Tiny(_) => FrameKind::Tiny,
+            Self::Small(_) => FrameKind::Small,
+            Self::Medium(_) => FrameKind::Medium,
+            Self::Rendezvous(_) => FrameKind::Rendezvous,
+            Self::Notify(_) => FrameKind::Notify,
+        }
+    }
+
     /// Its type as Open-MX calls it.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -43,6 +95,21 @@ impl Content {
             Self::Rendezvous(_) => "RNDV",
             Self::Notify(_) => "NOTIFY",
         }
+    }
+
+    /// Payload bytes that follow.
+    #[inline]
+    pub const fn length(&self) -> u16 {
+        match self {
+            Self::Tiny(m) | Self::Small(m) => m.length,
+            Self::Medium(m) => m.length,
+            Self::Rendezvous(_) | Self::Notify(_) => 0,
+        }
+    }
+
+    /// Whether it says how something went that its receiver began: NOTIFY, of a RNDV.
+    pub const fn is_answer(&self) -> bool {
+        matches!(self, Self::Notify(_))
     }
 
     /// Reads the body of one of these types.

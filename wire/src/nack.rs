@@ -37,8 +37,8 @@ impl NackCode {
         Self::ALL.get(index).copied()
     }
 
-    /// A received code: one that does not exist is taken for the nearest that does.
-    fn received(byte: u8, last: Self) -> Self {
+    /// The code of a received number: of one that does not exist, the nearest that does.
+    fn nearest(byte: u8, last: Self) -> Self {
         Self::from_byte(byte.clamp(1, last as u8)).unwrap_or(last)
     }
 }
@@ -70,8 +70,16 @@ header! {
 }
 
 impl NackLib {
-    /// The last code of this type: a received one beyond is taken for it.
+    /// The last code of this type.
     pub const LAST_CODE: NackCode = NackCode::BadSession;
+
+    /// A refusal as it was received: a code that does not exist is taken for the nearest that does.
+    fn received(code: u8, seq: u16) -> Self {
+        Self {
+            code: NackCode::nearest(code, Self::LAST_CODE),
+            seq,
+        }
+    }
 
     pub(crate) fn parse(frame: Envelope, body: &[u8]) -> Result<Frame<'_>, ParseError> {
         let (h, _): (&Lib, _) = split(body)?;
@@ -80,10 +88,7 @@ impl NackLib {
                 destination: h.destination,
                 source: h.source,
             },
-            nack: Self {
-                code: NackCode::received(h.code, Self::LAST_CODE),
-                seq: h.seq.get(),
-            },
+            nack: Self::received(h.code, h.seq.get()),
         };
         frame.of(packet, &[])
     }
@@ -135,7 +140,7 @@ impl NackMcp {
         let (h, _): (&Mcp, _) = split(body)?;
         let nack = Self {
             source: h.source,
-            code: NackCode::received(h.code, NackCode::BadWindow),
+            code: NackCode::nearest(h.code, NackCode::BadWindow),
             handle: h.handle.get(),
             magic: h.magic.get(),
         };

@@ -1,8 +1,7 @@
 //! A pull from a board of the same home: the bytes are copied from region to region, a slice at a turn.
 
-use mx_ring::Window;
+use mx_ring::{Destination, PullOrder, Window};
 
-use super::PullOrder;
 use super::patience::Patience;
 use crate::key::EndpointKey;
 use crate::time::Instant;
@@ -13,6 +12,8 @@ pub(crate) const COPY_SLICE: u32 = 32 << 10;
 /// A pull between two local endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalPull {
+    /// The window's owner, as the process named it.
+    pub to: Destination,
     pub order: PullOrder,
     /// Whose window is read.
     pub owner: EndpointKey,

@@ -1,10 +1,10 @@
 //! The packets of pulls as they reach a board: requests to the replier, replies and refusals to the puller.
 
-use mx_ring::Counter;
 use mx_ring::warning::Warning;
+use mx_ring::{Counter, PullStatus};
 use mx_wire::{Format, NackCode, NackMcp, Pull, PullBlock, PullError, PullReply};
 
-use super::{Transfer, status};
+use super::Transfer;
 use crate::board::Board;
 use crate::incoming::{Answer, Door, Incoming, Nack, Refusal};
 use crate::key::Extent;
@@ -89,24 +89,24 @@ impl Board {
         let (slot, pull) = endpoint
             .pulls
             .by_handle(reply.handle)
-            .filter(|(_, pull)| sender == Some(pull.order.peer))
+            .filter(|(_, pull)| sender == Some(pull.to.peer))
             .ok_or(Counter::DropPullReplyBadWireHandle)?;
         let arrival = pull.locate(reply)?;
         let to = Extent {
             owner: key,
             region: pull.order.region,
-            offset: pull.order.region_offset + arrival.bytes.start,
+            offset: pull.order.offset + arrival.bytes.start,
             length: arrival.bytes.end - arrival.bytes.start,
         };
         let (counted, took);
         if ports.copy(incoming.payload, to).is_err() {
             (counted, took) = (Some(Counter::PullReplyRecvFillPagesFailed), None);
-            endpoint.pulls.end(slot, status::ABORTED);
+            endpoint.pulls.end(slot, PullStatus::Aborted);
         } else {
             let arrived = pull.arrived(now, &arrival);
             (counted, took) = (arrived.counter, arrived.round_trip);
             if pull.is_complete() {
-                endpoint.pulls.end(slot, status::OK);
+                endpoint.pulls.end(slot, PullStatus::Done);
             } else if pull.wants_to_ask() {
                 endpoint.pulls.wait(slot);
             }
@@ -141,9 +141,9 @@ impl Board {
         let (slot, _) = endpoint
             .pulls
             .by_handle(nack.handle)
-            .filter(|(_, pull)| pull.order.peer == sender)
+            .filter(|(_, pull)| pull.to.peer == sender)
             .ok_or(Counter::DropNackMcpBadWireHandle)?;
-        endpoint.pulls.end(slot, nack.code as u8);
+        endpoint.pulls.end(slot, nack.code.into());
         self.touched(index);
         Ok(())
     }

@@ -6,10 +6,9 @@ use core::ops::Range;
 use core::time::Duration;
 
 use arrayvec::ArrayVec;
-use mx_ring::Counter;
+use mx_ring::{Counter, Destination, PullOrder};
 use mx_wire::{Ends, Format, Mode, Pull, PullFrames, PullReply, PullReplyError};
 
-use super::PullOrder;
 use super::block::Block;
 use super::round_trip::WAIT_MAX;
 use crate::time::Instant;
@@ -51,6 +50,8 @@ pub(crate) enum Retry {
 /// A pull over the wire.
 #[derive(Debug)]
 pub(crate) struct WirePull {
+    /// The window's owner.
+    pub to: Destination,
     pub order: PullOrder,
     mode: Mode,
     frames: PullFrames,
@@ -69,8 +70,15 @@ pub(crate) struct WirePull {
 }
 
 impl WirePull {
-    pub fn new(now: Instant, wait: Duration, format: &Format, order: PullOrder) -> Self {
+    pub fn new(
+        now: Instant,
+        wait: Duration,
+        format: &Format,
+        to: Destination,
+        order: PullOrder,
+    ) -> Self {
         let mut pull = Self {
+            to,
             order,
             mode: format.mode(),
             frames: PullFrames::new(format, order.window_offset, order.length),
@@ -138,10 +146,10 @@ impl WirePull {
         let skipped = self.skipped();
         let pull = Pull {
             ends: Ends {
-                destination: order.endpoint,
+                destination: self.to.endpoint,
                 source,
             },
-            session: order.session,
+            session: self.to.session,
             total: order.length,
             window: order.window.into(),
             window_seqnum: order.window_seqnum,
@@ -293,18 +301,20 @@ mod tests {
 
     fn pull(format: &Format, length: u32, window_offset: u32) -> WirePull {
         let order = PullOrder {
-            cookie: 1,
-            peer: 1,
-            endpoint: 0,
-            session: 2,
+            region: RegionKey::default(),
+            offset: 0,
+            length,
             window: 3,
             window_seqnum: 23,
             window_offset,
-            region: RegionKey::default(),
-            region_offset: 0,
-            length,
+            cookie: 1,
         };
-        WirePull::new(START, WAIT, format, order)
+        let to = Destination {
+            peer: 1,
+            endpoint: 0,
+            session: 2,
+        };
+        WirePull::new(START, WAIT, format, to, order)
     }
 
     fn requests(pull: &mut WirePull) -> Vec<Pull> {

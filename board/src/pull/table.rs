@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
 
-use mx_ring::{Event, RegionKey, Window};
+use mx_ring::{Destination, Event, EventBody, PullDone, PullOrder, PullStatus, RegionKey, Window};
 use mx_wire::{Format, Pull};
 
 use super::patience::Patience;
 use super::puller::Retry;
-use super::{LocalPull, PullOrder, WirePull, status};
+use super::{LocalPull, WirePull};
 use crate::key::EndpointKey;
 use crate::time::Instant;
 
@@ -28,6 +28,10 @@ enum State {
     Local(LocalPull),
     /// To be delivered, however long that takes.
     Ended(Event),
+}
+
+fn ended(done: PullDone) -> State {
+    State::Ended(Event::of_board(EventBody::PullDone(done)))
 }
 
 #[derive(Debug)]
@@ -86,9 +90,10 @@ impl PullTable {
         now: Instant,
         wait: Duration,
         format: &Format,
+        to: Destination,
         order: PullOrder,
     ) -> Option<u16> {
-        let pull = WirePull::new(now, wait, format, order);
+        let pull = WirePull::new(now, wait, format, to, order);
         let retry_at = pull.retry_at();
         let slot = self.take(State::Wire(pull))?;
         self.arm(retry_at);
@@ -96,8 +101,14 @@ impl PullTable {
     }
 
     /// Starts a pull from a local endpoint; `None` when all slots are taken.
-    pub fn start_local(&mut self, order: PullOrder, owner: EndpointKey) -> Option<u16> {
+    pub fn start_local(
+        &mut self,
+        to: Destination,
+        order: PullOrder,
+        owner: EndpointKey,
+    ) -> Option<u16> {
         let state = State::Local(LocalPull {
+            to,
             order,
             owner,
             done: 0,
@@ -109,8 +120,8 @@ impl PullTable {
     }
 
     /// A pull that cannot even start: its end is still told. `None` when all slots are taken.
-    pub fn start_ended(&mut self, cookie: u32, status: u8) -> Option<u16> {
-        self.take(State::Ended(Event::PullDone {
+    pub fn start_ended(&mut self, cookie: u32, status: PullStatus) -> Option<u16> {
+        self.take(ended(PullDone {
             cookie,
             status,
             transferred: 0,
@@ -155,7 +166,7 @@ impl PullTable {
     }
 
     /// Ends a running pull. Its slot stays taken until the end is told.
-    pub fn end(&mut self, index: u16, status: u8) {
+    pub fn end(&mut self, index: u16, status: PullStatus) {
         let Some(slot) = self.slots.get_mut(usize::from(index)) else {
             return;
         };
@@ -164,7 +175,7 @@ impl PullTable {
             State::Local(pull) => (&pull.order, pull.done),
             State::Free | State::Ended(_) => return,
         };
-        slot.state = State::Ended(Event::PullDone {
+        slot.state = ended(PullDone {
             cookie: order.cookie,
             status,
             transferred,
@@ -181,7 +192,7 @@ impl PullTable {
                 State::Free | State::Ended(_) => continue,
             };
             if which(order) {
-                self.end(index as u16, status::ABORTED);
+                self.end(index as u16, PullStatus::Aborted);
             }
         }
     }
@@ -224,9 +235,7 @@ impl PullTable {
     pub fn attention(&self, index: u16) -> Option<Attention> {
         Some(match &self.slots.get(usize::from(index))?.state {
             State::Free => return None,
-            State::Wire(pull) => Attention::Ask {
-                peer: pull.order.peer,
-            },
+            State::Wire(pull) => Attention::Ask { peer: pull.to.peer },
             State::Local(pull) => Attention::Copy(*pull),
             State::Ended(event) => Attention::Tell(*event),
         })
@@ -260,7 +269,7 @@ impl PullTable {
         pull.done += bytes;
         pull.patience = Patience::new();
         if pull.slice() == 0 {
-            self.end(index, status::OK);
+            self.end(index, PullStatus::Done);
         } else {
             self.wait(index);
         }
@@ -344,7 +353,7 @@ impl PullTable {
                         }
                         Retry::GivenUp => {
                             found.given_up += 1;
-                            self.end(index as u16, status::TIMEOUT);
+                            self.end(index as u16, PullStatus::TimedOut);
                         }
                     }
                 }

@@ -1,45 +1,6 @@
 //! What was sent more than once, and what came more than once.
 
-/// Kinds of frames between two libraries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameKind {
-    /// Connect requests and replies.
-    Connect,
-    /// Tiny messages.
-    Tiny,
-    /// Small messages.
-    Small,
-    /// Fragments of medium messages.
-    Medium,
-    /// Announcements of large messages.
-    Rendezvous,
-    /// Ends of large messages.
-    Notify,
-}
-
-impl FrameKind {
-    /// All kinds.
-    pub const ALL: [Self; 6] = [
-        Self::Connect,
-        Self::Tiny,
-        Self::Small,
-        Self::Medium,
-        Self::Rendezvous,
-        Self::Notify,
-    ];
-
-    /// Its name, in lower case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Tiny => "tiny",
-            Self::Small => "small",
-            Self::Medium => "medium",
-            Self::Rendezvous => "rendezvous",
-            Self::Notify => "notify",
-        }
-    }
-}
+use mx_wire::FrameKind;
 
 /// A number for each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

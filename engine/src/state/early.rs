@@ -3,7 +3,8 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::state::content::Content;
+use mx_wire::Content;
+
 use crate::state::sequence::Sequence;
 
 /// How many numbers after the next one a message is still kept (protocol.md §5).
@@ -29,9 +30,9 @@ pub struct EarlyMessages {
 impl EarlyMessages {
     /// Where a message belongs, or `None` when it is there already. `base` is the number matched next.
     pub fn place(&self, base: Sequence, seq: Sequence, content: &Content) -> Option<usize> {
-        let order = (seq.since(base), content.fragment());
+        let order = (seq.since(base), fragment(content));
         for (at, early) in self.queue.iter().enumerate().rev() {
-            let other = (early.seq.since(base), early.content.fragment());
+            let other = (early.seq.since(base), fragment(&early.content));
             if other == order {
                 return None;
             }
@@ -68,5 +69,14 @@ impl EarlyMessages {
     /// Forgets all; the bytes that were kept.
     pub fn clear(&mut self) -> usize {
         self.queue.drain(..).map(|early| early.data.len()).sum()
+    }
+}
+
+/// Number of the fragment; 0 for what has none.
+#[inline]
+fn fragment(content: &Content) -> u8 {
+    match content {
+        Content::Medium(medium) => medium.fragment,
+        _ => 0,
     }
 }

@@ -1,7 +1,6 @@
 //! What the engine knows, record by record. A record keeps its own rules and knows the records that it holds; it calls
 //! nobody but a link that it is handed, and no record knows the engine.
 
-pub mod content;
 pub mod contexts;
 pub mod counts;
 pub mod early;

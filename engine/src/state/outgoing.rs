@@ -3,11 +3,9 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use mx_ring::Pulled;
+use mx_wire::{Content, Eager, FrameKind, Message, Pulled, TINY_MAX};
 
-use crate::config::TINY_MAX;
 use crate::memory::Memory;
-use crate::state::counts::FrameKind;
 use crate::state::keys::{PartnerKey, RequestKey};
 use crate::state::sequence::Sequence;
 use crate::state::shown::Shown;
@@ -38,15 +36,10 @@ impl Outgoing {
     /// What the board is to repeat when this endpoint is closed before it is acknowledged.
     pub fn notice(&self) -> Option<Pulled> {
         match self.body {
-            Body::Notify {
-                transferred,
-                window,
-                window_seqnum,
-            } => Some(Pulled {
+            Body::Bare(content) => Pulled::of(&Message {
                 seq: self.seq.to_wire(),
-                transferred,
-                window,
-                window_seqnum,
+                ack: 0,
+                content,
             }),
             _ => None,
         }
@@ -67,17 +60,15 @@ impl Outgoing {
 pub enum Body {
     /// A message in the command.
     Tiny {
-        /// Match info.
-        match_info: u64,
-        /// Bytes of `data` that count.
-        length: u8,
+        /// What is said of it.
+        eager: Eager,
         /// The message.
-        data: [u8; TINY_MAX as usize],
+        data: [u8; TINY_MAX],
     },
     /// A message in a command-data slot.
     Small {
-        /// Match info.
-        match_info: u64,
+        /// What is said of it.
+        eager: Eager,
         /// The message.
         data: Box<[u8]>,
     },
@@ -109,15 +100,8 @@ pub enum Body {
         /// How much the partner says it has pulled, once it has.
         notified: Option<u32>,
     },
-    /// Tells the partner that its large message was pulled.
-    Notify {
-        /// Bytes that were transferred.
-        transferred: u32,
-        /// The partner's window.
-        window: u8,
-        /// Its use.
-        window_seqnum: u8,
-    },
+    /// What needs nothing but its words: that a large message of the partner was pulled.
+    Bare(Content),
 }
 
 impl Body {
@@ -129,7 +113,7 @@ impl Body {
             Self::Small { .. } => FrameKind::Small,
             Self::Medium { .. } => FrameKind::Medium,
             Self::Large { .. } => FrameKind::Rendezvous,
-            Self::Notify { .. } => FrameKind::Notify,
+            Self::Bare(content) => content.kind(),
         }
     }
 }

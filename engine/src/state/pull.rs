@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use mx_wire::Rendezvous;
+
 use crate::link::Exposure;
 use crate::state::keys::{PartnerKey, RequestKey};
 
@@ -16,12 +18,8 @@ pub struct Pull {
     pub relation: u32,
     /// Bytes to fetch.
     pub length: u32,
-    /// The partner's window.
-    pub window: u8,
-    /// Its use.
-    pub window_seqnum: u8,
-    /// Where the message starts in it.
-    pub window_offset: u16,
+    /// Where it is, as the partner said.
+    pub offer: Rendezvous,
     /// Bytes that have been fetched: memory may be too scarce for all at once.
     pub done: u32,
     /// The memory that the board writes now.

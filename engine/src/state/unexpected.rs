@@ -3,9 +3,9 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use mx_wire::Rendezvous;
 use slotmap::SlotMap;
 
-use crate::state::content::Content;
 use crate::state::contexts::{ContextIds, Place, Queues};
 use crate::state::keys::{PartnerKey, RequestKey, UnexpectedKey};
 use crate::state::sequence::Sequence;
@@ -18,7 +18,7 @@ pub enum Kept {
     /// As much as came so far of the message of that number.
     Partial(Sequence, Vec<u8>),
     /// Nothing: it is large and waits at the sender.
-    Large(Content),
+    Large(Rendezvous),
     /// All of it; the own send that waits for the match.
     Own(RequestKey, Vec<u8>),
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use mx_engine::Code;
 use mx_engine::{Config, Engine, Holdings, PartnerKey, RequestKey};
 use mx_ring::mapping::Memfd;
-use mx_ring::{Command, Event};
+use mx_ring::{Command, CommandBody, Event, EventBody, Place, PullDone, PullStatus};
+use mx_wire::{Connect, ConnectRequest, Content, Eager, Medium, Message, Rendezvous};
 
 use super::buffer::memory;
 use super::native::{FROM, engine, greeted, receive, send};
@@ -23,13 +24,19 @@ enum Why {
 }
 
 fn tiny(seq: u16, match_info: u64) -> Event {
-    Event::Tiny {
+    Event {
         from: FROM,
-        seq,
-        ack: 1,
-        match_info,
-        length: 0,
-        data: [0; 32],
+        body: EventBody::Message(
+            Message {
+                seq,
+                ack: 1,
+                content: Content::Tiny(Eager {
+                    match_info,
+                    length: 0,
+                }),
+            },
+            Place::Inline([0; 32]),
+        ),
     }
 }
 
@@ -43,29 +50,42 @@ fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
     let mut waiting = Vec::new();
     // Receives that have their message: one is fetched, one has come in part.
     waiting.push(engine.receive(memory(40_000), 5, u64::MAX, 0, link));
-    let rendezvous = Event::Rendezvous {
+    let rendezvous = Event {
         from: FROM,
-        seq: 2,
-        ack: 1,
-        match_info: 5,
-        total: 40_000,
-        window: 0,
-        window_seqnum: 23,
-        window_offset: 0,
+        body: EventBody::Message(
+            Message {
+                seq: 2,
+                ack: 1,
+                content: Content::Rendezvous(Rendezvous {
+                    match_info: 5,
+                    total: 40_000,
+                    window: 0,
+                    window_seqnum: 23,
+                    window_offset: 0,
+                }),
+            },
+            Place::Apart,
+        ),
     };
     engine.event(&rendezvous, None, link);
     engine.work(link);
     waiting.push(engine.receive(memory(10_000), 6, u64::MAX, 0, link));
     let payload = Memfd::create("fragment", 8192).unwrap();
-    let fragment = Event::Medium {
+    let fragment = Event {
         from: FROM,
-        seq: 3,
-        ack: 1,
-        match_info: 6,
-        total: 10_000,
-        fragment: 0,
-        length: 8192,
-        position: 0,
+        body: EventBody::Message(
+            Message {
+                seq: 3,
+                ack: 1,
+                content: Content::Medium(Medium {
+                    match_info: 6,
+                    total: 10_000,
+                    length: 8192,
+                    fragment: 0,
+                }),
+            },
+            Place::At(0),
+        ),
     };
     engine.event(&fragment, Some(payload.area()), link);
     // Messages that nobody has asked for: one that came, and an early one.
@@ -91,12 +111,16 @@ fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
 fn end(engine: &mut Engine, link: &mut Recorder, to: PartnerKey, why: Why) {
     match why {
         Why::Restarted => {
-            let request = Event::ConnectRequest {
+            let request = Event {
                 from: FROM,
-                session: 0xbb,
-                key: 7,
-                next_expected: 1,
-                connect_seqnum: 0,
+                body: EventBody::Connect {
+                    session: 0xbb,
+                    connect: Connect::Request(ConnectRequest {
+                        key: 7,
+                        next_expected: 1,
+                        connect_seqnum: 0,
+                    }),
+                },
             };
             engine.event(&request, None, link);
         }
@@ -118,7 +142,10 @@ fn announced(engine: &mut Engine, link: &mut Recorder) -> u16 {
         .iter()
         .rev()
         .find_map(|command| match command {
-            Command::ConnectRequest { next_expected, .. } => Some(*next_expected),
+            Command {
+                body: CommandBody::Connect(Connect::Request(c)),
+                ..
+            } => Some(c.next_expected),
             _ => None,
         });
     request.unwrap()
@@ -136,14 +163,17 @@ fn however_a_relation_ends_all_that_waits_is_unreachable_and_nothing_is_left() {
             .iter()
             .rev()
             .find_map(|command| match command {
-                Command::AbortPull { cookie } => Some(*cookie),
+                Command {
+                    body: CommandBody::AbortPull { cookie },
+                    ..
+                } => Some(*cookie),
                 _ => None,
             });
-        let aborted = Event::PullDone {
+        let aborted = Event::of_board(EventBody::PullDone(PullDone {
             cookie: cookie.unwrap(),
-            status: 5,
+            status: PullStatus::Aborted,
             transferred: 0,
-        };
+        }));
         engine.event(&aborted, None, &mut link);
         link.sent = link.index;
         engine.work(&mut link);
@@ -168,8 +198,8 @@ fn nothing_is_sent_to_the_partner_of_a_relation_that_ends() {
         engine.work(&mut link);
         let own = |command: &Command| {
             matches!(
-                command,
-                Command::AbortPull { .. } | Command::ConnectReply { .. }
+                command.body,
+                CommandBody::AbortPull { .. } | CommandBody::Connect(Connect::Reply(_))
             )
         };
         assert!(
@@ -226,19 +256,25 @@ fn a_send_after_the_end_of_a_relation_fails_until_there_is_another_one() {
         let late = send(&mut engine, &mut link, to);
         let outcome = engine.take_done(late).unwrap();
         assert_eq!(outcome.code, Code::RemoteEndpointUnreachable);
-        let hello = Event::ConnectRequest {
+        let hello = Event {
             from: FROM,
-            session: 0xb,
-            key: 7,
-            next_expected: 0x4123,
-            connect_seqnum: 0,
+            body: EventBody::Connect {
+                session: 0xb,
+                connect: Connect::Request(ConnectRequest {
+                    key: 7,
+                    next_expected: 0x4123,
+                    connect_seqnum: 0,
+                }),
+            },
         };
         engine.event(&hello, None, &mut link);
         link.commands.clear();
         send(&mut engine, &mut link, to);
-        assert!(
-            matches!(link.commands[..], [Command::Tiny { seq: 0x4123, .. }]),
-            "{why:?}"
-        );
+        let seqs: Vec<_> = link
+            .commands
+            .iter()
+            .map(|c| c.message().map(|m| m.seq))
+            .collect();
+        assert_eq!(seqs, [Some(0x4123)], "{why:?}");
     }
 }

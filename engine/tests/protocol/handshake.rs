@@ -2,13 +2,13 @@
 
 use mx_engine::Code;
 use mx_engine::Engine;
-use mx_ring::{Command, Event, Origin};
+use mx_ring::{Command, CommandBody, Destination, Event, EventBody, Origin};
+use mx_wire::{Connect, ConnectReply, ConnectRequest, ConnectStatus};
 
 use super::native::{FROM, engine, reply, request, send, tiny};
 use super::recorder::Recorder;
 
 const CLOSED: u8 = 2;
-const BAD_KEY: u8 = 11;
 
 fn connect(engine: &mut Engine, link: &mut Recorder) -> mx_engine::RequestKey {
     engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, link)
@@ -17,11 +17,10 @@ fn connect(engine: &mut Engine, link: &mut Recorder) -> mx_engine::RequestKey {
 /// Next expected number and counter of the connect requests that were posted.
 fn requests(link: &Recorder) -> Vec<(u16, u8)> {
     let requests = link.commands.iter().filter_map(|command| match command {
-        Command::ConnectRequest {
-            next_expected,
-            connect_seqnum,
+        Command {
+            body: CommandBody::Connect(Connect::Request(c)),
             ..
-        } => Some((*next_expected, *connect_seqnum)),
+        } => Some((c.next_expected, c.connect_seqnum)),
         _ => None,
     });
     requests.collect()
@@ -36,13 +35,18 @@ fn a_reply_echoes_session_and_counter_and_tells_what_is_expected_next() {
     }
     link.commands.clear();
     engine.event(&request(1, 9), None, &mut link);
-    let expected = Command::ConnectReply {
-        peer: FROM.peer,
-        endpoint: FROM.endpoint,
-        requester_session: 0xb,
-        next_expected: 4,
-        connect_seqnum: 9,
-        status: 0,
+    let expected = Command {
+        to: Destination {
+            peer: FROM.peer,
+            endpoint: FROM.endpoint,
+            session: 0xb,
+        },
+        body: CommandBody::Connect(Connect::Reply(ConnectReply {
+            requester_session: 0xb,
+            next_expected: 4,
+            connect_seqnum: 9,
+            status: ConnectStatus::Success,
+        })),
     };
     assert_eq!(link.commands, [expected]);
 }
@@ -50,27 +54,34 @@ fn a_reply_echoes_session_and_counter_and_tells_what_is_expected_next() {
 #[test]
 fn a_wrong_key_is_answered_by_status_11_and_the_requester_can_be_sent_to_all_the_same() {
     let (mut engine, mut link) = (engine(), Recorder::new());
-    let wrong = Event::ConnectRequest {
+    let wrong = Event {
         from: FROM,
-        session: 0xb,
-        key: 8,
-        next_expected: 5,
-        connect_seqnum: 0,
+        body: EventBody::Connect {
+            session: 0xb,
+            connect: Connect::Request(ConnectRequest {
+                key: 8,
+                next_expected: 5,
+                connect_seqnum: 0,
+            }),
+        },
     };
     engine.event(&wrong, None, &mut link);
     let status = link.commands.iter().find_map(|command| match command {
-        Command::ConnectReply { status, .. } => Some(*status),
+        Command {
+            body: CommandBody::Connect(Connect::Reply(c)),
+            ..
+        } => Some(c.status),
         _ => None,
     });
-    assert_eq!(status, Some(BAD_KEY));
+    assert_eq!(status, Some(ConnectStatus::BadKey));
     engine.event(&tiny(1, 5), None, &mut link);
     let partner = engine.probe(1, u64::MAX).unwrap().partner.unwrap();
     assert_eq!(engine.describe(partner), Some((1, 3, Some(0xb))));
     send(&mut engine, &mut link, partner);
-    let seq = link.commands.iter().find_map(|command| match command {
-        Command::Tiny { seq, .. } => Some(*seq),
-        _ => None,
-    });
+    let seq = link
+        .commands
+        .iter()
+        .find_map(|command| Some(command.message()?.seq));
     assert_eq!(seq, Some(5), "where the requester wants to begin");
 }
 
@@ -78,22 +89,28 @@ fn a_wrong_key_is_answered_by_status_11_and_the_requester_can_be_sent_to_all_the
 fn a_reply_counts_for_the_own_session_with_the_counter_of_a_pending_connect_and_a_known_status() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     let pending = connect(&mut engine, &mut link);
-    let Event::ConnectReply {
+    let Event {
         from,
-        session,
-        next_expected,
-        ..
+        body:
+            EventBody::Connect {
+                session,
+                connect: Connect::Reply(ConnectReply { next_expected, .. }),
+            },
     } = reply(1, 0)
     else {
         unreachable!();
     };
-    let answer = |requester_session, connect_seqnum, status| Event::ConnectReply {
+    let answer = |requester_session, connect_seqnum, status| Event {
         from,
-        requester_session,
-        session,
-        next_expected,
-        connect_seqnum,
-        status,
+        body: EventBody::Connect {
+            session,
+            connect: Connect::Reply(ConnectReply {
+                requester_session,
+                next_expected,
+                connect_seqnum,
+                status: ConnectStatus::from_byte(status),
+            }),
+        },
     };
     let stranger = Origin {
         endpoint: 4,
@@ -103,13 +120,17 @@ fn a_reply_counts_for_the_own_session_with_the_counter_of_a_pending_connect_and_
         answer(0xc, 0, 0),
         answer(0xa, 1, 0),
         answer(0xa, 0, 5),
-        Event::ConnectReply {
+        Event {
             from: stranger,
-            requester_session: 0xa,
-            session,
-            next_expected,
-            connect_seqnum: 0,
-            status: 0,
+            body: EventBody::Connect {
+                session,
+                connect: Connect::Reply(ConnectReply {
+                    requester_session: 0xa,
+                    next_expected,
+                    connect_seqnum: 0,
+                    status: ConnectStatus::Success,
+                }),
+            },
         },
     ] {
         engine.event(&stray, None, &mut link);
@@ -132,10 +153,9 @@ fn connects_to_one_partner_are_told_apart_by_their_counter_and_a_refusal_ends_th
             .collect::<Vec<_>>()
     };
     assert_eq!(done(&engine), [Some(false), Some(true), Some(false)]);
-    let refusal = Event::Nack {
+    let refusal = Event {
         from: FROM,
-        seq: 0,
-        code: CLOSED,
+        body: EventBody::nack(CLOSED, 0),
     };
     engine.event(&refusal, None, &mut link);
     assert_eq!(done(&engine), [Some(true), Some(true), Some(false)]);
@@ -148,10 +168,9 @@ fn a_refusal_with_a_code_that_does_not_exist_is_without_effect() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     let pending = connect(&mut engine, &mut link);
     for code in [0, 4, 5, 255] {
-        let refusal = Event::Nack {
+        let refusal = Event {
             from: FROM,
-            seq: 0,
-            code,
+            body: EventBody::nack(code, 0),
         };
         engine.event(&refusal, None, &mut link);
     }

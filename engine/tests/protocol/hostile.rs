@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use mx_engine::{Action, Config, ContextIds, Engine};
 use mx_ring::mapping::Memfd;
-use mx_ring::{Command, Event, Origin};
+use mx_ring::{CommandBody, Event, EventBody, Origin, Place, PullDone, PullStatus, Wanted};
+use mx_wire::{
+    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, LibAck, Medium, Message,
+    Notify, Rendezvous,
+};
 use proptest::prelude::*;
 
 use super::buffer::Buffer;
@@ -47,22 +51,34 @@ fn event() -> impl Strategy<Value = Event> {
     let sequenced = (origin(), number(), number(), 0u64..4);
     let window = (0u8..3, 22u8..26);
     prop_oneof![
-        (sequenced, any::<u8>()).prop_map(|((from, seq, ack, match_info), length)| Event::Tiny {
+        (sequenced, any::<u8>()).prop_map(|((from, seq, ack, match_info), length)| Event {
             from,
-            seq,
-            ack,
-            match_info,
-            length,
-            data: [7; 32],
+            body: EventBody::Message(
+                Message {
+                    seq,
+                    ack,
+                    content: Content::Tiny(Eager {
+                        match_info,
+                        length: length.into()
+                    })
+                },
+                Place::Inline([7; 32])
+            )
         }),
         ((origin(), number(), number(), 0u64..4), any::<u8>()).prop_map(
-            |((from, seq, ack, match_info), length)| Event::Small {
+            |((from, seq, ack, match_info), length)| Event {
                 from,
-                seq,
-                ack,
-                match_info,
-                length,
-                position: 0,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Small(Eager {
+                            match_info,
+                            length: length.into()
+                        })
+                    },
+                    Place::At(0)
+                )
             }
         ),
         (
@@ -70,18 +86,22 @@ fn event() -> impl Strategy<Value = Event> {
             prop_oneof![0u32..40_000, any::<u32>()],
             prop_oneof![0u8..5, any::<u8>()],
         )
-            .prop_map(
-                |((from, seq, ack, match_info), total, fragment)| Event::Medium {
-                    from,
-                    seq,
-                    ack,
-                    match_info,
-                    total,
-                    fragment,
-                    length: 0,
-                    position: 0,
-                }
-            ),
+            .prop_map(|((from, seq, ack, match_info), total, fragment)| Event {
+                from,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Medium(Medium {
+                            match_info,
+                            total,
+                            length: 0,
+                            fragment
+                        })
+                    },
+                    Place::At(0)
+                )
+            }),
         (
             (origin(), number(), number(), 0u64..4),
             prop_oneof![0u32..100_000, any::<u32>()],
@@ -89,35 +109,53 @@ fn event() -> impl Strategy<Value = Event> {
         )
             .prop_map(
                 |((from, seq, ack, match_info), total, (window, window_seqnum))| {
-                    Event::Rendezvous {
+                    Event {
                         from,
-                        seq,
-                        ack,
-                        match_info,
-                        total,
-                        window,
-                        window_seqnum,
-                        window_offset: 3,
+                        body: EventBody::Message(
+                            Message {
+                                seq,
+                                ack,
+                                content: Content::Rendezvous(Rendezvous {
+                                    match_info,
+                                    total,
+                                    window,
+                                    window_seqnum,
+                                    window_offset: 3,
+                                }),
+                            },
+                            Place::Apart,
+                        ),
                     }
                 }
             ),
         (origin(), number(), number(), any::<u32>(), window).prop_map(
-            |(from, seq, ack, transferred, (window, window_seqnum))| Event::Notify {
+            |(from, seq, ack, transferred, (window, window_seqnum))| Event {
                 from,
-                seq,
-                ack,
-                transferred,
-                window,
-                window_seqnum,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Notify(Notify {
+                            transferred,
+                            window,
+                            window_seqnum
+                        })
+                    },
+                    Place::Apart
+                )
             }
         ),
         (origin(), 0u32..3, 0u32..2, number(), 0u8..3).prop_map(
-            |(from, session, key, next_expected, connect_seqnum)| Event::ConnectRequest {
+            |(from, session, key, next_expected, connect_seqnum)| Event {
                 from,
-                session,
-                key,
-                next_expected,
-                connect_seqnum,
+                body: EventBody::Connect {
+                    session,
+                    connect: Connect::Request(ConnectRequest {
+                        key,
+                        next_expected,
+                        connect_seqnum
+                    })
+                }
             }
         ),
         (
@@ -130,34 +168,42 @@ fn event() -> impl Strategy<Value = Event> {
         )
             .prop_map(
                 |(from, requester_session, session, next_expected, connect_seqnum, status)| {
-                    Event::ConnectReply {
+                    Event {
                         from,
-                        requester_session,
-                        session,
-                        next_expected,
-                        connect_seqnum,
-                        status,
+                        body: EventBody::Connect {
+                            session,
+                            connect: Connect::Reply(ConnectReply {
+                                requester_session,
+                                next_expected,
+                                connect_seqnum,
+                                status: ConnectStatus::from_byte(status),
+                            }),
+                        },
                     }
                 }
             ),
-        (origin(), number(), 0u32..20).prop_map(|(from, ack, ack_number)| Event::Ack {
+        (origin(), number(), 0u32..20).prop_map(|(from, ack, ack_number)| Event {
             from,
-            ack,
-            ack_number,
+            body: EventBody::Ack(LibAck { ack, ack_number })
         }),
-        (origin(), number(), 0u8..6).prop_map(|(from, seq, code)| Event::Nack { from, seq, code }),
+        (origin(), number(), 0u8..6).prop_map(|(from, seq, code)| Event {
+            from,
+            body: EventBody::nack(code, seq)
+        }),
         (0u8..4, 23u8..26, any::<u32>(), 0u32..32).prop_map(
-            |(window, window_seqnum, offset, shift)| Event::Wanted {
+            |(window, window_seqnum, offset, shift)| Event::of_board(EventBody::Wanted(Wanted {
                 window,
                 window_seqnum,
-                offset: offset >> shift,
-            }
+                offset: offset >> shift
+            }))
         ),
-        (0u32..6, 0u8..8, any::<u32>()).prop_map(|(cookie, status, transferred)| Event::PullDone {
-            cookie,
-            status,
-            transferred,
-        }),
+        (0u32..6, 0u8..8, any::<u32>()).prop_map(|(cookie, status, transferred)| Event::of_board(
+            EventBody::PullDone(PullDone {
+                cookie,
+                status: PullStatus::from_byte(status),
+                transferred
+            })
+        )),
     ]
 }
 
@@ -188,13 +234,10 @@ const PEER: Origin = Origin {
 
 /// Makes an event the next message of [`PEER`], if it is a message.
 fn in_order(mut event: Event, next: u16) -> Event {
-    if let Event::Tiny { from, seq, ack, .. }
-    | Event::Small { from, seq, ack, .. }
-    | Event::Medium { from, seq, ack, .. }
-    | Event::Rendezvous { from, seq, ack, .. }
-    | Event::Notify { from, seq, ack, .. } = &mut event
-    {
-        (*from, *seq, *ack) = (PEER, next, *ack & 0x3fff);
+    if let EventBody::Message(message, _) = &mut event.body {
+        event.from = PEER;
+        message.seq = next;
+        message.ack &= 0x3fff;
     }
     event
 }
@@ -225,13 +268,7 @@ proptest! {
         let mut now = Duration::ZERO;
         let mut requests = Vec::new();
         let mut partner = engine.own();
-        let hello = Event::ConnectRequest {
-            from: PEER,
-            session: 1,
-            key: 1,
-            next_expected: 1,
-            connect_seqnum: 0,
-        };
+        let hello = Event { from: PEER, body: EventBody::Connect { session: 1, connect: Connect::Request(ConnectRequest { key: 1, next_expected: 1, connect_seqnum: 0 }) } };
         engine.event(&hello, None, &mut link);
         for step in steps {
             match step {
@@ -240,9 +277,10 @@ proptest! {
                     engine.event(&event, Some(area), &mut link);
                 }
                 Step::Next(event, length) => {
-                    let announced = link.commands.iter().rev().find_map(|command| match command {
-                        Command::Ack { ack, .. } | Command::Tiny { ack, .. } => Some(*ack),
-                        Command::ConnectReply { next_expected, .. } => Some(*next_expected),
+                    let announced = link.commands.iter().rev().find_map(|command| match &command.body {
+                        CommandBody::Ack(ack) => Some(ack.ack),
+                        CommandBody::Message(m, Place::Inline(_)) => Some(m.ack),
+                        CommandBody::Connect(Connect::Reply(c)) => Some(c.next_expected),
                         _ => None,
                     });
                     let area = payload.area().part(0, length).unwrap();

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::{Engine, PartnerKey, RequestKey};
-use mx_ring::{Command, Event};
+use mx_ring::{Event, EventBody};
+use mx_wire::{FrameKind, LibAck, NackCode, NackLib};
 
 use super::buffer::memory;
 use super::native::{FROM, engine, greeted, send, tiny};
@@ -28,18 +29,25 @@ fn announced(engine: &mut Engine, link: &mut Recorder) -> (PartnerKey, RequestKe
 
 /// The empty messages that were posted, by their numbers.
 fn inquiries(link: &mut Recorder) -> Vec<u16> {
-    let empty = link.commands.drain(..).filter_map(|command| match command {
-        Command::Tiny { seq, length: 0, .. } => Some(seq),
-        _ => None,
-    });
+    let empty = link
+        .commands
+        .drain(..)
+        .filter_map(|command| match command.message() {
+            Some(m) if m.content.length() == 0 && m.content.kind() == FrameKind::Tiny => {
+                Some(m.seq)
+            }
+            _ => None,
+        });
     empty.collect()
 }
 
 fn nack(seq: u16) -> Event {
-    Event::Nack {
+    Event {
         from: FROM,
-        seq,
-        code: 2,
+        body: EventBody::Nack(NackLib {
+            code: NackCode::EndpointClosed,
+            seq,
+        }),
     }
 }
 
@@ -55,10 +63,12 @@ fn the_number_asked_for_is_the_newest_acknowledged_which_native_nodes_answer() {
             assert_eq!(seq, 2);
             times.push(time);
             let number = times.len() as u32;
-            let ack = Event::Ack {
+            let ack = Event {
                 from: FROM,
-                ack: 3,
-                ack_number: number,
+                body: EventBody::Ack(LibAck {
+                    ack: 3,
+                    ack_number: number,
+                }),
             };
             engine.event(&ack, None, &mut link);
         }

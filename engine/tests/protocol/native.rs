@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::{Config, Engine, PartnerKey, RequestKey};
-use mx_ring::{Command, Event, Origin};
+use mx_ring::{CommandBody, Event, EventBody, Origin, Place};
+use mx_wire::{
+    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, FrameKind, Message,
+};
 
 use super::buffer::memory;
 use super::recorder::Recorder;
@@ -20,34 +23,48 @@ pub fn engine() -> Engine {
 }
 
 pub fn request(next_expected: u16, connect_seqnum: u8) -> Event {
-    Event::ConnectRequest {
+    Event {
         from: FROM,
-        session: 0xb,
-        key: 7,
-        next_expected,
-        connect_seqnum,
+        body: EventBody::Connect {
+            session: 0xb,
+            connect: Connect::Request(ConnectRequest {
+                key: 7,
+                next_expected,
+                connect_seqnum,
+            }),
+        },
     }
 }
 
 pub fn reply(next_expected: u16, connect_seqnum: u8) -> Event {
-    Event::ConnectReply {
+    Event {
         from: FROM,
-        requester_session: 0xa,
-        session: 0xb,
-        next_expected,
-        connect_seqnum,
-        status: 0,
+        body: EventBody::Connect {
+            session: 0xb,
+            connect: Connect::Reply(ConnectReply {
+                requester_session: 0xa,
+                next_expected,
+                connect_seqnum,
+                status: ConnectStatus::Success,
+            }),
+        },
     }
 }
 
 pub fn tiny(seq: u16, ack: u16) -> Event {
-    Event::Tiny {
+    Event {
         from: FROM,
-        seq,
-        ack,
-        match_info: 1,
-        length: 1,
-        data: [1; 32],
+        body: EventBody::Message(
+            Message {
+                seq,
+                ack,
+                content: Content::Tiny(Eager {
+                    match_info: 1,
+                    length: 1,
+                }),
+            },
+            Place::Inline([1; 32]),
+        ),
     }
 }
 
@@ -66,8 +83,8 @@ fn last_tiny(link: &Recorder) -> Option<(u16, u16)> {
     link.commands
         .iter()
         .rev()
-        .find_map(|command| match command {
-            Command::Tiny { seq, ack, .. } => Some((*seq, *ack)),
+        .find_map(|command| match command.message() {
+            Some(m) if m.content.kind() == FrameKind::Tiny => Some((m.seq, m.ack)),
             _ => None,
         })
 }
@@ -132,12 +149,13 @@ fn four_messages_are_acknowledged_at_once_and_fewer_after_16_milliseconds() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     greeted(&mut engine, &mut link);
     let acks = |link: &Recorder| {
-        let acks = link.commands.iter().filter_map(|command| match command {
-            Command::Ack {
-                ack, ack_number, ..
-            } => Some((*ack, *ack_number)),
-            _ => None,
-        });
+        let acks = link
+            .commands
+            .iter()
+            .filter_map(|command| match &command.body {
+                CommandBody::Ack(ack) => Some((ack.ack, ack.ack_number)),
+                _ => None,
+            });
         acks.collect::<Vec<_>>()
     };
     engine.work(&mut link);
@@ -177,7 +195,7 @@ fn an_unacknowledged_message_is_sent_again_every_half_second_with_the_same_numbe
         let tinies = link
             .commands
             .iter()
-            .filter(|c| matches!(c, Command::Tiny { seq: 1, .. }));
+            .filter(|c| c.message().is_some_and(|m| m.seq == 1));
         tinies.count()
     };
     for (milliseconds, expected) in [(499, 1), (500, 2), (999, 2), (1000, 3)] {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::{Engine, PartnerKey, RequestKey};
-use mx_ring::{Command, Event, Reach, Window};
+use mx_ring::{Command, CommandBody, Event, EventBody, Place, Reach, Wanted, Window};
+use mx_wire::{Content, Message, Notify, Rendezvous};
 
 use super::buffer::memory;
 use super::native::{FROM, engine, greeted};
@@ -28,11 +29,11 @@ fn send(engine: &mut Engine, link: &mut Recorder, to: PartnerKey) -> RequestKey 
 }
 
 fn wanted(window: u8, offset: u32) -> Event {
-    Event::Wanted {
+    Event::of_board(EventBody::Wanted(Wanted {
         window,
         window_seqnum: 23,
         offset,
-    }
+    }))
 }
 
 fn tell(engine: &mut Engine, link: &mut Recorder, event: Event) {
@@ -55,12 +56,16 @@ fn window(link: &Recorder, id: usize) -> Option<(Reach, u32, u32)> {
 fn a_message_without_memory_is_announced_at_once_and_shown_where_it_is_wanted() {
     let (mut engine, mut link, to) = scarce(1);
     let request = send(&mut engine, &mut link, to);
+    let offers: Vec<_> = link.commands.iter().filter_map(Command::message).collect();
     assert!(matches!(
-        link.commands[..],
-        [Command::Rendezvous {
-            window: 0,
-            window_seqnum: 23,
-            total: MESSAGE,
+        offers[..],
+        [Message {
+            content: Content::Rendezvous(Rendezvous {
+                window: 0,
+                window_seqnum: 23,
+                total: MESSAGE,
+                ..
+            }),
             ..
         }]
     ));
@@ -71,13 +76,20 @@ fn a_message_without_memory_is_announced_at_once_and_shown_where_it_is_wanted() 
         assert_eq!(window(&link, 0), Some((Reach::Piece, offset, MESSAGE)));
         assert_eq!(link.pieces, 0);
     }
-    let notify = Event::Notify {
+    let notify = Event {
         from: FROM,
-        seq: 2,
-        ack: 2,
-        transferred: MESSAGE,
-        window: 0,
-        window_seqnum: 23,
+        body: EventBody::Message(
+            Message {
+                seq: 2,
+                ack: 2,
+                content: Content::Notify(Notify {
+                    transferred: MESSAGE,
+                    window: 0,
+                    window_seqnum: 23,
+                }),
+            },
+            Place::Apart,
+        ),
     };
     tell(&mut engine, &mut link, notify);
     let outcome = engine.take_done(request).unwrap();
@@ -130,15 +142,22 @@ fn receives_that_wait_for_memory_keep_no_send_waiting() {
     link.refuse_receives = true;
     let memory = memory(MESSAGE as usize);
     engine.receive(memory, 1, u64::MAX, 0, &mut link);
-    let rendezvous = Event::Rendezvous {
+    let rendezvous = Event {
         from: FROM,
-        seq: 2,
-        ack: 1,
-        match_info: 1,
-        total: MESSAGE,
-        window: 3,
-        window_seqnum: 4,
-        window_offset: 0,
+        body: EventBody::Message(
+            Message {
+                seq: 2,
+                ack: 1,
+                content: Content::Rendezvous(Rendezvous {
+                    match_info: 1,
+                    total: MESSAGE,
+                    window: 3,
+                    window_seqnum: 4,
+                    window_offset: 0,
+                }),
+            },
+            Place::Apart,
+        ),
     };
     tell(&mut engine, &mut link, rendezvous);
     send(&mut engine, &mut link, to);
@@ -152,7 +171,7 @@ fn receives_that_wait_for_memory_keep_no_send_waiting() {
     (link.refuse_receives, link.pieces) = (false, 1);
     engine.set_now(Duration::from_millis(15));
     engine.work(&mut link);
-    let pull = |command: &Command| matches!(command, Command::Pull { length: PIECE, .. });
+    let pull = |command: &Command| matches!(&command.body, CommandBody::Pull(order) if order.length == PIECE);
     assert!(link.commands.iter().any(pull));
 }
 
@@ -163,11 +182,11 @@ fn what_is_wanted_of_no_message_or_beyond_it_is_without_effect() {
     engine.set_now(Duration::from_millis(5));
     tell(&mut engine, &mut link, wanted(0, MESSAGE));
     tell(&mut engine, &mut link, wanted(1, 0));
-    let earlier = Event::Wanted {
+    let earlier = Event::of_board(EventBody::Wanted(Wanted {
         window: 0,
         window_seqnum: 22,
         offset: 0,
-    };
+    }));
     tell(&mut engine, &mut link, earlier);
     assert_eq!(window(&link, 0), Some((Reach::Nothing, 0, MESSAGE)));
     assert_eq!(link.pieces, 1);

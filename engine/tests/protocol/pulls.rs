@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::{Engine, Holdings, PartnerKey, RequestKey};
-use mx_ring::{Command, Destination, Event, Farewell, Origin, Pulled};
+use mx_ring::{
+    Command, CommandBody, Destination, Event, EventBody, Farewell, Origin, Place, PullDone,
+    PullStatus,
+};
+use mx_wire::{Connect, ConnectRequest, Content, LibAck, Message, Notify, Pulled, Rendezvous};
 
 use super::buffer::memory;
 use super::native::{FROM, engine, greeted, tiny};
@@ -18,13 +22,20 @@ fn announce(engine: &mut Engine, link: &mut Recorder, to: PartnerKey) -> Request
 }
 
 fn notify(seq: u16, ack: u16, transferred: u32, (window, window_seqnum): (u8, u8)) -> Event {
-    Event::Notify {
+    Event {
         from: FROM,
-        seq,
-        ack,
-        transferred,
-        window,
-        window_seqnum,
+        body: EventBody::Message(
+            Message {
+                seq,
+                ack,
+                content: Content::Notify(Notify {
+                    transferred,
+                    window,
+                    window_seqnum,
+                }),
+            },
+            Place::Apart,
+        ),
     }
 }
 
@@ -32,15 +43,22 @@ fn notify(seq: u16, ack: u16, transferred: u32, (window, window_seqnum): (u8, u8
 fn fetched(engine: &mut Engine, link: &mut Recorder, seq: u16, room: usize) -> (RequestKey, u32) {
     let memory = memory(room);
     let receive = engine.receive(memory, 0, 0, 0, link);
-    let rendezvous = Event::Rendezvous {
+    let rendezvous = Event {
         from: FROM,
-        seq,
-        ack: 1,
-        match_info: 1,
-        total: LENGTH as u32,
-        window: 7,
-        window_seqnum: 30,
-        window_offset: 0,
+        body: EventBody::Message(
+            Message {
+                seq,
+                ack: 1,
+                content: Content::Rendezvous(Rendezvous {
+                    match_info: 1,
+                    total: LENGTH as u32,
+                    window: 7,
+                    window_seqnum: 30,
+                    window_offset: 0,
+                }),
+            },
+            Place::Apart,
+        ),
     };
     engine.event(&rendezvous, None, link);
     engine.work(link);
@@ -48,8 +66,8 @@ fn fetched(engine: &mut Engine, link: &mut Recorder, seq: u16, room: usize) -> (
         .commands
         .iter()
         .rev()
-        .find_map(|command| match command {
-            Command::Pull { cookie, length, .. } => Some((*cookie, *length)),
+        .find_map(|command| match &command.body {
+            CommandBody::Pull(order) => Some((order.cookie, order.length)),
             _ => None,
         });
     let (cookie, length) = pull.unwrap();
@@ -62,13 +80,8 @@ fn notified(link: &Recorder) -> Option<(u32, u8, u8)> {
     link.commands
         .iter()
         .rev()
-        .find_map(|command| match command {
-            Command::Notify {
-                transferred,
-                window,
-                window_seqnum,
-                ..
-            } => Some((*transferred, *window, *window_seqnum)),
+        .find_map(|command| match command.message()?.content {
+            Content::Notify(n) => Some((n.transferred, n.window, n.window_seqnum)),
             _ => None,
         })
 }
@@ -111,21 +124,32 @@ fn a_notify_counts_for_the_use_of_its_window_and_from_whom_the_message_was_for()
         endpoint: 4,
         ..FROM
     };
-    let hello = Event::ConnectRequest {
+    let hello = Event {
         from: stranger,
-        session: 0xc,
-        key: 7,
-        next_expected: 1,
-        connect_seqnum: 0,
+        body: EventBody::Connect {
+            session: 0xc,
+            connect: Connect::Request(ConnectRequest {
+                key: 7,
+                next_expected: 1,
+                connect_seqnum: 0,
+            }),
+        },
     };
     engine.event(&hello, None, &mut link);
-    let of_stranger = Event::Notify {
+    let of_stranger = Event {
         from: stranger,
-        seq: 1,
-        ack: 1,
-        transferred: LENGTH as u32,
-        window: 0,
-        window_seqnum: 23,
+        body: EventBody::Message(
+            Message {
+                seq: 1,
+                ack: 1,
+                content: Content::Notify(Notify {
+                    transferred: LENGTH as u32,
+                    window: 0,
+                    window_seqnum: 23,
+                }),
+            },
+            Place::Apart,
+        ),
     };
     engine.event(&of_stranger, None, &mut link);
     assert_eq!(engine.is_done(send), Some(false));
@@ -164,11 +188,11 @@ fn each_way_for_a_pull_to_fail_has_its_status_and_the_sender_is_notified_of_noth
         let (mut engine, mut link) = (engine(), Recorder::new());
         greeted(&mut engine, &mut link);
         let (receive, cookie) = fetched(&mut engine, &mut link, 2, LENGTH);
-        let failed = Event::PullDone {
+        let failed = Event::of_board(EventBody::PullDone(PullDone {
             cookie,
-            status,
+            status: PullStatus::from_byte(status),
             transferred: 5,
-        };
+        }));
         engine.event(&failed, None, &mut link);
         engine.work(&mut link);
         let outcome = engine.take_done(receive).unwrap();
@@ -185,11 +209,11 @@ fn a_pull_ends_its_receive_and_is_notified_with_what_was_asked_for() {
         greeted(&mut engine, &mut link);
         let (receive, cookie) = fetched(&mut engine, &mut link, 2, room);
         assert_eq!(notified(&link), None);
-        let done = Event::PullDone {
+        let done = Event::of_board(EventBody::PullDone(PullDone {
             cookie,
-            status: 0,
+            status: PullStatus::Done,
             transferred: room as u32,
-        };
+        }));
         engine.event(&done, None, &mut link);
         engine.work(&mut link);
         let outcome = engine.take_done(receive).unwrap();
@@ -216,7 +240,10 @@ fn an_announcement_is_acknowledged_when_it_is_known_not_when_it_was_fetched() {
     engine.work(&mut link);
     assert!(matches!(
         link.commands.last(),
-        Some(Command::Ack { ack: 3, .. })
+        Some(Command {
+            body: CommandBody::Ack(LibAck { ack: 3, .. }),
+            ..
+        })
     ));
 }
 
@@ -231,41 +258,49 @@ fn an_endpoint_leaves_what_it_has_received_and_the_notices_that_are_not_acknowle
         endpoint,
         session: session.unwrap(),
     };
-    let farewell = |ack, notice| Command::Leave {
+    let farewell = |ack, notice| Command {
         to,
-        farewell: Farewell {
-            ack,
-            ack_number: 1,
+        body: CommandBody::Leave(Farewell {
+            ack: LibAck { ack, ack_number: 1 },
             notice,
-        },
+        }),
     };
     assert_eq!(engine.take_leave(&mut link), [farewell(2, None)]);
     let (_, cookie) = fetched(&mut engine, &mut link, 2, LENGTH);
     // Its sender asks whether anybody will fetch it, and nobody will.
     assert_eq!(engine.take_leave(&mut link), []);
-    let done = Event::PullDone {
+    let done = Event::of_board(EventBody::PullDone(PullDone {
         cookie,
-        status: 0,
+        status: PullStatus::Done,
         transferred: LENGTH as u32,
-    };
+    }));
     engine.event(&done, None, &mut link);
     engine.work(&mut link);
     let pulled = Pulled {
         seq: 1,
-        transferred: LENGTH as u32,
-        window: 7,
-        window_seqnum: 30,
+        notify: Notify {
+            transferred: LENGTH as u32,
+            window: 7,
+            window_seqnum: 30,
+        },
     };
     assert_eq!(engine.take_leave(&mut link), [farewell(3, Some(pulled))]);
-    let unexpected = Event::Rendezvous {
+    let unexpected = Event {
         from: FROM,
-        seq: 3,
-        ack: 1,
-        match_info: u64::MAX,
-        total: LENGTH as u32,
-        window: 8,
-        window_seqnum: 1,
-        window_offset: 0,
+        body: EventBody::Message(
+            Message {
+                seq: 3,
+                ack: 1,
+                content: Content::Rendezvous(Rendezvous {
+                    match_info: u64::MAX,
+                    total: LENGTH as u32,
+                    window: 8,
+                    window_seqnum: 1,
+                    window_offset: 0,
+                }),
+            },
+            Place::Apart,
+        ),
     };
     engine.event(&unexpected, None, &mut link);
     assert_eq!(engine.take_leave(&mut link), [], "it waits for a receive");

@@ -2,7 +2,8 @@
 
 use mx_engine::{Exposure, Link, Memory, Part, Refused, Use};
 use mx_ring::mapping::Memfd;
-use mx_ring::{Area, Command, Reach, RegionKey, Window};
+use mx_ring::{Area, Command, CommandBody, Reach, RegionKey, Window};
+use mx_wire::Connect;
 
 /// A link without a board behind it.
 pub struct Recorder {
@@ -32,8 +33,8 @@ impl Recorder {
     /// The number that the last answer to a connect announced as the next one expected.
     pub fn announced(&self) -> Option<u16> {
         let mut newest_first = self.commands.iter().rev();
-        newest_first.find_map(|command| match command {
-            Command::ConnectReply { next_expected, .. } => Some(*next_expected),
+        newest_first.find_map(|command| match &command.body {
+            CommandBody::Connect(Connect::Reply(reply)) => Some(reply.next_expected),
             _ => None,
         })
     }

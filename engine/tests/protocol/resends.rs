@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mx_engine::Engine;
-use mx_ring::Command;
+use mx_ring::{Command, CommandBody};
+use mx_wire::{Connect, FrameKind};
 
 use super::native::{engine, greeted, receive, send, tiny};
 use super::recorder::Recorder;
@@ -13,10 +14,13 @@ const MS: Duration = Duration::from_millis(1);
 
 /// Sequence numbers of the tiny messages that were posted since the last call.
 fn posted(link: &mut Recorder) -> Vec<u16> {
-    let tinies = link.commands.drain(..).filter_map(|command| match command {
-        Command::Tiny { seq, .. } => Some(seq),
-        _ => None,
-    });
+    let tinies = link
+        .commands
+        .drain(..)
+        .filter_map(|command| match command.message() {
+            Some(m) if m.content.kind() == FrameKind::Tiny => Some(m.seq),
+            _ => None,
+        });
     tinies.collect()
 }
 
@@ -54,7 +58,8 @@ fn repeats(engine: &mut Engine, link: &mut Recorder, until: u32) -> Vec<u32> {
     for time in 1..until {
         engine.set_now((start + time) * MS);
         engine.work(link);
-        let connects = |command: &Command| matches!(command, Command::ConnectRequest { .. });
+        let connects =
+            |command: &Command| matches!(command.body, CommandBody::Connect(Connect::Request(_)));
         times.extend(link.commands.drain(..).filter(connects).map(|_| time));
     }
     times
@@ -167,5 +172,13 @@ fn a_repeated_message_that_is_not_the_newest_is_acknowledged_too() {
     engine.event(&tiny(5, 1), None, &mut link);
     engine.set_now(16 * MS);
     engine.work(&mut link);
-    assert!(matches!(link.commands[..], [Command::Ack { ack: 20, .. }]));
+    let acks: Vec<_> = link
+        .commands
+        .iter()
+        .map(|command| match command.body {
+            CommandBody::Ack(ack) => Some(ack.ack),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(acks, [Some(20)]);
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mx_engine::Code;
-use mx_ring::{Command, Event};
+use mx_ring::{Command, CommandBody, Event, EventBody, Place, PullDone, PullStatus};
+use mx_wire::{Connect, ConnectRequest, Content, Eager, LibAck, Message, Rendezvous};
 
 use super::buffer::memory;
 use super::native::{FROM, engine, greeted, receive, reply, request, send, tiny};
@@ -13,21 +14,24 @@ const CLOSED: u8 = 2;
 const BAD_SESSION: u8 = 3;
 
 fn nack(seq: u16, code: u8) -> Event {
-    Event::Nack {
+    Event {
         from: FROM,
-        seq,
-        code,
+        body: EventBody::nack(code, seq),
     }
 }
 
 /// The same node opened again: another session.
 fn request_of(session: u32, next_expected: u16) -> Event {
-    Event::ConnectRequest {
+    Event {
         from: FROM,
-        session,
-        key: 7,
-        next_expected,
-        connect_seqnum: 0,
+        body: EventBody::Connect {
+            session,
+            connect: Connect::Request(ConnectRequest {
+                key: 7,
+                next_expected,
+                connect_seqnum: 0,
+            }),
+        },
     }
 }
 
@@ -106,31 +110,41 @@ fn what_was_pulled_from_the_session_before_is_not_notified_to_this_one() {
     let to = greeted(&mut engine, &mut link);
     let memory = memory(100);
     let receive = engine.receive(memory, 0, 0, 0, &mut link);
-    let rendezvous = Event::Rendezvous {
+    let rendezvous = Event {
         from: FROM,
-        seq: 2,
-        ack: 1,
-        match_info: 0,
-        total: 100,
-        window: 0,
-        window_seqnum: 23,
-        window_offset: 0,
+        body: EventBody::Message(
+            Message {
+                seq: 2,
+                ack: 1,
+                content: Content::Rendezvous(Rendezvous {
+                    match_info: 0,
+                    total: 100,
+                    window: 0,
+                    window_seqnum: 23,
+                    window_offset: 0,
+                }),
+            },
+            Place::Apart,
+        ),
     };
     engine.event(&rendezvous, None, &mut link);
     engine.work(&mut link);
-    let cookie = link.commands.iter().find_map(|command| match command {
-        Command::Pull { cookie, .. } => Some(*cookie),
-        _ => None,
-    });
+    let cookie = link
+        .commands
+        .iter()
+        .find_map(|command| match &command.body {
+            CommandBody::Pull(order) => Some(order.cookie),
+            _ => None,
+        });
     engine.event(&request_of(0xc, 1), None, &mut link);
-    let aborted = Event::PullDone {
+    let aborted = Event::of_board(EventBody::PullDone(PullDone {
         cookie: cookie.unwrap(),
-        status: 5,
+        status: PullStatus::Aborted,
         transferred: 0,
-    };
+    }));
     engine.event(&aborted, None, &mut link);
     engine.work(&mut link);
-    let notified = |command: &Command| matches!(command, Command::Notify { .. });
+    let notified = |command: &Command| command.message().is_some_and(|m| m.content.is_answer());
     assert!(!link.commands.iter().any(notified));
     let outcome = engine.take_done(receive).unwrap();
     assert_eq!(outcome.code, Code::RemoteEndpointUnreachable);
@@ -141,10 +155,9 @@ fn what_was_pulled_from_the_session_before_is_not_notified_to_this_one() {
 fn an_acknowledgement_with_a_damaged_number_does_not_make_all_later_ones_late() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     let to = greeted(&mut engine, &mut link);
-    let ack = |ack, ack_number| Event::Ack {
+    let ack = |ack, ack_number| Event {
         from: FROM,
-        ack,
-        ack_number,
+        body: EventBody::Ack(LibAck { ack, ack_number }),
     };
     send(&mut engine, &mut link, to);
     engine.event(&ack(2, 1), None, &mut link);
@@ -172,13 +185,19 @@ fn early_messages_leave_room_for_the_one_that_all_wait_for() {
     }
     let payload = mx_ring::mapping::Memfd::create("small", 128).unwrap();
     for seq in 3..250 {
-        let small = Event::Small {
+        let small = Event {
             from: FROM,
-            seq,
-            ack: 1,
-            match_info: 1,
-            length: 128,
-            position: 0,
+            body: EventBody::Message(
+                Message {
+                    seq,
+                    ack: 1,
+                    content: Content::Small(Eager {
+                        match_info: 1,
+                        length: 128,
+                    }),
+                },
+                Place::At(0),
+            ),
         };
         engine.event(&small, Some(payload.area()), &mut link);
     }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use mx_engine::{Config, Engine, PartnerKey, RequestKey};
 use mx_ring::mapping::Memfd;
-use mx_ring::{Command, Event, Origin};
+use mx_ring::{CommandBody, Event, EventBody, Origin, Place};
+use mx_wire::{
+    Connect, ConnectRequest, Content, Eager, LibAck, Medium, Message, Notify, Rendezvous,
+};
 
 use super::buffer::{Buffer, memory};
 use super::native::{FROM, engine, greeted, receive, request, send, tiny};
@@ -28,15 +31,14 @@ fn send_long(
 
 /// What was posted: a letter for its kind, and its number.
 fn posted(link: &mut Recorder) -> Vec<(char, u16)> {
-    let known = link.commands.drain(..).filter_map(|command| match command {
-        Command::Tiny { seq, .. } => Some(('t', seq)),
-        Command::Small { seq, .. } => Some(('s', seq)),
-        Command::Medium { seq, .. } => Some(('m', seq)),
-        Command::Rendezvous { seq, .. } => Some(('r', seq)),
-        Command::Notify { seq, .. } => Some(('n', seq)),
-        Command::Ack { ack, .. } => Some(('a', ack)),
-        _ => None,
-    });
+    let known = link
+        .commands
+        .drain(..)
+        .filter_map(|command| match command.body {
+            CommandBody::Message(m, _) => Some((m.content.kind().name().chars().next()?, m.seq)),
+            CommandBody::Ack(ack) => Some(('a', ack.ack)),
+            _ => None,
+        });
     known.collect()
 }
 
@@ -48,30 +50,43 @@ fn work_at(engine: &mut Engine, link: &mut Recorder, time: Duration) -> Vec<(cha
 
 /// A synchronous message of no bytes: its receiver has nothing to pull, so that it notifies at once.
 fn empty_rendezvous(seq: u16) -> Event {
-    Event::Rendezvous {
+    Event {
         from: FROM,
-        seq,
-        ack: 1,
-        match_info: 1,
-        total: 0,
-        window: 0,
-        window_seqnum: 23,
-        window_offset: 0,
+        body: EventBody::Message(
+            Message {
+                seq,
+                ack: 1,
+                content: Content::Rendezvous(Rendezvous {
+                    match_info: 1,
+                    total: 0,
+                    window: 0,
+                    window_seqnum: 23,
+                    window_offset: 0,
+                }),
+            },
+            Place::Apart,
+        ),
     }
 }
 
 fn fragment(seq: u16, number: u8, total: u32, payload: &Memfd) -> (Event, mx_ring::Area) {
     let start = u32::from(number) * 8192;
     let length = (total - start).min(8192) as u16;
-    let event = Event::Medium {
+    let event = Event {
         from: FROM,
-        seq,
-        ack: 1,
-        match_info: 1,
-        total,
-        fragment: number,
-        length,
-        position: 0,
+        body: EventBody::Message(
+            Message {
+                seq,
+                ack: 1,
+                content: Content::Medium(Medium {
+                    match_info: 1,
+                    total,
+                    length,
+                    fragment: number,
+                }),
+            },
+            Place::At(0),
+        ),
     };
     (event, payload.area().part(0, length.into()).unwrap())
 }
@@ -155,22 +170,32 @@ fn other_partner(engine: &mut Engine, link: &mut Recorder) -> PartnerKey {
         endpoint: 4,
         ..FROM
     };
-    let hello = Event::ConnectRequest {
+    let hello = Event {
         from,
-        session: 0xc,
-        key: 7,
-        next_expected: 1,
-        connect_seqnum: 0,
+        body: EventBody::Connect {
+            session: 0xc,
+            connect: Connect::Request(ConnectRequest {
+                key: 7,
+                next_expected: 1,
+                connect_seqnum: 0,
+            }),
+        },
     };
     engine.event(&hello, None, link);
     let receive = receive(engine, link);
-    let message = Event::Tiny {
+    let message = Event {
         from,
-        seq: 1,
-        ack: 1,
-        match_info: 1,
-        length: 0,
-        data: [0; 32],
+        body: EventBody::Message(
+            Message {
+                seq: 1,
+                ack: 1,
+                content: Content::Tiny(Eager {
+                    match_info: 1,
+                    length: 0,
+                }),
+            },
+            Place::Inline([0; 32]),
+        ),
     };
     engine.event(&message, None, link);
     engine.take_done(receive).unwrap().partner.unwrap()
@@ -235,10 +260,9 @@ fn a_message_or_an_acknowledgement_of_another_relation_is_dropped_as_a_whole() {
         assert!(engine.probe(0, 0).is_none(), "message {seq:x}");
         assert!(!engine.settled(), "acknowledgement {ack:x}");
     }
-    let explicit = |ack| Event::Ack {
+    let explicit = |ack| Event {
         from: FROM,
-        ack,
-        ack_number: 1,
+        body: EventBody::Ack(LibAck { ack, ack_number: 1 }),
     };
     engine.event(&explicit(OTHER_RELATION | 2), None, &mut link);
     assert!(!engine.settled());
@@ -278,13 +302,19 @@ fn a_message_up_to_255_ahead_is_kept_and_one_beyond_is_not() {
 fn early_messages_are_matched_in_order_and_each_once() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     greeted(&mut engine, &mut link);
-    let early = |seq: u16| Event::Tiny {
+    let early = |seq: u16| Event {
         from: FROM,
-        seq,
-        ack: 1,
-        match_info: seq.into(),
-        length: 0,
-        data: [0; 32],
+        body: EventBody::Message(
+            Message {
+                seq,
+                ack: 1,
+                content: Content::Tiny(Eager {
+                    match_info: seq.into(),
+                    length: 0,
+                }),
+            },
+            Place::Inline([0; 32]),
+        ),
     };
     for seq in [5, 4, 5, 3, 4, 3] {
         engine.event(&early(seq), None, &mut link);
@@ -378,10 +408,14 @@ fn a_message_carries_the_acknowledgement_that_was_due_and_again_the_newest_when_
     let to = greeted(&mut engine, &mut link);
     send(&mut engine, &mut link, to);
     let acks = |link: &mut Recorder| {
-        let acks = link.commands.drain(..).filter_map(|command| match command {
-            Command::Tiny { ack, .. } | Command::Ack { ack, .. } => Some(ack),
-            _ => None,
-        });
+        let acks = link
+            .commands
+            .drain(..)
+            .filter_map(|command| match command.body {
+                CommandBody::Message(m, Place::Inline(_)) => Some(m.ack),
+                CommandBody::Ack(ack) => Some(ack.ack),
+                _ => None,
+            });
         acks.collect::<Vec<_>>()
     };
     assert_eq!(acks(&mut link), [2]);
@@ -406,13 +440,20 @@ fn a_notify_is_acknowledged_at_once_where_the_wire_is_mx_and_with_delay_where_it
         let (mut engine, mut link) = (Engine::new(config), Recorder::new());
         greeted(&mut engine, &mut link);
         work_at(&mut engine, &mut link, 20 * MS);
-        let notify = Event::Notify {
+        let notify = Event {
             from: FROM,
-            seq: 2,
-            ack: 1,
-            transferred: 0,
-            window: 9,
-            window_seqnum: 9,
+            body: EventBody::Message(
+                Message {
+                    seq: 2,
+                    ack: 1,
+                    content: Content::Notify(Notify {
+                        transferred: 0,
+                        window: 9,
+                        window_seqnum: 9,
+                    }),
+                },
+                Place::Apart,
+            ),
         };
         engine.event(&notify, None, &mut link);
         let at_once = work_at(&mut engine, &mut link, 20 * MS);
@@ -437,10 +478,13 @@ fn acknowledgements_that_wait_are_sent_before_the_endpoint_closes() {
 fn numbers_of_explicit_acknowledgements_count_on_from_1_and_begin_again_with_a_relation() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     let numbers = |link: &mut Recorder| {
-        let numbers = link.commands.drain(..).filter_map(|command| match command {
-            Command::Ack { ack_number, .. } => Some(ack_number),
-            _ => None,
-        });
+        let numbers = link
+            .commands
+            .drain(..)
+            .filter_map(|command| match command.body {
+                CommandBody::Ack(ack) => Some(ack.ack_number),
+                _ => None,
+            });
         numbers.collect::<Vec<_>>()
     };
     greeted(&mut engine, &mut link);
@@ -449,12 +493,16 @@ fn numbers_of_explicit_acknowledgements_count_on_from_1_and_begin_again_with_a_r
         engine.work(&mut link);
     }
     assert_eq!(numbers(&mut link), [1, 2, 3]);
-    let again = Event::ConnectRequest {
+    let again = Event {
         from: FROM,
-        session: 0xbb,
-        key: 7,
-        next_expected: 1,
-        connect_seqnum: 0,
+        body: EventBody::Connect {
+            session: 0xbb,
+            connect: Connect::Request(ConnectRequest {
+                key: 7,
+                next_expected: 1,
+                connect_seqnum: 0,
+            }),
+        },
     };
     engine.event(&again, None, &mut link);
     for seq in 14..18 {
@@ -497,10 +545,9 @@ fn a_refused_message_ends_alone_with_the_reason_and_those_beside_it_wait_on() {
         .map(|_| send_long(&mut engine, &mut link, to, 10, true))
         .collect();
     let refuse = |engine: &mut Engine, link: &mut Recorder, seq, code| {
-        let nack = Event::Nack {
+        let nack = Event {
             from: FROM,
-            seq,
-            code,
+            body: EventBody::nack(code, seq),
         };
         engine.event(&nack, None, link);
     };

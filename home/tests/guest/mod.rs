@@ -11,11 +11,11 @@ use mx_home::*;
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
 use mx_ring::{
-    Command, Destination, EndpointLayout, Event, Geometry, HomeSide, PAGE_SIZE, ProcessSide,
-    RegionKey, Window,
+    Command, CommandBody, Destination, EndpointLayout, Event, Geometry, HomeSide, PAGE_SIZE, Place,
+    ProcessSide, PullOrder, RegionKey, Window,
 };
 use mx_testnet::Faults;
-use mx_wire::{Format, MacAddress};
+use mx_wire::{Content, Eager, Format, MacAddress, Message};
 
 pub fn formats() -> [Format; 3] {
     [
@@ -67,20 +67,11 @@ impl Guest {
         let mut all = Vec::new();
         while let Some(event) = self.process.next_unexpected() {
             let event = event.expect("homes write what can be read");
-            let place = match event {
-                Event::Small {
-                    length, position, ..
-                } => Some((u32::from(length), position)),
-                Event::Medium {
-                    length, position, ..
-                } => Some((u32::from(length), position)),
-                _ => None,
-            };
             let mut bytes = Vec::new();
-            if let Some((length, position)) = place {
-                bytes.resize(length as usize, 0);
+            if let Some((position, length)) = event.received() {
+                bytes.resize(length.into(), 0);
                 self.process.read_receive(position, &mut bytes).unwrap();
-                self.process.release_receive(position, length);
+                self.process.release_receive(position, length.into());
             }
             all.push((event, bytes));
         }
@@ -302,25 +293,33 @@ pub fn to(peer: u16, endpoint: u8, session: u32) -> Destination {
 }
 
 pub fn tiny(to: Destination, seq: u16) -> Command {
-    Command::Tiny {
+    Command {
         to,
-        seq,
-        ack: 1,
-        match_info: 9,
-        length: 4,
-        data: *b"tiny----------------------------",
+        body: CommandBody::Message(
+            Message {
+                seq,
+                ack: 1,
+                content: Content::Tiny(Eager {
+                    match_info: 9,
+                    length: 4,
+                }),
+            },
+            Place::Inline(*b"tiny----------------------------"),
+        ),
     }
 }
 
 pub fn pull(to: Destination, slot: u16, length: u32) -> Command {
-    Command::Pull {
+    Command {
         to,
-        region: region(slot),
-        offset: 0,
-        length,
-        window: 1,
-        window_seqnum: 23,
-        window_offset: 0,
-        cookie: 77,
+        body: CommandBody::Pull(PullOrder {
+            region: region(slot),
+            offset: 0,
+            length,
+            window: 1,
+            window_seqnum: 23,
+            window_offset: 0,
+            cookie: 77,
+        }),
     }
 }

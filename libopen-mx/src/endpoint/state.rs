@@ -5,7 +5,8 @@ use std::time::Duration;
 use mx_engine::Code;
 use mx_engine::{Config, Engine, Outcome, PartnerKey};
 use mx_ring::control::Status as Reason;
-use mx_ring::{Area, Event};
+use mx_ring::{Area, Event, EventBody};
+use mx_wire::Connect;
 
 use super::handling::Handling;
 use super::port::Port;
@@ -196,29 +197,20 @@ impl State {
     }
 
     fn take(&mut self, event: &Event) {
-        if let Event::ConnectRequest { from, .. } = event {
-            self.recognise(from.peer);
+        if let EventBody::Connect {
+            connect: Connect::Request(_),
+            ..
+        } = event.body
+        {
+            self.recognise(event.from.peer);
         }
-        let place = match *event {
-            Event::Small {
-                position, length, ..
-            } => Some((position, u32::from(length))),
-            Event::Medium {
-                position, length, ..
-            } => Some((position, u32::from(length))),
-            _ => None,
-        };
-        let Some((position, length)) = place else {
+        let Some((position, length)) = event.received() else {
             self.engine.event(event, None, &mut self.port);
             return;
         };
-        let part: Option<Area> = self
-            .port
-            .process
-            .receive_part(position, length as usize)
-            .ok();
+        let part: Option<Area> = self.port.process.receive_part(position, length.into()).ok();
         self.engine.event(event, part, &mut self.port);
-        self.port.process.release_receive(position, length);
+        self.port.process.release_receive(position, length.into());
     }
 
     /// Wakes the home if something was posted and it sleeps.

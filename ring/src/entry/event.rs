@@ -1,254 +1,109 @@
 //! Events as entries.
 
-use super::{
-    ACK, BODY, CONNECT_REPLY, CONNECT_REQUEST, Entry, EntryError, FLAG_LOCAL, MEDIUM, NACK, NOTIFY,
-    PULL_DONE, RENDEZVOUS, SMALL, TINY, WANTED, bounded,
-};
-use crate::message::{Event, Origin};
+use zerocopy::little_endian::U32;
+use zerocopy::{FromZeros, transmute};
+
+use super::{ACK, Entry, EntryError, FLAG_LOCAL, NACK, PULL_DONE, WANTED, fields};
+use crate::message::{Event, EventBody, Origin, PullDone, PullStatus, Wanted};
+
+fields! {
+    /// WANTED.
+    Want, 30: {
+        window: u8,
+        window_seqnum: u8,
+    }
+}
+
+fields! {
+    /// NACK, and PULL_DONE with its cookie.
+    Outcome, 24: {
+        status: u8,
+        pad1: [u8; 3],
+        cookie: U32,
+    }
+}
 
 impl Entry {
     /// An event as it goes into a queue.
+    #[inline]
     pub fn from_event(event: &Event) -> Self {
-        match *event {
-            Event::Tiny {
-                from,
-                seq,
-                ack,
-                match_info,
-                length,
-                data,
-            } => {
-                let mut e = Self::from(TINY, from, 0).sequenced(
-                    seq,
-                    ack,
-                    match_info,
-                    length.into(),
-                    length.into(),
-                );
-                e.put(BODY, &data);
-                e
+        let mut e = Self::from(event.from);
+        match &event.body {
+            EventBody::Message(message, place) => e.put_message(message, place),
+            EventBody::Connect { session, connect } => e.put_connect(connect, Some(*session)),
+            EventBody::Ack(ack) => e.put_ack(ack),
+            EventBody::Nack(nack) => {
+                e.kind = NACK;
+                e.seq = nack.seq.into();
+                e.payload = transmute!(Outcome {
+                    status: nack.code as u8,
+                    ..Outcome::new_zeroed()
+                });
             }
-            Event::Small {
-                from,
-                seq,
-                ack,
-                match_info,
-                length,
-                position,
-            } => {
-                let mut e = Self::from(SMALL, from, 0).sequenced(
-                    seq,
-                    ack,
-                    match_info,
-                    length.into(),
-                    length.into(),
-                );
-                e.put32(BODY, position);
-                e
+            EventBody::Wanted(wanted) => {
+                e.kind = WANTED;
+                e.total = wanted.offset.into();
+                e.payload = transmute!(Want {
+                    window: wanted.window,
+                    window_seqnum: wanted.window_seqnum,
+                    ..Want::new_zeroed()
+                });
             }
-            Event::Medium {
-                from,
-                seq,
-                ack,
-                match_info,
-                total,
-                fragment,
-                length,
-                position,
-            } => {
-                let mut e =
-                    Self::from(MEDIUM, from, 0).sequenced(seq, ack, match_info, length, total);
-                e.bytes[14] = fragment;
-                e.put32(BODY, position);
-                e
-            }
-            Event::Rendezvous {
-                from,
-                seq,
-                ack,
-                match_info,
-                total,
-                window,
-                window_seqnum,
-                window_offset,
-            } => {
-                let mut e =
-                    Self::from(RENDEZVOUS, from, 0).sequenced(seq, ack, match_info, 0, total);
-                e.put(BODY, &[window, window_seqnum]);
-                e.put16(BODY + 2, window_offset);
-                e
-            }
-            Event::Notify {
-                from,
-                seq,
-                ack,
-                transferred,
-                window,
-                window_seqnum,
-            } => {
-                let mut e = Self::from(NOTIFY, from, 0).sequenced(seq, ack, 0, 0, transferred);
-                e.put(BODY, &[window, window_seqnum]);
-                e
-            }
-            Event::ConnectRequest {
-                from,
-                session,
-                key,
-                next_expected,
-                connect_seqnum,
-            } => {
-                let mut e = Self::from(CONNECT_REQUEST, from, session).sequenced(
-                    next_expected,
-                    0,
-                    0,
-                    0,
-                    key,
-                );
-                e.bytes[BODY] = connect_seqnum;
-                e
-            }
-            Event::ConnectReply {
-                from,
-                requester_session,
-                session,
-                next_expected,
-                connect_seqnum,
-                status,
-            } => {
-                let mut e = Self::from(CONNECT_REPLY, from, requester_session).sequenced(
-                    next_expected,
-                    0,
-                    0,
-                    0,
-                    session,
-                );
-                e.put(BODY, &[connect_seqnum, status]);
-                e
-            }
-            Event::Ack {
-                from,
-                ack,
-                ack_number,
-            } => Self::from(ACK, from, 0).sequenced(0, ack, 0, 0, ack_number),
-            Event::Nack { from, seq, code } => {
-                let mut e = Self::from(NACK, from, 0).sequenced(seq, 0, 0, 0, 0);
-                e.bytes[BODY] = code;
-                e
-            }
-            Event::Wanted {
-                window,
-                window_seqnum,
-                offset,
-            } => {
-                let mut e = Self::start(WANTED, 0, 0, 0).sequenced(0, 0, 0, 0, offset);
-                e.put(BODY, &[window, window_seqnum]);
-                e
-            }
-            Event::PullDone {
-                cookie,
-                status,
-                transferred,
-            } => {
-                let mut e = Self::start(PULL_DONE, 0, 0, 0).sequenced(0, 0, 0, 0, transferred);
-                e.bytes[BODY] = status;
-                e.put32(BODY + 4, cookie);
-                e
+            EventBody::PullDone(done) => {
+                e.kind = PULL_DONE;
+                e.total = done.transferred.into();
+                e.payload = transmute!(Outcome {
+                    status: done.status.to_byte(),
+                    cookie: done.cookie.into(),
+                    ..Outcome::new_zeroed()
+                });
             }
         }
+        e
     }
 
     /// The event that this entry alleges to be.
+    #[inline]
     pub fn event(&self) -> Result<Event, EntryError> {
         let from = Origin {
-            peer: self.get16(2),
-            endpoint: self.bytes[1],
-            local: self.bytes[15] & FLAG_LOCAL != 0,
+            peer: self.peer.get(),
+            endpoint: self.endpoint,
+            local: self.flags & FLAG_LOCAL != 0,
         };
-        let session = self.get32(4);
-        let (seq, ack) = (self.get16(8), self.get16(10));
-        let match_info = self.match_info();
-        let (length, total) = (self.get16(12), self.get32(24));
-        let (window, window_seqnum) = (self.bytes[BODY], self.bytes[BODY + 1]);
-        Ok(match self.bytes[0] {
-            TINY => Event::Tiny {
-                from,
-                seq,
-                ack,
-                match_info,
-                length: bounded(length, 32)?,
-                data: self.get(BODY),
-            },
-            SMALL => Event::Small {
-                from,
-                seq,
-                ack,
-                match_info,
-                length: bounded(length, 128)?,
-                position: self.get32(BODY),
-            },
-            MEDIUM => Event::Medium {
-                from,
-                seq,
-                ack,
-                match_info,
-                total,
-                fragment: self.bytes[14],
-                length,
-                position: self.get32(BODY),
-            },
-            RENDEZVOUS => Event::Rendezvous {
-                from,
-                seq,
-                ack,
-                match_info,
-                total,
-                window,
-                window_seqnum,
-                window_offset: self.get16(BODY + 2),
-            },
-            NOTIFY => Event::Notify {
-                from,
-                seq,
-                ack,
-                transferred: total,
-                window,
-                window_seqnum,
-            },
-            CONNECT_REQUEST => Event::ConnectRequest {
-                from,
-                session,
-                key: total,
-                next_expected: seq,
-                connect_seqnum: window,
-            },
-            CONNECT_REPLY => Event::ConnectReply {
-                from,
-                requester_session: session,
-                session: total,
-                next_expected: seq,
-                connect_seqnum: window,
-                status: window_seqnum,
-            },
-            ACK => Event::Ack {
-                from,
-                ack,
-                ack_number: total,
-            },
-            NACK => Event::Nack {
-                from,
-                seq,
-                code: window,
-            },
-            WANTED => Event::Wanted {
-                window,
-                window_seqnum,
-                offset: total,
-            },
-            PULL_DONE => Event::PullDone {
-                cookie: self.get32(BODY + 4),
-                status: window,
-                transferred: total,
-            },
+        let body = match self.message(self.kind)? {
+            Some((message, place)) => EventBody::Message(message, place),
+            None => self.news()?,
+        };
+        Ok(Event { from, body })
+    }
+
+    /// Whatever is no message.
+    fn news(&self) -> Result<EventBody, EntryError> {
+        if let Some((connect, session)) = self.connect(self.kind) {
+            return Ok(EventBody::Connect { session, connect });
+        }
+        Ok(match self.kind {
+            ACK => EventBody::Ack(self.lib_ack()),
+            NACK => {
+                let outcome: Outcome = transmute!(self.payload);
+                EventBody::nack(outcome.status, self.seq.get())
+            }
+            WANTED => {
+                let want: Want = transmute!(self.payload);
+                EventBody::Wanted(Wanted {
+                    window: want.window,
+                    window_seqnum: want.window_seqnum,
+                    offset: self.total.get(),
+                })
+            }
+            PULL_DONE => {
+                let outcome: Outcome = transmute!(self.payload);
+                EventBody::PullDone(PullDone {
+                    cookie: outcome.cookie.get(),
+                    status: PullStatus::from_byte(outcome.status),
+                    transferred: self.total.get(),
+                })
+            }
             kind => return Err(EntryError::UnknownKind(kind)),
         })
     }

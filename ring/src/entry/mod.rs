@@ -11,17 +11,35 @@
 
 mod command;
 mod event;
-#[cfg(test)]
-mod golden;
+mod message;
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::message::{Destination, Origin};
 
 /// An entry in private memory. It has no meaning before [`Entry::command`] or [`Entry::event`] has checked it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Entry {
-    pub(crate) bytes: [u8; Self::SIZE],
+    kind: u8,
+    endpoint: u8,
+    peer: U16,
+    /// Session, or a value of the kind.
+    session: U32,
+    seq: U16,
+    ack: U16,
+    length: U16,
+    fragment: u8,
+    flags: u8,
+    match_info: U64,
+    total: U32,
+    payload: [u8; Self::PAYLOAD],
+    /// Not this type's affair.
+    lap: U32,
 }
+
+const _: () = assert!(size_of::<Entry>() == Entry::SIZE && Entry::LAP + 4 == Entry::SIZE);
 
 /// What is wrong with an entry that the other side wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,77 +82,63 @@ const ABORT_PULL: u8 = 0x22;
 const LEAVE: u8 = 0x23;
 
 const FLAG_LOCAL: u8 = 1;
-const BODY: usize = 28;
+
+/// Declares what some kind has in the place of a payload: fields, and how many bytes behind them are zero.
+macro_rules! fields {
+    ($(#[$doc:meta])* $name:ident, $pad:literal: { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(
+            zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout,
+        )]
+        #[repr(C)]
+        struct $name { $($(#[$field_doc])* $field: $type,)* pad: [u8; $pad] }
+        const _: () = assert!(size_of::<$name>() == Entry::PAYLOAD);
+    };
+}
+use fields;
 
 impl Entry {
     /// Bytes of an entry.
     pub const SIZE: usize = 64;
     /// Where the lap word lies.
     pub(crate) const LAP: usize = 60;
+    /// Bytes for a payload, or fields of the kind.
+    const PAYLOAD: usize = 32;
 
     /// An entry of zeros, for the caller to fill.
     pub const fn zeroed() -> Self {
         Self {
-            bytes: [0; Self::SIZE],
+            kind: 0,
+            endpoint: 0,
+            peer: U16::ZERO,
+            session: U32::ZERO,
+            seq: U16::ZERO,
+            ack: U16::ZERO,
+            length: U16::ZERO,
+            fragment: 0,
+            flags: 0,
+            match_info: U64::ZERO,
+            total: U32::ZERO,
+            payload: [0; Self::PAYLOAD],
+            lap: U32::ZERO,
         }
     }
 
-    fn put(&mut self, at: usize, value: &[u8]) {
-        self.bytes[at..at + value.len()].copy_from_slice(value);
-    }
-    fn put16(&mut self, at: usize, value: u16) {
-        self.put(at, &value.to_le_bytes());
-    }
-    fn put32(&mut self, at: usize, value: u32) {
-        self.put(at, &value.to_le_bytes());
-    }
-    fn get<const N: usize>(&self, at: usize) -> [u8; N] {
-        let mut value = [0; N];
-        value.copy_from_slice(&self.bytes[at..at + N]);
-        value
-    }
-    fn get16(&self, at: usize) -> u16 {
-        u16::from_le_bytes(self.get(at))
-    }
-    fn get32(&self, at: usize) -> u32 {
-        u32::from_le_bytes(self.get(at))
-    }
-    fn match_info(&self) -> u64 {
-        u64::from_le_bytes(self.get(16))
+    fn to(to: Destination) -> Self {
+        Self {
+            endpoint: to.endpoint,
+            peer: to.peer.into(),
+            session: to.session.into(),
+            ..Self::zeroed()
+        }
     }
 
-    fn start(kind: u8, peer: u16, endpoint: u8, session: u32) -> Self {
-        let mut entry = Self::zeroed();
-        entry.bytes[0] = kind;
-        entry.bytes[1] = endpoint;
-        entry.put16(2, peer);
-        entry.put32(4, session);
-        entry
-    }
-
-    fn to(kind: u8, to: Destination) -> Self {
-        Self::start(kind, to.peer, to.endpoint, to.session)
-    }
-
-    fn from(kind: u8, from: Origin, session: u32) -> Self {
-        let mut entry = Self::start(kind, from.peer, from.endpoint, session);
-        entry.bytes[15] = if from.local { FLAG_LOCAL } else { 0 };
-        entry
-    }
-
-    fn sequenced(mut self, seq: u16, ack: u16, match_info: u64, length: u16, total: u32) -> Self {
-        self.put16(8, seq);
-        self.put16(10, ack);
-        self.put16(12, length);
-        self.put(16, &match_info.to_le_bytes());
-        self.put32(24, total);
-        self
-    }
-}
-
-fn bounded(length: u16, max: u8) -> Result<u8, EntryError> {
-    match u8::try_from(length) {
-        Ok(length) if length <= max => Ok(length),
-        _ => Err(EntryError::LengthOutOfRange(length.into())),
+    fn from(from: Origin) -> Self {
+        Self {
+            endpoint: from.endpoint,
+            peer: from.peer.into(),
+            flags: if from.local { FLAG_LOCAL } else { 0 },
+            ..Self::zeroed()
+        }
     }
 }

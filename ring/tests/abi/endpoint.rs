@@ -2,7 +2,10 @@
 
 use mx_ring::registration::{REGIONS, RESERVE_MAX, RESERVES, RegionNotes, UseBits};
 use mx_ring::sleep::EndpointWatch;
-use mx_ring::{Command, EndpointLayout, Event, Geometry, Positions, Reach, RegionKey, Window};
+use mx_ring::{
+    Command, CommandBody, EndpointLayout, Event, EventBody, Geometry, Positions, PullDone,
+    PullStatus, Reach, RegionKey, Window,
+};
 
 use crate::common::{Endpoint, Pages};
 use crate::listing::Listing;
@@ -78,27 +81,29 @@ fn positions(listing: &mut Listing) {
         receive: 0x0004_0040,
     };
     let mut endpoint = Endpoint::at(start);
-    let command = Command::AbortPull { cookie: 1 };
+    let command = Command::to_board(CommandBody::AbortPull { cookie: 1 });
     assert!(endpoint.process.post(&command, &[]));
     assert_eq!(
         endpoint.home.next_command(),
         Some(Ok((start.command, command)))
     );
     endpoint.home.publish_commands(start.command);
-    let done = Event::PullDone {
+    let done = Event::of_board(EventBody::PullDone(PullDone {
         cookie: 1,
-        status: 0,
+        status: PullStatus::Done,
         transferred: 0,
-    };
+    }));
     let expected = endpoint.home.deliver_expected(&done);
     expected.expect("an empty queue has room");
     let unexpected = endpoint.home.deliver_payload(
         65,
         |place| place.write(0, &payload::<65>()).expect("as long as asked"),
-        |position| Event::PullDone {
-            cookie: position,
-            status: 0,
-            transferred: 0,
+        |position| {
+            Event::of_board(EventBody::PullDone(PullDone {
+                cookie: position,
+                status: PullStatus::Done,
+                transferred: 0,
+            }))
         },
     );
     unexpected.expect("an empty ring has room");

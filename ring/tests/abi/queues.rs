@@ -1,7 +1,12 @@
 //! Commands and events in an endpoint's queues.
 
 use mx_ring::{
-    Command, Destination, EndpointLayout, Event, Farewell, Origin, Positions, Pulled, RegionKey,
+    Command, CommandBody, Destination, EndpointLayout, Event, EventBody, Farewell, Origin, Place,
+    Positions, PullDone, PullOrder, PullStatus, RegionKey, Wanted,
+};
+use mx_wire::{
+    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, FrameKind, LibAck,
+    Medium, Message, NackCode, NackLib, Notify, Pulled, Rendezvous,
 };
 
 use crate::common::Endpoint;
@@ -47,125 +52,177 @@ pub fn list(listing: &mut Listing) {
 fn commands() -> Vec<(&'static str, Command)> {
     let (to, region, match_info) = (TO, REGION, MATCH_INFO);
     let (seq, ack) = (0x0908, 0x0b0a);
-    let leave = |notice| Command::Leave {
+    let leave = |notice| Command {
         to,
-        farewell: Farewell {
-            ack,
-            ack_number: 0x2726_2524,
+        body: CommandBody::Leave(Farewell {
+            ack: LibAck {
+                ack,
+                ack_number: 0x2726_2524,
+            },
             notice,
-        },
+        }),
     };
     let pulled = Pulled {
         seq,
-        transferred: 0x2322_2120,
-        window: 0x30,
-        window_seqnum: 0x31,
+        notify: Notify {
+            transferred: 0x2322_2120,
+            window: 0x30,
+            window_seqnum: 0x31,
+        },
     };
     vec![
         (
             "tiny",
-            Command::Tiny {
+            Command {
                 to,
-                seq,
-                ack,
-                match_info,
-                length: 31,
-                data: payload(),
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Tiny(Eager {
+                            match_info,
+                            length: 31,
+                        }),
+                    },
+                    Place::Inline(payload()),
+                ),
             },
         ),
         (
             "small",
-            Command::Small {
+            Command {
                 to,
-                seq,
-                ack,
-                match_info,
-                length: 127,
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Small(Eager {
+                            match_info,
+                            length: 127,
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
         ),
         (
             "medium",
-            Command::Medium {
+            Command {
                 to,
-                seq,
-                ack,
-                match_info,
-                total: 0x2322_2120,
-                fragment: 0x0e,
-                length: 0x0d0c,
-                offset: 0x3332_3130,
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Medium(Medium {
+                            match_info,
+                            total: 0x2322_2120,
+                            length: 0x0d0c,
+                            fragment: 0x0e,
+                        }),
+                    },
+                    Place::At(0x3332_3130),
+                ),
             },
         ),
         (
             "rendezvous",
-            Command::Rendezvous {
+            Command {
                 to,
-                seq,
-                ack,
-                match_info,
-                total: 0x2322_2120,
-                window: 0x30,
-                window_seqnum: 0x31,
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Rendezvous(Rendezvous {
+                            match_info,
+                            total: 0x2322_2120,
+                            window: 0x30,
+                            window_seqnum: 0x31,
+                            window_offset: 0,
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
         ),
         (
             "notify",
-            Command::Notify {
+            Command {
                 to,
-                seq,
-                ack,
-                transferred: 0x2322_2120,
-                window: 0x30,
-                window_seqnum: 0x31,
+                body: CommandBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Notify(Notify {
+                            transferred: 0x2322_2120,
+                            window: 0x30,
+                            window_seqnum: 0x31,
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
         ),
         (
             "connect request",
-            Command::ConnectRequest {
-                peer: to.peer,
-                endpoint: to.endpoint,
-                key: 0x2322_2120,
-                next_expected: seq,
-                connect_seqnum: 0x30,
+            Command {
+                to: Destination {
+                    peer: to.peer,
+                    endpoint: to.endpoint,
+                    session: 0,
+                },
+                body: CommandBody::Connect(Connect::Request(ConnectRequest {
+                    key: 0x2322_2120,
+                    next_expected: seq,
+                    connect_seqnum: 0x30,
+                })),
             },
         ),
         (
             "connect reply",
-            Command::ConnectReply {
-                peer: to.peer,
-                endpoint: to.endpoint,
-                requester_session: to.session,
-                next_expected: seq,
-                connect_seqnum: 0x30,
-                status: 11,
+            Command {
+                to: Destination {
+                    peer: to.peer,
+                    endpoint: to.endpoint,
+                    session: to.session,
+                },
+                body: CommandBody::Connect(Connect::Reply(ConnectReply {
+                    requester_session: to.session,
+                    next_expected: seq,
+                    connect_seqnum: 0x30,
+                    status: ConnectStatus::BadKey,
+                })),
             },
         ),
         (
             "acknowledgement",
-            Command::Ack {
+            Command {
                 to,
-                ack,
-                ack_number: 0x2322_2120,
+                body: CommandBody::Ack(LibAck {
+                    ack,
+                    ack_number: 0x2322_2120,
+                }),
             },
         ),
         (
             "pull",
-            Command::Pull {
+            Command {
                 to,
-                region,
-                offset: 0x2726_2524,
-                length: 0x2322_2120,
-                window: 0x30,
-                window_seqnum: 0x31,
-                window_offset: 0x3736_3534,
-                cookie: 0x3b3a_3938,
+                body: CommandBody::Pull(PullOrder {
+                    region,
+                    offset: 0x2726_2524,
+                    length: 0x2322_2120,
+                    window: 0x30,
+                    window_seqnum: 0x31,
+                    window_offset: 0x3736_3534,
+                    cookie: 0x3b3a_3938,
+                }),
             },
         ),
         (
             "abort pull",
-            Command::AbortPull {
+            Command::to_board(CommandBody::AbortPull {
                 cookie: 0x3b3a_3938,
-            },
+            }),
         ),
         ("leave", leave(None)),
         ("leave with a notice", leave(Some(pulled))),
@@ -176,110 +233,161 @@ fn events() -> Vec<(&'static str, Event)> {
     let match_info = MATCH_INFO;
     let (seq, ack) = (0x0908, 0x0b0a);
     let from = FROM;
-    let tiny = |local| Event::Tiny {
+    let tiny = |local| Event {
         from: Origin { local, ..from },
-        seq,
-        ack,
-        match_info,
-        length: 31,
-        data: payload(),
+        body: EventBody::Message(
+            Message {
+                seq,
+                ack,
+                content: Content::Tiny(Eager {
+                    match_info,
+                    length: 31,
+                }),
+            },
+            Place::Inline(payload()),
+        ),
     };
     vec![
         ("tiny", tiny(false)),
         ("tiny of a board of the same home", tiny(true)),
         (
             "small",
-            Event::Small {
+            Event {
                 from,
-                seq,
-                ack,
-                match_info,
-                length: 127,
-                position: 0x3332_3130,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Small(Eager {
+                            match_info,
+                            length: 127,
+                        }),
+                    },
+                    Place::At(0x3332_3130),
+                ),
             },
         ),
         (
             "medium",
-            Event::Medium {
+            Event {
                 from,
-                seq,
-                ack,
-                match_info,
-                total: 0x2322_2120,
-                fragment: 0x0e,
-                length: 0x0d0c,
-                position: 0x3332_3130,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Medium(Medium {
+                            match_info,
+                            total: 0x2322_2120,
+                            length: 0x0d0c,
+                            fragment: 0x0e,
+                        }),
+                    },
+                    Place::At(0x3332_3130),
+                ),
             },
         ),
         (
             "rendezvous",
-            Event::Rendezvous {
+            Event {
                 from,
-                seq,
-                ack,
-                match_info,
-                total: 0x2322_2120,
-                window: 0x30,
-                window_seqnum: 0x31,
-                window_offset: 0x3332,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Rendezvous(Rendezvous {
+                            match_info,
+                            total: 0x2322_2120,
+                            window: 0x30,
+                            window_seqnum: 0x31,
+                            window_offset: 0x3332,
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
         ),
         (
             "notify",
-            Event::Notify {
+            Event {
                 from,
-                seq,
-                ack,
-                transferred: 0x2322_2120,
-                window: 0x30,
-                window_seqnum: 0x31,
+                body: EventBody::Message(
+                    Message {
+                        seq,
+                        ack,
+                        content: Content::Notify(Notify {
+                            transferred: 0x2322_2120,
+                            window: 0x30,
+                            window_seqnum: 0x31,
+                        }),
+                    },
+                    Place::Apart,
+                ),
             },
         ),
         (
             "connect request",
-            Event::ConnectRequest {
+            Event {
                 from,
-                session: 0x0706_0504,
-                key: 0x2322_2120,
-                next_expected: seq,
-                connect_seqnum: 0x30,
+                body: EventBody::Connect {
+                    session: 0x0706_0504,
+                    connect: Connect::Request(ConnectRequest {
+                        key: 0x2322_2120,
+                        next_expected: seq,
+                        connect_seqnum: 0x30,
+                    }),
+                },
             },
         ),
         (
             "connect reply",
-            Event::ConnectReply {
+            Event {
                 from,
-                requester_session: 0x0706_0504,
-                session: 0x2322_2120,
-                next_expected: seq,
-                connect_seqnum: 0x30,
-                status: 11,
+                body: EventBody::Connect {
+                    session: 0x2322_2120,
+                    connect: Connect::Reply(ConnectReply {
+                        requester_session: 0x0706_0504,
+                        next_expected: seq,
+                        connect_seqnum: 0x30,
+                        status: ConnectStatus::BadKey,
+                    }),
+                },
             },
         ),
         (
             "acknowledgement",
-            Event::Ack {
+            Event {
                 from,
-                ack,
-                ack_number: 0x2322_2120,
+                body: EventBody::Ack(LibAck {
+                    ack,
+                    ack_number: 0x2322_2120,
+                }),
             },
         ),
-        ("nack", Event::Nack { from, seq, code: 3 }),
+        (
+            "nack",
+            Event {
+                from,
+                body: EventBody::Nack(NackLib {
+                    code: NackCode::BadSession,
+                    seq,
+                }),
+            },
+        ),
         (
             "wanted",
-            Event::Wanted {
+            Event::of_board(EventBody::Wanted(Wanted {
                 window: 0x30,
                 window_seqnum: 0x31,
                 offset: 0x2322_2120,
-            },
+            })),
         ),
         (
             "pull done",
-            Event::PullDone {
+            Event::of_board(EventBody::PullDone(PullDone {
                 cookie: 0x3b3a_3938,
-                status: 6,
+                status: PullStatus::TimedOut,
                 transferred: 0x2322_2120,
-            },
+            })),
         ),
     ]
 }
@@ -287,8 +395,8 @@ fn events() -> Vec<(&'static str, Event)> {
 /// A command as the process writes it, which the home reads as it was.
 fn posted(listing: &mut Listing, name: &str, command: &Command) {
     let mut endpoint = Endpoint::at(Positions::default());
-    let data: &[u8] = match command {
-        Command::Small { .. } => &payload::<127>(),
+    let data: &[u8] = match command.message() {
+        Some(message) if message.content.kind() == FrameKind::Small => &payload::<127>(),
         _ => &[],
     };
     assert!(endpoint.process.post(command, data));
@@ -316,11 +424,16 @@ fn after(event: &Event) -> Vec<u8> {
 /// The numbers of how a packet was refused and how a pull ended, each against the one before.
 fn codes(listing: &mut Listing) {
     let from = FROM;
-    let nacks = (1..=3).map(|code| Event::Nack { from, seq: 0, code });
-    let pulls = (0..=6).map(|status| Event::PullDone {
-        cookie: 0,
-        status,
-        transferred: 0,
+    let nacks = (1..=3).map(|code| Event {
+        from,
+        body: EventBody::nack(code, 0),
+    });
+    let pulls = (0..=6).map(|status| {
+        Event::of_board(EventBody::PullDone(PullDone {
+            cookie: 0,
+            status: PullStatus::from_byte(status),
+            transferred: 0,
+        }))
     });
     let listed: [(_, Vec<Event>); 2] = [
         ("nack: bad endpoint, closed, bad session", nacks.collect()),
@@ -343,7 +456,7 @@ fn codes(listing: &mut Listing) {
 /// Whether a home takes a command of this kind, whatever else is in it.
 fn command_is_known(kind: u8) -> bool {
     let mut endpoint = Endpoint::at(Positions::default());
-    let any = Command::AbortPull { cookie: 0 };
+    let any = Command::to_board(CommandBody::AbortPull { cookie: 0 });
     assert!(endpoint.process.post(&any, &[]));
     endpoint.w.write(FIRST_COMMAND, &[kind]).expect("inside");
     endpoint.home.next_command().expect("a command").is_ok()
@@ -352,11 +465,11 @@ fn command_is_known(kind: u8) -> bool {
 /// Whether a process takes an event of this kind, whatever else is in it.
 fn event_is_known(kind: u8) -> bool {
     let mut endpoint = Endpoint::at(Positions::default());
-    let any = Event::PullDone {
+    let any = Event::of_board(EventBody::PullDone(PullDone {
         cookie: 0,
-        status: 0,
+        status: PullStatus::Done,
         transferred: 0,
-    };
+    }));
     endpoint
         .home
         .deliver(&any)

@@ -11,8 +11,10 @@ use mx_ring::control::{ArmedCounters, Doorbells};
 use mx_ring::model::{self, ModelMemory};
 use mx_ring::sleep::EndpointWatch;
 use mx_ring::{
-    Area, Command, EndpointLayout, Event, Geometry, HomeSide, Origin, Positions, ProcessSide,
+    Area, Command, CommandBody, EndpointLayout, Event, EventBody, Geometry, HomeSide, Origin,
+    Positions, ProcessSide,
 };
+use mx_wire::{NackCode, NackLib};
 
 /// The smallest endpoint: 64 entries in each queue, a receive ring of 64 KiB.
 fn layout() -> EndpointLayout {
@@ -95,7 +97,7 @@ fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
 }
 
 fn command(number: u32) -> Command {
-    Command::AbortPull { cookie: number }
+    Command::to_board(CommandBody::AbortPull { cookie: number })
 }
 
 fn event(number: u16) -> Event {
@@ -104,10 +106,12 @@ fn event(number: u16) -> Event {
         endpoint: 0,
         local: false,
     };
-    Event::Nack {
+    Event {
         from,
-        seq: number,
-        code: 1,
+        body: EventBody::Nack(NackLib {
+            code: NackCode::BadEndpoint,
+            seq: number,
+        }),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Commands, events and payloads between a process and its home.
 
 use loom::thread;
+use mx_ring::Place;
+use mx_wire::{Content, Eager, Message};
 
 use super::*;
 
@@ -63,17 +65,23 @@ fn a_payload_is_there_before_its_event_and_stays_until_released() {
         // Each payload takes the whole ring, so the second waits for the release of the first.
         let deliverer = thread::spawn(move || {
             for payload in [*b"one ", *b"two "] {
-                let medium = |position| Event::Small {
+                let medium = |position| Event {
                     from: Origin {
                         peer: 0,
                         endpoint: 0,
                         local: false,
                     },
-                    seq: 0,
-                    ack: 0,
-                    match_info: 0,
-                    length: 4,
-                    position,
+                    body: EventBody::Message(
+                        Message {
+                            seq: 0,
+                            ack: 0,
+                            content: Content::Small(Eager {
+                                match_info: 0,
+                                length: 4,
+                            }),
+                        },
+                        Place::At(position),
+                    ),
                 };
                 let fill = |place: &Area| place.write(0, &payload).unwrap();
                 while home.deliver_payload(u16::MAX, fill, medium).is_err() {
@@ -88,7 +96,7 @@ fn a_payload_is_there_before_its_event_and_stays_until_released() {
                     None => thread::yield_now(),
                 }
             };
-            let Event::Small { position, .. } = event else {
+            let Some((position, _)) = event.received() else {
                 panic!("another event: {event:?}");
             };
             let mut bytes = [0; 4];

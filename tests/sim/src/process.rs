@@ -194,22 +194,13 @@ impl Process {
     }
 
     fn take(&mut self, event: &Event) {
-        let place = match *event {
-            Event::Small {
-                position, length, ..
-            } => Some((position, u32::from(length))),
-            Event::Medium {
-                position, length, ..
-            } => Some((position, u32::from(length))),
-            _ => None,
-        };
-        let Some((position, length)) = place else {
+        let Some((position, length)) = event.received() else {
             self.engine.event(event, None, &mut self.port);
             return;
         };
-        let part = self.port.side.receive_part(position, length as usize);
+        let part = self.port.side.receive_part(position, length.into());
         self.engine.event(event, part.ok(), &mut self.port);
-        self.port.side.release_receive(position, length);
+        self.port.side.release_receive(position, length.into());
     }
 
     /// The home has let go of a region.

@@ -197,21 +197,12 @@ impl Bench {
     }
 
     fn take(&mut self, event: &Event) {
-        let place = match *event {
-            Event::Small {
-                position, length, ..
-            } => Some((position, u32::from(length))),
-            Event::Medium {
-                position, length, ..
-            } => Some((position, u32::from(length))),
-            _ => None,
-        };
-        let Some((position, length)) = place else {
+        let Some((position, length)) = event.received() else {
             return self.engine.event(event, None, &mut self.port);
         };
-        let part = self.port.side.receive_part(position, length as usize).ok();
+        let part = self.port.side.receive_part(position, length.into()).ok();
         self.engine.event(event, part, &mut self.port);
-        self.port.side.release_receive(position, length);
+        self.port.side.release_receive(position, length.into());
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
