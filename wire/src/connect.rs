@@ -4,8 +4,8 @@ use core::fmt;
 
 use zerocopy::big_endian::{U16, U32};
 
+use crate::envelope::Envelope;
 use crate::header::{CONTROL_DATA, Start, control_data, header, kind, split};
-use crate::parse::Envelope;
 use crate::{Ends, Frame, Packet, ParseError};
 
 /// What a CONNECT (36) of either kind says, besides the session of who says it.

@@ -4,8 +4,8 @@ use core::fmt;
 
 use zerocopy::big_endian::U16;
 
+use crate::envelope::Envelope;
 use crate::header::{Matching, Start, announced, at_most, header, kind, split};
-use crate::parse::Envelope;
 use crate::{Content, Frame, ParseError};
 
 /// Bytes of a TINY at most.

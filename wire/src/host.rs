@@ -4,8 +4,8 @@ use core::fmt;
 
 use zerocopy::big_endian::{U16, U32};
 
+use crate::envelope::Envelope;
 use crate::header::{announced, header, kind, split};
-use crate::parse::Envelope;
 use crate::{Frame, Packet, ParseError};
 
 /// Bytes of a host name at most, its NUL included.

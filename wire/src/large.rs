@@ -4,8 +4,8 @@ use core::fmt;
 
 use zerocopy::big_endian::{U16, U32};
 
+use crate::envelope::Envelope;
 use crate::header::{Matching, Start, header, kind, split};
-use crate::parse::Envelope;
 use crate::{Content, Frame, Message, ParseError};
 
 /// Data length field of RNDV.

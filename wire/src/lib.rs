@@ -28,6 +28,7 @@ mod build;
 mod connect;
 mod cuts;
 mod eager;
+mod envelope;
 #[cfg(test)]
 mod example;
 mod format;

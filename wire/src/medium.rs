@@ -4,8 +4,8 @@ use core::fmt;
 
 use zerocopy::big_endian::U16;
 
+use crate::envelope::Envelope;
 use crate::header::{Matching, Start, announced, header, split};
-use crate::parse::Envelope;
 use crate::{Content, Format, Frame, Mode, ParseError};
 
 /// Log2 of the stride of fragments in MX-wire mode.

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use crate::build::{Header, announced};
+use crate::envelope::Envelope;
 use crate::header::{Ethernet, Matching, Start, kind};
-use crate::parse::Envelope;
 use crate::{BuildError, Eager, Ends, Format, Frame, Medium, Notify, ParseError, Rendezvous};
 
 /// A message of one library to another, or a part of one: it has a number, and acknowledges what came back.

@@ -4,8 +4,8 @@ use core::fmt;
 
 use zerocopy::big_endian::{U16, U32};
 
+use crate::envelope::Envelope;
 use crate::header::{header, kind, split};
-use crate::parse::Envelope;
 use crate::{Ends, Frame, Packet, ParseError};
 
 /// Why a packet was refused.

@@ -2,11 +2,12 @@
 
 use core::fmt;
 
+use crate::envelope::Envelope;
 use crate::frame::check_addresses;
-use crate::header::{ETHERNET, ETHERTYPE, Ethernet, Matching, NO_INDEX, Start, kind, split_at};
+use crate::header::{ETHERNET, ETHERTYPE, Ethernet, NO_INDEX, kind, split_at};
 use crate::{
-    Connect, Content, Format, Frame, HostQuery, HostReply, LibAck, MacAddress, Message, Mode,
-    NackLib, NackMcp, Packet, Pull, PullReply, raw,
+    Connect, Content, Format, Frame, HostQuery, HostReply, LibAck, MacAddress, Mode, NackLib,
+    NackMcp, Pull, PullReply, raw,
 };
 
 /// Why a frame is dropped. Each cause names the counter of protocol.md §15 that it raises.
@@ -181,57 +182,5 @@ impl<'a> Frame<'a> {
             }
             _ => Err(ParseError::UnknownType(kind)),
         }
-    }
-}
-
-/// A frame without its body: what is read first, so that each type can put the whole where the caller wants it.
-pub(crate) struct Envelope {
-    destination: MacAddress,
-    source: MacAddress,
-    sender_index: Option<u16>,
-}
-
-impl Envelope {
-    #[inline]
-    pub fn of(self, packet: Packet, payload: &[u8]) -> Result<Frame<'_>, ParseError> {
-        Ok(Frame {
-            destination: self.destination,
-            source: self.source,
-            sender_index: self.sender_index,
-            packet,
-            payload,
-        })
-    }
-
-    /// Around a message whose `numbers` are its own and the acknowledgement.
-    #[inline]
-    pub fn message<'a>(
-        self,
-        start: &Start,
-        session: u32,
-        numbers: (u16, u16),
-        content: Content,
-        payload: &'a [u8],
-    ) -> Result<Frame<'a>, ParseError> {
-        let (seq, ack) = numbers;
-        let packet = Packet::Message {
-            ends: start.ends(),
-            session,
-            message: Message { seq, ack, content },
-        };
-        self.of(packet, payload)
-    }
-
-    /// Around a message that is matched.
-    #[inline]
-    pub fn matching<'a>(
-        self,
-        start: &Start,
-        matching: &Matching,
-        content: Content,
-        payload: &'a [u8],
-    ) -> Result<Frame<'a>, ParseError> {
-        let numbers = (matching.seq.get(), matching.ack.get());
-        self.message(start, matching.session.get(), numbers, content, payload)
     }
 }

@@ -4,8 +4,8 @@ use core::fmt;
 
 use zerocopy::big_endian::{U16, U32};
 
+use crate::envelope::Envelope;
 use crate::header::{Start, announced, at_most, header, kind, split};
-use crate::parse::Envelope;
 use crate::{BuildError, Ends, Format, Frame, Packet, ParseError};
 
 /// PULL (41): "send me this block of your window".

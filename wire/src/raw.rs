@@ -5,8 +5,8 @@ use core::fmt;
 use zerocopy::FromBytes;
 use zerocopy::big_endian::U32;
 
+use crate::envelope::Envelope;
 use crate::header::{ETHERNET, header};
-use crate::parse::Envelope;
 use crate::{Frame, MacAddress, Packet, ParseError};
 
 /// Bytes of a RAW frame at most, its Ethernet header included.
