@@ -39,8 +39,8 @@ impl Alone {
     }
 
     /// A program under each value of a limit: the smallest is too small, the last is enough, and the node serves others
-    /// as before.
-    fn walk(&self, program: &str, arguments: &str, limit: &str, values: &[u64]) {
+    /// as before. Which of them were enough.
+    fn walk(&self, program: &str, arguments: &str, limit: &str, values: &[u64]) -> Vec<bool> {
         let mut well = Vec::new();
         for value in values {
             let limit = format!("--{limit}={value}");
@@ -52,6 +52,7 @@ impl Alone {
         assert!(!well[0] && well[well.len() - 1], "{outcome}");
         let other = run("--core=0", conformance(), LONG, &self.node.socket);
         assert!(other.status.success(), "after {outcome}: {}", text(&other));
+        well
     }
 }
 
@@ -182,7 +183,15 @@ fn a_program_has_the_descriptors_that_it_needs_once_its_endpoint_is_open() {
 fn a_limit_of_files_ends_no_program_and_messages_pass_in_small_pieces() {
     let alone = Alone::start();
     let sizes = [0, 1, 4096, 64 * KIB, 100 * KIB, 300 * KIB, 4 << 20];
-    alone.walk(conformance(), LONG, "fsize", &sizes);
+    let well = alone.walk(conformance(), LONG, "fsize", &sizes);
+    let in_pieces = sizes
+        .iter()
+        .zip(well)
+        .filter(|(size, _)| **size >= 64 * KIB);
+    assert!(
+        in_pieces.into_iter().all(|(_, well)| well),
+        "a piece has room"
+    );
 }
 
 #[test]
