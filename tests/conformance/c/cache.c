@@ -27,8 +27,12 @@ static void run(const struct options *options) {
     for (i = 0; i < parallel; i++) {
       buffer_poison(&in[i]);
       buffer_fill(&out[i], seed + (unsigned)i);
-      /* Any message fits any of these receives: they are matched in the order of the sends. */
-      OK(omx_irecv(endpoint, in[i].data, length, 0, 0, NULL, &receive[i]));
+      /* Any message fits any of these receives: they are matched in the order of the sends. A peer sends back what it has
+       * whole, in the order of that. */
+      if (options->way == BY_PEER)
+        OK(omx_irecv(endpoint, in[i].data, length, seed + i, EXACT, NULL, &receive[i]));
+      else
+        OK(omx_irecv(endpoint, in[i].data, length, 0, 0, NULL, &receive[i]));
     }
     for (i = 0; i < parallel; i++) OK(omx_isend(endpoint, out[i].data, length, to, seed + i, NULL, &send[i]));
     for (i = 0; i < parallel; i++) {

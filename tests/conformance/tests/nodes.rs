@@ -73,13 +73,14 @@ const ON_TWO_NODES: [&str; 13] = [
 ];
 
 /// Over a wire that loses frames, each with three endpoints or one.
-const ON_A_LOSSY_WIRE: [&str; 6] = [
+const ON_A_LOSSY_WIRE: [&str; 7] = [
     "loopback -N 1",
     "unexpected",
     "wait_any",
     "rails -N 2 -E 1048576",
     "rails_waiting -N 2 -E 1048576",
     "many -N 50",
+    "cache -N 3",
 ];
 
 /// The programs, built once for all tests of this process.

@@ -123,12 +123,14 @@ fn detached_late(fabric: &Fabric<'_>) -> Result<(), Error> {
         Ok(fabric.driver_domain_node(&state)?.as_deref() == Some(CLOSED))
     })?;
     fabric.dom0(&detach)?;
-    for command in [
-        ["rmmod", "open_mx_frontend"],
-        ["modprobe", "open-mx-frontend"],
-    ] {
-        fabric.start_program("guest1", &command)?.finish(LIMIT)?;
-    }
+    // The device's directory is gone; its guest's kernel unbinds it a moment later.
+    let what = "the guest's kernel lets go of the module";
+    wait_until(LIMIT, what, || {
+        let removed = fabric.start_program("guest1", &["rmmod", "open_mx_frontend"])?;
+        Ok(removed.output(LIMIT)?.status == 0)
+    })?;
+    let loaded = fabric.start_program("guest1", &["modprobe", "open-mx-frontend"])?;
+    loaded.finish(LIMIT)?;
     fabric.dom0(&["xl-omx", "attach", "guest1"])?;
     fabric.wait_for_names()
 }
