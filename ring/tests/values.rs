@@ -53,276 +53,133 @@ prop_compose! {
     }
 }
 
-fn command() -> impl Strategy<Value = Command> {
-    (0..11, destination(), region(), numbers(), any::<[u8; 32]>()).prop_map(
-        |(kind, to, region, (seq, ack, match_info, word, a, b, half, other), data)| match kind {
-            0 => Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Tiny(Eager {
-                            match_info,
-                            length: (a % 33).into(),
-                        }),
-                    },
-                    Place::Inline(data),
-                ),
-            },
-            1 => Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Small(Eager {
-                            match_info,
-                            length: (a % 129).into(),
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-            2 => Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Medium(Medium {
-                            match_info,
-                            total: word,
-                            length: half,
-                            fragment: a,
-                        }),
-                    },
-                    Place::At(other),
-                ),
-            },
-            3 => Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Rendezvous(Rendezvous {
-                            match_info,
-                            total: word,
-                            window: a,
-                            window_seqnum: b,
-                            window_offset: 0,
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-            4 => Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Notify(Notify {
-                            transferred: word,
-                            window: a,
-                            window_seqnum: b,
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-            5 => Command {
-                to: Destination {
-                    peer: to.peer,
-                    endpoint: to.endpoint,
-                    session: 0,
-                },
-                body: CommandBody::Connect(Connect::Request(ConnectRequest {
-                    key: word,
-                    next_expected: seq,
-                    connect_seqnum: a,
-                })),
-            },
-            6 => Command {
-                to: Destination {
-                    peer: to.peer,
-                    endpoint: to.endpoint,
-                    session: word,
-                },
-                body: CommandBody::Connect(Connect::Reply(ConnectReply {
-                    requester_session: word,
-                    next_expected: seq,
-                    connect_seqnum: a,
-                    status: ConnectStatus::from_byte(b),
-                })),
-            },
-            7 => Command {
-                to,
-                body: CommandBody::Ack(LibAck {
-                    ack,
-                    ack_number: word,
-                }),
-            },
-            8 => Command {
-                to,
-                body: CommandBody::Pull(PullOrder {
-                    region,
-                    offset: other,
-                    length: word,
+prop_compose! {
+    /// A message as either queue may hold it, and where its payload lies.
+    fn message()(kind in 0..5, numbers in numbers(), data: [u8; 32]) -> (Message, Place) {
+        let (seq, ack, match_info, word, a, b, half, other) = numbers;
+        let (content, place) = match kind {
+            0 => (
+                Content::Tiny(Eager { match_info, length: (a % 33).into() }),
+                Place::Inline(data),
+            ),
+            1 => (
+                Content::Small(Eager { match_info, length: (a % 129).into() }),
+                Place::At(other),
+            ),
+            2 => (
+                Content::Medium(Medium { match_info, total: word, length: half, fragment: a }),
+                Place::At(other),
+            ),
+            3 => (
+                Content::Rendezvous(Rendezvous {
+                    match_info,
+                    total: word,
                     window: a,
                     window_seqnum: b,
-                    window_offset: u32::from(half) << 16 | u32::from(seq),
-                    cookie: match_info as u32,
+                    window_offset: half,
                 }),
-            },
-            9 => Command::to_board(CommandBody::AbortPull { cookie: word }),
-            _ => Command {
-                to,
-                body: CommandBody::Leave(Farewell {
-                    ack: LibAck {
-                        ack,
-                        ack_number: other,
-                    },
-                    notice: a.is_multiple_of(2).then_some(Pulled {
-                        seq,
-                        notify: Notify {
-                            transferred: word,
-                            window: a,
-                            window_seqnum: b,
-                        },
-                    }),
-                }),
-            },
-        },
-    )
+                Place::Apart,
+            ),
+            _ => (
+                Content::Notify(Notify { transferred: word, window: a, window_seqnum: b }),
+                Place::Apart,
+            ),
+        };
+        (Message { seq, ack, content }, place)
+    }
+}
+
+/// What a process says of a message: a small one lies in the queue's own data, and the home knows where a window begins.
+fn posted((mut message, mut place): (Message, Place)) -> CommandBody {
+    match &mut message.content {
+        Content::Small(_) => place = Place::Apart,
+        Content::Rendezvous(offer) => offer.window_offset = 0,
+        _ => {}
+    }
+    CommandBody::Message(message, place)
+}
+
+prop_compose! {
+    fn connect_request()(key: u32, next_expected: u16, connect_seqnum: u8) -> Connect {
+        Connect::Request(ConnectRequest { key, next_expected, connect_seqnum })
+    }
+}
+prop_compose! {
+    fn connect_reply()(requester_session: u32, next_expected: u16, connect_seqnum: u8, status: u8) -> Connect {
+        let status = ConnectStatus::from_byte(status);
+        Connect::Reply(ConnectReply { requester_session, next_expected, connect_seqnum, status })
+    }
+}
+prop_compose! {
+    fn acknowledgement()(ack: u16, ack_number: u32) -> LibAck {
+        LibAck { ack, ack_number }
+    }
+}
+prop_compose! {
+    fn pulled()(seq: u16, transferred: u32, window: u8, window_seqnum: u8) -> Pulled {
+        Pulled { seq, notify: Notify { transferred, window, window_seqnum } }
+    }
+}
+prop_compose! {
+    fn pull_order()(region in region(), numbers in numbers(), window_offset: u32, cookie: u32) -> PullOrder {
+        let (_, _, _, length, window, window_seqnum, _, offset) = numbers;
+        PullOrder { region, offset, length, window, window_seqnum, window_offset, cookie }
+    }
+}
+
+/// A connect is for no session yet, or for the one that it answers.
+fn connecting(to: Destination, connect: Connect) -> Command {
+    let session = match &connect {
+        Connect::Request(_) => 0,
+        Connect::Reply(reply) => reply.requester_session,
+    };
+    Command {
+        to: Destination { session, ..to },
+        body: CommandBody::Connect(connect),
+    }
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let body = prop_oneof![
+        5 => message().prop_map(posted),
+        1 => acknowledgement().prop_map(CommandBody::Ack),
+        1 => pull_order().prop_map(CommandBody::Pull),
+        1 => (acknowledgement(), proptest::option::of(pulled()))
+            .prop_map(|(ack, notice)| CommandBody::Leave(Farewell { ack, notice })),
+    ];
+    let connect = prop_oneof![connect_request(), connect_reply()];
+    prop_oneof![
+        8 => (destination(), body).prop_map(|(to, body)| Command { to, body }),
+        2 => (destination(), connect).prop_map(|(to, connect)| connecting(to, connect)),
+        1 => any::<u32>().prop_map(|cookie| Command::to_board(CommandBody::AbortPull { cookie })),
+    ]
+}
+
+prop_compose! {
+    fn wanted()(window: u8, window_seqnum: u8, offset: u32) -> Wanted {
+        Wanted { window, window_seqnum, offset }
+    }
+}
+prop_compose! {
+    fn pull_done()(cookie: u32, status: u8, transferred: u32) -> PullDone {
+        PullDone { cookie, status: PullStatus::from_byte(status), transferred }
+    }
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    (0..11, origin(), numbers(), any::<[u8; 32]>()).prop_map(
-        |(kind, from, (seq, ack, match_info, word, a, b, half, other), data)| match kind {
-            0 => Event {
-                from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Tiny(Eager {
-                            match_info,
-                            length: (a % 33).into(),
-                        }),
-                    },
-                    Place::Inline(data),
-                ),
-            },
-            1 => Event {
-                from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Small(Eager {
-                            match_info,
-                            length: (a % 129).into(),
-                        }),
-                    },
-                    Place::At(other),
-                ),
-            },
-            2 => Event {
-                from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Medium(Medium {
-                            match_info,
-                            total: word,
-                            length: half,
-                            fragment: a,
-                        }),
-                    },
-                    Place::At(other),
-                ),
-            },
-            3 => Event {
-                from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Rendezvous(Rendezvous {
-                            match_info,
-                            total: word,
-                            window: a,
-                            window_seqnum: b,
-                            window_offset: half,
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-            4 => Event {
-                from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Notify(Notify {
-                            transferred: word,
-                            window: a,
-                            window_seqnum: b,
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-            5 => Event {
-                from,
-                body: EventBody::Connect {
-                    session: other,
-                    connect: Connect::Request(ConnectRequest {
-                        key: word,
-                        next_expected: seq,
-                        connect_seqnum: a,
-                    }),
-                },
-            },
-            6 => Event {
-                from,
-                body: EventBody::Connect {
-                    session: word,
-                    connect: Connect::Reply(ConnectReply {
-                        requester_session: other,
-                        next_expected: seq,
-                        connect_seqnum: a,
-                        status: ConnectStatus::from_byte(b),
-                    }),
-                },
-            },
-            7 => Event {
-                from,
-                body: EventBody::Ack(LibAck {
-                    ack,
-                    ack_number: word,
-                }),
-            },
-            8 => Event {
-                from,
-                body: EventBody::nack(a, seq),
-            },
-            9 => Event::of_board(EventBody::Wanted(Wanted {
-                window: a,
-                window_seqnum: b,
-                offset: word,
-            })),
-            _ => Event::of_board(EventBody::PullDone(PullDone {
-                cookie: other,
-                status: PullStatus::from_byte(a),
-                transferred: word,
-            })),
-        },
-    )
+    let connect = prop_oneof![connect_request(), connect_reply()];
+    let body = prop_oneof![
+        5 => message().prop_map(|(message, place)| EventBody::Message(message, place)),
+        2 => (any::<u32>(), connect)
+            .prop_map(|(session, connect)| EventBody::Connect { session, connect }),
+        1 => acknowledgement().prop_map(EventBody::Ack),
+        1 => any::<(u8, u16)>().prop_map(|(code, seq)| EventBody::nack(code, seq)),
+    ];
+    prop_oneof![
+        9 => (origin(), body).prop_map(|(from, body)| Event { from, body }),
+        1 => wanted().prop_map(|wanted| Event::of_board(EventBody::Wanted(wanted))),
+        1 => pull_done().prop_map(|done| Event::of_board(EventBody::PullDone(done))),
+    ]
 }
 
 /// A name of up to 79 bytes.

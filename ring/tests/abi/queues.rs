@@ -31,6 +31,7 @@ pub const REGION: RegionKey = RegionKey {
     generation: 0x0403,
 };
 const MATCH_INFO: u64 = 0x1716_1514_1312_1110;
+const SEQ: u16 = 0x0908;
 
 /// Bytes that rise from 0x80.
 pub fn payload<const N: usize>() -> [u8; N] {
@@ -49,347 +50,164 @@ pub fn list(listing: &mut Listing) {
     listing.kinds("events", event_is_known);
 }
 
-fn commands() -> Vec<(&'static str, Command)> {
-    let (to, region, match_info) = (TO, REGION, MATCH_INFO);
-    let (seq, ack) = (0x0908, 0x0b0a);
-    let leave = |notice| Command {
-        to,
-        body: CommandBody::Leave(Farewell {
-            ack: LibAck {
-                ack,
-                ack_number: 0x2726_2524,
-            },
-            notice,
-        }),
-    };
-    let pulled = Pulled {
-        seq,
-        notify: Notify {
-            transferred: 0x2322_2120,
-            window: 0x30,
-            window_seqnum: 0x31,
-        },
-    };
-    vec![
-        (
-            "tiny",
-            Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Tiny(Eager {
-                            match_info,
-                            length: 31,
-                        }),
-                    },
-                    Place::Inline(payload()),
-                ),
-            },
-        ),
-        (
-            "small",
-            Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Small(Eager {
-                            match_info,
-                            length: 127,
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-        ),
-        (
-            "medium",
-            Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Medium(Medium {
-                            match_info,
-                            total: 0x2322_2120,
-                            length: 0x0d0c,
-                            fragment: 0x0e,
-                        }),
-                    },
-                    Place::At(0x3332_3130),
-                ),
-            },
-        ),
-        (
-            "rendezvous",
-            Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Rendezvous(Rendezvous {
-                            match_info,
-                            total: 0x2322_2120,
-                            window: 0x30,
-                            window_seqnum: 0x31,
-                            window_offset: 0,
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-        ),
-        (
-            "notify",
-            Command {
-                to,
-                body: CommandBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Notify(Notify {
-                            transferred: 0x2322_2120,
-                            window: 0x30,
-                            window_seqnum: 0x31,
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-        ),
-        (
-            "connect request",
-            Command {
-                to: Destination {
-                    peer: to.peer,
-                    endpoint: to.endpoint,
-                    session: 0,
-                },
-                body: CommandBody::Connect(Connect::Request(ConnectRequest {
-                    key: 0x2322_2120,
-                    next_expected: seq,
-                    connect_seqnum: 0x30,
-                })),
-            },
-        ),
-        (
-            "connect reply",
-            Command {
-                to: Destination {
-                    peer: to.peer,
-                    endpoint: to.endpoint,
-                    session: to.session,
-                },
-                body: CommandBody::Connect(Connect::Reply(ConnectReply {
-                    requester_session: to.session,
-                    next_expected: seq,
-                    connect_seqnum: 0x30,
-                    status: ConnectStatus::BadKey,
-                })),
-            },
-        ),
-        (
-            "acknowledgement",
-            Command {
-                to,
-                body: CommandBody::Ack(LibAck {
-                    ack,
-                    ack_number: 0x2322_2120,
-                }),
-            },
-        ),
-        (
-            "pull",
-            Command {
-                to,
-                body: CommandBody::Pull(PullOrder {
-                    region,
-                    offset: 0x2726_2524,
-                    length: 0x2322_2120,
-                    window: 0x30,
-                    window_seqnum: 0x31,
-                    window_offset: 0x3736_3534,
-                    cookie: 0x3b3a_3938,
-                }),
-            },
-        ),
-        (
-            "abort pull",
-            Command::to_board(CommandBody::AbortPull {
-                cookie: 0x3b3a_3938,
-            }),
-        ),
-        ("leave", leave(None)),
-        ("leave with a notice", leave(Some(pulled))),
+/// A message of each type, as a home delivers it.
+fn messages() -> [(&'static str, Content, Place); 5] {
+    let match_info = MATCH_INFO;
+    let tiny = Content::Tiny(Eager {
+        match_info,
+        length: 31,
+    });
+    let small = Content::Small(Eager {
+        match_info,
+        length: 127,
+    });
+    let medium = Content::Medium(Medium {
+        match_info,
+        total: 0x2322_2120,
+        length: 0x0d0c,
+        fragment: 0x0e,
+    });
+    let rendezvous = Content::Rendezvous(Rendezvous {
+        match_info,
+        total: 0x2322_2120,
+        window: 0x30,
+        window_seqnum: 0x31,
+        window_offset: 0x3332,
+    });
+    let at = Place::At(0x3332_3130);
+    [
+        ("tiny", tiny, Place::Inline(payload())),
+        ("small", small, at),
+        ("medium", medium, at),
+        ("rendezvous", rendezvous, Place::Apart),
+        ("notify", Content::Notify(NOTIFY), Place::Apart),
     ]
 }
 
-fn events() -> Vec<(&'static str, Event)> {
-    let match_info = MATCH_INFO;
-    let (seq, ack) = (0x0908, 0x0b0a);
-    let from = FROM;
-    let tiny = |local| Event {
-        from: Origin { local, ..from },
-        body: EventBody::Message(
-            Message {
-                seq,
-                ack,
-                content: Content::Tiny(Eager {
-                    match_info,
-                    length: 31,
-                }),
+const NOTIFY: Notify = Notify {
+    transferred: 0x2322_2120,
+    window: 0x30,
+    window_seqnum: 0x31,
+};
+
+fn message(content: Content) -> Message {
+    Message {
+        seq: SEQ,
+        ack: ACK.ack,
+        content,
+    }
+}
+
+const CONNECT_REQUEST: Connect = Connect::Request(ConnectRequest {
+    key: 0x2322_2120,
+    next_expected: SEQ,
+    connect_seqnum: 0x30,
+});
+const CONNECT_REPLY: Connect = Connect::Reply(ConnectReply {
+    requester_session: TO.session,
+    next_expected: SEQ,
+    connect_seqnum: 0x30,
+    status: ConnectStatus::BadKey,
+});
+const ACK: LibAck = LibAck {
+    ack: 0x0b0a,
+    ack_number: 0x2322_2120,
+};
+
+fn commands() -> Vec<(&'static str, Command)> {
+    let to_nobody_yet = Destination { session: 0, ..TO };
+    let leave = |notice| {
+        CommandBody::Leave(Farewell {
+            ack: LibAck {
+                ack_number: 0x2726_2524,
+                ..ACK
             },
-            Place::Inline(payload()),
-        ),
+            notice,
+        })
     };
-    vec![
-        ("tiny", tiny(false)),
-        ("tiny of a board of the same home", tiny(true)),
-        (
-            "small",
-            Event {
-                from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Small(Eager {
-                            match_info,
-                            length: 127,
-                        }),
-                    },
-                    Place::At(0x3332_3130),
-                ),
-            },
-        ),
-        (
-            "medium",
-            Event {
-                from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Medium(Medium {
-                            match_info,
-                            total: 0x2322_2120,
-                            length: 0x0d0c,
-                            fragment: 0x0e,
-                        }),
-                    },
-                    Place::At(0x3332_3130),
-                ),
-            },
-        ),
-        (
-            "rendezvous",
-            Event {
-                from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Rendezvous(Rendezvous {
-                            match_info,
-                            total: 0x2322_2120,
-                            window: 0x30,
-                            window_seqnum: 0x31,
-                            window_offset: 0x3332,
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-        ),
-        (
-            "notify",
-            Event {
-                from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Notify(Notify {
-                            transferred: 0x2322_2120,
-                            window: 0x30,
-                            window_seqnum: 0x31,
-                        }),
-                    },
-                    Place::Apart,
-                ),
-            },
-        ),
+    let pulled = Pulled {
+        seq: SEQ,
+        notify: NOTIFY,
+    };
+    let pull = PullOrder {
+        region: REGION,
+        offset: 0x2726_2524,
+        length: 0x2322_2120,
+        window: 0x30,
+        window_seqnum: 0x31,
+        window_offset: 0x3736_3534,
+        cookie: 0x3b3a_3938,
+    };
+    let abort = CommandBody::AbortPull {
+        cookie: 0x3b3a_3938,
+    };
+    let messages = messages().map(|(name, mut content, mut place)| {
+        match &mut content {
+            Content::Small(_) => place = Place::Apart,
+            Content::Rendezvous(offer) => offer.window_offset = 0,
+            _ => {}
+        }
+        (name, TO, CommandBody::Message(message(content), place))
+    });
+    let others = [
         (
             "connect request",
-            Event {
-                from,
-                body: EventBody::Connect {
-                    session: 0x0706_0504,
-                    connect: Connect::Request(ConnectRequest {
-                        key: 0x2322_2120,
-                        next_expected: seq,
-                        connect_seqnum: 0x30,
-                    }),
-                },
-            },
+            to_nobody_yet,
+            CommandBody::Connect(CONNECT_REQUEST),
         ),
-        (
-            "connect reply",
-            Event {
-                from,
-                body: EventBody::Connect {
-                    session: 0x2322_2120,
-                    connect: Connect::Reply(ConnectReply {
-                        requester_session: 0x0706_0504,
-                        next_expected: seq,
-                        connect_seqnum: 0x30,
-                        status: ConnectStatus::BadKey,
-                    }),
-                },
-            },
-        ),
-        (
-            "acknowledgement",
-            Event {
-                from,
-                body: EventBody::Ack(LibAck {
-                    ack,
-                    ack_number: 0x2322_2120,
-                }),
-            },
-        ),
-        (
-            "nack",
-            Event {
-                from,
-                body: EventBody::Nack(NackLib {
-                    code: NackCode::BadSession,
-                    seq,
-                }),
-            },
-        ),
-        (
-            "wanted",
-            Event::of_board(EventBody::Wanted(Wanted {
-                window: 0x30,
-                window_seqnum: 0x31,
-                offset: 0x2322_2120,
-            })),
-        ),
-        (
-            "pull done",
-            Event::of_board(EventBody::PullDone(PullDone {
-                cookie: 0x3b3a_3938,
-                status: PullStatus::TimedOut,
-                transferred: 0x2322_2120,
-            })),
-        ),
-    ]
+        ("connect reply", TO, CommandBody::Connect(CONNECT_REPLY)),
+        ("acknowledgement", TO, CommandBody::Ack(ACK)),
+        ("pull", TO, CommandBody::Pull(pull)),
+        ("abort pull", Command::to_board(abort).to, abort),
+        ("leave", TO, leave(None)),
+        ("leave with a notice", TO, leave(Some(pulled))),
+    ];
+    let all = messages.into_iter().chain(others);
+    all.map(|(name, to, body)| (name, Command { to, body }))
+        .collect()
+}
+
+fn events() -> Vec<(&'static str, Event)> {
+    let from = FROM;
+    let here = Origin {
+        local: true,
+        ..FROM
+    };
+    let connect = |session, connect| EventBody::Connect { session, connect };
+    let nack = NackLib {
+        code: NackCode::BadSession,
+        seq: SEQ,
+    };
+    let wanted = EventBody::Wanted(Wanted {
+        window: 0x30,
+        window_seqnum: 0x31,
+        offset: 0x2322_2120,
+    });
+    let done = EventBody::PullDone(PullDone {
+        cookie: 0x3b3a_3938,
+        status: PullStatus::TimedOut,
+        transferred: 0x2322_2120,
+    });
+    let mut listed = Vec::new();
+    for (name, content, place) in messages() {
+        let body = EventBody::Message(message(content), place);
+        let is_tiny = content.kind() == FrameKind::Tiny;
+        listed.push((name, Event { from, body }));
+        if is_tiny {
+            let name = "tiny of a board of the same home";
+            listed.push((name, Event { from: here, body }));
+        }
+    }
+    let others = [
+        ("connect request", connect(TO.session, CONNECT_REQUEST)),
+        ("connect reply", connect(0x2322_2120, CONNECT_REPLY)),
+        ("acknowledgement", EventBody::Ack(ACK)),
+        ("nack", EventBody::Nack(nack)),
+    ];
+    listed.extend(others.map(|(name, body)| (name, Event { from, body })));
+    listed.push(("wanted", Event::of_board(wanted)));
+    listed.push(("pull done", Event::of_board(done)));
+    listed
 }
 
 /// A command as the process writes it, which the home reads as it was.
