@@ -3,9 +3,9 @@
 //! * A [`Memfd`] of this library (the Rust API's buffers) is registered as a whole and kept, by the first endpoint.
 //! * Other memory is registered by its address, where the home allows that, and kept: the module tells which regions
 //!   are stale because the process has changed what lies there ([`Marks`]). `OMX_RCACHE=0`: for one message only.
-//! * The message passes through a bounce buffer, which is kept, when the home does not take addresses, when its
-//!   memfd was registered before, when it consists of several spans, when the memory cannot be pinned, and at a buffer's first use: pinning, granting and mapping a page
-//!   costs four times as much as copying it, and many a buffer is used once.
+//! * The message passes through a bounce buffer, which is kept, when the home does not take addresses, when its memfd was
+//!   registered before, when it consists of several spans, when the memory cannot be pinned, and at a buffer's first use:
+//!   pinning, granting and mapping a page costs four times as much as copying it, and many a buffer is used once.
 //!
 //! When a quota is used up, the regions that were idle longest are given back first. If that does not help, a message goes
 //! or comes in pieces, through bounce buffers as large as the quota allows. The last resort are two small ones, one for each
@@ -17,6 +17,7 @@ mod bounce;
 mod first_use;
 mod marks;
 mod reserve;
+mod span;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,7 @@ use std::time::Duration;
 use mx_ring::call::Request;
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::RESERVE_MAX;
-use mx_ring::{Area, PAGE_SIZE, RegionKey};
+use mx_ring::{Area, RegionKey};
 use rustix::io::Errno;
 use slotmap::{Key, KeyData, SlotMap};
 
@@ -35,6 +36,7 @@ use self::bounce::Bounce;
 use self::first_use::FirstUses;
 pub use self::marks::Marks;
 use self::reserve::{PATIENCE, Reserve};
+use self::span::Span;
 use super::{CallError, Channel, register};
 use crate::lack::is_lack;
 use mx_engine::{Exposure, Memory, Part, Refused, Use};
@@ -73,46 +75,6 @@ enum Registered {
     Whole(Arc<Memfd>),
     Address(Span),
     Bounce(Arc<Bounce>),
-}
-
-/// Memory of the process, by address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Span {
-    start: u64,
-    length: u32,
-    writable: bool,
-}
-
-impl Span {
-    /// The whole pages around a message, so that its neighbours find them registered.
-    fn around(area: &Area, length: u32, writable: bool) -> Self {
-        let page = PAGE_SIZE as u64;
-        let start = area.address() as u64;
-        let end = start + u64::from(length);
-        let first = start / page * page;
-        let pages = end.next_multiple_of(page) - first;
-        match u32::try_from(pages) {
-            Ok(pages) => Self {
-                start: first,
-                length: pages,
-                writable,
-            },
-            // Almost 4 GiB: the message alone.
-            Err(_) => Self {
-                start,
-                length,
-                writable,
-            },
-        }
-    }
-
-    fn end(&self) -> u64 {
-        self.start + u64::from(self.length)
-    }
-
-    fn holds(&self, other: &Self) -> bool {
-        self.start <= other.start && other.end() <= self.end() && (self.writable || !other.writable)
-    }
 }
 
 /// The registrations of an endpoint.
