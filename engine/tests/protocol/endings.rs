@@ -7,11 +7,12 @@ use mx_engine::Code;
 use mx_engine::{Config, Engine, Holdings, PartnerKey, RequestKey};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Command, CommandBody, Event, EventBody, Place, PullDone, PullStatus};
-use mx_wire::{Connect, ConnectRequest, Content, Eager, Medium, Message, Rendezvous};
+use mx_wire::{Connect, Content, Eager, Medium, Rendezvous};
 
 use super::buffer::memory;
-use super::native::{FROM, engine, greeted, receive, send};
+use super::peer::{FROM, message, request_of};
 use super::recorder::Recorder;
+use super::start::{engine, greeted, receive, send};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,20 +25,15 @@ enum Why {
 }
 
 fn tiny(seq: u16, match_info: u64) -> Event {
-    Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq,
-                ack: 1,
-                content: Content::Tiny(Eager {
-                    match_info,
-                    length: 0,
-                }),
-            },
-            Place::Inline([0; 32]),
-        ),
-    }
+    message(
+        FROM,
+        (seq, 1),
+        Content::Tiny(Eager {
+            match_info,
+            length: 0,
+        }),
+        Place::Inline([0; 32]),
+    )
 }
 
 /// An endpoint in the middle of everything: the requests that wait for its partner.
@@ -50,43 +46,33 @@ fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
     let mut waiting = Vec::new();
     // Receives that have their message: one is fetched, one has come in part.
     waiting.push(engine.receive(memory(40_000), 5, u64::MAX, 0, link));
-    let rendezvous = Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq: 2,
-                ack: 1,
-                content: Content::Rendezvous(Rendezvous {
-                    match_info: 5,
-                    total: 40_000,
-                    window: 0,
-                    window_seqnum: 23,
-                    window_offset: 0,
-                }),
-            },
-            Place::Apart,
-        ),
-    };
+    let rendezvous = message(
+        FROM,
+        (2, 1),
+        Content::Rendezvous(Rendezvous {
+            match_info: 5,
+            total: 40_000,
+            window: 0,
+            window_seqnum: 23,
+            window_offset: 0,
+        }),
+        Place::Apart,
+    );
     engine.event(&rendezvous, None, link);
     engine.work(link);
     waiting.push(engine.receive(memory(10_000), 6, u64::MAX, 0, link));
     let payload = Memfd::create("fragment", 8192).unwrap();
-    let fragment = Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq: 3,
-                ack: 1,
-                content: Content::Medium(Medium {
-                    match_info: 6,
-                    total: 10_000,
-                    length: 8192,
-                    fragment: 0,
-                }),
-            },
-            Place::At(0),
-        ),
-    };
+    let fragment = message(
+        FROM,
+        (3, 1),
+        Content::Medium(Medium {
+            match_info: 6,
+            total: 10_000,
+            length: 8192,
+            fragment: 0,
+        }),
+        Place::At(0),
+    );
     engine.event(&fragment, Some(payload.area()), link);
     // Messages that nobody has asked for: one that came, and an early one.
     engine.event(&tiny(4, 9), None, link);
@@ -111,17 +97,7 @@ fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
 fn end(engine: &mut Engine, link: &mut Recorder, to: PartnerKey, why: Why) {
     match why {
         Why::Restarted => {
-            let request = Event {
-                from: FROM,
-                body: EventBody::Connect {
-                    session: 0xbb,
-                    connect: Connect::Request(ConnectRequest {
-                        key: 7,
-                        next_expected: 1,
-                        connect_seqnum: 0,
-                    }),
-                },
-            };
+            let request = request_of(FROM, 0xbb, 1);
             engine.event(&request, None, link);
         }
         Why::Silent => {
@@ -256,17 +232,7 @@ fn a_send_after_the_end_of_a_relation_fails_until_there_is_another_one() {
         let late = send(&mut engine, &mut link, to);
         let outcome = engine.take_done(late).unwrap();
         assert_eq!(outcome.code, Code::RemoteEndpointUnreachable);
-        let hello = Event {
-            from: FROM,
-            body: EventBody::Connect {
-                session: 0xb,
-                connect: Connect::Request(ConnectRequest {
-                    key: 7,
-                    next_expected: 0x4123,
-                    connect_seqnum: 0,
-                }),
-            },
-        };
+        let hello = request_of(FROM, 0xb, 0x4123);
         engine.event(&hello, None, &mut link);
         link.commands.clear();
         send(&mut engine, &mut link, to);

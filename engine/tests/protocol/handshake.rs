@@ -5,8 +5,9 @@ use mx_engine::Engine;
 use mx_ring::{Command, CommandBody, Destination, Event, EventBody, Origin};
 use mx_wire::{Connect, ConnectReply, ConnectRequest, ConnectStatus};
 
-use super::native::{FROM, engine, reply, request, send, tiny};
+use super::peer::{FROM, reply, request, tiny};
 use super::recorder::Recorder;
+use super::start::{engine, send};
 
 const CLOSED: u8 = 2;
 

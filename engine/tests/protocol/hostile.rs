@@ -6,12 +6,13 @@ use mx_engine::{Action, Config, ContextIds, Engine};
 use mx_ring::mapping::Memfd;
 use mx_ring::{CommandBody, Event, EventBody, Origin, Place, PullDone, PullStatus, Wanted};
 use mx_wire::{
-    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, LibAck, Medium, Message,
-    Notify, Rendezvous,
+    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, LibAck, Medium, Notify,
+    Rendezvous,
 };
 use proptest::prelude::*;
 
 use super::buffer::Buffer;
+use super::peer::message;
 use super::recorder::Recorder;
 
 /// What happens to an engine.
@@ -51,57 +52,42 @@ fn event() -> impl Strategy<Value = Event> {
     let sequenced = (origin(), number(), number(), 0u64..4);
     let window = (0u8..3, 22u8..26);
     prop_oneof![
-        (sequenced, any::<u8>()).prop_map(|((from, seq, ack, match_info), length)| Event {
+        (sequenced, any::<u8>()).prop_map(|((from, seq, ack, match_info), length)| message(
             from,
-            body: EventBody::Message(
-                Message {
-                    seq,
-                    ack,
-                    content: Content::Tiny(Eager {
-                        match_info,
-                        length: length.into()
-                    })
-                },
-                Place::Inline([7; 32])
-            )
-        }),
+            (seq, ack),
+            Content::Tiny(Eager {
+                match_info,
+                length: length.into()
+            }),
+            Place::Inline([7; 32])
+        )),
         ((origin(), number(), number(), 0u64..4), any::<u8>()).prop_map(
-            |((from, seq, ack, match_info), length)| Event {
+            |((from, seq, ack, match_info), length)| message(
                 from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Small(Eager {
-                            match_info,
-                            length: length.into()
-                        })
-                    },
-                    Place::At(0)
-                )
-            }
+                (seq, ack),
+                Content::Small(Eager {
+                    match_info,
+                    length: length.into()
+                }),
+                Place::At(0)
+            )
         ),
         (
             (origin(), number(), number(), 0u64..4),
             prop_oneof![0u32..40_000, any::<u32>()],
             prop_oneof![0u8..5, any::<u8>()],
         )
-            .prop_map(|((from, seq, ack, match_info), total, fragment)| Event {
+            .prop_map(|((from, seq, ack, match_info), total, fragment)| message(
                 from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Medium(Medium {
-                            match_info,
-                            total,
-                            length: 0,
-                            fragment
-                        })
-                    },
-                    Place::At(0)
-                )
-            }),
+                (seq, ack),
+                Content::Medium(Medium {
+                    match_info,
+                    total,
+                    length: 0,
+                    fragment
+                }),
+                Place::At(0)
+            )),
         (
             (origin(), number(), number(), 0u64..4),
             prop_oneof![0u32..100_000, any::<u32>()],
@@ -109,41 +95,31 @@ fn event() -> impl Strategy<Value = Event> {
         )
             .prop_map(
                 |((from, seq, ack, match_info), total, (window, window_seqnum))| {
-                    Event {
+                    message(
                         from,
-                        body: EventBody::Message(
-                            Message {
-                                seq,
-                                ack,
-                                content: Content::Rendezvous(Rendezvous {
-                                    match_info,
-                                    total,
-                                    window,
-                                    window_seqnum,
-                                    window_offset: 3,
-                                }),
-                            },
-                            Place::Apart,
-                        ),
-                    }
+                        (seq, ack),
+                        Content::Rendezvous(Rendezvous {
+                            match_info,
+                            total,
+                            window,
+                            window_seqnum,
+                            window_offset: 3,
+                        }),
+                        Place::Apart,
+                    )
                 }
             ),
         (origin(), number(), number(), any::<u32>(), window).prop_map(
-            |(from, seq, ack, transferred, (window, window_seqnum))| Event {
+            |(from, seq, ack, transferred, (window, window_seqnum))| message(
                 from,
-                body: EventBody::Message(
-                    Message {
-                        seq,
-                        ack,
-                        content: Content::Notify(Notify {
-                            transferred,
-                            window,
-                            window_seqnum
-                        })
-                    },
-                    Place::Apart
-                )
-            }
+                (seq, ack),
+                Content::Notify(Notify {
+                    transferred,
+                    window,
+                    window_seqnum
+                }),
+                Place::Apart
+            )
         ),
         (origin(), 0u32..3, 0u32..2, number(), 0u8..3).prop_map(
             |(from, session, key, next_expected, connect_seqnum)| Event {

@@ -9,8 +9,9 @@ use mx_ring::{Event, EventBody};
 use mx_wire::{FrameKind, LibAck, NackCode, NackLib};
 
 use super::buffer::memory;
-use super::native::{FROM, engine, greeted, send, tiny};
+use super::peer::{FROM, tiny};
 use super::recorder::Recorder;
+use super::start::{engine, greeted, send};
 
 const KEY: u32 = 7;
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,80 +3,12 @@
 use std::time::Duration;
 
 use mx_engine::Code;
-use mx_engine::{Config, Engine, PartnerKey, RequestKey};
-use mx_ring::{CommandBody, Event, EventBody, Origin, Place};
-use mx_wire::{
-    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, FrameKind, Message,
-};
+use mx_ring::CommandBody;
+use mx_wire::FrameKind;
 
-use super::buffer::memory;
+use super::peer::{FROM, reply, request, tiny};
 use super::recorder::Recorder;
-
-pub const FROM: Origin = Origin {
-    peer: 1,
-    endpoint: 3,
-    local: false,
-};
-
-pub fn engine() -> Engine {
-    Engine::new(Config::new(0xa, 7, 8192, false))
-}
-
-pub fn request(next_expected: u16, connect_seqnum: u8) -> Event {
-    Event {
-        from: FROM,
-        body: EventBody::Connect {
-            session: 0xb,
-            connect: Connect::Request(ConnectRequest {
-                key: 7,
-                next_expected,
-                connect_seqnum,
-            }),
-        },
-    }
-}
-
-pub fn reply(next_expected: u16, connect_seqnum: u8) -> Event {
-    Event {
-        from: FROM,
-        body: EventBody::Connect {
-            session: 0xb,
-            connect: Connect::Reply(ConnectReply {
-                requester_session: 0xa,
-                next_expected,
-                connect_seqnum,
-                status: ConnectStatus::Success,
-            }),
-        },
-    }
-}
-
-pub fn tiny(seq: u16, ack: u16) -> Event {
-    Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq,
-                ack,
-                content: Content::Tiny(Eager {
-                    match_info: 1,
-                    length: 1,
-                }),
-            },
-            Place::Inline([1; 32]),
-        ),
-    }
-}
-
-pub fn send(engine: &mut Engine, link: &mut Recorder, to: PartnerKey) -> RequestKey {
-    let memory = memory(1);
-    engine.send(to, memory, 1, 0, false, link)
-}
-
-pub fn receive(engine: &mut Engine, link: &mut Recorder) -> RequestKey {
-    let memory = memory(1);
-    engine.receive(memory, 0, 0, 0, link)
-}
+use super::start::{engine, greeted, receive, send};
 
 /// Sequence and acknowledgement of the last tiny message.
 fn last_tiny(link: &Recorder) -> Option<(u16, u16)> {
@@ -87,14 +19,6 @@ fn last_tiny(link: &Recorder) -> Option<(u16, u16)> {
             Some(m) if m.content.kind() == FrameKind::Tiny => Some((m.seq, m.ack)),
             _ => None,
         })
-}
-
-/// A native node connects and sends a message; the engine's name for it.
-pub fn greeted(engine: &mut Engine, link: &mut Recorder) -> PartnerKey {
-    let receive = receive(engine, link);
-    engine.event(&request(1, 0), None, link);
-    engine.event(&tiny(1, 1), None, link);
-    engine.take_done(receive).unwrap().partner.unwrap()
 }
 
 #[test]

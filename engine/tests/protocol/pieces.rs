@@ -8,8 +8,9 @@ use mx_ring::{Command, CommandBody, Event, EventBody, Place, Reach, Wanted, Wind
 use mx_wire::{Content, Message, Notify, Rendezvous};
 
 use super::buffer::memory;
-use super::native::{FROM, engine, greeted};
+use super::peer::{FROM, message};
 use super::recorder::Recorder;
+use super::start::{engine, greeted};
 
 const MESSAGE: u32 = 1 << 20;
 const PIECE: u32 = 300_000;
@@ -76,21 +77,16 @@ fn a_message_without_memory_is_announced_at_once_and_shown_where_it_is_wanted() 
         assert_eq!(window(&link, 0), Some((Reach::Piece, offset, MESSAGE)));
         assert_eq!(link.pieces, 0);
     }
-    let notify = Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq: 2,
-                ack: 2,
-                content: Content::Notify(Notify {
-                    transferred: MESSAGE,
-                    window: 0,
-                    window_seqnum: 23,
-                }),
-            },
-            Place::Apart,
-        ),
-    };
+    let notify = message(
+        FROM,
+        (2, 2),
+        Content::Notify(Notify {
+            transferred: MESSAGE,
+            window: 0,
+            window_seqnum: 23,
+        }),
+        Place::Apart,
+    );
     tell(&mut engine, &mut link, notify);
     let outcome = engine.take_done(request).unwrap();
     assert_eq!(
@@ -142,23 +138,18 @@ fn receives_that_wait_for_memory_keep_no_send_waiting() {
     link.refuse_receives = true;
     let memory = memory(MESSAGE as usize);
     engine.receive(memory, 1, u64::MAX, 0, &mut link);
-    let rendezvous = Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq: 2,
-                ack: 1,
-                content: Content::Rendezvous(Rendezvous {
-                    match_info: 1,
-                    total: MESSAGE,
-                    window: 3,
-                    window_seqnum: 4,
-                    window_offset: 0,
-                }),
-            },
-            Place::Apart,
-        ),
-    };
+    let rendezvous = message(
+        FROM,
+        (2, 1),
+        Content::Rendezvous(Rendezvous {
+            match_info: 1,
+            total: MESSAGE,
+            window: 3,
+            window_seqnum: 4,
+            window_offset: 0,
+        }),
+        Place::Apart,
+    );
     tell(&mut engine, &mut link, rendezvous);
     send(&mut engine, &mut link, to);
     tell(&mut engine, &mut link, wanted(0, 0));

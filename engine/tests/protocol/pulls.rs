@@ -8,11 +8,12 @@ use mx_ring::{
     Command, CommandBody, Destination, Event, EventBody, Farewell, Origin, Place, PullDone,
     PullStatus,
 };
-use mx_wire::{Connect, ConnectRequest, Content, LibAck, Message, Notify, Pulled, Rendezvous};
+use mx_wire::{Content, LibAck, Notify, Pulled, Rendezvous};
 
 use super::buffer::memory;
-use super::native::{FROM, engine, greeted, tiny};
+use super::peer::{FROM, message, request_of, tiny};
 use super::recorder::Recorder;
+use super::start::{engine, greeted};
 
 const LENGTH: usize = 40_000;
 
@@ -22,44 +23,34 @@ fn announce(engine: &mut Engine, link: &mut Recorder, to: PartnerKey) -> Request
 }
 
 fn notify(seq: u16, ack: u16, transferred: u32, (window, window_seqnum): (u8, u8)) -> Event {
-    Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq,
-                ack,
-                content: Content::Notify(Notify {
-                    transferred,
-                    window,
-                    window_seqnum,
-                }),
-            },
-            Place::Apart,
-        ),
-    }
+    message(
+        FROM,
+        (seq, ack),
+        Content::Notify(Notify {
+            transferred,
+            window,
+            window_seqnum,
+        }),
+        Place::Apart,
+    )
 }
 
 /// Posts a receive for the next large message of [`FROM`], which comes; the receive and its pull's cookie.
 fn fetched(engine: &mut Engine, link: &mut Recorder, seq: u16, room: usize) -> (RequestKey, u32) {
     let memory = memory(room);
     let receive = engine.receive(memory, 0, 0, 0, link);
-    let rendezvous = Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq,
-                ack: 1,
-                content: Content::Rendezvous(Rendezvous {
-                    match_info: 1,
-                    total: LENGTH as u32,
-                    window: 7,
-                    window_seqnum: 30,
-                    window_offset: 0,
-                }),
-            },
-            Place::Apart,
-        ),
-    };
+    let rendezvous = message(
+        FROM,
+        (seq, 1),
+        Content::Rendezvous(Rendezvous {
+            match_info: 1,
+            total: LENGTH as u32,
+            window: 7,
+            window_seqnum: 30,
+            window_offset: 0,
+        }),
+        Place::Apart,
+    );
     engine.event(&rendezvous, None, link);
     engine.work(link);
     let pull = link
@@ -124,33 +115,18 @@ fn a_notify_counts_for_the_use_of_its_window_and_from_whom_the_message_was_for()
         endpoint: 4,
         ..FROM
     };
-    let hello = Event {
-        from: stranger,
-        body: EventBody::Connect {
-            session: 0xc,
-            connect: Connect::Request(ConnectRequest {
-                key: 7,
-                next_expected: 1,
-                connect_seqnum: 0,
-            }),
-        },
-    };
+    let hello = request_of(stranger, 0xc, 1);
     engine.event(&hello, None, &mut link);
-    let of_stranger = Event {
-        from: stranger,
-        body: EventBody::Message(
-            Message {
-                seq: 1,
-                ack: 1,
-                content: Content::Notify(Notify {
-                    transferred: LENGTH as u32,
-                    window: 0,
-                    window_seqnum: 23,
-                }),
-            },
-            Place::Apart,
-        ),
-    };
+    let of_stranger = message(
+        stranger,
+        (1, 1),
+        Content::Notify(Notify {
+            transferred: LENGTH as u32,
+            window: 0,
+            window_seqnum: 23,
+        }),
+        Place::Apart,
+    );
     engine.event(&of_stranger, None, &mut link);
     assert_eq!(engine.is_done(send), Some(false));
     engine.event(&notify(4, 2, LENGTH as u32, (0, 23)), None, &mut link);
@@ -285,23 +261,18 @@ fn an_endpoint_leaves_what_it_has_received_and_the_notices_that_are_not_acknowle
         },
     };
     assert_eq!(engine.take_leave(&mut link), [farewell(3, Some(pulled))]);
-    let unexpected = Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq: 3,
-                ack: 1,
-                content: Content::Rendezvous(Rendezvous {
-                    match_info: u64::MAX,
-                    total: LENGTH as u32,
-                    window: 8,
-                    window_seqnum: 1,
-                    window_offset: 0,
-                }),
-            },
-            Place::Apart,
-        ),
-    };
+    let unexpected = message(
+        FROM,
+        (3, 1),
+        Content::Rendezvous(Rendezvous {
+            match_info: u64::MAX,
+            total: LENGTH as u32,
+            window: 8,
+            window_seqnum: 1,
+            window_offset: 0,
+        }),
+        Place::Apart,
+    );
     engine.event(&unexpected, None, &mut link);
     assert_eq!(engine.take_leave(&mut link), [], "it waits for a receive");
 }

@@ -7,8 +7,9 @@ use mx_engine::Engine;
 use mx_ring::{Command, CommandBody};
 use mx_wire::{Connect, FrameKind};
 
-use super::native::{engine, greeted, receive, send, tiny};
+use super::peer::tiny;
 use super::recorder::Recorder;
+use super::start::{engine, greeted, receive, send};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_ring::{Command, CommandBody, Event, EventBody, Place, PullDone, PullStatus};
-use mx_wire::{Connect, ConnectRequest, Content, Eager, LibAck, Message, Rendezvous};
+use mx_wire::{Content, Eager, LibAck, Rendezvous};
 
 use super::buffer::memory;
-use super::native::{FROM, engine, greeted, receive, reply, request, send, tiny};
+use super::peer::{FROM, message, reply, request, request_of, tiny};
 use super::recorder::Recorder;
+use super::start::{engine, greeted, receive, send};
 
 const CLOSED: u8 = 2;
 const BAD_SESSION: u8 = 3;
@@ -20,29 +21,14 @@ fn nack(seq: u16, code: u8) -> Event {
     }
 }
 
-/// The same node opened again: another session.
-fn request_of(session: u32, next_expected: u16) -> Event {
-    Event {
-        from: FROM,
-        body: EventBody::Connect {
-            session,
-            connect: Connect::Request(ConnectRequest {
-                key: 7,
-                next_expected,
-                connect_seqnum: 0,
-            }),
-        },
-    }
-}
-
 #[test]
 fn a_late_request_of_a_session_that_is_over_is_without_effect() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     let to = greeted(&mut engine, &mut link);
-    engine.event(&request_of(0xc, 1), None, &mut link);
+    engine.event(&request_of(FROM, 0xc, 1), None, &mut link);
     assert_eq!(engine.describe(to), Some((1, 3, Some(0xc))));
     link.commands.clear();
-    engine.event(&request_of(0xb, 1), None, &mut link);
+    engine.event(&request_of(FROM, 0xb, 1), None, &mut link);
     assert_eq!(engine.describe(to), Some((1, 3, Some(0xc))));
     assert!(link.commands.is_empty());
     // So is a late reply to a connect of ours.
@@ -56,9 +42,9 @@ fn a_late_request_of_a_session_that_is_over_is_without_effect() {
 fn a_session_number_that_comes_back_after_seconds_is_a_session() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     let to = greeted(&mut engine, &mut link);
-    engine.event(&request_of(0xc, 1), None, &mut link);
+    engine.event(&request_of(FROM, 0xc, 1), None, &mut link);
     engine.set_now(Duration::from_secs(10));
-    engine.event(&request_of(0xb, 1), None, &mut link);
+    engine.event(&request_of(FROM, 0xb, 1), None, &mut link);
     assert_eq!(engine.describe(to), Some((1, 3, Some(0xb))));
 }
 
@@ -66,7 +52,7 @@ fn a_session_number_that_comes_back_after_seconds_is_a_session() {
 fn a_late_refusal_meant_for_the_session_before_does_not_end_a_message_of_this_one() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     let to = greeted(&mut engine, &mut link);
-    engine.event(&request_of(0xc, 1), None, &mut link);
+    engine.event(&request_of(FROM, 0xc, 1), None, &mut link);
     send(&mut engine, &mut link, to);
     assert!(!engine.settled());
     engine.event(&nack(1, CLOSED), None, &mut link);
@@ -110,23 +96,18 @@ fn what_was_pulled_from_the_session_before_is_not_notified_to_this_one() {
     let to = greeted(&mut engine, &mut link);
     let memory = memory(100);
     let receive = engine.receive(memory, 0, 0, 0, &mut link);
-    let rendezvous = Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq: 2,
-                ack: 1,
-                content: Content::Rendezvous(Rendezvous {
-                    match_info: 0,
-                    total: 100,
-                    window: 0,
-                    window_seqnum: 23,
-                    window_offset: 0,
-                }),
-            },
-            Place::Apart,
-        ),
-    };
+    let rendezvous = message(
+        FROM,
+        (2, 1),
+        Content::Rendezvous(Rendezvous {
+            match_info: 0,
+            total: 100,
+            window: 0,
+            window_seqnum: 23,
+            window_offset: 0,
+        }),
+        Place::Apart,
+    );
     engine.event(&rendezvous, None, &mut link);
     engine.work(&mut link);
     let cookie = link
@@ -136,7 +117,7 @@ fn what_was_pulled_from_the_session_before_is_not_notified_to_this_one() {
             CommandBody::Pull(order) => Some(order.cookie),
             _ => None,
         });
-    engine.event(&request_of(0xc, 1), None, &mut link);
+    engine.event(&request_of(FROM, 0xc, 1), None, &mut link);
     let aborted = Event::of_board(EventBody::PullDone(PullDone {
         cookie: cookie.unwrap(),
         status: PullStatus::Aborted,
@@ -185,20 +166,15 @@ fn early_messages_leave_room_for_the_one_that_all_wait_for() {
     }
     let payload = mx_ring::mapping::Memfd::create("small", 128).unwrap();
     for seq in 3..250 {
-        let small = Event {
-            from: FROM,
-            body: EventBody::Message(
-                Message {
-                    seq,
-                    ack: 1,
-                    content: Content::Small(Eager {
-                        match_info: 1,
-                        length: 128,
-                    }),
-                },
-                Place::At(0),
-            ),
-        };
+        let small = message(
+            FROM,
+            (seq, 1),
+            Content::Small(Eager {
+                match_info: 1,
+                length: 128,
+            }),
+            Place::At(0),
+        );
         engine.event(&small, Some(payload.area()), &mut link);
     }
     engine.event(&tiny(2, 1), None, &mut link);

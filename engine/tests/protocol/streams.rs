@@ -5,13 +5,12 @@ use std::time::Duration;
 use mx_engine::{Config, Engine, PartnerKey, RequestKey};
 use mx_ring::mapping::Memfd;
 use mx_ring::{CommandBody, Event, EventBody, Origin, Place};
-use mx_wire::{
-    Connect, ConnectRequest, Content, Eager, LibAck, Medium, Message, Notify, Rendezvous,
-};
+use mx_wire::{Content, Eager, LibAck, Medium, Notify, Rendezvous};
 
 use super::buffer::{Buffer, memory};
-use super::native::{FROM, engine, greeted, receive, request, send, tiny};
+use super::peer::{FROM, message, request, request_of, tiny};
 use super::recorder::Recorder;
+use super::start::{engine, greeted, receive, send};
 
 const MS: Duration = Duration::from_millis(1);
 /// The first number of the relation with session number 1.
@@ -50,44 +49,34 @@ fn work_at(engine: &mut Engine, link: &mut Recorder, time: Duration) -> Vec<(cha
 
 /// A synchronous message of no bytes: its receiver has nothing to pull, so that it notifies at once.
 fn empty_rendezvous(seq: u16) -> Event {
-    Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq,
-                ack: 1,
-                content: Content::Rendezvous(Rendezvous {
-                    match_info: 1,
-                    total: 0,
-                    window: 0,
-                    window_seqnum: 23,
-                    window_offset: 0,
-                }),
-            },
-            Place::Apart,
-        ),
-    }
+    message(
+        FROM,
+        (seq, 1),
+        Content::Rendezvous(Rendezvous {
+            match_info: 1,
+            total: 0,
+            window: 0,
+            window_seqnum: 23,
+            window_offset: 0,
+        }),
+        Place::Apart,
+    )
 }
 
 fn fragment(seq: u16, number: u8, total: u32, payload: &Memfd) -> (Event, mx_ring::Area) {
     let start = u32::from(number) * 8192;
     let length = (total - start).min(8192) as u16;
-    let event = Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq,
-                ack: 1,
-                content: Content::Medium(Medium {
-                    match_info: 1,
-                    total,
-                    length,
-                    fragment: number,
-                }),
-            },
-            Place::At(0),
-        ),
-    };
+    let event = message(
+        FROM,
+        (seq, 1),
+        Content::Medium(Medium {
+            match_info: 1,
+            total,
+            length,
+            fragment: number,
+        }),
+        Place::At(0),
+    );
     (event, payload.area().part(0, length.into()).unwrap())
 }
 
@@ -170,33 +159,18 @@ fn other_partner(engine: &mut Engine, link: &mut Recorder) -> PartnerKey {
         endpoint: 4,
         ..FROM
     };
-    let hello = Event {
-        from,
-        body: EventBody::Connect {
-            session: 0xc,
-            connect: Connect::Request(ConnectRequest {
-                key: 7,
-                next_expected: 1,
-                connect_seqnum: 0,
-            }),
-        },
-    };
+    let hello = request_of(from, 0xc, 1);
     engine.event(&hello, None, link);
     let receive = receive(engine, link);
-    let message = Event {
+    let message = message(
         from,
-        body: EventBody::Message(
-            Message {
-                seq: 1,
-                ack: 1,
-                content: Content::Tiny(Eager {
-                    match_info: 1,
-                    length: 0,
-                }),
-            },
-            Place::Inline([0; 32]),
-        ),
-    };
+        (1, 1),
+        Content::Tiny(Eager {
+            match_info: 1,
+            length: 0,
+        }),
+        Place::Inline([0; 32]),
+    );
     engine.event(&message, None, link);
     engine.take_done(receive).unwrap().partner.unwrap()
 }
@@ -302,19 +276,16 @@ fn a_message_up_to_255_ahead_is_kept_and_one_beyond_is_not() {
 fn early_messages_are_matched_in_order_and_each_once() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     greeted(&mut engine, &mut link);
-    let early = |seq: u16| Event {
-        from: FROM,
-        body: EventBody::Message(
-            Message {
-                seq,
-                ack: 1,
-                content: Content::Tiny(Eager {
-                    match_info: seq.into(),
-                    length: 0,
-                }),
-            },
+    let early = |seq: u16| {
+        message(
+            FROM,
+            (seq, 1),
+            Content::Tiny(Eager {
+                match_info: seq.into(),
+                length: 0,
+            }),
             Place::Inline([0; 32]),
-        ),
+        )
     };
     for seq in [5, 4, 5, 3, 4, 3] {
         engine.event(&early(seq), None, &mut link);
@@ -440,21 +411,16 @@ fn a_notify_is_acknowledged_at_once_where_the_wire_is_mx_and_with_delay_where_it
         let (mut engine, mut link) = (Engine::new(config), Recorder::new());
         greeted(&mut engine, &mut link);
         work_at(&mut engine, &mut link, 20 * MS);
-        let notify = Event {
-            from: FROM,
-            body: EventBody::Message(
-                Message {
-                    seq: 2,
-                    ack: 1,
-                    content: Content::Notify(Notify {
-                        transferred: 0,
-                        window: 9,
-                        window_seqnum: 9,
-                    }),
-                },
-                Place::Apart,
-            ),
-        };
+        let notify = message(
+            FROM,
+            (2, 1),
+            Content::Notify(Notify {
+                transferred: 0,
+                window: 9,
+                window_seqnum: 9,
+            }),
+            Place::Apart,
+        );
         engine.event(&notify, None, &mut link);
         let at_once = work_at(&mut engine, &mut link, 20 * MS);
         assert_eq!(at_once.is_empty(), !mx_wire);
@@ -493,17 +459,7 @@ fn numbers_of_explicit_acknowledgements_count_on_from_1_and_begin_again_with_a_r
         engine.work(&mut link);
     }
     assert_eq!(numbers(&mut link), [1, 2, 3]);
-    let again = Event {
-        from: FROM,
-        body: EventBody::Connect {
-            session: 0xbb,
-            connect: Connect::Request(ConnectRequest {
-                key: 7,
-                next_expected: 1,
-                connect_seqnum: 0,
-            }),
-        },
-    };
+    let again = request_of(FROM, 0xbb, 1);
     engine.event(&again, None, &mut link);
     for seq in 14..18 {
         engine.event(&tiny(seq, 1), None, &mut link);
