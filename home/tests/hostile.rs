@@ -13,7 +13,7 @@ use mx_ring::{
 };
 use mx_testnet::Faults;
 use mx_wire::{
-    Connect, ConnectRequest, Content, Eager, LibAck, Medium, Message, Notify, Pulled, Rendezvous,
+    Connect, ConnectRequest, Content, Eager, LibAck, Medium, Notify, Pulled, Rendezvous,
 };
 use proptest::prelude::*;
 
@@ -96,83 +96,58 @@ fn command() -> impl Strategy<Value = Command> {
             );
             let (seq, ack, match_info) = (u16::from(b[3]), 1, u64::from(word));
             match b[4] % 11 {
-                0 => Command {
+                0 => message(
                     to,
-                    body: CommandBody::Message(
-                        Message {
-                            seq,
-                            ack,
-                            content: Content::Tiny(Eager {
-                                match_info,
-                                length: (b[5] % 40).into(),
-                            }),
-                        },
-                        Place::Inline(data),
-                    ),
-                },
-                1 => Command {
+                    (seq, ack),
+                    Content::Tiny(Eager {
+                        match_info,
+                        length: (b[5] % 40).into(),
+                    }),
+                    Place::Inline(data),
+                ),
+                1 => message(
                     to,
-                    body: CommandBody::Message(
-                        Message {
-                            seq,
-                            ack,
-                            content: Content::Small(Eager {
-                                match_info,
-                                length: (b[5]).into(),
-                            }),
-                        },
-                        Place::Apart,
-                    ),
-                },
-                2 => Command {
+                    (seq, ack),
+                    Content::Small(Eager {
+                        match_info,
+                        length: (b[5]).into(),
+                    }),
+                    Place::Apart,
+                ),
+                2 => message(
                     to,
-                    body: CommandBody::Message(
-                        Message {
-                            seq,
-                            ack,
-                            content: Content::Medium(Medium {
-                                match_info,
-                                total: length % 20_000,
-                                length: [8192, (length % 20_000 % 8192) as u16, word as u16]
-                                    [usize::from(b[6] % 3)],
-                                fragment: b[5] % 3,
-                            }),
-                        },
-                        Place::At(word % (66 << 10)),
-                    ),
-                },
-                3 => Command {
+                    (seq, ack),
+                    Content::Medium(Medium {
+                        match_info,
+                        total: length % 20_000,
+                        length: [8192, (length % 20_000 % 8192) as u16, word as u16]
+                            [usize::from(b[6] % 3)],
+                        fragment: b[5] % 3,
+                    }),
+                    Place::At(word % (66 << 10)),
+                ),
+                3 => message(
                     to,
-                    body: CommandBody::Message(
-                        Message {
-                            seq,
-                            ack,
-                            content: Content::Rendezvous(Rendezvous {
-                                match_info,
-                                total: length,
-                                window: b[5],
-                                window_seqnum: b[6] % 3,
-                                window_offset: 0,
-                            }),
-                        },
-                        Place::Apart,
-                    ),
-                },
-                4 => Command {
+                    (seq, ack),
+                    Content::Rendezvous(Rendezvous {
+                        match_info,
+                        total: length,
+                        window: b[5],
+                        window_seqnum: b[6] % 3,
+                        window_offset: 0,
+                    }),
+                    Place::Apart,
+                ),
+                4 => message(
                     to,
-                    body: CommandBody::Message(
-                        Message {
-                            seq,
-                            ack,
-                            content: Content::Notify(Notify {
-                                transferred: length,
-                                window: b[5],
-                                window_seqnum: b[6],
-                            }),
-                        },
-                        Place::Apart,
-                    ),
-                },
+                    (seq, ack),
+                    Content::Notify(Notify {
+                        transferred: length,
+                        window: b[5],
+                        window_seqnum: b[6],
+                    }),
+                    Place::Apart,
+                ),
                 5 => Command {
                     to: Destination {
                         peer: to.peer,

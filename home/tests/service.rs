@@ -10,9 +10,9 @@ use mx_home::{Completion, EndpointError, InterfaceState, Misbehaviour, RegionErr
 use mx_ring::board_page::BoardPages;
 use mx_ring::control::Status;
 use mx_ring::warning::{Notice, Notices, Warning};
-use mx_ring::{Command, CommandBody, EndpointLayout, Event, EventBody, Place};
+use mx_ring::{EndpointLayout, Event, EventBody, Place};
 use mx_testnet::Faults;
-use mx_wire::{Beacon, Content, Medium, Message, NackCode, NackLib};
+use mx_wire::{Beacon, Content, Medium, NackCode, NackLib};
 
 fn one_home() -> (Lab, Guest, Guest) {
     let mut lab = Lab::new(formats()[1], 1, Faults::default(), 5);
@@ -137,21 +137,18 @@ fn a_guest_with_many_greedy_endpoints_takes_no_more_than_its_share() {
     let mut sink = lab.open(1, sink, 0, 0xc);
     let mut crowd: Vec<_> = (0..30).map(|n| lab.open(0, greedy, n, 0xa)).collect();
     let mut quiet = lab.open(0, modest, 0, 0xb);
-    let big = |peer| Command {
-        to: to(peer, 0, 0xc),
-        body: CommandBody::Message(
-            Message {
-                seq: 1,
-                ack: 1,
-                content: Content::Medium(Medium {
-                    match_info: 0,
-                    total: 8192,
-                    length: 8192,
-                    fragment: 0,
-                }),
-            },
+    let big = |peer| {
+        message(
+            to(peer, 0, 0xc),
+            (1, 1),
+            Content::Medium(Medium {
+                match_info: 0,
+                total: 8192,
+                length: 8192,
+                fragment: 0,
+            }),
             Place::At(0),
-        ),
+        )
     };
     let peer_of = |lab: &Lab, board: usize| {
         let pages = lab.houses[0].pages[board].area();
@@ -203,22 +200,17 @@ fn commands_and_their_bytes_are_given_back_only_when_the_card_has_read_them() {
     let (mut lab, mut a, mut b) = two_homes();
     a.process.write_transmit(0, &pattern(8192)).unwrap();
     a.post(
-        &Command {
-            to: to(1, 0, 0xb),
-            body: CommandBody::Message(
-                Message {
-                    seq: 1,
-                    ack: 1,
-                    content: Content::Medium(Medium {
-                        match_info: 0,
-                        total: 8192,
-                        length: 8192,
-                        fragment: 0,
-                    }),
-                },
-                Place::At(0),
-            ),
-        },
+        &message(
+            to(1, 0, 0xb),
+            (1, 1),
+            Content::Medium(Medium {
+                match_info: 0,
+                total: 8192,
+                length: 8192,
+                fragment: 0,
+            }),
+            Place::At(0),
+        ),
         &[],
     );
     a.post(&tiny(to(1, 0, 0xb), 2), &[]);
@@ -371,22 +363,17 @@ fn an_entry_without_a_meaning_closes_the_endpoint_alone() {
 fn a_fragment_outside_of_the_transmit_area_closes_the_endpoint_alone() {
     let what = misbehave(|guest| {
         guest.post(
-            &Command {
-                to: to(1, 0, 0xb),
-                body: CommandBody::Message(
-                    Message {
-                        seq: 1,
-                        ack: 1,
-                        content: Content::Medium(Medium {
-                            match_info: 0,
-                            total: 1000,
-                            length: 1000,
-                            fragment: 0,
-                        }),
-                    },
-                    Place::At((64 << 10) - 999),
-                ),
-            },
+            &message(
+                to(1, 0, 0xb),
+                (1, 1),
+                Content::Medium(Medium {
+                    match_info: 0,
+                    total: 1000,
+                    length: 1000,
+                    fragment: 0,
+                }),
+                Place::At((64 << 10) - 999),
+            ),
             &[],
         );
     });
@@ -397,22 +384,17 @@ fn a_fragment_outside_of_the_transmit_area_closes_the_endpoint_alone() {
 fn a_fragment_that_contradicts_itself_closes_the_endpoint_alone() {
     let what = misbehave(|guest| {
         guest.post(
-            &Command {
-                to: to(1, 0, 0xb),
-                body: CommandBody::Message(
-                    Message {
-                        seq: 1,
-                        ack: 1,
-                        content: Content::Medium(Medium {
-                            match_info: 0,
-                            total: 1000,
-                            length: 1000,
-                            fragment: 1,
-                        }),
-                    },
-                    Place::At(0),
-                ),
-            },
+            &message(
+                to(1, 0, 0xb),
+                (1, 1),
+                Content::Medium(Medium {
+                    match_info: 0,
+                    total: 1000,
+                    length: 1000,
+                    fragment: 1,
+                }),
+                Place::At(0),
+            ),
             &[],
         );
     });

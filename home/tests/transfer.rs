@@ -6,9 +6,9 @@ use core::time::Duration;
 
 use guest::*;
 use mx_ring::board_page::BoardPages;
-use mx_ring::{Command, CommandBody, Counter, Event, EventBody, Place, PullDone, PullStatus};
+use mx_ring::{Counter, Event, EventBody, Place, PullDone, PullStatus};
 use mx_testnet::Faults;
-use mx_wire::{Content, Eager, Medium, Message};
+use mx_wire::{Content, Eager, Medium};
 
 /// Two guests that know each other as peer 1: in one home, or in two.
 fn pair(format: mx_wire::Format, homes: usize, faults: Faults) -> (Lab, Guest, Guest) {
@@ -33,39 +33,29 @@ fn messages_of_each_kind_arrive_with_their_bytes() {
             a.process.write_transmit(4096 - 7, &medium).unwrap();
             a.post(&tiny(to, 1), &[]);
             a.post(
-                &Command {
+                &message(
                     to,
-                    body: CommandBody::Message(
-                        Message {
-                            seq: 2,
-                            ack: 1,
-                            content: Content::Small(Eager {
-                                match_info: 9,
-                                length: 128,
-                            }),
-                        },
-                        Place::Apart,
-                    ),
-                },
+                    (2, 1),
+                    Content::Small(Eager {
+                        match_info: 9,
+                        length: 128,
+                    }),
+                    Place::Apart,
+                ),
                 &small,
             );
             a.post(
-                &Command {
+                &message(
                     to,
-                    body: CommandBody::Message(
-                        Message {
-                            seq: 3,
-                            ack: 1,
-                            content: Content::Medium(Medium {
-                                match_info: 9,
-                                total: u32::from(full) + 1,
-                                length: full,
-                                fragment: 0,
-                            }),
-                        },
-                        Place::At(4096 - 7),
-                    ),
-                },
+                    (3, 1),
+                    Content::Medium(Medium {
+                        match_info: 9,
+                        total: u32::from(full) + 1,
+                        length: full,
+                        fragment: 0,
+                    }),
+                    Place::At(4096 - 7),
+                ),
                 &[],
             );
             lab.run(Duration::from_millis(1));

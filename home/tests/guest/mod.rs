@@ -292,21 +292,25 @@ pub fn to(peer: u16, endpoint: u8, session: u32) -> Destination {
     }
 }
 
-pub fn tiny(to: Destination, seq: u16) -> Command {
+/// A message with its sequence number and acknowledgement.
+pub fn message(to: Destination, (seq, ack): (u16, u16), content: Content, place: Place) -> Command {
+    let message = Message { seq, ack, content };
     Command {
         to,
-        body: CommandBody::Message(
-            Message {
-                seq,
-                ack: 1,
-                content: Content::Tiny(Eager {
-                    match_info: 9,
-                    length: 4,
-                }),
-            },
-            Place::Inline(*b"tiny----------------------------"),
-        ),
+        body: CommandBody::Message(message, place),
     }
+}
+
+pub fn tiny(to: Destination, seq: u16) -> Command {
+    message(
+        to,
+        (seq, 1),
+        Content::Tiny(Eager {
+            match_info: 9,
+            length: 4,
+        }),
+        Place::Inline(*b"tiny----------------------------"),
+    )
 }
 
 pub fn pull(to: Destination, slot: u16, length: u32) -> Command {

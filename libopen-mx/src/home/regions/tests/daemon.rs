@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mx_engine::{Part, Refused, Use};
+use mx_engine::{Refused, Use};
 use mx_ring::RegionKey;
 use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::Memfd;
@@ -12,7 +12,7 @@ use mx_ring::registration::{RESERVE_MAX, RESERVES};
 use rustix::io::Errno;
 
 use super::super::Regions;
-use super::{Application, PAGE, Registers, To, whole};
+use super::{Application, PAGE, Registers, To, divisible};
 use crate::home::CallError;
 
 /// What a [`Daemon`] has no room for.
@@ -102,10 +102,7 @@ fn buffers_of_last_resort_are_there_from_the_open_on_where_they_need_what_a_proc
     daemon.lacks(Lack::Others);
     let application = Application::new(1024);
     let memory = application.message(0, 1024 * PAGE);
-    let piece = Part {
-        divisible: true,
-        ..whole(&memory)
-    };
+    let piece = divisible(&memory);
     for used in [Use::Send, Use::Receive, Use::Send, Use::Receive] {
         let exposure = regions.expose(&memory, piece, used).unwrap();
         assert_eq!(exposure.length, RESERVE_MAX);
@@ -120,10 +117,7 @@ fn a_message_waits_for_memory_only_while_somebody_may_give_some_back() {
     let (daemon, mut regions) = Daemon::open();
     let application = Application::new(1024);
     let memory = application.message(0, 1024 * PAGE);
-    let piece = Part {
-        divisible: true,
-        ..whole(&memory)
-    };
+    let piece = divisible(&memory);
     let other = regions.expose(&memory, piece, Use::Receive).unwrap();
     daemon.lacks(Lack::Others);
     let sent = regions.expose(&memory, piece, Use::Send).unwrap();
@@ -145,10 +139,7 @@ fn what_could_not_be_given_back_is_before_more_is_registered() {
     daemon.lacks(Lack::Others);
     let application = Application::new(1024);
     let memory = application.message(0, 1024 * PAGE);
-    let piece = Part {
-        divisible: true,
-        ..whole(&memory)
-    };
+    let piece = divisible(&memory);
     let other = regions.expose(&memory, piece, Use::Receive).unwrap();
     let sent = regions.expose(&memory, piece, Use::Send).unwrap();
     daemon.lacks(Lack::Calls);
@@ -168,10 +159,7 @@ fn a_message_does_not_wait_for_ever_for_a_receive_that_may_be_its_own() {
     daemon.lacks(Lack::Others);
     let application = Application::new(1024);
     let memory = application.message(0, 1024 * PAGE);
-    let piece = Part {
-        divisible: true,
-        ..whole(&memory)
-    };
+    let piece = divisible(&memory);
     let _own = regions.expose(&memory, piece, Use::Receive).unwrap();
     let sent = regions.expose(&memory, piece, Use::Send).unwrap();
     daemon.lacks(Lack::Calls);

@@ -98,6 +98,14 @@ fn whole(memory: &Memory) -> Part {
     }
 }
 
+/// The same, which may come in pieces.
+fn divisible(memory: &Memory) -> Part {
+    Part {
+        divisible: true,
+        ..whole(memory)
+    }
+}
+
 /// One message: exposed, and done.
 fn message(regions: &mut Regions, memory: &Memory, used: Use) -> Exposure {
     let exposure = regions.expose(memory, whole(memory), used).unwrap();

@@ -5,7 +5,7 @@ use mx_ring::registration::RESERVE_MAX;
 
 use super::super::{PART_MAX, Regions, Registered, entry_key};
 use super::module::Module;
-use super::{Application, PAGE, To, message, whole};
+use super::{Application, PAGE, To, divisible, message, whole};
 
 #[test]
 fn a_full_quota_gives_back_what_was_idle_longest_and_nothing_that_is_used() {
@@ -95,10 +95,7 @@ fn pieces_are_as_large_as_the_quota_allows() {
     let application = Application::new(8192);
     let memory = application.message(0, 8192 * PAGE);
     let piece = |regions: &mut Regions| {
-        let part = Part {
-            divisible: true,
-            ..whole(&memory)
-        };
+        let part = divisible(&memory);
         let piece = regions.expose(&memory, part, Use::Send).unwrap();
         regions.retract(&piece);
         piece.length
@@ -116,10 +113,7 @@ fn a_message_longer_than_what_is_registered_at_once_goes_in_parts_of_it() {
     let mut regions = module.regions();
     let application = Application::new(32_768);
     let memory = application.message(0, 32_768 * PAGE);
-    let part = Part {
-        divisible: true,
-        ..whole(&memory)
-    };
+    let part = divisible(&memory);
     let exposure = regions.expose(&memory, part, Use::Receive).unwrap();
     assert_eq!(exposure.length, PART_MAX);
     let known = module.known(exposure.region).unwrap();
