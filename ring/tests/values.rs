@@ -89,14 +89,9 @@ prop_compose! {
     }
 }
 
-/// What a process says of a message: a small one lies in the queue's own data, and the home knows where a window begins.
-fn posted((mut message, mut place): (Message, Place)) -> CommandBody {
-    match &mut message.content {
-        Content::Small(_) => place = Place::Apart,
-        Content::Rendezvous(offer) => offer.window_offset = 0,
-        _ => {}
-    }
-    CommandBody::Message(message, place)
+fn posted((message, place): (Message, Place)) -> CommandBody {
+    let (content, place) = common::posted(message.content, place);
+    CommandBody::Message(Message { content, ..message }, place)
 }
 
 prop_compose! {

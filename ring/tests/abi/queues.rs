@@ -9,7 +9,7 @@ use mx_wire::{
     Medium, Message, NackCode, NackLib, Notify, Pulled, Rendezvous,
 };
 
-use crate::common::Endpoint;
+use crate::common::{self, Endpoint};
 use crate::listing::{Listing, content};
 
 /// Where the kind of the first command lies in W, and of the first unexpected event in R.
@@ -141,12 +141,8 @@ fn commands() -> Vec<(&'static str, Command)> {
     let abort = CommandBody::AbortPull {
         cookie: 0x3b3a_3938,
     };
-    let messages = messages().map(|(name, mut content, mut place)| {
-        match &mut content {
-            Content::Small(_) => place = Place::Apart,
-            Content::Rendezvous(offer) => offer.window_offset = 0,
-            _ => {}
-        }
+    let messages = messages().map(|(name, content, place)| {
+        let (content, place) = common::posted(content, place);
         (name, TO, CommandBody::Message(message(content), place))
     });
     let others = [

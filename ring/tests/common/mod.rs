@@ -4,7 +4,22 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
-use mx_ring::{Area, EndpointLayout, Geometry, HomeSide, Positions, ProcessSide};
+use mx_ring::{Area, EndpointLayout, Geometry, HomeSide, Place, Positions, ProcessSide};
+use mx_wire::Content;
+
+/// What a process says of a message: a small one lies in the data of its own queue entry, and the home knows where a window
+/// begins.
+pub fn posted(mut content: Content, place: Place) -> (Content, Place) {
+    let place = match &mut content {
+        Content::Small(_) => Place::Apart,
+        Content::Rendezvous(offer) => {
+            offer.window_offset = 0;
+            place
+        }
+        _ => place,
+    };
+    (content, place)
+}
 
 /// Zeroed pages, in place as long as this lives.
 pub struct Pages {
