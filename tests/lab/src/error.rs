@@ -42,6 +42,21 @@ pub enum Error {
         /// Where all of its output is.
         log: PathBuf,
     },
+    /// Tests failed.
+    #[error("{} in `{command}`:\n{said}\nThe whole output is in {}", match .names.as_slice() {
+        [one] => format!("the test {one} failed"),
+        several => format!("{} tests failed: {}", several.len(), several.join(", ")),
+    }, log.display())]
+    Tests {
+        /// The command line.
+        command: String,
+        /// The names of the tests.
+        names: Vec<String>,
+        /// What they said.
+        said: String,
+        /// Where all of the output is.
+        log: PathBuf,
+    },
     /// The module was built, but not without a warning.
     #[error("the module for Linux {kernel} is built with a warning: {warning}")]
     Module {
@@ -63,8 +78,8 @@ pub enum Error {
     /// QEMU did not do what it was asked.
     #[error("QEMU's monitor: {0}")]
     Monitor(String),
-    /// Another host runs.
-    #[error("a Xen host of the lab runs already ({}); `cargo lab down` ends the one that `up` started", .0.display())]
+    /// `up` keeps a host.
+    #[error("a Xen host that `cargo lab up` started runs already ({}); `cargo lab down` ends it", .0.display())]
     HostRuns(PathBuf),
     /// No host is kept.
     #[error("no Xen host is up; start one with `cargo lab up`")]

@@ -179,10 +179,11 @@ static WITH_PACKAGES: [Step; 14] = [
 ];
 
 /// Runs all steps, also after one that failed, and counts. What could not run for want of something on this machine is
-/// named, and counted as skipped.
+/// named, and counted as skipped. What failed is told where it happens, and again at the end, which is all that some
+/// readers have of a long output.
 pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
     prepare::toolchain()?;
-    let (mut passed, mut failed, mut lacking) = (0, 0, Vec::new());
+    let (mut passed, mut failures, mut lacking) = (0, Vec::new(), Vec::new());
     let more: &[Step] = if args.fast { &[] } else { &WITH_PACKAGES };
     let steps = FAST.iter().chain(more);
     for step in steps.filter(|step| step.title.contains(&args.only)) {
@@ -200,9 +201,9 @@ pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
                 lacking.extend(tested.lacking);
             }
             Err(error) => {
-                failed += 1;
                 stage.failed();
                 println!("{error}");
+                failures.push(format!("failed: {}\n{error}", step.title));
             }
         }
     }
@@ -210,8 +211,11 @@ pub fn run(args: &TestArgs) -> Result<ExitCode, Error> {
         0 => String::new(),
         tests => format!(", {tests} skipped"),
     };
-    println!("{passed} passed, {failed} failed{skipped}");
-    Ok(if failed == 0 {
+    for failure in &failures {
+        println!("{failure}");
+    }
+    println!("{passed} passed, {} failed{skipped}", failures.len());
+    Ok(if failures.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

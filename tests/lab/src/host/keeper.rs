@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use lab_agent::{Line, Message};
 
-use super::client;
-use super::{Host, HostSpec, control_socket};
+use super::{Host, HostSpec, client, control_socket, only_one};
 use crate::error::{At, Error};
 
 /// The domain that is no domain: the keeper itself.
@@ -19,9 +18,8 @@ pub const SELF: &str = "lab";
 
 /// Starts a keeper that outlives this process, and waits until its host runs commands.
 pub fn up(spec: &HostSpec) -> Result<(), Error> {
-    if client::is_up() {
-        return Err(Error::HostRuns(control_socket()));
-    }
+    // The keeper would wait, too, but nobody reads what it says.
+    drop(only_one::wait()?);
     let directory = &spec.directory;
     std::fs::create_dir_all(directory).at("create", directory)?;
     let description = directory.join("spec.json");

@@ -6,6 +6,7 @@
 //! | `qemu` | the process and its command line |
 //! | `kvm` | hardware virtualisation, where Xen boots under it |
 //! | `monitor` | what QEMU is asked to do to the machine |
+//! | `only_one` | waits while another host runs on this machine |
 //! | `sessions` | commands in its domains, many at a time |
 //! | `keeper` | a host that stays when the command that started it has ended |
 //! | `client` | asks such a host |
@@ -14,6 +15,7 @@ pub mod client;
 pub mod keeper;
 pub mod kvm;
 mod monitor;
+mod only_one;
 mod qemu;
 mod sessions;
 pub mod spec;
@@ -39,7 +41,7 @@ pub struct Host {
 impl Host {
     /// Boots a host and waits until dom0 runs commands.
     pub fn start(spec: &HostSpec) -> Result<Self, Error> {
-        let only_one = lock()?;
+        let only_one = only_one::wait()?;
         std::fs::create_dir_all(&spec.directory).at("create", &spec.directory)?;
         let mut qemu = Qemu::start(spec)?;
         let limit = spec.boot_limit();
@@ -90,7 +92,7 @@ impl Host {
 
 /// Boots a host whose dom0 runs a script, waits until it is switched off, and returns what dom0 wrote to its console.
 pub fn run_to_end(spec: &HostSpec, limit: Duration) -> Result<String, Error> {
-    let _only_one = lock()?;
+    let _only_one = only_one::wait()?;
     std::fs::create_dir_all(&spec.directory).at("create", &spec.directory)?;
     let mut qemu = Qemu::start(spec)?;
     let begun = Instant::now();
@@ -133,16 +135,6 @@ impl ConsolePatience {
             self.patience.renew();
         }
         self.patience.is_over()
-    }
-}
-
-/// Two hosts at a time would starve each other, and their timeouts would mean nothing.
-fn lock() -> Result<File, Error> {
-    let path = std::env::temp_dir().join("xen2mx-lab.lock");
-    let file = File::create(&path).at("create", &path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(Error::HostRuns(path)),
     }
 }
 
