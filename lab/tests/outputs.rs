@@ -2,7 +2,7 @@
 
 use omx_output::trial::judge;
 
-const CAPTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wire/tests/captures");
+const CAPTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wire/tests/captures");
 
 #[test]
 fn the_lab_ends_quietly_without_a_reader_and_fails_with_a_word_on_a_full_disk() {

@@ -34,7 +34,7 @@ pub fn run(directory: &Path, format: Option<&str>, json: bool) -> Result<ExitCod
 /// The same for `cargo lab test`: the complete set of captures where it is found, otherwise the selection in this
 /// repository. Prints the totals; says how many sides there were.
 pub fn all() -> Result<u64, Error> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let selection = || {
         println!(
             "    the complete set of captures is not here (OMX_CAPTURES): only a selection is played"
