@@ -28,7 +28,7 @@ pub fn add(
     home: &mut Home,
     now: Instant,
 ) -> Result<Vec<Board>, NodeError> {
-    let first_mac = options.mac.map(|mac| mac.0).or(mac);
+    let first_mac = options.mac.or(mac);
     let first = (options.name.clone().unwrap_or_else(machine_name), first_mac);
     let further = options
         .boards

@@ -51,8 +51,8 @@ pub struct Options {
     pub name: Option<String>,
 
     /// Ethernet address of the first board. [default: the interface's, else a random local one]
-    #[arg(long, short, value_name = "MAC")]
-    pub mac: Option<MacArgument>,
+    #[arg(long, short, value_name = "MAC", value_parser = MacAddress::of_station)]
+    pub mac: Option<MacAddress>,
 
     /// A further board; may be given several times. Its address is random unless given. On a real card, other
     /// addresses than the card's own need promiscuous mode: `ip link set dev NAME promisc on`.
@@ -187,37 +187,6 @@ impl FromStr for DatagramPair {
     }
 }
 
-/// An Ethernet address as an option.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MacArgument(pub MacAddress);
-
-impl FromStr for MacArgument {
-    type Err = BadArgument;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut octets = [0; 6];
-        let mut parts = text.split(':');
-        for octet in &mut octets {
-            *octet = parts
-                .next()
-                .filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()))
-                .and_then(|part| u8::from_str_radix(part, 16).ok())
-                .ok_or_else(|| {
-                    BadArgument("six octets are needed, as in 02:00:00:00:00:01".into())
-                })?;
-        }
-        if parts.next().is_some() {
-            return Err(BadArgument("an Ethernet address has six octets".into()));
-        }
-        if octets[0] & 1 != 0 || octets == [0; 6] {
-            return Err(BadArgument(
-                "a board needs the address of a single station".into(),
-            ));
-        }
-        Ok(Self(MacAddress(octets)))
-    }
-}
-
 /// A further board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardArgument {
@@ -233,7 +202,7 @@ impl FromStr for BoardArgument {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, mac) = match text.split_once(',') {
             None => (text, None),
-            Some((name, mac)) => (name, Some(mac.parse::<MacArgument>()?.0)),
+            Some((name, mac)) => (name, Some(station(mac)?)),
         };
         if name.is_empty() {
             return Err(BadArgument("a board needs a name".into()));
@@ -243,6 +212,10 @@ impl FromStr for BoardArgument {
             mac,
         })
     }
+}
+
+fn station(text: &str) -> Result<MacAddress, BadArgument> {
+    MacAddress::of_station(text).map_err(|error| BadArgument(error.to_string()))
 }
 
 impl Options {
@@ -288,19 +261,21 @@ mod tests {
     }
 
     #[test]
-    fn a_mac_is_six_octets_of_a_single_station() {
-        let mac = "02:00:00:0a:0b:ff".parse();
-        assert_eq!(mac, Ok(MacArgument(MacAddress([2, 0, 0, 10, 11, 255]))));
-        for wrong in [
-            "",
-            "02:00:00:00:00",
-            "02:00:00:00:00:01:02",
-            "2:0:0:0:0:1",
-            "03:00:00:00:00:01",
-            "00:00:00:00:00:00",
-            "+2:00:00:00:00:01",
-        ] {
-            assert!(wrong.parse::<MacArgument>().is_err(), "{wrong}");
+    fn a_board_has_the_address_of_a_single_station() {
+        let parse =
+            |option: &str, value: &str| Options::try_parse_from(["omxd", "--alone", option, value]);
+        for (option, name) in [("--mac", ""), ("--board", "b,")] {
+            let of = |mac| parse(option, &format!("{name}{mac}"));
+            assert!(of("02:00:00:0a:0b:ff").is_ok());
+            for wrong in [
+                "",
+                "02:00:00:00:00",
+                "03:00:00:00:00:01",
+                "00:00:00:00:00:00",
+            ] {
+                let said = of(wrong).expect_err(wrong).to_string();
+                assert!(said.contains("pair"), "{said}");
+            }
         }
     }
 

@@ -45,7 +45,7 @@ mod pull;
 mod raw;
 
 pub use ack::LibAck;
-pub use address::MacAddress;
+pub use address::{MacAddress, MacAddressError};
 pub use build::{BuildError, Header};
 pub use connect::{Connect, ConnectReply, ConnectRequest, ConnectStatus};
 pub use cuts::{BlockReply, PullBlock, PullError, PullFrames, PullReplyError};

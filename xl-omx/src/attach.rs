@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
 
+use mx_wire::MacAddress;
+
 use crate::attachments::{Attachment, Attachments, Remembered};
 use crate::device;
 use crate::domain::{self, Domain};
 use crate::error::Error;
 use crate::inventory::{self, Inventory};
 use crate::job::{self, Job};
-use crate::mac::Mac;
+use crate::mac;
 use crate::owner;
 use crate::wait;
 use crate::xenstore::{NONE, Store};
@@ -26,7 +28,7 @@ pub struct Wish {
     /// The backend, by name or number.
     pub backend: Option<String>,
     /// The device's address.
-    pub mac: Option<Mac>,
+    pub mac: Option<MacAddress>,
 }
 
 /// Plans that are made when others attach devices to the same guest at the same time.
@@ -146,7 +148,7 @@ fn plan(store: &mut impl Store, remembered: &Attachments, wish: &Wish) -> Result
 }
 
 /// What is to be remembered of a device.
-pub fn renewed(guest: &Domain, backend: &Domain, index: u32, mac: Mac) -> Attachment {
+pub fn renewed(guest: &Domain, backend: &Domain, index: u32, mac: MacAddress) -> Attachment {
     Attachment {
         guest: guest.name.clone(),
         uuid: guest.uuid.clone(),
@@ -157,8 +159,8 @@ pub fn renewed(guest: &Domain, backend: &Domain, index: u32, mac: Mac) -> Attach
 }
 
 /// A random address that no device has or had.
-fn unused(inventory: &Inventory, known: &Remembered) -> Result<Mac, Error> {
-    let mut mac = Mac::generate(random()?);
+fn unused(inventory: &Inventory, known: &Remembered) -> Result<MacAddress, Error> {
+    let mut mac = mac::generate(random()?);
     for _ in 0..DRAWS {
         let served = inventory
             .served
@@ -168,7 +170,7 @@ fn unused(inventory: &Inventory, known: &Remembered) -> Result<Mac, Error> {
         if !(served || kept) {
             return Ok(mac);
         }
-        mac = Mac::generate(random()?);
+        mac = mac::generate(random()?);
     }
     Err(Error::MacTaken(mac))
 }

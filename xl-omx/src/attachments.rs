@@ -5,10 +5,11 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use mx_wire::MacAddress;
+
 use crate::domain::{self, Uuid};
 use crate::error::Error;
 use crate::escape;
-use crate::mac::Mac;
 use crate::plain;
 
 /// Where the files lie: `<guest>.<number>`, each with one line `backend=<domain> mac=<address> uuid=<of the guest>`.
@@ -31,7 +32,7 @@ pub struct Attachment {
     /// The backend's name.
     pub backend: String,
     /// The device's address.
-    pub mac: Mac,
+    pub mac: MacAddress,
 }
 
 /// A file that cannot be understood: it costs only its own device.
@@ -266,7 +267,7 @@ pub fn parse(text: &str, guest: String, index: u32) -> Result<Attachment, String
                 backend.replace(name).is_some()
             }
             "mac" => {
-                let parsed: Result<Mac, _> = value.parse();
+                let parsed = MacAddress::of_station(value);
                 let parsed = parsed.map_err(|error| unfit(&error.to_string()))?;
                 mac.replace(parsed).is_some()
             }
@@ -295,6 +296,7 @@ pub fn parse(text: &str, guest: String, index: u32) -> Result<Attachment, String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mac;
     use proptest::prelude::*;
 
     fn attachment(guest: &str, index: u32) -> Attachment {
@@ -303,7 +305,7 @@ mod tests {
             uuid: Uuid::parse("4a0eb83f-6c44-40a2-b1bb-92cbf3a1fd16"),
             index,
             backend: "driver domain".into(),
-            mac: Mac::generate([0, 0, index as u8]),
+            mac: mac::generate([0, 0, index as u8]),
         }
     }
 
@@ -333,7 +335,7 @@ mod tests {
         let before = attachment("guest", 0);
         remember(&attachments, &before);
         let mut other = before.clone();
-        other.mac = Mac::generate([9, 9, 9]);
+        other.mac = mac::generate([9, 9, 9]);
         drop(attachments.prepare(&other).unwrap());
         assert_eq!(attachments.all().unwrap().whole, [before]);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);

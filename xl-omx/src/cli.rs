@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use mx_wire::MacAddress;
 
 use crate::apply;
 use crate::attach;
@@ -14,7 +15,6 @@ use crate::device;
 use crate::domain;
 use crate::error::Error;
 use crate::inventory::Inventory;
-use crate::mac::Mac;
 use crate::owner;
 use crate::terminal;
 use crate::watch;
@@ -98,17 +98,16 @@ enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Property {
     Backend(String),
-    Mac(Mac),
+    Mac(MacAddress),
 }
 
 impl Property {
     fn parse(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
             Some(("backend", name)) if !name.is_empty() => Ok(Self::Backend(name.into())),
-            Some(("mac", address)) => address
-                .parse()
+            Some(("mac", address)) => MacAddress::of_station(address)
                 .map(Self::Mac)
-                .map_err(|error: crate::mac::BadMac| error.to_string()),
+                .map_err(|error| error.to_string()),
             _ => Err("expected backend=<domain> or mac=<address>".into()),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mx_wire::MacAddress;
+
 use crate::attachments::{Attachment, Attachments};
 use crate::device::{self, Device};
 use crate::domain::{self, Domain};
@@ -91,7 +93,7 @@ fn find(
     let mut indices = device::indices(store, inventory, guest.id)?;
     indices.extend(own.iter().map(|entry| entry.index));
     let number = domain::number(wanted);
-    let mac = wanted.parse().ok();
+    let mac = MacAddress::of_station(wanted).ok();
     let has_address = |index| {
         let mut served = inventory.backends(guest.id, index);
         let mut kept = own.iter().filter(|entry| entry.index == index);
@@ -133,7 +135,7 @@ fn forget(store: &mut impl Store, remembered: &Attachments, wish: &Wish) -> Resu
         return Err(Error::NoSuchDomain(wish.guest.clone()));
     }
     let number = domain::number(&wish.device);
-    let mac = wish.device.parse().ok();
+    let mac = MacAddress::of_station(&wish.device).ok();
     let fits = |(index, known): &&(u32, Option<_>)| {
         Some(*index) == number || (mac.is_some() && *known == mac)
     };

@@ -3,13 +3,13 @@
 //! The frontend's directory is the guest's to write and to remove. What stands there is a hint: states and reasons that
 //! are shown, and for which nobody but the guest pays when they are wrong.
 
+use mx_wire::MacAddress;
 use serde::{Serialize, Serializer};
 
 use crate::attachments::Attachment;
 use crate::domain::{self, Domain};
 use crate::error::Error;
 use crate::inventory::{self, Inventory};
-use crate::mac::Mac;
 use crate::state::State;
 use crate::xenstore::{NONE, Permissions, Store, Transaction, transaction};
 
@@ -39,7 +39,7 @@ pub struct Listed {
     pub backend_id: Option<u32>,
     /// Its address.
     #[serde(serialize_with = "as_text")]
-    pub mac: Option<Mac>,
+    pub mac: Option<MacAddress>,
     /// The backend's state.
     pub state: State,
     /// The state that the guest writes.
@@ -52,7 +52,7 @@ pub struct Listed {
     pub backend_path: Option<String>,
 }
 
-fn as_text<S: Serializer>(mac: &Option<Mac>, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_text<S: Serializer>(mac: &Option<MacAddress>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&mac.map(|mac| mac.to_string()).unwrap_or_default())
 }
 
@@ -142,7 +142,7 @@ pub fn attach(
     guest: &Domain,
     backend: &Domain,
     index: u32,
-    mac: Mac,
+    mac: MacAddress,
 ) -> Result<Device, Error> {
     if guest.id == backend.id {
         return Err(Error::OwnBackend(guest.name.clone()));
@@ -203,12 +203,12 @@ pub fn attach(
 }
 
 /// Whether a device of a running guest has the address at that backend.
-fn mac_taken(store: &mut impl Store, t: u32, backend: u32, mac: Mac) -> Result<bool, Error> {
+fn mac_taken(store: &mut impl Store, t: u32, backend: u32, mac: MacAddress) -> Result<bool, Error> {
     let root = inventory::directory(backend);
     for guest in store.list(t, &root)? {
         for index in store.list(t, &format!("{root}/{guest}"))? {
             let theirs = store.read(t, &format!("{root}/{guest}/{index}/mac"))?;
-            let same = theirs.and_then(|text| text.parse().ok()) == Some(mac);
+            let same = theirs.and_then(|text| MacAddress::of_station(&text).ok()) == Some(mac);
             if same && is_there(store, t, &format!("/local/domain/{guest}"))? {
                 return Ok(true);
             }
@@ -307,6 +307,7 @@ pub fn remove(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mac;
     use crate::xenstore::fake::Fake;
     use crate::xenstore::tree::Permission;
 
@@ -331,8 +332,8 @@ mod tests {
             ("/local/domain/3/name", "guest2"),
         ])
     }
-    fn mac(last: u8) -> Mac {
-        Mac::generate([0, 0, last])
+    fn mac(last: u8) -> MacAddress {
+        mac::generate([0, 0, last])
     }
     fn attached(store: &mut Fake) -> Device {
         attach(store, &guest(), &backend(), 0, mac(1)).unwrap()

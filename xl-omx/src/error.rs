@@ -39,7 +39,7 @@ pub enum Error {
     NothingRemembered(String),
     /// Another device of that address is there.
     #[error("address {0} is taken by another Open-MX device: choose another with mac=")]
-    MacTaken(crate::mac::Mac),
+    MacTaken(mx_wire::MacAddress),
     /// Somebody else attached a device of that number meanwhile.
     #[error(
         "device {index} of '{guest}' was attached by somebody else meanwhile: see `xl-omx list {guest}`"

@@ -1,8 +1,9 @@
 //! What the backends' side of xenstore holds. Its directories are made by dom0; a guest cannot write there.
 
+use mx_wire::MacAddress;
+
 use crate::domain::{self, Domain};
 use crate::error::Error;
-use crate::mac::Mac;
 use crate::xenstore::{NONE, Store, transaction};
 
 /// A device that a backend has a directory of.
@@ -15,7 +16,7 @@ pub struct Served {
     /// Number of the device.
     pub index: u32,
     /// Its address, if it is one.
-    pub mac: Option<Mac>,
+    pub mac: Option<MacAddress>,
 }
 
 /// All domains and all devices of a host.
@@ -55,7 +56,7 @@ impl Inventory {
                         backend,
                         guest,
                         index,
-                        mac: mac.and_then(|mac| mac.parse().ok()),
+                        mac: mac.and_then(|mac| MacAddress::of_station(&mac).ok()),
                     });
                 }
             }
@@ -75,7 +76,7 @@ impl Inventory {
     }
 
     /// Whether a device of another guest or number has that address.
-    pub fn has_other(&self, guest: u32, index: u32, mac: Mac) -> bool {
+    pub fn has_other(&self, guest: u32, index: u32, mac: MacAddress) -> bool {
         self.served.iter().any(|served| {
             let other = (served.guest, served.index) != (guest, index);
             other && served.mac == Some(mac) && self.runs(served.guest)
@@ -110,6 +111,7 @@ pub fn numbers(store: &mut impl Store, path: &str) -> Result<Vec<u32>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mac;
     use crate::xenstore::fake::Fake;
 
     #[test]
@@ -125,7 +127,7 @@ mod tests {
         inventory.sweep(&mut store).unwrap();
         let left = store.list(NONE, "/local/domain/1/backend/omx").unwrap();
         assert_eq!(left, ["2", "4"]);
-        let mac = Mac::generate([0, 0, 1]);
+        let mac = mac::generate([0, 0, 1]);
         assert!(!inventory.has_other(2, 0, mac), "its guest has gone");
     }
 }

@@ -258,7 +258,7 @@ pub fn carry_out(
 mod tests {
     use super::*;
     use crate::apply;
-    use crate::mac::Mac;
+    use crate::mac;
     use crate::xenstore::fake::Fake;
     use crate::xenstore::tree::Tree;
 
@@ -278,7 +278,7 @@ mod tests {
                 uuid: None,
                 index: 0,
                 backend: "driver-domain".into(),
-                mac: Mac::generate([0, 0, id as u8]),
+                mac: mac::generate([0, 0, id as u8]),
             };
             remembered.prepare(&entry).unwrap().commit().unwrap();
         }

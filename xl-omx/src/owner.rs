@@ -101,7 +101,7 @@ pub fn entries_of<'a>(
 mod tests {
     use super::*;
     use crate::domain::Uuid;
-    use crate::mac::Mac;
+    use crate::mac;
 
     fn uuid(last: u8) -> Option<Uuid> {
         Uuid::parse(&format!("00000000-0000-0000-0000-0000000000{last:02x}"))
@@ -113,7 +113,7 @@ mod tests {
             uuid: uuid(last),
             index: 0,
             backend: "driver-domain".into(),
-            mac: Mac::generate([0, 0, last]),
+            mac: mac::generate([0, 0, last]),
         }
     }
 

@@ -61,7 +61,7 @@ pub fn table(devices: &[Listed]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mac::Mac;
+    use crate::mac;
     use crate::state::State;
 
     #[test]
@@ -69,7 +69,7 @@ mod tests {
         let listed = Listed {
             index: 0,
             backend_id: Some(1),
-            mac: Some(Mac::generate([0, 0, 1])),
+            mac: Some(mac::generate([0, 0, 1])),
             state: State::Initialising,
             frontend_state: State::Initialising,
             event_channel: None,

@@ -106,7 +106,7 @@ fn changes<S: Store>(
 mod tests {
     use super::*;
     use crate::domain::Domain;
-    use crate::mac::Mac;
+    use crate::mac;
     use crate::xenstore::fake::Fake;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -122,7 +122,7 @@ mod tests {
             uuid: None,
         };
         let (guest, backend) = (domain(2, "guest1"), domain(1, "driver-domain"));
-        let mac = Mac::generate([0; 3]);
+        let mac = mac::generate([0; 3]);
         let device = device::attach(&mut store, &guest, &backend, 0, mac).unwrap();
         (store, device)
     }

@@ -244,9 +244,8 @@ async fn appeared(
         .read(&format!("{directory}/mac"))
         .await
         .map_err(|error| format!("no address in {directory}/mac: {error}"))?;
-    let mac = names::mac(&mac)
-        .map(MacAddress)
-        .ok_or_else(|| format!("\"{}\" is no Ethernet address", mac.escape_default()))?;
+    let mac = MacAddress::of_station(mac.trim())
+        .map_err(|error| format!("\"{}\": {error}", mac.escape_default()))?;
     // The guest's own name is not ours to read: whoever attached it wrote it down.
     let name = client
         .read(&format!("{directory}/name"))

@@ -5,11 +5,10 @@ use std::time::Duration;
 use xl_omx::attachments::{self, Attachments};
 use xl_omx::error::Error;
 use xl_omx::inventory::Inventory;
-use xl_omx::mac::Mac;
 use xl_omx::xenstore::fake::Fake;
 use xl_omx::xenstore::message;
 use xl_omx::xenstore::tree::Tree;
-use xl_omx::{apply, attach, detach, device, escape, plain, terminal};
+use xl_omx::{apply, attach, detach, device, escape, mac, plain, terminal};
 
 use crate::input::Input;
 
@@ -100,7 +99,7 @@ fn host(input: &mut Input<'_>) -> u64 {
                     mac: input
                         .byte()
                         .is_multiple_of(2)
-                        .then(|| Mac::generate([0, 0, input.byte()])),
+                        .then(|| mac::generate([0, 0, input.byte()])),
                     ..attach::Wish::default()
                 };
                 code(attach::attach(

@@ -23,7 +23,7 @@ pub fn run(bytes: &[u8]) -> u64 {
             }
             place.is_some()
         }
-        2 => names::mac(&text).is_some(),
+        2 => mx_wire::MacAddress::of_station(&text).is_ok(),
         _ => match options::parse(&text) {
             Ok(options) => {
                 assert!((1..=256).contains(&options.endpoints));
