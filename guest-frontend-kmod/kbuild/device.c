@@ -50,7 +50,7 @@ module_param_cb(queue_entries, &queue_entries_ops, &queue_entries, 0644);
 MODULE_PARM_DESC(queue_entries, "queue entries of an endpoint whose program does not ask for another number: a power of two from 64 to 2048 (default: what the driver domain says)");
 
 struct omx_file {
-	u64 role; /* what the logic knows about this file */
+	u64 state; /* what the logic knows about this file */
 	struct mm_struct *space; /* the one that opened the endpoint */
 	struct mmu_notifier notifier; /* tells when that one ends */
 	struct pid *process; /* its process, which may end before: a child of vfork has the space, too */
@@ -181,14 +181,14 @@ int shim_map(struct vm_area_struct *area, struct page **pages, unsigned long cou
 /* The space that opened the endpoint ends, or its file is closed. */
 static void omx_space_ends(struct mmu_notifier *notifier, struct mm_struct *space)
 {
-	omx_end(&container_of(notifier, struct omx_file, notifier)->role);
+	omx_end(&container_of(notifier, struct omx_file, notifier)->state);
 }
 
 static const struct mmu_notifier_ops omx_notifier_ops = { .release = omx_space_ends };
 
 static void omx_process_ended(struct work_struct *work)
 {
-	omx_end(&container_of(work, struct omx_file, ended)->role);
+	omx_end(&container_of(work, struct omx_file, ended)->state);
 }
 
 /* As who waits by a pidfd is told: all threads have ended. With locks held. */
@@ -249,7 +249,7 @@ static int omx_release(struct inode *inode, struct file *f)
 	struct omx_file *file = f->private_data;
 
 	omx_unbind(file);
-	omx_end(&file->role); /* most often it has ended by now, and stays so */
+	omx_end(&file->state); /* most often it has ended by now, and stays so */
 	kfree(file);
 	return 0;
 }
@@ -265,7 +265,7 @@ static long omx_ioctl(struct file *f, unsigned int request, unsigned long argume
 		return -ENOTTY;
 	if (copy_from_user(&call, (void __user *)argument, sizeof(call)))
 		return -EFAULT;
-	result = omx_call(file, &file->role, &call);
+	result = omx_call(file, &file->state, &call);
 	if (result < 0)
 		return result;
 	return copy_to_user((void __user *)argument, &call, sizeof(call)) ? -EFAULT : 0;
@@ -282,7 +282,7 @@ static ssize_t omx_write(struct file *f, const char __user *from, size_t length,
 	frame = memdup_user(from, length);
 	if (IS_ERR(frame))
 		return PTR_ERR(frame);
-	result = omx_raw_send(&file->role, frame, length);
+	result = omx_raw_send(&file->state, frame, length);
 	kfree(frame);
 	return result;
 }
@@ -296,7 +296,7 @@ static ssize_t omx_read(struct file *f, char __user *to, size_t room, loff_t *at
 
 	if (!frame)
 		return -ENOMEM;
-	result = omx_raw_take(&file->role, frame);
+	result = omx_raw_take(&file->state, frame);
 	if (result > 0) {
 		result = min_t(size_t, result, room);
 		if (copy_to_user(to, frame, result))
@@ -310,13 +310,13 @@ static ssize_t omx_read(struct file *f, char __user *to, size_t room, loff_t *at
 static __poll_t omx_poll_endpoint(struct file *f, struct poll_table_struct *table)
 {
 	struct omx_file *file = f->private_data;
-	int place = omx_endpoint_place(&file->role);
+	int place = omx_endpoint_place(&file->state);
 	int waits;
 
 	if (place < 0)
 		return EPOLLERR;
 	poll_wait(f, &omx_waits[place / OMX_ENDPOINTS].sleepers[place % OMX_ENDPOINTS], table);
-	waits = omx_endpoint_waits(&file->role);
+	waits = omx_endpoint_waits(&file->state);
 	if (waits < 0)
 		return EPOLLERR | EPOLLHUP;
 	return waits ? EPOLLIN | EPOLLRDNORM : 0;
@@ -325,13 +325,13 @@ static __poll_t omx_poll_endpoint(struct file *f, struct poll_table_struct *tabl
 static __poll_t omx_poll(struct file *f, struct poll_table_struct *table)
 {
 	struct omx_file *file = f->private_data;
-	int board = omx_raw_board(&file->role);
+	int board = omx_raw_board(&file->state);
 	int waits;
 
 	if (board < 0)
 		return omx_poll_endpoint(f, table);
 	poll_wait(f, &omx_waits[board].callers, table);
-	waits = omx_raw_waits(&file->role);
+	waits = omx_raw_waits(&file->state);
 	if (waits < 0)
 		return EPOLLERR | EPOLLHUP | EPOLLIN;
 	return EPOLLOUT | EPOLLWRNORM | (waits ? EPOLLIN | EPOLLRDNORM : 0);
@@ -341,7 +341,7 @@ static int omx_mmap(struct file *f, struct vm_area_struct *area)
 {
 	struct omx_file *file = f->private_data;
 
-	return omx_map(&file->role, area, (u64)area->vm_pgoff << PAGE_SHIFT, area->vm_end - area->vm_start,
+	return omx_map(&file->state, area, (u64)area->vm_pgoff << PAGE_SHIFT, area->vm_end - area->vm_start,
 		       area->vm_flags & VM_WRITE);
 }
 

@@ -97,15 +97,15 @@ void omx_sweep(void);
 int omx_start(void); /* before all others, once */
 void omx_give_up(void); /* what is left goes to the kernel's list */
 void omx_stop(void); /* after all others */
-long omx_call(void *file, u64 *role, struct omx_call *call);
-int omx_map(u64 *role, struct vm_area_struct *area, u64 offset, u64 length, bool writable);
-void omx_end(u64 *role);
-int omx_raw_board(u64 *role); /* negative: no raw endpoint's file */
-int omx_raw_send(u64 *role, const u8 *frame, unsigned int length);
-int omx_raw_take(u64 *role, u8 *frame);
-int omx_raw_waits(u64 *role);
-int omx_endpoint_place(u64 *role); /* board * OMX_ENDPOINTS + index; negative: no endpoint's file */
-int omx_endpoint_waits(u64 *role); /* 1: events, 0: none yet, negative: ended */
+long omx_call(void *file, u64 *state, struct omx_call *call);
+int omx_map(u64 *state, struct vm_area_struct *area, u64 offset, u64 length, bool writable);
+void omx_end(u64 *state);
+int omx_raw_board(u64 *state); /* negative: no raw endpoint's file */
+int omx_raw_send(u64 *state, const u8 *frame, unsigned int length);
+int omx_raw_take(u64 *state, u8 *frame);
+int omx_raw_waits(u64 *state);
+int omx_endpoint_place(u64 *state); /* board * OMX_ENDPOINTS + index; negative: no endpoint's file */
+int omx_endpoint_waits(u64 *state); /* 1: events, 0: none yet, negative: ended */
 extern const char omx_protocol[];
 extern const u32 omx_version;
 

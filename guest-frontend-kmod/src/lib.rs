@@ -64,6 +64,7 @@ pub mod board;
 pub mod endpoint;
 pub mod endpoint_id;
 pub mod errno;
+pub mod file_state;
 pub mod frontend;
 mod in_flight;
 pub mod kernel;
@@ -77,7 +78,6 @@ pub mod pool;
 pub mod quota;
 pub mod region;
 pub mod returns;
-pub mod role;
 pub mod watch;
 
 pub use link::InterruptView;

@@ -10,7 +10,7 @@ use mx_ring::control::{ENDPOINTS, STAGING_REFS};
 use mx_ring::registration::RESERVE_MAX;
 use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
 
-use super::file::FileRole;
+use super::file::StateWord;
 use super::kernel::{Linux, STATISTICS, count};
 use super::page::HeldPage;
 use super::raw;
@@ -24,10 +24,10 @@ use crate::board::Opening;
 use crate::endpoint::Opener;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
+use crate::file_state::FileState;
 use crate::kernel::Access;
 use crate::quota::{Limits, User};
 use crate::region::Extent;
-use crate::role::Role;
 
 /// How long an index that is still being closed is waited for (interfaces §9).
 const REOPEN_MILLISECONDS: u32 = 1000;
@@ -37,15 +37,15 @@ const REGION_PAGES: usize = 65_536;
 /// An `ioctl` on a file. Its answer takes the place of the call.
 ///
 /// # Safety
-/// `file` is the shim's open file, `role` its word; `call` may be read and written.
+/// `file` is the shim's open file, `file_state` its word; `call` may be read and written.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn omx_call(file: *mut c_void, role: *mut u64, call: *mut Call) -> c_long {
+unsafe extern "C" fn omx_call(file: *mut c_void, file_state: *mut u64, call: *mut Call) -> c_long {
     count(&STATISTICS.calls);
     // SAFETY: promised by the caller.
-    let (role, call) = unsafe { (FileRole::new(role), &mut *call) };
+    let (file_state, call) = unsafe { (StateWord::new(file_state), &mut *call) };
     let reply = match Request::decode(call) {
         // SAFETY: promised by the caller.
-        Ok(request) => unsafe { answer(file, role, request) },
+        Ok(request) => unsafe { answer(file, file_state, request) },
         Err(_) => Err(Errno::NOT_A_CALL),
     };
     match reply {
@@ -60,22 +60,26 @@ unsafe extern "C" fn omx_call(file: *mut c_void, role: *mut u64, call: *mut Call
 /// The space that opened the endpoint of a file has ended, or the file is closed.
 ///
 /// # Safety
-/// `role` is the word of an open file.
+/// `file_state` is the word of an open file.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn omx_end(role: *mut u64) {
+unsafe extern "C" fn omx_end(file_state: *mut u64) {
     // SAFETY: promised by the caller.
-    let role = unsafe { FileRole::new(role) };
-    if let Ok((board, id)) = role.endpoint() {
+    let file_state = unsafe { StateWord::new(file_state) };
+    if let Ok((board, id)) = file_state.endpoint() {
         close(board, id);
     }
-    if let Ok((board, number)) = role.raw() {
+    if let Ok((board, number)) = file_state.raw() {
         raw::close(board, number);
     }
 }
 
 /// # Safety
 /// As for [`omx_call`].
-unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Result<Reply, Errno> {
+unsafe fn answer(
+    file: *mut c_void,
+    file_state: StateWord<'_>,
+    request: Request,
+) -> Result<Reply, Errno> {
     match request {
         Request::Hello { .. } => Ok(Reply::Hello {
             version: mx_ring::ABI_VERSION,
@@ -86,28 +90,30 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
         Request::AttachBoard { board } => {
             let board = board as usize;
             state::board(board)?.0.target()?;
-            role.become_(Role::Board(board)).map(|()| Reply::Done)
+            file_state
+                .become_(FileState::Board(board))
+                .map(|()| Reply::Done)
         }
         Request::OpenEndpoint {
             board,
             endpoint,
             geometry,
         } => {
-            role.become_(Role::Opening)?;
+            file_state.become_(FileState::Opening)?;
             // First: a signal that has come by the time makes it fail, and opening takes longer than the time between two.
-            // SAFETY: promised by the caller; this thread alone has taken `Role::Opening`.
+            // SAFETY: promised by the caller; this thread alone has taken `FileState::Opening`.
             let bound = Errno::check(unsafe { shim::shim_bind_to_space(file) });
             let opened = bound.and_then(|_| open(board as usize, endpoint, geometry));
             match opened {
                 Ok((id, session)) => {
-                    role.opened(Role::Endpoint(board as usize, id));
+                    file_state.opened(FileState::Endpoint(board as usize, id));
                     Ok(Reply::Opened {
                         endpoint: id.index.into(),
                         session,
                     })
                 }
                 Err(error) => {
-                    role.opened(Role::Fresh);
+                    file_state.opened(FileState::Fresh);
                     Err(error)
                 }
             }
@@ -118,7 +124,7 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             writable,
             reserve,
         } => {
-            let (board, id) = role.endpoint()?;
+            let (board, id) = file_state.endpoint()?;
             let extent = Extent {
                 offset: (address % PAGE_SIZE as u64) as u16,
                 length,
@@ -128,7 +134,7 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             register(board, id, address, extent).map(|region| Reply::Registered { region })
         }
         Request::Deregister { region } => {
-            let (board, id) = role.endpoint()?;
+            let (board, id) = file_state.endpoint()?;
             deregister(board, id, region).map(|()| Reply::Done)
         }
         Request::Wait {
@@ -137,7 +143,7 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             deadline,
             kick,
         } => {
-            let (board, id) = role.endpoint()?;
+            let (board, id) = file_state.endpoint()?;
             let wait = Wait {
                 unexpected,
                 expected,
@@ -147,14 +153,14 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             sleep::sleep(board, id, &wait).map(|()| Reply::Done)
         }
         Request::Kick => {
-            let (board, id) = role.endpoint()?;
+            let (board, id) = file_state.endpoint()?;
             let space = shim::shim_current_space();
             let kick = |endpoint: &mut _| sleep::kick(board, id, endpoint);
             state::board(board)?.0.usable(id, space, kick)?;
             Ok(Reply::Done)
         }
         Request::Wakeup => {
-            let (board, id) = role.endpoint()?;
+            let (board, id) = file_state.endpoint()?;
             let space = shim::shim_current_space();
             state::board(board)?.0.usable(id, space, |_| ())?;
             sleepers::make_return(board, id.index);
@@ -172,21 +178,21 @@ unsafe fn answer(file: *mut c_void, role: FileRole<'_>, request: Request) -> Res
             })
         }
         Request::OpenRaw { board } => {
-            role.become_(Role::Opening)?;
-            // SAFETY: promised by the caller; this thread alone has taken `Role::Opening`.
+            file_state.become_(FileState::Opening)?;
+            // SAFETY: promised by the caller; this thread alone has taken `FileState::Opening`.
             let bound = Errno::check(unsafe { shim::shim_bind_to_space(file) });
             let opened = bound.and_then(|_| raw::open(board as usize));
-            role.opened(match opened {
-                Ok(number) => Role::Raw(board as usize, number),
-                Err(_) => Role::Fresh,
+            file_state.opened(match opened {
+                Ok(number) => FileState::Raw(board as usize, number),
+                Err(_) => FileState::Fresh,
             });
             opened.map(|_| Reply::Done)
         }
         Request::Close => {
-            if let Ok((board, number)) = role.raw() {
+            if let Ok((board, number)) = file_state.raw() {
                 raw::close(board, number);
             } else {
-                let (board, id) = role.endpoint()?;
+                let (board, id) = file_state.endpoint()?;
                 let space = shim::shim_current_space();
                 state::board(board)?.0.usable(id, space, |_| ())?;
                 close(board, id);

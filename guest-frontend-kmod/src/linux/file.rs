@@ -1,16 +1,16 @@
-//! The [`Role`] of an open file, changed atomically, since several threads of a process may use a file at the same time.
+//! The [`FileState`] of an open file, changed atomically, since several threads of a process may use a file at the same time.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
-use crate::role::Role;
+use crate::file_state::FileState;
 
 /// The word of a file.
 #[derive(Clone, Copy)]
-pub struct FileRole<'a>(&'a AtomicU64);
+pub struct StateWord<'a>(&'a AtomicU64);
 
-impl FileRole<'_> {
+impl StateWord<'_> {
     /// Takes the shim's word.
     ///
     /// # Safety
@@ -21,16 +21,16 @@ impl FileRole<'_> {
     }
 
     /// What the file is.
-    pub fn get(self) -> Role {
-        Role::unpack(self.0.load(Ordering::Acquire))
+    pub fn get(self) -> FileState {
+        FileState::unpack(self.0.load(Ordering::Acquire))
     }
 
     /// Changes a fresh file. `BUSY` when it is something already.
-    pub fn become_(self, role: Role) -> Result<(), Errno> {
+    pub fn become_(self, file_state: FileState) -> Result<(), Errno> {
         self.0
             .compare_exchange(
-                Role::Fresh.pack(),
-                role.pack(),
+                FileState::Fresh.pack(),
+                file_state.pack(),
                 Ordering::AcqRel,
                 Ordering::Acquire,
             )
@@ -38,15 +38,15 @@ impl FileRole<'_> {
             .map_err(|_| Errno::BUSY)
     }
 
-    /// Ends [`Role::Opening`], which the caller has taken.
-    pub fn opened(self, role: Role) {
-        self.0.store(role.pack(), Ordering::Release);
+    /// Ends [`FileState::Opening`], which the caller has taken.
+    pub fn opened(self, file_state: FileState) {
+        self.0.store(file_state.pack(), Ordering::Release);
     }
 
     /// The raw endpoint. `INVALID` when the file is none.
     pub fn raw(self) -> Result<(usize, u32), Errno> {
         match self.get() {
-            Role::Raw(board, number) => Ok((board, number)),
+            FileState::Raw(board, number) => Ok((board, number)),
             _ => Err(Errno::INVALID),
         }
     }
@@ -54,7 +54,7 @@ impl FileRole<'_> {
     /// The endpoint. `INVALID` when the file has none.
     pub fn endpoint(self) -> Result<(usize, EndpointId), Errno> {
         match self.get() {
-            Role::Endpoint(board, id) => Ok((board, id)),
+            FileState::Endpoint(board, id) => Ok((board, id)),
             _ => Err(Errno::INVALID),
         }
     }

@@ -4,28 +4,28 @@ use core::ffi::{c_int, c_ulong};
 
 use mx_ring::call::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W};
 
-use super::file::FileRole;
+use super::file::StateWord;
 use super::shim::{self, Page, Vma};
 use super::state::board;
 use crate::errno::Errno;
-use crate::role::Role;
+use crate::file_state::FileState;
 
 /// `mmap` of the device: a whole area at its offset, or nothing.
 ///
 /// # Safety
-/// `role` is the word of an open file; `area` is the mapping that the kernel sets up for it.
+/// `file_state` is the word of an open file; `area` is the mapping that the kernel sets up for it.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn omx_map(
-    role: *mut u64,
+    file_state: *mut u64,
     area: *mut Vma,
     offset: u64,
     length: u64,
     writable: bool,
 ) -> c_int {
     // SAFETY: promised by the caller.
-    let role = unsafe { FileRole::new(role) }.get();
+    let file_state = unsafe { StateWord::new(file_state) }.get();
     // SAFETY: promised by the caller.
-    match unsafe { map(role, area, offset, length, writable) } {
+    match unsafe { map(file_state, area, offset, length, writable) } {
         Ok(()) => 0,
         Err(error) => error.negative(),
     }
@@ -34,7 +34,7 @@ unsafe extern "C" fn omx_map(
 /// # Safety
 /// `area` is the mapping that the kernel sets up.
 unsafe fn map(
-    role: Role,
+    file_state: FileState,
     area: *mut Vma,
     offset: u64,
     length: u64,
@@ -59,11 +59,11 @@ unsafe fn map(
         };
         Errno::check(inserted).map(|_| ())
     };
-    match (role, offset) {
-        (Role::Board(number) | Role::Endpoint(number, _), MAP_BOARD) => {
+    match (file_state, offset) {
+        (FileState::Board(number) | FileState::Endpoint(number, _), MAP_BOARD) => {
             board(number)?.0.linked(|link| insert(link.board_pages()))?
         }
-        (Role::Endpoint(number, id), MAP_W | MAP_R | MAP_NOTES) => {
+        (FileState::Endpoint(number, id), MAP_W | MAP_R | MAP_NOTES) => {
             let space = shim::shim_current_space();
             board(number)?.0.usable(id, space, |endpoint| {
                 let (w, shared) = (endpoint.w_pages(), endpoint.shared_pages());

@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_uint};
 
 use mx_ring::call::RAW_FRAME_MAX;
 
-use super::file::FileRole;
+use super::file::StateWord;
 use super::shim;
 use super::state::{self, FOR_EVER, until_ready};
 use crate::errno::Errno;
@@ -32,11 +32,11 @@ pub fn close(board: usize, number: u32) {
 /// Which board's raw endpoint a file is; negative when it is none.
 ///
 /// # Safety
-/// `role` is the word of an open file.
+/// `file_state` is the word of an open file.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn omx_raw_board(role: *mut u64) -> c_int {
+unsafe extern "C" fn omx_raw_board(file_state: *mut u64) -> c_int {
     // SAFETY: promised by the caller.
-    match unsafe { FileRole::new(role) }.raw() {
+    match unsafe { StateWord::new(file_state) }.raw() {
         Ok((board, _)) => board as c_int,
         Err(error) => error.negative(),
     }
@@ -45,18 +45,18 @@ unsafe extern "C" fn omx_raw_board(role: *mut u64) -> c_int {
 /// Sends a frame. May wait while the control pages are in use.
 ///
 /// # Safety
-/// `role` is the word of an open file; `frame` names `length` bytes.
+/// `file_state` is the word of an open file; `frame` names `length` bytes.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn omx_raw_send(role: *mut u64, frame: *const u8, length: c_uint) -> c_int {
+unsafe extern "C" fn omx_raw_send(file_state: *mut u64, frame: *const u8, length: c_uint) -> c_int {
     // SAFETY: promised by the caller.
-    let role = unsafe { FileRole::new(role) };
+    let file_state = unsafe { StateWord::new(file_state) };
     let length = length as usize;
     if length > RAW_FRAME_MAX {
         return Errno::FRAME_TOO_LONG.negative();
     }
     // SAFETY: promised by the caller, who is a reader of these bytes alone.
     let frame = unsafe { core::slice::from_raw_parts(frame, length) };
-    let sent = role.raw().and_then(|(board, number)| {
+    let sent = file_state.raw().and_then(|(board, number)| {
         let (home, pool) = state::board(board)?;
         until_ready(board, FOR_EVER, || home.send_raw(pool, number, frame))?
     });
@@ -69,12 +69,12 @@ unsafe extern "C" fn omx_raw_send(role: *mut u64, frame: *const u8, length: c_ui
 /// Copies the next frame; its length, or `AGAIN` when there is none.
 ///
 /// # Safety
-/// `role` is the word of an open file; `frame` has room for the longest frame.
+/// `file_state` is the word of an open file; `frame` has room for the longest frame.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn omx_raw_take(role: *mut u64, frame: *mut [u8; RAW_FRAME_MAX]) -> c_int {
+unsafe extern "C" fn omx_raw_take(file_state: *mut u64, frame: *mut [u8; RAW_FRAME_MAX]) -> c_int {
     // SAFETY: promised by the caller.
-    let (role, frame) = unsafe { (FileRole::new(role), &mut *frame) };
-    let taken = role.raw().and_then(|(board, number)| {
+    let (file_state, frame) = unsafe { (StateWord::new(file_state), &mut *frame) };
+    let taken = file_state.raw().and_then(|(board, number)| {
         let (home, pool) = state::board(board)?;
         home.take_raw(pool, number, frame)
     });
@@ -88,12 +88,12 @@ unsafe extern "C" fn omx_raw_take(role: *mut u64, frame: *mut [u8; RAW_FRAME_MAX
 /// Whether there is a frame: 1, 0, or negative when the endpoint has ended.
 ///
 /// # Safety
-/// `role` is the word of an open file.
+/// `file_state` is the word of an open file.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn omx_raw_waits(role: *mut u64) -> c_int {
+unsafe extern "C" fn omx_raw_waits(file_state: *mut u64) -> c_int {
     // SAFETY: promised by the caller.
-    let role = unsafe { FileRole::new(role) };
-    let waits = role
+    let file_state = unsafe { StateWord::new(file_state) };
+    let waits = file_state
         .raw()
         .and_then(|(board, number)| state::board(board)?.0.raw_waits(number));
     match waits {

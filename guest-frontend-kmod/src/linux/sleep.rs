@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_void};
 use mx_ring::control::{ArmedCounters, ENDPOINTS};
 use mx_ring::sleep::EndpointWatch;
 
-use super::file::FileRole;
+use super::file::StateWord;
 use super::kernel::{Linux, STATISTICS, count};
 use super::page::HeldPage;
 use super::shim;
@@ -118,11 +118,11 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
 /// Which endpoint a file is, for those who poll several: its board times 256, and its index. Negative when it is none.
 ///
 /// # Safety
-/// `role` is the word of an open file.
+/// `file_state` is the word of an open file.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn omx_endpoint_place(role: *mut u64) -> c_int {
+unsafe extern "C" fn omx_endpoint_place(file_state: *mut u64) -> c_int {
     // SAFETY: promised by the caller.
-    match unsafe { FileRole::new(role) }.endpoint() {
+    match unsafe { StateWord::new(file_state) }.endpoint() {
         Ok((board, id)) => (board * ENDPOINTS + usize::from(id.index)) as c_int,
         Err(error) => error.negative(),
     }
@@ -132,12 +132,15 @@ unsafe extern "C" fn omx_endpoint_place(role: *mut u64) -> c_int {
 /// event for the next one; negative when the caller may not use the endpoint, or it has ended.
 ///
 /// # Safety
-/// `role` is the word of an open file.
+/// `file_state` is the word of an open file.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn omx_endpoint_waits(role: *mut u64) -> c_int {
+unsafe extern "C" fn omx_endpoint_waits(file_state: *mut u64) -> c_int {
     // SAFETY: promised by the caller.
-    let role = unsafe { FileRole::new(role) };
-    match role.endpoint().and_then(|(board, id)| waits(board, id)) {
+    let file_state = unsafe { StateWord::new(file_state) };
+    match file_state
+        .endpoint()
+        .and_then(|(board, id)| waits(board, id))
+    {
         Ok(waits) => c_int::from(waits),
         Err(error) => error.negative(),
     }

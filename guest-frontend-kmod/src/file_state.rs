@@ -4,7 +4,7 @@ use crate::endpoint_id::EndpointId;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum FileState {
     /// Just opened.
     Fresh,
     /// A thread is opening an endpoint on it.
@@ -17,8 +17,8 @@ pub enum Role {
     Raw(usize, u32),
 }
 
-impl Role {
-    /// As one word; 0 is [`Role::Fresh`].
+impl FileState {
+    /// As one word; 0 is [`FileState::Fresh`].
     pub fn pack(self) -> u64 {
         match self {
             Self::Fresh => 0,
@@ -57,20 +57,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_comes_back_from_its_word() {
+    fn a_file_state_comes_back_from_its_word() {
         let endpoint = |index, incarnation| EndpointId { index, incarnation };
-        for role in [
-            Role::Fresh,
-            Role::Opening,
-            Role::Board(0),
-            Role::Board(3),
-            Role::Endpoint(3, endpoint(255, u32::MAX)),
-            Role::Endpoint(0, endpoint(0, 0)),
-            Role::Raw(3, u32::MAX),
-            Role::Raw(0, 0),
+        for file_state in [
+            FileState::Fresh,
+            FileState::Opening,
+            FileState::Board(0),
+            FileState::Board(3),
+            FileState::Endpoint(3, endpoint(255, u32::MAX)),
+            FileState::Endpoint(0, endpoint(0, 0)),
+            FileState::Raw(3, u32::MAX),
+            FileState::Raw(0, 0),
         ] {
-            assert_eq!(Role::unpack(role.pack()), role);
+            assert_eq!(FileState::unpack(file_state.pack()), file_state);
         }
-        assert_eq!(Role::Fresh.pack(), 0, "the shim allocates a file zeroed");
+        assert_eq!(
+            FileState::Fresh.pack(),
+            0,
+            "the shim allocates a file zeroed"
+        );
     }
 }
