@@ -4,10 +4,10 @@ use mx_ring::EndpointLayout;
 use mx_ring::registration::UseBits;
 use mx_ring::sleep::EndpointWatch;
 
-use crate::batch::Batch;
 use crate::errno::Errno;
 use crate::kernel::{DomainId, Kernel};
 use crate::link::Bell;
+use crate::page_set::PageSet;
 use crate::quota::User;
 use crate::region::Regions;
 
@@ -61,7 +61,7 @@ pub struct Endpoint<K: Kernel> {
     /// Sizes of its queues.
     pub layout: EndpointLayout,
     /// Pages of W, then of R; then the page of the notes about regions, which is not granted.
-    pub queues: Batch<K>,
+    pub queues: PageSet<K>,
     /// Where it is in its life.
     pub state: State,
     /// The opener was killed before the home answered.

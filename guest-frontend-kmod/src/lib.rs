@@ -59,7 +59,6 @@
 
 extern crate alloc;
 
-pub mod batch;
 pub mod board;
 pub mod endpoint;
 pub mod endpoint_id;
@@ -74,6 +73,7 @@ mod link;
 #[allow(unsafe_code)]
 mod linux;
 pub mod lock;
+pub mod page_set;
 pub mod pool;
 pub mod quota;
 pub mod region;

@@ -5,14 +5,14 @@
 
 use alloc::collections::VecDeque;
 
-use crate::batch::Batch;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
+use crate::page_set::PageSet;
 
-/// The list. Each batch is admitted before its first page is granted, so that it finds room here without allocating,
+/// The list. Each page set is admitted before its first page is granted, so that it finds room here without allocating,
 /// however many have to come at once.
 pub struct Lingering<K: Kernel> {
-    list: VecDeque<Batch<K>>,
+    list: VecDeque<PageSet<K>>,
     admitted: usize,
 }
 
@@ -25,7 +25,7 @@ impl<K: Kernel> Lingering<K> {
         }
     }
 
-    /// Keeps room for one more batch.
+    /// Keeps room for one more page set.
     pub fn admit(&mut self) -> Result<(), Errno> {
         let additional = (self.admitted + 1).saturating_sub(self.list.len());
         self.list
@@ -35,22 +35,22 @@ impl<K: Kernel> Lingering<K> {
         Ok(())
     }
 
-    /// An admitted batch begins to linger, or goes on.
-    pub fn add(&mut self, batch: Batch<K>) {
-        self.list.push_back(batch);
+    /// An admitted page set begins to linger, or goes on.
+    pub fn add(&mut self, page_set: PageSet<K>) {
+        self.list.push_back(page_set);
     }
 
-    /// The batch that waits longest.
-    pub fn take(&mut self) -> Option<Batch<K>> {
+    /// The page set that waits longest.
+    pub fn take(&mut self) -> Option<PageSet<K>> {
         self.list.pop_front()
     }
 
-    /// An admitted batch has become empty.
+    /// An admitted page set has become empty.
     pub fn dismiss(&mut self) {
         self.admitted = self.admitted.saturating_sub(1);
     }
 
-    /// Batches that linger.
+    /// Page sets that linger.
     pub fn count(&self) -> usize {
         self.list.len()
     }

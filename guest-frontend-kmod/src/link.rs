@@ -7,10 +7,10 @@ use mx_ring::control::{
 };
 use mx_ring::{Area, board_page};
 
-use crate::batch::Batch;
 use crate::errno::Errno;
 use crate::in_flight::{InFlight, Subject};
 use crate::kernel::{Access, DomainId, GrantRef, Kernel};
+use crate::page_set::PageSet;
 
 /// What the interrupt handler needs: no lock covers it.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ pub struct Link<K: Kernel> {
     /// Whom it leads to.
     pub target: Target,
     /// D0 to D16, granted.
-    pub pages: Batch<K>,
+    pub pages: PageSet<K>,
     /// Whether the home has said that it serves this device.
     pub connected: bool,
     control: ModuleControl,
@@ -59,10 +59,10 @@ pub struct Link<K: Kernel> {
 
 impl<K: Kernel> Link<K> {
     /// Allocates the device pages, zeroed: the staging pages in one piece, so that they are one area.
-    pub fn allocate(kernel: &K) -> Result<Batch<K>, Errno> {
+    pub fn allocate(kernel: &K) -> Result<PageSet<K>, Errno> {
         let singles = core::iter::repeat_n(1, STAGING_PAGE);
         let staging = core::iter::once(DEVICE_PAGES - STAGING_PAGE);
-        Batch::allocate(kernel, 0, singles.chain(staging))
+        PageSet::allocate(kernel, 0, singles.chain(staging))
     }
 
     /// A link over granted pages.
@@ -70,8 +70,8 @@ impl<K: Kernel> Link<K> {
         kernel: &K,
         board: usize,
         target: Target,
-        pages: Batch<K>,
-    ) -> Result<Self, (Batch<K>, ControlError)> {
+        pages: PageSet<K>,
+    ) -> Result<Self, (PageSet<K>, ControlError)> {
         let parts = || -> Result<_, ControlError> {
             let refs = <&[GrantRef; DEVICE_PAGES]>::try_from(pages.refs())
                 .map_err(|_| ControlError::Area(mx_ring::AreaError))?;

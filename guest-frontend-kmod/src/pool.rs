@@ -1,10 +1,10 @@
 //! What all boards of a guest share: the kernel, the quotas of its users, the list of lingering pages.
 
-use crate::batch::Batch;
 use crate::errno::Errno;
 use crate::kernel::{Access, DomainId, Kernel};
 use crate::lingering::Lingering;
 use crate::lock::{Lock, LockName};
+use crate::page_set::PageSet;
 use crate::quota::{Limits, Quotas, User};
 
 /// See the module's description.
@@ -50,67 +50,67 @@ impl<K: Kernel> Pool<K> {
     }
 
     /// Charges pages to their user, keeps room for them on the lingering list, and grants the first `count` of them.
-    /// From here on the batch ends with [`Self::give_back`] or [`Self::linger`]; after an error it has ended. Without a
+    /// From here on the page set ends with [`Self::give_back`] or [`Self::linger`]; after an error it has ended. Without a
     /// lock, since there may be many.
     pub fn grant(
         &self,
-        mut batch: Batch<K>,
+        mut page_set: PageSet<K>,
         limits: Option<Limits>,
         domain: DomainId,
         count: usize,
         access: impl Fn(usize) -> Access,
-    ) -> Result<Batch<K>, Errno> {
+    ) -> Result<PageSet<K>, Errno> {
         let admitted = self.shared.with(|shared| {
-            let (user, pages) = (batch.user(), batch.total());
+            let (user, pages) = (page_set.user(), page_set.total());
             shared.quotas.charge(user, 0, pages, limits)?;
             let room = shared.lingering.admit();
             room.inspect_err(|_| shared.quotas.release(user, 0, pages))
         });
         if let Err(error) = admitted {
-            batch.give_back(&self.kernel);
+            page_set.give_back(&self.kernel);
             return Err(error);
         }
         for page in 0..count {
-            if let Err(error) = batch.grant_next(&self.kernel, domain, access(page)) {
-                self.give_back(batch);
+            if let Err(error) = page_set.grant_next(&self.kernel, domain, access(page)) {
+                self.give_back(page_set);
                 return Err(error);
             }
         }
-        Ok(batch)
+        Ok(page_set)
     }
 
-    /// Leaves a batch to the list.
-    pub fn linger(&self, batch: Batch<K>) {
-        self.shared.with(|shared| shared.lingering.add(batch));
+    /// Leaves a page set to the list.
+    pub fn linger(&self, page_set: PageSet<K>) {
+        self.shared.with(|shared| shared.lingering.add(page_set));
         self.kernel.look_at_lingering();
     }
 
-    /// Gives a batch back, at once as far as the home has let go of it. Without a lock.
-    pub fn give_back(&self, mut batch: Batch<K>) {
-        let (user, pages) = (batch.user(), batch.total());
-        match batch.give_back(&self.kernel) {
+    /// Gives a page set back, at once as far as the home has let go of it. Without a lock.
+    pub fn give_back(&self, mut page_set: PageSet<K>) {
+        let (user, pages) = (page_set.user(), page_set.total());
+        match page_set.give_back(&self.kernel) {
             true => self.shared.with(|shared| {
                 shared.quotas.release(user, 0, pages);
                 shared.lingering.dismiss();
             }),
-            false => self.linger(batch),
+            false => self.linger(page_set),
         }
     }
 
-    /// Looks at each lingering batch once; whether some are left. Without a lock.
+    /// Looks at each lingering page set once; whether some are left. Without a lock.
     pub fn reap(&self) -> bool {
         for _ in 0..self.lingering() {
-            let Some(mut batch) = self.take_lingering() else {
+            let Some(mut page_set) = self.take_lingering() else {
                 break;
             };
-            let (user, pages) = (batch.user(), batch.total());
-            let empty = batch.give_back(&self.kernel);
+            let (user, pages) = (page_set.user(), page_set.total());
+            let empty = page_set.give_back(&self.kernel);
             self.shared.with(|shared| match empty {
                 true => {
                     shared.quotas.release(user, 0, pages);
                     shared.lingering.dismiss();
                 }
-                false => shared.lingering.add(batch),
+                false => shared.lingering.add(page_set),
             });
         }
         self.lingering() > 0
@@ -119,16 +119,16 @@ impl<K: Kernel> Pool<K> {
     /// Leaves to the kernel what other domains still map: for a module that goes. Without a lock.
     pub fn give_up(&self) {
         self.reap();
-        while let Some(batch) = self.take_lingering() {
-            batch.give_up(&self.kernel);
+        while let Some(page_set) = self.take_lingering() {
+            page_set.give_up(&self.kernel);
         }
     }
 
-    fn take_lingering(&self) -> Option<Batch<K>> {
+    fn take_lingering(&self) -> Option<PageSet<K>> {
         self.shared.with(|shared| shared.lingering.take())
     }
 
-    /// Batches that linger.
+    /// Page sets that linger.
     pub fn lingering(&self) -> usize {
         self.shared.with(|shared| shared.lingering.count())
     }

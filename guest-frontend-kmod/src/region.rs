@@ -18,9 +18,9 @@ use alloc::vec::Vec;
 use mx_ring::RegionKey;
 use mx_ring::registration::REGIONS;
 
-use crate::batch::Batch;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
+use crate::page_set::PageSet;
 
 /// What is registered, as the process asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub enum State {
 /// A region.
 pub struct Region<K: Kernel> {
     /// Its pages, all of them granted.
-    pub batch: Batch<K>,
+    pub page_set: PageSet<K>,
     /// What was asked for.
     pub extent: Extent,
     /// Pages of which the home was told.

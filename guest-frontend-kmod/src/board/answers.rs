@@ -148,13 +148,13 @@ fn answer_region<K: Kernel>(
         && !region.awaited
         && let Some(region) = endpoint.regions.remove(at)
     {
-        pool.linger(region.batch);
+        pool.linger(region.page_set);
     }
 }
 
 fn registered<K: Kernel>(region: &mut Region<K>, refused: Option<Errno>) {
     region.state = match refused {
-        None if region.told < region.batch.total() => RegionState::Registering { posted: false },
+        None if region.told < region.page_set.total() => RegionState::Registering { posted: false },
         None if region.awaited => RegionState::Ready,
         None => RegionState::Leaving {
             posted: false,

@@ -200,7 +200,7 @@ fn remove<K: Kernel>(pool: &Pool<K>, slot: &mut Slot<K>) {
     };
     for region in 0..endpoint.regions.slots() {
         if let Some(region) = endpoint.regions.remove(region) {
-            pool.linger(region.batch);
+            pool.linger(region.page_set);
         }
     }
     pool.release_endpoint(endpoint.opener.user);

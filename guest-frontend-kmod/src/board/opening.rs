@@ -6,13 +6,13 @@ use mx_ring::{EndpointLayout, PAGE_SIZE};
 
 use super::slot::Slot;
 use super::{Board, remove};
-use crate::batch::Batch;
 use crate::endpoint::{Endpoint, Opener, State};
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::{Access, Kernel};
 use crate::link::{Bell, Target};
 use crate::lock::Lock;
+use crate::page_set::PageSet;
 use crate::pool::Pool;
 use crate::quota::Limits;
 use crate::region::Regions;
@@ -36,14 +36,14 @@ pub struct Opening<S> {
 
 /// Queues that are granted to a home, for an endpoint that is not open yet.
 pub struct Queues<K: Kernel> {
-    batch: Batch<K>,
+    page_set: PageSet<K>,
     target: Target,
 }
 
 impl<K: Kernel> Queues<K> {
     /// No endpoint took them.
     pub fn give_back(self, pool: &Pool<K>) {
-        pool.give_back(self.batch);
+        pool.give_back(self.page_set);
     }
 }
 
@@ -54,7 +54,7 @@ impl<K: Kernel> Board<K> {
         &self,
         pool: &Pool<K>,
         opening: &Opening<K::Space>,
-        mut pages: Batch<K>,
+        mut pages: PageSet<K>,
     ) -> Result<Queues<K>, Errno> {
         let target = match self.target() {
             Ok(target) => target,
@@ -72,8 +72,8 @@ impl<K: Kernel> Board<K> {
                 Access::Write
             }
         };
-        let batch = pool.grant(pages, opening.limits, target.domain, shared, access)?;
-        Ok(Queues { batch, target })
+        let page_set = pool.grant(pages, opening.limits, target.domain, shared, access)?;
+        Ok(Queues { page_set, target })
     }
 
     /// Begins to open an endpoint over these queues, which it takes unless it fails or is to be asked again
@@ -150,7 +150,7 @@ impl<K: Kernel> Board<K> {
             opener: opening.opener,
             session: opening.session,
             layout: opening.layout,
-            queues: queues.batch,
+            queues: queues.page_set,
             state: State::Opening { posted: false },
             abandoned: false,
             closed_by_home: false,

@@ -123,7 +123,11 @@ fn post_piece<K: Kernel>(
     key: RegionKey,
     region: &mut Region<K>,
 ) -> bool {
-    let refs = region.batch.refs().get(region.told..).unwrap_or_default();
+    let refs = region
+        .page_set
+        .refs()
+        .get(region.told..)
+        .unwrap_or_default();
     let refs = refs.get(..STAGING_REFS).unwrap_or(refs);
     let pages = refs.len();
     let request = Request::Register {

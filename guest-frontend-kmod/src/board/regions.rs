@@ -6,10 +6,10 @@ use mx_ring::RegionKey;
 use mx_ring::registration::RESERVES;
 
 use super::Board;
-use crate::batch::Batch;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
+use crate::page_set::PageSet;
 use crate::pool::Pool;
 use crate::region::{Extent, Region, State};
 
@@ -22,7 +22,7 @@ impl<K: Kernel> Board<K> {
         id: EndpointId,
         space: K::Space,
         extent: Extent,
-        pages: &mut Option<Batch<K>>,
+        pages: &mut Option<PageSet<K>>,
     ) -> Result<RegionKey, Errno> {
         let begun = self.slot(id.index, |slot| {
             let endpoint = slot.find(id).ok_or(Errno::NO_DEVICE)?;
@@ -31,12 +31,12 @@ impl<K: Kernel> Board<K> {
             if extent.reserve && endpoint.regions.reserves() >= RESERVES {
                 return Err(Errno::AGAIN);
             }
-            let batch = pages.take().ok_or(Errno::INVALID)?;
-            batch.name(key);
+            let page_set = pages.take().ok_or(Errno::INVALID)?;
+            page_set.name(key);
             endpoint.regions.insert(
                 key,
                 Region {
-                    batch,
+                    page_set,
                     extent,
                     told: 0,
                     state: State::Registering { posted: false },
@@ -63,12 +63,12 @@ impl<K: Kernel> Board<K> {
             match region.state {
                 State::Ready => {
                     region.awaited = false;
-                    region.batch.settle();
+                    region.page_set.settle();
                     Poll::Ready(Ok(()))
                 }
                 State::Refused(error) => {
                     if let Some(region) = endpoint.regions.remove(key.slot) {
-                        pool.linger(region.batch);
+                        pool.linger(region.page_set);
                     }
                     Poll::Ready(Err(error))
                 }
@@ -118,7 +118,7 @@ impl<K: Kernel> Board<K> {
                 if let Some((_, region)) = endpoint.regions.in_slot(at)
                     && region.state == State::Ready
                     && !region.awaited
-                    && region.batch.changed()
+                    && region.page_set.changed()
                     && !uses.in_use(at)
                 {
                     region.state = LEAVING;
@@ -130,12 +130,15 @@ impl<K: Kernel> Board<K> {
 
     /// Whether a region has been given back; its pages, which the caller now gives back. `None` when they have gone
     /// another way, with their endpoint.
-    pub fn deregistered(&self, id: EndpointId, key: RegionKey) -> Poll<Option<Batch<K>>> {
+    pub fn deregistered(&self, id: EndpointId, key: RegionKey) -> Poll<Option<PageSet<K>>> {
         let left = self.find(id, |endpoint| {
             match endpoint.regions.get(key).map(|region| region.state) {
-                Some(State::Left) => {
-                    Poll::Ready(endpoint.regions.remove(key.slot).map(|region| region.batch))
-                }
+                Some(State::Left) => Poll::Ready(
+                    endpoint
+                        .regions
+                        .remove(key.slot)
+                        .map(|region| region.page_set),
+                ),
                 Some(_) => Poll::Pending,
                 None => Poll::Ready(None),
             }
@@ -160,7 +163,7 @@ impl<K: Kernel> Board<K> {
                 }
                 State::Refused(_) | State::Left => {
                     if let Some(region) = endpoint.regions.remove(key.slot) {
-                        pool.linger(region.batch);
+                        pool.linger(region.page_set);
                     }
                 }
                 State::Registering { .. } | State::Leaving { .. } => {}

@@ -19,13 +19,13 @@ use super::sleep::{self, Wait};
 use super::sleepers;
 use super::state::{self, FOR_EVER, until_ready};
 use super::watch::Watch;
-use crate::batch::{Batch, Pinned};
 use crate::board::Opening;
 use crate::endpoint::Opener;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::file_state::FileState;
 use crate::kernel::Access;
+use crate::page_set::{PageSet, Pinned};
 use crate::quota::{Limits, User};
 use crate::region::Extent;
 
@@ -269,7 +269,7 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
     };
     // The page of the notes about regions comes last.
     let singles = core::iter::repeat_n(1, pages + 1);
-    let allocated = Batch::allocate(&Linux, opener.user, singles)?;
+    let allocated = PageSet::allocate(&Linux, opener.user, singles)?;
     let mut queues = Some(home.grant_queues(pool, &opening, allocated)?);
     let begun = until_ready(board, REOPEN_MILLISECONDS, || {
         home.open(pool, &opening, &mut queues)
@@ -355,7 +355,7 @@ fn pin(
     first: u64,
     count: usize,
     extent: Extent,
-) -> Result<Batch<Linux>, Errno> {
+) -> Result<PageSet<Linux>, Errno> {
     let writable = extent.writable;
     match pin_watched(&watch, first, count, extent) {
         Ok((space, pages)) => {
@@ -364,7 +364,7 @@ fn pin(
                 writable,
                 watch,
             };
-            Batch::pinned(&Linux, user, pinned, pages)
+            PageSet::pinned(&Linux, user, pinned, pages)
         }
         Err(error) => {
             watch.end();

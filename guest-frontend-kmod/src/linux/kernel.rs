@@ -71,17 +71,17 @@ impl Kernel for Linux {
     }
 
     fn free(&self, page: *mut Page) {
-        // SAFETY: `Batch` frees an allocated page once.
+        // SAFETY: `PageSet` frees an allocated page once.
         unsafe { shim::shim_free_page(page) }
     }
 
     fn unpin(&self, page: *mut Page, written: bool) {
-        // SAFETY: `Batch` ends a pin once.
+        // SAFETY: `PageSet` ends a pin once.
         unsafe { shim::shim_unpin(page, written) }
     }
 
     fn unaccount(&self, space: *mut Mm, pages: usize) {
-        // SAFETY: `Batch` ends an accounting once; the space was held by it.
+        // SAFETY: `PageSet` ends an accounting once; the space was held by it.
         unsafe { shim::shim_unaccount_pinned(space, pages as c_ulong) }
     }
 
@@ -94,7 +94,7 @@ impl Kernel for Linux {
     }
 
     fn grant(&self, domain: DomainId, page: *mut Page, access: Access) -> Option<GrantRef> {
-        // SAFETY: the page is allocated or pinned, and stays so until the grant has ended (`Batch`).
+        // SAFETY: the page is allocated or pinned, and stays so until the grant has ended (`PageSet`).
         let reference = unsafe { shim::shim_grant(domain, page, access == Access::Read) };
         let reference = GrantRef::try_from(reference).ok()?;
         count(&STATISTICS.grants);
@@ -102,7 +102,7 @@ impl Kernel for Linux {
     }
 
     fn end_grant(&self, reference: GrantRef) -> bool {
-        // SAFETY: `Batch` ends a grant once.
+        // SAFETY: `PageSet` ends a grant once.
         let ended = unsafe { shim::shim_end_grant(reference) };
         if ended {
             count(&STATISTICS.grants_ended);
@@ -111,7 +111,7 @@ impl Kernel for Linux {
     }
 
     fn leave_grant(&self, reference: GrantRef) {
-        // SAFETY: `Batch` leaves a grant once, and does not end it then.
+        // SAFETY: `PageSet` leaves a grant once, and does not end it then.
         unsafe { shim::shim_leave_grant(reference) }
     }
 

@@ -10,12 +10,12 @@ use std::task::Poll;
 use mx_ring::RegionKey;
 use mx_ring::control::Status;
 use mx_ring::registration::RegionNotes;
-use open_mx_frontend::batch::Batch;
 use open_mx_frontend::board::Board;
 use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
+use open_mx_frontend::page_set::PageSet;
 use open_mx_frontend::pool::Pool;
 use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::State;
@@ -96,7 +96,7 @@ fn open(shared: &Shared) -> Result<EndpointId, Errno> {
     let wanted = thread_rng().gen_bool(0.3).then_some(1);
     let opening = opening(&shared.frontend, wanted, Some(LIMITS));
     let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
-    let pages = Batch::allocate(&shared.model, USER, pages)?;
+    let pages = PageSet::allocate(&shared.model, USER, pages)?;
     let mut queues = Some(board.grant_queues(pool, &opening, pages)?);
     let begun = until_ready(|| board.open(pool, &opening, &mut queues));
     if let Some(unused) = queues {

@@ -96,10 +96,10 @@ fn a_change_that_comes_after_the_slot_has_a_new_region_leaves_that_one_valid() {
     guest.home.answer(0, Status::Ok, true);
     respond_all(&guest.frontend);
     let (board, pool) = guest.board();
-    let Poll::Ready(Some(batch)) = board.deregistered(id, old) else {
+    let Poll::Ready(Some(page_set)) = board.deregistered(id, old) else {
         panic!("given back")
     };
-    pool.linger(batch);
+    pool.linger(page_set);
     let (new, _) = guest.registered_region(id);
     assert_eq!(new.slot, old.slot);
     guest.model.change(watch);

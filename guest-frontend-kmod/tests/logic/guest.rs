@@ -5,13 +5,13 @@ use std::task::Poll;
 use mx_ring::RegionKey;
 use mx_ring::control::{Request, Status};
 use mx_ring::registration::{RegionNotes, UseBits};
-use open_mx_frontend::batch::Batch;
 use open_mx_frontend::board::{Board, Opening};
 use open_mx_frontend::endpoint::{Opener, Process};
 use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::{Access, Kernel};
+use open_mx_frontend::page_set::PageSet;
 use open_mx_frontend::pool::Pool;
 use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::Extent;
@@ -107,7 +107,7 @@ impl Guest {
         limits: Option<Limits>,
     ) -> Poll<Result<EndpointId, Errno>> {
         let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
-        let pages = Batch::allocate(&self.model, USER, pages).unwrap();
+        let pages = PageSet::allocate(&self.model, USER, pages).unwrap();
         let opening = opening(&self.frontend, endpoint, limits);
         let (board, pool) = self.board();
         let mut queues = match board.grant_queues(pool, &opening, pages) {

@@ -11,9 +11,9 @@ use mx_ring::control::{
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::RegionNotes;
 use mx_ring::{Area, EndpointLayout, Geometry, PAGE_SIZE};
-use open_mx_frontend::batch::{Batch, Pinned};
 use open_mx_frontend::kernel::{Access, DomainId, GrantRef, Kernel};
 use open_mx_frontend::lock::LockName;
+use open_mx_frontend::page_set::{PageSet, Pinned};
 use open_mx_frontend::watch::Watched;
 
 use crate::ordered::{Ordered, holds_a_lock};
@@ -130,7 +130,7 @@ impl Model {
 
     /// Watches and pins pages of a process, as the module does before it registers them. The notes lie in the page
     /// `notes`. Says also which watch it is.
-    pub fn pin(&self, user: u32, notes: u32, writable: bool, count: usize) -> (Batch<Self>, u32) {
+    pub fn pin(&self, user: u32, notes: u32, writable: bool, count: usize) -> (PageSet<Self>, u32) {
         let area = self.area(notes, 1);
         let mut world = self.world();
         world.next += 1;
@@ -161,8 +161,8 @@ impl Model {
             writable,
             watch,
         };
-        let batch = Batch::pinned(self, user, pinned, pages).expect("the test has memory");
-        (batch, number)
+        let page_set = PageSet::pinned(self, user, pinned, pages).expect("the test has memory");
+        (page_set, number)
     }
 
     /// The process puts other pages where pinned ones were: their notifier, if it has not ended, is called.

@@ -8,10 +8,10 @@ use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE};
 use mx_ring::RegionKey;
 use mx_ring::control::{Response, Status};
 use mx_ring::registration::{RESERVES, RegionNotes};
-use open_mx_frontend::batch::Batch;
 use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
+use open_mx_frontend::page_set::PageSet;
 use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::{Extent, State};
 
@@ -338,7 +338,7 @@ impl Run {
 
     fn open(&mut self, endpoint: Option<u8>) {
         let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
-        let Ok(pages) = Batch::allocate(&self.model, USER, pages) else {
+        let Ok(pages) = PageSet::allocate(&self.model, USER, pages) else {
             return;
         };
         let opening = opening(&self.frontend, endpoint, Some(LIMITS));

@@ -21,9 +21,9 @@ pub struct Pinned<K: Kernel> {
 
 /// Some pages and their grants. A page is freed, or its pin ended, only after its grant has ended.
 ///
-/// Dropping a batch that still has pages leaks them (and nothing worse), so whoever holds one calls
-/// [`Batch::give_back`] until it is empty.
-pub struct Batch<K: Kernel> {
+/// Dropping a page set that still has pages leaks them (and nothing worse), so whoever holds one calls
+/// [`PageSet::give_back`] until it is empty.
+pub struct PageSet<K: Kernel> {
     pages: Vec<K::Page>,
     /// Grants of the first `refs.len()` pages.
     refs: Vec<GrantRef>,
@@ -34,14 +34,14 @@ pub struct Batch<K: Kernel> {
     total: usize,
 }
 
-impl<K: Kernel> Batch<K> {
+impl<K: Kernel> PageSet<K> {
     /// Allocates zeroed pages: one run of adjacent pages for each number in `runs`.
     pub fn allocate(
         kernel: &K,
         user: User,
         runs: impl Iterator<Item = usize>,
     ) -> Result<Self, Errno> {
-        let mut batch = Self {
+        let mut page_set = Self {
             pages: Vec::new(),
             refs: Vec::new(),
             pinned: None,
@@ -49,21 +49,21 @@ impl<K: Kernel> Batch<K> {
             total: 0,
         };
         for run in runs {
-            let pages = &mut batch.pages;
+            let pages = &mut page_set.pages;
             let allocated =
                 pages.try_reserve(run).is_ok() && kernel.allocate(run, |page| pages.push(page));
             if !allocated {
-                batch.give_back(kernel);
+                page_set.give_back(kernel);
                 return Err(Errno::NO_MEMORY);
             }
         }
-        batch.total = batch.pages.len();
-        let reserved = batch.refs.try_reserve_exact(batch.total);
+        page_set.total = page_set.pages.len();
+        let reserved = page_set.refs.try_reserve_exact(page_set.total);
         if reserved.is_err() {
-            batch.give_back(kernel);
+            page_set.give_back(kernel);
             return Err(Errno::NO_MEMORY);
         }
-        Ok(batch)
+        Ok(page_set)
     }
 
     /// Takes over pages that were pinned and accounted to their space.
@@ -73,19 +73,19 @@ impl<K: Kernel> Batch<K> {
         pinned: Pinned<K>,
         pages: Vec<K::Page>,
     ) -> Result<Self, Errno> {
-        let mut batch = Self {
+        let mut page_set = Self {
             total: pages.len(),
             pages,
             refs: Vec::new(),
             pinned: Some(pinned),
             user,
         };
-        let reserved = batch.refs.try_reserve_exact(batch.total);
+        let reserved = page_set.refs.try_reserve_exact(page_set.total);
         if reserved.is_err() {
-            batch.give_back(kernel);
+            page_set.give_back(kernel);
             return Err(Errno::NO_MEMORY);
         }
-        Ok(batch)
+        Ok(page_set)
     }
 
     /// Who pays for the pages.
@@ -93,7 +93,7 @@ impl<K: Kernel> Batch<K> {
         self.user
     }
 
-    /// Pages that the batch had at its start.
+    /// Pages that the page set had at its start.
     pub fn total(&self) -> usize {
         self.total
     }
