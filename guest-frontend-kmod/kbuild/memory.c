@@ -15,7 +15,7 @@
 /* Each kind has its own lock class. What each covers and their order: src/lock.rs. */
 static struct mutex omx_endpoint_mutexes[OMX_BOARDS][OMX_ENDPOINTS];
 static struct mutex omx_link_mutexes[OMX_BOARDS];
-static DEFINE_MUTEX(omx_pool_mutex);
+static DEFINE_MUTEX(omx_shared_mutex);
 
 void omx_init_mutexes(void)
 {
@@ -38,9 +38,9 @@ struct mutex *shim_link_mutex(unsigned int board)
 	return &omx_link_mutexes[board];
 }
 
-struct mutex *shim_pool_mutex(void)
+struct mutex *shim_shared_mutex(void)
 {
-	return &omx_pool_mutex;
+	return &omx_shared_mutex;
 }
 
 void shim_lock(struct mutex *mutex)

@@ -39,7 +39,7 @@ void shim_log(int level, const char *text, size_t length);
 void shim_panic(const char *file, size_t file_length, u32 line, const char *text, size_t length);
 struct mutex *shim_endpoint_mutex(unsigned int board, unsigned int endpoint);
 struct mutex *shim_link_mutex(unsigned int board);
-struct mutex *shim_pool_mutex(void);
+struct mutex *shim_shared_mutex(void);
 void shim_lock(struct mutex *mutex);
 void shim_unlock(struct mutex *mutex);
 u32 shim_random(void);

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::board::Board;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
-use crate::pool::Pool;
+use crate::shared::Shared;
 
 /// Boards of a guest: device `omx/<n>` is board `n`.
 pub const BOARDS: usize = 4;
@@ -13,7 +13,7 @@ pub const BOARDS: usize = 4;
 /// What the module holds; any thread may use it ([`crate::lock`]).
 pub struct Frontend<K: Kernel> {
     /// What the boards share.
-    pub pool: Pool<K>,
+    pub shared: Shared<K>,
     boards: [Board<K>; BOARDS],
     incarnation: AtomicU32,
 }
@@ -24,16 +24,16 @@ impl<K: Kernel> Frontend<K> {
         let board = |number| Board::new(&kernel, number);
         let boards = [board(0)?, board(1)?, board(2)?, board(3)?];
         Ok(Self {
-            pool: Pool::new(kernel),
+            shared: Shared::new(kernel),
             boards,
             incarnation: AtomicU32::new(0),
         })
     }
 
     /// A board, and what it shares with the others. `NO_DEVICE` beyond the last.
-    pub fn board(&self, number: usize) -> Result<(&Board<K>, &Pool<K>), Errno> {
+    pub fn board(&self, number: usize) -> Result<(&Board<K>, &Shared<K>), Errno> {
         let board = self.boards.get(number).ok_or(Errno::NO_DEVICE)?;
-        Ok((board, &self.pool))
+        Ok((board, &self.shared))
     }
 
     /// One more than the number of the last connected board.

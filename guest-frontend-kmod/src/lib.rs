@@ -74,10 +74,10 @@ mod link;
 mod linux;
 pub mod lock;
 pub mod page_set;
-pub mod pool;
 pub mod quota;
 pub mod region;
 pub mod returns;
+pub mod shared;
 pub mod watch;
 
 pub use link::InterruptView;

@@ -10,8 +10,8 @@ use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
 use crate::lock::Lock;
-use crate::pool::Pool;
 use crate::region::{Region, State as RegionState};
+use crate::shared::Shared;
 
 /// Why a home cannot be served any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,27 +45,27 @@ enum Said {
 impl<K: Kernel> Board<K> {
     /// Takes one response or notice; false when none waits. One thread at a time, so that answers take effect in their
     /// order. After a fault the caller detaches the board.
-    pub fn respond(&self, pool: &Pool<K>) -> Result<bool, Fault> {
-        match self.uplink.with(|uplink| listen(uplink, &pool.kernel))? {
+    pub fn respond(&self, shared: &Shared<K>) -> Result<bool, Fault> {
+        match self.uplink.with(|uplink| listen(uplink, &shared.kernel))? {
             Said::Nothing => return Ok(false),
             Said::ToTheBoard => {
-                self.advance_deferred(pool);
-                pool.kernel.wake_callers(self.number);
+                self.advance_deferred(shared);
+                shared.kernel.wake_callers(self.number);
             }
             Said::Notice(index) => {
                 self.at(index, |endpoint| endpoint.closed_by_home = true);
-                pool.kernel.wake_sleepers(self.number, index);
+                shared.kernel.wake_sleepers(self.number, index);
             }
             Said::Answer(id, subject, status) => {
                 self.slot(id.index, |slot| {
                     // It may have ended with its link meanwhile.
                     if slot.find(id).is_some() {
-                        answer(pool, slot, subject, refusal(status));
-                        self.advance(pool, id.index, slot);
+                        answer(shared, slot, subject, refusal(status));
+                        self.advance(shared, id.index, slot);
                     }
                 });
-                self.advance_deferred(pool);
-                pool.kernel.wake_callers(self.number);
+                self.advance_deferred(shared);
+                shared.kernel.wake_callers(self.number);
             }
         }
         Ok(true)
@@ -103,19 +103,24 @@ fn listen<K: Kernel>(uplink: &mut Uplink<K>, kernel: &K) -> Result<Said, Fault> 
     Ok(Said::ToTheBoard)
 }
 
-fn answer<K: Kernel>(pool: &Pool<K>, slot: &mut Slot<K>, subject: Subject, refused: Option<Errno>) {
+fn answer<K: Kernel>(
+    shared: &Shared<K>,
+    slot: &mut Slot<K>,
+    subject: Subject,
+    refused: Option<Errno>,
+) {
     match subject {
-        Subject::Open(_) => answer_open(pool, slot, refused),
-        Subject::Close(_) => remove(pool, slot),
-        Subject::Register(_, region) => answer_region(pool, slot, region, |region| {
+        Subject::Open(_) => answer_open(shared, slot, refused),
+        Subject::Close(_) => remove(shared, slot),
+        Subject::Register(_, region) => answer_region(shared, slot, region, |region| {
             registered(region, refused);
         }),
-        Subject::Deregister(_, region) => answer_region(pool, slot, region, deregistered),
+        Subject::Deregister(_, region) => answer_region(shared, slot, region, deregistered),
         Subject::Raw | Subject::SendRaw | Subject::TakeRaw | Subject::Change => {}
     }
 }
 
-fn answer_open<K: Kernel>(pool: &Pool<K>, slot: &mut Slot<K>, refused: Option<Errno>) {
+fn answer_open<K: Kernel>(shared: &Shared<K>, slot: &mut Slot<K>, refused: Option<Errno>) {
     let Some(endpoint) = slot.any() else {
         return;
     };
@@ -123,14 +128,14 @@ fn answer_open<K: Kernel>(pool: &Pool<K>, slot: &mut Slot<K>, refused: Option<Er
     match refused {
         None if endpoint.abandoned => endpoint.state = State::Closing { posted: false },
         None => endpoint.state = State::Open,
-        Some(_) if endpoint.abandoned => remove(pool, slot),
+        Some(_) if endpoint.abandoned => remove(shared, slot),
         Some(error) => endpoint.state = State::Refused(error),
     }
 }
 
 /// A region gets a new state; at its end it goes at once if nobody waits for it.
 fn answer_region<K: Kernel>(
-    pool: &Pool<K>,
+    shared: &Shared<K>,
     slot: &mut Slot<K>,
     at: u16,
     become_: impl FnOnce(&mut Region<K>),
@@ -148,7 +153,7 @@ fn answer_region<K: Kernel>(
         && !region.awaited
         && let Some(region) = endpoint.regions.remove(at)
     {
-        pool.linger(region.page_set);
+        shared.linger(region.page_set);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
 use crate::lock::Lock;
-use crate::pool::Pool;
+use crate::shared::Shared;
 
 /// A change that the home was asked for.
 pub struct Asked {
@@ -22,12 +22,17 @@ pub struct Asked {
 impl<K: Kernel> Board<K> {
     /// Asks for a change under a number that no other one has, and again until it is ready. What the home refuses is
     /// `NOT_SUPPORTED` when no guest may do it, `INVALID` when it cannot be, `NO_SPACE` when its peer table is full.
-    pub fn change(&self, pool: &Pool<K>, number: u32, change: &Change) -> Poll<Result<(), Errno>> {
+    pub fn change(
+        &self,
+        shared: &Shared<K>,
+        number: u32,
+        change: &Change,
+    ) -> Poll<Result<(), Errno>> {
         let answer = self.uplink.with(|uplink| {
             let idle = uplink.asked.is_none();
             let request = Request::Change(*change);
             let link = uplink.connected()?;
-            if idle && link.post(&pool.kernel, Subject::Change, &request) {
+            if idle && link.post(&shared.kernel, Subject::Change, &request) {
                 uplink.asked = Some(Asked {
                     by: Some(number),
                     answer: None,
@@ -45,7 +50,7 @@ impl<K: Kernel> Board<K> {
             Ok(Some(status)) => status,
         };
         // The next one's turn.
-        pool.kernel.wake_callers(self.number);
+        shared.kernel.wake_callers(self.number);
         Poll::Ready(match status {
             Status::Ok => Ok(()),
             Status::Denied => Err(Errno::NOT_SUPPORTED),
@@ -55,7 +60,7 @@ impl<K: Kernel> Board<K> {
     }
 
     /// Who asked for a change was killed.
-    pub fn abandon_change(&self, pool: &Pool<K>, number: u32) {
+    pub fn abandon_change(&self, shared: &Shared<K>, number: u32) {
         self.uplink.with(|uplink| {
             if let Some(asked) = &mut uplink.asked
                 && asked.by == Some(number)
@@ -66,7 +71,7 @@ impl<K: Kernel> Board<K> {
                 }
             }
         });
-        pool.kernel.wake_callers(self.number);
+        shared.kernel.wake_callers(self.number);
     }
 }
 

@@ -25,7 +25,7 @@ use crate::errno::Errno;
 use crate::kernel::{DomainId, GrantRef, Kernel};
 use crate::link::{self, InterruptView, Link, Target};
 use crate::lock::{Lock, LockName};
-use crate::pool::Pool;
+use crate::shared::Shared;
 use changes::Asked;
 use raw::Raw;
 use slot::Slot;
@@ -87,21 +87,22 @@ impl<K: Kernel> Board<K> {
 
     /// A home is there: grants it the device pages and returns the reference of D0. `BUSY` when there is one already.
     /// Attaching and detaching exclude each other.
-    pub fn attach(&self, pool: &Pool<K>, domain: DomainId) -> Result<GrantRef, Errno> {
+    pub fn attach(&self, shared: &Shared<K>, domain: DomainId) -> Result<GrantRef, Errno> {
         if self.uplink.with(|uplink| uplink.link.is_some()) {
             return Err(Errno::BUSY);
         }
-        let pages = Link::allocate(&pool.kernel)?;
-        let pages = pool.grant(pages, None, domain, DEVICE_PAGES, link::access)?;
+        let pages = Link::allocate(&shared.kernel)?;
+        let pages = shared.grant(pages, None, domain, DEVICE_PAGES, link::access)?;
         let ring_ref = pages.refs().first().copied();
         let linked = self.uplink.with(|uplink| {
             uplink.links = uplink.links.wrapping_add(1);
             let number = uplink.links;
             let target = Target { domain, number };
-            Link::new(&pool.kernel, self.number, target, pages).map(|link| uplink.link = Some(link))
+            Link::new(&shared.kernel, self.number, target, pages)
+                .map(|link| uplink.link = Some(link))
         });
         if let Err((pages, _)) = linked {
-            pool.give_back(pages);
+            shared.give_back(pages);
             return Err(Errno::INVALID);
         }
         ring_ref.ok_or(Errno::INVALID)
@@ -117,7 +118,7 @@ impl<K: Kernel> Board<K> {
     }
 
     /// The home is gone, or is to go. All endpoints end; their pages linger until it has let go of them.
-    pub fn detach(&self, pool: &Pool<K>) {
+    pub fn detach(&self, shared: &Shared<K>) {
         // First the link, so that no endpoint is opened behind the back of this loop; its pages are kept until the last
         // endpoint, which may ring its bell, is out.
         let link = self.uplink.with(|uplink| {
@@ -129,15 +130,15 @@ impl<K: Kernel> Board<K> {
         for index in 0..=u8::MAX {
             self.slot(index, |slot| {
                 slot.any()
-                    .inspect(|endpoint| endpoint.home_gone(&pool.kernel));
-                remove(pool, slot);
+                    .inspect(|endpoint| endpoint.home_gone(&shared.kernel));
+                remove(shared, slot);
             });
-            pool.kernel.wake_sleepers(self.number, index);
+            shared.kernel.wake_sleepers(self.number, index);
         }
         if let Some(link) = link {
-            pool.linger(link.pages);
+            shared.linger(link.pages);
         }
-        pool.kernel.wake_callers(self.number);
+        shared.kernel.wake_callers(self.number);
     }
 
     /// What the interrupt handler needs of the link.
@@ -194,15 +195,15 @@ impl<K: Kernel> Board<K> {
 }
 
 /// Ends an endpoint without asking anybody; its pages linger.
-fn remove<K: Kernel>(pool: &Pool<K>, slot: &mut Slot<K>) {
+fn remove<K: Kernel>(shared: &Shared<K>, slot: &mut Slot<K>) {
     let Some(mut endpoint) = slot.take() else {
         return;
     };
     for region in 0..endpoint.regions.slots() {
         if let Some(region) = endpoint.regions.remove(region) {
-            pool.linger(region.page_set);
+            shared.linger(region.page_set);
         }
     }
-    pool.release_endpoint(endpoint.opener.user);
-    pool.linger(endpoint.queues);
+    shared.release_endpoint(endpoint.opener.user);
+    shared.linger(endpoint.queues);
 }

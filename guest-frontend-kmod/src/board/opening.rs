@@ -13,9 +13,9 @@ use crate::kernel::{Access, Kernel};
 use crate::link::{Bell, Target};
 use crate::lock::Lock;
 use crate::page_set::PageSet;
-use crate::pool::Pool;
 use crate::quota::Limits;
 use crate::region::Regions;
+use crate::shared::Shared;
 
 /// What is asked for with an endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,8 @@ pub struct Queues<K: Kernel> {
 
 impl<K: Kernel> Queues<K> {
     /// No endpoint took them.
-    pub fn give_back(self, pool: &Pool<K>) {
-        pool.give_back(self.page_set);
+    pub fn give_back(self, shared: &Shared<K>) {
+        shared.give_back(self.page_set);
     }
 }
 
@@ -52,19 +52,19 @@ impl<K: Kernel> Board<K> {
     /// they have been given back.
     pub fn grant_queues(
         &self,
-        pool: &Pool<K>,
+        shared: &Shared<K>,
         opening: &Opening<K::Space>,
         mut pages: PageSet<K>,
     ) -> Result<Queues<K>, Errno> {
         let target = match self.target() {
             Ok(target) => target,
             Err(error) => {
-                pages.give_back(&pool.kernel);
+                pages.give_back(&shared.kernel);
                 return Err(error);
             }
         };
         let w = opening.layout.w_size() / PAGE_SIZE;
-        let shared = w + opening.layout.r_size() / PAGE_SIZE;
+        let shared_pages = w + opening.layout.r_size() / PAGE_SIZE;
         let access = |page| {
             if page < w {
                 Access::Read
@@ -72,7 +72,7 @@ impl<K: Kernel> Board<K> {
                 Access::Write
             }
         };
-        let page_set = pool.grant(pages, opening.limits, target.domain, shared, access)?;
+        let page_set = shared.grant(pages, opening.limits, target.domain, shared_pages, access)?;
         Ok(Queues { page_set, target })
     }
 
@@ -80,12 +80,14 @@ impl<K: Kernel> Board<K> {
     /// (`Pending`: the index is still being closed). The opening is over when [`Self::opened`] says so.
     pub fn open(
         &self,
-        pool: &Pool<K>,
+        shared: &Shared<K>,
         opening: &Opening<K::Space>,
         queues: &mut Option<Queues<K>>,
     ) -> Poll<Result<EndpointId, Errno>> {
         let mut take = |index| {
-            let opened = self.slot(index, |slot| self.take(pool, opening, index, slot, queues));
+            let opened = self.slot(index, |slot| {
+                self.take(shared, opening, index, slot, queues)
+            });
             opened.unwrap_or(Poll::Ready(Err(Errno::INVALID)))
         };
         match opening.endpoint {
@@ -100,7 +102,7 @@ impl<K: Kernel> Board<K> {
     /// Takes a place, if nobody has it.
     fn take(
         &self,
-        pool: &Pool<K>,
+        shared: &Shared<K>,
         opening: &Opening<K::Space>,
         index: u8,
         slot: &mut Slot<K>,
@@ -115,16 +117,16 @@ impl<K: Kernel> Board<K> {
             index,
             incarnation: opening.incarnation,
         };
-        let installed = self.install(pool, opening, slot, queues);
+        let installed = self.install(shared, opening, slot, queues);
         if installed.is_ok() {
-            self.advance(pool, index, slot);
+            self.advance(shared, index, slot);
         }
         Poll::Ready(installed.map(|()| id))
     }
 
     fn install(
         &self,
-        pool: &Pool<K>,
+        shared: &Shared<K>,
         opening: &Opening<K::Space>,
         slot: &mut Slot<K>,
         queues: &mut Option<Queues<K>>,
@@ -141,7 +143,7 @@ impl<K: Kernel> Board<K> {
             .ok_or(Errno::NO_DEVICE)??;
         slot.reserve()?;
         let user = opening.opener.user;
-        pool.charge_endpoint(user, opening.limits)?;
+        shared.charge_endpoint(user, opening.limits)?;
         let Some(queues) = queues.take() else {
             return Err(Errno::INVALID);
         };
@@ -163,7 +165,7 @@ impl<K: Kernel> Board<K> {
     }
 
     /// How the opening of an endpoint ended. After an error there is no such endpoint any more.
-    pub fn opened(&self, pool: &Pool<K>, id: EndpointId) -> Poll<Result<u32, Errno>> {
+    pub fn opened(&self, shared: &Shared<K>, id: EndpointId) -> Poll<Result<u32, Errno>> {
         let opened = self.slot(id.index, |slot| {
             let Some(endpoint) = slot.find(id) else {
                 return Poll::Ready(Err(Errno::NO_DEVICE));
@@ -171,7 +173,7 @@ impl<K: Kernel> Board<K> {
             match endpoint.state {
                 State::Opening { .. } => Poll::Pending,
                 State::Refused(error) => {
-                    remove(pool, slot);
+                    remove(shared, slot);
                     Poll::Ready(Err(error))
                 }
                 State::Open | State::Closing { .. } => Poll::Ready(Ok(endpoint.session)),
@@ -181,17 +183,17 @@ impl<K: Kernel> Board<K> {
     }
 
     /// Ends an endpoint, in whatever state; nobody waits for an answer about it any more.
-    pub fn close(&self, pool: &Pool<K>, id: EndpointId) {
+    pub fn close(&self, shared: &Shared<K>, id: EndpointId) {
         self.slot(id.index, |slot| {
             let Some(endpoint) = slot.find(id) else {
                 return;
             };
             match endpoint.state {
-                State::Opening { posted: false } | State::Refused(_) => remove(pool, slot),
+                State::Opening { posted: false } | State::Refused(_) => remove(shared, slot),
                 State::Opening { posted: true } => endpoint.abandoned = true,
                 State::Open => {
                     endpoint.state = State::Closing { posted: false };
-                    self.advance(pool, id.index, slot);
+                    self.advance(shared, id.index, slot);
                 }
                 State::Closing { .. } => {}
             }

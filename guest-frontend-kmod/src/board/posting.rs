@@ -11,12 +11,12 @@ use crate::in_flight::Subject;
 use crate::kernel::Kernel;
 use crate::link::Link;
 use crate::lock::Lock;
-use crate::pool::Pool;
 use crate::region::{Region, State as RegionState};
+use crate::shared::Shared;
 
 impl<K: Kernel> Board<K> {
     /// Looks at everybody again who found no room. Without a lock.
-    pub(super) fn advance_deferred(&self, pool: &Pool<K>) {
+    pub(super) fn advance_deferred(&self, shared: &Shared<K>) {
         let turn = self.uplink.with(|uplink| {
             uplink.turn = (uplink.turn + 1) % ENDPOINTS;
             core::mem::take(&mut uplink.deferred).then_some(uplink.turn)
@@ -26,13 +26,14 @@ impl<K: Kernel> Board<K> {
         };
         for step in 0..ENDPOINTS {
             let index = ((turn + step) % ENDPOINTS) as u8;
-            self.slot(index, |slot| self.advance(pool, index, slot));
+            self.slot(index, |slot| self.advance(shared, index, slot));
         }
-        self.uplink.with(|uplink| uplink.advance_raw(&pool.kernel));
+        self.uplink
+            .with(|uplink| uplink.advance_raw(&shared.kernel));
     }
 
     /// Posts what the state of an endpoint and its regions needs from the home, as far as there is room. Its slot is locked.
-    pub(super) fn advance(&self, pool: &Pool<K>, index: u8, slot: &mut Slot<K>) {
+    pub(super) fn advance(&self, shared: &Shared<K>, index: u8, slot: &mut Slot<K>) {
         let Some(endpoint) = slot.any() else {
             return;
         };
@@ -45,14 +46,14 @@ impl<K: Kernel> Board<K> {
                 return;
             };
             let done = match endpoint.state {
-                State::Opening { posted: false } => post_open(pool, link, id, endpoint),
+                State::Opening { posted: false } => post_open(shared, link, id, endpoint),
                 State::Closing { posted: false } if endpoint.in_flight == 0 => {
                     let request = Request::CloseEndpoint { endpoint: index };
-                    let posted = link.post(&pool.kernel, Subject::Close(id), &request);
+                    let posted = link.post(&shared.kernel, Subject::Close(id), &request);
                     endpoint.state = State::Closing { posted };
                     posted
                 }
-                State::Open => advance_regions(pool, link, id, endpoint),
+                State::Open => advance_regions(shared, link, id, endpoint),
                 _ => true,
             };
             uplink.deferred |= !done;
@@ -61,7 +62,7 @@ impl<K: Kernel> Board<K> {
 }
 
 fn post_open<K: Kernel>(
-    pool: &Pool<K>,
+    shared: &Shared<K>,
     link: &mut Link<K>,
     id: EndpointId,
     endpoint: &mut Endpoint<K>,
@@ -72,7 +73,7 @@ fn post_open<K: Kernel>(
         geometry: endpoint.layout.geometry(),
     };
     let subject = Subject::Open(id);
-    let posted = link.post_staged(&pool.kernel, subject, &request, endpoint.queues.refs());
+    let posted = link.post_staged(&shared.kernel, subject, &request, endpoint.queues.refs());
     if posted {
         endpoint.state = State::Opening { posted: true };
         endpoint.in_flight += 1;
@@ -81,7 +82,7 @@ fn post_open<K: Kernel>(
 }
 
 fn advance_regions<K: Kernel>(
-    pool: &Pool<K>,
+    shared: &Shared<K>,
     link: &mut Link<K>,
     id: EndpointId,
     endpoint: &mut Endpoint<K>,
@@ -92,7 +93,7 @@ fn advance_regions<K: Kernel>(
             continue;
         };
         let posted = match region.state {
-            RegionState::Registering { posted: false } => post_piece(pool, link, id, key, region),
+            RegionState::Registering { posted: false } => post_piece(shared, link, id, key, region),
             RegionState::Leaving {
                 posted: false,
                 refused,
@@ -101,7 +102,7 @@ fn advance_regions<K: Kernel>(
                     endpoint: id.index,
                     region: key,
                 };
-                let posted = link.post(&pool.kernel, Subject::Deregister(id, slot), &request);
+                let posted = link.post(&shared.kernel, Subject::Deregister(id, slot), &request);
                 region.state = RegionState::Leaving { posted, refused };
                 posted
             }
@@ -117,7 +118,7 @@ fn advance_regions<K: Kernel>(
 
 /// Posts the next piece of a region.
 fn post_piece<K: Kernel>(
-    pool: &Pool<K>,
+    shared: &Shared<K>,
     link: &mut Link<K>,
     id: EndpointId,
     key: RegionKey,
@@ -141,7 +142,7 @@ fn post_piece<K: Kernel>(
         staging: 0,
     };
     let subject = Subject::Register(id, key.slot);
-    let posted = link.post_staged(&pool.kernel, subject, &request, refs);
+    let posted = link.post_staged(&shared.kernel, subject, &request, refs);
     if posted {
         region.told += pages;
         region.state = RegionState::Registering { posted };

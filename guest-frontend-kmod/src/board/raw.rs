@@ -16,7 +16,7 @@ use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
 use crate::lock::Lock;
-use crate::pool::Pool;
+use crate::shared::Shared;
 
 /// Frames kept for the process at most.
 const KEPT: usize = 8;
@@ -71,7 +71,7 @@ impl Raw {
 impl<K: Kernel> Board<K> {
     /// Begins to open the raw endpoint under a number that no other use has. It is over when [`Self::raw_opened`] says
     /// so. `BUSY` when somebody has it open.
-    pub fn open_raw(&self, pool: &Pool<K>, number: u32, process: Process) -> Result<(), Errno> {
+    pub fn open_raw(&self, shared: &Shared<K>, number: u32, process: Process) -> Result<(), Errno> {
         self.uplink.with(|uplink| {
             uplink.connected()?;
             if uplink.raw.open.is_some() {
@@ -81,7 +81,7 @@ impl<K: Kernel> Board<K> {
             room.map_err(|_| Errno::NO_MEMORY)?;
             uplink.raw.open = Some(number);
             uplink.raw.process = Some(process);
-            uplink.advance_raw(&pool.kernel);
+            uplink.advance_raw(&shared.kernel);
             Ok(())
         })
     }
@@ -111,21 +111,26 @@ impl<K: Kernel> Board<K> {
     }
 
     /// Closes it; what waits for its process is dropped.
-    pub fn close_raw(&self, pool: &Pool<K>, number: u32) {
+    pub fn close_raw(&self, shared: &Shared<K>, number: u32) {
         self.uplink.with(|uplink| {
             let raw = &mut uplink.raw;
             if raw.check(number).is_ok() {
                 raw.open = None;
                 raw.refused = None;
                 raw.kept.clear();
-                uplink.advance_raw(&pool.kernel);
+                uplink.advance_raw(&shared.kernel);
             }
         });
     }
 
     /// Hands a frame to the home, which drops it if the board must not send it. `Pending` while the staging pages are in
     /// use.
-    pub fn send_raw(&self, pool: &Pool<K>, number: u32, frame: &[u8]) -> Poll<Result<(), Errno>> {
+    pub fn send_raw(
+        &self,
+        shared: &Shared<K>,
+        number: u32,
+        frame: &[u8],
+    ) -> Poll<Result<(), Errno>> {
         self.uplink.with(|uplink| {
             if let Err(error) = uplink.raw.check(number) {
                 return Poll::Ready(Err(error));
@@ -133,7 +138,7 @@ impl<K: Kernel> Board<K> {
             match uplink.connected() {
                 Err(error) => Poll::Ready(Err(error)),
                 Ok(link) if !link.can_stage() => Poll::Pending,
-                Ok(link) => Poll::Ready(match link.post_frame(&pool.kernel, frame) {
+                Ok(link) => Poll::Ready(match link.post_frame(&shared.kernel, frame) {
                     true => Ok(()),
                     false => Err(Errno::INVALID),
                 }),
@@ -144,7 +149,7 @@ impl<K: Kernel> Board<K> {
     /// The length of the next frame that has come in, copied; `None` when there is none.
     pub fn take_raw(
         &self,
-        pool: &Pool<K>,
+        shared: &Shared<K>,
         number: u32,
         into: &mut [u8; RAW_FRAME_MAX],
     ) -> Result<Option<usize>, Errno> {
@@ -154,7 +159,7 @@ impl<K: Kernel> Board<K> {
                 return Ok(None);
             };
             *into = frame.bytes;
-            uplink.advance_raw(&pool.kernel);
+            uplink.advance_raw(&shared.kernel);
             Ok(Some(frame.length))
         })
     }

@@ -10,15 +10,15 @@ use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::page_set::PageSet;
-use crate::pool::Pool;
 use crate::region::{Extent, Region, State};
+use crate::shared::Shared;
 
 impl<K: Kernel> Board<K> {
     /// Begins to register pages that are pinned and granted to the endpoint's home, and takes them unless it fails. It is
     /// over when [`Self::registered`] says so. Of buffers of last resort there may be few.
     pub fn register(
         &self,
-        pool: &Pool<K>,
+        shared: &Shared<K>,
         id: EndpointId,
         space: K::Space,
         extent: Extent,
@@ -43,7 +43,7 @@ impl<K: Kernel> Board<K> {
                     awaited: true,
                 },
             );
-            self.advance(pool, id.index, slot);
+            self.advance(shared, id.index, slot);
             Ok(key)
         });
         begun.unwrap_or(Err(Errno::NO_DEVICE))
@@ -52,7 +52,7 @@ impl<K: Kernel> Board<K> {
     /// How a registration ended. After an error there is no such region any more.
     pub fn registered(
         &self,
-        pool: &Pool<K>,
+        shared: &Shared<K>,
         id: EndpointId,
         key: RegionKey,
     ) -> Poll<Result<(), Errno>> {
@@ -68,7 +68,7 @@ impl<K: Kernel> Board<K> {
                 }
                 State::Refused(error) => {
                     if let Some(region) = endpoint.regions.remove(key.slot) {
-                        pool.linger(region.page_set);
+                        shared.linger(region.page_set);
                     }
                     Poll::Ready(Err(error))
                 }
@@ -82,7 +82,7 @@ impl<K: Kernel> Board<K> {
     /// Begins to give a region back. It is over when [`Self::deregistered`] says so.
     pub fn deregister(
         &self,
-        pool: &Pool<K>,
+        shared: &Shared<K>,
         id: EndpointId,
         space: K::Space,
         key: RegionKey,
@@ -98,7 +98,7 @@ impl<K: Kernel> Board<K> {
                 _ => return Err(Errno::INVALID),
             }
             region.awaited = true;
-            self.advance(pool, id.index, slot);
+            self.advance(shared, id.index, slot);
             Ok(())
         });
         begun.unwrap_or(Err(Errno::NO_DEVICE))
@@ -106,12 +106,12 @@ impl<K: Kernel> Board<K> {
 
     /// Begins to give back the regions of an endpoint whose memory its process has changed, if no message uses them. The
     /// others are the library's to give back, after the use.
-    pub fn sweep(&self, pool: &Pool<K>, index: u8) {
+    pub fn sweep(&self, shared: &Shared<K>, index: u8) {
         self.slot(index, |slot| {
             let Some(endpoint) = slot.any() else {
                 return;
             };
-            let Some(uses) = endpoint.uses(&pool.kernel) else {
+            let Some(uses) = endpoint.uses(&shared.kernel) else {
                 return;
             };
             for at in 0..endpoint.regions.slots() {
@@ -124,7 +124,7 @@ impl<K: Kernel> Board<K> {
                     region.state = LEAVING;
                 }
             }
-            self.advance(pool, index, slot);
+            self.advance(shared, index, slot);
         });
     }
 
@@ -147,7 +147,7 @@ impl<K: Kernel> Board<K> {
     }
 
     /// The caller that waited for [`Self::registered`] or [`Self::deregistered`] was killed.
-    pub fn abandon(&self, pool: &Pool<K>, id: EndpointId, key: RegionKey) {
+    pub fn abandon(&self, shared: &Shared<K>, id: EndpointId, key: RegionKey) {
         self.slot(id.index, |slot| {
             let Some(endpoint) = slot.find(id) else {
                 return;
@@ -159,11 +159,11 @@ impl<K: Kernel> Board<K> {
             match region.state {
                 State::Ready => {
                     region.state = LEAVING;
-                    self.advance(pool, id.index, slot);
+                    self.advance(shared, id.index, slot);
                 }
                 State::Refused(_) | State::Left => {
                     if let Some(region) = endpoint.regions.remove(key.slot) {
-                        pool.linger(region.page_set);
+                        shared.linger(region.page_set);
                     }
                 }
                 State::Registering { .. } | State::Leaving { .. } => {}

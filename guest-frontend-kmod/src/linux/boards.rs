@@ -44,8 +44,8 @@ static FAULTY: [AtomicBool; BOARDS] = [const { AtomicBool::new(false) }; BOARDS]
 /// No channel of the board is bound; `ring_ref` may be written.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn omx_attach(board: c_uint, domain: u16, ring_ref: *mut u32) -> c_int {
-    let attached = state::board(board as usize).and_then(|(board, pool)| {
-        let reference = board.attach(pool, domain)?;
+    let attached = state::board(board as usize).and_then(|(board, shared)| {
+        let reference = board.attach(shared, domain)?;
         Ok((reference, board.interrupt_view()))
     });
     let (reference, view) = match attached {
@@ -82,8 +82,8 @@ unsafe extern "C" fn omx_detach(board: c_uint) {
         // SAFETY: no channel of the board is bound, so no handler reads it.
         unsafe { *place.0.get() = None };
     }
-    if let Ok((board, pool)) = state::board(board as usize) {
-        board.detach(pool);
+    if let Ok((board, shared)) = state::board(board as usize) {
+        board.detach(shared);
     }
 }
 
@@ -121,11 +121,11 @@ const RUN: usize = 64;
 /// trusted any more.
 #[unsafe(no_mangle)]
 extern "C" fn omx_answers(number: c_uint) -> c_int {
-    let Ok((board, pool)) = state::board(number as usize) else {
+    let Ok((board, shared)) = state::board(number as usize) else {
         return 0;
     };
     for _ in 0..RUN {
-        match board.respond(pool) {
+        match board.respond(shared) {
             Ok(true) => {}
             Ok(false) => return 0,
             Err(fault) => {
@@ -143,5 +143,5 @@ extern "C" fn omx_answers(number: c_uint) -> c_int {
 /// Gives back pages that homes have let go of; true when there are more that they have not.
 #[unsafe(no_mangle)]
 extern "C" fn omx_reap() -> bool {
-    state::frontend().is_ok_and(|frontend| frontend.pool.reap())
+    state::frontend().is_ok_and(|frontend| frontend.shared.reap())
 }

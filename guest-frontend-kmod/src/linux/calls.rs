@@ -252,7 +252,7 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
     if pages > STAGING_REFS {
         return Err(Errno::INVALID);
     }
-    let (home, pool) = state::board(board)?;
+    let (home, shared) = state::board(board)?;
     home.target()?;
     let opener = Opener {
         user: shim::shim_current_user(),
@@ -270,16 +270,16 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
     // The page of the notes about regions comes last.
     let singles = core::iter::repeat_n(1, pages + 1);
     let allocated = PageSet::allocate(&Linux, opener.user, singles)?;
-    let mut queues = Some(home.grant_queues(pool, &opening, allocated)?);
+    let mut queues = Some(home.grant_queues(shared, &opening, allocated)?);
     let begun = until_ready(board, REOPEN_MILLISECONDS, || {
-        home.open(pool, &opening, &mut queues)
+        home.open(shared, &opening, &mut queues)
     });
     if let Some(unused) = queues {
-        unused.give_back(pool);
+        unused.give_back(shared);
     }
     let id = begun??;
-    let opened = until_ready(board, FOR_EVER, || home.opened(pool, id));
-    let session = opened.inspect_err(|_| home.close(pool, id))??;
+    let opened = until_ready(board, FOR_EVER, || home.opened(shared, id));
+    let session = opened.inspect_err(|_| home.close(shared, id))??;
     Ok((id, session))
 }
 
@@ -289,14 +289,14 @@ fn change(board: usize, change: &Change) -> Result<(), Errno> {
         return Err(Errno::NOT_PERMITTED);
     }
     let number = state::frontend()?.next_incarnation();
-    let (home, pool) = state::board(board)?;
-    let changed = until_ready(board, FOR_EVER, || home.change(pool, number, change));
-    changed.inspect_err(|_| home.abandon_change(pool, number))?
+    let (home, shared) = state::board(board)?;
+    let changed = until_ready(board, FOR_EVER, || home.change(shared, number, change));
+    changed.inspect_err(|_| home.abandon_change(shared, number))?
 }
 
 fn close(board: usize, id: EndpointId) {
-    if let Ok((board, pool)) = state::board(board) {
-        board.close(pool, id);
+    if let Ok((board, shared)) = state::board(board) {
+        board.close(shared, id);
     }
 }
 
@@ -316,7 +316,7 @@ fn register(
         return Err(Errno::TOO_LONG);
     }
     let space = shim::shim_current_space();
-    let (home, pool) = state::board(board)?;
+    let (home, shared) = state::board(board)?;
     let (notes, domain) = home.usable(id, space, |endpoint| {
         (endpoint.notes().map(HeldPage::new), endpoint.domain)
     })?;
@@ -326,7 +326,7 @@ fn register(
         true => limits().map(Limits::for_reserves),
         false => limits(),
     };
-    if !pool.has_room(user, count, limits) {
+    if !shared.has_room(user, count, limits) {
         return Err(Errno::AGAIN);
     }
     let first = address - u64::from(extent.offset);
@@ -337,14 +337,14 @@ fn register(
     } else {
         Access::Read
     };
-    let mut pages = Some(pool.grant(pinned, limits, domain, count, |_| access)?);
-    let begun = home.register(pool, id, space, extent, &mut pages);
+    let mut pages = Some(shared.grant(pinned, limits, domain, count, |_| access)?);
+    let begun = home.register(shared, id, space, extent, &mut pages);
     if let Some(unused) = pages {
-        pool.give_back(unused);
+        shared.give_back(unused);
     }
     let region = begun?;
-    let registered = until_ready(board, FOR_EVER, || home.registered(pool, id, region));
-    registered.inspect_err(|_| home.abandon(pool, id, region))??;
+    let registered = until_ready(board, FOR_EVER, || home.registered(shared, id, region));
+    registered.inspect_err(|_| home.abandon(shared, id, region))??;
     Ok(region)
 }
 
@@ -406,12 +406,12 @@ fn pin_watched(
 
 fn deregister(board: usize, id: EndpointId, region: RegionKey) -> Result<(), Errno> {
     let space = shim::shim_current_space();
-    let (home, pool) = state::board(board)?;
-    home.deregister(pool, id, space, region)?;
+    let (home, shared) = state::board(board)?;
+    home.deregister(shared, id, space, region)?;
     let left = until_ready(board, FOR_EVER, || home.deregistered(id, region));
     // Here, not on the list: the caller gets its RLIMIT_MEMLOCK back before it goes on.
-    if let Some(pages) = left.inspect_err(|_| home.abandon(pool, id, region))? {
-        pool.give_back(pages);
+    if let Some(pages) = left.inspect_err(|_| home.abandon(shared, id, region))? {
+        shared.give_back(pages);
     }
     Ok(())
 }

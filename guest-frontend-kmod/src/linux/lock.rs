@@ -19,7 +19,7 @@ impl<T> Mutex<T> {
                 shim::shim_endpoint_mutex(board as u32, index.into())
             }
             LockName::Link { board } => shim::shim_link_mutex(board as u32),
-            LockName::Pool => shim::shim_pool_mutex(),
+            LockName::Shared => shim::shim_shared_mutex(),
         };
         Self {
             mutex,

@@ -42,7 +42,7 @@ unsafe extern "C" {
     );
     pub safe fn shim_endpoint_mutex(board: c_uint, endpoint: c_uint) -> *mut KernelMutex;
     pub safe fn shim_link_mutex(board: c_uint) -> *mut KernelMutex;
-    pub safe fn shim_pool_mutex() -> *mut KernelMutex;
+    pub safe fn shim_shared_mutex() -> *mut KernelMutex;
     pub fn shim_lock(mutex: *mut KernelMutex);
     pub fn shim_unlock(mutex: *mut KernelMutex);
     pub safe fn shim_random() -> u32;

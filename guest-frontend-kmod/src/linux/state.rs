@@ -9,7 +9,7 @@ use super::shim;
 use crate::board::Board;
 use crate::errno::Errno;
 use crate::frontend::Frontend;
-use crate::pool::Pool;
+use crate::shared::Shared;
 
 struct Place(UnsafeCell<Option<Frontend<Linux>>>);
 
@@ -42,7 +42,7 @@ unsafe extern "C" fn omx_start() -> c_int {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn omx_give_up() {
     if let Ok(frontend) = frontend() {
-        frontend.pool.give_up();
+        frontend.shared.give_up();
     }
 }
 
@@ -65,7 +65,7 @@ pub fn frontend() -> Result<&'static Frontend<Linux>, Errno> {
 }
 
 /// A board, and what it shares with the others.
-pub fn board(number: usize) -> Result<(&'static Board<Linux>, &'static Pool<Linux>), Errno> {
+pub fn board(number: usize) -> Result<(&'static Board<Linux>, &'static Shared<Linux>), Errno> {
     frontend()?.board(number)
 }
 

@@ -14,8 +14,8 @@ extern "C" fn omx_sweep() {
             while changed != 0 {
                 let endpoint = (group as u32 * 64 + changed.trailing_zeros()) as u8;
                 changed &= changed - 1;
-                if let Ok((board, pool)) = state::board(number) {
-                    board.sweep(pool, endpoint);
+                if let Ok((board, shared)) = state::board(number) {
+                    board.sweep(shared, endpoint);
                 }
             }
         }

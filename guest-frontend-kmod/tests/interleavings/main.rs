@@ -16,9 +16,9 @@ use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
 use open_mx_frontend::page_set::PageSet;
-use open_mx_frontend::pool::Pool;
 use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::State;
+use open_mx_frontend::shared::Shared;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner, thread};
@@ -47,7 +47,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// What the threads share.
-struct Shared {
+struct World {
     model: Model,
     frontend: Frontend<Model>,
     /// Nobody while the board is detached.
@@ -58,14 +58,14 @@ struct Shared {
     reached: [AtomicU32; 2],
 }
 
-impl Shared {
-    fn board(&self) -> (&Board<Model>, &Pool<Model>) {
+impl World {
+    fn board(&self) -> (&Board<Model>, &Shared<Model>) {
         self.frontend.board(0).expect("board 0")
     }
 
     fn attach(&self) {
-        let (board, pool) = self.board();
-        let ring_ref = board.attach(pool, HOME).expect("there is plenty");
+        let (board, shared) = self.board();
+        let ring_ref = board.attach(shared, HOME).expect("there is plenty");
         board.connect();
         let home = Home::new(&self.model, ring_ref);
         *self.home.lock().expect("no thread panics") = Some(home);
@@ -74,8 +74,8 @@ impl Shared {
     /// The home says nothing more; what it has said may still be taken.
     fn detach(&self) {
         let home = self.home.lock().expect("no thread panics").take();
-        let (board, pool) = self.board();
-        board.detach(pool);
+        let (board, shared) = self.board();
+        board.detach(shared);
         home.into_iter().for_each(Home::dies);
     }
 }
@@ -91,103 +91,103 @@ fn until_ready<R>(mut work: impl FnMut() -> Poll<R>) -> R {
 }
 
 /// Opens an endpoint; who is killed meanwhile closes it.
-fn open(shared: &Shared) -> Result<EndpointId, Errno> {
-    let (board, pool) = shared.board();
+fn open(world: &World) -> Result<EndpointId, Errno> {
+    let (board, shared) = world.board();
     let wanted = thread_rng().gen_bool(0.3).then_some(1);
-    let opening = opening(&shared.frontend, wanted, Some(LIMITS));
+    let opening = opening(&world.frontend, wanted, Some(LIMITS));
     let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
-    let pages = PageSet::allocate(&shared.model, USER, pages)?;
-    let mut queues = Some(board.grant_queues(pool, &opening, pages)?);
-    let begun = until_ready(|| board.open(pool, &opening, &mut queues));
+    let pages = PageSet::allocate(&world.model, USER, pages)?;
+    let mut queues = Some(board.grant_queues(shared, &opening, pages)?);
+    let begun = until_ready(|| board.open(shared, &opening, &mut queues));
     if let Some(unused) = queues {
-        unused.give_back(pool);
+        unused.give_back(shared);
     }
     let id = begun?;
     if thread_rng().gen_bool(0.1) {
-        board.close(pool, id);
+        board.close(shared, id);
         return Err(Errno::INTERRUPTED);
     }
-    until_ready(|| board.opened(pool, id))?;
-    shared.reached[0].fetch_add(1, Ordering::Relaxed);
+    until_ready(|| board.opened(shared, id))?;
+    world.reached[0].fetch_add(1, Ordering::Relaxed);
     Ok(id)
 }
 
 /// Registers memory: its key and its watch.
-fn register(shared: &Shared, id: EndpointId) -> Result<(RegionKey, u32), Errno> {
-    let (board, pool) = shared.board();
+fn register(world: &World, id: EndpointId) -> Result<(RegionKey, u32), Errno> {
+    let (board, shared) = world.board();
     let (writable, count) = (thread_rng().gen_bool(0.5), thread_rng().gen_range(1..4));
     // Here under the endpoint's lock, so that the page of its notes is held from then on; the module holds it otherwise.
     let (pinned, watch) = board.usable(id, SPACE, |endpoint| {
         let notes = endpoint.notes().expect("it has");
-        shared.model.pin(USER, notes, writable, count)
+        world.model.pin(USER, notes, writable, count)
     })?;
-    let granted = pool.grant(pinned, Some(LIMITS), HOME, count, |_| access(writable))?;
+    let granted = shared.grant(pinned, Some(LIMITS), HOME, count, |_| access(writable))?;
     let mut granted = Some(granted);
-    let begun = board.register(pool, id, SPACE, extent(count, writable), &mut granted);
+    let begun = board.register(shared, id, SPACE, extent(count, writable), &mut granted);
     if let Some(unused) = granted {
-        pool.give_back(unused);
+        shared.give_back(unused);
     }
     let key = begun?;
     if thread_rng().gen_bool(0.2) {
-        shared.model.change(watch);
+        world.model.change(watch);
     }
     if thread_rng().gen_bool(0.1) {
-        board.abandon(pool, id, key);
+        board.abandon(shared, id, key);
         return Err(Errno::INTERRUPTED);
     }
-    until_ready(|| board.registered(pool, id, key))?;
-    shared.reached[1].fetch_add(1, Ordering::Relaxed);
+    until_ready(|| board.registered(shared, id, key))?;
+    world.reached[1].fetch_add(1, Ordering::Relaxed);
     Ok((key, watch))
 }
 
-fn deregister(shared: &Shared, id: EndpointId, key: RegionKey) {
-    let (board, pool) = shared.board();
-    if board.deregister(pool, id, SPACE, key).is_err() {
+fn deregister(world: &World, id: EndpointId, key: RegionKey) {
+    let (board, shared) = world.board();
+    if board.deregister(shared, id, SPACE, key).is_err() {
         return;
     }
     if thread_rng().gen_bool(0.1) {
-        board.abandon(pool, id, key);
+        board.abandon(shared, id, key);
         return;
     }
     if let Some(pages) = until_ready(|| board.deregistered(id, key)) {
-        pool.give_back(pages);
+        shared.give_back(pages);
     }
 }
 
 /// A message on a region: begun only if nothing has changed, and the region stays while it goes on.
-fn message(shared: &Shared, id: EndpointId, key: RegionKey, watch: u32) {
-    let (board, _) = shared.board();
+fn message(world: &World, id: EndpointId, key: RegionKey, watch: u32) {
+    let (board, _) = world.board();
     // Under the endpoint's lock, where the module's pages cannot go; the library has them mapped.
     let begin = |endpoint: &mut open_mx_frontend::endpoint::Endpoint<Model>| {
-        let notes = shared.model.area(endpoint.notes().expect("it has"), 1);
+        let notes = world.model.area(endpoint.notes().expect("it has"), 1);
         let notes = RegionNotes::new(notes).expect("a page");
         endpoint
-            .uses(&shared.model)
+            .uses(&world.model)
             .is_some_and(|uses| uses.begin(&notes, key))
     };
     let end = |endpoint: &mut open_mx_frontend::endpoint::Endpoint<Model>| {
         let state = endpoint.regions.get(key).map(|region| region.state);
         assert_eq!(state, Some(State::Ready), "a region in use stays");
-        endpoint.uses(&shared.model).expect("it has").end(key);
+        endpoint.uses(&world.model).expect("it has").end(key);
     };
     let begun = board.usable(id, SPACE, begin);
     if begun == Ok(true) {
         if thread_rng().gen_bool(0.5) {
-            shared.model.change(watch);
+            world.model.change(watch);
         }
         thread::yield_now();
         let _ = board.usable(id, SPACE, end);
     }
     if thread_rng().gen_bool(0.5) {
-        shared.model.change(watch);
+        world.model.change(watch);
         let begun = board.usable(id, SPACE, begin);
         assert_ne!(begun, Ok(true), "a message begins on memory that changed");
     }
 }
 
-fn process(shared: &Shared) {
+fn process(world: &World) {
     for _ in 0..2 {
-        let opened = until_ready(|| match open(shared) {
+        let opened = until_ready(|| match open(world) {
             // The next home is on its way.
             Err(Errno::NO_DEVICE) => Poll::Pending,
             other => Poll::Ready(other),
@@ -196,23 +196,23 @@ fn process(shared: &Shared) {
             continue;
         };
         for _ in 0..2 {
-            let Ok((key, watch)) = register(shared, id) else {
+            let Ok((key, watch)) = register(world, id) else {
                 continue;
             };
-            message(shared, id, key, watch);
+            message(world, id, key, watch);
             if thread_rng().gen_bool(0.6) {
-                deregister(shared, id, key);
+                deregister(world, id, key);
             }
         }
-        let (board, pool) = shared.board();
-        board.close(pool, id);
+        let (board, shared) = world.board();
+        board.close(shared, id);
     }
 }
 
 /// Takes requests and answers them, not in their order, not always well.
-fn home(shared: &Shared) {
-    while !shared.over.load(Ordering::SeqCst) {
-        if let Some(home) = &mut *shared.home.lock().expect("no thread panics") {
+fn home(world: &World) {
+    while !world.over.load(Ordering::SeqCst) {
+        if let Some(home) = &mut *world.home.lock().expect("no thread panics") {
             while home.take() {}
             if !home.taken.is_empty() {
                 let at = thread_rng().gen_range(0..home.taken.len());
@@ -228,57 +228,57 @@ fn home(shared: &Shared) {
 }
 
 /// The work items: answers, sweeps, lingering pages.
-fn work(shared: &Shared) {
-    let (board, pool) = shared.board();
-    while !shared.over.load(Ordering::SeqCst) {
-        board.respond(pool).expect("an honest home");
+fn work(world: &World) {
+    let (board, shared) = world.board();
+    while !world.over.load(Ordering::SeqCst) {
+        board.respond(shared).expect("an honest home");
         match thread_rng().gen_range(0..3) {
-            0 => board.sweep(pool, thread_rng().gen_range(0..4)),
-            1 => drop(pool.reap()),
+            0 => board.sweep(shared, thread_rng().gen_range(0..4)),
+            1 => drop(shared.reap()),
             _ => {}
         }
         thread::yield_now();
     }
 }
 
-fn administrator(shared: &Shared) {
+fn administrator(world: &World) {
     for _ in 0..thread_rng().gen_range(0..4000) {
         thread::yield_now();
     }
-    shared.detach();
-    shared.attach();
+    world.detach();
+    world.attach();
 }
 
 fn run(reached: &[AtomicU32; 2]) {
     let model = Model::new();
     let frontend = Frontend::new(model.clone()).expect("the test has memory");
-    let shared = Arc::new(Shared {
+    let world = Arc::new(World {
         model,
         frontend,
         home: sync::Mutex::new(None),
         over: AtomicBool::new(false),
         reached: Default::default(),
     });
-    shared.attach();
-    let spawn = |work: fn(&Shared)| {
-        let shared = shared.clone();
-        thread::spawn(move || work(&shared))
+    world.attach();
+    let spawn = |work: fn(&World)| {
+        let world = world.clone();
+        thread::spawn(move || work(&world))
     };
     let ending = [process, process, process, administrator].map(spawn);
     let serving = [home, work].map(spawn);
     for thread in ending {
         thread.join().expect("no thread panics");
     }
-    shared.over.store(true, Ordering::SeqCst);
+    world.over.store(true, Ordering::SeqCst);
     for thread in serving {
         thread.join().expect("no thread panics");
     }
-    shared.detach();
-    let pool = &shared.frontend.pool;
-    assert!(!pool.reap(), "all homes are dead");
-    assert_eq!(shared.model.world().held(), (0, 0, 0));
-    assert_eq!(pool.users(), 0);
-    for (sum, once) in reached.iter().zip(&shared.reached) {
+    world.detach();
+    let shared = &world.frontend.shared;
+    assert!(!shared.reap(), "all homes are dead");
+    assert_eq!(world.model.world().held(), (0, 0, 0));
+    assert_eq!(shared.users(), 0);
+    for (sum, once) in reached.iter().zip(&world.reached) {
         sum.fetch_add(once.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }

@@ -24,10 +24,10 @@ fn an_attach_that_runs_out_of_grants_or_memory_leaves_nothing() {
         model.world().grants_left = grants;
         model.world().memory_left = memory;
         let frontend = Frontend::new(model.clone()).unwrap();
-        let (board, pool) = frontend.board(0).unwrap();
-        assert!(board.attach(pool, HOME).is_err());
+        let (board, shared) = frontend.board(0).unwrap();
+        assert!(board.attach(shared, HOME).is_err());
         assert!(board.target().is_err());
-        frontend.pool.reap();
+        frontend.shared.reap();
         assert_eq!(model.world().held(), (0, 0, 0));
     }
 }
@@ -38,10 +38,10 @@ fn what_lingers_when_the_module_goes_is_left_to_the_kernel_and_no_more() {
     let id = guest.open();
     guest.register(id, 10, true).unwrap();
     guest.serve(Status::Ok);
-    let (board, pool) = guest.board();
-    board.detach(pool);
-    guest.frontend.pool.reap();
-    guest.frontend.pool.give_up();
+    let (board, shared) = guest.board();
+    board.detach(shared);
+    guest.frontend.shared.reap();
+    guest.frontend.shared.give_up();
     assert_eq!(guest.model.world().held(), (0, 0, 0));
     assert_eq!(guest.model.world().left, 17 + 40 + 10);
 }
@@ -61,7 +61,7 @@ fn requests_beyond_the_ring_wait_for_room_and_all_come() {
         guest.close(id);
     }
     assert_eq!(guest.serve(Status::Ok).len(), 40);
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(guest.model.world().held().0, 17);
     guest.end();
 }
@@ -74,8 +74,8 @@ fn an_answer_that_nobody_asked_for_is_a_fault_of_the_home() {
         status: Status::Ok,
         endpoint: 0,
     });
-    let (board, pool) = guest.board();
-    assert_eq!(board.respond(pool), Err(Fault::UnknownRequest(77)));
+    let (board, shared) = guest.board();
+    assert_eq!(board.respond(shared), Err(Fault::UnknownRequest(77)));
     guest.end();
 }
 
@@ -84,11 +84,11 @@ fn a_board_that_loses_its_home_fails_all_calls_and_serves_the_next_home() {
     let mut guest = Guest::new();
     let id = guest.open();
     let key = guest.register(id, 5, true).unwrap();
-    let (board, pool) = guest.board();
+    let (board, shared) = guest.board();
     let r0 = board.at(id.index, |endpoint| endpoint.r0()).flatten();
     let watch = EndpointWatch::new(guest.model.area(r0.unwrap(), 1)).unwrap();
     assert!(!watch.has_events(0, 0));
-    board.detach(pool);
+    board.detach(shared);
     assert!(watch.has_events(0, 0), "a process that polls is told");
     assert_eq!(
         guest.registered(id, key),
@@ -100,13 +100,13 @@ fn a_board_that_loses_its_home_fails_all_calls_and_serves_the_next_home() {
         Poll::Ready(Err(Errno::NO_DEVICE))
     );
     assert_eq!(guest.frontend.board_count(), 0);
-    let (board, pool) = guest.board();
-    let ring_ref = board.attach(pool, HOME).unwrap();
-    assert_eq!(board.attach(pool, HOME), Err(Errno::BUSY));
+    let (board, shared) = guest.board();
+    let ring_ref = board.attach(shared, HOME).unwrap();
+    assert_eq!(board.attach(shared, HOME), Err(Errno::BUSY));
     board.connect();
     let successor = Home::new(&guest.model, ring_ref);
     std::mem::replace(&mut guest.home, successor).dies();
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(
         guest.model.world().held().0,
         17,

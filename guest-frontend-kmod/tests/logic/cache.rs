@@ -28,7 +28,7 @@ fn a_region_stays_usable_from_message_to_message_until_its_memory_changes() {
             region: key
         }]
     );
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(guest.model.world().accounted, 0);
     assert_eq!(guest.model.world().grants_left, grants + 3);
     assert_eq!(guest.deregister(id, key), Err(Errno::INVALID));
@@ -95,11 +95,11 @@ fn a_change_that_comes_after_the_slot_has_a_new_region_leaves_that_one_valid() {
     // The home lies: the pages, and with them the watch, linger.
     guest.home.answer(0, Status::Ok, true);
     respond_all(&guest.frontend);
-    let (board, pool) = guest.board();
+    let (board, shared) = guest.board();
     let Poll::Ready(Some(page_set)) = board.deregistered(id, old) else {
         panic!("given back")
     };
-    pool.linger(page_set);
+    shared.linger(page_set);
     let (new, _) = guest.registered_region(id);
     assert_eq!(new.slot, old.slot);
     guest.model.change(watch);
@@ -117,7 +117,7 @@ fn a_look_at_a_stale_region_leaves_the_use_of_its_slots_next_region_alone() {
     guest.model.change(watch);
     guest.sweep(id);
     guest.serve(Status::Ok);
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     let (new, watch) = guest.registered_region(id);
     assert_eq!(new.slot, old.slot);
     let (uses, notes) = guest.process(id);

@@ -20,7 +20,7 @@ fn an_endpoint_is_open_when_the_home_says_so_and_gone_when_it_has_let_go() {
         [Request::CloseEndpoint { endpoint: id.index }]
     );
     assert_eq!(guest.opened(id), Poll::Ready(Err(Errno::NO_DEVICE)));
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(
         guest.model.world().held(),
         (17, 17, 0),
@@ -37,10 +37,10 @@ fn pages_that_the_home_still_maps_linger_whatever_it_answers() {
     assert!(guest.home.take());
     guest.home.answer(0, Status::Ok, true);
     respond_all(&guest.frontend);
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(guest.model.world().held().0, 17 + 40);
     guest.home.let_go();
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(guest.model.world().held().0, 17);
     guest.end();
 }
@@ -91,7 +91,7 @@ fn an_opener_that_was_killed_leaves_an_endpoint_that_the_answer_closes() {
         served[..],
         [Request::OpenEndpoint { .. }, Request::CloseEndpoint { .. }]
     ));
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(guest.model.world().held().0, 17);
     guest.end();
 }
@@ -157,7 +157,7 @@ fn an_endpoint_that_the_home_closed_fails_its_process_and_can_be_closed() {
     assert_eq!(board.usable(id, SPACE, |_| ()).err(), Some(Errno::IO));
     guest.close(id);
     assert_eq!(guest.serve(Status::NotFound).len(), 1);
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(guest.model.world().held().0, 17);
     guest.end();
 }

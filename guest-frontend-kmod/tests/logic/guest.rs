@@ -12,9 +12,9 @@ use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::{Access, Kernel};
 use open_mx_frontend::page_set::PageSet;
-use open_mx_frontend::pool::Pool;
 use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::Extent;
+use open_mx_frontend::shared::Shared;
 
 use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE, small_queues};
 
@@ -74,8 +74,8 @@ pub fn access(writable: bool) -> Access {
 
 /// Takes all responses of board 0.
 pub fn respond_all(frontend: &Frontend<Model>) {
-    let (board, pool) = frontend.board(0).expect("board 0");
-    while board.respond(pool).expect("an honest home") {}
+    let (board, shared) = frontend.board(0).expect("board 0");
+    while board.respond(shared).expect("an honest home") {}
 }
 
 impl Guest {
@@ -83,8 +83,8 @@ impl Guest {
     pub fn new() -> Self {
         let model = Model::new();
         let frontend = Frontend::new(model.clone()).expect("the test has memory");
-        let (board, pool) = frontend.board(0).unwrap();
-        let ring_ref = board.attach(pool, HOME).unwrap();
+        let (board, shared) = frontend.board(0).unwrap();
+        let ring_ref = board.attach(shared, HOME).unwrap();
         board.connect();
         let home = Home::new(&model, ring_ref);
         Self {
@@ -96,7 +96,7 @@ impl Guest {
     }
 
     /// Board 0.
-    pub fn board(&self) -> (&Board<Model>, &Pool<Model>) {
+    pub fn board(&self) -> (&Board<Model>, &Shared<Model>) {
         self.frontend.board(0).expect("board 0")
     }
 
@@ -109,21 +109,21 @@ impl Guest {
         let pages = std::iter::repeat_n(1, ENDPOINT_PAGES);
         let pages = PageSet::allocate(&self.model, USER, pages).unwrap();
         let opening = opening(&self.frontend, endpoint, limits);
-        let (board, pool) = self.board();
-        let mut queues = match board.grant_queues(pool, &opening, pages) {
+        let (board, shared) = self.board();
+        let mut queues = match board.grant_queues(shared, &opening, pages) {
             Ok(queues) => Some(queues),
             Err(error) => return Poll::Ready(Err(error)),
         };
-        let begun = board.open(pool, &opening, &mut queues);
+        let begun = board.open(shared, &opening, &mut queues);
         if let Some(queues) = queues {
-            queues.give_back(pool);
+            queues.give_back(shared);
         }
         begun
     }
 
     pub fn opened(&self, id: EndpointId) -> Poll<Result<u32, Errno>> {
-        let (board, pool) = self.board();
-        board.opened(pool, id)
+        let (board, shared) = self.board();
+        board.opened(shared, id)
     }
 
     /// The home takes and answers everything that waits.
@@ -148,8 +148,8 @@ impl Guest {
     }
 
     pub fn close(&self, id: EndpointId) {
-        let (board, pool) = self.board();
-        board.close(pool, id);
+        let (board, shared) = self.board();
+        board.close(shared, id);
     }
 
     /// Pins and grants memory and begins to register it.
@@ -175,34 +175,34 @@ impl Guest {
         let notes = notes.flatten().unwrap();
         let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
         self.last_watch = watch;
-        let (board, pool) = self.board();
-        let granted = pool.grant(pinned, limits, HOME, pages, |_| access(writable))?;
+        let (board, shared) = self.board();
+        let granted = shared.grant(pinned, limits, HOME, pages, |_| access(writable))?;
         let mut granted = Some(granted);
-        let begun = board.register(pool, id, SPACE, extent, &mut granted);
+        let begun = board.register(shared, id, SPACE, extent, &mut granted);
         if let Some(unused) = granted {
-            pool.give_back(unused);
+            shared.give_back(unused);
         }
         begun
     }
 
     pub fn registered(&self, id: EndpointId, key: RegionKey) -> Poll<Result<(), Errno>> {
-        let (board, pool) = self.board();
-        board.registered(pool, id, key)
+        let (board, shared) = self.board();
+        board.registered(shared, id, key)
     }
 
     pub fn deregister(&self, id: EndpointId, key: RegionKey) -> Result<(), Errno> {
-        let (board, pool) = self.board();
-        board.deregister(pool, id, SPACE, key)
+        let (board, shared) = self.board();
+        board.deregister(shared, id, SPACE, key)
     }
 
     /// Whether the region has been given back to this caller, who gives back its pages.
     pub fn deregistered(&self, id: EndpointId, key: RegionKey) -> Poll<bool> {
-        let (board, pool) = self.board();
+        let (board, shared) = self.board();
         board.deregistered(id, key).map(|pages| {
             let left = pages.is_some();
             if let Some(pages) = pages {
-                pool.give_back(pages);
-                assert_eq!(pool.lingering(), 0, "the home has let go");
+                shared.give_back(pages);
+                assert_eq!(shared.lingering(), 0, "the home has let go");
             }
             left
         })
@@ -227,14 +227,14 @@ impl Guest {
     }
 
     pub fn sweep(&self, id: EndpointId) {
-        let (board, pool) = self.board();
-        board.sweep(pool, id.index);
+        let (board, shared) = self.board();
+        board.sweep(shared, id.index);
     }
 
     /// Detaches the board; nothing may be left once the home is dead.
     pub fn end(self) {
-        let (board, pool) = self.board();
-        board.detach(pool);
+        let (board, shared) = self.board();
+        board.detach(shared);
         let Self {
             model,
             frontend,
@@ -242,9 +242,9 @@ impl Guest {
             ..
         } = self;
         home.dies();
-        frontend.pool.reap();
+        frontend.shared.reap();
         assert_eq!(model.world().held(), (0, 0, 0));
-        assert_eq!(frontend.pool.lingering(), 0);
-        assert_eq!(frontend.pool.users(), 0);
+        assert_eq!(frontend.shared.lingering(), 0);
+        assert_eq!(frontend.shared.users(), 0);
     }
 }

@@ -19,8 +19,8 @@ impl Guest {
     fn new() -> Self {
         let model = Model::new();
         let frontend = Frontend::new(model.clone()).unwrap();
-        let (board, pool) = frontend.board(0).unwrap();
-        let ring_ref = board.attach(pool, HOME).unwrap();
+        let (board, shared) = frontend.board(0).unwrap();
+        let ring_ref = board.attach(shared, HOME).unwrap();
         board.connect();
         let home = Home::new(&model, ring_ref);
         Self { frontend, home }
@@ -37,8 +37,8 @@ impl Guest {
     }
 
     fn respond(&mut self) {
-        let (board, pool) = self.frontend.board(0).unwrap();
-        while board.respond(pool).expect("an honest home") {}
+        let (board, shared) = self.frontend.board(0).unwrap();
+        while board.respond(shared).expect("an honest home") {}
     }
 
     fn says_that_frames_wait(&mut self) {
@@ -51,8 +51,8 @@ impl Guest {
     }
 
     fn open(&mut self, number: u32) -> Result<(), Errno> {
-        let (board, pool) = self.frontend.board(0).unwrap();
-        board.open_raw(pool, number, process(number))
+        let (board, shared) = self.frontend.board(0).unwrap();
+        board.open_raw(shared, number, process(number))
     }
 
     fn opened(&mut self, number: u32) -> Poll<Result<(), Errno>> {
@@ -60,20 +60,20 @@ impl Guest {
     }
 
     fn close(&mut self, number: u32) {
-        let (board, pool) = self.frontend.board(0).unwrap();
-        board.close_raw(pool, number);
+        let (board, shared) = self.frontend.board(0).unwrap();
+        board.close_raw(shared, number);
     }
 
     fn take(&mut self, number: u32) -> Result<Option<Vec<u8>>, Errno> {
-        let (board, pool) = self.frontend.board(0).unwrap();
+        let (board, shared) = self.frontend.board(0).unwrap();
         let mut frame = [0; RAW_FRAME_MAX];
-        let taken = board.take_raw(pool, number, &mut frame)?;
+        let taken = board.take_raw(shared, number, &mut frame)?;
         Ok(taken.map(|length| frame[..length].to_vec()))
     }
 
     fn send(&mut self, number: u32, frame: &[u8]) -> Poll<Result<(), Errno>> {
-        let (board, pool) = self.frontend.board(0).unwrap();
-        board.send_raw(pool, number, frame)
+        let (board, shared) = self.frontend.board(0).unwrap();
+        board.send_raw(shared, number, frame)
     }
 }
 
@@ -211,8 +211,8 @@ fn a_frame_that_was_asked_for_one_use_of_it_is_not_the_next_ones() {
 fn a_change_finds_who_asked_and_the_others_come_after() {
     let mut guest = Guest::new();
     let change = |guest: &mut Guest, number| {
-        let (board, pool) = guest.frontend.board(0).unwrap();
-        board.change(pool, number, &Change::ClearPeers)
+        let (board, shared) = guest.frontend.board(0).unwrap();
+        board.change(shared, number, &Change::ClearPeers)
     };
     for (status, result) in [
         (Status::Ok, Ok(())),
@@ -233,8 +233,8 @@ fn a_change_finds_who_asked_and_the_others_come_after() {
         if answered_first {
             guest.answered(Status::Ok);
         }
-        let (board, pool) = guest.frontend.board(0).unwrap();
-        board.abandon_change(pool, 3);
+        let (board, shared) = guest.frontend.board(0).unwrap();
+        board.abandon_change(shared, 3);
         guest.answered(Status::Ok);
         assert_eq!(change(&mut guest, 4), Poll::Pending);
         guest.answered(Status::Ok);

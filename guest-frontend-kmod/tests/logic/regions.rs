@@ -116,7 +116,7 @@ fn a_region_refused_in_its_second_piece_is_unmapped_before_its_caller_is_told() 
         }]
     );
     assert_eq!(guest.registered(id, key), Poll::Ready(Err(Errno::AGAIN)));
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(guest.model.world().accounted, 0);
     guest.end();
 }
@@ -141,14 +141,14 @@ fn a_caller_killed_while_it_registers_leaves_a_region_that_the_answer_takes_away
     let mut guest = Guest::new();
     let id = guest.open();
     let key = guest.register(id, 10, true).unwrap();
-    let (board, pool) = guest.board();
-    board.abandon(pool, id, key);
+    let (board, shared) = guest.board();
+    board.abandon(shared, id, key);
     let served = guest.serve(Status::Ok);
     assert!(matches!(
         served[..],
         [Request::Register { .. }, Request::Deregister { .. }]
     ));
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(guest.model.world().accounted, 0);
     guest.end();
 }
@@ -171,7 +171,7 @@ fn an_endpoint_closed_under_a_registration_is_closed_after_the_answer() {
         guest.registered(id, key),
         Poll::Ready(Err(Errno::NO_DEVICE))
     );
-    guest.frontend.pool.reap();
+    guest.frontend.shared.reap();
     assert_eq!(guest.model.world().held(), (17, 17, 0));
     guest.end();
 }

@@ -133,16 +133,16 @@ impl Run {
     }
 
     fn attach(&mut self) {
-        let (board, pool) = self.frontend.board(0).unwrap();
-        if let Ok(ring_ref) = board.attach(pool, HOME) {
+        let (board, shared) = self.frontend.board(0).unwrap();
+        if let Ok(ring_ref) = board.attach(shared, HOME) {
             board.connect();
             self.home = Some(Home::new(&self.model, ring_ref));
         }
     }
 
     fn detach(&mut self) {
-        let (board, pool) = self.frontend.board(0).unwrap();
-        board.detach(pool);
+        let (board, shared) = self.frontend.board(0).unwrap();
+        board.detach(shared);
     }
 
     /// Roughly where it stands: open endpoints, regions and those in use, callers that wait, whether the home was seen to
@@ -186,8 +186,8 @@ impl Run {
                     return;
                 }
                 self.ready.retain(|ready| *ready != (id, key));
-                let (board, pool) = self.frontend.board(0).unwrap();
-                if board.deregister(pool, id, SPACE, key).is_ok() {
+                let (board, shared) = self.frontend.board(0).unwrap();
+                if board.deregister(shared, id, SPACE, key).is_ok() {
                     self.waiters.push(Waiter::Deregister(id, key));
                 }
             }
@@ -196,19 +196,19 @@ impl Run {
                     return;
                 };
                 self.open.retain(|open| *open != id);
-                let (board, pool) = self.frontend.board(0).unwrap();
-                board.close(pool, id);
+                let (board, shared) = self.frontend.board(0).unwrap();
+                board.close(shared, id);
             }
             Step::KillWaiter { nth } => {
                 if self.waiters.is_empty() {
                     return;
                 }
                 let waiter = self.waiters.swap_remove(nth % self.waiters.len());
-                let (board, pool) = self.frontend.board(0).unwrap();
+                let (board, shared) = self.frontend.board(0).unwrap();
                 match waiter {
-                    Waiter::Open(id) => board.close(pool, id),
+                    Waiter::Open(id) => board.close(shared, id),
                     Waiter::Register(id, key) | Waiter::Deregister(id, key) => {
-                        board.abandon(pool, id, key)
+                        board.abandon(shared, id, key)
                     }
                 }
             }
@@ -258,11 +258,11 @@ impl Run {
             Step::Use { nth } => self.use_or_end(nth),
             Step::Sweep { nth } => {
                 if let Some(id) = pick(&self.open, nth) {
-                    let (board, pool) = self.frontend.board(0).unwrap();
-                    board.sweep(pool, id.index);
+                    let (board, shared) = self.frontend.board(0).unwrap();
+                    board.sweep(shared, id.index);
                 }
             }
-            Step::Reap => drop(self.frontend.pool.reap()),
+            Step::Reap => drop(self.frontend.shared.reap()),
             Step::GrantsShort { left } => self.model.world().grants_left = left,
             Step::MemoryShort { left } => self.model.world().memory_left = left,
             Step::Replace => {
@@ -303,7 +303,7 @@ impl Run {
         let Some((id, key)) = pick(&self.ready, nth) else {
             return;
         };
-        let (board, pool) = self.frontend.board(0).unwrap();
+        let (board, shared) = self.frontend.board(0).unwrap();
         let seen = board.at(id.index, |endpoint| {
             let same = endpoint.incarnation == id.incarnation;
             same.then(|| (endpoint.uses(&self.model), endpoint.notes()))
@@ -330,7 +330,7 @@ impl Run {
         if stale {
             self.ready.retain(|ready| *ready != (id, key));
             // Refused: the module has given it back already.
-            if board.deregister(pool, id, SPACE, key).is_ok() {
+            if board.deregister(shared, id, SPACE, key).is_ok() {
                 self.waiters.push(Waiter::Deregister(id, key));
             }
         }
@@ -342,14 +342,14 @@ impl Run {
             return;
         };
         let opening = opening(&self.frontend, endpoint, Some(LIMITS));
-        let (board, pool) = self.frontend.board(0).unwrap();
-        let Ok(queues) = board.grant_queues(pool, &opening, pages) else {
+        let (board, shared) = self.frontend.board(0).unwrap();
+        let Ok(queues) = board.grant_queues(shared, &opening, pages) else {
             return;
         };
         let mut queues = Some(queues);
-        let begun = board.open(pool, &opening, &mut queues);
+        let begun = board.open(shared, &opening, &mut queues);
         if let Some(queues) = queues {
-            queues.give_back(pool);
+            queues.give_back(shared);
         }
         if let Poll::Ready(Ok(id)) = begun {
             self.waiters.push(Waiter::Open(id));
@@ -360,7 +360,7 @@ impl Run {
         let Some(id) = pick(&self.open, nth) else {
             return;
         };
-        let (board, pool) = self.frontend.board(0).unwrap();
+        let (board, shared) = self.frontend.board(0).unwrap();
         let notes = board.usable(id, SPACE, |endpoint| endpoint.notes());
         let Ok(Some(notes)) = notes else {
             return;
@@ -371,14 +371,14 @@ impl Run {
             false => LIMITS,
         };
         let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
-        let granted = pool.grant(pinned, Some(limits), HOME, pages, |_| access(writable));
+        let granted = shared.grant(pinned, Some(limits), HOME, pages, |_| access(writable));
         let Ok(granted) = granted else {
             return;
         };
         let mut granted = Some(granted);
-        let begun = board.register(pool, id, SPACE, extent, &mut granted);
+        let begun = board.register(shared, id, SPACE, extent, &mut granted);
         if let Some(unused) = granted {
-            pool.give_back(unused);
+            shared.give_back(unused);
         }
         let reserves = board.usable(id, SPACE, |endpoint| endpoint.regions.reserves());
         assert!(reserves.unwrap_or(0) <= RESERVES);
@@ -392,8 +392,8 @@ impl Run {
     fn respond(&mut self) {
         for answers in 0.. {
             assert!(answers <= ANSWERS, "the ring of answers has no end");
-            let (board, pool) = self.frontend.board(0).unwrap();
-            match board.respond(pool) {
+            let (board, shared) = self.frontend.board(0).unwrap();
+            match board.respond(shared) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(_) => {
@@ -407,17 +407,17 @@ impl Run {
     fn poll_waiters(&mut self) {
         let waiters = std::mem::take(&mut self.waiters);
         for waiter in waiters {
-            let (board, pool) = self.frontend.board(0).unwrap();
+            let (board, shared) = self.frontend.board(0).unwrap();
             let pending = match waiter {
                 Waiter::Open(id) => {
-                    let opened = board.opened(pool, id);
+                    let opened = board.opened(shared, id);
                     if let Poll::Ready(Ok(_)) = opened {
                         self.open.push(id);
                     }
                     opened.is_pending()
                 }
                 Waiter::Register(id, key) => {
-                    let registered = board.registered(pool, id, key);
+                    let registered = board.registered(shared, id, key);
                     if let Poll::Ready(Ok(())) = registered {
                         self.ready.push((id, key));
                     }
@@ -427,7 +427,7 @@ impl Run {
                     Poll::Pending => true,
                     Poll::Ready(None) => false,
                     Poll::Ready(Some(pages)) => {
-                        pool.give_back(pages);
+                        shared.give_back(pages);
                         false
                     }
                 },
@@ -465,14 +465,14 @@ impl Run {
                 self.state()
             );
             for id in std::mem::take(&mut self.open) {
-                let (board, pool) = self.frontend.board(0).unwrap();
-                board.close(pool, id);
+                let (board, shared) = self.frontend.board(0).unwrap();
+                board.close(shared, id);
             }
             self.settle();
             if let Some(home) = &mut self.home {
                 home.let_go();
             }
-            self.frontend.pool.reap();
+            self.frontend.shared.reap();
             let (pages, grants, accounted) = self.model.world().held();
             let device = if self.home.is_some() { 17 } else { 0 };
             assert_eq!(
@@ -487,9 +487,9 @@ impl Run {
         if let Some(home) = self.home.take() {
             home.dies();
         }
-        self.frontend.pool.reap();
+        self.frontend.shared.reap();
         assert_eq!(self.model.world().held(), (0, 0, 0));
-        assert_eq!(self.frontend.pool.lingering(), 0);
-        assert_eq!(self.frontend.pool.users(), 0);
+        assert_eq!(self.frontend.shared.lingering(), 0);
+        assert_eq!(self.frontend.shared.users(), 0);
     }
 }

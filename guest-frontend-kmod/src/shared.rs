@@ -8,45 +8,45 @@ use crate::page_set::PageSet;
 use crate::quota::{Limits, Quotas, User};
 
 /// See the module's description.
-pub struct Pool<K: Kernel> {
+pub struct Shared<K: Kernel> {
     /// The kernel.
     pub kernel: K,
-    shared: K::Lock<Shared<K>>,
+    inner: K::Lock<Inner<K>>,
 }
 
-struct Shared<K: Kernel> {
+struct Inner<K: Kernel> {
     lingering: Lingering<K>,
     quotas: Quotas,
 }
 
-impl<K: Kernel> Pool<K> {
-    /// An empty pool.
+impl<K: Kernel> Shared<K> {
+    /// No page is held, by no user.
     pub fn new(kernel: K) -> Self {
-        let shared = Shared {
+        let inner = Inner {
             lingering: Lingering::new(),
             quotas: Quotas::new(),
         };
         Self {
-            shared: kernel.lock(LockName::Pool, shared),
+            inner: kernel.lock(LockName::Shared, inner),
             kernel,
         }
     }
 
     /// Charges an endpoint to its user.
     pub fn charge_endpoint(&self, user: User, limits: Option<Limits>) -> Result<(), Errno> {
-        self.shared
-            .with(|shared| shared.quotas.charge(user, 1, 0, limits))
+        self.inner
+            .with(|inner| inner.quotas.charge(user, 1, 0, limits))
     }
 
     /// An endpoint of a user has ended.
     pub fn release_endpoint(&self, user: User) {
-        self.shared.with(|shared| shared.quotas.release(user, 1, 0));
+        self.inner.with(|inner| inner.quotas.release(user, 1, 0));
     }
 
     /// Whether a user may have so many pages, as far as can be told before they are pinned.
     pub fn has_room(&self, user: User, pages: usize, limits: Option<Limits>) -> bool {
-        self.shared
-            .with(|shared| shared.quotas.has_room(user, pages, limits))
+        self.inner
+            .with(|inner| inner.quotas.has_room(user, pages, limits))
     }
 
     /// Charges pages to their user, keeps room for them on the lingering list, and grants the first `count` of them.
@@ -60,11 +60,11 @@ impl<K: Kernel> Pool<K> {
         count: usize,
         access: impl Fn(usize) -> Access,
     ) -> Result<PageSet<K>, Errno> {
-        let admitted = self.shared.with(|shared| {
+        let admitted = self.inner.with(|inner| {
             let (user, pages) = (page_set.user(), page_set.total());
-            shared.quotas.charge(user, 0, pages, limits)?;
-            let room = shared.lingering.admit();
-            room.inspect_err(|_| shared.quotas.release(user, 0, pages))
+            inner.quotas.charge(user, 0, pages, limits)?;
+            let room = inner.lingering.admit();
+            room.inspect_err(|_| inner.quotas.release(user, 0, pages))
         });
         if let Err(error) = admitted {
             page_set.give_back(&self.kernel);
@@ -81,7 +81,7 @@ impl<K: Kernel> Pool<K> {
 
     /// Leaves a page set to the list.
     pub fn linger(&self, page_set: PageSet<K>) {
-        self.shared.with(|shared| shared.lingering.add(page_set));
+        self.inner.with(|inner| inner.lingering.add(page_set));
         self.kernel.look_at_lingering();
     }
 
@@ -89,9 +89,9 @@ impl<K: Kernel> Pool<K> {
     pub fn give_back(&self, mut page_set: PageSet<K>) {
         let (user, pages) = (page_set.user(), page_set.total());
         match page_set.give_back(&self.kernel) {
-            true => self.shared.with(|shared| {
-                shared.quotas.release(user, 0, pages);
-                shared.lingering.dismiss();
+            true => self.inner.with(|inner| {
+                inner.quotas.release(user, 0, pages);
+                inner.lingering.dismiss();
             }),
             false => self.linger(page_set),
         }
@@ -105,12 +105,12 @@ impl<K: Kernel> Pool<K> {
             };
             let (user, pages) = (page_set.user(), page_set.total());
             let empty = page_set.give_back(&self.kernel);
-            self.shared.with(|shared| match empty {
+            self.inner.with(|inner| match empty {
                 true => {
-                    shared.quotas.release(user, 0, pages);
-                    shared.lingering.dismiss();
+                    inner.quotas.release(user, 0, pages);
+                    inner.lingering.dismiss();
                 }
-                false => shared.lingering.add(page_set),
+                false => inner.lingering.add(page_set),
             });
         }
         self.lingering() > 0
@@ -125,16 +125,16 @@ impl<K: Kernel> Pool<K> {
     }
 
     fn take_lingering(&self) -> Option<PageSet<K>> {
-        self.shared.with(|shared| shared.lingering.take())
+        self.inner.with(|inner| inner.lingering.take())
     }
 
     /// Page sets that linger.
     pub fn lingering(&self) -> usize {
-        self.shared.with(|shared| shared.lingering.count())
+        self.inner.with(|inner| inner.lingering.count())
     }
 
     /// Users that hold something.
     pub fn users(&self) -> usize {
-        self.shared.with(|shared| shared.quotas.users())
+        self.inner.with(|inner| inner.quotas.users())
     }
 }
