@@ -53,8 +53,8 @@ pub trait Kernel: Clone {
     fn end_grant(&self, reference: GrantRef) -> bool;
     /// Leaves a grant to the kernel, which ends it when the other domain lets go and holds the page until then.
     fn leave_grant(&self, reference: GrantRef);
-    /// Has the lingering pages looked at soon.
-    fn look_at_lingering(&self);
+    /// Has the deferred unmaps looked at soon.
+    fn look_at_deferred_unmaps(&self);
     /// Sends the event of a board's channel.
     fn notify(&self, board: usize);
     /// Wakes the callers that wait for an answer of a board's home.

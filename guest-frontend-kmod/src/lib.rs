@@ -38,7 +38,7 @@
 //! | `ETIMEDOUT` | the deadline of a wait has passed |
 //! | `EINTR` | a signal ended a wait, or the caller was killed |
 //!
-//! A page is freed, or its pin ended, only when Xen says that no other domain maps it ([`lingering`]): whatever the home
+//! A page is freed, or its pin ended, only when Xen says that no other domain maps it ([`deferred_unmap`]): whatever the home
 //! answered, and also when it died.
 //!
 //! Memory that cannot be pinned as asked (`EFAULT`: not mapped, not writable, of a file, of a device) is the library's to copy:
@@ -60,6 +60,7 @@
 extern crate alloc;
 
 pub mod board;
+pub mod deferred_unmap;
 pub mod endpoint;
 pub mod endpoint_id;
 pub mod errno;
@@ -67,7 +68,6 @@ pub mod file_state;
 pub mod frontend;
 mod in_flight;
 pub mod kernel;
-pub mod lingering;
 mod link;
 #[cfg(target_os = "none")]
 #[allow(unsafe_code)]

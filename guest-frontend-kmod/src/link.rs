@@ -31,7 +31,7 @@ pub struct Target {
 }
 
 /// What an endpoint needs to ring its home and to sleep, without the link's lock. It holds as long as the endpoint is in
-/// its place: a board that is detached takes its endpoints out before it lets the device pages linger.
+/// its place: a board that is detached takes its endpoints out before it defers the unmapping of the device pages.
 pub struct Bell<K: Kernel> {
     /// The doorbells, D3.
     pub doorbells: Doorbells,

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`LockName::Endpoint`], one for each index of each board | the endpoint there, its state and regions | its process's calls, `mmap`, the end of its address space; the work that takes answers, the work that sweeps |
 //! | [`LockName::Link`], one for each board | the control ring and staging pages of its home, what waits for room there, the raw endpoint, a change under way | posting a request, taking an answer, attaching and detaching, calls of the raw endpoint |
-//! | [`LockName::Shared`] | what users hold, the list of lingering pages | whoever takes or gives back pages |
+//! | [`LockName::Shared`] | what users hold, the list of deferred unmaps | whoever takes or gives back pages |
 //!
 //! A thread takes them in this order, and two of the same kind never: so none waits for another in a circle. Sending and
 //! receiving sleepers touch the lock of their own endpoint alone; a registration of many pages in one process delays

@@ -1,8 +1,8 @@
-//! What all boards of a guest share: the kernel, the quotas of its users, the list of lingering pages.
+//! What all boards of a guest share: the kernel, the quotas of its users, the list of deferred unmaps.
 
+use crate::deferred_unmap::DeferredUnmaps;
 use crate::errno::Errno;
 use crate::kernel::{Access, DomainId, Kernel};
-use crate::lingering::Lingering;
 use crate::lock::{Lock, LockName};
 use crate::page_set::PageSet;
 use crate::quota::{Limits, Quotas, User};
@@ -15,7 +15,7 @@ pub struct Shared<K: Kernel> {
 }
 
 struct Inner<K: Kernel> {
-    lingering: Lingering<K>,
+    deferred: DeferredUnmaps<K>,
     quotas: Quotas,
 }
 
@@ -23,7 +23,7 @@ impl<K: Kernel> Shared<K> {
     /// No page is held, by no user.
     pub fn new(kernel: K) -> Self {
         let inner = Inner {
-            lingering: Lingering::new(),
+            deferred: DeferredUnmaps::new(),
             quotas: Quotas::new(),
         };
         Self {
@@ -49,8 +49,8 @@ impl<K: Kernel> Shared<K> {
             .with(|inner| inner.quotas.has_room(user, pages, limits))
     }
 
-    /// Charges pages to their user, keeps room for them on the lingering list, and grants the first `count` of them.
-    /// From here on the page set ends with [`Self::give_back`] or [`Self::linger`]; after an error it has ended. Without a
+    /// Charges pages to their user, keeps room for them on the list of deferred unmaps, and grants the first `count` of them.
+    /// From here on the page set ends with [`Self::give_back`] or [`Self::defer_unmap`]; after an error it has ended. Without a
     /// lock, since there may be many.
     pub fn grant(
         &self,
@@ -63,7 +63,7 @@ impl<K: Kernel> Shared<K> {
         let admitted = self.inner.with(|inner| {
             let (user, pages) = (page_set.user(), page_set.total());
             inner.quotas.charge(user, 0, pages, limits)?;
-            let room = inner.lingering.admit();
+            let room = inner.deferred.admit();
             room.inspect_err(|_| inner.quotas.release(user, 0, pages))
         });
         if let Err(error) = admitted {
@@ -80,9 +80,9 @@ impl<K: Kernel> Shared<K> {
     }
 
     /// Leaves a page set to the list.
-    pub fn linger(&self, page_set: PageSet<K>) {
-        self.inner.with(|inner| inner.lingering.add(page_set));
-        self.kernel.look_at_lingering();
+    pub fn defer_unmap(&self, page_set: PageSet<K>) {
+        self.inner.with(|inner| inner.deferred.add(page_set));
+        self.kernel.look_at_deferred_unmaps();
     }
 
     /// Gives a page set back, at once as far as the home has let go of it. Without a lock.
@@ -91,16 +91,16 @@ impl<K: Kernel> Shared<K> {
         match page_set.give_back(&self.kernel) {
             true => self.inner.with(|inner| {
                 inner.quotas.release(user, 0, pages);
-                inner.lingering.dismiss();
+                inner.deferred.dismiss();
             }),
-            false => self.linger(page_set),
+            false => self.defer_unmap(page_set),
         }
     }
 
-    /// Looks at each lingering page set once; whether some are left. Without a lock.
+    /// Looks at each deferred unmap once; whether some are left. Without a lock.
     pub fn reap(&self) -> bool {
-        for _ in 0..self.lingering() {
-            let Some(mut page_set) = self.take_lingering() else {
+        for _ in 0..self.deferred_unmaps() {
+            let Some(mut page_set) = self.take_deferred() else {
                 break;
             };
             let (user, pages) = (page_set.user(), page_set.total());
@@ -108,29 +108,29 @@ impl<K: Kernel> Shared<K> {
             self.inner.with(|inner| match empty {
                 true => {
                     inner.quotas.release(user, 0, pages);
-                    inner.lingering.dismiss();
+                    inner.deferred.dismiss();
                 }
-                false => inner.lingering.add(page_set),
+                false => inner.deferred.add(page_set),
             });
         }
-        self.lingering() > 0
+        self.deferred_unmaps() > 0
     }
 
     /// Leaves to the kernel what other domains still map: for a module that goes. Without a lock.
     pub fn give_up(&self) {
         self.reap();
-        while let Some(page_set) = self.take_lingering() {
+        while let Some(page_set) = self.take_deferred() {
             page_set.give_up(&self.kernel);
         }
     }
 
-    fn take_lingering(&self) -> Option<PageSet<K>> {
-        self.inner.with(|inner| inner.lingering.take())
+    fn take_deferred(&self) -> Option<PageSet<K>> {
+        self.inner.with(|inner| inner.deferred.take())
     }
 
-    /// Page sets that linger.
-    pub fn lingering(&self) -> usize {
-        self.inner.with(|inner| inner.lingering.count())
+    /// Page sets that another domain still maps.
+    pub fn deferred_unmaps(&self) -> usize {
+        self.inner.with(|inner| inner.deferred.count())
     }
 
     /// Users that hold something.

@@ -153,7 +153,7 @@ fn answer_region<K: Kernel>(
         && !region.awaited
         && let Some(region) = endpoint.regions.remove(at)
     {
-        shared.linger(region.page_set);
+        shared.defer_unmap(region.page_set);
     }
 }
 

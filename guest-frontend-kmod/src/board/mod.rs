@@ -117,7 +117,7 @@ impl<K: Kernel> Board<K> {
         });
     }
 
-    /// The home is gone, or is to go. All endpoints end; their pages linger until it has let go of them.
+    /// The home is gone, or is to go. All endpoints end; their pages are kept until it has unmapped them.
     pub fn detach(&self, shared: &Shared<K>) {
         // First the link, so that no endpoint is opened behind the back of this loop; its pages are kept until the last
         // endpoint, which may ring its bell, is out.
@@ -136,7 +136,7 @@ impl<K: Kernel> Board<K> {
             shared.kernel.wake_sleepers(self.number, index);
         }
         if let Some(link) = link {
-            shared.linger(link.pages);
+            shared.defer_unmap(link.pages);
         }
         shared.kernel.wake_callers(self.number);
     }
@@ -194,16 +194,16 @@ impl<K: Kernel> Board<K> {
     }
 }
 
-/// Ends an endpoint without asking anybody; its pages linger.
+/// Ends an endpoint without asking anybody; its pages are kept until they are unmapped.
 fn remove<K: Kernel>(shared: &Shared<K>, slot: &mut Slot<K>) {
     let Some(mut endpoint) = slot.take() else {
         return;
     };
     for region in 0..endpoint.regions.slots() {
         if let Some(region) = endpoint.regions.remove(region) {
-            shared.linger(region.page_set);
+            shared.defer_unmap(region.page_set);
         }
     }
     shared.release_endpoint(endpoint.opener.user);
-    shared.linger(endpoint.queues);
+    shared.defer_unmap(endpoint.queues);
 }

@@ -68,7 +68,7 @@ impl<K: Kernel> Board<K> {
                 }
                 State::Refused(error) => {
                     if let Some(region) = endpoint.regions.remove(key.slot) {
-                        shared.linger(region.page_set);
+                        shared.defer_unmap(region.page_set);
                     }
                     Poll::Ready(Err(error))
                 }
@@ -163,7 +163,7 @@ impl<K: Kernel> Board<K> {
                 }
                 State::Refused(_) | State::Left => {
                     if let Some(region) = endpoint.regions.remove(key.slot) {
-                        shared.linger(region.page_set);
+                        shared.defer_unmap(region.page_set);
                     }
                 }
                 State::Registering { .. } | State::Leaving { .. } => {}

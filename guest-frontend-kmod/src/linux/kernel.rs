@@ -115,7 +115,7 @@ impl Kernel for Linux {
         unsafe { shim::shim_leave_grant(reference) }
     }
 
-    fn look_at_lingering(&self) {
+    fn look_at_deferred_unmaps(&self) {
         shim::shim_schedule_reaper();
     }
 

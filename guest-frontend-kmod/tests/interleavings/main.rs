@@ -227,7 +227,7 @@ fn home(world: &World) {
     }
 }
 
-/// The work items: answers, sweeps, lingering pages.
+/// The work items: answers, sweeps, deferred unmaps.
 fn work(world: &World) {
     let (board, shared) = world.board();
     while !world.over.load(Ordering::SeqCst) {

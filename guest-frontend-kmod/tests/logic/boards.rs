@@ -33,7 +33,7 @@ fn an_attach_that_runs_out_of_grants_or_memory_leaves_nothing() {
 }
 
 #[test]
-fn what_lingers_when_the_module_goes_is_left_to_the_kernel_and_no_more() {
+fn what_is_still_mapped_when_the_module_goes_is_left_to_the_kernel_and_no_more() {
     let mut guest = Guest::new();
     let id = guest.open();
     guest.register(id, 10, true).unwrap();

@@ -30,7 +30,7 @@ fn an_endpoint_is_open_when_the_home_says_so_and_gone_when_it_has_let_go() {
 }
 
 #[test]
-fn pages_that_the_home_still_maps_linger_whatever_it_answers() {
+fn pages_that_the_home_still_maps_are_kept_whatever_it_answers() {
     let mut guest = Guest::new();
     let id = guest.open();
     guest.close(id);

@@ -202,7 +202,7 @@ impl Guest {
             let left = pages.is_some();
             if let Some(pages) = pages {
                 shared.give_back(pages);
-                assert_eq!(shared.lingering(), 0, "the home has let go");
+                assert_eq!(shared.deferred_unmaps(), 0, "the home has let go");
             }
             left
         })
@@ -244,7 +244,7 @@ impl Guest {
         home.dies();
         frontend.shared.reap();
         assert_eq!(model.world().held(), (0, 0, 0));
-        assert_eq!(frontend.shared.lingering(), 0);
+        assert_eq!(frontend.shared.deferred_unmaps(), 0);
         assert_eq!(frontend.shared.users(), 0);
     }
 }

@@ -320,7 +320,7 @@ impl Kernel for Model {
         world.left += 1;
     }
 
-    fn look_at_lingering(&self) {}
+    fn look_at_deferred_unmaps(&self) {}
 
     fn notify(&self, _: usize) {
         self.world().notified += 1;

@@ -489,7 +489,7 @@ impl Run {
         }
         self.frontend.shared.reap();
         assert_eq!(self.model.world().held(), (0, 0, 0));
-        assert_eq!(self.frontend.shared.lingering(), 0);
+        assert_eq!(self.frontend.shared.deferred_unmaps(), 0);
         assert_eq!(self.frontend.shared.users(), 0);
     }
 }

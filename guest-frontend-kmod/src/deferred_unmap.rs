@@ -11,12 +11,12 @@ use crate::page_set::PageSet;
 
 /// The list. Each page set is admitted before its first page is granted, so that it finds room here without allocating,
 /// however many have to come at once.
-pub struct Lingering<K: Kernel> {
+pub struct DeferredUnmaps<K: Kernel> {
     list: VecDeque<PageSet<K>>,
     admitted: usize,
 }
 
-impl<K: Kernel> Lingering<K> {
+impl<K: Kernel> DeferredUnmaps<K> {
     /// An empty list.
     pub const fn new() -> Self {
         Self {
@@ -35,7 +35,7 @@ impl<K: Kernel> Lingering<K> {
         Ok(())
     }
 
-    /// An admitted page set begins to linger, or goes on.
+    /// An admitted page set begins to wait for its unmapping, or goes on waiting.
     pub fn add(&mut self, page_set: PageSet<K>) {
         self.list.push_back(page_set);
     }
@@ -50,13 +50,13 @@ impl<K: Kernel> Lingering<K> {
         self.admitted = self.admitted.saturating_sub(1);
     }
 
-    /// Page sets that linger.
+    /// Page sets that another domain still maps.
     pub fn count(&self) -> usize {
         self.list.len()
     }
 }
 
-impl<K: Kernel> Default for Lingering<K> {
+impl<K: Kernel> Default for DeferredUnmaps<K> {
     fn default() -> Self {
         Self::new()
     }
