@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mx_ring::birth::Birth;
 pub use mx_ring::call::RAW_FRAME_MAX;
+use mx_ring::fork_guard::ForkGuard;
 use mx_ring::unshared::Unshared;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -43,7 +43,7 @@ pub struct RawEndpoint {
     told: OwnedFd,
     /// Readable when there is an event of either kind.
     ready: OwnedFd,
-    birth: Birth,
+    fork_guard: ForkGuard,
 }
 
 impl RawEndpoint {
@@ -71,7 +71,7 @@ impl RawEndpoint {
             sent: Mutex::new(VecDeque::new()),
             told,
             ready,
-            birth: Birth::here().map_err(CallError::from)?,
+            fork_guard: ForkGuard::new().map_err(CallError::from)?,
         })
     }
 
@@ -146,7 +146,7 @@ impl RawEndpoint {
 
     /// A child shares the descriptors, but not what was sent.
     fn check_birth(&self) -> Result<(), Error> {
-        if self.birth.is_inherited() {
+        if self.fork_guard.is_inherited() {
             return Err(Error::NotOpen);
         }
         Ok(())
@@ -177,7 +177,7 @@ impl RawEndpoint {
 
 impl Drop for RawEndpoint {
     fn drop(&mut self) {
-        if !self.birth.is_inherited() {
+        if !self.fork_guard.is_inherited() {
             self.channel.close();
         }
     }

@@ -23,8 +23,6 @@
 extern crate std;
 
 pub mod administration;
-#[cfg(feature = "std")]
-pub mod birth;
 pub mod board_page;
 pub mod call;
 #[cfg(feature = "std")]
@@ -36,6 +34,8 @@ mod counter;
 #[cfg(feature = "std")]
 pub mod device;
 mod entry;
+#[cfg(feature = "std")]
+pub mod fork_guard;
 #[cfg(feature = "std")]
 pub mod heap;
 mod home;

@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use mx_ring::birth::Birth;
+use mx_ring::fork_guard::ForkGuard;
 use mx_ring::mapping::Mapping;
 
 use super::attendance::Attendance;
@@ -17,7 +17,7 @@ pub struct Held {
     pub(super) state: Mutex<State>,
     pub(super) moved: Condvar,
     pub(super) channel: std::sync::Arc<dyn Channel>,
-    pub(super) birth: Birth,
+    pub(super) fork_guard: ForkGuard,
     /// Who looks after it.
     pub(super) attendance: Attendance,
     /// Looks that do not wait.
@@ -33,7 +33,7 @@ pub struct Held {
 impl Held {
     /// The state, at the begin of a call: in a child the lock itself may be held by a thread that is not there.
     pub fn enter(&self) -> Result<MutexGuard<'_, State>, Error> {
-        if self.birth.is_inherited() {
+        if self.fork_guard.is_inherited() {
             return Err(Error::NotOpen);
         }
         Ok(self.lock())

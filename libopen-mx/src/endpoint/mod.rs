@@ -25,7 +25,7 @@ use attendance::Attendance;
 use mx_engine::Code;
 use mx_engine::{Link, Memory, PartnerKey, RequestKey};
 use mx_ring::ProcessSide;
-use mx_ring::birth::Birth;
+use mx_ring::fork_guard::ForkGuard;
 use mx_ring::heap;
 use rustix::io::Errno;
 use slotmap::{Key, KeyData};
@@ -135,7 +135,7 @@ impl Endpoint {
             state: Mutex::new(state),
             moved: Condvar::new(),
             channel,
-            birth: Birth::here().map_err(CallError::from)?,
+            fork_guard: ForkGuard::new().map_err(CallError::from)?,
             attendance: Attendance::default(),
             polling: Polling::default(),
             never_sleeps: communication.wait_spins,

@@ -54,7 +54,7 @@ fn change(change: impl Fn(&mut Vec<Weak<Held>>)) {
         // Those of a parent are none of this process's.
         open.retain(|held| {
             held.upgrade()
-                .is_some_and(|held| !held.birth.is_inherited())
+                .is_some_and(|held| !held.fork_guard.is_inherited())
         });
         change(&mut open);
         OPEN_ENDPOINTS.store(open.len(), Ordering::Relaxed);
@@ -74,7 +74,7 @@ pub fn others(of: &Held) -> impl Iterator<Item = Arc<Held>> {
     let places = open.as_ref().map_or(0, |open| open.len());
     (0..places).filter_map(move |at| {
         let other = open.as_ref()?.get(at)?.upgrade()?;
-        (!std::ptr::eq(&*other, of) && !other.birth.is_inherited()).then_some(other)
+        (!std::ptr::eq(&*other, of) && !other.fork_guard.is_inherited()).then_some(other)
     })
 }
 

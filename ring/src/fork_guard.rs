@@ -14,20 +14,20 @@ use crate::mapping::MappingError;
 
 /// Made by one process; its children see that it is inherited.
 #[derive(Debug)]
-pub struct Birth {
+pub struct ForkGuard {
     page: NonNull<AtomicU32>,
 }
 
 // SAFETY: the page is read atomically, and unmapped by the only owner.
-unsafe impl Send for Birth {}
+unsafe impl Send for ForkGuard {}
 // SAFETY: the page is read atomically.
-unsafe impl Sync for Birth {}
+unsafe impl Sync for ForkGuard {}
 
-const HERE: u32 = 1;
+const MADE_HERE: u32 = 1;
 
-impl Birth {
+impl ForkGuard {
     /// Remembers this process.
-    pub fn here() -> Result<Self, MappingError> {
+    pub fn new() -> Result<Self, MappingError> {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping where the kernel finds room: it replaces nothing.
         let page = unsafe {
@@ -40,27 +40,27 @@ impl Birth {
         }?;
         let page = NonNull::new(page.cast()).ok_or(MappingError::Length(PAGE_SIZE))?;
         // Built first, so that a failure unmaps the page.
-        let birth = Self { page };
+        let fork_guard = Self { page };
         // SAFETY: the page is ours, and its content in children concerns nobody else.
         unsafe { rustix::mm::madvise(page.as_ptr().cast(), PAGE_SIZE, Advice::LinuxWipeOnFork) }?;
-        birth.word().store(HERE, Ordering::Relaxed);
-        Ok(birth)
+        fork_guard.word().store(MADE_HERE, Ordering::Relaxed);
+        Ok(fork_guard)
     }
 
     fn word(&self) -> &AtomicU32 {
-        // SAFETY: mapped, aligned and zeroed or set by `here` for as long as this value lives.
+        // SAFETY: mapped, aligned and zeroed or set by `new` for as long as this value lives.
         unsafe { self.page.as_ref() }
     }
 
     /// Whether this process is a child of the one that made it.
     pub fn is_inherited(&self) -> bool {
-        self.word().load(Ordering::Relaxed) != HERE
+        self.word().load(Ordering::Relaxed) != MADE_HERE
     }
 }
 
-impl Drop for Birth {
+impl Drop for ForkGuard {
     fn drop(&mut self) {
-        // SAFETY: mapped by `here`, in children too, and not used any more. A failure would leave a page behind.
+        // SAFETY: mapped by `new`, in children too, and not used any more. A failure would leave a page behind.
         let _left = unsafe { rustix::mm::munmap(self.page.as_ptr().cast(), PAGE_SIZE) };
     }
 }
