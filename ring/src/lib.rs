@@ -55,7 +55,7 @@ pub mod registration;
 mod seqlock;
 pub mod sleep;
 mod sync;
-mod ticks;
+mod tsc;
 #[cfg(feature = "std")]
 pub mod unshared;
 pub mod warning;
@@ -73,7 +73,7 @@ pub use message::{
     PullOrder, PullStatus, Reach, RegionKey, Wanted, Window,
 };
 pub use process::{Positions, ProcessSide};
-pub use ticks::ticks;
+pub use tsc::tsc;
 
 /// Version of everything in this crate. Both sides compare it for equality before they share a page.
 pub const ABI_VERSION: u32 = 6;

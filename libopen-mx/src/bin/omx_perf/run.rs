@@ -26,7 +26,7 @@ pub fn main(tool: &'static str) -> ExitCode {
 }
 
 fn run(tool: &'static str, choice: &Choice) -> Result<(), Failure> {
-    if choice.ticks && mx_ring::ticks().is_none() {
+    if choice.ticks && mx_ring::tsc().is_none() {
         return Err(Failure::Unable(
             "this machine has no time-stamp counter: leave --ticks out",
         ));
@@ -110,12 +110,12 @@ impl Side<'_> {
                 let of = parameters.iterations;
                 self.say(&format!("Iteration {iteration}/{of}"));
             }
-            let before = mx_ring::ticks();
+            let before = mx_ring::tsc();
             let memory = buffer.part(0, length)?;
             to.send(memory, MATCH, parameters.synchronous)?;
             self.receive_from(to, replies, reply)?;
             if self.choice.ticks && iteration >= parameters.warmup {
-                let (before, after) = (before.unwrap_or(0), mx_ring::ticks().unwrap_or(0));
+                let (before, after) = (before.unwrap_or(0), mx_ring::tsc().unwrap_or(0));
                 ticks.push(after.wrapping_sub(before));
             }
         }

@@ -58,10 +58,10 @@ fn ask(address: &str) -> io::Result<()> {
     for length in LENGTHS {
         let mut ticks = Vec::with_capacity(ROUNDS);
         for round in 0..WARM_UP + ROUNDS {
-            let before = mx_ring::ticks().ok_or_else(no_counter)?;
+            let before = mx_ring::tsc().ok_or_else(no_counter)?;
             socket.send(&bytes[..length])?;
             socket.recv(&mut bytes)?;
-            let after = mx_ring::ticks().ok_or_else(no_counter)?;
+            let after = mx_ring::tsc().ok_or_else(no_counter)?;
             if round >= WARM_UP {
                 ticks.push(after.wrapping_sub(before));
             }
