@@ -11,7 +11,7 @@
 
 extern crate alloc;
 
-mod administration;
+mod admin;
 mod allowance;
 mod board;
 mod claim;

@@ -5,7 +5,7 @@ mod world;
 use std::collections::BTreeSet;
 
 use mx_board::{BoardId, HostName, Instant};
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::warning::Warning;
 use mx_ring::{CommandBody, Destination};
 use mx_wire::*;

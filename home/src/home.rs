@@ -8,7 +8,7 @@ use mx_board::{
     AddBoardError, BoardId, ChangeError, Counters, EndpointError, EndpointKey, Full, HostName,
     Instant, PeerTable, Settings, Switch,
 };
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardPages, PEERS};
 use mx_ring::control::Status;
 use mx_ring::warning::{Notice, Notices, Warning};

@@ -1,6 +1,6 @@
 //! A board as its home describes it: name, address, peers, counters.
 
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
 use mx_ring::call::{RAW_ENDPOINT, Reply, Request};
 use mx_ring::mapping::Mapping;

@@ -6,7 +6,7 @@
 //! descriptors along with its answer: the board pages (read-only), and for an endpoint W, R (read-only), and one end of the
 //! pair of stream sockets by which the process kicks the home and the home wakes the process, a byte each time.
 
-use crate::administration::{self, Change};
+use crate::admin::{self, Change};
 use crate::layout::Geometry;
 use crate::message::RegionKey;
 
@@ -389,7 +389,7 @@ impl Request {
                 endpoint: w[1] as u32,
             },
             11 => {
-                let mut bytes = [0; administration::SIZE];
+                let mut bytes = [0; admin::SIZE];
                 for (place, word) in bytes.chunks_exact_mut(8).zip(&w[1..]) {
                     place.copy_from_slice(&word.to_le_bytes());
                 }

@@ -22,7 +22,7 @@
 #[cfg(any(feature = "std", loom))]
 extern crate std;
 
-pub mod administration;
+pub mod admin;
 pub mod board_page;
 pub mod call;
 #[cfg(feature = "std")]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Endpoint, Pages};
-use mx_ring::administration::{self, Change};
+use mx_ring::admin::{self, Change};
 use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, PeerDescription};
 use mx_ring::call::{Call, RAW_FRAME_MAX, Reply, Request};
 use mx_ring::control::{self, HomeControl, ModuleControl, STAGING_REFS, Staging};
@@ -178,7 +178,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// A name of up to 79 bytes.
-fn name(seed: u64) -> administration::Name {
+fn name(seed: u64) -> admin::Name {
     let mut name = [0; HOSTNAME_MAX];
     let used = seed as usize % HOSTNAME_MAX;
     name[..used].fill((seed >> 8) as u8 | 1);

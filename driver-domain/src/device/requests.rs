@@ -1,7 +1,7 @@
 //! What the guest's kernel asks for: checked, refused or begun.
 
 use mx_home::{ChangeError, EndpointError, Home, Instant, Link, RegionError};
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::control::{Request, STAGING_REFS, Status};
 use mx_ring::{EndpointLayout, PAGE_SIZE, RegionKey};
 

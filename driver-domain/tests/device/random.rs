@@ -4,7 +4,7 @@ use driver_domain::fake::{DATA_PAGE, FIRST_REF, GUEST_PAGES, Guest};
 use std::collections::BTreeSet;
 
 use mx_ring::RegionKey;
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::control::{Request, STAGING_PAGE, STAGING_REFS};
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! The raw endpoint of a guest's board, and what its administrator may change.
 
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{BOARD_PAGE, Request, Status};

@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::control::{Request, Status};
 
 use super::{Board, Uplink};

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ffi::{c_long, c_ulong, c_void};
 use core::sync::atomic::Ordering;
 
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::call::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
 use mx_ring::control::{ENDPOINTS, STAGING_REFS};
 use mx_ring::registration::RESERVE_MAX;

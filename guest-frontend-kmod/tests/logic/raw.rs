@@ -3,7 +3,7 @@
 use std::task::Poll;
 
 use crate::model::{HOME, Home, Model};
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{Request, Response, Status};
 use open_mx_frontend::endpoint::Process;

@@ -7,7 +7,7 @@ use crate::demo::fabric::{Fabric, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
-use crate::scenario::{administration, limits, queue_entries};
+use crate::scenario::{admin, limits, queue_entries};
 
 /// Five times what the longest program needs under emulation on a quiet machine.
 pub(super) const LIMIT: Duration = Duration::from_secs(120);
@@ -105,7 +105,7 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<u64, Error> 
     .map(|(from, to)| raw(&fabric, from, to));
     let raw: u64 = raw.sum::<Result<_, _>>()?;
     stage("guest1's root administers its board", || {
-        administration::run(&fabric)
+        admin::run(&fabric)
     })?;
     let despite_loss = over_a_lossy_wire(&fabric)?;
     Ok(alone + interrupted + limited + within + outside + raw + despite_loss)

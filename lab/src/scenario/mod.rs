@@ -12,10 +12,10 @@
 //! | `card` | one card: its link, messages each way, sleep, the page |
 //! | `commands` | what an operator asks by `xl` |
 //! | `transitions` | from idle to busy and back, very often |
-//! | `administration`, `example`, `idle`, `limits`, `link`, `page`, `queue_entries`, `rcache` | parts of these |
+//! | `admin`, `example`, `idle`, `limits`, `link`, `page`, `queue_entries`, `rcache` | parts of these |
 //! | `judge` | what they judge by |
 
-mod administration;
+mod admin;
 pub mod card;
 pub mod commands;
 pub mod conformance;

@@ -4,7 +4,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 
 use mx_engine::Code;
-use mx_ring::administration::{Change, Name};
+use mx_ring::admin::{Change, Name};
 
 use super::Return;
 use super::codes::returned;

@@ -8,7 +8,7 @@ pub mod pattern;
 
 use std::process::ExitCode;
 
-use mx_ring::administration::Name;
+use mx_ring::admin::Name;
 use mx_ring::board_page::{BoardDescription, HOSTNAME_MAX};
 use rustix::io::Errno;
 

@@ -1,6 +1,6 @@
 //! Requests, responses and notices, and how they lie in their slots.
 
-use crate::administration::{self, Change};
+use crate::admin::{self, Change};
 use crate::layout::Geometry;
 use crate::memory::AreaError;
 use crate::message::RegionKey;
@@ -9,7 +9,7 @@ use crate::message::RegionKey;
 pub(super) const REQUEST_SIZE: usize = 128;
 /// Where a change lies in its request.
 const CHANGE: usize = 8;
-const _: () = assert!(CHANGE + administration::SIZE <= REQUEST_SIZE);
+const _: () = assert!(CHANGE + admin::SIZE <= REQUEST_SIZE);
 
 /// From the module to the home. Everything in it is an allegation of that guest's kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,7 +237,7 @@ impl Request {
             Self::TakeRaw => put(&mut b, 0, 8),
             Self::Change(change) => {
                 put(&mut b, 0, 9);
-                b[CHANGE..CHANGE + administration::SIZE].copy_from_slice(&change.to_bytes());
+                b[CHANGE..CHANGE + admin::SIZE].copy_from_slice(&change.to_bytes());
             }
         }
         b
@@ -284,8 +284,8 @@ impl Request {
             },
             8 => Self::TakeRaw,
             9 => {
-                let mut bytes = [0; administration::SIZE];
-                bytes.copy_from_slice(&b[CHANGE..CHANGE + administration::SIZE]);
+                let mut bytes = [0; admin::SIZE];
+                bytes.copy_from_slice(&b[CHANGE..CHANGE + admin::SIZE]);
                 Self::Change(Change::from_bytes(&bytes).map_err(|_| ControlError::UnknownKind(9))?)
             }
             kind => return Err(ControlError::UnknownKind(kind)),

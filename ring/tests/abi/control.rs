@@ -1,6 +1,6 @@
 //! The pages between a guest's kernel and its home.
 
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{
     ArmedCounters, BOARD_PAGE, DEVICE_PAGES, Doorbells, ENDPOINTS, HomeControl, ModuleControl,

@@ -6,7 +6,7 @@ extern crate omx_output;
 use std::process::ExitCode;
 
 use mx_ring::Counter;
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use open_mx::board::{Board, mac_text, text};
 use open_mx::tool::{Options, Usage, board_line, end, json_string};
 use open_mx::{Error, Home};

@@ -8,7 +8,7 @@ mod peers;
 
 use std::process::ExitCode;
 
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use open_mx::board::{Board, mac_text};
 use open_mx::tool::Options;
 use open_mx::{Code, Error, Home};

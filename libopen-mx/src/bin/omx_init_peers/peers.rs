@@ -1,6 +1,6 @@
 //! Peers as administrators write them down.
 
-use mx_ring::administration::Name;
+use mx_ring::admin::Name;
 use open_mx::tool::{mac_from_text, name_bytes};
 
 /// A peer.

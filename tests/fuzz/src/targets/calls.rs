@@ -1,6 +1,6 @@
 //! Calls of processes: what is understood is written as it was read.
 
-use mx_ring::administration::{self, Change};
+use mx_ring::admin::{self, Change};
 use mx_ring::call::{Call, Reply, Request};
 use mx_ring::{Geometry, RegionKey};
 
@@ -10,7 +10,7 @@ pub fn run(bytes: &[u8]) -> u64 {
         return 0;
     };
     if choice % 2 == 1 {
-        let change = Change::from_bytes(&padded::<{ administration::SIZE }>(bytes));
+        let change = Change::from_bytes(&padded::<{ admin::SIZE }>(bytes));
         if let Ok(change) = &change {
             assert_eq!(Change::from_bytes(&change.to_bytes()).as_ref(), Ok(change));
         }

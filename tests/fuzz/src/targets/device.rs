@@ -7,7 +7,7 @@ use driver_domain::device::{Device, Identity};
 use driver_domain::fake::{DATA_PAGE, FIRST_REF, GUEST_PAGES, Guest};
 use mx_home::fake::Outbox;
 use mx_home::{Completion, EndpointKey, Home, HomeConfig, HostName, Instant, Sleepers};
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_ring::board_page::HOSTNAME_MAX;
 use mx_ring::control::{DEVICE_PAGES, ModuleControl, Request, STAGING_PAGE, STAGING_REFS, Staging};
 use mx_ring::{EndpointLayout, Entry, Geometry, HomeSide, PAGE_SIZE, RegionKey};

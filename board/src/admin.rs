@@ -1,7 +1,7 @@
 //! What the administrator of a machine changes at a board (api.md §6: `omx_counters -c`, `omx_hostname`,
 //! `omx_init_peers`).
 
-use mx_ring::administration::Change;
+use mx_ring::admin::Change;
 use mx_wire::MacAddress;
 
 use crate::board::Board;

@@ -4,7 +4,7 @@ mod world;
 
 use mx_board::{BoardId, ChangeError, HostName};
 use mx_ring::Counter;
-use mx_ring::administration::{Change, Name};
+use mx_ring::admin::{Change, Name};
 use mx_wire::*;
 use world::*;
 
