@@ -22,7 +22,7 @@ struct vm_area_struct;
 #define OMX_ENDPOINTS 256
 #define OMX_QUEUE_ENTRIES_MIN 64u
 #define OMX_QUEUE_ENTRIES_MAX 2048u
-/* As in mx_ring::call. */
+/* As in mx_ring::uapi. */
 #define OMX_RAW_FRAME_MAX 1024
 #define OMX_IOCTL _IOWR('O', 0xc0, struct omx_call)
 struct omx_call {

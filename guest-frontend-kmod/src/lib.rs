@@ -19,7 +19,7 @@
 //! # The device
 //!
 //! `/dev/open-mx` is open to all users; [`quota`] says what each of them may hold. It is there whether a board is
-//! attached or not. A call is one `ioctl` ([`mx_ring::call`]) that fails with
+//! attached or not. A call is one `ioctl` ([`mx_ring::uapi`]) that fails with
 //!
 //! | `errno` | when |
 //! |---|---|

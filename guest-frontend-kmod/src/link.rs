@@ -1,10 +1,10 @@
 //! The connection of a board to its home: the 17 device pages and the requests that wait there.
 
-use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{
     BOARD_PAGE, ControlError, DEVICE_PAGES, Doorbells, ModuleControl, Request, Response,
     STAGING_PAGE, Staging,
 };
+use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_ring::{Area, board_page};
 
 use crate::errno::Errno;

@@ -2,8 +2,8 @@
 
 use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
-use mx_ring::call::{RAW_ENDPOINT, Reply, Request};
 use mx_ring::mapping::Mapping;
+use mx_ring::uapi::{RAW_ENDPOINT, Reply, Request};
 use mx_ring::warning::Warning;
 use rustix::io::Errno;
 

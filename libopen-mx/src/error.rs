@@ -140,8 +140,8 @@ impl core::fmt::Display for Error {
                 f,
                 "no Open-MX board here: neither {} (load the frontend module) nor {} (start omxd, or name its socket \
                  in OMX_SOCKET) exists",
-                mx_ring::call::DEVICE_PATH,
-                mx_ring::call::SOCKET_PATH
+                mx_ring::uapi::DEVICE_PATH,
+                mx_ring::uapi::SOCKET_PATH
             ),
             Self::Unreachable(Home::Device(path), kind) => {
                 write!(f, "{} cannot be opened: {kind}", path.display())

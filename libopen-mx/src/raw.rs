@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::fork_guard::ForkGuard;
+pub use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_ring::unshared::Unshared;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};

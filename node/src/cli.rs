@@ -68,7 +68,7 @@ pub struct Options {
     pub wire: WireMode,
 
     /// Where processes find this node.
-    #[arg(long, short, default_value = mx_ring::call::SOCKET_PATH, value_name = "PATH")]
+    #[arg(long, short, default_value = mx_ring::uapi::SOCKET_PATH, value_name = "PATH")]
     pub socket: PathBuf,
 
     /// Endpoints that each board may have open, 1 to 256.

@@ -3,8 +3,8 @@
 use std::os::fd::OwnedFd;
 
 use mx_board::{BoardId, EndpointKey};
-use mx_ring::call::Call;
 use mx_ring::mapping::Memfd;
+use mx_ring::uapi::Call;
 use mx_ring::{EndpointLayout, RegionKey};
 
 use crate::bell::Bell;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use rustix::ioctl::{Opcode, Updater, ioctl};
 
-use crate::call::{Call, IOCTL};
+use crate::uapi::{Call, IOCTL};
 
 /// Makes a call on an open `/dev/open-mx`. The answer takes the place of the question; its own `error` is not looked at.
 pub fn call(device: impl AsFd, call: &mut Call) -> io::Result<()> {

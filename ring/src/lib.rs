@@ -24,9 +24,6 @@ extern crate std;
 
 pub mod admin;
 pub mod board_page;
-pub mod call;
-#[cfg(feature = "std")]
-pub mod call_socket;
 pub mod control;
 #[cfg(not(loom))]
 mod copy;
@@ -56,6 +53,9 @@ mod seqlock;
 pub mod sleep;
 mod sync;
 mod tsc;
+pub mod uapi;
+#[cfg(feature = "std")]
+pub mod uapi_socket;
 #[cfg(feature = "std")]
 pub mod unshared;
 pub mod warning;

@@ -2,9 +2,9 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use mx_ring::call::Request;
-use mx_ring::call_socket::{self, Received};
 use mx_ring::mapping::{Access, Mapping, MappingError, Memfd};
+use mx_ring::uapi::Request;
+use mx_ring::uapi_socket::{self, Received};
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -115,8 +115,8 @@ fn a_call_and_its_descriptors_arrive_together() {
     memfd.area().write(0, b"abcd").unwrap();
     let call = Request::Hello { version: 7 }.encode();
     let memory = [memfd.descriptor(), memfd.descriptor()];
-    call_socket::send(&a, &call, &memory, SendFlags::empty()).unwrap();
-    let receive = || call_socket::receive(&b, RecvFlags::empty()).unwrap();
+    uapi_socket::send(&a, &call, &memory, SendFlags::empty()).unwrap();
+    let receive = || uapi_socket::receive(&b, RecvFlags::empty()).unwrap();
     let (received, Received { descriptors, .. }) = receive();
     assert_eq!(received, Some(call));
     assert_eq!(descriptors.len(), 2);

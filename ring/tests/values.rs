@@ -6,8 +6,8 @@ mod common;
 use common::{Endpoint, Pages};
 use mx_ring::admin::{self, Change};
 use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, PeerDescription};
-use mx_ring::call::{Call, RAW_FRAME_MAX, Reply, Request};
 use mx_ring::control::{self, HomeControl, ModuleControl, STAGING_REFS, Staging};
+use mx_ring::uapi::{Call, RAW_FRAME_MAX, Reply, Request};
 use mx_ring::warning::{Notice, Notices, WARNINGS, Warning};
 use mx_ring::{
     Command, CommandBody, Destination, EndpointLayout, Event, EventBody, Farewell, Geometry,

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use mx_home::{EndpointError, Home, Instant, Link, RawError};
-use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{Response, Status};
+use mx_ring::uapi::RAW_FRAME_MAX;
 
 use super::Device;
 use crate::memory::Memory;

@@ -2,8 +2,8 @@
 
 use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardPages, PAGES};
-use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{BOARD_PAGE, Request, Status};
+use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_wire::MacAddress;
 use proptest::prelude::*;
 

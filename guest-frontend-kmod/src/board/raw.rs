@@ -7,8 +7,8 @@
 use alloc::collections::VecDeque;
 use core::task::Poll;
 
-use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{Request, Status};
+use mx_ring::uapi::RAW_FRAME_MAX;
 
 use super::{Board, Uplink};
 use crate::endpoint::Process;

@@ -1,13 +1,13 @@
-//! The `ioctl`: every request of [`mx_ring::call`].
+//! The `ioctl`: every request of [`mx_ring::uapi`].
 
 use alloc::vec::Vec;
 use core::ffi::{c_long, c_ulong, c_void};
 use core::sync::atomic::Ordering;
 
 use mx_ring::admin::Change;
-use mx_ring::call::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
 use mx_ring::control::{ENDPOINTS, STAGING_REFS};
 use mx_ring::registration::RESERVE_MAX;
+use mx_ring::uapi::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
 use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
 
 use super::file::StateWord;

@@ -2,7 +2,7 @@
 
 use core::ffi::{c_int, c_ulong};
 
-use mx_ring::call::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W};
+use mx_ring::uapi::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W};
 
 use super::file::StateWord;
 use super::shim::{self, Page, Vma};

@@ -2,7 +2,7 @@
 
 use core::ffi::{c_int, c_uint};
 
-use mx_ring::call::RAW_FRAME_MAX;
+use mx_ring::uapi::RAW_FRAME_MAX;
 
 use super::file::StateWord;
 use super::shim;

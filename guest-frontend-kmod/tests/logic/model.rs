@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{
     DEVICE_PAGES, HomeControl, Request, Response, STAGING_PAGE, Staging, Status,
 };
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::RegionNotes;
+use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_ring::{Area, EndpointLayout, Geometry, PAGE_SIZE};
 use open_mx_frontend::kernel::{Access, DomainId, GrantRef, Kernel};
 use open_mx_frontend::lock::LockName;

@@ -4,8 +4,8 @@ use std::task::Poll;
 
 use crate::model::{HOME, Home, Model};
 use mx_ring::admin::Change;
-use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{Request, Response, Status};
+use mx_ring::uapi::RAW_FRAME_MAX;
 use open_mx_frontend::endpoint::Process;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;

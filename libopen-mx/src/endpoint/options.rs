@@ -1,7 +1,7 @@
 //! Which endpoint to open.
 
 use mx_engine::ContextIds;
-use mx_ring::call::ANY_ENDPOINT;
+use mx_ring::uapi::ANY_ENDPOINT;
 use mx_ring::{EndpointLayout, Geometry};
 use rustix::io::Errno;
 

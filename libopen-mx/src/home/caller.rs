@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
-use mx_ring::call::{Call, Reply, Request};
-use mx_ring::call_socket::{self, ROOM, Received};
+use mx_ring::uapi::{Call, Reply, Request};
+use mx_ring::uapi_socket::{self, ROOM, Received};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -24,11 +24,11 @@ pub trait Way {
 
 impl Way for OwnedFd {
     fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<usize, Errno> {
-        call_socket::send_bytes(self, bytes, descriptors, SendFlags::empty())
+        uapi_socket::send_bytes(self, bytes, descriptors, SendFlags::empty())
     }
 
     fn receive(&self, bytes: &mut [u8; ROOM]) -> Result<Received, Errno> {
-        call_socket::receive_bytes(self, bytes, RecvFlags::empty())
+        uapi_socket::receive_bytes(self, bytes, RecvFlags::empty())
     }
 
     fn wait(&self, what: PollFlags) -> Result<(), Errno> {

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use mx_ring::call::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W, Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
+use mx_ring::uapi::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W, Reply, Request};
 use mx_ring::{EndpointLayout, PAGE_SIZE, board_page, device};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;

@@ -1,6 +1,6 @@
 //! How the library reaches its boards: through the frontend module of a guest, or through `omxd`.
 //!
-//! Both answer the same calls ([`mx_ring::call`]) and share the same pages. A [`Channel`] is one open file or
+//! Both answer the same calls ([`mx_ring::uapi`]) and share the same pages. A [`Channel`] is one open file or
 //! connection; it becomes a view of a board or an endpoint. Calls are for opening, registering and sleeping: no message
 //! needs one.
 
@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mx_ring::call::{Call, DEVICE_PATH, Reply, Request, SOCKET_PATH};
 use mx_ring::mapping::{Mapping, Memfd};
+use mx_ring::uapi::{Call, DEVICE_PATH, Reply, Request, SOCKET_PATH};
 use mx_ring::{EndpointLayout, RegionKey};
 use rustix::io::Errno;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
+use mx_ring::uapi::{Reply, Request};
 use mx_ring::unshared::Unshared;
 use mx_ring::{EndpointLayout, PAGE_SIZE, board_page};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};

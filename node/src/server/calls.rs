@@ -3,8 +3,8 @@
 use std::os::fd::OwnedFd;
 
 use mx_home::{ChangeError, EndpointError, EndpointKey, Home, RegionError};
-use mx_ring::call::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
 use mx_ring::mapping::{Access, Mapping, MappingError, freed_at_last};
+use mx_ring::uapi::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
 use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey, heap};
 use rustix::io::Errno;
 use tracing::{debug, info, warn};

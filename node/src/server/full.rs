@@ -2,8 +2,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use mx_ring::call::{Call, Request};
-use mx_ring::call_socket;
+use mx_ring::uapi::{Call, Request};
+use mx_ring::uapi_socket;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags, accept_with};
 use tracing::warn;
@@ -77,5 +77,5 @@ pub(super) fn refuse(socket: &OwnedFd) {
         ..Call::default()
     };
     // Whoever has gone already needs none.
-    let _ = call_socket::send(socket, &refusal, &[], SendFlags::DONTWAIT);
+    let _ = uapi_socket::send(socket, &refusal, &[], SendFlags::DONTWAIT);
 }

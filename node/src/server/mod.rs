@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use mx_board::{BoardId, Instant};
 use mx_home::{EndpointKey, Home, Misbehaviour, Sleepers};
-use mx_ring::call::{Call, Reply, Request};
-use mx_ring::{HomeSide, RegionKey, call_socket, heap};
+use mx_ring::uapi::{Call, Reply, Request};
+use mx_ring::{HomeSide, RegionKey, heap, uapi_socket};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use tracing::{debug, info, warn};
@@ -215,7 +215,7 @@ impl Server {
             self.raw_heard(id, board, around);
             return;
         }
-        match call_socket::receive(&client.socket, RecvFlags::DONTWAIT) {
+        match uapi_socket::receive(&client.socket, RecvFlags::DONTWAIT) {
             Ok((Some(call), received)) => {
                 self.call(id, &call, &received.descriptors, around);
                 if self.gives_more_than_memory(id, received.descriptors) {
@@ -311,7 +311,7 @@ impl Server {
             }
         }
         retry_on_intr(|| {
-            call_socket::send(&client.socket, answer, &descriptors, SendFlags::DONTWAIT)
+            uapi_socket::send(&client.socket, answer, &descriptors, SendFlags::DONTWAIT)
         })
     }
 

@@ -2,8 +2,8 @@
 
 use mx_board::BoardId;
 use mx_home::EndpointError;
-use mx_ring::call::{RAW_FRAME_MAX, Reply};
-use mx_ring::call_socket;
+use mx_ring::uapi::{RAW_FRAME_MAX, Reply};
+use mx_ring::uapi_socket;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use tracing::{debug, info};
@@ -67,7 +67,7 @@ impl Server {
             return;
         };
         let mut frame = [0; RAW_FRAME_MAX + 1];
-        let received = call_socket::receive_bytes(&client.socket, &mut frame, RecvFlags::DONTWAIT);
+        let received = uapi_socket::receive_bytes(&client.socket, &mut frame, RecvFlags::DONTWAIT);
         let received = match received {
             Ok(received) => received,
             Err(Errno::AGAIN | Errno::INTR) => return,

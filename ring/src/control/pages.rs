@@ -1,10 +1,10 @@
 //! Counters, bits and lists between kernel and home: no rings.
 
 use super::STAGING_REFS;
-use crate::call::RAW_FRAME_MAX;
 use crate::layout::PAGE_SIZE;
 use crate::memory::{Area, AreaError};
 use crate::sync::{Ordering, fence};
+use crate::uapi::RAW_FRAME_MAX;
 
 /// D2: how often a kernel armed an endpoint for sleep. Only the module writes it.
 #[derive(Clone, Copy, Debug)]

@@ -2,10 +2,10 @@
 
 use super::DEVICE_PAGES;
 use super::message::{ControlError, REQUEST_SIZE, Request, Response, Status, get, put};
-use crate::call::RAW_FRAME_MAX;
 use crate::layout::PAGE_SIZE;
 use crate::memory::Area;
 use crate::sync::Ordering;
+use crate::uapi::RAW_FRAME_MAX;
 
 const REQUESTS: u32 = 16;
 const RESPONSES: u32 = 64;

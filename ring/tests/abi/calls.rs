@@ -1,6 +1,6 @@
 //! The calls to the module and to `omxd`.
 
-use mx_ring::call::{
+use mx_ring::uapi::{
     ANY_ENDPOINT, Call, DEVICE_PATH, IOCTL, MAP_BOARD, MAP_NOTES, MAP_R, MAP_W, RAW_FRAME_MAX,
     Reply, Request, SOCKET_PATH,
 };

@@ -1,11 +1,11 @@
 //! The pages between a guest's kernel and its home.
 
 use mx_ring::admin::Change;
-use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{
     ArmedCounters, BOARD_PAGE, DEVICE_PAGES, Doorbells, ENDPOINTS, HomeControl, ModuleControl,
     PROTOCOL, Request, Response, STAGING_PAGE, STAGING_REFS, Staging, Status,
 };
+use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_ring::{Area, Geometry, RegionKey};
 
 use crate::common::Pages;

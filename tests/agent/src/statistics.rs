@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::process::ExitCode;
 
-use mx_ring::call::{DEVICE_PATH, Reply, Request};
+use mx_ring::uapi::{DEVICE_PATH, Reply, Request};
 
 /// Prints a line of `name=count`.
 pub fn print() -> ExitCode {

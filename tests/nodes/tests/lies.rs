@@ -4,8 +4,8 @@ mod common;
 
 use common::liar::{Liar, alone};
 use common::{connect, echo, exchange, open};
-use mx_ring::call::{ANY_ENDPOINT, Call, Reply, Request};
 use mx_ring::mapping::{Mapping, Memfd};
+use mx_ring::uapi::{ANY_ENDPOINT, Call, Reply, Request};
 use mx_ring::{Geometry, RegionKey};
 use nodes::{KEY, Node, PATIENCE, wait_for};
 use open_mx::board::nic_id_of;

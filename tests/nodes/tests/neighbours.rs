@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use common::liar::{Liar, alone};
-use mx_ring::call::{ANY_ENDPOINT, Reply, Request};
 use mx_ring::mapping::Memfd;
+use mx_ring::uapi::{ANY_ENDPOINT, Reply, Request};
 use nodes::{Node, PATIENCE, wait_for};
 use rustix::fs::{FallocateFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;

@@ -25,9 +25,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mx_ring::call::Request;
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::RESERVE_MAX;
+use mx_ring::uapi::Request;
 use mx_ring::{Area, RegionKey};
 use rustix::io::Errno;
 use slotmap::{Key, KeyData, SlotMap};

@@ -1,7 +1,7 @@
 //! Calls of processes: what is understood is written as it was read.
 
 use mx_ring::admin::{self, Change};
-use mx_ring::call::{Call, Reply, Request};
+use mx_ring::uapi::{Call, Reply, Request};
 use mx_ring::{Geometry, RegionKey};
 
 /// The first byte chooses what the rest is.

@@ -1,11 +1,11 @@
 //! The control pages, as the home reads a kernel's and as the kernel reads a home's.
 
 use mx_ring::PAGE_SIZE;
-use mx_ring::call::RAW_FRAME_MAX;
 use mx_ring::control::{
     DEVICE_PAGES, HomeControl, ModuleControl, Response, STAGING_REFS, Staging, Status,
 };
 use mx_ring::mapping::Memfd;
+use mx_ring::uapi::RAW_FRAME_MAX;
 
 use crate::input::Input;
 

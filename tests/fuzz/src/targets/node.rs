@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use mx_ring::call::{Call, Reply, Request};
 use mx_ring::mapping::Memfd;
-use mx_ring::{Geometry, call_socket};
+use mx_ring::uapi::{Call, Reply, Request};
+use mx_ring::{Geometry, uapi_socket};
 use omx_node::Node;
 use omx_node::cli::Options;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -65,7 +65,7 @@ fn answer(socket: &OwnedFd, within: Duration) -> Option<Call> {
     if poll(&mut waiting, Some(&timeout)).ok()? == 0 {
         return None;
     }
-    call_socket::receive(socket, RecvFlags::empty()).ok()?.0
+    uapi_socket::receive(socket, RecvFlags::empty()).ok()?.0
 }
 
 /// A connection that says anything; then an honest one, which must be served.
@@ -104,7 +104,7 @@ pub fn run(bytes: &[u8]) -> u64 {
         let descriptors: [BorrowedFd<'_>; 3] =
             [memory.descriptor(), liar.as_fd(), memory.descriptor()];
         let count = usize::from(choice >> 5) % 4;
-        if call_socket::send(&liar, &call, &descriptors[..count], SendFlags::empty()).is_err() {
+        if uapi_socket::send(&liar, &call, &descriptors[..count], SendFlags::empty()).is_err() {
             break;
         }
         let said = answer(&liar, Duration::from_millis(2));
@@ -113,7 +113,7 @@ pub fn run(bytes: &[u8]) -> u64 {
     drop(liar);
     let honest = connect();
     let request = Request::AttachBoard { board: 0 };
-    call_socket::send(&honest, &request.encode(), &[], SendFlags::empty())
+    uapi_socket::send(&honest, &request.encode(), &[], SendFlags::empty())
         .expect("the node listens");
     let said = answer(&honest, PATIENCE).expect("an answer");
     assert_eq!(

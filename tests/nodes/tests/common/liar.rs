@@ -2,9 +2,9 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use mx_ring::call::{Call, Reply, Request};
 use mx_ring::mapping::{Access, Mapping};
-use mx_ring::{EndpointLayout, Geometry, call_socket};
+use mx_ring::uapi::{Call, Reply, Request};
+use mx_ring::{EndpointLayout, Geometry, uapi_socket};
 use nodes::Node;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -28,12 +28,12 @@ impl Liar {
 
     /// Sends a datagram.
     pub fn say(&self, call: &Call, memory: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-        call_socket::send(&self.0, call, memory, SendFlags::empty())
+        uapi_socket::send(&self.0, call, memory, SendFlags::empty())
     }
 
     /// The next answer; nothing when the node has hung up.
     pub fn hear(&self) -> Option<(Call, Vec<OwnedFd>)> {
-        let (answer, received) = call_socket::receive(&self.0, RecvFlags::empty()).ok()?;
+        let (answer, received) = uapi_socket::receive(&self.0, RecvFlags::empty()).ok()?;
         Some((answer?, received.descriptors))
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use mx_engine::{Refused, Use};
 use mx_ring::RegionKey;
-use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::{RESERVE_MAX, RESERVES};
+use mx_ring::uapi::{Reply, Request};
 use rustix::io::Errno;
 
 use super::super::Regions;

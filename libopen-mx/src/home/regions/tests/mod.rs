@@ -9,8 +9,8 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use mx_engine::{Exposure, Memory, Part, Use};
-use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Mapping, Memfd};
+use mx_ring::uapi::{Reply, Request};
 use mx_ring::{EndpointLayout, PAGE_SIZE};
 use rustix::io::Errno;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use mx_ring::call::{Reply, Request};
 use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::registration::{RESERVE_MAX, RESERVES, RegionNotes, UseBits};
+use mx_ring::uapi::{Reply, Request};
 use mx_ring::{PAGE_SIZE, RegionKey};
 use rustix::io::Errno;
 

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use memory::{Buffer, Change, Piece, fill, first_wrong, message};
 use mx_ring::Area;
-use mx_ring::call::{DEVICE_PATH, Reply, Request};
+use mx_ring::uapi::{DEVICE_PATH, Reply, Request};
 use open_mx::{Address, Code, Endpoint, Home, Memory, Options, Status};
 use rustix::process::{Resource, Rlimit, setrlimit};
 

@@ -13,7 +13,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
-use crate::call::Call;
+use crate::uapi::Call;
 
 /// Descriptors that an answer may carry: board, W, R, and an end of the pair that kicks and wakes.
 pub const DESCRIPTORS_MAX: usize = 4;
