@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use mx_ring::Area;
+use mx_ring::VolatileSlice;
 use xen_pv_boot::foreign::{self, Arena, ForeignPages};
 use xen_pv_boot::{DomId, GrantRef};
 
@@ -42,8 +42,8 @@ impl GuestPages for ForeignPages {
         self.pages()
     }
 
-    fn area(&self) -> Area {
-        ForeignPages::area(self)
+    fn slice(&self) -> VolatileSlice {
+        ForeignPages::slice(self)
     }
 
     fn unmap_some(&mut self, pages: usize) -> bool {

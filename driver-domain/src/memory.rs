@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use mx_ring::Area;
+use mx_ring::VolatileSlice;
 
 /// What may be done with pages of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub trait GuestPages {
     fn mapped(&self) -> usize;
 
     /// The mapped pages as shared memory.
-    fn area(&self) -> Area;
+    fn slice(&self) -> VolatileSlice;
 
     /// Unmaps up to `pages` pages; true when none is left.
     fn unmap_some(&mut self, pages: usize) -> bool;

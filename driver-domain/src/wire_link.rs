@@ -8,7 +8,7 @@ use core::time::Duration;
 use arrayvec::ArrayVec;
 use mx_home::{Handed, Home, Instant, Link, Payload, Token};
 use mx_nic::{Fragment, LinkState, MacAddress, Nic, Reception, Statistics, TransmitError};
-use mx_ring::{Area, PAGE_SIZE};
+use mx_ring::{PAGE_SIZE, VolatileSlice};
 
 use mx_board::Full;
 
@@ -109,7 +109,7 @@ impl Link for Answering<'_> {
                 answer.head.try_extend_from_slice(bytes).map_err(|_| Full)?;
                 Handed::Copied
             }
-            Payload::Shared(areas) => match fragments(areas, self.bus) {
+            Payload::Shared(slices) => match fragments(slices, self.bus) {
                 Some(fragments) => {
                     answer.fragments = fragments;
                     answer.token = self.tokens.put(token).ok_or(Full)?;
@@ -124,11 +124,11 @@ impl Link for Answering<'_> {
 }
 
 /// The pieces that a card must read: cut at page boundaries. `None` for memory that no card finds, or too many pieces.
-fn fragments(areas: &[Area], bus: &BusAddress) -> Option<ArrayVec<Fragment, FRAGMENTS>> {
+fn fragments(slices: &[VolatileSlice], bus: &BusAddress) -> Option<ArrayVec<Fragment, FRAGMENTS>> {
     let mut pieces = ArrayVec::<Fragment, FRAGMENTS>::new();
-    for area in areas {
-        let mut address = area.address();
-        let end = address.checked_add(area.len())?;
+    for slice in slices {
+        let mut address = slice.address();
+        let end = address.checked_add(slice.len())?;
         while address < end {
             let page_end = (address / PAGE_SIZE + 1) * PAGE_SIZE;
             let length = page_end.min(end) - address;
@@ -379,8 +379,8 @@ impl Link for Wire {
                 nic.transmit(0, &[header, bytes], &[], NOBODY),
                 Handed::Copied,
             ),
-            Payload::Shared(areas) => {
-                let Some(fragments) = fragments(areas, &self.bus) else {
+            Payload::Shared(slices) => {
+                let Some(fragments) = fragments(slices, &self.bus) else {
                     return Ok(Handed::Lost);
                 };
                 let slot = self.tokens.put(token).ok_or(Full)?;
@@ -410,7 +410,7 @@ mod tests {
 
     /// Memory whose pages lie on the bus in the order that `pages` says, from 0x10000 on.
     fn scattered(memory: &Memfd, pages: &'static [u64]) -> BusAddress {
-        let base = memory.area().address();
+        let base = memory.slice().address();
         Box::new(move |address| {
             let offset = address.checked_sub(base)?;
             let page = pages.get(offset / PAGE_SIZE)?;
@@ -420,11 +420,11 @@ mod tests {
 
     fn cut(pages: &'static [u64], parts: &[(usize, usize)]) -> Option<Vec<Fragment>> {
         let memory = Memfd::create("test", 16 * PAGE_SIZE).unwrap();
-        let areas: Vec<Area> = parts
+        let slices: Vec<VolatileSlice> = parts
             .iter()
-            .map(|&(offset, length)| memory.area().part(offset, length).unwrap())
+            .map(|&(offset, length)| memory.slice().part(offset, length).unwrap())
             .collect();
-        fragments(&areas, &scattered(&memory, pages)).map(|pieces| pieces.to_vec())
+        fragments(&slices, &scattered(&memory, pages)).map(|pieces| pieces.to_vec())
     }
 
     #[test]

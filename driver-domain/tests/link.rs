@@ -27,7 +27,7 @@ fn home() -> (Home, Memfd) {
         seed: 7,
     });
     let memory = Memfd::create("board", PAGES * PAGE_SIZE).unwrap();
-    let pages = BoardPages::new(memory.area()).unwrap();
+    let pages = BoardPages::new(memory.slice()).unwrap();
     pages.format();
     let (mac, name) = (MacAddress([2, 0, 0, 0, 0, 1]), HostName::new(b"guest1:0"));
     home.add_board(Instant::from_nanos(1), mac, name, pages, true)
@@ -36,7 +36,7 @@ fn home() -> (Home, Memfd) {
 }
 
 fn guest_sees_link(memory: &Memfd) -> bool {
-    let pages = BoardPages::new(memory.area()).unwrap();
+    let pages = BoardPages::new(memory.slice()).unwrap();
     pages.board().unwrap().link_up
 }
 

@@ -1,6 +1,6 @@
 //! What comes from the board, and who acts on it.
 
-use mx_ring::{Area, Event, EventBody, Place};
+use mx_ring::{Event, EventBody, Place, VolatileSlice};
 use mx_wire::Connect;
 
 use crate::engine::Engine;
@@ -9,7 +9,7 @@ use crate::memory::Payload;
 
 impl Engine {
     /// Takes an event from the board. `payload` is what a small or medium message carries, still in shared memory.
-    pub fn event(&mut self, event: &Event, payload: Option<Area>, link: &mut impl Link) {
+    pub fn event(&mut self, event: &Event, payload: Option<VolatileSlice>, link: &mut impl Link) {
         let from = event.from;
         match &event.body {
             EventBody::Message(message, place) => {
@@ -18,7 +18,7 @@ impl Engine {
                         let length = usize::from(message.content.length());
                         Payload::Bytes(data.get(..length).unwrap_or(data))
                     }
-                    (Place::At(_), Some(area)) => Payload::Shared(area),
+                    (Place::At(_), Some(slice)) => Payload::Shared(slice),
                     (Place::At(_), None) => return,
                     (Place::Apart, _) => Payload::Bytes(&[]),
                 };

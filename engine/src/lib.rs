@@ -7,7 +7,7 @@
 //! time since some fixed moment go in; [`mx_ring::Command`]s go out through a [`Link`]; finished requests are asked for.
 //! So the same code runs in a process, in simulated networks with virtual time and in fuzz targets.
 //!
-//! Neighbours: `mx-ring` has the vocabulary of commands and events and the [`mx_ring::Area`]s that bytes are copied from
+//! Neighbours: `mx-ring` has the vocabulary of commands and events and the [`mx_ring::VolatileSlice`]s that bytes are copied from
 //! and to; `open-mx` calls the engine under an endpoint's lock and is its link; `mx-board` is the other end of the queues.
 //! It refuses to know a file, a system call, a clock, a thread, a lock and a type of C, and it does no I/O: a call returns
 //! at once. What an event says is an allegation of a peer or of the home: nothing here panics or reaches outside of a

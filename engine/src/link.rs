@@ -1,6 +1,6 @@
 //! What the engine needs from its endpoint's home: queues, windows, registered memory. No call blocks.
 
-use mx_ring::{Area, Command, RegionKey, Window};
+use mx_ring::{Command, RegionKey, VolatileSlice, Window};
 
 use crate::memory::Memory;
 
@@ -57,7 +57,7 @@ pub trait Link {
     /// Commands below this index, and their transmit bytes, are no longer read.
     fn sent(&self) -> u32;
     /// A part of the transmit area; `None` outside of it.
-    fn transmit(&self, offset: u32, length: usize) -> Option<Area>;
+    fn transmit(&self, offset: u32, length: usize) -> Option<VolatileSlice>;
     /// Shows a window to the network. One that is bound may reach another piece of the same message from now on.
     fn bind_window(&mut self, id: u8, window: &Window);
     /// Hides a window from the network.

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 
-use mx_ring::{Area, AreaError};
+use mx_ring::{VolatileSlice, VolatileSliceError};
 
 /// Spans of memory that together hold one message. It is only ever copied from and to, or registered; no reference to
 /// its bytes is made.
@@ -18,8 +18,8 @@ pub struct Memory {
 
 #[derive(Clone, Debug)]
 enum Spans {
-    One(Area),
-    Several(Box<[Area]>),
+    One(VolatileSlice),
+    Several(Box<[VolatileSlice]>),
 }
 
 /// Where a copy in comes from.
@@ -28,7 +28,7 @@ pub enum Payload<'a> {
     /// Private memory.
     Bytes(&'a [u8]),
     /// The receive ring: the home may change it until it is given back.
-    Shared(Area),
+    Shared(VolatileSlice),
 }
 
 impl Payload<'_> {
@@ -37,7 +37,7 @@ impl Payload<'_> {
     pub fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::Shared(area) => area.len(),
+            Self::Shared(slice) => slice.len(),
         }
     }
 
@@ -55,9 +55,9 @@ impl Payload<'_> {
         let length = self.len().min(to.len());
         match self {
             Self::Bytes(bytes) => to[..length].copy_from_slice(&bytes[..length]),
-            Self::Shared(area) => {
-                let read = area.read(0, &mut to[..length]);
-                debug_assert!(read.is_ok(), "the length was bounded by the area's");
+            Self::Shared(slice) => {
+                let read = slice.read(0, &mut to[..length]);
+                debug_assert!(read.is_ok(), "the length was bounded by the slice's");
             }
         }
     }
@@ -75,9 +75,9 @@ pub fn zeroed(length: usize) -> Option<Vec<u8>> {
 impl Memory {
     /// One span.
     #[inline]
-    pub fn new(span: Area) -> Result<Self, AreaError> {
+    pub fn new(span: VolatileSlice) -> Result<Self, VolatileSliceError> {
         Ok(Self {
-            length: u32::try_from(span.len()).map_err(|_| AreaError)?,
+            length: u32::try_from(span.len()).map_err(|_| VolatileSliceError)?,
             spans: Spans::One(span),
             owner: None,
         })
@@ -85,7 +85,10 @@ impl Memory {
 
     /// One span of memory that its owner keeps alive, as this value does the owner. What an owner is, the link knows.
     #[inline]
-    pub fn owned(span: Area, owner: Arc<impl Any + Send + Sync>) -> Result<Self, AreaError> {
+    pub fn owned(
+        span: VolatileSlice,
+        owner: Arc<impl Any + Send + Sync>,
+    ) -> Result<Self, VolatileSliceError> {
         Ok(Self {
             owner: Some(owner),
             ..Self::new(span)?
@@ -93,10 +96,10 @@ impl Memory {
     }
 
     /// Several spans in order. An error when they hold more than 4 GiB together.
-    pub fn several(spans: Box<[Area]>) -> Result<Self, AreaError> {
+    pub fn several(spans: Box<[VolatileSlice]>) -> Result<Self, VolatileSliceError> {
         let length = spans.iter().map(|span| span.len() as u64).sum::<u64>();
         Ok(Self {
-            length: u32::try_from(length).map_err(|_| AreaError)?,
+            length: u32::try_from(length).map_err(|_| VolatileSliceError)?,
             spans: Spans::Several(spans),
             owner: None,
         })
@@ -115,7 +118,7 @@ impl Memory {
 
     /// The span, when there is only one.
     #[inline]
-    pub fn contiguous(&self) -> Option<Area> {
+    pub fn contiguous(&self) -> Option<VolatileSlice> {
         match &self.spans {
             Spans::One(span) => Some(*span),
             Spans::Several(_) => None,
@@ -123,7 +126,7 @@ impl Memory {
     }
 
     #[inline]
-    fn spans(&self) -> &[Area] {
+    fn spans(&self) -> &[VolatileSlice] {
         match &self.spans {
             Spans::One(span) => core::slice::from_ref(span),
             Spans::Several(spans) => spans,
@@ -133,7 +136,7 @@ impl Memory {
     /// Calls `copy` with each piece of the message between `offset` and `offset + length`, and the piece's position
     /// from `offset`. What lies beyond the message is left out.
     #[inline]
-    fn pieces(&self, offset: u32, length: usize, mut copy: impl FnMut(usize, Area)) {
+    fn pieces(&self, offset: u32, length: usize, mut copy: impl FnMut(usize, VolatileSlice)) {
         let (mut skip, mut done) = (offset as usize, 0);
         for span in self.spans() {
             if done == length {
@@ -158,9 +161,9 @@ impl Memory {
         self.pieces(offset, payload.len(), |at, piece| {
             let copied = match payload {
                 Payload::Bytes(bytes) => piece.write(0, &bytes[at..at + piece.len()]),
-                Payload::Shared(area) => area
+                Payload::Shared(slice) => slice
                     .part(at, piece.len())
-                    .and_then(|part| piece.write_area(0, &part)),
+                    .and_then(|part| piece.write_slice(0, &part)),
             };
             debug_assert!(copied.is_ok(), "pieces lie within the payload");
         });
@@ -168,8 +171,8 @@ impl Memory {
 
     /// Copies shared memory into the message at `offset`.
     #[inline]
-    pub fn copy_in_area(&self, offset: u32, area: &Area) {
-        self.copy_in(offset, Payload::Shared(*area));
+    pub fn copy_in_slice(&self, offset: u32, slice: &VolatileSlice) {
+        self.copy_in(offset, Payload::Shared(*slice));
     }
 
     /// Copies from the message at `offset` into private memory.
@@ -183,9 +186,9 @@ impl Memory {
 
     /// Copies from the message at `offset` into shared memory, as much as that holds.
     #[inline]
-    pub fn copy_to_area(&self, offset: u32, to: &Area) {
+    pub fn copy_to_slice(&self, offset: u32, to: &VolatileSlice) {
         self.pieces(offset, to.len(), |at, piece| {
-            let copied = to.write_area(at, &piece);
+            let copied = to.write_slice(at, &piece);
             debug_assert!(copied.is_ok(), "pieces lie within the destination");
         });
     }
@@ -205,7 +208,7 @@ mod tests {
         let spans = parts
             .iter()
             .zip(lengths)
-            .map(|(part, length)| part.area().part(0, *length).unwrap())
+            .map(|(part, length)| part.slice().part(0, *length).unwrap())
             .collect();
         let memory = Memory::several(spans).unwrap();
         (parts, memory)
@@ -236,7 +239,7 @@ mod tests {
     #[test]
     fn memory_keeps_its_owner_alive_and_tells_it_to_whoever_knows_its_type() {
         let owner = Arc::new(Memfd::create("test", 1).unwrap());
-        let memory = Memory::owned(owner.area(), owner.clone()).unwrap();
+        let memory = Memory::owned(owner.slice(), owner.clone()).unwrap();
         assert_eq!(Arc::strong_count(&owner), 2);
         let told = memory.owner::<Memfd>().expect("its owner");
         assert!(Arc::ptr_eq(&told, &owner));

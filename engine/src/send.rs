@@ -257,9 +257,9 @@ impl Engine {
                     return Posted::NotNow;
                 };
                 if let Some(memory) = memory.take()
-                    && let Some(area) = link.transmit(taken.offset(), *total as usize)
+                    && let Some(slice) = link.transmit(taken.offset(), *total as usize)
                 {
-                    memory.copy_to_area(0, &area);
+                    memory.copy_to_slice(0, &slice);
                 }
                 *span = Some(taken);
                 Posted::Yes

@@ -96,7 +96,7 @@ impl<K: Kernel> Endpoint<K> {
 
     /// What the process says of its use of regions.
     pub fn uses(&self, kernel: &K) -> Option<UseBits> {
-        UseBits::new(kernel.area(self.w0()?, 1)).ok()
+        UseBits::new(kernel.slice(self.w0()?, 1)).ok()
     }
 
     /// The first page of the W area.
@@ -112,7 +112,7 @@ impl<K: Kernel> Endpoint<K> {
     /// Tells the process, if it polls, that nobody will answer any more.
     pub fn home_gone(&self, kernel: &K) {
         if let Some(page) = self.r0()
-            && let Ok(watch) = EndpointWatch::new(kernel.area(page, 1))
+            && let Ok(watch) = EndpointWatch::new(kernel.slice(page, 1))
         {
             watch.home_gone();
         }

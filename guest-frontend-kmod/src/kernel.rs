@@ -1,7 +1,7 @@
 //! What the logic asks of the kernel. The module implements it over the C shim, the tests over a model that knows
 //! which page is granted to whom.
 
-use mx_ring::Area;
+use mx_ring::VolatileSlice;
 
 use crate::lock::{Lock, LockName};
 use crate::watch::Watched;
@@ -46,7 +46,7 @@ pub trait Kernel: Clone {
     /// Ends a watch: no notifier touches it any more. May sleep.
     fn end_watch(&self, watch: Self::Watch);
     /// The bytes of `count` adjacent allocated pages. They stay mapped until they are freed.
-    fn area(&self, first: Self::Page, count: usize) -> Area;
+    fn slice(&self, first: Self::Page, count: usize) -> VolatileSlice;
     /// Grants a page; `None` when the grant table is full.
     fn grant(&self, domain: DomainId, page: Self::Page, access: Access) -> Option<GrantRef>;
     /// Ends a grant, unless the other domain still maps the page: then false.

@@ -5,7 +5,7 @@ use mx_ring::control::{
     STAGING_PAGE, Staging,
 };
 use mx_ring::uapi::RAW_FRAME_MAX;
-use mx_ring::{Area, board_page};
+use mx_ring::{VolatileSlice, board_page};
 
 use crate::errno::Errno;
 use crate::in_flight::{InFlight, Subject};
@@ -74,17 +74,17 @@ impl<K: Kernel> Link<K> {
     ) -> Result<Self, (PageSet<K>, ControlError)> {
         let parts = || -> Result<_, ControlError> {
             let refs = <&[GrantRef; DEVICE_PAGES]>::try_from(pages.refs())
-                .map_err(|_| ControlError::Area(mx_ring::AreaError))?;
-            let area = |first: usize, count| -> Result<Area, ControlError> {
+                .map_err(|_| ControlError::Slice(mx_ring::VolatileSliceError))?;
+            let slice = |first: usize, count| -> Result<VolatileSlice, ControlError> {
                 let page = pages
                     .pages()
                     .get(first)
-                    .ok_or(ControlError::Area(mx_ring::AreaError))?;
-                Ok(kernel.area(*page, count))
+                    .ok_or(ControlError::Slice(mx_ring::VolatileSliceError))?;
+                Ok(kernel.slice(*page, count))
             };
-            let control = ModuleControl::format(area(0, 1)?, area(1, 1)?, refs)?;
-            let doorbells = Doorbells::new(area(3, 1)?)?;
-            let staging = Staging::new(area(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE)?)?;
+            let control = ModuleControl::format(slice(0, 1)?, slice(1, 1)?, refs)?;
+            let doorbells = Doorbells::new(slice(3, 1)?)?;
+            let staging = Staging::new(slice(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE)?)?;
             Ok((control, doorbells, staging))
         };
         match parts() {

@@ -153,7 +153,7 @@ impl Slots {
     /// names memory outside of its areas is to blame; a region may simply have gone.
     pub fn resolve(&self, source: &Source<'_>) -> Result<(Parts, Reads), Unresolved> {
         let mut parts = Parts::new();
-        let (area, reads) = match *source {
+        let (slice, reads) = match *source {
             Source::Bytes(_) => return Ok((parts, Reads::Nothing)),
             Source::CommandData {
                 owner,
@@ -161,9 +161,9 @@ impl Slots {
                 length,
             } => {
                 let endpoint = self.usable(owner).ok_or(Unresolved::Gone)?;
-                let area = endpoint.side.command_data(index, length.into());
+                let slice = endpoint.side.command_data(index, length.into());
                 (
-                    area.map_err(|_| Unresolved::OutOfArea(owner))?,
+                    slice.map_err(|_| Unresolved::OutOfArea(owner))?,
                     Reads::Command(owner, index),
                 )
             }
@@ -174,9 +174,9 @@ impl Slots {
                 length,
             } => {
                 let endpoint = self.usable(owner).ok_or(Unresolved::Gone)?;
-                let area = endpoint.side.transmit(offset, length.into());
+                let slice = endpoint.side.transmit(offset, length.into());
                 (
-                    area.map_err(|_| Unresolved::OutOfArea(owner))?,
+                    slice.map_err(|_| Unresolved::OutOfArea(owner))?,
                     Reads::Command(owner, index),
                 )
             }
@@ -189,7 +189,7 @@ impl Slots {
                 return Ok((parts, Reads::Region(extent.owner, extent.region)));
             }
         };
-        parts.push(area);
+        parts.push(slice);
         Ok((parts, reads))
     }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use mx_board::{EndpointKey, Full, Instant};
-use mx_ring::{Area, HomeSide};
+use mx_ring::{HomeSide, VolatileSlice};
 use mx_testnet::Faults;
 
 use crate::link::{Handed, Link, Payload, Sleepers, Token};
@@ -18,7 +18,7 @@ const LEAVING: Duration = Duration::from_micros(5);
 struct Leaving {
     at: Instant,
     header: Vec<u8>,
-    payload: Vec<Area>,
+    payload: Vec<VolatileSlice>,
     token: Token,
 }
 
@@ -139,7 +139,7 @@ impl Link for FakeLink<'_> {
                 header.extend_from_slice(bytes);
                 Vec::new()
             }
-            Payload::Shared(areas) => areas.to_vec(),
+            Payload::Shared(slices) => slices.to_vec(),
         };
         ring.push_back(Leaving {
             at,

@@ -12,7 +12,7 @@ use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardPages, PEERS};
 use mx_ring::control::Status;
 use mx_ring::warning::{Notice, Notices, Warning};
-use mx_ring::{Area, HomeSide, RegionKey};
+use mx_ring::{HomeSide, RegionKey, VolatileSlice};
 use mx_wire::{Format, MacAddress};
 
 use crate::endpoint::{BoardSlot, Endpoint, Slots};
@@ -319,7 +319,7 @@ impl Home {
         endpoint: EndpointKey,
         region: RegionKey,
         writable: bool,
-        parts: Vec<Area>,
+        parts: Vec<VolatileSlice>,
     ) -> Result<(), RegionError> {
         self.slots
             .endpoint_mut(endpoint)

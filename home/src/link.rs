@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use mx_board::{EndpointKey, Full};
-use mx_ring::{Area, AreaError, HomeSide};
+use mx_ring::{HomeSide, VolatileSlice, VolatileSliceError};
 
 /// What a frame in flight still reads. The link keeps it and gives it back, once, by `Home::token_sent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +16,7 @@ pub enum Payload<'a> {
     Bytes(&'a [u8]),
     /// Memory of a process: at most [`Payload::MAX_PARTS`] parts. Either copied during the call, or read by the card
     /// until the token is given back.
-    Shared(&'a [Area]),
+    Shared(&'a [VolatileSlice]),
 }
 
 impl Payload<'_> {
@@ -29,12 +29,12 @@ impl Payload<'_> {
     pub fn length(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::Shared(parts) => parts.iter().map(Area::len).sum(),
+            Self::Shared(parts) => parts.iter().map(VolatileSlice::len).sum(),
         }
     }
 
     /// Copies it behind what the frame holds already. An error is not to be expected: each part is read whole.
-    pub fn append_to(&self, frame: &mut Vec<u8>) -> Result<(), AreaError> {
+    pub fn append_to(&self, frame: &mut Vec<u8>) -> Result<(), VolatileSliceError> {
         match self {
             Self::Bytes(bytes) => frame.extend_from_slice(bytes),
             Self::Shared(parts) => {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use arrayvec::ArrayVec;
 use mx_board::{BadMemory, RegionInfo};
-use mx_ring::{Area, PAGE_SIZE, RegionKey};
+use mx_ring::{PAGE_SIZE, RegionKey, VolatileSlice};
 
 use crate::error::RegionError;
 use crate::link::Payload;
@@ -14,14 +14,14 @@ use crate::link::Payload;
 const SLOTS: usize = 4096;
 
 /// The pieces of shared memory that hold a payload.
-pub(crate) type Parts = ArrayVec<Area, { Payload::MAX_PARTS }>;
+pub(crate) type Parts = ArrayVec<VolatileSlice, { Payload::MAX_PARTS }>;
 
 /// Mapped memory of a process.
 #[derive(Debug)]
 pub(crate) struct Region {
     key: RegionKey,
     info: RegionInfo,
-    parts: Vec<Area>,
+    parts: Vec<VolatileSlice>,
     /// Where each part starts in the region.
     starts: Vec<u32>,
     /// Frames in flight that read it.
@@ -31,7 +31,7 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    fn new(key: RegionKey, writable: bool, parts: Vec<Area>) -> Result<Self, RegionError> {
+    fn new(key: RegionKey, writable: bool, parts: Vec<VolatileSlice>) -> Result<Self, RegionError> {
         let mut starts = Vec::with_capacity(parts.len());
         let mut length: u32 = 0;
         for (place, part) in parts.iter().enumerate() {
@@ -67,7 +67,7 @@ impl Region {
         &self,
         offset: u32,
         length: u32,
-        mut take: impl FnMut(Area) -> Result<(), BadMemory>,
+        mut take: impl FnMut(VolatileSlice) -> Result<(), BadMemory>,
     ) -> Result<(), BadMemory> {
         let end = offset.checked_add(length).ok_or(BadMemory)?;
         if end > self.info.length {
@@ -113,13 +113,13 @@ impl Region {
     }
 
     /// Copies a piece of shared memory to `offset`.
-    pub fn write_area(&self, offset: u32, from: &Area) -> Result<(), BadMemory> {
+    pub fn write_slice(&self, offset: u32, from: &VolatileSlice) -> Result<(), BadMemory> {
         let length = u32::try_from(from.len()).map_err(|_| BadMemory)?;
         let mut done = 0;
         self.pieces(offset, length, |piece| {
             let now = from.part(done, piece.len()).map_err(|_| BadMemory)?;
             done += piece.len();
-            piece.write_area(0, &now).map_err(|_| BadMemory)
+            piece.write_slice(0, &now).map_err(|_| BadMemory)
         })
     }
 
@@ -140,7 +140,7 @@ impl Region {
         }
         let mut at = offset;
         from.pieces(from_offset, length, |piece| {
-            self.write_area(at, &piece)?;
+            self.write_slice(at, &piece)?;
             at += piece.len() as u32;
             Ok(())
         })
@@ -158,7 +158,7 @@ impl RegionTable {
         &mut self,
         key: RegionKey,
         writable: bool,
-        parts: Vec<Area>,
+        parts: Vec<VolatileSlice>,
     ) -> Result<(), RegionError> {
         let slot = usize::from(key.slot);
         if slot >= SLOTS {

@@ -6,7 +6,7 @@ use mx_board::{
     BadMemory, BoardId, EndpointKey, Extent, Full, Instant, NoRoom, Ports, RegionInfo, Source,
     Taken,
 };
-use mx_ring::{Area, DeliverError, Event, EventBody, Place, RegionKey, Window};
+use mx_ring::{DeliverError, Event, EventBody, Place, RegionKey, VolatileSlice, Window};
 use mx_wire::Header;
 
 use crate::endpoint::{Slots, Unresolved};
@@ -65,7 +65,7 @@ impl<L: Link> Wiring<'_, L> {
         &mut self,
         header: &Header,
         payload: &Source<'_>,
-        parts: &[Area],
+        parts: &[VolatileSlice],
     ) -> Result<Taken, Full> {
         let mut frame = [0; INLINE_FRAME];
         let head = header.as_bytes();
@@ -245,14 +245,14 @@ impl<L: Link> Ports for Wiring<'_, L> {
 }
 
 /// Copies a payload into the receive ring. What cannot be read leaves the place as it is: the length was checked.
-fn fill(place: &Area, payload: &Source<'_>, parts: &[Area]) {
+fn fill(place: &VolatileSlice, payload: &Source<'_>, parts: &[VolatileSlice]) {
     if let Source::Bytes(bytes) = payload {
         let _short = place.write(0, bytes);
         return;
     }
     let mut at = 0;
     for part in parts {
-        let _short = place.write_area(at, part);
+        let _short = place.write_slice(at, part);
         at += part.len();
     }
 }

@@ -294,14 +294,14 @@ impl Stage {
                 let Some(guest) = &self.guests[usize::from(guest)] else {
                     return;
                 };
-                let area = guest.w.area();
+                let slice = guest.w.slice();
                 // Mostly into the indices, windows and commands.
-                let limit = if at % 4 == 0 { area.len() } else { 3 * 4096 };
+                let limit = if at % 4 == 0 { slice.len() } else { 3 * 4096 };
                 let at = at as usize % (limit - bytes.len());
-                area.write(at, &bytes).unwrap();
+                slice.write(at, &bytes).unwrap();
                 if at.is_multiple_of(2) {
                     let lap = EndpointLayout::COMMANDS + (at % 64) * 64 + 60;
-                    area.write(lap, &1_u32.to_le_bytes()).unwrap();
+                    slice.write(lap, &1_u32.to_le_bytes()).unwrap();
                 }
             }
             Deed::Post { guest, command } => {
@@ -328,7 +328,7 @@ impl Stage {
                     guest.key,
                     region(slot.into()),
                     slot != 2,
-                    vec![memory.area()],
+                    vec![memory.slice()],
                 );
                 guest.memory.push((region(slot.into()), memory));
                 self.guests[place] = Some(guest);

@@ -56,7 +56,7 @@ fn what_a_board_finds_wrong_is_said_once_and_stands_in_its_pages_beside_what_its
     }
     assert_eq!(said.len(), 1);
     assert_eq!(said[0].1, Warning::OwnAddress);
-    let pages = BoardPages::new(house.pages[0].area()).unwrap();
+    let pages = BoardPages::new(house.pages[0].slice()).unwrap();
     let described = pages.board().unwrap();
     assert!(described.notices.has(Warning::OwnAddress));
     let mut faults = Notices::default();
@@ -151,7 +151,7 @@ fn a_guest_with_many_greedy_endpoints_takes_no_more_than_its_share() {
         )
     };
     let peer_of = |lab: &Lab, board: usize| {
-        let pages = lab.houses[0].pages[board].area();
+        let pages = lab.houses[0].pages[board].slice();
         let pages = mx_ring::board_page::BoardPages::new(pages).unwrap();
         (0..3)
             .find(|n| pages.peer(*n).is_some_and(|peer| peer.mac == mac(3).0))
@@ -191,7 +191,7 @@ fn a_guest_with_many_greedy_endpoints_takes_no_more_than_its_share() {
 fn waiting(guest: &Guest) -> u32 {
     let posted = guest.process.next_command_index();
     let mut cons = [0; 4];
-    guest.r.area().read(64, &mut cons).unwrap();
+    guest.r.slice().read(64, &mut cons).unwrap();
     posted - u32::from_le_bytes(cons)
 }
 
@@ -299,7 +299,7 @@ fn a_board_is_removed_after_its_endpoints_and_is_a_stranger_to_its_neighbours_th
             Completion::BoardRemoved(a.key.board)
         ]
     );
-    let pages = mx_ring::board_page::BoardPages::new(lab.houses[0].pages[1].area()).unwrap();
+    let pages = mx_ring::board_page::BoardPages::new(lab.houses[0].pages[1].slice()).unwrap();
     let peer = pages.peer(1).unwrap();
     assert_eq!((peer.mac, peer.local), (mac(1).0, false));
     // The same guest comes back: the same index means it again.
@@ -351,9 +351,10 @@ fn misbehave(lie: impl FnOnce(&mut Guest)) -> Misbehaviour {
 #[test]
 fn an_entry_without_a_meaning_closes_the_endpoint_alone() {
     let what = misbehave(|guest| {
-        let area = guest.w.area();
-        area.write(EndpointLayout::COMMANDS, &[0xff; 60]).unwrap();
-        area.write(EndpointLayout::COMMANDS + 60, &1_u32.to_le_bytes())
+        let slice = guest.w.slice();
+        slice.write(EndpointLayout::COMMANDS, &[0xff; 60]).unwrap();
+        slice
+            .write(EndpointLayout::COMMANDS + 60, &1_u32.to_le_bytes())
             .unwrap();
     });
     assert!(matches!(what, Misbehaviour::Entry(_)));
@@ -404,7 +405,7 @@ fn a_fragment_that_contradicts_itself_closes_the_endpoint_alone() {
 #[test]
 fn an_impossible_consumer_index_closes_the_endpoint_alone() {
     let (mut lab, a, mut b) = one_home();
-    a.w.area().write(64, &77_u32.to_le_bytes()).unwrap();
+    a.w.slice().write(64, &77_u32.to_le_bytes()).unwrap();
     b.post(&tiny(to(1, 0, 0xa), 1), &[]);
     lab.turn();
     assert_eq!(
@@ -421,17 +422,17 @@ fn an_impossible_consumer_index_closes_the_endpoint_alone() {
 fn regions_must_be_of_whole_pages_inside_and_slots_are_not_shared() {
     let (mut lab, mut a, _b) = one_home();
     lab.register(0, &mut a, 1, &pattern(10_000));
-    let area = a.memory[0].1.area();
-    let part = |at, length| area.part(at, length).unwrap();
+    let slice = a.memory[0].1.slice();
+    let part = |at, length| slice.part(at, length).unwrap();
     let home = &mut lab.houses[0].home;
     let mut register = |slot, parts| home.register_region(a.key, region(slot), true, parts);
-    assert_eq!(register(1, vec![area]), Err(RegionError::Busy));
+    assert_eq!(register(1, vec![slice]), Err(RegionError::Busy));
     assert_eq!(register(2, vec![]), Err(RegionError::BadParts));
     assert_eq!(
         register(2, vec![part(0, 10), part(10, 20), part(30, 40)]),
         Err(RegionError::BadParts)
     );
-    assert_eq!(register(u16::MAX, vec![area]), Err(RegionError::BadSlot));
+    assert_eq!(register(u16::MAX, vec![slice]), Err(RegionError::BadSlot));
     assert_eq!(
         register(2, vec![part(0, 10), part(10, 4096), part(4106, 5)]),
         Ok(())

@@ -195,7 +195,7 @@ fn processes_see_their_board_its_peers_and_its_counters() {
     a.post(&tiny(to(1, 4, 0xb), 1), &[]);
     lab.run(Duration::from_millis(100));
     assert_eq!(b.events().len(), 1);
-    let pages = BoardPages::new(lab.houses[0].pages[0].area()).unwrap();
+    let pages = BoardPages::new(lab.houses[0].pages[0].slice()).unwrap();
     let board = pages.board().unwrap();
     assert_eq!(
         (board.mac, board.mtu, board.generation),
@@ -208,7 +208,7 @@ fn processes_see_their_board_its_peers_and_its_counters() {
     assert_eq!((peer.mac, peer.local), (mac(2).0, false));
     assert_eq!(&peer.hostname[..9], b"guest2:0\0");
     assert_eq!(pages.counter(Counter::SendTiny as usize), 1);
-    let other = BoardPages::new(lab.houses[1].pages[0].area()).unwrap();
+    let other = BoardPages::new(lab.houses[1].pages[0].slice()).unwrap();
     assert_eq!(other.counter(Counter::RecvTiny as usize), 1);
     lab.houses[0].home.set_link_up(false);
     assert!(!pages.board().unwrap().link_up);

@@ -18,7 +18,7 @@ pub struct Board {
 
 impl Board {
     pub(crate) fn new(mapping: Mapping) -> Result<Self, Error> {
-        let pages = BoardPages::new(mapping.area()).map_err(|_| Error::Confused)?;
+        let pages = BoardPages::new(mapping.slice()).map_err(|_| Error::Confused)?;
         match pages.version() {
             Some(mx_ring::ABI_VERSION) => Ok(Self {
                 pages,

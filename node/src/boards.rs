@@ -6,7 +6,7 @@ use mx_board::Instant;
 use mx_home::{BoardId, Home, HostName};
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::{MappingError, Memfd};
-use mx_ring::{AreaError, PAGE_SIZE};
+use mx_ring::{PAGE_SIZE, VolatileSliceError};
 use mx_wire::MacAddress;
 use tracing::info;
 
@@ -68,7 +68,8 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), NodeError
 
 fn add_one(name: &str, mac: MacAddress, home: &mut Home, now: Instant) -> Result<Board, NodeError> {
     let pages = Memfd::create("open-mx board", PAGES * PAGE_SIZE)?;
-    let view = BoardPages::new(pages.area()).map_err(|AreaError| MappingError::Length(0))?;
+    let view =
+        BoardPages::new(pages.slice()).map_err(|VolatileSliceError| MappingError::Length(0))?;
     view.format();
     pages.bar_writers()?;
     let host_name = HostName::new(format!("{name}:0").as_bytes());

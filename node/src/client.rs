@@ -102,6 +102,6 @@ impl Endpoint {
 
     /// Bytes of its queues and of its registered memory.
     pub fn bytes(&self) -> u64 {
-        (self.w.area().len() + self.r.area().len()) as u64 + self.regions.bytes()
+        (self.w.slice().len() + self.r.slice().len()) as u64 + self.regions.bytes()
     }
 }

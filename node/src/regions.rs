@@ -73,7 +73,7 @@ impl Regions {
         }
         let slot = &mut self.slots[index];
         if !reserve {
-            self.bytes += memory.mapping.area().len() as u64;
+            self.bytes += memory.mapping.slice().len() as u64;
         }
         slot.memory = Some(memory);
         slot.reserve = reserve;
@@ -87,7 +87,7 @@ impl Regions {
         }
         let memory = slot.memory.take()?;
         if !slot.reserve {
-            self.bytes -= memory.mapping.area().len() as u64;
+            self.bytes -= memory.mapping.slice().len() as u64;
         }
         slot.generation = slot.generation.wrapping_add(1);
         Some(memory)

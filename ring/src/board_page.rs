@@ -4,7 +4,7 @@ use crate::seqlock;
 use crate::sync::Ordering;
 
 use crate::layout::PAGE_SIZE;
-use crate::memory::{Area, AreaError};
+use crate::memory::{VolatileSlice, VolatileSliceError};
 use crate::warning::{Notice, Notices, WARNINGS, Warning};
 
 /// Pages of a board's description: the board, then the peers.
@@ -88,29 +88,29 @@ const PEER_BODY_SIZE: usize = 96;
 /// Both sides of the board pages: the home writes, processes read.
 #[derive(Clone, Copy, Debug)]
 pub struct BoardPages {
-    area: Area,
+    slice: VolatileSlice,
 }
 
 impl BoardPages {
     /// Takes the mapped pages.
-    pub fn new(area: Area) -> Result<Self, AreaError> {
+    pub fn new(slice: VolatileSlice) -> Result<Self, VolatileSliceError> {
         Ok(Self {
-            area: area.line_part(0, PAGES * PAGE_SIZE)?,
+            slice: slice.line_part(0, PAGES * PAGE_SIZE)?,
         })
     }
 
     /// Writes magic and version; done once, before any process maps the pages.
     pub fn format(&self) {
-        self.area
+        self.slice
             .word(at::VERSION)
             .store(crate::ABI_VERSION, Ordering::Relaxed);
-        self.area.word(at::MAGIC).store(MAGIC, Ordering::Release);
+        self.slice.word(at::MAGIC).store(MAGIC, Ordering::Release);
     }
 
     /// The version that the home wrote; `None` when it has written nothing yet.
     pub fn version(&self) -> Option<u32> {
-        (self.area.word(at::MAGIC).load(Ordering::Acquire) == MAGIC)
-            .then(|| self.area.word(at::VERSION).load(Ordering::Relaxed))
+        (self.slice.word(at::MAGIC).load(Ordering::Acquire) == MAGIC)
+            .then(|| self.slice.word(at::VERSION).load(Ordering::Relaxed))
     }
 
     /// Writes the description.
@@ -139,13 +139,13 @@ impl BoardPages {
             body[place..place + 4].copy_from_slice(&notice.times.to_le_bytes());
             body[place + 4..place + 10].copy_from_slice(&notice.about);
         }
-        seqlock::write(&self.area, at::LOCK, at::BODY, &body);
+        seqlock::write(&self.slice, at::LOCK, at::BODY, &body);
     }
 
     /// Reads the description.
     pub fn board(&self) -> Option<BoardDescription> {
         let mut body = [0; at::BODY_SIZE];
-        seqlock::read(&self.area, at::LOCK, at::BODY, &mut body)?;
+        seqlock::read(&self.slice, at::LOCK, at::BODY, &mut body)?;
         let u16_at = |at: usize| u16::from_le_bytes([body[at], body[at + 1]]);
         let u32_at =
             |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
@@ -192,13 +192,13 @@ impl BoardPages {
         body[0..6].copy_from_slice(&peer.mac);
         body[6] = 1 | u8::from(peer.local) << 1;
         body[8..88].copy_from_slice(&peer.hostname);
-        seqlock::write(&self.area, at, at + PEER_BODY, &body);
+        seqlock::write(&self.slice, at, at + PEER_BODY, &body);
     }
 
     /// There is no peer of this index any more; indices beyond the table are ignored.
     pub fn clear_peer(&self, index: u16) {
         if let Some(at) = peer_offset(index) {
-            seqlock::write(&self.area, at, at + PEER_BODY, &[0; PEER_BODY_SIZE]);
+            seqlock::write(&self.slice, at, at + PEER_BODY, &[0; PEER_BODY_SIZE]);
         }
     }
 
@@ -206,7 +206,7 @@ impl BoardPages {
     pub fn peer(&self, index: u16) -> Option<PeerDescription> {
         let at = peer_offset(index)?;
         let mut body = [0; PEER_BODY_SIZE];
-        seqlock::read(&self.area, at, at + PEER_BODY, &mut body)?;
+        seqlock::read(&self.slice, at, at + PEER_BODY, &mut body)?;
         if body[6] & 1 == 0 {
             return None;
         }
@@ -223,7 +223,7 @@ impl BoardPages {
     /// Writes a counter.
     pub fn set_counter(&self, index: usize, value: u32) {
         if index < COUNTERS {
-            self.area
+            self.slice
                 .word(at::COUNTERS + index * 4)
                 .store(value, Ordering::Relaxed);
         }
@@ -232,7 +232,7 @@ impl BoardPages {
     /// Reads a counter; 0 beyond the last.
     pub fn counter(&self, index: usize) -> u32 {
         if index < COUNTERS {
-            self.area
+            self.slice
                 .word(at::COUNTERS + index * 4)
                 .load(Ordering::Relaxed)
         } else {

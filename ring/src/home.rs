@@ -6,7 +6,7 @@ use zerocopy::IntoBytes;
 
 use crate::entry::{Entry, EntryError};
 use crate::layout::{EndpointLayout, GRANULE};
-use crate::memory::{Area, AreaError};
+use crate::memory::{VolatileSlice, VolatileSliceError};
 use crate::message::{Command, Event, Window};
 use crate::process::{Positions, lap, r0, w0};
 
@@ -36,8 +36,8 @@ const WINDOW_READS: u32 = 4;
 /// The home's side of one endpoint.
 pub struct HomeSide {
     layout: EndpointLayout,
-    pub(crate) w: Area,
-    pub(crate) r: Area,
+    pub(crate) w: VolatileSlice,
+    pub(crate) r: VolatileSlice,
     command_cons: u32,
     sent: u32,
     unexpected_prod: u32,
@@ -48,7 +48,11 @@ pub struct HomeSide {
 
 impl HomeSide {
     /// Takes the two areas of a freshly opened endpoint (zeroed by whoever allocated them).
-    pub fn new(layout: EndpointLayout, w: Area, r: Area) -> Result<Self, AreaError> {
+    pub fn new(
+        layout: EndpointLayout,
+        w: VolatileSlice,
+        r: VolatileSlice,
+    ) -> Result<Self, VolatileSliceError> {
         Ok(Self {
             layout,
             w: w.line_part(0, layout.w_size())?,
@@ -65,10 +69,10 @@ impl HomeSide {
     /// Takes the areas of an endpoint whose queues are empty, but not at the start; see [`crate::ProcessSide::resume`].
     pub fn resume(
         layout: EndpointLayout,
-        w: Area,
-        r: Area,
+        w: VolatileSlice,
+        r: VolatileSlice,
         at: &Positions,
-    ) -> Result<Self, AreaError> {
+    ) -> Result<Self, VolatileSliceError> {
         let mut side = Self {
             command_cons: at.command,
             unexpected_prod: at.unexpected,
@@ -136,7 +140,11 @@ impl HomeSide {
     }
 
     /// The payload of a small message at `index`.
-    pub fn command_data(&self, index: u32, length: usize) -> Result<Area, AreaError> {
+    pub fn command_data(
+        &self,
+        index: u32,
+        length: usize,
+    ) -> Result<VolatileSlice, VolatileSliceError> {
         let slot = (index & (self.layout.geometry().commands - 1)) as usize;
         self.w
             .part(
@@ -147,7 +155,11 @@ impl HomeSide {
     }
 
     /// Bytes of the transmit area.
-    pub fn transmit(&self, offset: u32, length: usize) -> Result<Area, AreaError> {
+    pub fn transmit(
+        &self,
+        offset: u32,
+        length: usize,
+    ) -> Result<VolatileSlice, VolatileSliceError> {
         self.w
             .part(
                 self.layout.transmit(),
@@ -184,7 +196,7 @@ impl HomeSide {
     pub fn deliver_payload(
         &mut self,
         length: u16,
-        fill: impl FnOnce(&Area),
+        fill: impl FnOnce(&VolatileSlice),
         event: impl FnOnce(u32) -> Event,
     ) -> Result<(), DeliverError> {
         self.unexpected_room()?;

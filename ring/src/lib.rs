@@ -67,7 +67,7 @@ pub use layout::{
     EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE, QUEUE_ENTRIES, QUEUE_ENTRIES_MAX,
     QUEUE_ENTRIES_MIN,
 };
-pub use memory::{Area, AreaError};
+pub use memory::{VolatileSlice, VolatileSliceError};
 pub use message::{
     Command, CommandBody, Destination, Event, EventBody, Farewell, Origin, Place, PullDone,
     PullOrder, PullStatus, Reach, RegionKey, Wanted, Window,

@@ -1,6 +1,6 @@
 //! Shared memory of a Linux process: memfds, and mappings of them or of the module's device.
 //!
-//! An [`Area`] carries no lifetime, so a mapping must not leave a hole behind that the allocator or a thread's stack
+//! A [`VolatileSlice`] carries no lifetime, so a mapping must not leave a hole behind that the allocator or a thread's stack
 //! could fill: addresses that once held shared memory hold nothing else for the life of the process. A dropped
 //! [`Mapping`] is replaced by private zero pages, and its addresses are used again by the next mapping of that size.
 
@@ -16,12 +16,12 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 use rustix::process::{Resource, getrlimit};
 
 use crate::layout::PAGE_SIZE;
-use crate::memory::Area;
+use crate::memory::VolatileSlice;
 
 /// Whether a mapping may be written through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reading only: a write through its [`Area`] ends the process with a fault.
+    /// Reading only: a write through its [`VolatileSlice`] ends the process with a fault.
     Read,
     /// Reading and writing.
     ReadWrite,
@@ -187,10 +187,10 @@ impl Mapping {
     }
 
     /// The memory.
-    pub fn area(&self) -> Area {
+    pub fn slice(&self) -> VolatileSlice {
         // SAFETY: the addresses stay mapped for the life of the process (module's text) and page-aligned; `Range`
         // hands them to nobody else, and nobody makes a reference into them.
-        unsafe { Area::new(self.range.base, self.length) }
+        unsafe { VolatileSlice::new(self.range.base, self.length) }
     }
 }
 
@@ -272,8 +272,8 @@ impl Memfd {
     }
 
     /// The memory.
-    pub fn area(&self) -> Area {
-        self.mapping.area()
+    pub fn slice(&self) -> VolatileSlice {
+        self.mapping.slice()
     }
 
     /// The descriptor to send.
@@ -323,7 +323,7 @@ impl Range {
 
     /// Replaces what is mapped by zero pages and keeps the addresses for the next [`Range::take`].
     fn retire(&self) {
-        // SAFETY: the range is ours alone, and only `Area`s point into it, which tolerate any change of the bytes.
+        // SAFETY: the range is ours alone, and only `VolatileSlice`s point into it, which tolerate any change of the bytes.
         let replaced = unsafe { Self::zero_pages(self.base.as_ptr(), self.size, MapFlags::FIXED) };
         // A refusal (no memory for the kernel's bookkeeping) leaves the old mapping in place: a leak, and no hole.
         if replaced.is_ok() {

@@ -6,32 +6,32 @@ use core::ptr::NonNull;
 
 /// A span of mapped memory that another party may change at any time. Cheap to copy; every access is checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Area {
+pub struct VolatileSlice {
     base: NonNull<u8>,
     length: usize,
 }
 
-// SAFETY: an `Area` is only a pointer and a length; all access goes through atomics or racing byte copies that
-// tolerate concurrent change, and `Area::new` obliges its caller to keep the memory mapped.
-unsafe impl Send for Area {}
+// SAFETY: a `VolatileSlice` is only a pointer and a length; all access goes through atomics or racing byte copies that
+// tolerate concurrent change, and `VolatileSlice::new` obliges its caller to keep the memory mapped.
+unsafe impl Send for VolatileSlice {}
 // SAFETY: see `Send`.
-unsafe impl Sync for Area {}
+unsafe impl Sync for VolatileSlice {}
 
-/// An access outside of an [`Area`], or an area for words that does not start on a cache line.
+/// An access outside of a [`VolatileSlice`], or a slice for words that does not start on a cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AreaError;
+pub struct VolatileSliceError;
 
-impl core::fmt::Display for AreaError {
+impl core::fmt::Display for VolatileSliceError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(
-            "an access outside of the shared area, or an area that does not start on a cache line",
+            "an access outside of the shared memory, or a span for words that does not start on a cache line",
         )
     }
 }
 
-impl core::error::Error for AreaError {}
+impl core::error::Error for VolatileSliceError {}
 
-impl Area {
+impl VolatileSlice {
     /// Names `length` bytes at `base`.
     ///
     /// # Safety
@@ -41,12 +41,12 @@ impl Area {
         Self { base, length }
     }
 
-    /// Bytes of the area.
+    /// Bytes of the slice.
     pub const fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether the area has no bytes.
+    /// Whether the slice has no bytes.
     pub const fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -58,53 +58,61 @@ impl Area {
 
     /// The part `offset .. offset + length`.
     #[inline]
-    pub fn part(&self, offset: usize, length: usize) -> Result<Self, AreaError> {
-        let end = offset.checked_add(length).ok_or(AreaError)?;
+    pub fn part(&self, offset: usize, length: usize) -> Result<Self, VolatileSliceError> {
+        let end = offset.checked_add(length).ok_or(VolatileSliceError)?;
         if end > self.length {
-            return Err(AreaError);
+            return Err(VolatileSliceError);
         }
-        // SAFETY: offset lies within the area, whose mapping the creator promised.
+        // SAFETY: offset lies within the slice, whose mapping the creator promised.
         let base = unsafe { self.base.add(offset) };
         Ok(Self { base, length })
     }
 
     /// The part `offset .. offset + length` for the use of words: it must start on a cache line.
-    pub(crate) fn line_part(&self, offset: usize, length: usize) -> Result<Self, AreaError> {
+    pub(crate) fn line_part(
+        &self,
+        offset: usize,
+        length: usize,
+    ) -> Result<Self, VolatileSliceError> {
         let part = self.part(offset, length)?;
         if part.address().is_multiple_of(64) {
             Ok(part)
         } else {
-            Err(AreaError)
+            Err(VolatileSliceError)
         }
     }
 
-    /// Copies out of the area at `offset` into private memory. The bytes may change meanwhile: check the copy.
+    /// Copies out of the slice at `offset` into private memory. The bytes may change meanwhile: check the copy.
     #[inline]
-    pub fn read(&self, offset: usize, into: &mut [u8]) -> Result<(), AreaError> {
+    pub fn read(&self, offset: usize, into: &mut [u8]) -> Result<(), VolatileSliceError> {
         let part = self.part(offset, into.len())?;
         // SAFETY: `part` checked the span; the destination is a private exclusive slice.
         unsafe { copy::from_shared(part.base.as_ptr(), into) };
         Ok(())
     }
 
-    /// Copies private memory into the area at `offset`.
+    /// Copies private memory into the slice at `offset`.
     #[inline]
-    pub fn write(&self, offset: usize, from: &[u8]) -> Result<(), AreaError> {
+    pub fn write(&self, offset: usize, from: &[u8]) -> Result<(), VolatileSliceError> {
         let part = self.part(offset, from.len())?;
         // SAFETY: `part` checked the span; the caller of `new` promised that it is writable.
         unsafe { copy::to_shared(from, part.base.as_ptr()) };
         Ok(())
     }
 
-    /// Copies the whole of `from` into this area at `offset`.
-    pub fn write_area(&self, offset: usize, from: &Area) -> Result<(), AreaError> {
+    /// Copies the whole of `from` into this slice at `offset`.
+    pub fn write_slice(
+        &self,
+        offset: usize,
+        from: &VolatileSlice,
+    ) -> Result<(), VolatileSliceError> {
         let part = self.part(offset, from.length)?;
         // SAFETY: both spans are checked and mapped.
         unsafe { copy::between(from.base.as_ptr(), part.base.as_ptr(), from.length) };
         Ok(())
     }
 
-    /// The 32-bit word at `offset`, a constant of the layout, in an area that came from [`Self::line_part`].
+    /// The 32-bit word at `offset`, a constant of the layout, in a slice that came from [`Self::line_part`].
     #[inline]
     pub(crate) fn word(&self, offset: usize) -> &AtomicU32 {
         assert!(

@@ -1,4 +1,4 @@
-//! [`Area`] for loom: the same checked accesses, to memory whose words loom watches.
+//! [`VolatileSlice`] for loom: the same checked accesses, to memory whose words loom watches.
 //!
 //! A word is either an atomic, of which loom explores all orders, or a cell, whose accesses must not race: so a queue
 //! entry that could be read while it is written, or before it is visible as a whole, fails the test.
@@ -44,30 +44,30 @@ impl ModelMemory {
 
 /// A span of model memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Area {
+pub struct VolatileSlice {
     memory: *const ModelMemory,
     base: usize,
     length: usize,
 }
 
 // SAFETY: all access goes through loom's atomics, and its cells, which report races.
-unsafe impl Send for Area {}
+unsafe impl Send for VolatileSlice {}
 // SAFETY: see `Send`.
-unsafe impl Sync for Area {}
+unsafe impl Sync for VolatileSlice {}
 
-/// An access outside of an [`Area`].
+/// An access outside of a [`VolatileSlice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AreaError;
+pub struct VolatileSliceError;
 
-impl core::fmt::Display for AreaError {
+impl core::fmt::Display for VolatileSliceError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("an access outside of the shared area")
+        f.write_str("an access outside of the shared memory")
     }
 }
 
-impl core::error::Error for AreaError {}
+impl core::error::Error for VolatileSliceError {}
 
-impl Area {
+impl VolatileSlice {
     /// Names `length` bytes of model memory.
     ///
     /// # Safety
@@ -85,21 +85,21 @@ impl Area {
         unsafe { &*self.memory }
     }
 
-    /// Bytes of the area.
+    /// Bytes of the slice.
     pub const fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether the area has no bytes.
+    /// Whether the slice has no bytes.
     pub const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// The part `offset .. offset + length`.
-    pub fn part(&self, offset: usize, length: usize) -> Result<Self, AreaError> {
-        let end = offset.checked_add(length).ok_or(AreaError)?;
+    pub fn part(&self, offset: usize, length: usize) -> Result<Self, VolatileSliceError> {
+        let end = offset.checked_add(length).ok_or(VolatileSliceError)?;
         if end > self.length {
-            return Err(AreaError);
+            return Err(VolatileSliceError);
         }
         Ok(Self {
             memory: self.memory,
@@ -109,7 +109,11 @@ impl Area {
     }
 
     /// As [`Self::part`]: offsets of models are aligned.
-    pub(crate) fn line_part(&self, offset: usize, length: usize) -> Result<Self, AreaError> {
+    pub(crate) fn line_part(
+        &self,
+        offset: usize,
+        length: usize,
+    ) -> Result<Self, VolatileSliceError> {
         self.part(offset, length)
     }
 
@@ -119,8 +123,8 @@ impl Area {
         cell.unwrap_or_else(|| panic!("the model has no plain memory at {at}"))
     }
 
-    /// Copies out of the area at `offset` into private memory.
-    pub fn read(&self, offset: usize, into: &mut [u8]) -> Result<(), AreaError> {
+    /// Copies out of the slice at `offset` into private memory.
+    pub fn read(&self, offset: usize, into: &mut [u8]) -> Result<(), VolatileSliceError> {
         self.part(offset, into.len())?;
         for (i, chunk) in into.chunks_mut(4).enumerate() {
             // SAFETY: loom reports a concurrent writer before the access.
@@ -130,8 +134,8 @@ impl Area {
         Ok(())
     }
 
-    /// Copies private memory into the area at `offset`.
-    pub fn write(&self, offset: usize, from: &[u8]) -> Result<(), AreaError> {
+    /// Copies private memory into the slice at `offset`.
+    pub fn write(&self, offset: usize, from: &[u8]) -> Result<(), VolatileSliceError> {
         self.part(offset, from.len())?;
         for (i, chunk) in from.chunks(4).enumerate() {
             let mut word = [0; 4];

@@ -6,7 +6,7 @@ pub use crate::seqlock::{read as seqlock_read, write as seqlock_write};
 use crate::control::ArmedCounters;
 use crate::layout::EndpointLayout;
 use crate::process::{r0, w0};
-use crate::{Area, Entry};
+use crate::{Entry, VolatileSlice};
 
 /// The W area with these slots of the command queue and window 0.
 pub fn w_memory(layout: &EndpointLayout, commands: &[usize]) -> ModelMemory {
@@ -41,9 +41,9 @@ fn entry(memory: ModelMemory, at: usize) -> ModelMemory {
 /// Page D2 with the counter of endpoint 0.
 ///
 /// # Safety
-/// As for [`Area::of_model`].
+/// As for [`VolatileSlice::of_model`].
 pub unsafe fn armed_counters(memory: &ModelMemory) -> ArmedCounters {
     // SAFETY: promised by the caller.
-    let page = unsafe { Area::of_model(memory, crate::PAGE_SIZE) };
+    let page = unsafe { VolatileSlice::of_model(memory, crate::PAGE_SIZE) };
     ArmedCounters::new(page).expect("a whole page")
 }

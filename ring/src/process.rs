@@ -6,7 +6,7 @@ use zerocopy::IntoBytes;
 
 use crate::entry::{Entry, EntryError};
 use crate::layout::{EndpointLayout, GRANULE};
-use crate::memory::{Area, AreaError};
+use crate::memory::{VolatileSlice, VolatileSliceError};
 use crate::message::{Command, Event, Reach, Window};
 
 /// Words of the first W page. The process writes them.
@@ -52,8 +52,8 @@ pub struct Positions {
 /// The process's side of one endpoint. Not shared between threads: its owner locks.
 pub struct ProcessSide {
     layout: EndpointLayout,
-    pub(crate) w: Area,
-    pub(crate) r: Area,
+    pub(crate) w: VolatileSlice,
+    pub(crate) r: VolatileSlice,
     command_prod: u32,
     unexpected_cons: u32,
     expected_cons: u32,
@@ -62,7 +62,11 @@ pub struct ProcessSide {
 impl ProcessSide {
     /// Takes the two areas of a freshly opened endpoint. They must be at least as large as the layout says and start
     /// on a cache line.
-    pub fn new(layout: EndpointLayout, w: Area, r: Area) -> Result<Self, AreaError> {
+    pub fn new(
+        layout: EndpointLayout,
+        w: VolatileSlice,
+        r: VolatileSlice,
+    ) -> Result<Self, VolatileSliceError> {
         Ok(Self {
             layout,
             w: w.line_part(0, layout.w_size())?,
@@ -77,10 +81,10 @@ impl ProcessSide {
     /// positions.
     pub fn resume(
         layout: EndpointLayout,
-        w: Area,
-        r: Area,
+        w: VolatileSlice,
+        r: VolatileSlice,
         at: &Positions,
-    ) -> Result<Self, AreaError> {
+    ) -> Result<Self, VolatileSliceError> {
         let side = Self {
             command_prod: at.command,
             unexpected_cons: at.unexpected,
@@ -150,16 +154,20 @@ impl ProcessSide {
     }
 
     /// Copies bytes into the transmit area.
-    pub fn write_transmit(&self, offset: u32, bytes: &[u8]) -> Result<(), AreaError> {
+    pub fn write_transmit(&self, offset: u32, bytes: &[u8]) -> Result<(), VolatileSliceError> {
         self.transmit_area()?.write(offset as usize, bytes)
     }
 
     /// A part of the transmit area, for a copy from memory that is no slice.
-    pub fn transmit_part(&self, offset: u32, length: usize) -> Result<Area, AreaError> {
+    pub fn transmit_part(
+        &self,
+        offset: u32,
+        length: usize,
+    ) -> Result<VolatileSlice, VolatileSliceError> {
         self.transmit_area()?.part(offset as usize, length)
     }
 
-    fn transmit_area(&self) -> Result<Area, AreaError> {
+    fn transmit_area(&self) -> Result<VolatileSlice, VolatileSliceError> {
         self.w.part(
             self.layout.transmit(),
             self.layout.geometry().transmit as usize,
@@ -253,7 +261,7 @@ impl ProcessSide {
     }
 
     /// Copies a payload out of the receive ring. The home keeps a payload contiguous.
-    pub fn read_receive(&self, position: u32, into: &mut [u8]) -> Result<(), AreaError> {
+    pub fn read_receive(&self, position: u32, into: &mut [u8]) -> Result<(), VolatileSliceError> {
         let size = self.layout.geometry().receive;
         let offset = (position & (size - 1)) as usize;
         self.r
@@ -262,7 +270,11 @@ impl ProcessSide {
     }
 
     /// A payload in the receive ring. The home may change it at any time: copy it out once, then check the copy.
-    pub fn receive_part(&self, position: u32, length: usize) -> Result<Area, AreaError> {
+    pub fn receive_part(
+        &self,
+        position: u32,
+        length: usize,
+    ) -> Result<VolatileSlice, VolatileSliceError> {
         let size = self.layout.geometry().receive;
         let offset = (position & (size - 1)) as usize;
         self.r

@@ -26,7 +26,7 @@
 //! pages of its own pinned, or loses a transfer of its own.
 
 use crate::layout::PAGE_SIZE;
-use crate::memory::{Area, AreaError};
+use crate::memory::{VolatileSlice, VolatileSliceError};
 use crate::message::RegionKey;
 use crate::process::w0;
 use crate::sync::{Ordering, fence};
@@ -44,12 +44,12 @@ const VALID: u32 = 1 << 16;
 /// The kernel's notes about the regions of an endpoint, a page.
 #[derive(Clone, Copy, Debug)]
 pub struct RegionNotes {
-    page: Area,
+    page: VolatileSlice,
 }
 
 impl RegionNotes {
     /// Takes the page, zeroed when the endpoint was opened.
-    pub fn new(page: Area) -> Result<Self, AreaError> {
+    pub fn new(page: VolatileSlice) -> Result<Self, VolatileSliceError> {
         Ok(Self {
             page: page.line_part(0, PAGE_SIZE)?,
         })
@@ -95,12 +95,12 @@ impl RegionNotes {
 /// Which regions a process uses: a bit for each slot, in its first W page.
 #[derive(Clone, Copy, Debug)]
 pub struct UseBits {
-    w0: Area,
+    w0: VolatileSlice,
 }
 
 impl UseBits {
     /// Takes the first W page of the endpoint.
-    pub fn new(w: Area) -> Result<Self, AreaError> {
+    pub fn new(w: VolatileSlice) -> Result<Self, VolatileSliceError> {
         Ok(Self {
             w0: w.line_part(0, PAGE_SIZE)?,
         })

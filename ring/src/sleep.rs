@@ -40,7 +40,7 @@
 use crate::control::ArmedCounters;
 use crate::home::HomeSide;
 use crate::layout::PAGE_SIZE;
-use crate::memory::{Area, AreaError};
+use crate::memory::{VolatileSlice, VolatileSliceError};
 use crate::process::{ProcessSide, r0, w0};
 use crate::sync::{Ordering, fence};
 
@@ -100,12 +100,12 @@ impl HomeSide {
 /// What a kernel looks at on behalf of a waiting process: the producer indices in the endpoint's R area.
 #[derive(Clone, Copy, Debug)]
 pub struct EndpointWatch {
-    r0: Area,
+    r0: VolatileSlice,
 }
 
 impl EndpointWatch {
     /// Takes the first page of the R area.
-    pub fn new(r: Area) -> Result<Self, AreaError> {
+    pub fn new(r: VolatileSlice) -> Result<Self, VolatileSliceError> {
         Ok(Self {
             r0: r.line_part(0, PAGE_SIZE)?,
         })
@@ -122,7 +122,7 @@ impl EndpointWatch {
 
     /// The same beyond the positions that the process has published in the first page of its W area, for a sleep on
     /// several endpoints.
-    pub fn has_unconsumed(&self, w: &Area) -> Result<bool, AreaError> {
+    pub fn has_unconsumed(&self, w: &VolatileSlice) -> Result<bool, VolatileSliceError> {
         let w0 = w.line_part(0, PAGE_SIZE)?;
         let word = |at| w0.word(at).load(Ordering::Acquire);
         Ok(self.has_events(word(w0::UNEXPECTED_CONS), word(w0::EXPECTED_CONS)))

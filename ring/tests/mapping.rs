@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 fn bytes(mapping: &Mapping, at: usize) -> [u8; 4] {
     let mut bytes = [0; 4];
-    mapping.area().read(at, &mut bytes).unwrap();
+    mapping.slice().read(at, &mut bytes).unwrap();
     bytes
 }
 
@@ -19,7 +19,7 @@ fn bytes(mapping: &Mapping, at: usize) -> [u8; 4] {
 fn two_mappings_of_a_memfd_show_the_same_bytes() {
     let memfd = Memfd::create("test", 8192).unwrap();
     let other = Mapping::of(memfd.descriptor(), 4096, 4096, Access::Read).unwrap();
-    memfd.area().write(4096, b"abcd").unwrap();
+    memfd.slice().write(4096, b"abcd").unwrap();
     assert_eq!(&bytes(&other, 0), b"abcd");
 }
 
@@ -27,7 +27,7 @@ fn two_mappings_of_a_memfd_show_the_same_bytes() {
 fn barred_memory_can_be_read_but_not_mapped_for_writing_even_when_opened_again() {
     let memfd = Memfd::create("test", 4096).unwrap();
     memfd.bar_writers().unwrap();
-    memfd.area().write(0, b"abcd").unwrap();
+    memfd.slice().write(0, b"abcd").unwrap();
     let reader = Mapping::of(memfd.descriptor(), 0, 4096, Access::Read).unwrap();
     assert_eq!(&bytes(&reader, 0), b"abcd");
     let path = format!(
@@ -80,7 +80,7 @@ fn memory_that_stays_as_it_is_gets_no_holes_does_not_grow_and_is_written_by_nobo
     let mapping = fixed(Access::ReadWrite).unwrap();
     assert!(rustix::fs::fallocate(file, hole, 0, 4096).is_err());
     assert!(rustix::fs::ftruncate(file, 16384).is_err());
-    memfd.area().write(0, b"abcd").unwrap();
+    memfd.slice().write(0, b"abcd").unwrap();
     assert_eq!(&bytes(&mapping, 0), b"abcd");
     let again = fixed(Access::ReadWrite).map(drop);
     assert_eq!(again, Err(MappingError::System(Errno::PERM)));
@@ -95,8 +95,8 @@ fn memory_that_stays_as_it_is_gets_no_holes_does_not_grow_and_is_written_by_nobo
 #[test]
 fn an_area_that_outlives_its_mapping_touches_no_memory_of_others() {
     let mapping = Memfd::create("test", 3 * 4096).unwrap();
-    let stale = mapping.area();
-    mapping.area().write(0, b"abcd").unwrap();
+    let stale = mapping.slice();
+    mapping.slice().write(0, b"abcd").unwrap();
     drop(mapping);
     // A mapping of another test may have taken the addresses over; they are readable all the same.
     assert!(stale.read(0, &mut [0; 16]).is_ok());
@@ -112,7 +112,7 @@ fn a_call_and_its_descriptors_arrive_together() {
     )
     .unwrap();
     let memfd = Memfd::create("test", 4096).unwrap();
-    memfd.area().write(0, b"abcd").unwrap();
+    memfd.slice().write(0, b"abcd").unwrap();
     let call = Request::Hello { version: 7 }.encode();
     let memory = [memfd.descriptor(), memfd.descriptor()];
     uapi_socket::send(&a, &call, &memory, SendFlags::empty()).unwrap();

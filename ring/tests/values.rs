@@ -395,7 +395,7 @@ proptest! {
     #[test]
     fn a_control_request_is_taken_as_it_was_posted(requests in prop::collection::vec((any::<u32>(), control_request()), 1..16)) {
         let mut pages = [Pages::new(4096), Pages::new(4096)];
-        let [d0, d1] = [pages[0].area(), pages[1].area()];
+        let [d0, d1] = [pages[0].slice(), pages[1].slice()];
         let refs = core::array::from_fn(|i| i as u32 * 7);
         let mut module = ModuleControl::format(d0, d1, &refs).unwrap();
         prop_assert_eq!(HomeControl::references(&d0), Ok(refs));
@@ -412,11 +412,11 @@ proptest! {
     #[test]
     fn a_raw_frame_is_read_as_it_was_put_either_way(frame in prop::collection::vec(any::<u8>(), 0..1200)) {
         let mut pages = [Pages::new(4096), Pages::new(4096)];
-        let [d0, d1] = [pages[0].area(), pages[1].area()];
+        let [d0, d1] = [pages[0].slice(), pages[1].slice()];
         let module = ModuleControl::format(d0, d1, &[0; 17]).unwrap();
         let home = HomeControl::new(d0, d1).unwrap();
         let mut memory = Pages::new(4 * 4096);
-        let staging = Staging::new(memory.area()).unwrap();
+        let staging = Staging::new(memory.slice()).unwrap();
         let fits = frame.len() <= RAW_FRAME_MAX;
         let mut read = [0; RAW_FRAME_MAX];
         prop_assert_eq!(home.put_frame(&frame), fits);
@@ -433,7 +433,7 @@ proptest! {
     #[test]
     fn a_control_page_of_any_bytes_is_survived(seed: u64, rounds in 1..100) {
         let mut pages = [Pages::new(4096), Pages::new(4096)];
-        let [d0, d1] = [pages[0].area(), pages[1].area()];
+        let [d0, d1] = [pages[0].slice(), pages[1].slice()];
         let mut home = HomeControl::new(d0, d1).unwrap();
         let mut module = ModuleControl::format(d0, d1, &[0; 17]).unwrap();
         let noise = common::noise(seed, 4096);
@@ -453,7 +453,7 @@ proptest! {
         interface_mtu: u32, seen: [(u32, [u8; 6]); WARNINGS],
     ) {
         let mut memory = Pages::new(PAGES * 4096);
-        let pages = BoardPages::new(memory.area()).unwrap();
+        let pages = BoardPages::new(memory.slice()).unwrap();
         prop_assert_eq!(pages.version(), None);
         pages.format();
         prop_assert_eq!(pages.version(), Some(mx_ring::ABI_VERSION));

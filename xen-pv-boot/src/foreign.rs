@@ -1,6 +1,6 @@
 //! Pages that other domains granted, mapped into an arena of 1 GiB of addresses.
 //!
-//! Nothing of Rust's ever lies in the arena, and only [`Area`] touches it, by atomics and racing copies. So an `Area`
+//! Nothing of Rust's ever lies in the arena, and only [`VolatileSlice`] touches it, by atomics and racing copies. So a `VolatileSlice`
 //! that outlives its mapping is a fault of the program (it crashes, or meets another foreign page), never one of
 //! memory safety.
 //!
@@ -18,7 +18,7 @@ use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use mx_ring::Area;
+use mx_ring::VolatileSlice;
 use xen_sys::grant_table::{
     GNTMAP_DEVICE_MAP, GNTMAP_HOST_MAP, GNTMAP_READONLY, GNTST_OKAY, MapGrantRef, UnmapGrantRef,
 };
@@ -333,10 +333,10 @@ impl ForeignPages {
     }
 
     /// The mapped pages as shared memory, to be used as long as they are mapped.
-    pub fn area(&self) -> Area {
+    pub fn slice(&self) -> VolatileSlice {
         let base = NonNull::new(self.address(0) as *mut u8).unwrap_or(NonNull::dangling());
         // SAFETY: page-aligned addresses in the arena, where no Rust value ever lies; see the module.
-        unsafe { Area::new(base, self.mapped * PAGE_SIZE) }
+        unsafe { VolatileSlice::new(base, self.mapped * PAGE_SIZE) }
     }
 
     /// Whose pages they are.

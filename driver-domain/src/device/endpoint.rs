@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use mx_home::{EndpointKey, Home, RegionError};
 use mx_ring::control::Status;
-use mx_ring::{Area, PAGE_SIZE, RegionKey};
+use mx_ring::{PAGE_SIZE, RegionKey, VolatileSlice};
 
 use crate::memory::GuestPages;
 
@@ -55,13 +55,13 @@ impl<P: GuestPages> Region<P> {
     pub(super) fn finish(&mut self, endpoint: EndpointKey, home: &mut Home) -> Result<(), Status> {
         let part = self
             .pages
-            .area()
+            .slice()
             .part(usize::from(self.offset), self.length as usize);
         let Ok(part) = part else {
             // More requests follow.
             return Ok(());
         };
-        let parts: Vec<Area> = vec![part];
+        let parts: Vec<VolatileSlice> = vec![part];
         home.register_region(endpoint, self.key, self.writable, parts)
             .map_err(|error| match error {
                 RegionError::NotOpen | RegionError::NotFound => Status::NotFound,

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use mx_ring::AreaError;
+use mx_ring::VolatileSliceError;
 use mx_ring::control::ControlError;
 
 /// Why a device could not be connected.
@@ -38,8 +38,8 @@ impl From<ControlError> for ConnectError {
     }
 }
 
-impl From<AreaError> for ConnectError {
-    fn from(error: AreaError) -> Self {
-        Self::Control(ControlError::Area(error))
+impl From<VolatileSliceError> for ConnectError {
+    fn from(error: VolatileSliceError) -> Self {
+        Self::Control(ControlError::Slice(error))
     }
 }

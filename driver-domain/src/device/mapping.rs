@@ -131,7 +131,7 @@ impl<M: Memory> Device<M> {
         layout: EndpointLayout,
         [w, r]: &[M::Pages; 2],
     ) -> Result<(), Status> {
-        let side = HomeSide::new(layout, w.area(), r.area()).map_err(|_| Status::Invalid)?;
+        let side = HomeSide::new(layout, w.slice(), r.slice()).map_err(|_| Status::Invalid)?;
         home.open_endpoint(now, self.key(endpoint), session, side)
             .map_err(|error| match error {
                 EndpointError::BadIndex => Status::Invalid,

@@ -100,19 +100,19 @@ impl<M: Memory> Device<M> {
             Ok::<_, ConnectError>(pages)
         };
         let requests = map(&[reference], Access::Read)?;
-        let references = HomeControl::references(&requests.area())?;
+        let references = HomeControl::references(&requests.slice())?;
         let responses = map(&references[1..2], Access::ReadWrite)?;
         let armed = map(&references[2..3], Access::Read)?;
         let doorbells = map(&references[3..4], Access::ReadWrite)?;
         let board_end = BOARD_PAGE + board_page::PAGES;
         let board = map(&references[BOARD_PAGE..board_end], Access::ReadWrite)?;
         let staging = map(&references[STAGING_PAGE..DEVICE_PAGES], Access::Read)?;
-        let control = HomeControl::new(requests.area(), responses.area())?;
-        let pages = BoardPages::new(board.area())?;
+        let control = HomeControl::new(requests.slice(), responses.slice())?;
+        let pages = BoardPages::new(board.slice())?;
         pages.format();
-        let device_armed = ArmedCounters::new(armed.area())?;
-        let device_doorbells = Doorbells::new(doorbells.area())?;
-        let device_staging = Staging::new(staging.area())?;
+        let device_armed = ArmedCounters::new(armed.slice())?;
+        let device_doorbells = Doorbells::new(doorbells.slice())?;
+        let device_staging = Staging::new(staging.slice())?;
         // A guest's kernel that connects starts from nothing; one that takes its endpoints along would say so.
         let board_id = home
             .add_board(now, identity.mac, identity.name, pages, true)

@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use mx_ring::control::{DEVICE_PAGES, ModuleControl};
 use mx_ring::mapping::Memfd;
-use mx_ring::{Area, PAGE_SIZE};
+use mx_ring::{PAGE_SIZE, VolatileSlice};
 
 use crate::memory::{Access, GuestPages, Memory};
 
@@ -48,8 +48,11 @@ impl Guest {
     ///
     /// # Panics
     /// Beyond its memory.
-    pub fn area(&self, page: usize, pages: usize) -> Area {
-        let part = self.memory.area().part(page * PAGE_SIZE, pages * PAGE_SIZE);
+    pub fn slice(&self, page: usize, pages: usize) -> VolatileSlice {
+        let part = self
+            .memory
+            .slice()
+            .part(page * PAGE_SIZE, pages * PAGE_SIZE);
         part.expect("pages of the guest")
     }
 
@@ -64,7 +67,7 @@ impl Guest {
     pub fn format(&self) -> ModuleControl {
         let mut refs = [0; DEVICE_PAGES];
         refs.copy_from_slice(&Self::refs(0, DEVICE_PAGES));
-        let control = ModuleControl::format(self.area(0, 1), self.area(1, 1), &refs);
+        let control = ModuleControl::format(self.slice(0, 1), self.slice(1, 1), &refs);
         control.expect("whole pages")
     }
 }
@@ -122,9 +125,9 @@ impl GuestPages for Mapped {
         self.pages.len()
     }
 
-    fn area(&self) -> Area {
+    fn slice(&self) -> VolatileSlice {
         self.guest
-            .area(self.pages.first().copied().unwrap_or(0), self.pages.len())
+            .slice(self.pages.first().copied().unwrap_or(0), self.pages.len())
     }
 
     fn unmap_some(&mut self, pages: usize) -> bool {

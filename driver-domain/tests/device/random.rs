@@ -114,7 +114,7 @@ proptest! {
         for (page, offset, value, small) in writes {
             let page = [0, 2, 3, STAGING_PAGE][page];
             let value = if small { value % 20 } else { value };
-            world.guest.area(page, 1).write(offset, &value.to_le_bytes()).unwrap();
+            world.guest.slice(page, 1).write(offset, &value.to_le_bytes()).unwrap();
             world.device.rung(world.now(), &mut world.home);
             if world.turn().is_err() {
                 break;

@@ -115,7 +115,7 @@ fn a_guest_is_told_once_of_frames_and_takes_them_in_order() {
 #[test]
 fn a_guest_changes_its_peers_and_counters_but_not_its_name() {
     let mut world = World::new();
-    let pages = BoardPages::new(world.guest.area(BOARD_PAGE, PAGES)).unwrap();
+    let pages = BoardPages::new(world.guest.slice(BOARD_PAGE, PAGES)).unwrap();
     let name = |text: &[u8]| {
         let mut name = [0; 80];
         name[..text.len()].copy_from_slice(text);

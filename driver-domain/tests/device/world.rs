@@ -84,7 +84,7 @@ impl World {
             &mut home,
         )
         .unwrap();
-        let staging = Staging::new(guest.area(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE)).unwrap();
+        let staging = Staging::new(guest.slice(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE)).unwrap();
         Self {
             guest,
             home,

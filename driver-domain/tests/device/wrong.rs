@@ -14,7 +14,7 @@ fn an_endpoint_whose_process_lies_is_closed_with_a_notice() {
     assert_eq!(world.open(0, DATA_PAGE), Status::Ok);
     // An entry without a meaning where the first command is expected: its lap word says that it is there.
     let entry = [0xff; 60];
-    let w = world.guest.area(DATA_PAGE, endpoint_pages());
+    let w = world.guest.slice(DATA_PAGE, endpoint_pages());
     w.write(EndpointLayout::COMMANDS, &entry).unwrap();
     w.write(EndpointLayout::COMMANDS + 60, &1u32.to_le_bytes())
         .unwrap();
@@ -71,7 +71,7 @@ fn an_impossible_request_index_ends_the_device() {
     let mut world = World::new();
     world
         .guest
-        .area(0, 1)
+        .slice(0, 1)
         .write(64, &1000u32.to_le_bytes())
         .unwrap();
     assert_eq!(world.turn(), Err(ControlError::ImpossibleIndex));

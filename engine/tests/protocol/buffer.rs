@@ -16,13 +16,13 @@ impl Buffer {
 
     /// A part of it as the memory of a message.
     pub fn part(&self, offset: usize, length: usize) -> Memory {
-        let part = self.0.area().part(offset, length).unwrap();
+        let part = self.0.slice().part(offset, length).unwrap();
         Memory::owned(part, self.0.clone()).unwrap()
     }
 
     /// Its bytes from `offset` on.
     pub fn read(&self, offset: usize, bytes: &mut [u8]) {
-        self.0.area().read(offset, bytes).unwrap();
+        self.0.slice().read(offset, bytes).unwrap();
     }
 }
 

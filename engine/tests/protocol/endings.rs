@@ -73,7 +73,7 @@ fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
         }),
         Place::At(0),
     );
-    engine.event(&fragment, Some(payload.area()), link);
+    engine.event(&fragment, Some(payload.slice()), link);
     // Messages that nobody has asked for: one that came, and an early one.
     engine.event(&tiny(4, 9), None, link);
     engine.event(&tiny(6, 9), None, link);

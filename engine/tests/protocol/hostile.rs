@@ -249,8 +249,8 @@ proptest! {
         for step in steps {
             match step {
                 Step::Event(event, length) => {
-                    let area = payload.area().part(0, length).unwrap();
-                    engine.event(&event, Some(area), &mut link);
+                    let slice = payload.slice().part(0, length).unwrap();
+                    engine.event(&event, Some(slice), &mut link);
                 }
                 Step::Next(event, length) => {
                     let announced = link.commands.iter().rev().find_map(|command| match &command.body {
@@ -259,9 +259,9 @@ proptest! {
                         CommandBody::Connect(Connect::Reply(c)) => Some(c.next_expected),
                         _ => None,
                     });
-                    let area = payload.area().part(0, length).unwrap();
+                    let slice = payload.slice().part(0, length).unwrap();
                     let event = in_order(event, announced.unwrap_or(1));
-                    engine.event(&event, Some(area), &mut link);
+                    engine.event(&event, Some(slice), &mut link);
                     link.room += 1;
                     now += Duration::from_millis(20);
                     engine.set_now(now);

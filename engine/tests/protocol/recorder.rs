@@ -2,7 +2,7 @@
 
 use mx_engine::{Exposure, Link, Memory, Part, Refused, Use};
 use mx_ring::mapping::Memfd;
-use mx_ring::{Area, Command, CommandBody, Reach, RegionKey, Window};
+use mx_ring::{Command, CommandBody, Reach, RegionKey, VolatileSlice, Window};
 use mx_wire::Connect;
 
 /// A link without a board behind it.
@@ -75,8 +75,8 @@ impl Link for Recorder {
     fn sent(&self) -> u32 {
         self.sent
     }
-    fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
-        self.transmit.area().part(offset as usize, length).ok()
+    fn transmit(&self, offset: u32, length: usize) -> Option<VolatileSlice> {
+        self.transmit.slice().part(offset as usize, length).ok()
     }
     fn bind_window(&mut self, id: u8, window: &Window) {
         if let Some(bound) = self.bound[usize::from(id)].replace(*window) {

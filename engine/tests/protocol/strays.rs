@@ -175,7 +175,7 @@ fn early_messages_leave_room_for_the_one_that_all_wait_for() {
             }),
             Place::At(0),
         );
-        engine.event(&small, Some(payload.area()), &mut link);
+        engine.event(&small, Some(payload.slice()), &mut link);
     }
     engine.event(&tiny(2, 1), None, &mut link);
     assert!(engine.probe(1, u64::MAX).is_some());

@@ -63,7 +63,7 @@ fn empty_rendezvous(seq: u16) -> Event {
     )
 }
 
-fn fragment(seq: u16, number: u8, total: u32, payload: &Memfd) -> (Event, mx_ring::Area) {
+fn fragment(seq: u16, number: u8, total: u32, payload: &Memfd) -> (Event, mx_ring::VolatileSlice) {
     let start = u32::from(number) * 8192;
     let length = (total - start).min(8192) as u16;
     let event = message(
@@ -77,7 +77,7 @@ fn fragment(seq: u16, number: u8, total: u32, payload: &Memfd) -> (Event, mx_rin
         }),
         Place::At(0),
     );
-    (event, payload.area().part(0, length.into()).unwrap())
+    (event, payload.slice().part(0, length.into()).unwrap())
 }
 
 #[test]
@@ -316,14 +316,14 @@ fn a_message_that_is_not_whole_holds_back_the_acknowledgement_of_all_after_it() 
     greeted(&mut engine, &mut link);
     work_at(&mut engine, &mut link, 16 * MS);
     let payload = Memfd::create("fragment", 8192).unwrap();
-    let (first, area) = fragment(2, 0, 10_000, &payload);
-    engine.event(&first, Some(area), &mut link);
+    let (first, slice) = fragment(2, 0, 10_000, &payload);
+    engine.event(&first, Some(slice), &mut link);
     for seq in 3..9 {
         engine.event(&tiny(seq, 1), None, &mut link);
     }
     assert_eq!(work_at(&mut engine, &mut link, 200 * MS), []);
-    let (last, area) = fragment(2, 1, 10_000, &payload);
-    engine.event(&last, Some(area), &mut link);
+    let (last, slice) = fragment(2, 1, 10_000, &payload);
+    engine.event(&last, Some(slice), &mut link);
     assert_eq!(work_at(&mut engine, &mut link, 200 * MS), [('a', 9)]);
 }
 
@@ -332,16 +332,16 @@ fn a_receive_posted_in_the_middle_of_a_message_gets_what_came_and_the_rest() {
     let (mut engine, mut link) = (engine(), Recorder::new());
     greeted(&mut engine, &mut link);
     let payload = Memfd::create("fragment", 8192).unwrap();
-    payload.area().write(0, &[5; 8192]).unwrap();
-    let (last, area) = fragment(2, 1, 10_000, &payload);
-    engine.event(&last, Some(area), &mut link);
+    payload.slice().write(0, &[5; 8192]).unwrap();
+    let (last, slice) = fragment(2, 1, 10_000, &payload);
+    engine.event(&last, Some(slice), &mut link);
     assert_eq!(engine.probe(1, u64::MAX).unwrap().message_length, 10_000);
     let buffer = Buffer::new(10_000);
     let receive = engine.receive(buffer.part(0, 10_000), 0, 0, 0, &mut link);
     assert!(engine.probe(1, u64::MAX).is_none());
     assert_eq!(engine.is_done(receive), Some(false));
-    let (first, area) = fragment(2, 0, 10_000, &payload);
-    engine.event(&first, Some(area), &mut link);
+    let (first, slice) = fragment(2, 0, 10_000, &payload);
+    engine.event(&first, Some(slice), &mut link);
     assert_eq!(engine.take_done(receive).unwrap().transferred, 10_000);
     let mut bytes = vec![0; 10_000];
     buffer.read(0, &mut bytes);

@@ -3,7 +3,7 @@
 use core::ffi::c_ulong;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use mx_ring::Area;
+use mx_ring::VolatileSlice;
 
 use super::lock::Mutex;
 use super::page;
@@ -89,8 +89,8 @@ impl Kernel for Linux {
         watch.end();
     }
 
-    fn area(&self, first: *mut Page, count: usize) -> Area {
-        page::area(first, count)
+    fn slice(&self, first: *mut Page, count: usize) -> VolatileSlice {
+        page::slice(first, count)
     }
 
     fn grant(&self, domain: DomainId, page: *mut Page, access: Access) -> Option<GrantRef> {

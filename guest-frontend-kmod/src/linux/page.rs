@@ -2,20 +2,20 @@
 
 use core::ptr::NonNull;
 
-use mx_ring::{Area, PAGE_SIZE};
+use mx_ring::{PAGE_SIZE, VolatileSlice};
 
 use super::shim::{self, Page};
 
-/// The bytes of adjacent pages. Whoever holds the area holds the pages (`Link`, `HeldPage`).
-pub fn area(first: *mut Page, count: usize) -> Area {
+/// The bytes of adjacent pages. Whoever holds the slice holds the pages (`Link`, `HeldPage`).
+pub fn slice(first: *mut Page, count: usize) -> VolatileSlice {
     // SAFETY: the page is allocated.
     let address = unsafe { shim::shim_page_address(first) };
     match NonNull::new(address) {
         // SAFETY: allocated pages stay in the kernel's direct mapping until they are freed, page-aligned, adjacent ones at
-        // adjacent addresses; the pages are held as long as the area is used.
-        Some(base) => unsafe { Area::new(base, count * PAGE_SIZE) },
-        // SAFETY: an area of no bytes; each use of it is refused.
-        None => unsafe { Area::new(NonNull::dangling(), 0) },
+        // adjacent addresses; the pages are held as long as the slice is used.
+        Some(base) => unsafe { VolatileSlice::new(base, count * PAGE_SIZE) },
+        // SAFETY: a slice of no bytes; each use of it is refused.
+        None => unsafe { VolatileSlice::new(NonNull::dangling(), 0) },
     }
 }
 
@@ -31,8 +31,8 @@ impl HeldPage {
     }
 
     /// Its bytes, as long as this lives.
-    pub fn area(&self) -> Area {
-        area(self.0, 1)
+    pub fn slice(&self) -> VolatileSlice {
+        slice(self.0, 1)
     }
 }
 

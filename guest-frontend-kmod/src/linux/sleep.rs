@@ -83,8 +83,8 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
         let d2 = HeldPage::new(endpoint.bell.armed);
         let returns = returns(board, id.index)?;
         Ok::<_, Errno>(SleepContext {
-            watch: EndpointWatch::new(r0.area()).map_err(|_| Errno::INVALID)?,
-            armed: ArmedCounters::new(d2.area()).map_err(|_| Errno::INVALID)?,
+            watch: EndpointWatch::new(r0.slice()).map_err(|_| Errno::INVALID)?,
+            armed: ArmedCounters::new(d2.slice()).map_err(|_| Errno::INVALID)?,
             endpoint: id.index,
             unexpected: wait.unexpected,
             expected: wait.expected,
@@ -152,9 +152,13 @@ fn waits(board: usize, id: EndpointId) -> Result<bool, Errno> {
         let r0 = HeldPage::new(endpoint.r0().ok_or(Errno::INVALID)?);
         let w0 = HeldPage::new(endpoint.w0().ok_or(Errno::INVALID)?);
         let d2 = HeldPage::new(endpoint.bell.armed);
-        let watch = EndpointWatch::new(r0.area()).map_err(|_| Errno::INVALID)?;
-        let armed = ArmedCounters::new(d2.area()).map_err(|_| Errno::INVALID)?;
-        let something_new = || watch.has_unconsumed(&w0.area()).map_err(|_| Errno::INVALID);
+        let watch = EndpointWatch::new(r0.slice()).map_err(|_| Errno::INVALID)?;
+        let armed = ArmedCounters::new(d2.slice()).map_err(|_| Errno::INVALID)?;
+        let something_new = || {
+            watch
+                .has_unconsumed(&w0.slice())
+                .map_err(|_| Errno::INVALID)
+        };
         if something_new()? {
             return Ok(true);
         }

@@ -50,7 +50,7 @@ impl Watch {
         address: u64,
         length: u64,
     ) -> Result<Self, Errno> {
-        let watched = Watched::new(RegionNotes::new(notes.area()).map_err(|_| Errno::INVALID)?);
+        let watched = Watched::new(RegionNotes::new(notes.slice()).map_err(|_| Errno::INVALID)?);
         let layout = Layout::new::<Watching>();
         // SAFETY: the layout has a size.
         let memory = unsafe { alloc(layout) }.cast::<Watching>();

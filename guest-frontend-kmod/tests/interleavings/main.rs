@@ -159,7 +159,7 @@ fn message(world: &World, id: EndpointId, key: RegionKey, watch: u32) {
     let (board, _) = world.board();
     // Under the endpoint's lock, where the module's pages cannot go; the library has them mapped.
     let begin = |endpoint: &mut open_mx_frontend::endpoint::Endpoint<Model>| {
-        let notes = world.model.area(endpoint.notes().expect("it has"), 1);
+        let notes = world.model.slice(endpoint.notes().expect("it has"), 1);
         let notes = RegionNotes::new(notes).expect("a page");
         endpoint
             .uses(&world.model)

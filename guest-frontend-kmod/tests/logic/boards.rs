@@ -86,7 +86,7 @@ fn a_board_that_loses_its_home_fails_all_calls_and_serves_the_next_home() {
     let key = guest.register(id, 5, true).unwrap();
     let (board, shared) = guest.board();
     let r0 = board.at(id.index, |endpoint| endpoint.r0()).flatten();
-    let watch = EndpointWatch::new(guest.model.area(r0.unwrap(), 1)).unwrap();
+    let watch = EndpointWatch::new(guest.model.slice(r0.unwrap(), 1)).unwrap();
     assert!(!watch.has_events(0, 0));
     board.detach(shared);
     assert!(watch.has_events(0, 0), "a process that polls is told");

@@ -219,7 +219,7 @@ impl Guest {
     /// What the library of the process sees and writes.
     pub fn process(&self, id: EndpointId) -> (UseBits, RegionNotes) {
         let seen = self.board().0.at(id.index, |endpoint| {
-            let notes = self.model.area(endpoint.notes().unwrap(), 1);
+            let notes = self.model.slice(endpoint.notes().unwrap(), 1);
             (endpoint.uses(&self.model).unwrap(), notes)
         });
         let (uses, notes) = seen.unwrap();

@@ -10,7 +10,7 @@ use mx_ring::control::{
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::RegionNotes;
 use mx_ring::uapi::RAW_FRAME_MAX;
-use mx_ring::{Area, EndpointLayout, Geometry, PAGE_SIZE};
+use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, VolatileSlice};
 use open_mx_frontend::kernel::{Access, DomainId, GrantRef, Kernel};
 use open_mx_frontend::lock::LockName;
 use open_mx_frontend::page_set::{PageSet, Pinned};
@@ -131,13 +131,13 @@ impl Model {
     /// Watches and pins pages of a process, as the module does before it registers them. The notes lie in the page
     /// `notes`. Says also which watch it is.
     pub fn pin(&self, user: u32, notes: u32, writable: bool, count: usize) -> (PageSet<Self>, u32) {
-        let area = self.area(notes, 1);
+        let slice = self.slice(notes, 1);
         let mut world = self.world();
         world.next += 1;
         let number = world.next;
         let watch = Watch {
             number,
-            watched: Arc::new(Watched::new(RegionNotes::new(area).expect("a page"))),
+            watched: Arc::new(Watched::new(RegionNotes::new(slice).expect("a page"))),
             _memory: self.memory.clone(),
         };
         world.watches.insert(number, watch.clone());
@@ -256,12 +256,12 @@ impl Kernel for Model {
         assert!(known.is_some(), "a watch is ended once");
     }
 
-    fn area(&self, first: u32, count: usize) -> Area {
+    fn slice(&self, first: u32, count: usize) -> VolatileSlice {
         let world = self.world();
         let place = world.pages[&first].place.expect("an allocated page");
         let part = self
             .memory
-            .area()
+            .slice()
             .part(place * PAGE_SIZE, count * PAGE_SIZE);
         part.expect("within the memory")
     }
@@ -359,8 +359,8 @@ pub struct Home {
 impl Home {
     /// Maps the device pages behind the reference of D0.
     pub fn new(model: &Model, ring_ref: GrantRef) -> Self {
-        let area = |reference, count| model.area(model.page_of(reference), count);
-        let d0 = area(ring_ref, 1);
+        let slice = |reference, count| model.slice(model.page_of(reference), count);
+        let d0 = slice(ring_ref, 1);
         let refs = HomeControl::references(&d0).expect("the module formats D0");
         assert_eq!(refs[0], ring_ref);
         for (page, reference) in refs.iter().enumerate() {
@@ -375,8 +375,8 @@ impl Home {
         }
         Self {
             model: model.clone(),
-            control: HomeControl::new(d0, area(refs[1], 1)).expect("whole pages"),
-            staging: Staging::new(area(refs[STAGING_PAGE], DEVICE_PAGES - STAGING_PAGE))
+            control: HomeControl::new(d0, slice(refs[1], 1)).expect("whole pages"),
+            staging: Staging::new(slice(refs[STAGING_PAGE], DEVICE_PAGES - STAGING_PAGE))
                 .expect("four pages"),
             device: refs.to_vec(),
             taken: Vec::new(),
@@ -513,8 +513,10 @@ impl Home {
         if self.model.access(reference) == Some(Access::Write) {
             let offset = offset % PAGE_SIZE;
             let fits = bytes.len().min(PAGE_SIZE - offset);
-            let area = self.model.area(self.model.page_of(reference), 1);
-            area.write(offset, &bytes[..fits]).expect("within the page");
+            let slice = self.model.slice(self.model.page_of(reference), 1);
+            slice
+                .write(offset, &bytes[..fits])
+                .expect("within the page");
         }
     }
 

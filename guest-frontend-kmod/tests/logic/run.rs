@@ -311,7 +311,7 @@ impl Run {
         let Some((Some(uses), Some(notes))) = seen.flatten() else {
             return;
         };
-        let notes = RegionNotes::new(self.model.area(notes, 1)).unwrap();
+        let notes = RegionNotes::new(self.model.slice(notes, 1)).unwrap();
         let mut stale = false;
         if self.used.contains(&(id, key)) {
             self.used.retain(|used| *used != (id, key));

@@ -102,8 +102,8 @@ impl Guest {
             .iter()
             .find(|(key, _)| key.slot == slot)
             .expect("a region of that slot");
-        let mut bytes = vec![0; memory.area().len()];
-        memory.area().read(0, &mut bytes).unwrap();
+        let mut bytes = vec![0; memory.slice().len()];
+        memory.slice().read(0, &mut bytes).unwrap();
         bytes
     }
 }
@@ -156,7 +156,7 @@ impl Lab {
     /// Adds board `n` (its address and name) to a house.
     pub fn board(&mut self, house: usize, n: u8) -> BoardId {
         let memory = Memfd::create("board", PAGES * PAGE_SIZE).unwrap();
-        let pages = BoardPages::new(memory.area()).unwrap();
+        let pages = BoardPages::new(memory.slice()).unwrap();
         pages.format();
         let house = &mut self.houses[house];
         house.pages.push(memory);
@@ -179,8 +179,8 @@ impl Lab {
         let w = Memfd::create("w", layout.w_size()).unwrap();
         let r = Memfd::create("r", layout.r_size()).unwrap();
         let key = EndpointKey { board, endpoint };
-        let side = HomeSide::new(layout, w.area(), r.area()).unwrap();
-        let process = ProcessSide::new(layout, w.area(), r.area()).unwrap();
+        let side = HomeSide::new(layout, w.slice(), r.slice()).unwrap();
+        let process = ProcessSide::new(layout, w.slice(), r.slice()).unwrap();
         self.houses[house]
             .home
             .open_endpoint(self.now, key, session, side)
@@ -198,13 +198,13 @@ impl Lab {
     /// Registers a copy of `bytes` as a region of odd pieces: 100 bytes, whole pages, the rest.
     pub fn register(&mut self, house: usize, guest: &mut Guest, slot: u16, bytes: &[u8]) {
         let memory = Memfd::create("region", bytes.len()).unwrap();
-        let area = memory.area();
-        area.write(0, bytes).unwrap();
+        let slice = memory.slice();
+        slice.write(0, bytes).unwrap();
         let mut parts = Vec::new();
         let mut at = 0;
         while at < bytes.len() {
             let length = if at == 0 { 100 } else { PAGE_SIZE }.min(bytes.len() - at);
-            parts.push(area.part(at, length).unwrap());
+            parts.push(slice.part(at, length).unwrap());
             at += length;
         }
         self.houses[house]
@@ -277,7 +277,7 @@ impl Lab {
                 .iter()
                 .flat_map(|house| &house.pages)
                 .all(|page| {
-                    let pages = BoardPages::new(page.area()).unwrap();
+                    let pages = BoardPages::new(page.slice()).unwrap();
                     (0..peers).all(|n| pages.peer(n).is_some_and(|peer| peer.hostname[0] != 0))
                 })
         });

@@ -30,7 +30,7 @@ impl Buffer {
             .filter(|size| u32::try_from(*size).is_ok())
             .ok_or(Error::Memory)?;
         let memory = Memfd::create("open-mx buffer", size.max(1)).map_err(|_| Error::Memory)?;
-        let address = memory.area().address();
+        let address = memory.slice().address();
         let start = address.next_multiple_of(alignment.max(1)) - address;
         Ok(Self {
             memory: Arc::new(memory),
@@ -51,29 +51,29 @@ impl Buffer {
 
     /// Copies bytes into it. An error beyond its end.
     pub fn write(&self, offset: usize, bytes: &[u8]) -> Result<(), Error> {
-        let area = self.area(offset, bytes.len())?;
-        area.write(0, bytes).map_err(|_| Error::Memory)
+        let slice = self.slice(offset, bytes.len())?;
+        slice.write(0, bytes).map_err(|_| Error::Memory)
     }
 
     /// Copies bytes out of it. An error beyond its end.
     pub fn read(&self, offset: usize, bytes: &mut [u8]) -> Result<(), Error> {
-        let area = self.area(offset, bytes.len())?;
-        area.read(0, bytes).map_err(|_| Error::Memory)
+        let slice = self.slice(offset, bytes.len())?;
+        slice.read(0, bytes).map_err(|_| Error::Memory)
     }
 
     /// A part as the memory of a message.
     pub fn part(&self, offset: usize, length: usize) -> Result<Memory, Error> {
-        let area = self.area(offset, length)?;
-        Memory::owned(area, self.memory.clone()).map_err(|_| Error::Memory)
+        let slice = self.slice(offset, length)?;
+        Memory::owned(slice, self.memory.clone()).map_err(|_| Error::Memory)
     }
 
-    fn area(&self, offset: usize, length: usize) -> Result<mx_ring::Area, Error> {
+    fn slice(&self, offset: usize, length: usize) -> Result<mx_ring::VolatileSlice, Error> {
         let end = offset.checked_add(length).ok_or(Error::Memory)?;
         if end > self.length {
             return Err(Error::Memory);
         }
         self.memory
-            .area()
+            .slice()
             .part(self.start + offset, length)
             .map_err(|_| Error::Memory)
     }

@@ -105,9 +105,9 @@ impl Endpoint {
         let greeted = home.channel()?;
         let layout = options.layout(home, &greeted)?;
         let (number, opened) = options.open(&greeted, &layout)?;
-        let process = ProcessSide::new(layout, opened.w.area(), opened.r.area())
+        let process = ProcessSide::new(layout, opened.w.slice(), opened.r.slice())
             .map_err(|_| Error::Confused)?;
-        let marks = opened.notes.map(|page| Marks::new(page, opened.w.area()));
+        let marks = opened.notes.map(|page| Marks::new(page, opened.w.slice()));
         let marks = marks.transpose().map_err(|_| Error::Confused)?;
         let channel = greeted.channel;
         let communication = environment::communication();

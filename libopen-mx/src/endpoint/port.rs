@@ -1,7 +1,7 @@
 //! The engine's link over real queues and registered memory.
 
 use mx_engine::{Exposure, Link, Memory, Part, Refused, Use};
-use mx_ring::{Area, Command, ProcessSide, Window};
+use mx_ring::{Command, ProcessSide, VolatileSlice, Window};
 
 use crate::home::Regions;
 
@@ -45,7 +45,7 @@ impl Link for Port {
         self.process.sent()
     }
 
-    fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
+    fn transmit(&self, offset: u32, length: usize) -> Option<VolatileSlice> {
         self.process.transmit_part(offset, length).ok()
     }
 

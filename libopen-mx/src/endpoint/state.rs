@@ -5,7 +5,7 @@ use std::time::Duration;
 use mx_engine::Code;
 use mx_engine::{Config, Engine, Outcome, PartnerKey};
 use mx_ring::control::Status as Reason;
-use mx_ring::{Area, Event, EventBody};
+use mx_ring::{Event, EventBody, VolatileSlice};
 use mx_wire::Connect;
 
 use super::handling::Handling;
@@ -208,7 +208,8 @@ impl State {
             self.engine.event(event, None, &mut self.port);
             return;
         };
-        let part: Option<Area> = self.port.process.receive_part(position, length.into()).ok();
+        let part: Option<VolatileSlice> =
+            self.port.process.receive_part(position, length.into()).ok();
         self.engine.event(event, part, &mut self.port);
         self.port.process.release_receive(position, length.into());
     }

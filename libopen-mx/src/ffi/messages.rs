@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::ptr::NonNull;
 
 use mx_engine::Memory;
-use mx_ring::Area;
+use mx_ring::VolatileSlice;
 use rustix::io::Errno;
 
 use super::calls::on;
@@ -21,15 +21,15 @@ const SEGMENTS_MAX: u32 = 256;
 ///
 /// # Safety
 /// `pointer` names `length` bytes that stay mapped, and are left alone, until the request is done; or `length` is 0.
-unsafe fn span(pointer: *mut c_void, length: u32) -> Result<Area, Error> {
+unsafe fn span(pointer: *mut c_void, length: u32) -> Result<VolatileSlice, Error> {
     let base = NonNull::new(pointer.cast::<u8>());
     let base = match (base, length) {
         (_, 0) => NonNull::dangling(),
         (Some(base), _) => base,
         (None, _) => return Err(Error::Memory),
     };
-    // SAFETY: promised by the caller; no words are used in this area, only bytes.
-    Ok(unsafe { Area::new(base, length as usize) })
+    // SAFETY: promised by the caller; no words are used in this slice, only bytes.
+    Ok(unsafe { VolatileSlice::new(base, length as usize) })
 }
 
 /// # Safety

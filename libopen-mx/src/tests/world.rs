@@ -11,7 +11,9 @@ use mx_home::{Home, HomeConfig};
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::uapi::{Reply, Request};
-use mx_ring::{Area, EndpointLayout, Geometry, HomeSide, PAGE_SIZE, ProcessSide, RegionKey};
+use mx_ring::{
+    EndpointLayout, Geometry, HomeSide, PAGE_SIZE, ProcessSide, RegionKey, VolatileSlice,
+};
 use mx_testnet::{Faults, Network};
 use mx_wire::{Format, MacAddress};
 
@@ -73,7 +75,7 @@ impl Net {
             seed: seed + node as u64,
         });
         let pages = Memfd::create("board", board_page::PAGES * PAGE_SIZE).unwrap();
-        let board_pages = BoardPages::new(pages.area()).unwrap();
+        let board_pages = BoardPages::new(pages.slice()).unwrap();
         board_pages.format();
         let name = HostName::new(format!("node{node}:0").as_bytes());
         let board = home
@@ -174,7 +176,7 @@ impl World {
         let now = instant(net.now);
         let board = net.nodes[node].board;
         let name = EndpointKey { board, endpoint };
-        let side = HomeSide::new(layout, w.area(), r.area()).unwrap();
+        let side = HomeSide::new(layout, w.slice(), r.slice()).unwrap();
         let home = &mut net.nodes[node].home;
         home.open_endpoint(now, name, session, side).unwrap();
         let pages = Mapping::of(
@@ -189,7 +191,7 @@ impl World {
             node,
             name,
         });
-        let process = ProcessSide::new(layout, w.area(), r.area()).unwrap();
+        let process = ProcessSide::new(layout, w.slice(), r.slice()).unwrap();
         let regions = Regions::new(channel.clone(), false, None, true);
         let board = Board::new(pages.unwrap()).unwrap();
         let port = Port::new(process, regions);
@@ -224,7 +226,7 @@ impl Channel for TestChannel {
                     slot: net.next_region,
                     generation: 7,
                 };
-                let parts: Vec<Area> = vec![memory.unwrap().area()];
+                let parts: Vec<VolatileSlice> = vec![memory.unwrap().slice()];
                 let home = &mut net.nodes[self.node].home;
                 home.register_region(self.name, region, writable, parts)
                     .unwrap();

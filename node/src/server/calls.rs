@@ -207,7 +207,7 @@ impl Server {
             }
         })?;
         let session = random().map_err(|_| Errno::AGAIN)? as u32;
-        let side = HomeSide::new(layout, opened.w.area(), opened.r.area());
+        let side = HomeSide::new(layout, opened.w.slice(), opened.r.slice());
         around
             .home
             .open_endpoint(around.now, key, session, side.map_err(|_| Errno::INVAL)?)
@@ -279,7 +279,7 @@ impl Server {
                 _ => Errno::INVAL,
             }
         })?;
-        home.register_region(key, region, writable, vec![mapping.area()])
+        home.register_region(key, region, writable, vec![mapping.slice()])
             .map_err(|error| match error {
                 RegionError::NotOpen => Errno::BADF,
                 RegionError::Busy | RegionError::BadSlot => Errno::AGAIN,

@@ -2,7 +2,7 @@
 
 use crate::admin::{self, Change};
 use crate::layout::Geometry;
-use crate::memory::AreaError;
+use crate::memory::VolatileSliceError;
 use crate::message::RegionKey;
 
 /// Bytes of a request's slot.
@@ -140,12 +140,12 @@ pub enum ControlError {
     /// A producer or consumer index that cannot be.
     ImpossibleIndex,
     /// Fewer bytes than the pages need.
-    Area(AreaError),
+    Slice(VolatileSliceError),
 }
 
-impl From<AreaError> for ControlError {
-    fn from(error: AreaError) -> Self {
-        Self::Area(error)
+impl From<VolatileSliceError> for ControlError {
+    fn from(error: VolatileSliceError) -> Self {
+        Self::Slice(error)
     }
 }
 
@@ -160,7 +160,7 @@ impl core::fmt::Display for ControlError {
             ),
             Self::UnknownKind(kind) => write!(f, "a control message of unknown kind {kind}"),
             Self::ImpossibleIndex => f.write_str("an impossible index in a control page"),
-            Self::Area(error) => error.fmt(f),
+            Self::Slice(error) => error.fmt(f),
         }
     }
 }

@@ -2,19 +2,19 @@
 
 use super::STAGING_REFS;
 use crate::layout::PAGE_SIZE;
-use crate::memory::{Area, AreaError};
+use crate::memory::{VolatileSlice, VolatileSliceError};
 use crate::sync::{Ordering, fence};
 use crate::uapi::RAW_FRAME_MAX;
 
 /// D2: how often a kernel armed an endpoint for sleep. Only the module writes it.
 #[derive(Clone, Copy, Debug)]
 pub struct ArmedCounters {
-    page: Area,
+    page: VolatileSlice,
 }
 
 impl ArmedCounters {
     /// Takes the page.
-    pub fn new(page: Area) -> Result<Self, AreaError> {
+    pub fn new(page: VolatileSlice) -> Result<Self, VolatileSliceError> {
         Ok(Self {
             page: page.line_part(0, PAGE_SIZE)?,
         })
@@ -40,14 +40,14 @@ impl ArmedCounters {
 /// D3: a bit per endpoint in each direction.
 #[derive(Clone, Copy, Debug)]
 pub struct Doorbells {
-    page: Area,
+    page: VolatileSlice,
 }
 
 const WAKE: usize = 64;
 
 impl Doorbells {
     /// Takes the page.
-    pub fn new(page: Area) -> Result<Self, AreaError> {
+    pub fn new(page: VolatileSlice) -> Result<Self, VolatileSliceError> {
         Ok(Self {
             page: page.line_part(0, PAGE_SIZE)?,
         })
@@ -88,21 +88,21 @@ impl Doorbells {
 /// D13 to D16, mapped in one piece: lists of grant references, or a RAW frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Staging {
-    area: Area,
+    slice: VolatileSlice,
 }
 
 impl Staging {
     /// Takes the pages.
-    pub fn new(area: Area) -> Result<Self, AreaError> {
+    pub fn new(slice: VolatileSlice) -> Result<Self, VolatileSliceError> {
         Ok(Self {
-            area: area.line_part(0, STAGING_REFS * 4)?,
+            slice: slice.line_part(0, STAGING_REFS * 4)?,
         })
     }
 
     /// Writes a reference; false beyond the end.
     pub fn set(&self, entry: usize, reference: u32) -> bool {
         entry < STAGING_REFS && {
-            self.area
+            self.slice
                 .word(entry * 4)
                 .store(reference, Ordering::Relaxed);
             true
@@ -111,18 +111,18 @@ impl Staging {
 
     /// Writes a RAW frame over the references; false when it is too long for one.
     pub fn put_frame(&self, frame: &[u8]) -> bool {
-        frame.len() <= RAW_FRAME_MAX && self.area.write(0, frame).is_ok()
+        frame.len() <= RAW_FRAME_MAX && self.slice.write(0, frame).is_ok()
     }
 
     /// Copies a RAW frame; `None` for a length that none has.
     pub fn frame(&self, length: u16, frame: &mut [u8; RAW_FRAME_MAX]) -> Option<usize> {
         let length = usize::from(length);
-        self.area.read(0, frame.get_mut(..length)?).ok()?;
+        self.slice.read(0, frame.get_mut(..length)?).ok()?;
         Some(length)
     }
 
     /// Reads a reference; `None` beyond the end.
     pub fn get(&self, entry: usize) -> Option<u32> {
-        (entry < STAGING_REFS).then(|| self.area.word(entry * 4).load(Ordering::Relaxed))
+        (entry < STAGING_REFS).then(|| self.slice.word(entry * 4).load(Ordering::Relaxed))
     }
 }

@@ -3,7 +3,7 @@
 use super::DEVICE_PAGES;
 use super::message::{ControlError, REQUEST_SIZE, Request, Response, Status, get, put};
 use crate::layout::PAGE_SIZE;
-use crate::memory::Area;
+use crate::memory::VolatileSlice;
 use crate::sync::Ordering;
 use crate::uapi::RAW_FRAME_MAX;
 
@@ -34,15 +34,19 @@ const _: () = assert!(at::FRAME + RAW_FRAME_MAX <= PAGE_SIZE);
 
 /// The 17 pages, as the module sees them.
 pub struct ModuleControl {
-    d0: Area,
-    d1: Area,
+    d0: VolatileSlice,
+    d1: VolatileSlice,
     request_prod: u32,
     response_cons: u32,
 }
 
 impl ModuleControl {
     /// Formats D0 (zeroed) with the grant references of all pages; `d1` is the home's page.
-    pub fn format(d0: Area, d1: Area, refs: &[u32; DEVICE_PAGES]) -> Result<Self, ControlError> {
+    pub fn format(
+        d0: VolatileSlice,
+        d1: VolatileSlice,
+        refs: &[u32; DEVICE_PAGES],
+    ) -> Result<Self, ControlError> {
         let (d0, d1) = (d0.line_part(0, PAGE_SIZE)?, d1.line_part(0, PAGE_SIZE)?);
         for (i, reference) in refs.iter().enumerate() {
             d0.word(at::REFS + i * 4)
@@ -128,8 +132,8 @@ impl ModuleControl {
 /// Tells whether responses wait, without the [`ModuleControl`] that takes them.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseWatch {
-    d0: Area,
-    d1: Area,
+    d0: VolatileSlice,
+    d1: VolatileSlice,
 }
 
 impl ResponseWatch {
@@ -142,15 +146,15 @@ impl ResponseWatch {
 
 /// The control pages, as the home sees them.
 pub struct HomeControl {
-    d0: Area,
-    d1: Area,
+    d0: VolatileSlice,
+    d1: VolatileSlice,
     request_cons: u32,
     response_prod: u32,
 }
 
 impl HomeControl {
     /// Reads the grant references of all pages from D0, once magic and version fit.
-    pub fn references(d0: &Area) -> Result<[u32; DEVICE_PAGES], ControlError> {
+    pub fn references(d0: &VolatileSlice) -> Result<[u32; DEVICE_PAGES], ControlError> {
         let d0 = d0.line_part(0, PAGE_SIZE)?;
         match d0.word(at::MAGIC).load(Ordering::Acquire) {
             MAGIC => {}
@@ -168,7 +172,7 @@ impl HomeControl {
     }
 
     /// Takes both control pages.
-    pub fn new(d0: Area, d1: Area) -> Result<Self, ControlError> {
+    pub fn new(d0: VolatileSlice, d1: VolatileSlice) -> Result<Self, ControlError> {
         Ok(Self {
             d0: d0.line_part(0, PAGE_SIZE)?,
             d1: d1.line_part(0, PAGE_SIZE)?,

@@ -6,7 +6,7 @@ use mx_ring::control::{
     PROTOCOL, Request, Response, STAGING_PAGE, STAGING_REFS, Staging, Status,
 };
 use mx_ring::uapi::RAW_FRAME_MAX;
-use mx_ring::{Area, Geometry, RegionKey};
+use mx_ring::{Geometry, RegionKey, VolatileSlice};
 
 use crate::common::Pages;
 use crate::listing::{Listing, content};
@@ -31,15 +31,15 @@ const REFS: [u32; DEVICE_PAGES] = {
 struct Device {
     module: ModuleControl,
     home: HomeControl,
-    d0: Area,
-    d1: Area,
+    d0: VolatileSlice,
+    d1: VolatileSlice,
     _memory: [Pages; 2],
 }
 
 impl Device {
     fn new() -> Self {
         let mut memory = [Pages::new(4096), Pages::new(4096)];
-        let [d0, d1] = [memory[0].area(), memory[1].area()];
+        let [d0, d1] = [memory[0].slice(), memory[1].slice()];
         let module = ModuleControl::format(d0, d1, &REFS).expect("whole pages");
         assert_eq!(HomeControl::references(&d0), Ok(REFS));
         let home = HomeControl::new(d0, d1).expect("whole pages");
@@ -223,7 +223,7 @@ fn frames(listing: &mut Listing) {
     assert_eq!(read[..frame.len()], frame);
 
     let mut memory = Pages::new(STAGING_REFS * 4);
-    let pages = memory.area();
+    let pages = memory.slice();
     let staging = Staging::new(pages).expect("whole pages");
     assert!(staging.put_frame(&frame));
     listing.title("a RAW frame from the module");
@@ -237,7 +237,7 @@ fn words(listing: &mut Listing) {
         Pages::new(4096),
         Pages::new(STAGING_REFS * 4),
     ];
-    let [d2, d3, pages] = [0, 1, 2].map(|i: usize| memory[i].area());
+    let [d2, d3, pages] = [0, 1, 2].map(|i: usize| memory[i].slice());
     let armed = ArmedCounters::new(d2).expect("a whole page");
     let bells = Doorbells::new(d3).expect("a whole page");
     let staging = Staging::new(pages).expect("whole pages");

@@ -47,8 +47,8 @@ fn boards(listing: &mut Listing) {
 /// The pages of a board of which this flag is set.
 fn described(flag: Option<usize>) -> Vec<u8> {
     let mut memory = Pages::new(PAGES * 4096);
-    let area = memory.area();
-    let pages = BoardPages::new(area).expect("whole pages");
+    let slice = memory.slice();
+    let pages = BoardPages::new(slice).expect("whole pages");
     pages.format();
     let mut notices = Notices::default();
     for warning in Warning::ALL {
@@ -80,13 +80,13 @@ fn described(flag: Option<usize>) -> Vec<u8> {
     };
     pages.set_board(&description);
     assert_eq!(pages.board(), Some(description));
-    content(&area)
+    content(&slice)
 }
 
 fn peers(listing: &mut Listing) {
     let mut memory = Pages::new(PAGES * 4096);
-    let area = memory.area();
-    let pages = BoardPages::new(area).expect("whole pages");
+    let slice = memory.slice();
+    let pages = BoardPages::new(slice).expect("whole pages");
     let last = PEERS as u16 - 1;
     for (index, local) in [(0, false), (last, true), (7, false)] {
         let peer = PeerDescription {
@@ -101,5 +101,5 @@ fn peers(listing: &mut Listing) {
     pages.set_counter(0, 0x0302_0100);
     pages.set_counter(Counter::ALL.len() - 1, 0x0706_0504);
     listing.title("first peer, last peer (local), a peer that has gone, first and last counter");
-    listing.pages("board", &area);
+    listing.pages("board", &slice);
 }

@@ -138,7 +138,7 @@ fn sleep(listing: &mut Listing) {
 fn regions(listing: &mut Listing) {
     let endpoint = Endpoint::at(Positions::default());
     let mut page = Pages::new(4096);
-    let page = page.area();
+    let page = page.slice();
     let notes = RegionNotes::new(page).expect("a whole page");
     let uses = UseBits::new(endpoint.w).expect("a whole page");
     let [kept, stale] = [3, 1023].map(|slot| RegionKey {

@@ -2,7 +2,7 @@
 
 use core::fmt::{Display, Write};
 
-use mx_ring::Area;
+use mx_ring::VolatileSlice;
 
 const ROW: usize = 16;
 /// Lines of a difference that are shown.
@@ -30,8 +30,8 @@ impl Listing {
     }
 
     /// What lies in shared pages.
-    pub fn pages(&mut self, place: &str, area: &Area) {
-        self.bytes(place, &content(area));
+    pub fn pages(&mut self, place: &str, slice: &VolatileSlice) {
+        self.bytes(place, &content(slice));
     }
 
     /// The rows in which bytes are not what they were before, beyond whose end all was zero.
@@ -60,9 +60,9 @@ impl Listing {
 }
 
 /// All bytes of shared pages.
-pub fn content(area: &Area) -> Vec<u8> {
-    let mut bytes = vec![0; area.len()];
-    area.read(0, &mut bytes).expect("a whole area");
+pub fn content(slice: &VolatileSlice) -> Vec<u8> {
+    let mut bytes = vec![0; slice.len()];
+    slice.read(0, &mut bytes).expect("a whole area");
     bytes
 }
 

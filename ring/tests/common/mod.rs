@@ -4,7 +4,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
-use mx_ring::{Area, EndpointLayout, Geometry, HomeSide, Place, Positions, ProcessSide};
+use mx_ring::{EndpointLayout, Geometry, HomeSide, Place, Positions, ProcessSide, VolatileSlice};
 use mx_wire::Content;
 
 /// What a process says of a message: a small one lies in the data of its own queue entry, and the home knows where a window
@@ -35,9 +35,9 @@ impl Pages {
         Self { base, layout }
     }
 
-    pub fn area(&mut self) -> Area {
+    pub fn slice(&mut self) -> VolatileSlice {
         // SAFETY: the tests drop every area before the pages, and make no reference into them.
-        unsafe { Area::new(self.base, self.layout.size()) }
+        unsafe { VolatileSlice::new(self.base, self.layout.size()) }
     }
 }
 
@@ -64,8 +64,8 @@ pub fn layout() -> EndpointLayout {
 pub struct Endpoint {
     pub process: ProcessSide,
     pub home: HomeSide,
-    pub w: Area,
-    pub r: Area,
+    pub w: VolatileSlice,
+    pub r: VolatileSlice,
     _memory: [Pages; 2],
 }
 
@@ -73,7 +73,7 @@ impl Endpoint {
     pub fn at(positions: Positions) -> Self {
         let layout = layout();
         let mut memory = [Pages::new(layout.w_size()), Pages::new(layout.r_size())];
-        let [w, r] = [memory[0].area(), memory[1].area()];
+        let [w, r] = [memory[0].slice(), memory[1].slice()];
         Self {
             process: ProcessSide::resume(layout, w, r, &positions).unwrap(),
             home: HomeSide::resume(layout, w, r, &positions).unwrap(),

@@ -11,8 +11,8 @@ use mx_ring::control::{ArmedCounters, Doorbells};
 use mx_ring::model::{self, ModelMemory};
 use mx_ring::sleep::EndpointWatch;
 use mx_ring::{
-    Area, Command, CommandBody, EndpointLayout, Event, EventBody, Geometry, HomeSide, Origin,
-    Positions, ProcessSide,
+    Command, CommandBody, EndpointLayout, Event, EventBody, Geometry, HomeSide, Origin, Positions,
+    ProcessSide, VolatileSlice,
 };
 use mx_wire::{NackCode, NackLib};
 
@@ -56,31 +56,31 @@ impl Endpoint {
         }
     }
 
-    fn areas(&self) -> (Area, Area) {
+    fn slices(&self) -> (VolatileSlice, VolatileSlice) {
         let layout = layout();
         // SAFETY: the tests join their threads before they drop the endpoint.
         unsafe {
             (
-                Area::of_model(&self.w, layout.w_size()),
-                Area::of_model(&self.r, layout.r_size()),
+                VolatileSlice::of_model(&self.w, layout.w_size()),
+                VolatileSlice::of_model(&self.r, layout.r_size()),
             )
         }
     }
 
     fn sides(&self) -> (ProcessSide, HomeSide) {
-        let (w, r) = self.areas();
+        let (w, r) = self.slices();
         let process = ProcessSide::resume(layout(), w, r, &AT).unwrap();
         (process, HomeSide::resume(layout(), w, r, &AT).unwrap())
     }
 
     fn watch(&self) -> EndpointWatch {
-        EndpointWatch::new(self.areas().1).unwrap()
+        EndpointWatch::new(self.slices().1).unwrap()
     }
 
     fn control(&self) -> (ArmedCounters, Doorbells) {
-        // SAFETY: as for `areas`.
+        // SAFETY: as for `slices`.
         unsafe {
-            let page = Area::of_model(&self.control, mx_ring::PAGE_SIZE);
+            let page = VolatileSlice::of_model(&self.control, mx_ring::PAGE_SIZE);
             (
                 model::armed_counters(&self.control),
                 Doorbells::new(page).unwrap(),

@@ -68,18 +68,18 @@ fn a_record_of_the_board_page_is_read_whole() {
     explore(3, || {
         let memory = Box::new(ModelMemory::default().words([0, 4, 8]));
         // SAFETY: the writer is joined before the memory goes.
-        let area = unsafe { Area::of_model(&memory, 64) };
+        let slice = unsafe { VolatileSlice::of_model(&memory, 64) };
         let writer = thread::spawn(move || {
             for n in 1..=2 {
-                model::seqlock_write(&area, 0, 4, &[n; 8]);
+                model::seqlock_write(&slice, 0, 4, &[n; 8]);
             }
         });
         let mut record = [0; 8];
-        if model::seqlock_read(&area, 0, 4, &mut record).is_some() {
+        if model::seqlock_read(&slice, 0, 4, &mut record).is_some() {
             assert!(record == [record[0]; 8], "torn: {record:?}");
         }
         writer.join().unwrap();
-        assert!(model::seqlock_read(&area, 0, 4, &mut record).is_some());
+        assert!(model::seqlock_read(&slice, 0, 4, &mut record).is_some());
         assert_eq!(record, [2; 8]);
     });
 }

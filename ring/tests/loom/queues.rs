@@ -35,7 +35,7 @@ fn a_full_command_queue_is_not_overwritten_before_the_home_let_go() {
     explore(2, || {
         let slots: Vec<usize> = (0..64).collect();
         let endpoint = Endpoint::with_slots(&slots);
-        let (w, r) = endpoint.areas();
+        let (w, r) = endpoint.slices();
         let mut process = ProcessSide::new(layout(), w, r).unwrap();
         let mut home = HomeSide::new(layout(), w, r).unwrap();
         for number in 0..64 {
@@ -83,7 +83,7 @@ fn a_payload_is_there_before_its_event_and_stays_until_released() {
                         Place::At(position),
                     ),
                 };
-                let fill = |place: &Area| place.write(0, &payload).unwrap();
+                let fill = |place: &VolatileSlice| place.write(0, &payload).unwrap();
                 while home.deliver_payload(u16::MAX, fill, medium).is_err() {
                     thread::yield_now();
                 }

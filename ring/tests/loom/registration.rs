@@ -15,8 +15,8 @@ fn region() -> (Box<ModelMemory>, Box<ModelMemory>, RegionNotes, UseBits) {
     // SAFETY: the tests join their threads before they drop the memory.
     let (notes, uses) = unsafe {
         (
-            Area::of_model(&notes_page, mx_ring::PAGE_SIZE),
-            Area::of_model(&w, layout().w_size()),
+            VolatileSlice::of_model(&notes_page, mx_ring::PAGE_SIZE),
+            VolatileSlice::of_model(&w, layout().w_size()),
         )
     };
     let notes = RegionNotes::new(notes).unwrap();

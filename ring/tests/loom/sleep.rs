@@ -202,7 +202,7 @@ fn a_successor_wakes_who_armed_under_the_old_home() {
     explore(2, || {
         let endpoint = Endpoint::new();
         let (mut process, _dead) = endpoint.sides();
-        let (w, r) = endpoint.areas();
+        let (w, r) = endpoint.slices();
         let (wake, waiting) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (waker, waiter) = (wake.clone(), waiting.clone());
         let successor = thread::spawn(move || {

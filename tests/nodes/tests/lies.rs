@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 fn status(r: &Mapping) -> u32 {
     let mut status = [0; 4];
-    r.area().read(192, &mut status).unwrap();
+    r.slice().read(192, &mut status).unwrap();
     u32::from_le_bytes(status)
 }
 
@@ -34,7 +34,7 @@ fn garbage_in_the_pages_of_a_process_closes_its_endpoint_and_no_other() {
         for entry in 0..256 {
             let mut bytes: [u8; 64] = std::array::from_fn(|_| next());
             bytes[60..].copy_from_slice(&1_u32.to_le_bytes());
-            w.area().write(2 * 4096 + entry * 64, &bytes).unwrap();
+            w.slice().write(2 * 4096 + entry * 64, &bytes).unwrap();
         }
         // A node that is awake may have seen it already, and hung up.
         let _ = rustix::io::write(&kick, &[1]);

@@ -70,7 +70,7 @@ fn a_bell_that_its_process_changes_fills_and_never_hears_stops_nobody() {
     // An entry of no kind: the node closes the endpoint and wakes its process.
     let mut entry = [0xff; 64];
     entry[60..].copy_from_slice(&1_u32.to_le_bytes());
-    w.area().write(2 * 4096, &entry).unwrap();
+    w.slice().write(2 * 4096, &entry).unwrap();
     serves_on(node);
 }
 

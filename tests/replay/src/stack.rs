@@ -71,7 +71,7 @@ impl Stack {
             seed: 5,
         });
         let memory = Memfd::create("replay board", PAGES * PAGE_SIZE).expect("memory");
-        let pages = BoardPages::new(memory.area()).expect("whole pages");
+        let pages = BoardPages::new(memory.slice()).expect("whole pages");
         pages.format();
         let board = home
             .add_board(now, mac, HostName::new(name.as_bytes()), pages, true)
@@ -253,7 +253,7 @@ impl Stack {
                 {
                     let mut received = vec![0; outcome.transferred as usize];
                     memory
-                        .area()
+                        .slice()
                         .read(0, &mut received)
                         .expect("what was transferred lies in the buffer");
                     assert!(
@@ -378,9 +378,9 @@ impl Stack {
 /// Memory with that content, as the engine names it.
 fn memory(bytes: &[u8]) -> (Memory, Arc<Memfd>) {
     let memory = Arc::new(Memfd::create("replay message", bytes.len().max(1)).expect("memory"));
-    let area = memory.area().part(0, bytes.len()).expect("its own length");
-    area.write(0, bytes).expect("its own length");
-    let owned = Memory::owned(area, memory.clone()).expect("below 4 GiB");
+    let slice = memory.slice().part(0, bytes.len()).expect("its own length");
+    slice.write(0, bytes).expect("its own length");
+    let owned = Memory::owned(slice, memory.clone()).expect("below 4 GiB");
     (owned, memory)
 }
 

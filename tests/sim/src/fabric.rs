@@ -239,7 +239,7 @@ impl Node {
         let boards = (0..count)
             .map(|board| {
                 let pages = Memfd::create("sim board", PAGES * PAGE_SIZE).expect("memory");
-                let view = BoardPages::new(pages.area()).expect("whole pages");
+                let view = BoardPages::new(pages.slice()).expect("whole pages");
                 view.format();
                 let mac = MacAddress([2, 0, 0, 0, number as u8, board as u8]);
                 let name = HostName::new(format!("n{number}b{board}:0").as_bytes());

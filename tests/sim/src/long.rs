@@ -56,9 +56,9 @@ pub fn carry(fabric: &mut Fabric, length: u32, within: Duration) -> Carried {
         Arc::new(to.expect("memory")),
     );
     let view =
-        |memory: &Arc<Memfd>| Memory::owned(memory.area(), memory.clone()).expect("a length");
+        |memory: &Arc<Memfd>| Memory::owned(memory.slice(), memory.clone()).expect("a length");
     let pattern: Vec<u8> = (0..PERIOD).map(|at| (at % 251) as u8).collect();
-    from.area().write(0, &pattern).expect("a period");
+    from.slice().write(0, &pattern).expect("a period");
     let mut look = Look::new(to.clone(), pattern);
 
     let sender = &mut fabric.processes[0].1;
@@ -106,13 +106,13 @@ impl Look {
     }
 
     fn wipe(&self, page: usize) {
-        let written = self.memory.area().write(page * PAGE_SIZE, &POISONED);
+        let written = self.memory.slice().write(page * PAGE_SIZE, &POISONED);
         written.expect("within a period");
     }
 
     fn page(&self, page: usize) -> [u8; PAGE_SIZE] {
         let mut bytes = [0; PAGE_SIZE];
-        let read = self.memory.area().read(page * PAGE_SIZE, &mut bytes);
+        let read = self.memory.slice().read(page * PAGE_SIZE, &mut bytes);
         read.expect("within a period");
         bytes
     }

@@ -11,7 +11,8 @@ use mx_home::{EndpointKey, Home, Instant};
 use mx_ring::board_page::BoardPages;
 use mx_ring::mapping::Memfd;
 use mx_ring::{
-    Area, Command, EndpointLayout, Event, Geometry, HomeSide, ProcessSide, RegionKey, Window,
+    Command, EndpointLayout, Event, Geometry, HomeSide, ProcessSide, RegionKey, VolatileSlice,
+    Window,
 };
 
 /// One process with one endpoint.
@@ -85,7 +86,7 @@ impl Process {
         let layout = EndpointLayout::new(geometry).expect("a possible geometry");
         let w = Memfd::create("sim W", layout.w_size()).expect("memory");
         let r = Memfd::create("sim R", layout.r_size()).expect("memory");
-        let side = HomeSide::new(layout, w.area(), r.area()).expect("areas of the layout");
+        let side = HomeSide::new(layout, w.slice(), r.slice()).expect("areas of the layout");
         home.borrow_mut()
             .open_endpoint(now, key, session, side)
             .expect("a free endpoint");
@@ -98,7 +99,7 @@ impl Process {
             key,
             engine: Engine::new(config),
             port: Port {
-                side: ProcessSide::new(layout, w.area(), r.area()).expect("areas of the layout"),
+                side: ProcessSide::new(layout, w.slice(), r.slice()).expect("areas of the layout"),
                 home: home.clone(),
                 key,
                 posted: false,
@@ -227,10 +228,10 @@ impl Port {
     }
 
     /// What is registered as this memory.
-    fn parts(&self, memory: &Memfd) -> Vec<Area> {
-        let length = memory.area().len();
+    fn parts(&self, memory: &Memfd) -> Vec<VolatileSlice> {
+        let length = memory.slice().len();
         let period = self.period.map_or(length, |period| period.min(length));
-        let part = |start| memory.area().part(0, period.min(length - start));
+        let part = |start| memory.slice().part(0, period.min(length - start));
         let starts = (0..length).step_by(period);
         starts.filter_map(|start| part(start).ok()).collect()
     }
@@ -262,8 +263,8 @@ impl Port {
         }
         let copy = Memfd::create("sim piece", PIECE as usize).map_err(|_| Refused::Later)?;
         let length = part.length.min(PIECE);
-        let filled = copy.area().part(0, length as usize);
-        memory.copy_to_area(part.start, &filled.map_err(|_| Refused::Never)?);
+        let filled = copy.slice().part(0, length as usize);
+        memory.copy_to_slice(part.start, &filled.map_err(|_| Refused::Never)?);
         let region = self.register(Arc::new(copy), false)?;
         self.piece = Some(region);
         self.pieces += 1;
@@ -295,7 +296,7 @@ impl Link for Port {
         self.side.sent()
     }
 
-    fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
+    fn transmit(&self, offset: u32, length: usize) -> Option<VolatileSlice> {
         self.side.transmit_part(offset, length).ok()
     }
 
@@ -320,7 +321,7 @@ impl Link for Port {
             }
         }
         let region = self.register(owner.clone(), used == Use::Receive)?;
-        let offset = span.address() - owner.area().address() + part.start as usize;
+        let offset = span.address() - owner.slice().address() + part.start as usize;
         let scarce = self.scarce && part.divisible && region.slot.is_multiple_of(2);
         let length = if scarce {
             part.length.min(PIECE)

@@ -73,19 +73,21 @@ impl Slot {
 
     /// The memory of a message, its guards drawn.
     fn message(&self, length: u32) -> Memory {
-        let area = self.memory.area();
+        let slice = self.memory.slice();
         let end = GUARD + length as usize;
         for guard in [0, end] {
-            area.write(guard, &[GUARD_BYTE; GUARD]).expect("own memory");
+            slice
+                .write(guard, &[GUARD_BYTE; GUARD])
+                .expect("own memory");
         }
-        let part = area.part(GUARD, length as usize).expect("own memory");
+        let part = slice.part(GUARD, length as usize).expect("own memory");
         Memory::owned(part, self.memory.clone()).expect("less than 4 GiB")
     }
 
     /// What lies there is this message, and its guards are whole.
     fn holds(&self, message: &[u8], space: &mut Vec<u8>) -> bool {
         space.resize(message.len() + 2 * GUARD, 0);
-        self.memory.area().read(0, space).expect("own memory");
+        self.memory.slice().read(0, space).expect("own memory");
         let (before, rest) = space.split_at(GUARD);
         let (content, after) = rest.split_at(message.len());
         content == message && before.iter().chain(after).all(|byte| *byte == GUARD_BYTE)
@@ -179,8 +181,8 @@ impl Flow {
             };
             self.fill(self.sent, &mut scratch.message);
             let memory = slot.message(length);
-            let area = slot.memory.area();
-            area.write(GUARD, &scratch.message).expect("own memory");
+            let slice = slot.memory.slice();
+            slice.write(GUARD, &scratch.message).expect("own memory");
             let synchronous = random.u32(..64) == 0;
             let process = &mut fabric.processes[self.from].1;
             let (engine, port) = (&mut process.engine, &mut process.port);

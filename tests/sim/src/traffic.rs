@@ -171,7 +171,7 @@ impl Traffic {
         let bytes = message.bytes(number);
         let (memory, view) = message_memory(message.length);
         memory
-            .area()
+            .slice()
             .write(GUARD, &bytes)
             .expect("a message's memory");
         let match_info = (message.from as u64) << 32 | u64::from(number);
@@ -263,8 +263,8 @@ impl Traffic {
 impl Receive {
     /// The message's bytes, after a look at what lies around them.
     fn content(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.memory.area().len()];
-        self.memory.area().read(0, &mut bytes).expect("own memory");
+        let mut bytes = vec![0; self.memory.slice().len()];
+        self.memory.slice().read(0, &mut bytes).expect("own memory");
         let end = GUARD + self.message.length as usize;
         let guards = bytes[..GUARD].iter().chain(&bytes[end..]);
         assert!(
@@ -282,11 +282,11 @@ fn message_memory(length: u32) -> (Arc<Memfd>, Memory) {
     let size = length as usize + 2 * GUARD;
     let memory = Arc::new(Memfd::create("sim message", size).expect("memory"));
     memory
-        .area()
+        .slice()
         .write(0, &vec![GUARD_BYTE; size])
         .expect("own memory");
     let part = memory
-        .area()
+        .slice()
         .part(GUARD, length as usize)
         .expect("own memory");
     let view = Memory::owned(part, memory.clone()).expect("less than 4 GiB");

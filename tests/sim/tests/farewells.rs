@@ -22,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(120);
 
 fn memory(length: usize) -> Memory {
     let memory = Arc::new(Memfd::create("sim farewell", length.max(1)).expect("memory"));
-    let part = memory.area().part(0, length).expect("own memory");
+    let part = memory.slice().part(0, length).expect("own memory");
     Memory::owned(part, memory).expect("less than 4 GiB")
 }
 

@@ -1,6 +1,6 @@
 //! Memory of the library that messages pass through.
 
-use mx_ring::Area;
+use mx_ring::VolatileSlice;
 use mx_ring::mapping::{Mapping, Memfd};
 use rustix::io::Errno;
 
@@ -28,10 +28,10 @@ impl Bounce {
     }
 
     /// The bytes.
-    pub fn area(&self) -> Area {
+    pub fn slice(&self) -> VolatileSlice {
         match self {
-            Self::Memfd(memfd) => memfd.area(),
-            Self::Mapping(mapping) => mapping.area(),
+            Self::Memfd(memfd) => memfd.slice(),
+            Self::Mapping(mapping) => mapping.slice(),
         }
     }
 

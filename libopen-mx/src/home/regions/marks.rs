@@ -2,7 +2,7 @@
 
 use mx_ring::mapping::Mapping;
 use mx_ring::registration::{RegionNotes, UseBits};
-use mx_ring::{Area, AreaError, RegionKey};
+use mx_ring::{RegionKey, VolatileSlice, VolatileSliceError};
 
 /// The marks of an endpoint's regions.
 pub struct Marks {
@@ -14,9 +14,9 @@ pub struct Marks {
 
 impl Marks {
     /// Over the page of the notes and the endpoint's W area, which stays mapped as long as this is used.
-    pub fn new(page: Mapping, w: Area) -> Result<Self, AreaError> {
+    pub fn new(page: Mapping, w: VolatileSlice) -> Result<Self, VolatileSliceError> {
         Ok(Self {
-            notes: RegionNotes::new(page.area())?,
+            notes: RegionNotes::new(page.slice())?,
             uses: UseBits::new(w)?,
             _page: page,
         })

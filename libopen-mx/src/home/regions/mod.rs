@@ -28,7 +28,7 @@ use std::time::Duration;
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::RESERVE_MAX;
 use mx_ring::uapi::Request;
-use mx_ring::{Area, RegionKey};
+use mx_ring::{RegionKey, VolatileSlice};
 use rustix::io::Errno;
 use slotmap::{Key, KeyData, SlotMap};
 
@@ -156,7 +156,7 @@ impl Regions {
     fn place(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Place, Refused> {
         let span = memory.contiguous();
         let span = span.and_then(|span| span.part(part.start as usize, part.length as usize).ok());
-        let at = |key, from: u64, span: Area| {
+        let at = |key, from: u64, span: VolatileSlice| {
             let offset = u32::try_from(span.address() as u64 - from).map_err(|_| Refused::Never)?;
             Ok(Place {
                 key,
@@ -166,7 +166,7 @@ impl Regions {
         };
         match (memory.owner::<Memfd>(), span) {
             (Some(owner), Some(span)) => {
-                let from = owner.area().address() as u64;
+                let from = owner.slice().address() as u64;
                 match self.whole(&owner)? {
                     Some(key) => at(key, from, span),
                     None => self.bounce(memory, part, used),
@@ -209,9 +209,9 @@ impl Regions {
     fn fill(&self, key: EntryKey, memory: &Memory, start: u32, length: u32) {
         if let Some(entry) = self.entries.get(key)
             && let Registered::Bounce(bounce) = &entry.memory
-            && let Ok(to) = bounce.area().part(0, length as usize)
+            && let Ok(to) = bounce.slice().part(0, length as usize)
         {
-            memory.copy_to_area(start, &to);
+            memory.copy_to_slice(start, &to);
         }
     }
 
@@ -219,9 +219,9 @@ impl Regions {
     pub fn collect(&self, exposure: &Exposure, memory: &Memory, start: u32) {
         if let Some(entry) = self.entries.get(entry_key(exposure))
             && let Registered::Bounce(bounce) = &entry.memory
-            && let Ok(received) = bounce.area().part(0, exposure.length as usize)
+            && let Ok(received) = bounce.slice().part(0, exposure.length as usize)
         {
-            memory.copy_in_area(start, &received);
+            memory.copy_in_slice(start, &received);
         }
     }
 
@@ -288,10 +288,10 @@ impl Regions {
         {
             return Ok(Some(key));
         }
-        let area = owner.area();
-        let length = u32::try_from(area.len()).map_err(|_| Refused::Never)?;
+        let slice = owner.slice();
+        let length = u32::try_from(slice.len()).map_err(|_| Refused::Never)?;
         let span = Span {
-            start: area.address() as u64,
+            start: slice.address() as u64,
             length,
             writable: true,
         };
@@ -420,10 +420,10 @@ impl Regions {
         reserve: bool,
         writable: bool,
     ) -> Result<RegionKey, Errno> {
-        let area = memory.area();
+        let slice = memory.slice();
         let span = Span {
-            start: area.address() as u64,
-            length: area.len() as u32,
+            start: slice.address() as u64,
+            length: slice.len() as u32,
             writable,
         };
         self.register(&span, reserve, memory.memfd())
@@ -431,7 +431,7 @@ impl Regions {
 
     /// A registered bounce buffer. What nobody else has needs its descriptor no longer.
     fn insert_bounce(&mut self, region: RegionKey, memory: Arc<Bounce>) -> EntryKey {
-        let length = memory.area().len() as u32;
+        let length = memory.slice().len() as u32;
         let memory = Arc::try_unwrap(memory)
             .map_or_else(|shared| shared, |own| Arc::new(own.without_descriptor()));
         self.insert(region, Registered::Bounce(memory), length)

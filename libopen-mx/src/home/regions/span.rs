@@ -1,6 +1,6 @@
 //! Memory that is registered by its address.
 
-use mx_ring::{Area, PAGE_SIZE};
+use mx_ring::{PAGE_SIZE, VolatileSlice};
 
 /// Memory of the process, by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub struct Span {
 
 impl Span {
     /// The whole pages around a message, so that its neighbours find them registered.
-    pub fn around(area: &Area, length: u32, writable: bool) -> Self {
+    pub fn around(slice: &VolatileSlice, length: u32, writable: bool) -> Self {
         let page = PAGE_SIZE as u64;
-        let start = area.address() as u64;
+        let start = slice.address() as u64;
         let end = start + u64::from(length);
         let first = start / page * page;
         let pages = end.next_multiple_of(page) - first;

@@ -16,12 +16,17 @@ const ENTRIES_MAX: u32 = 64;
 pub fn run(bytes: &[u8]) -> u64 {
     let mut input = Input::new(bytes);
     let pages = Memfd::create("fuzz control", 6 * PAGE_SIZE).expect("memory");
-    let page = |n: usize| pages.area().part(n * PAGE_SIZE, PAGE_SIZE).expect("a page");
+    let page = |n: usize| {
+        pages
+            .slice()
+            .part(n * PAGE_SIZE, PAGE_SIZE)
+            .expect("a page")
+    };
     let refs = [7; DEVICE_PAGES];
     let mut module = ModuleControl::format(page(0), page(1), &refs).expect("pages");
     let mut home = HomeControl::new(page(0), page(1)).expect("pages");
     let staging = pages
-        .area()
+        .slice()
         .part(2 * PAGE_SIZE, 4 * PAGE_SIZE)
         .expect("pages");
     let staging = Staging::new(staging).expect("pages");

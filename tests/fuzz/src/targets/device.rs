@@ -80,7 +80,7 @@ impl Bench {
         let now = Instant::from_nanos(1);
         let memory = guest.clone();
         let device = Device::connect(memory, FIRST_REF, identity, ENDPOINTS, now, &mut home);
-        let staging = guest.area(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE);
+        let staging = guest.slice(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE);
         Self {
             device: device.expect("an honest start"),
             kernel,
@@ -267,7 +267,7 @@ impl Bench {
                 let at = if choice < 128 { place % 256 } else { place };
                 let bytes = input.piece(8);
                 let at = at.min(PAGE_SIZE - bytes.len());
-                let written = self.guest.area(page, 1).write(at, bytes);
+                let written = self.guest.slice(page, 1).write(at, bytes);
                 written.expect("within the page");
                 // Entries of a ring that were not published yet, and staged references, are the kernel's own affair.
                 self.scribbled |= page == 0;
@@ -278,7 +278,7 @@ impl Bench {
                 let at = DATA_PAGE * PAGE_SIZE
                     + input.double() as usize % (all - DATA_PAGE * PAGE_SIZE - 256);
                 let bytes = input.piece(255);
-                let written = self.guest.area(0, GUEST_PAGES).write(at, bytes);
+                let written = self.guest.slice(0, GUEST_PAGES).write(at, bytes);
                 written.expect("within the guest");
             }
             7 => {
@@ -290,7 +290,7 @@ impl Bench {
                 entry[60] = 1;
                 let index = usize::from(choice / 10) % 4;
                 let at = DATA_PAGE * PAGE_SIZE + EndpointLayout::COMMANDS + index * Entry::SIZE;
-                let written = self.guest.area(0, GUEST_PAGES).write(at, &entry);
+                let written = self.guest.slice(0, GUEST_PAGES).write(at, &entry);
                 written.expect("within the guest");
                 self.device.rung(self.now, &mut self.home);
             }

@@ -57,7 +57,7 @@ impl Bench {
             seed: 1,
         });
         let memory = Memfd::create("fuzz board", PAGES * PAGE_SIZE).expect("memory");
-        let pages = BoardPages::new(memory.area()).expect("whole pages");
+        let pages = BoardPages::new(memory.slice()).expect("whole pages");
         pages.format();
         let name = HostName::new(b"own:0");
         let board = home
@@ -122,10 +122,13 @@ impl Bench {
 
     fn open(&mut self) {
         let [w, r] = &self.queues;
-        for (area, size) in [(w, self.layout.w_size()), (r, self.layout.r_size())] {
-            area.area().write(0, &vec![0; size]).expect("its own size");
+        for (memory, size) in [(w, self.layout.w_size()), (r, self.layout.r_size())] {
+            memory
+                .slice()
+                .write(0, &vec![0; size])
+                .expect("its own size");
         }
-        let side = HomeSide::new(self.layout, w.area(), r.area()).expect("areas of the layout");
+        let side = HomeSide::new(self.layout, w.slice(), r.slice()).expect("areas of the layout");
         let opened = self.home.open_endpoint(self.now, self.key, SESSION, side);
         self.open = opened.is_ok();
         self.commands = 0;
@@ -136,13 +139,13 @@ impl Bench {
             slot: slot as u16,
             generation: 1,
         };
-        let parts = vec![self.regions[slot].area()];
+        let parts = vec![self.regions[slot].slice()];
         let _refused = self.home.register_region(self.key, region, writable, parts);
     }
 
     fn bind(&mut self, id: u8, seqnum: u8, offset: u32, length: u32) {
         let [w, r] = &self.queues;
-        let side = mx_ring::ProcessSide::new(self.layout, w.area(), r.area());
+        let side = mx_ring::ProcessSide::new(self.layout, w.slice(), r.slice());
         let region = RegionKey {
             slot: u16::from(id % REGIONS as u8),
             generation: 1,
@@ -218,7 +221,7 @@ impl Bench {
         entry[..bytes.len().min(60)].copy_from_slice(&bytes[..bytes.len().min(60)]);
         // The lap: the turn of the ring, from 1.
         entry[60..].copy_from_slice(&(self.commands / entries + 1).to_le_bytes());
-        self.queues[0].area().write(at, &entry).expect("an entry");
+        self.queues[0].slice().write(at, &entry).expect("an entry");
         self.commands += 1;
         self.home.kicked(self.now, self.key);
     }
@@ -265,7 +268,7 @@ impl Bench {
                 let at = input.double() as usize % self.layout.w_size();
                 let count = usize::from(input.byte()).min(self.layout.w_size() - at);
                 let bytes = input.bytes(count);
-                self.queues[0].area().write(at, bytes).expect("within W");
+                self.queues[0].slice().write(at, bytes).expect("within W");
             }
             10 => {
                 let (id, seqnum) = (input.byte(), input.byte());

@@ -9,8 +9,8 @@ use mx_engine::{
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
 use mx_ring::{
-    Area, Command, EndpointLayout, Entry, Event, Geometry, PAGE_SIZE, ProcessSide, Reach,
-    RegionKey, Window,
+    Command, EndpointLayout, Entry, Event, Geometry, PAGE_SIZE, ProcessSide, Reach, RegionKey,
+    VolatileSlice, Window,
 };
 
 use crate::input::Input;
@@ -45,7 +45,7 @@ impl Link for Port {
         self.side.sent()
     }
 
-    fn transmit(&self, offset: u32, length: usize) -> Option<Area> {
+    fn transmit(&self, offset: u32, length: usize) -> Option<VolatileSlice> {
         self.side.transmit_part(offset, length).ok()
     }
 
@@ -119,9 +119,9 @@ impl Bench {
         let create = |size| Memfd::create("fuzz queues", size).expect("memory");
         let queues = [create(layout.w_size()), create(layout.r_size())];
         let [w, r] = &queues;
-        let side = ProcessSide::new(layout, w.area(), r.area()).expect("areas of the layout");
+        let side = ProcessSide::new(layout, w.slice(), r.slice()).expect("areas of the layout");
         let board_memory = create(PAGES * PAGE_SIZE);
-        let board = BoardPages::new(board_memory.area()).expect("whole pages");
+        let board = BoardPages::new(board_memory.slice()).expect("whole pages");
         board.format();
         let fragment = if mx_wire { 4096 } else { 8192 };
         let mut config = Config::new(SESSION, 7, fragment, mx_wire);
@@ -155,7 +155,7 @@ impl Bench {
         // The lap: the turn of the ring, from 1.
         let lap = self.written[queue] / EVENTS_MAX + 1;
         entry[60..].copy_from_slice(&lap.to_le_bytes());
-        self.queues[1].area().write(at, &entry).expect("an entry");
+        self.queues[1].slice().write(at, &entry).expect("an entry");
         self.written[queue] += 1;
     }
 
@@ -250,9 +250,9 @@ impl Bench {
                 let at = input.double() as usize % self.layout.receive();
                 let count = usize::from(input.byte()).min(self.layout.receive() - at);
                 let bytes = input.bytes(count);
-                self.queues[1].area().write(at, bytes).expect("within R");
+                self.queues[1].slice().write(at, bytes).expect("within R");
                 let at = at % (PAGES * PAGE_SIZE - 256);
-                let written = self.board_memory.area().write(at, bytes);
+                let written = self.board_memory.slice().write(at, bytes);
                 written.expect("within the pages");
                 let _torn = self.board.board();
                 let _torn = self.board.peer(input.word());
@@ -302,7 +302,7 @@ impl Bench {
 
 fn memory(length: u32) -> Memory {
     let memory = Arc::new(Memfd::create("fuzz message", length.max(1) as usize).expect("memory"));
-    let span = memory.area().part(0, length as usize).expect("its length");
+    let span = memory.slice().part(0, length as usize).expect("its length");
     Memory::owned(span, memory.clone()).expect("below 4 GiB")
 }
 

@@ -28,26 +28,26 @@ impl Place {
         let length = length as usize;
         let size = length + 2 * GUARD;
         let memory = Arc::new(Memfd::create("sim message", size).expect("memory"));
-        let area = memory.area();
-        area.write(0, &vec![GUARD_BYTE; size]).expect("own memory");
+        let slice = memory.slice();
+        slice.write(0, &vec![GUARD_BYTE; size]).expect("own memory");
         Self { memory, length }
     }
 
     /// The memory of the message.
     pub fn message(&self) -> Memory {
-        let part = self.memory.area().part(GUARD, self.length);
+        let part = self.memory.slice().part(GUARD, self.length);
         Memory::owned(part.expect("own memory"), self.memory.clone()).expect("less than 4 GiB")
     }
 
     fn write(&self, bytes: &[u8]) {
-        let area = self.memory.area();
-        area.write(GUARD, bytes).expect("own memory");
+        let slice = self.memory.slice();
+        slice.write(GUARD, bytes).expect("own memory");
     }
 
     /// The content, if nothing beyond its first `length` bytes was touched.
     fn content(&self, length: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; self.length + 2 * GUARD];
-        self.memory.area().read(0, &mut bytes).expect("own memory");
+        self.memory.slice().read(0, &mut bytes).expect("own memory");
         let end = GUARD + length.min(self.length);
         let around = bytes[..GUARD].iter().chain(&bytes[end..]);
         around

@@ -60,7 +60,7 @@ impl Registers for Daemon {
             Request::Register {
                 length, reserve, ..
             } => {
-                assert_eq!(memfd.unwrap().area().len(), length as usize);
+                assert_eq!(memfd.unwrap().slice().len(), length as usize);
                 match *self.lack.lock().unwrap() {
                     Lack::All => return Err(CallError(Errno::NOMEM)),
                     Lack::Others if !reserve => return Err(CallError(Errno::NOMEM)),

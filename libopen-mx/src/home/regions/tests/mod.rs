@@ -81,11 +81,11 @@ impl Application {
     }
 
     fn message(&self, offset: usize, length: usize) -> Memory {
-        Memory::new(self.0.area().part(offset, length).unwrap()).unwrap()
+        Memory::new(self.0.slice().part(offset, length).unwrap()).unwrap()
     }
 
     fn address(&self) -> u64 {
-        self.0.area().address() as u64
+        self.0.slice().address() as u64
     }
 }
 

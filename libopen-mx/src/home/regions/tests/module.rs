@@ -63,8 +63,8 @@ impl To<Module> {
             table: Mutex::default(),
             quota,
             refused,
-            notes: RegionNotes::new(page.area()).unwrap(),
-            uses: UseBits::new(w.area()).unwrap(),
+            notes: RegionNotes::new(page.slice()).unwrap(),
+            uses: UseBits::new(w.slice()).unwrap(),
             w,
             page,
         }))
@@ -72,7 +72,7 @@ impl To<Module> {
 
     pub(super) fn regions(self: &Arc<Self>) -> Regions {
         let page = Mapping::of(self.page.descriptor(), 0, PAGE_SIZE, Access::Read).unwrap();
-        let marks = Marks::new(page, self.w.area()).unwrap();
+        let marks = Marks::new(page, self.w.slice()).unwrap();
         Regions::new(self.clone(), true, Some(marks), true)
     }
 }

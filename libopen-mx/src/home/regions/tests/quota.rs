@@ -40,7 +40,7 @@ fn memory_that_cannot_be_pinned_bounces_with_its_bytes() {
     let module = To::<Module>::new(1 << 30, Some(application.address() + 5));
     let mut regions = module.regions();
     let memory = application.message(0, 1024 * PAGE);
-    application.0.area().write(7 * PAGE, b"there").unwrap();
+    application.0.slice().write(7 * PAGE, b"there").unwrap();
     for _ in 0..2 {
         let exposure = regions
             .expose(&memory, whole(&memory), Use::Receive)
@@ -51,7 +51,7 @@ fn memory_that_cannot_be_pinned_bounces_with_its_bytes() {
         regions.retract(&exposure);
     }
     let mut read = [0; 5];
-    application.0.area().read(7 * PAGE, &mut read).unwrap();
+    application.0.slice().read(7 * PAGE, &mut read).unwrap();
     assert_eq!(&read, &[0; 5], "what was received, an empty bounce buffer");
     assert_eq!(module.registered(), 1, "the bounce buffer is kept");
 }
@@ -134,7 +134,7 @@ fn a_message_is_sent_in_pieces_that_nobody_reads_when_the_next_is_filled() {
         let number = (page as u32).to_le_bytes();
         application
             .0
-            .area()
+            .slice()
             .write(100 + page * PAGE, &number)
             .unwrap();
     }
@@ -163,7 +163,7 @@ fn a_message_is_sent_in_pieces_that_nobody_reads_when_the_next_is_filled() {
         let Registered::Bounce(bounce) = &copy.memory else {
             panic!("the message's own memory");
         };
-        bounce.area().read(0, &mut first).unwrap();
+        bounce.slice().read(0, &mut first).unwrap();
         assert_eq!(u32::from_le_bytes(first) as usize, start as usize / PAGE);
         regions.retract(&piece);
         assert_eq!(module.known(piece.region), None);

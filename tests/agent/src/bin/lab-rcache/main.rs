@@ -20,7 +20,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use memory::{Buffer, Change, Piece, fill, first_wrong, message};
-use mx_ring::Area;
+use mx_ring::VolatileSlice;
 use mx_ring::uapi::{DEVICE_PATH, Reply, Request};
 use open_mx::{Address, Code, Endpoint, Home, Memory, Options, Status};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -133,9 +133,9 @@ impl Side {
     }
 
     /// From who asks to who answers, in the same bytes on both sides.
-    fn carry(&self, number: u64, area: &Area, length: usize) -> Result<()> {
-        let part = area.part(0, length).map_err(text)?;
-        let memory = message(area, length).map_err(text)?;
+    fn carry(&self, number: u64, slice: &VolatileSlice, length: usize) -> Result<()> {
+        let part = slice.part(0, length).map_err(text)?;
+        let memory = message(slice, length).map_err(text)?;
         let seed = number << 32;
         if self.asks == number.is_multiple_of(2) {
             fill(&part, seed).map_err(text)?;
@@ -149,17 +149,17 @@ impl Side {
     /// The same buffer again and again.
     fn same(&self, messages: u64) -> Result<()> {
         let buffer = Buffer::new(LARGE).map_err(text)?;
-        let area = buffer.area();
-        fill(&area, 0).map_err(text)?;
+        let slice = buffer.slice();
+        fill(&slice, 0).map_err(text)?;
         let begun = Instant::now();
         let mut grants = None;
         for n in 0..messages {
             if n == WARM_UP {
                 grants = granted();
             }
-            let memory = message(&area, LARGE).map_err(text)?;
+            let memory = message(&slice, LARGE).map_err(text)?;
             // Its first page is another one's each time.
-            let head = area.part(0, 4096).map_err(text)?;
+            let head = slice.part(0, 4096).map_err(text)?;
             if self.asks {
                 fill(&head, n << 40).map_err(text)?;
                 self.send(n, memory)?;
@@ -167,7 +167,7 @@ impl Side {
                 self.receive(n, memory)?;
                 check(&head, n << 40, n)?;
                 if n % WHOLE == 0 {
-                    let tail = area.part(4096, LARGE - 4096).map_err(text)?;
+                    let tail = slice.part(4096, LARGE - 4096).map_err(text)?;
                     check(&tail, 512, n)?;
                 }
             }
@@ -198,8 +198,8 @@ impl Side {
                 }
                 // There and back: registered by then.
                 for _ in 0..2 {
-                    let area = buffer.area();
-                    self.carry(number, &area, area.len())?;
+                    let slice = buffer.slice();
+                    self.carry(number, &slice, slice.len())?;
                     number += 1;
                 }
             }
@@ -222,9 +222,9 @@ impl Side {
                 alive.swap_remove((random >> 20) as usize % ALIVE);
             }
             let mut piece = Piece::new(length);
-            let area = piece.area();
+            let slice = piece.slice();
             for turn in 0..2 {
-                self.carry((2 << 20) + 2 * n + turn, &area, length)?;
+                self.carry((2 << 20) + 2 * n + turn, &slice, length)?;
             }
             alive.push(piece);
         }
@@ -238,7 +238,7 @@ impl Side {
         let buffer = Buffer::new(length).map_err(text)?;
         for number in [3 << 20, 3 << 20 | 1] {
             let begun = Instant::now();
-            self.carry(number, &buffer.area(), length)?;
+            self.carry(number, &buffer.slice(), length)?;
             let seconds = begun.elapsed().as_secs_f64();
             println!("{mebibytes} MiB: {seconds:.1} s");
         }
@@ -260,8 +260,8 @@ impl Side {
     }
 }
 
-fn check(area: &Area, seed: u64, number: u64) -> Result<()> {
-    match first_wrong(area, seed).map_err(text)? {
+fn check(slice: &VolatileSlice, seed: u64, number: u64) -> Result<()> {
+    match first_wrong(slice, seed).map_err(text)? {
         None => Ok(()),
         Some(at) => Err(format!("message {number} is wrong at byte {at}")),
     }
@@ -299,7 +299,7 @@ fn ask(host: &str, greeting: u64) -> Result<()> {
         asks: true,
     };
     let mut byte = Piece::new(1);
-    let memory = message(&byte.area(), 1).map_err(text)?;
+    let memory = message(&byte.slice(), 1).map_err(text)?;
     side.send(GREETING | greeting, memory)?;
     side.run(greeting)
 }
@@ -307,7 +307,7 @@ fn ask(host: &str, greeting: u64) -> Result<()> {
 fn answer() -> Result<()> {
     let endpoint = open(Some(ENDPOINT))?;
     let mut greeting = Piece::new(1);
-    let memory = message(&greeting.area(), 1).map_err(text)?;
+    let memory = message(&greeting.slice(), 1).map_err(text)?;
     let request = endpoint
         .irecv(memory, GREETING, GREETING, 0)
         .map_err(text)?;

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::io;
 use std::ptr::{NonNull, null_mut};
 
-use mx_ring::{Area, AreaError};
+use mx_ring::{VolatileSlice, VolatileSliceError};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 use open_mx::Memory;
@@ -102,10 +102,10 @@ impl Buffer {
     }
 
     /// Its bytes.
-    pub fn area(&self) -> Area {
+    pub fn slice(&self) -> VolatileSlice {
         let base = NonNull::new(self.address.cast()).unwrap_or(NonNull::dangling());
         // SAFETY: mapped as long as this lives, but for moments in `change`; areas are used between its calls.
-        unsafe { Area::new(base, self.length) }
+        unsafe { VolatileSlice::new(base, self.length) }
     }
 }
 
@@ -128,11 +128,11 @@ impl Piece {
     }
 
     /// Its bytes.
-    pub fn area(&mut self) -> Area {
+    pub fn slice(&mut self) -> VolatileSlice {
         let length = self.0.len();
         let base = NonNull::new(self.0.as_mut_ptr()).unwrap_or(NonNull::dangling());
         // SAFETY: the vector is neither moved in the heap nor read while it lives here.
-        unsafe { Area::new(base, length) }
+        unsafe { VolatileSlice::new(base, length) }
     }
 }
 
@@ -148,24 +148,24 @@ fn fill_chunk(chunk: &mut [u8], seed: u64, offset: usize) {
 const CHUNK: usize = 16 << 10;
 
 /// Writes the bytes of a seed.
-pub fn fill(area: &Area, seed: u64) -> Result<(), AreaError> {
+pub fn fill(slice: &VolatileSlice, seed: u64) -> Result<(), VolatileSliceError> {
     let mut chunk = vec![0; CHUNK];
-    for offset in (0..area.len()).step_by(CHUNK) {
-        let length = CHUNK.min(area.len() - offset);
+    for offset in (0..slice.len()).step_by(CHUNK) {
+        let length = CHUNK.min(slice.len() - offset);
         fill_chunk(&mut chunk[..length], seed, offset);
-        area.write(offset, &chunk[..length])?;
+        slice.write(offset, &chunk[..length])?;
     }
     Ok(())
 }
 
 /// The first byte that is not the seed's.
-pub fn first_wrong(area: &Area, seed: u64) -> Result<Option<usize>, AreaError> {
+pub fn first_wrong(slice: &VolatileSlice, seed: u64) -> Result<Option<usize>, VolatileSliceError> {
     let (mut expected, mut found) = (vec![0; CHUNK], vec![0; CHUNK]);
-    for offset in (0..area.len()).step_by(CHUNK) {
-        let length = CHUNK.min(area.len() - offset);
+    for offset in (0..slice.len()).step_by(CHUNK) {
+        let length = CHUNK.min(slice.len() - offset);
         let (expected, found) = (&mut expected[..length], &mut found[..length]);
         fill_chunk(expected, seed, offset);
-        area.read(offset, found)?;
+        slice.read(offset, found)?;
         if expected != found {
             let wrong = expected.iter().zip(found.iter()).position(|(e, f)| e != f);
             return Ok(wrong.map(|at| offset + at));
@@ -175,6 +175,6 @@ pub fn first_wrong(area: &Area, seed: u64) -> Result<Option<usize>, AreaError> {
 }
 
 /// A message of the first `length` bytes.
-pub fn message(area: &Area, length: usize) -> Result<Memory, AreaError> {
-    Memory::new(area.part(0, length)?)
+pub fn message(slice: &VolatileSlice, length: usize) -> Result<Memory, VolatileSliceError> {
+    Memory::new(slice.part(0, length)?)
 }
