@@ -1,4 +1,4 @@
-//! Requests of the tools, which dom0 writes to nodes of this domain: read without waiting, answered by the clerk.
+//! Requests of the tools, which dom0 writes to nodes of this domain: read without waiting, answered by the xenstore writer.
 //!
 //! | node | who writes it | what happens |
 //! |---|---|---|
@@ -10,8 +10,8 @@ use alloc::string::String;
 
 use xen_pv_boot::xenstore::{Client, Tasks};
 
-use crate::clerk::{Clerk, Write};
 use crate::statistics;
+use crate::xenstore_writer::{Write, XenstoreWriter};
 
 /// The nodes that are watched; each is its watch's token, too.
 pub const NODES: [&str; 3] = [SHUTDOWN, SYSRQ, statistics::REQUEST];
@@ -64,15 +64,15 @@ impl Control {
 
     /// The next request; `news` says that xenstore has answered something. Those of the tools are taken back, which
     /// is how a domain says that it has understood.
-    pub fn next(&mut self, news: bool, clerk: &mut Clerk) -> Option<Request> {
+    pub fn next(&mut self, news: bool, writer: &mut XenstoreWriter) -> Option<Request> {
         if !(news || self.fresh) {
             return None;
         }
         while let Some(read) = self.reading.poll() {
             let Some(request) = read else { continue };
             match &request {
-                Request::Shutdown(_) => clerk.add(Write::Own(SHUTDOWN.into(), String::new())),
-                Request::Sysrq => clerk.add(Write::Own(SYSRQ.into(), String::new())),
+                Request::Shutdown(_) => writer.add(Write::Own(SHUTDOWN.into(), String::new())),
+                Request::Sysrq => writer.add(Write::Own(SYSRQ.into(), String::new())),
                 Request::Statistics(_) => {}
             }
             return Some(request);

@@ -9,7 +9,7 @@
 //! | [`wire_link`] | frames of the home as frames of the card |
 //! | `frontends`, [`names`], [`handshake`] | the guests' devices as xenstore shows them, and what is to be done |
 //! | [`control`] | requests of the tools, by xenstore |
-//! | [`clerk`], [`live`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
+//! | [`xenstore_writer`], [`live`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
 //! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
 //! | [`management`], `view` | the address by which a browser and Prometheus read what the domain does |
@@ -29,7 +29,6 @@ extern crate std;
 
 #[cfg(target_os = "none")]
 mod card;
-pub mod clerk;
 pub mod control;
 pub mod device;
 #[cfg(feature = "fake")]
@@ -55,6 +54,7 @@ pub mod statistics;
 #[cfg(target_os = "none")]
 mod view;
 pub mod wire_link;
+pub mod xenstore_writer;
 
 #[cfg(target_os = "none")]
 pub use run::run;

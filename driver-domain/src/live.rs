@@ -19,9 +19,9 @@ use alloc::string::{String, ToString};
 
 use mx_wire::{Format, MacAddress, Mode};
 
-use crate::clerk::Write;
 use crate::device::Identity;
 use crate::management::Own;
+use crate::xenstore_writer::Write;
 
 /// Where all of it is.
 pub const DIRECTORY: &str = "data/omx";

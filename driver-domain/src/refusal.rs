@@ -9,19 +9,19 @@ use xen_pv_boot::event;
 use xen_pv_boot::shutdown::{End, shutdown};
 use xen_pv_boot::xenstore::Xenstore;
 
-use crate::clerk::{Clerk, Write};
 use crate::control::{Control, Request, SHUTDOWN};
 use crate::live;
+use crate::xenstore_writer::{Write, XenstoreWriter};
 
 /// Tells why, and what to do about it, and stays.
 pub fn stay(mut store: Xenstore, why: &impl Display, way_out: &str) -> ! {
     log::error!("{why}");
     log::error!("serving nobody until this domain is ended: {way_out}");
-    let mut clerk = Clerk::new(store.client());
+    let mut writer = XenstoreWriter::new(store.client());
     for write in live::refusal(&why.to_string(), way_out) {
-        clerk.add(write);
+        writer.add(write);
     }
-    clerk.add(Write::Watch {
+    writer.add(Write::Watch {
         path: SHUTDOWN.into(),
         token: SHUTDOWN.into(),
     });
@@ -31,7 +31,7 @@ pub fn stay(mut store: Xenstore, why: &impl Display, way_out: &str) -> ! {
         while let Some(event) = store.next_event() {
             control.watch_fired(&event.token);
         }
-        while let Some(request) = control.next(news, &mut clerk) {
+        while let Some(request) = control.next(news, &mut writer) {
             if let Request::Shutdown(word) = &request
                 && let Some(end) = End::from_request(word)
             {
@@ -39,7 +39,7 @@ pub fn stay(mut store: Xenstore, why: &impl Display, way_out: &str) -> ! {
                 shutdown(end);
             }
         }
-        clerk.turn(news);
+        writer.turn(news);
         if !store.is_due() {
             event::wait([store.channel()], None);
         }

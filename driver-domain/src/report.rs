@@ -16,8 +16,8 @@ use core::time::Duration;
 
 use mx_ring::Counter;
 
-use crate::clerk::Write;
 use crate::management::facts::{DomainFacts, Facts, is_drop};
+use crate::xenstore_writer::Write;
 
 /// How far reports are apart at least.
 pub const EVERY: Duration = Duration::from_secs(5);

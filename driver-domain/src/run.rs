@@ -14,7 +14,6 @@ use alloc::boxed::Box;
 use alloc::format;
 
 use crate::card;
-use crate::clerk::{Clerk, Write};
 use crate::control::{self, Control, Request};
 use crate::frontends::{self, Frontends, Offer};
 use crate::idle::Idle;
@@ -27,6 +26,7 @@ use crate::sleep::{Senses, sleep};
 use crate::statistics;
 use crate::view::{Description, View};
 use crate::wire_link::Wire;
+use crate::xenstore_writer::{Write, XenstoreWriter};
 
 /// How often the card's link and health are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ pub fn run(machine: Machine) -> ! {
 /// The running domain.
 struct Domain {
     store: Xenstore,
-    clerk: Clerk,
+    writer: XenstoreWriter,
     control: Control,
     home: Home,
     wire: Wire,
@@ -120,12 +120,12 @@ impl Domain {
             idle_spell: idle.spell(),
             seed: clock::seed(),
         });
-        let mut clerk = Clerk::new(client.clone());
+        let mut writer = XenstoreWriter::new(client.clone());
         for write in live::program(format) {
-            clerk.add(write);
+            writer.add(write);
         }
         let card_mac = card.as_ref().map(|card| card.nic.capabilities().mac);
-        clerk.add(live::card(card_mac.map(|mac| (driver, mac))));
+        writer.add(live::card(card_mac.map(|mac| (driver, mac))));
         let (port, interrupt) = match card {
             Some(card) => {
                 let longest = card.nic.capabilities().max_frame;
@@ -154,18 +154,18 @@ impl Domain {
             endpoints: options.endpoints,
         };
         for token in control::NODES {
-            clerk.add(Write::Watch {
+            writer.add(Write::Watch {
                 path: token.into(),
                 token: token.into(),
             });
         }
-        clerk.add(Write::Watch {
+        writer.add(Write::Watch {
             path: frontends::DIRECTORY.into(),
             token: frontends::TOKEN.into(),
         });
-        clerk.add(live::link(wire.link()));
-        clerk.add(live::address(None));
-        clerk.add(live::state("ready"));
+        writer.add(live::link(wire.link()));
+        writer.add(live::address(None));
+        writer.add(live::state("ready"));
         let management = match (options.manage, card_mac) {
             (None, _) => None,
             (Some(address), Some(mac)) => {
@@ -178,7 +178,7 @@ impl Domain {
         };
         let domain = Self {
             store,
-            clerk,
+            writer,
             control: Control::new(client.clone()),
             home,
             told_link: wire.link(),
@@ -224,7 +224,7 @@ impl Domain {
             busy |= self.frontends.take_events(now, &mut self.home);
             busy |= self
                 .frontends
-                .serve(now, &mut self.home, &mut self.wire, &mut self.clerk);
+                .serve(now, &mut self.home, &mut self.wire, &mut self.writer);
             busy |= self.xenstore(now);
             if let Some(addresses) = self.frontends.new_addresses() {
                 self.wire.set_addresses(addresses);
@@ -287,7 +287,7 @@ impl Domain {
         }
         if management.own() != self.description.address {
             self.description.address = management.own();
-            self.clerk.add(live::address(self.description.address));
+            self.writer.add(live::address(self.description.address));
         }
         management.worked(begun, clock::now());
         worked
@@ -316,13 +316,13 @@ impl Domain {
         let link = self.wire.link();
         if link != self.told_link {
             self.told_link = link;
-            self.clerk.add(live::link(link));
+            self.writer.add(live::link(link));
         }
     }
 
     /// Tells xenstore what was counted, unless it has not taken what it was told before.
     fn tell_counts(&mut self, now: Duration) {
-        if !(self.report.is_due(now) && self.clerk.is_idle()) {
+        if !(self.report.is_due(now) && self.writer.is_idle()) {
             return;
         }
         let facts = View {
@@ -332,7 +332,7 @@ impl Domain {
             frontends: &self.frontends,
         };
         for write in self.report.changes(&facts) {
-            self.clerk.add(write);
+            self.writer.add(write);
         }
     }
 
@@ -344,16 +344,16 @@ impl Domain {
             self.watches();
         }
         let mut any = news;
-        while let Some(request) = self.control.next(news, &mut self.clerk) {
+        while let Some(request) = self.control.next(news, &mut self.writer) {
             self.requested(request);
             any = true;
         }
         // Twice: what has been carried out lets looks begin, and what they found is to be carried out.
-        self.clerk.turn(news);
+        self.writer.turn(news);
         any |= self
             .frontends
-            .act(now, news, &mut self.home, &mut self.clerk);
-        self.clerk.turn(false);
+            .act(now, news, &mut self.home, &mut self.writer);
+        self.writer.turn(false);
         any || self.store.is_due()
     }
 
@@ -379,7 +379,7 @@ impl Domain {
             }
             Request::Statistics(word) => {
                 let line = self.statistics(&word);
-                self.clerk.add(Write::Own(statistics::ANSWER.into(), line));
+                self.writer.add(Write::Own(statistics::ANSWER.into(), line));
             }
         }
     }
@@ -405,10 +405,10 @@ impl Domain {
             return;
         };
         log::info!("{end} was requested");
-        self.clerk.add(live::state("ending"));
-        self.frontends.close_all(&mut self.clerk);
-        self.clerk.add(Write::Remove(live::DIRECTORY.into()));
-        if let Err(error) = self.store.wait(self.clerk.finish()) {
+        self.writer.add(live::state("ending"));
+        self.frontends.close_all(&mut self.writer);
+        self.writer.add(Write::Remove(live::DIRECTORY.into()));
+        if let Err(error) = self.store.wait(self.writer.finish()) {
             log::warn!("ending without having told the frontends: {error}");
         }
         shutdown(end);

@@ -9,12 +9,12 @@ use xen_pv_boot::event::Channel;
 use xen_pv_boot::xenbus::State;
 
 use super::DIRECTORY;
-use crate::clerk::{Clerk, Write};
 use crate::device::{Device, Identity};
 use crate::guest_memory::GuestMemory;
 use crate::handshake::{self, Known};
 use crate::live;
 use crate::names::Place;
+use crate::xenstore_writer::{Write, XenstoreWriter};
 
 /// One device.
 pub struct Frontend {
@@ -85,7 +85,7 @@ impl Frontend {
         place: Place,
         state: State,
         reason: Option<String>,
-        clerk: &mut Clerk,
+        writer: &mut XenstoreWriter,
     ) {
         if self.state == state && reason.is_none() {
             return;
@@ -94,26 +94,26 @@ impl Frontend {
         self.changes = self.changes.wrapping_add(1);
         let mut nodes = vec![("state", state.number().to_string())];
         nodes.extend(reason.map(|reason| ("reason", reason)));
-        clerk.add(Write::Below {
+        writer.add(Write::Below {
             directory: place.directory(DIRECTORY),
             nodes,
         });
-        self.publish(place, clerk);
+        self.publish(place, writer);
     }
 
     /// Shows the device among the domain's own nodes.
-    fn publish(&self, place: Place, clerk: &mut Clerk) {
-        clerk.add(Write::Own(
+    fn publish(&self, place: Place, writer: &mut XenstoreWriter) {
+        writer.add(Write::Own(
             place.directory(live::DEVICES),
             live::device(&self.stage.to_string(), &self.identity),
         ));
     }
 
     /// Its memory is being given back from now on.
-    pub fn leave(&mut self, place: Place, reason: Option<String>, clerk: &mut Clerk) {
+    pub fn leave(&mut self, place: Place, reason: Option<String>, writer: &mut XenstoreWriter) {
         if let Stage::Connected(connection) = core::mem::replace(&mut self.stage, Stage::Waiting) {
             self.stage = Stage::Leaving(connection);
         }
-        self.set_state(place, State::Closing, reason, clerk);
+        self.set_state(place, State::Closing, reason, writer);
     }
 }

@@ -34,8 +34,8 @@ use xen_pv_boot::foreign::Arena;
 use xen_pv_boot::xenbus::State;
 use xen_pv_boot::xenstore::Client;
 
-use crate::clerk::Clerk;
 use crate::names::{self, Place};
+use crate::xenstore_writer::XenstoreWriter;
 use frontend::{Connection, Frontend, Stage};
 use looks::{Found, Looks};
 
@@ -151,7 +151,13 @@ impl Frontends {
 
     /// Begins looks, and acts on what they have found; `news` says that xenstore has answered something. Whether anything
     /// was done or is to be done at once.
-    pub fn act(&mut self, now: Instant, news: bool, home: &mut Home, clerk: &mut Clerk) -> bool {
+    pub fn act(
+        &mut self,
+        now: Instant,
+        news: bool,
+        home: &mut Home,
+        writer: &mut XenstoreWriter,
+    ) -> bool {
         let mut any = false;
         while let Some(found) = self.looks.next(news) {
             any = true;
@@ -175,7 +181,7 @@ impl Frontends {
                         continue;
                     }
                     match seen {
-                        Ok(Some(seen)) => self.seen(now, place, seen, home, clerk),
+                        Ok(Some(seen)) => self.seen(now, place, seen, home, writer),
                         Ok(None) => {}
                         Err(why) => log::warn!("{place}: {why}"),
                     }
@@ -183,7 +189,7 @@ impl Frontends {
             }
         }
         // A look must find what this end has written before.
-        if clerk.is_idle() {
+        if writer.is_idle() {
             let devices = &self.devices;
             self.looks.begin(|place| match devices.get(&place) {
                 Some(frontend) => (Some(frontend.path.clone()), frontend.changes),
@@ -215,7 +221,7 @@ impl Frontends {
         now: Instant,
         home: &mut Home,
         link: &mut impl Link,
-        clerk: &mut Clerk,
+        writer: &mut XenstoreWriter,
     ) -> bool {
         if !self.busy {
             return false;
@@ -251,7 +257,7 @@ impl Frontends {
             }
         }
         if let Some((place, why)) = ended {
-            self.end(place, why, home, clerk);
+            self.end(place, why, home, writer);
             self.look(place);
             more = true;
         }
@@ -303,9 +309,9 @@ impl Frontends {
     }
 
     /// All devices are told to go, before the domain ends.
-    pub fn close_all(&mut self, clerk: &mut Clerk) {
+    pub fn close_all(&mut self, writer: &mut XenstoreWriter) {
         for (place, frontend) in &mut self.devices {
-            frontend.set_state(*place, State::Closing, None, clerk);
+            frontend.set_state(*place, State::Closing, None, writer);
         }
     }
 }

@@ -13,12 +13,12 @@ use xen_pv_boot::xenbus::State;
 use super::frontend::{Connection, Frontend, Stage};
 use super::looks::{Appeared, Published, Refusal, Seen};
 use super::{DIRECTORY, Frontends, Offer, STATE_TOKEN};
-use crate::clerk::{Clerk, Write};
 use crate::device::Device;
 use crate::guest_memory::GuestMemory;
 use crate::handshake::{self, States, Step};
 use crate::live;
 use crate::names::Place;
+use crate::xenstore_writer::{Write, XenstoreWriter};
 
 impl Frontends {
     /// Does what the states of both ends ask for.
@@ -28,11 +28,11 @@ impl Frontends {
         place: Place,
         seen: Seen,
         home: &mut Home,
-        clerk: &mut Clerk,
+        writer: &mut XenstoreWriter,
     ) {
         let is_new = seen.new.is_some();
         if let Some(new) = seen.new {
-            let frontend = self.welcome(place, new, clerk);
+            let frontend = self.welcome(place, new, writer);
             self.devices.insert(place, frontend);
         }
         let Some(frontend) = self.devices.get_mut(&place) else {
@@ -51,11 +51,11 @@ impl Frontends {
         frontend.refused &= states.theirs == State::Initialised;
         match handshake::step(frontend.known(), states) {
             Step::Nothing => {}
-            Step::Forget => self.forget(place, clerk),
-            Step::Say(state) => frontend.set_state(place, state, None, clerk),
+            Step::Forget => self.forget(place, writer),
+            Step::Say(state) => frontend.set_state(place, state, None, writer),
             Step::Connect => {
                 if let Some(published) = seen.published {
-                    self.connect(now, place, published, home, clerk);
+                    self.connect(now, place, published, home, writer);
                 }
             }
             Step::Confirmed => {
@@ -68,7 +68,7 @@ impl Frontends {
                 if let Stage::Connected(connection) = &mut frontend.stage {
                     connection.device.retire(home);
                 }
-                frontend.leave(place, None, clerk);
+                frontend.leave(place, None, writer);
                 self.busy = true;
                 self.boards_changed = true;
             }
@@ -76,7 +76,7 @@ impl Frontends {
     }
 
     /// Tells the frontend what is offered, and watches it.
-    fn welcome(&self, place: Place, new: Appeared, clerk: &mut Clerk) -> Frontend {
+    fn welcome(&self, place: Place, new: Appeared, writer: &mut XenstoreWriter) -> Frontend {
         log::info!(
             "{place}: a device for {} with address {}",
             new.identity.name,
@@ -86,7 +86,7 @@ impl Frontends {
             Mode::Native => "native",
             Mode::MxWire => "mx",
         };
-        clerk.add(Write::Below {
+        writer.add(Write::Below {
             directory: place.directory(DIRECTORY),
             nodes: vec![
                 ("mtu", self.offer.format.mtu().to_string()),
@@ -105,8 +105,8 @@ impl Frontends {
             state: State::Unknown,
             changes: 0,
         };
-        frontend.set_state(place, State::InitWait, None, clerk);
-        clerk.add(Write::Watch {
+        frontend.set_state(place, State::InitWait, None, writer);
+        writer.add(Write::Watch {
             path: format!("{}/state", frontend.path),
             token: state_token(place),
         });
@@ -119,7 +119,7 @@ impl Frontends {
         place: Place,
         published: Result<Published, Refusal>,
         home: &mut Home,
-        clerk: &mut Clerk,
+        writer: &mut XenstoreWriter,
     ) {
         let Some(frontend) = self.devices.get_mut(&place) else {
             return;
@@ -137,34 +137,34 @@ impl Frontends {
                 );
                 frontend.stage = Stage::Connected(connection);
                 self.boards_changed = true;
-                clerk.add(Write::Remove(format!(
+                writer.add(Write::Remove(format!(
                     "{}/reason",
                     place.directory(DIRECTORY)
                 )));
-                frontend.set_state(place, State::Connected, None, clerk);
+                frontend.set_state(place, State::Connected, None, writer);
             }
             Err(why) => {
                 log::warn!("{place}: not connected: {why}");
                 frontend.refused = true;
-                frontend.set_state(place, State::Closed, Some(why.to_string()), clerk);
+                frontend.set_state(place, State::Closed, Some(why.to_string()), writer);
             }
         }
     }
 
     /// The frontend is gone for good: so is our directory.
-    fn forget(&mut self, place: Place, clerk: &mut Clerk) {
+    fn forget(&mut self, place: Place, writer: &mut XenstoreWriter) {
         let Some(frontend) = self.devices.remove(&place) else {
             return;
         };
         log::info!("{place}: gone");
-        clerk.add(Write::Unwatch {
+        writer.add(Write::Unwatch {
             path: format!("{}/state", frontend.path),
             token: state_token(place),
         });
-        clerk.add(Write::Remove(place.directory(DIRECTORY)));
-        clerk.add(Write::Remove(place.directory(live::DEVICES)));
+        writer.add(Write::Remove(place.directory(DIRECTORY)));
+        writer.add(Write::Remove(place.directory(live::DEVICES)));
         let guest = format!("{}/{}", live::DEVICES, place.guest);
-        clerk.add(Write::RemoveEmpty(guest));
+        writer.add(Write::RemoveEmpty(guest));
     }
 
     /// A device that broke the rules, or that has given everything back.
@@ -173,7 +173,7 @@ impl Frontends {
         place: Place,
         why: Option<String>,
         home: &mut Home,
-        clerk: &mut Clerk,
+        writer: &mut XenstoreWriter,
     ) {
         let Some(frontend) = self.devices.get_mut(&place) else {
             return;
@@ -184,13 +184,13 @@ impl Frontends {
                 if let Stage::Connected(connection) = &mut frontend.stage {
                     connection.device.retire(home);
                 }
-                frontend.leave(place, Some(why), clerk);
+                frontend.leave(place, Some(why), writer);
                 self.boards_changed = true;
             }
             None => {
                 log::info!("{place}: closed, all of its memory is given back");
                 frontend.stage = Stage::Waiting;
-                frontend.set_state(place, State::Closed, None, clerk);
+                frontend.set_state(place, State::Closed, None, writer);
             }
         }
     }

@@ -43,14 +43,14 @@ pub enum Write {
 }
 
 /// Carries writes out.
-pub struct Clerk {
+pub struct XenstoreWriter {
     client: Client,
     queue: VecDeque<Write>,
     at_work: Tasks<()>,
     fresh: bool,
 }
 
-impl Clerk {
+impl XenstoreWriter {
     /// Nothing to do yet.
     pub fn new(client: Client) -> Self {
         Self {
