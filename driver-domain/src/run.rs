@@ -348,7 +348,7 @@ impl Domain {
             self.requested(request);
             any = true;
         }
-        // Twice: what has been carried out lets looks begin, and what they found is to be carried out.
+        // Twice: what has been carried out lets probes begin, and what they found is to be carried out.
         self.writer.turn(news);
         any |= self
             .frontends

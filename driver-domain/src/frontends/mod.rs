@@ -15,12 +15,12 @@
 //! |---|---|
 //! | `mod` | all devices, and their part in the loop |
 //! | `frontend` | one device and its stage |
-//! | `looks` | what xenstore says of a device, read without waiting |
+//! | `xenstore_probe` | what xenstore says of a device, read without waiting |
 //! | `states` | what the states of both ends ask for ([`crate::handshake`]) is done |
 
 mod frontend;
-mod looks;
 mod states;
+mod xenstore_probe;
 
 use alloc::collections::BTreeMap;
 use alloc::string::ToString;
@@ -37,7 +37,7 @@ use xen_pv_boot::xenstore::Client;
 use crate::names::{self, Place};
 use crate::xenstore_writer::XenstoreWriter;
 use frontend::{Connection, Frontend, Stage};
-use looks::{Found, Looks};
+use xenstore_probe::{Found, XenstoreProbe};
 
 /// Our directory of devices.
 pub const DIRECTORY: &str = "backend/omx";
@@ -63,7 +63,7 @@ pub struct Frontends {
     arena: Arena,
     offer: Offer,
     devices: BTreeMap<Place, Frontend>,
-    looks: Looks,
+    probe: XenstoreProbe,
     /// Devices that have work, although no event came.
     busy: bool,
     /// The device that is served first in the next turn.
@@ -79,7 +79,7 @@ impl Frontends {
             arena,
             offer,
             devices: BTreeMap::new(),
-            looks: Looks::new(client),
+            probe: XenstoreProbe::new(client),
             busy: false,
             cursor: 0,
             boards_changed: true,
@@ -128,9 +128,9 @@ impl Frontends {
     pub fn look_at_all(&mut self) {
         let known: Vec<Place> = self.devices.keys().copied().collect();
         for place in known {
-            self.look(place);
+            self.want_probe(place);
         }
-        self.looks.want_list();
+        self.probe.want_list();
     }
 
     /// A watch fired: looks at the device that it is about.
@@ -140,16 +140,16 @@ impl Frontends {
             None => names::place_in_path(path, DIRECTORY),
         };
         match place {
-            Some(place) => self.look(place),
+            Some(place) => self.want_probe(place),
             None => self.look_at_all(),
         }
     }
 
-    fn look(&mut self, place: Place) {
-        self.looks.want(place);
+    fn want_probe(&mut self, place: Place) {
+        self.probe.want(place);
     }
 
-    /// Begins looks, and acts on what they have found; `news` says that xenstore has answered something. Whether anything
+    /// Begins probes, and acts on what they have found; `news` says that xenstore has answered something. Whether anything
     /// was done or is to be done at once.
     pub fn act(
         &mut self,
@@ -159,13 +159,13 @@ impl Frontends {
         writer: &mut XenstoreWriter,
     ) -> bool {
         let mut any = false;
-        while let Some(found) = self.looks.next(news) {
+        while let Some(found) = self.probe.next(news) {
             any = true;
             match found {
                 Found::Places(places) => {
                     for place in places {
                         if !self.devices.contains_key(&place) {
-                            self.look(place);
+                            self.want_probe(place);
                         }
                     }
                 }
@@ -177,7 +177,7 @@ impl Frontends {
                     let known = self.devices.get(&place);
                     if known.map_or(0, |frontend| frontend.changes) != changes {
                         // What was read is older than what this end has written since.
-                        self.look(place);
+                        self.want_probe(place);
                         continue;
                     }
                     match seen {
@@ -188,15 +188,15 @@ impl Frontends {
                 }
             }
         }
-        // A look must find what this end has written before.
+        // A probe must find what this end has written before.
         if writer.is_idle() {
             let devices = &self.devices;
-            self.looks.begin(|place| match devices.get(&place) {
+            self.probe.begin(|place| match devices.get(&place) {
                 Some(frontend) => (Some(frontend.path.clone()), frontend.changes),
                 None => (None, 0),
             });
         }
-        any || self.looks.is_fresh()
+        any || self.probe.is_fresh()
     }
 
     /// Takes the devices' events; whether there were any.
@@ -258,7 +258,7 @@ impl Frontends {
         }
         if let Some((place, why)) = ended {
             self.end(place, why, home, writer);
-            self.look(place);
+            self.want_probe(place);
             more = true;
         }
         self.busy = more;

@@ -11,7 +11,7 @@ use xen_pv_boot::foreign::Arena;
 use xen_pv_boot::xenbus::State;
 
 use super::frontend::{Connection, Frontend, Stage};
-use super::looks::{Appeared, Published, Refusal, Seen};
+use super::xenstore_probe::{Appeared, Published, Refusal, Seen};
 use super::{DIRECTORY, Frontends, Offer, STATE_TOKEN};
 use crate::device::Device;
 use crate::guest_memory::GuestMemory;

@@ -76,32 +76,32 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What a look came back with.
+/// What a probe came back with.
 pub enum Found {
     /// Devices that have a directory.
     Places(Vec<Place>),
     /// One device.
     Device {
         place: Place,
-        /// How often this end had written its state when the look began.
+        /// How often this end had written its state when the probe began.
         changes: u32,
         /// Nothing when it has no directory, or why that cannot be told.
         seen: Result<Option<Seen>, String>,
     },
 }
 
-/// Looks that are wanted, and those under way.
-pub struct Looks {
+/// Probes that are wanted, and those under way.
+pub struct XenstoreProbe {
     client: Client,
     tasks: Tasks<Found>,
     wanted: BTreeSet<Place>,
     list_wanted: bool,
     under_way: BTreeSet<Place>,
-    /// A look was begun, and has not taken its first step.
+    /// A probe was begun, and has not taken its first step.
     fresh: bool,
 }
 
-impl Looks {
+impl XenstoreProbe {
     pub fn new(client: Client) -> Self {
         Self {
             client,
@@ -141,18 +141,18 @@ impl Looks {
                 Found::Device {
                     place,
                     changes,
-                    seen: look(&client, place, path).await,
+                    seen: probe(&client, place, path).await,
                 }
             });
         }
     }
 
-    /// Whether a look has not taken its first step.
+    /// Whether a probe has not taken its first step.
     pub fn is_fresh(&self) -> bool {
         self.fresh
     }
 
-    /// A look that is complete; `news` says that xenstore has answered something.
+    /// A probe that is complete; `news` says that xenstore has answered something.
     pub fn next(&mut self, news: bool) -> Option<Found> {
         if !(news || self.fresh) {
             return None;
@@ -186,7 +186,7 @@ async fn list(client: &Client, directory: &str) -> Vec<String> {
     })
 }
 
-async fn look(
+async fn probe(
     client: &Client,
     place: Place,
     known: Option<String>,
