@@ -140,7 +140,7 @@ impl Management {
             self.credited_at = now;
         }
         if self.rates.is_due(now) {
-            self.rates.look(facts);
+            self.rates.sample(facts);
         }
         let time = instant(now);
         let mut worked = false;

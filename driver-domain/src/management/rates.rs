@@ -1,4 +1,4 @@
-//! How fast counters grow: from two looks, some seconds apart.
+//! How fast counters grow: from two samples, some seconds apart.
 
 use core::time::Duration;
 
@@ -8,7 +8,7 @@ use mx_wire::MacAddress;
 
 use super::facts::{CARD_COUNTERS, DomainFacts, Facts, Totals};
 
-/// How far looks are apart at least.
+/// How far samples are apart at least.
 const APART: Duration = Duration::from_secs(2);
 /// Boards that are looked at; others have no rates.
 const BOARDS: usize = 64;
@@ -31,15 +31,15 @@ struct Board {
 }
 
 impl Rates {
-    /// When the next look is due.
+    /// When the next sample is due.
     pub fn is_due(&self, now: Duration) -> bool {
         self.last
             .as_ref()
             .is_none_or(|last| now.saturating_sub(last.now) >= APART)
     }
 
-    /// Takes a look.
-    pub fn look(&mut self, facts: &impl Facts) {
+    /// Takes a sample.
+    pub fn sample(&mut self, facts: &impl Facts) {
         let domain = facts.domain();
         let seconds = self.last.as_ref().map_or(0.0, |last| {
             domain.now.saturating_sub(last.now).as_secs_f64()

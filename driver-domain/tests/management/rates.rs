@@ -38,8 +38,8 @@ fn at(seconds: u64, boards: usize) -> At {
 #[test]
 fn a_board_that_came_since_the_last_look_has_counted_from_zero() {
     let mut rates = Rates::default();
-    rates.look(&at(100, 1));
-    rates.look(&at(110, 2));
+    rates.sample(&at(100, 1));
+    rates.sample(&at(110, 2));
     let of = |number| rates.board(at(0, 2).board(number).unwrap().mac);
     assert_eq!((of(0).received, of(0).sent), (0, 0));
     assert_eq!((of(1).received, of(1).sent), (123_456, 4));
