@@ -1,4 +1,4 @@
-//! What the management shows: asked for piece by piece, when somebody reads it.
+//! What the management shows: asked for chunk by chunk, when somebody reads it.
 
 use core::time::Duration;
 

@@ -5,7 +5,7 @@
 //!
 //! | what | bound |
 //! |---|---|
-//! | time, while guests have work | one part in [`SHARE`]; in pieces, of which each is a frame in, or a few lines out |
+//! | time, while guests have work | one part in [`SHARE`]; in chunks, of which each is a frame in, or a few lines out |
 //! | frames that come in | [`FRAMES`] in a second, 32 that wait |
 //! | bytes that go out | [`BYTES`] in a second, 8 frames that wait |
 //! | requests | [`REQUESTS`] in a second, 2 KiB each |
@@ -21,15 +21,15 @@
 //! | `http` | requests and heads of responses |
 //! | `facts` | what is shown |
 //! | `rates` | how fast it grows |
-//! | `pieces`, `metrics`, `page` | as text |
+//! | `chunks`, `metrics`, `page` | as text |
 
 mod address;
+mod chunks;
 pub mod facts;
 mod http;
 mod lease;
 mod metrics;
 mod page;
-mod pieces;
 mod port;
 mod rates;
 mod server;

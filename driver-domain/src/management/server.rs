@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
 
+use super::chunks::Chunks;
 use super::facts::Facts;
 use super::http::{self, HEAD_MAX, Refusal};
-use super::pieces::Pieces;
 use super::rates::Rates;
 
 /// Connections at a time; others are refused.
@@ -66,7 +66,7 @@ enum Stage {
     /// What has come of the request.
     Reading(Vec<u8>),
     /// What is being sent and how much of it was, and what follows.
-    Writing(String, usize, Option<Pieces>),
+    Writing(String, usize, Option<Chunks>),
     /// All is sent, or given up.
     Closing,
 }
@@ -212,15 +212,15 @@ impl Connection {
                 if let Some(parsed) = http::parse(bytes) {
                     let allowed = credit.requests > 0;
                     credit.requests = credit.requests.saturating_sub(1);
-                    let (text, pieces) = match parsed {
+                    let (text, chunks) = match parsed {
                         _ if !allowed => (http::refusal(Refusal::TooMany), None),
                         Ok(request) => (
                             http::head(request.resource),
-                            (!request.head_only).then(|| Pieces::new(request.resource)),
+                            (!request.head_only).then(|| Chunks::new(request.resource)),
                         ),
                         Err(why) => (http::refusal(why), None),
                     };
-                    self.stage = Stage::Writing(text, 0, pieces);
+                    self.stage = Stage::Writing(text, 0, chunks);
                     return true;
                 }
                 match came {
@@ -233,7 +233,7 @@ impl Connection {
                     }
                 }
             }
-            Stage::Writing(text, sent, pieces) => {
+            Stage::Writing(text, sent, chunks) => {
                 if *sent < text.len() {
                     let rest = &text.as_bytes()[*sent..];
                     return match socket.send_slice(&rest[..rest.len().min(credit.bytes)]) {
@@ -249,7 +249,7 @@ impl Connection {
                         }
                     };
                 }
-                match pieces.as_mut().and_then(|pieces| pieces.next(facts, rates)) {
+                match chunks.as_mut().and_then(|chunks| chunks.next(facts, rates)) {
                     Some(next) => (*text, *sent) = (next, 0),
                     None => self.stage = Stage::Closing,
                 }

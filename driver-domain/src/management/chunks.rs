@@ -1,4 +1,4 @@
-//! What a reader gets, in small pieces: none is made before there is room to send it, and none takes long, since guests
+//! What a reader gets, in small chunks: none is made before there is room to send it, and none takes long, since guests
 //! wait meanwhile.
 
 use alloc::string::String;
@@ -12,9 +12,9 @@ use super::http::Resource;
 use super::rates::Rates;
 use super::{metrics, page};
 
-/// Peers, or boards, in one piece.
+/// Peers, or boards, in one chunk.
 const ROWS: usize = 8;
-/// Counters in one piece.
+/// Counters in one chunk.
 const COUNTERS: usize = 12;
 
 /// How far a reader is.
@@ -34,15 +34,15 @@ enum Step {
     Done,
 }
 
-/// The pieces of a resource, one after the other.
+/// The chunks of a resource, one after the other.
 #[derive(Debug)]
-pub struct Pieces {
+pub struct Chunks {
     resource: Resource,
     step: Step,
 }
 
-impl Pieces {
-    /// From the first piece on.
+impl Chunks {
+    /// From the first chunk on.
     pub fn new(resource: Resource) -> Self {
         Self {
             resource,
@@ -50,7 +50,7 @@ impl Pieces {
         }
     }
 
-    /// The next piece; `None` after the last. Boards and peers that come or go meanwhile may be missed or shown twice.
+    /// The next chunk; `None` after the last. Boards and peers that come or go meanwhile may be missed or shown twice.
     pub fn next(&mut self, facts: &impl Facts, rates: &Rates) -> Option<String> {
         let mut text = String::new();
         // Writing to a string cannot fail.
