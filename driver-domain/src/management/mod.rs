@@ -14,7 +14,7 @@
 //! | file | what |
 //! |---|---|
 //! | `mod` | the network stack (smoltcp), and its turn |
-//! | `address`, `lease` | which address; by DHCP |
+//! | `address`, `dhcp` | which address; by DHCP |
 //! | `port` | frames in and out |
 //! | `share` | how much of the time |
 //! | `server` | connections |
@@ -25,9 +25,9 @@
 
 mod address;
 mod chunks;
+mod dhcp;
 pub mod facts;
 mod http;
-mod lease;
 mod metrics;
 mod page;
 mod port;
@@ -45,8 +45,8 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr};
 
 pub use address::{Address, Own};
+use dhcp::{Change, DhcpClient};
 use facts::Facts;
-use lease::{Change, Lease};
 use port::Port;
 pub use rates::Rates;
 use server::Server;
@@ -63,7 +63,7 @@ pub struct Management {
     port: Port,
     interface: Interface,
     sockets: SocketSet<'static>,
-    lease: Option<Lease>,
+    dhcp: Option<DhcpClient>,
     own: Option<Own>,
     server: Server,
     rates: Rates,
@@ -94,7 +94,7 @@ impl Management {
             mac,
             port,
             interface,
-            lease: None,
+            dhcp: None,
             own: None,
             server,
             sockets,
@@ -106,7 +106,7 @@ impl Management {
             due: None,
         };
         match address {
-            Address::Dhcp => management.lease = Some(Lease::new(&mut management.sockets)),
+            Address::Dhcp => management.dhcp = Some(DhcpClient::new(&mut management.sockets)),
             Address::Static(address, router) => management.take_address(Own {
                 address,
                 router,
@@ -149,8 +149,8 @@ impl Management {
                 .poll_ingress_single(time, &mut self.port, &mut self.sockets);
             worked = true;
         }
-        if let Some(lease) = &mut self.lease {
-            match lease.turn(now, &mut self.sockets, self.port.asked()) {
+        if let Some(dhcp) = &mut self.dhcp {
+            match dhcp.turn(now, &mut self.sockets, self.port.asked()) {
                 Some(Change::Taken(own)) => self.take_address(own),
                 Some(Change::Lost) => self.lose_address(),
                 None => {}
@@ -162,8 +162,8 @@ impl Management {
             .poll_egress(time, &mut self.port, &mut self.sockets);
         let stack = self.interface.poll_delay(time, &self.sockets);
         let stack = stack.map(|delay| now + Duration::from_micros(delay.total_micros()));
-        let lease = self.lease.as_ref().and_then(Lease::deadline);
-        self.due = [stack, lease, self.server.deadline()]
+        let dhcp = self.dhcp.as_ref().and_then(DhcpClient::deadline);
+        self.due = [stack, dhcp, self.server.deadline()]
             .into_iter()
             .flatten()
             .min();

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 const MESSAGES: u64 = 12;
 
 /// The client.
-pub struct Lease {
+pub struct DhcpClient {
     /// The socket, while the network is asked.
     socket: Option<SocketHandle>,
     /// When to ask again, while it is not.
@@ -36,7 +36,7 @@ pub enum Change {
     Lost,
 }
 
-impl Lease {
+impl DhcpClient {
     /// Asks the network from now on.
     pub fn new(sockets: &mut SocketSet<'static>) -> Self {
         log::info!("management: asking for an address by DHCP");
