@@ -5,7 +5,7 @@
 //!
 //! | what | bound |
 //! |---|---|
-//! | time, while guests have work | one part in [`SHARE`]; in chunks, of which each is a frame in, or a few lines out |
+//! | time, while guests have work | one part in [`CPU_PART`]; in chunks, of which each is a frame in, or a few lines out |
 //! | frames that come in | [`FRAMES`] in a second, 32 that wait |
 //! | bytes that go out | [`BYTES`] in a second, 8 frames that wait |
 //! | requests | [`REQUESTS`] in a second, 2 KiB each |
@@ -16,7 +16,7 @@
 //! | `mod` | the network stack (smoltcp), and its turn |
 //! | `address`, `dhcp` | which address; by DHCP |
 //! | `port` | frames in and out |
-//! | `share` | how much of the time |
+//! | `cpu_budget` | how much of the time |
 //! | `server` | connections |
 //! | `http` | requests and heads of responses |
 //! | `facts` | what is shown |
@@ -25,6 +25,7 @@
 
 mod address;
 mod chunks;
+mod cpu_budget;
 mod dhcp;
 pub mod facts;
 mod http;
@@ -33,7 +34,6 @@ mod page;
 mod port;
 mod rates;
 mod server;
-mod share;
 
 use core::time::Duration;
 
@@ -45,14 +45,14 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr};
 
 pub use address::{Address, Own};
+pub use cpu_budget::CPU_PART;
+use cpu_budget::CpuBudget;
 use dhcp::{Change, DhcpClient};
 use facts::Facts;
 use port::Port;
 pub use rates::Rates;
 use server::Server;
 pub use server::{BYTES, CONNECTIONS, REQUESTS};
-pub use share::SHARE;
-use share::Share;
 
 /// Frames that are taken in a second; others are dropped.
 pub const FRAMES: u32 = 2000;
@@ -67,7 +67,7 @@ pub struct Management {
     own: Option<Own>,
     server: Server,
     rates: Rates,
-    share: Share,
+    cpu_budget: CpuBudget,
     /// Frames that may still be taken, and when that was counted.
     credit: u32,
     credited_at: Duration,
@@ -99,7 +99,7 @@ impl Management {
             server,
             sockets,
             rates: Rates::default(),
-            share: Share::default(),
+            cpu_budget: CpuBudget::default(),
             credit: FRAMES,
             credited_at: now,
             awake: true,
@@ -127,10 +127,10 @@ impl Management {
         true
     }
 
-    /// Whether a turn is due; `others` says that guests have work, which leaves the management its [`SHARE`].
+    /// Whether a turn is due; `others` says that guests have work, which leaves the management its [`CPU_PART`].
     pub fn is_due(&self, now: Duration, others: bool) -> bool {
         let work = self.awake || self.port.has_incoming() || self.due.is_some_and(|due| now >= due);
-        work && self.share.allows(now, others)
+        work && self.cpu_budget.allows(now, others)
     }
 
     /// A little work; whether there was any.
@@ -173,7 +173,7 @@ impl Management {
 
     /// A turn has lasted from `begun` to `ended`, with everything that belongs to it.
     pub fn worked(&mut self, begun: Duration, ended: Duration) {
-        self.share.worked(begun, ended);
+        self.cpu_budget.worked(begun, ended);
     }
 
     /// When a turn is due at the latest.

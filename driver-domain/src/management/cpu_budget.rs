@@ -4,15 +4,15 @@
 use core::time::Duration;
 
 /// While others have work, the management has at most this part of the time.
-pub const SHARE: u32 = 64;
+pub const CPU_PART: u32 = 64;
 
 /// When the management may work.
 #[derive(Debug, Default)]
-pub struct Share {
+pub struct CpuBudget {
     rests_until: Duration,
 }
 
-impl Share {
+impl CpuBudget {
     /// Whether it may work at `now`; `others` says that somebody else has work. With nobody to be held up it always may.
     pub fn allows(&self, now: Duration, others: bool) -> bool {
         !others || now >= self.rests_until
@@ -20,7 +20,7 @@ impl Share {
 
     /// It has worked from `begun` to `ended`.
     pub fn worked(&mut self, begun: Duration, ended: Duration) {
-        self.rests_until = ended + ended.saturating_sub(begun) * (SHARE - 1);
+        self.rests_until = ended + ended.saturating_sub(begun) * (CPU_PART - 1);
     }
 }
 
@@ -35,33 +35,33 @@ mod tests {
             pieces in proptest::collection::vec(1u64..5_000, 1..200),
             round in 1u64..1_000,
         ) {
-            let mut share = Share::default();
+            let mut budget = CpuBudget::default();
             let (mut now, mut taken) = (Duration::from_secs(1), Duration::ZERO);
             let begun = now;
             for piece in pieces {
-                while !share.allows(now, true) {
+                while !budget.allows(now, true) {
                     now += Duration::from_nanos(round);
                 }
                 let before = now;
                 now += Duration::from_nanos(piece);
                 taken += now - before;
-                share.worked(before, now);
+                budget.worked(before, now);
             }
-            while !share.allows(now, true) {
+            while !budget.allows(now, true) {
                 now += Duration::from_nanos(round);
             }
-            prop_assert!(taken * SHARE <= now - begun);
+            prop_assert!(taken * CPU_PART <= now - begun);
             // Nor is it kept waiting for much longer.
-            prop_assert!(taken * SHARE + Duration::from_nanos(round) * 201 >= now - begun);
+            prop_assert!(taken * CPU_PART + Duration::from_nanos(round) * 201 >= now - begun);
         }
     }
 
     #[test]
     fn with_nobody_to_be_held_up_it_goes_on() {
-        let mut share = Share::default();
-        share.worked(Duration::from_secs(1), Duration::from_secs(2));
-        assert!(share.allows(Duration::from_secs(2), false));
-        assert!(!share.allows(Duration::from_secs(2), true));
-        assert!(share.allows(Duration::from_secs(65), true));
+        let mut budget = CpuBudget::default();
+        budget.worked(Duration::from_secs(1), Duration::from_secs(2));
+        assert!(budget.allows(Duration::from_secs(2), false));
+        assert!(!budget.allows(Duration::from_secs(2), true));
+        assert!(budget.allows(Duration::from_secs(65), true));
     }
 }
