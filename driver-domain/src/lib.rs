@@ -9,7 +9,7 @@
 //! | [`wire_link`] | frames of the home as frames of the card |
 //! | `frontends`, [`names`], [`handshake`] | the guests' devices as xenstore shows them, and what is to be done |
 //! | [`control`] | requests of the tools, by xenstore |
-//! | [`xenstore_writer`], [`live`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
+//! | [`xenstore_writer`], [`status`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
 //! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
 //! | [`management`], `view` | the address by which a browser and Prometheus read what the domain does |
@@ -39,7 +39,6 @@ mod frontends;
 mod guest_memory;
 pub mod handshake;
 pub mod idle;
-pub mod live;
 pub mod management;
 pub mod memory;
 pub mod names;
@@ -51,6 +50,7 @@ pub mod report;
 mod run;
 pub mod sleep;
 pub mod statistics;
+pub mod status;
 #[cfg(target_os = "none")]
 mod view;
 pub mod wire_link;

@@ -10,7 +10,7 @@ use xen_pv_boot::shutdown::{End, shutdown};
 use xen_pv_boot::xenstore::Xenstore;
 
 use crate::control::{Control, Request, SHUTDOWN};
-use crate::live;
+use crate::status;
 use crate::xenstore_writer::{Write, XenstoreWriter};
 
 /// Tells why, and what to do about it, and stays.
@@ -18,7 +18,7 @@ pub fn stay(mut store: Xenstore, why: &impl Display, way_out: &str) -> ! {
     log::error!("{why}");
     log::error!("serving nobody until this domain is ended: {way_out}");
     let mut writer = XenstoreWriter::new(store.client());
-    for write in live::refusal(&why.to_string(), way_out) {
+    for write in status::refusal(&why.to_string(), way_out) {
         writer.add(write);
     }
     writer.add(Write::Watch {

@@ -17,13 +17,13 @@ use crate::card;
 use crate::control::{self, Control, Request};
 use crate::frontends::{self, Frontends, Offer};
 use crate::idle::Idle;
-use crate::live;
 use crate::management::Management;
 use crate::options::{self, Options};
 use crate::refusal;
 use crate::report::Report;
 use crate::sleep::{Senses, sleep};
 use crate::statistics;
+use crate::status;
 use crate::view::{Description, View};
 use crate::wire_link::Wire;
 use crate::xenstore_writer::{Write, XenstoreWriter};
@@ -121,11 +121,11 @@ impl Domain {
             seed: clock::seed(),
         });
         let mut writer = XenstoreWriter::new(client.clone());
-        for write in live::program(format) {
+        for write in status::program(format) {
             writer.add(write);
         }
         let card_mac = card.as_ref().map(|card| card.nic.capabilities().mac);
-        writer.add(live::card(card_mac.map(|mac| (driver, mac))));
+        writer.add(status::card(card_mac.map(|mac| (driver, mac))));
         let (port, interrupt) = match card {
             Some(card) => {
                 let longest = card.nic.capabilities().max_frame;
@@ -163,9 +163,9 @@ impl Domain {
             path: frontends::DIRECTORY.into(),
             token: frontends::TOKEN.into(),
         });
-        writer.add(live::link(wire.link()));
-        writer.add(live::address(None));
-        writer.add(live::state("ready"));
+        writer.add(status::link(wire.link()));
+        writer.add(status::address(None));
+        writer.add(status::state("ready"));
         let management = match (options.manage, card_mac) {
             (None, _) => None,
             (Some(address), Some(mac)) => {
@@ -287,7 +287,7 @@ impl Domain {
         }
         if management.own() != self.description.address {
             self.description.address = management.own();
-            self.writer.add(live::address(self.description.address));
+            self.writer.add(status::address(self.description.address));
         }
         management.worked(begun, clock::now());
         worked
@@ -316,7 +316,7 @@ impl Domain {
         let link = self.wire.link();
         if link != self.told_link {
             self.told_link = link;
-            self.writer.add(live::link(link));
+            self.writer.add(status::link(link));
         }
     }
 
@@ -405,9 +405,9 @@ impl Domain {
             return;
         };
         log::info!("{end} was requested");
-        self.writer.add(live::state("ending"));
+        self.writer.add(status::state("ending"));
         self.frontends.close_all(&mut self.writer);
-        self.writer.add(Write::Remove(live::DIRECTORY.into()));
+        self.writer.add(Write::Remove(status::DIRECTORY.into()));
         if let Err(error) = self.store.wait(self.writer.finish()) {
             log::warn!("ending without having told the frontends: {error}");
         }

@@ -12,8 +12,8 @@ use super::DIRECTORY;
 use crate::device::{Device, Identity};
 use crate::guest_memory::GuestMemory;
 use crate::handshake::{self, Known};
-use crate::live;
 use crate::names::Place;
+use crate::status;
 use crate::xenstore_writer::{Write, XenstoreWriter};
 
 /// One device.
@@ -104,8 +104,8 @@ impl Frontend {
     /// Shows the device among the domain's own nodes.
     fn publish(&self, place: Place, writer: &mut XenstoreWriter) {
         writer.add(Write::Own(
-            place.directory(live::DEVICES),
-            live::device(&self.stage.to_string(), &self.identity),
+            place.directory(status::DEVICES),
+            status::device(&self.stage.to_string(), &self.identity),
         ));
     }
 

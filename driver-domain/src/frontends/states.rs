@@ -16,8 +16,8 @@ use super::{DIRECTORY, Frontends, Offer, STATE_TOKEN};
 use crate::device::Device;
 use crate::guest_memory::GuestMemory;
 use crate::handshake::{self, States, Step};
-use crate::live;
 use crate::names::Place;
+use crate::status;
 use crate::xenstore_writer::{Write, XenstoreWriter};
 
 impl Frontends {
@@ -162,8 +162,8 @@ impl Frontends {
             token: state_token(place),
         });
         writer.add(Write::Remove(place.directory(DIRECTORY)));
-        writer.add(Write::Remove(place.directory(live::DEVICES)));
-        let guest = format!("{}/{}", live::DEVICES, place.guest);
+        writer.add(Write::Remove(place.directory(status::DEVICES)));
+        let guest = format!("{}/{}", status::DEVICES, place.guest);
         writer.add(Write::RemoveEmpty(guest));
     }
 
