@@ -12,7 +12,7 @@
 //! | [`xenstore_writer`], [`status`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
 //! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
-//! | [`management`], `view` | the address by which a browser and Prometheus read what the domain does |
+//! | [`management`], `snapshot` | the address by which a browser and Prometheus read what the domain does |
 //! | [`statistics`] | what was done, on request in `data/omx-stats` |
 //! | `refusal` | a domain that serves nobody, and says why |
 //! | `run` | the start and the loop |
@@ -49,10 +49,10 @@ pub mod report;
 #[cfg(target_os = "none")]
 mod run;
 pub mod sleep;
+#[cfg(target_os = "none")]
+mod snapshot;
 pub mod statistics;
 pub mod status;
-#[cfg(target_os = "none")]
-mod view;
 pub mod wire_link;
 pub mod xenstore_writer;
 

@@ -16,7 +16,7 @@ use core::time::Duration;
 
 use mx_ring::Counter;
 
-use crate::management::facts::{DomainFacts, Facts, is_drop};
+use crate::management::snapshot::{DomainSnapshot, Snapshot, is_drop};
 use crate::xenstore_writer::Write;
 
 /// How far reports are apart at least.
@@ -26,7 +26,7 @@ pub const EVERY: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Report {
     told: BTreeMap<String, String>,
-    last: Option<DomainFacts>,
+    last: Option<DomainSnapshot>,
 }
 
 impl Report {
@@ -38,9 +38,9 @@ impl Report {
     }
 
     /// The nodes that have changed since the last report.
-    pub fn changes(&mut self, facts: &impl Facts) -> Vec<Write> {
-        let domain = facts.domain();
-        let mut nodes = nodes(facts, &domain, self.last.as_ref().unwrap_or(&domain));
+    pub fn changes(&mut self, snapshot: &impl Snapshot) -> Vec<Write> {
+        let domain = snapshot.domain();
+        let mut nodes = nodes(snapshot, &domain, self.last.as_ref().unwrap_or(&domain));
         self.last = Some(domain);
         // A cause whose guests have gone has counted nothing any more.
         let causes = self.told.keys().filter(|name| name.starts_with("drops/"));
@@ -58,11 +58,15 @@ impl Report {
     }
 }
 
-fn nodes(facts: &impl Facts, domain: &DomainFacts, last: &DomainFacts) -> Vec<(String, String)> {
+fn nodes(
+    snapshot: &impl Snapshot,
+    domain: &DomainSnapshot,
+    last: &DomainSnapshot,
+) -> Vec<(String, String)> {
     let mut nodes = Vec::new();
     let mut drops = [0_u64; Counter::ALL.len()];
     let (mut guests, mut endpoints) = (0, 0);
-    while let (Some(board), Some(counts)) = (facts.board(guests), facts.counts(guests)) {
+    while let (Some(board), Some(counts)) = (snapshot.board(guests), snapshot.counts(guests)) {
         guests += 1;
         endpoints += board.endpoints;
         for (sum, count) in drops.iter_mut().zip(counts) {
@@ -102,7 +106,7 @@ fn cause(counter: Counter) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::management::facts::{BoardFacts, Counts, PeerFacts};
+    use crate::management::snapshot::{BoardSnapshot, Counts, PeerSnapshot};
     use mx_home::HostName;
     use mx_wire::MacAddress;
 
@@ -113,11 +117,11 @@ mod tests {
         drops: u64,
     }
 
-    impl Facts for Domain {
-        fn domain(&self) -> DomainFacts {
+    impl Snapshot for Domain {
+        fn domain(&self) -> DomainSnapshot {
             let mut card = [("nothing", 0); 10];
             card[0] = ("received_frames", self.frames);
-            DomainFacts {
+            DomainSnapshot {
                 domain: 1,
                 now: self.now,
                 asleep: self.asleep,
@@ -135,8 +139,8 @@ mod tests {
             }
         }
 
-        fn board(&self, number: usize) -> Option<BoardFacts> {
-            (number < 2).then(|| BoardFacts {
+        fn board(&self, number: usize) -> Option<BoardSnapshot> {
+            (number < 2).then(|| BoardSnapshot {
                 name: HostName::new(b"guest:0"),
                 mac: MacAddress([2; 6]),
                 endpoints: 3,
@@ -153,7 +157,7 @@ mod tests {
             Some(counts)
         }
 
-        fn peer(&self, _: usize, _: u16) -> Option<PeerFacts> {
+        fn peer(&self, _: usize, _: u16) -> Option<PeerSnapshot> {
             None
         }
     }

@@ -22,9 +22,9 @@ use crate::options::{self, Options};
 use crate::refusal;
 use crate::report::Report;
 use crate::sleep::{Senses, sleep};
+use crate::snapshot::{Description, RunningDomain};
 use crate::statistics;
 use crate::status;
-use crate::view::{Description, View};
 use crate::wire_link::Wire;
 use crate::xenstore_writer::{Write, XenstoreWriter};
 
@@ -274,13 +274,13 @@ impl Domain {
             return false;
         }
         let begun = clock::now();
-        let facts = View {
+        let snapshot = RunningDomain {
             description: &self.description,
             home: &self.home,
             wire: &self.wire,
             frontends: &self.frontends,
         };
-        let worked = management.turn(begun, &facts);
+        let worked = management.turn(begun, &snapshot);
         while let Some(frame) = management.next_frame() {
             // What finds the card full is lost, as on a wire: it is TCP's to send it again.
             self.wire.send(&frame);
@@ -325,13 +325,13 @@ impl Domain {
         if !(self.report.is_due(now) && self.writer.is_idle()) {
             return;
         }
-        let facts = View {
+        let snapshot = RunningDomain {
             description: &self.description,
             home: &self.home,
             wire: &self.wire,
             frontends: &self.frontends,
         };
-        for write in self.report.changes(&facts) {
+        for write in self.report.changes(&snapshot) {
             self.writer.add(write);
         }
     }

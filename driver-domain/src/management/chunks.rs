@@ -7,9 +7,9 @@ use core::fmt;
 use arrayvec::ArrayVec;
 use mx_ring::Counter;
 
-use super::facts::{Counts, Facts};
 use super::http::Resource;
 use super::rates::Rates;
+use super::snapshot::{Counts, Snapshot};
 use super::{metrics, page};
 
 /// Peers, or boards, in one chunk.
@@ -51,12 +51,12 @@ impl Chunks {
     }
 
     /// The next chunk; `None` after the last. Boards and peers that come or go meanwhile may be missed or shown twice.
-    pub fn next(&mut self, facts: &impl Facts, rates: &Rates) -> Option<String> {
+    pub fn next(&mut self, snapshot: &impl Snapshot, rates: &Rates) -> Option<String> {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = match self.resource {
-            Resource::Page => self.page(&mut text, facts, rates)?,
-            Resource::Metrics => self.metrics(&mut text, facts)?,
+            Resource::Page => self.page(&mut text, snapshot, rates)?,
+            Resource::Metrics => self.metrics(&mut text, snapshot)?,
         };
         Some(text)
     }
@@ -64,13 +64,13 @@ impl Chunks {
     fn page(
         &mut self,
         text: &mut String,
-        facts: &impl Facts,
+        snapshot: &impl Snapshot,
         rates: &Rates,
     ) -> Option<fmt::Result> {
         let written;
         (written, self.step) = match self.step {
             Step::Domain => (
-                page::domain(text, &facts.domain(), rates),
+                page::domain(text, &snapshot.domain(), rates),
                 Step::Lines(0, 0),
             ),
             Step::Lines(_, first) => {
@@ -81,7 +81,8 @@ impl Chunks {
                 };
                 let mut number = first;
                 while number < first + ROWS
-                    && let (Some(board), Some(counts)) = (facts.board(number), facts.counts(number))
+                    && let (Some(board), Some(counts)) =
+                        (snapshot.board(number), snapshot.counts(number))
                 {
                     written = written.and(page::board_line(text, number, &board, &counts, rates));
                     number += 1;
@@ -92,13 +93,13 @@ impl Chunks {
                     (written, Step::Lines(0, number))
                 }
             }
-            Step::Card => (page::card(text, &facts.domain(), rates), Step::Board(0)),
-            Step::Board(number) => match facts.board(number) {
+            Step::Card => (page::card(text, &snapshot.domain(), rates), Step::Board(0)),
+            Step::Board(number) => match snapshot.board(number) {
                 None => (Ok(()), Step::End),
                 Some(board) => (page::board(text, number, &board), Step::Counters(number, 0)),
             },
             Step::Counters(number, first) => {
-                let counts = facts.counts(number).unwrap_or([0; Counter::ALL.len()]);
+                let counts = snapshot.counts(number).unwrap_or([0; Counter::ALL.len()]);
                 let some = counted(&counts, first);
                 let written = page::counters(text, some.iter().copied());
                 match some.last() {
@@ -106,7 +107,7 @@ impl Chunks {
                     None => (
                         written.and(page::peers_begin(
                             text,
-                            facts.board(number).map_or(0, |board| board.peers),
+                            snapshot.board(number).map_or(0, |board| board.peers),
                         )),
                         Step::Peers(number, 0),
                     ),
@@ -115,7 +116,7 @@ impl Chunks {
             Step::Peers(number, first) => {
                 let next = first.saturating_add(ROWS as u16);
                 let mut peers = (first..next)
-                    .map_while(|index| facts.peer(number, index))
+                    .map_while(|index| snapshot.peer(number, index))
                     .peekable();
                 if peers.peek().is_some() {
                     (page::peers(text, peers), Step::Peers(number, next))
@@ -129,11 +130,11 @@ impl Chunks {
         Some(written)
     }
 
-    fn metrics(&mut self, text: &mut String, facts: &impl Facts) -> Option<fmt::Result> {
+    fn metrics(&mut self, text: &mut String, snapshot: &impl Snapshot) -> Option<fmt::Result> {
         let written;
         (written, self.step) = match self.step {
-            Step::Domain => (metrics::domain(text, &facts.domain()), Step::Card),
-            Step::Card => (metrics::card(text, &facts.domain()), Step::Lines(0, 0)),
+            Step::Domain => (metrics::domain(text, &snapshot.domain()), Step::Card),
+            Step::Card => (metrics::card(text, &snapshot.domain()), Step::Lines(0, 0)),
             Step::Lines(metric, first) => match metrics::OF_BOARDS.get(metric) {
                 None => (metrics::counters_begin(text), Step::Counters(0, 0)),
                 Some(metric_of) => {
@@ -144,7 +145,7 @@ impl Chunks {
                     };
                     let mut number = first;
                     while number < first + ROWS
-                        && let Some(board) = facts.board(number)
+                        && let Some(board) = snapshot.board(number)
                     {
                         written = written.and(metrics::board(text, metric_of, &board));
                         number += 1;
@@ -158,7 +159,7 @@ impl Chunks {
                 }
             },
             Step::Counters(number, first) => {
-                let (Some(board), Some(counts)) = (facts.board(number), facts.counts(number))
+                let (Some(board), Some(counts)) = (snapshot.board(number), snapshot.counts(number))
                 else {
                     self.step = Step::Done;
                     return Some(Ok(()));

@@ -8,10 +8,10 @@ use core::fmt::{self, Write};
 
 use mx_ring::Counter;
 
-use super::facts::{BoardFacts, DomainFacts};
+use super::snapshot::{BoardSnapshot, DomainSnapshot};
 
 /// The domain as a whole.
-pub fn domain(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
+pub fn domain(out: &mut impl Write, snapshot: &DomainSnapshot) -> fmt::Result {
     metric(
         out,
         "info",
@@ -22,12 +22,12 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
         out,
         "xen2mx_info{{version=\"{}\",domain=\"{}\",driver=\"{}\",wire=\"{}\",mtu=\"{}\"}} 1",
         env!("CARGO_PKG_VERSION"),
-        facts.domain,
-        facts.driver,
-        facts.wire,
-        facts.mtu
+        snapshot.domain,
+        snapshot.driver,
+        snapshot.wire,
+        snapshot.mtu
     )?;
-    let running = facts.now.saturating_sub(facts.started);
+    let running = snapshot.now.saturating_sub(snapshot.started);
     for (name, help, value) in [
         (
             "running_seconds_total",
@@ -37,7 +37,7 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
         (
             "asleep_seconds_total",
             "Of it, time without work, asleep.",
-            facts.asleep,
+            snapshot.asleep,
         ),
     ] {
         metric(out, name, "counter", help)?;
@@ -53,25 +53,25 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
             "link_up",
             "gauge",
             "Whether the card has a link.",
-            u64::from(facts.link_up),
+            u64::from(snapshot.link_up),
         ),
         (
             "hypercalls_total",
             "counter",
             "Hypercalls of all kinds.",
-            facts.hypercalls,
+            snapshot.hypercalls,
         ),
         (
             "transmit_in_flight",
             "gauge",
             "Frames in the card's transmit queue that read memory of guests.",
-            facts.in_flight as u64,
+            snapshot.in_flight as u64,
         ),
         (
             "transmit_slots",
             "gauge",
             "Frames that the card's transmit queue holds at most.",
-            facts.transmit_slots as u64,
+            snapshot.transmit_slots as u64,
         ),
     ] {
         metric(out, name, kind, help)?;
@@ -81,21 +81,21 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
 }
 
 /// The card's counters.
-pub fn card(out: &mut impl Write, facts: &DomainFacts) -> fmt::Result {
+pub fn card(out: &mut impl Write, snapshot: &DomainSnapshot) -> fmt::Result {
     metric(
         out,
         "card_total",
         "counter",
         "What the card and its driver have counted.",
     )?;
-    for (name, value) in &facts.card {
+    for (name, value) in &snapshot.card {
         writeln!(out, "xen2mx_card_total{{what=\"{name}\"}} {value}")?;
     }
     Ok(())
 }
 
 /// A gauge that each board has: name, help, value.
-pub type OfBoards = (&'static str, &'static str, fn(&BoardFacts) -> usize);
+pub type OfBoards = (&'static str, &'static str, fn(&BoardSnapshot) -> usize);
 
 /// All of them.
 pub const OF_BOARDS: [OfBoards; 5] = [
@@ -130,13 +130,17 @@ pub fn boards_begin(out: &mut impl Write, (name, help, _): &OfBoards) -> fmt::Re
 }
 
 /// Its value for a board.
-pub fn board(out: &mut impl Write, (name, _, value): &OfBoards, facts: &BoardFacts) -> fmt::Result {
+pub fn board(
+    out: &mut impl Write,
+    (name, _, value): &OfBoards,
+    snapshot: &BoardSnapshot,
+) -> fmt::Result {
     writeln!(
         out,
         "xen2mx_{name}{{board=\"{}\",mac=\"{}\"}} {}",
-        Label(&facts.name),
-        facts.mac,
-        value(facts)
+        Label(&snapshot.name),
+        snapshot.mac,
+        value(snapshot)
     )
 }
 
@@ -153,14 +157,14 @@ pub fn counters_begin(out: &mut impl Write) -> fmt::Result {
 /// Some counters of a board.
 pub fn counters(
     out: &mut impl Write,
-    facts: &BoardFacts,
+    snapshot: &BoardSnapshot,
     mut counters: impl Iterator<Item = (Counter, u64)>,
 ) -> fmt::Result {
     counters.try_for_each(|(counter, value)| {
         writeln!(
             out,
             "xen2mx_board_counter_total{{board=\"{}\",counter=\"{}\"}} {value}",
-            Label(&facts.name),
+            Label(&snapshot.name),
             counter.label()
         )
     })

@@ -19,7 +19,7 @@
 //! | `cpu_budget` | how much of the time |
 //! | `server` | connections |
 //! | `http` | requests and heads of responses |
-//! | `facts` | what is shown |
+//! | `snapshot` | what is shown |
 //! | `rates` | how fast it grows |
 //! | `chunks`, `metrics`, `page` | as text |
 
@@ -27,13 +27,13 @@ mod address;
 mod chunks;
 mod cpu_budget;
 mod dhcp;
-pub mod facts;
 mod http;
 mod metrics;
 mod page;
 mod port;
 mod rates;
 mod server;
+pub mod snapshot;
 
 use core::time::Duration;
 
@@ -48,11 +48,11 @@ pub use address::{Address, Own};
 pub use cpu_budget::CPU_PART;
 use cpu_budget::CpuBudget;
 use dhcp::{Change, DhcpClient};
-use facts::Facts;
 use port::Port;
 pub use rates::Rates;
 use server::Server;
 pub use server::{BYTES, CONNECTIONS, REQUESTS};
+use snapshot::Snapshot;
 
 /// Frames that are taken in a second; others are dropped.
 pub const FRAMES: u32 = 2000;
@@ -134,13 +134,13 @@ impl Management {
     }
 
     /// A little work; whether there was any.
-    pub fn turn(&mut self, now: Duration, facts: &impl Facts) -> bool {
+    pub fn turn(&mut self, now: Duration, snapshot: &impl Snapshot) -> bool {
         if now.saturating_sub(self.credited_at) >= Duration::from_secs(1) {
             self.credit = FRAMES;
             self.credited_at = now;
         }
         if self.rates.is_due(now) {
-            self.rates.sample(facts);
+            self.rates.sample(snapshot);
         }
         let time = instant(now);
         let mut worked = false;
@@ -156,7 +156,9 @@ impl Management {
                 None => {}
             }
         }
-        worked |= self.server.turn(now, &mut self.sockets, facts, &self.rates);
+        worked |= self
+            .server
+            .turn(now, &mut self.sockets, snapshot, &self.rates);
         self.interface.poll_maintenance(time);
         self.interface
             .poll_egress(time, &mut self.port, &mut self.sockets);

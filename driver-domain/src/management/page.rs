@@ -6,14 +6,14 @@ use core::time::Duration;
 use mx_ring::Counter;
 use mx_wire::MacAddress;
 
-use super::facts::{BoardFacts, Counts, DomainFacts, PeerFacts, Totals, is_drop};
 use super::rates::Rates;
+use super::snapshot::{BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Totals, is_drop};
 
 const STYLE: &str = include_str!("page.css");
 
 /// The beginning of the page: the domain at a glance.
-pub fn domain(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::Result {
-    let running = facts.now.saturating_sub(facts.started);
+pub fn domain(out: &mut impl Write, snapshot: &DomainSnapshot, rates: &Rates) -> fmt::Result {
+    let running = snapshot.now.saturating_sub(snapshot.started);
     write!(
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">\
@@ -22,9 +22,9 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::
          <h1>Open-MX driver domain</h1><p>Domain {domain}, version {}, running for {}",
         env!("CARGO_PKG_VERSION"),
         Clock(running),
-        domain = facts.domain,
+        domain = snapshot.domain,
     )?;
-    if let Some(address) = facts.address {
+    if let Some(address) = snapshot.address {
         write!(
             out,
             ", at {}{}",
@@ -35,9 +35,9 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::
     write!(
         out,
         "<br>{} wire, frames up to {} bytes</header><dl class=\"tiles\">",
-        facts.wire, facts.mtu
+        snapshot.wire, snapshot.mtu
     )?;
-    let (word, class) = if facts.link_up {
+    let (word, class) = if snapshot.link_up {
         ("up", "good")
     } else {
         ("down", "bad")
@@ -45,7 +45,7 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::
     write!(
         out,
         "<div class=\"{class}\"><dt>Link<dd id=\"link\">{word}<small>{} {}</small></div>",
-        facts.driver, facts.mac
+        snapshot.driver, snapshot.mac
     )?;
     write!(
         out,
@@ -57,14 +57,14 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::
         (
             "in",
             "From the wire",
-            DomainFacts::RECEIVED_FRAMES,
-            DomainFacts::RECEIVED_BYTES,
+            DomainSnapshot::RECEIVED_FRAMES,
+            DomainSnapshot::RECEIVED_BYTES,
         ),
         (
             "out",
             "To the wire",
-            DomainFacts::TRANSMITTED_FRAMES,
-            DomainFacts::TRANSMITTED_BYTES,
+            DomainSnapshot::TRANSMITTED_FRAMES,
+            DomainSnapshot::TRANSMITTED_BYTES,
         ),
     ] {
         write!(
@@ -77,7 +77,7 @@ pub fn domain(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::
     write!(
         out,
         "<div><dt>Transmit queue<dd id=\"queue\">{}<small>of {} places in use</small></div></dl>",
-        facts.in_flight, facts.transmit_slots
+        snapshot.in_flight, snapshot.transmit_slots
     )
 }
 
@@ -93,18 +93,18 @@ pub fn boards_begin(out: &mut impl Write) -> fmt::Result {
 pub fn board_line(
     out: &mut impl Write,
     number: usize,
-    facts: &BoardFacts,
+    snapshot: &BoardSnapshot,
     counts: &Counts,
     rates: &Rates,
 ) -> fmt::Result {
-    let (totals, rate) = (Totals::of(counts), rates.board(facts.mac));
+    let (totals, rate) = (Totals::of(counts), rates.board(snapshot.mac));
     write!(
         out,
         "<tr><th scope=\"row\"><a href=\"#guest{number}\">{}</a><td>{}<small>{} polled</small><td>{}",
-        Html(&facts.name),
-        facts.endpoints,
-        facts.polled,
-        facts.peers
+        Html(&snapshot.name),
+        snapshot.endpoints,
+        snapshot.polled,
+        snapshot.peers
     )?;
     for (sum, rate) in [
         (totals.sent, rate.sent),
@@ -142,11 +142,11 @@ pub fn boards_end(out: &mut impl Write, boards: usize) -> fmt::Result {
 }
 
 /// The card's counters.
-pub fn card(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::Result {
+pub fn card(out: &mut impl Write, snapshot: &DomainSnapshot, rates: &Rates) -> fmt::Result {
     out.write_str(
         "<section><h2>Card</h2><table id=\"card\"><thead><tr><th>Counter<th>Count<th>in a second</thead><tbody>",
     )?;
-    for (index, (name, value)) in facts.card.iter().enumerate() {
+    for (index, (name, value)) in snapshot.card.iter().enumerate() {
         write!(
             out,
             "<tr><th scope=\"row\">{}<td>{}<td>{}",
@@ -158,29 +158,32 @@ pub fn card(out: &mut impl Write, facts: &DomainFacts, rates: &Rates) -> fmt::Re
     write!(
         out,
         "<tr><th scope=\"row\">Hypercalls<td>{}<td></tbody></table></section>",
-        Grouped(facts.hypercalls)
+        Grouped(snapshot.hypercalls)
     )
 }
 
 /// A board's own part, up to its counters: what it has found wrong with the network stands before them.
-pub fn board(out: &mut impl Write, number: usize, facts: &BoardFacts) -> fmt::Result {
+pub fn board(out: &mut impl Write, number: usize, snapshot: &BoardSnapshot) -> fmt::Result {
     write!(
         out,
         "<section class=\"guest\"><h2 id=\"guest{number}\">{} <code>{}</code></h2><p>{} pages of its memory are mapped.\
          <table><tbody>",
-        Html(&facts.name),
-        facts.mac,
-        Grouped(facts.pages as u64)
+        Html(&snapshot.name),
+        snapshot.mac,
+        Grouped(snapshot.pages as u64)
     )?;
-    facts.notices.present().try_for_each(|(warning, notice)| {
-        write!(
-            out,
-            "<tr class=\"drop\"><th scope=\"row\">{} <code>{}</code><td>{}",
-            Html(warning.sentence()),
-            MacAddress(notice.about),
-            Grouped(notice.times.into())
-        )
-    })
+    snapshot
+        .notices
+        .present()
+        .try_for_each(|(warning, notice)| {
+            write!(
+                out,
+                "<tr class=\"drop\"><th scope=\"row\">{} <code>{}</code><td>{}",
+                Html(warning.sentence()),
+                MacAddress(notice.about),
+                Grouped(notice.times.into())
+            )
+        })
 }
 
 /// Some of its counters.
@@ -213,7 +216,7 @@ pub fn peers_begin(out: &mut impl Write, count: u16) -> fmt::Result {
 }
 
 /// Some of its peers.
-pub fn peers(out: &mut impl Write, mut peers: impl Iterator<Item = PeerFacts>) -> fmt::Result {
+pub fn peers(out: &mut impl Write, mut peers: impl Iterator<Item = PeerSnapshot>) -> fmt::Result {
     peers.try_for_each(|peer| {
         let name: &dyn fmt::Display = if peer.name.is_unknown() {
             &"not yet known"

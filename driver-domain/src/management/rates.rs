@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use mx_wire::MacAddress;
 
-use super::facts::{CARD_COUNTERS, DomainFacts, Facts, Totals};
+use super::snapshot::{CARD_COUNTERS, DomainSnapshot, Snapshot, Totals};
 
 /// How far samples are apart at least.
 const APART: Duration = Duration::from_secs(2);
@@ -16,7 +16,7 @@ const BOARDS: usize = 64;
 /// Growth in a second.
 #[derive(Clone, Debug, Default)]
 pub struct Rates {
-    last: Option<DomainFacts>,
+    last: Option<DomainSnapshot>,
     seconds: f64,
     card: [f64; CARD_COUNTERS],
     asleep: f64,
@@ -39,8 +39,8 @@ impl Rates {
     }
 
     /// Takes a sample.
-    pub fn sample(&mut self, facts: &impl Facts) {
-        let domain = facts.domain();
+    pub fn sample(&mut self, snapshot: &impl Snapshot) {
+        let domain = snapshot.domain();
         let seconds = self.last.as_ref().map_or(0.0, |last| {
             domain.now.saturating_sub(last.now).as_secs_f64()
         });
@@ -64,7 +64,8 @@ impl Rates {
         }
         let before = core::mem::take(&mut self.boards);
         for number in 0..BOARDS {
-            let (Some(board), Some(counts)) = (facts.board(number), facts.counts(number)) else {
+            let (Some(board), Some(counts)) = (snapshot.board(number), snapshot.counts(number))
+            else {
                 break;
             };
             let totals = Totals::of(&counts);

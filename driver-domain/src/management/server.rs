@@ -10,9 +10,9 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
 
 use super::chunks::Chunks;
-use super::facts::Facts;
 use super::http::{self, HEAD_MAX, Refusal};
 use super::rates::Rates;
+use super::snapshot::Snapshot;
 
 /// Connections at a time; others are refused.
 pub const CONNECTIONS: usize = 8;
@@ -103,7 +103,7 @@ impl Server {
         &mut self,
         now: Duration,
         sockets: &mut SocketSet<'static>,
-        facts: &impl Facts,
+        snapshot: &impl Snapshot,
         rates: &Rates,
     ) -> bool {
         if now >= self.credit.until {
@@ -121,7 +121,7 @@ impl Server {
             };
             let socket = sockets.get_mut::<tcp::Socket>(connection.socket);
             let worked = connection.give_up(now, socket, patience)
-                || connection.serve(now, socket, &mut self.credit, facts, rates);
+                || connection.serve(now, socket, &mut self.credit, snapshot, rates);
             if worked {
                 self.cursor = (index + 1) % CONNECTIONS;
                 return true;
@@ -186,7 +186,7 @@ impl Connection {
         now: Duration,
         socket: &mut tcp::Socket<'_>,
         credit: &mut Credit,
-        facts: &impl Facts,
+        snapshot: &impl Snapshot,
         rates: &Rates,
     ) -> bool {
         match &mut self.stage {
@@ -249,7 +249,10 @@ impl Connection {
                         }
                     };
                 }
-                match chunks.as_mut().and_then(|chunks| chunks.next(facts, rates)) {
+                match chunks
+                    .as_mut()
+                    .and_then(|chunks| chunks.next(snapshot, rates))
+                {
                     Some(next) => (*text, *sent) = (next, 0),
                     None => self.stage = Stage::Closing,
                 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use driver_domain::management::facts::{BoardFacts, Counts, DomainFacts, Facts, PeerFacts};
+use driver_domain::management::snapshot::{
+    BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Snapshot,
+};
 use mx_home::HostName;
 use mx_ring::Counter;
 use mx_ring::warning::{Notice, Notices, Warning};
@@ -14,9 +16,9 @@ pub struct Domain {
     pub peers: u16,
 }
 
-impl Facts for Domain {
-    fn domain(&self) -> DomainFacts {
-        DomainFacts {
+impl Snapshot for Domain {
+    fn domain(&self) -> DomainSnapshot {
+        DomainSnapshot {
             domain: 3,
             now: Duration::from_secs(100),
             asleep: Duration::from_millis(1500),
@@ -45,8 +47,8 @@ impl Facts for Domain {
         }
     }
 
-    fn board(&self, number: usize) -> Option<BoardFacts> {
-        (number < self.boards).then(|| BoardFacts {
+    fn board(&self, number: usize) -> Option<BoardSnapshot> {
+        (number < self.boards).then(|| BoardSnapshot {
             name: HostName::new(format!("guest{number}<b>\":0").as_bytes()),
             mac: MacAddress([0, 0x16, 0x3e, 0, 0, number as u8]),
             endpoints: 2,
@@ -75,8 +77,8 @@ impl Facts for Domain {
         })
     }
 
-    fn peer(&self, _: usize, index: u16) -> Option<PeerFacts> {
-        (index < self.peers).then(|| PeerFacts {
+    fn peer(&self, _: usize, index: u16) -> Option<PeerSnapshot> {
+        (index < self.peers).then(|| PeerSnapshot {
             name: HostName::new(format!("<script>peer{index}</script>").as_bytes()),
             mac: MacAddress([2, 0, 0, 1, (index >> 8) as u8, index as u8]),
             local: index == 0,

@@ -3,22 +3,24 @@
 use std::time::Duration;
 
 use driver_domain::management::Rates;
-use driver_domain::management::facts::{BoardFacts, Counts, DomainFacts, Facts, PeerFacts};
+use driver_domain::management::snapshot::{
+    BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Snapshot,
+};
 
 use super::domain::Domain;
 
 /// A domain at some time.
 struct At(Duration, Domain);
 
-impl Facts for At {
-    fn domain(&self) -> DomainFacts {
-        DomainFacts {
+impl Snapshot for At {
+    fn domain(&self) -> DomainSnapshot {
+        DomainSnapshot {
             now: self.0,
             ..self.1.domain()
         }
     }
 
-    fn board(&self, number: usize) -> Option<BoardFacts> {
+    fn board(&self, number: usize) -> Option<BoardSnapshot> {
         self.1.board(number)
     }
 
@@ -26,7 +28,7 @@ impl Facts for At {
         self.1.counts(number)
     }
 
-    fn peer(&self, number: usize, index: u16) -> Option<PeerFacts> {
+    fn peer(&self, number: usize, index: u16) -> Option<PeerSnapshot> {
         self.1.peer(number, index)
     }
 }

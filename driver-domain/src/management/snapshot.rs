@@ -17,7 +17,7 @@ pub type Counts = [u64; Counter::ALL.len()];
 
 /// The domain as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainFacts {
+pub struct DomainSnapshot {
     /// Number of the domain.
     pub domain: u32,
     /// Time since Xen started.
@@ -48,7 +48,7 @@ pub struct DomainFacts {
     pub card: [(&'static str, u64); CARD_COUNTERS],
 }
 
-impl DomainFacts {
+impl DomainSnapshot {
     /// Place of the frames that came in among the card's counters.
     pub const RECEIVED_FRAMES: usize = 0;
     /// Of their bytes.
@@ -61,7 +61,7 @@ impl DomainFacts {
 
 /// One board.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BoardFacts {
+pub struct BoardSnapshot {
     /// Its name.
     pub name: HostName,
     /// Its address.
@@ -80,7 +80,7 @@ pub struct BoardFacts {
 
 /// A peer of a board.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerFacts {
+pub struct PeerSnapshot {
     /// Its name; empty while it is not known.
     pub name: HostName,
     /// Its address.
@@ -130,16 +130,16 @@ impl Totals {
     }
 }
 
-/// Who knows all of it.
-pub trait Facts {
+/// Whatever the domain can be read from as it is at this moment.
+pub trait Snapshot {
     /// The domain.
-    fn domain(&self) -> DomainFacts;
+    fn domain(&self) -> DomainSnapshot;
     /// The board of this number, counted from 0 among those that are there.
-    fn board(&self, number: usize) -> Option<BoardFacts>;
+    fn board(&self, number: usize) -> Option<BoardSnapshot>;
     /// The counters of such a board.
     fn counts(&self, number: usize) -> Option<Counts>;
     /// A peer of such a board.
-    fn peer(&self, number: usize, index: u16) -> Option<PeerFacts>;
+    fn peer(&self, number: usize, index: u16) -> Option<PeerSnapshot>;
 }
 
 #[cfg(test)]

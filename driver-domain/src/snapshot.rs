@@ -9,7 +9,7 @@ use xen_pv_boot::{clock, counters};
 
 use crate::frontends::Frontends;
 use crate::management::Own;
-use crate::management::facts::{BoardFacts, Counts, DomainFacts, Facts, PeerFacts};
+use crate::management::snapshot::{BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Snapshot};
 use crate::wire_link::Wire;
 
 /// What the domain knows of itself.
@@ -31,25 +31,25 @@ pub struct Description {
 }
 
 /// All of the domain, to be looked at.
-pub struct View<'a> {
+pub struct RunningDomain<'a> {
     pub description: &'a Description,
     pub home: &'a Home,
     pub wire: &'a Wire,
     pub frontends: &'a Frontends,
 }
 
-impl View<'_> {
+impl RunningDomain<'_> {
     fn place(&self, number: usize) -> Option<(BoardId, usize)> {
         let (board, _, pages) = self.frontends.boards().nth(number)?;
         Some((board, pages))
     }
 }
 
-impl Facts for View<'_> {
-    fn domain(&self) -> DomainFacts {
+impl Snapshot for RunningDomain<'_> {
+    fn domain(&self) -> DomainSnapshot {
         let description = self.description;
         let card = self.wire.statistics();
-        DomainFacts {
+        DomainSnapshot {
             domain: description.domain,
             now: clock::now(),
             asleep: description.asleep,
@@ -81,11 +81,11 @@ impl Facts for View<'_> {
         }
     }
 
-    fn board(&self, number: usize) -> Option<BoardFacts> {
+    fn board(&self, number: usize) -> Option<BoardSnapshot> {
         let (board, pages) = self.place(number)?;
         let (mac, name) = self.home.board(board)?;
         let (endpoints, polled) = self.home.endpoints(board)?;
-        Some(BoardFacts {
+        Some(BoardSnapshot {
             name,
             mac,
             endpoints,
@@ -102,10 +102,10 @@ impl Facts for View<'_> {
         Some(Counter::ALL.map(|counter| counters.get(counter).into()))
     }
 
-    fn peer(&self, number: usize, index: u16) -> Option<PeerFacts> {
+    fn peer(&self, number: usize, index: u16) -> Option<PeerSnapshot> {
         let (board, _) = self.place(number)?;
         let peer = self.home.peers(board)?.get(index)?;
-        Some(PeerFacts {
+        Some(PeerSnapshot {
             name: *peer.name(),
             mac: peer.mac(),
             local: peer.local().is_some(),
