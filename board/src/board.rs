@@ -32,7 +32,7 @@ pub struct Board {
     pub(crate) discovery: Discovery,
     pub(crate) random: Random,
     /// Drops whatever it receives: its guest has not registered its endpoints yet.
-    pub(crate) deaf: bool,
+    pub(crate) muted: bool,
     /// Somebody has declared the peer table complete.
     pub(crate) peers_marked: bool,
     /// Bytes that it may still move in this turn; negative when it moved too many in the last.
@@ -70,7 +70,7 @@ impl Board {
             warnings: Warnings::default(),
             discovery: Discovery::new(now, serial),
             random,
-            deaf: false,
+            muted: false,
             peers_marked: false,
             credit: 0,
             departed: Departed::default(),
@@ -107,8 +107,8 @@ impl Board {
     }
 
     /// Whether it drops whatever it receives.
-    pub const fn is_deaf(&self) -> bool {
-        self.deaf
+    pub const fn is_muted(&self) -> bool {
+        self.muted
     }
 
     /// Whether somebody has declared the peer table complete.
@@ -173,7 +173,7 @@ impl Board {
         self.has_work()
             || self.pull_timer.is_some_and(|timer| now >= timer)
             || self.departed.timer().is_some_and(|timer| now >= timer)
-            || (!self.deaf && now >= self.discovery.deadline(self.peers.has_nameless()))
+            || (!self.muted && now >= self.discovery.deadline(self.peers.has_nameless()))
     }
 
     /// The endpoint with work whose turn it is, and how many after the cursor it lies. `passed` endpoints after the
@@ -224,7 +224,7 @@ impl Board {
 
     /// When its next timer is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let discovery = (!self.deaf).then(|| self.discovery.deadline(self.peers.has_nameless()));
+        let discovery = (!self.muted).then(|| self.discovery.deadline(self.peers.has_nameless()));
         [self.pull_timer, discovery, self.departed.timer()]
             .into_iter()
             .flatten()

@@ -13,14 +13,14 @@ use crate::switch::Switch;
 use crate::time::Instant;
 
 impl Switch {
-    /// Adds a board. It and the boards that are there become each other's peers, by name, without asking. A deaf board
-    /// drops all that it receives and does not beacon, until [`Self::set_deaf`].
+    /// Adds a board. It and the boards that are there become each other's peers, by name, without asking. A muted board
+    /// drops all that it receives and does not beacon, until [`Self::set_muted`].
     pub fn add_board<P: Ports>(
         &mut self,
         now: Instant,
         mac: MacAddress,
         name: HostName,
-        deaf: bool,
+        muted: bool,
         ports: &mut P,
     ) -> Result<BoardId, AddBoardError> {
         if mac.is_group() || mac == MacAddress([0; 6]) {
@@ -41,7 +41,7 @@ impl Switch {
         let id = BoardId(place as u16);
         let seed = self.random.next();
         let mut board = Board::new(now, id, mac, name, self.settings.peer_max, seed);
-        board.deaf = deaf;
+        board.muted = muted;
         introduce(now, &mut board, (mac, id, name), 0, ports);
         for other in self.boards.iter_mut().flatten() {
             let (Some(here), Some(there)) = (
@@ -66,12 +66,12 @@ impl Switch {
         Ok(id)
     }
 
-    /// Makes a board deaf, or lets it hear. A board that hears again makes itself known.
-    pub fn set_deaf(&mut self, now: Instant, id: BoardId, deaf: bool) {
+    /// Mutes a board, or lifts that. A board that is no longer muted makes itself known.
+    pub fn set_muted(&mut self, now: Instant, id: BoardId, muted: bool) {
         if let Some(board) = self.board_mut(id)
-            && board.deaf != deaf
+            && board.muted != muted
         {
-            board.deaf = deaf;
+            board.muted = muted;
             let serial = board.discovery.serial();
             board.discovery = Discovery::new(now, serial);
         }

@@ -95,7 +95,7 @@ impl Switch {
         for board in self.boards.iter_mut().flatten() {
             let meant = board.mac == destination || destination.is_group();
             if meant
-                && !board.deaf
+                && !board.muted
                 && Some(board.id) != sender
                 && ports.raw(board.id, bytes).is_err()
             {

@@ -240,7 +240,7 @@ impl Switch {
         let wait = peer.map(|peer| peer.round_trip.wait());
         let local = peer
             .and_then(|peer| peer.local)
-            .filter(|id| self.board(*id).is_some_and(|board| !board.deaf));
+            .filter(|id| self.board(*id).is_some_and(|board| !board.muted));
         let Some(board) = self.board_mut(key.board) else {
             return Ok(());
         };
@@ -342,7 +342,7 @@ impl Switch {
             payload,
             local: true,
         };
-        let target = self.board_mut(to).filter(|board| !board.deaf)?;
+        let target = self.board_mut(to).filter(|board| !board.muted)?;
         target.receive(now, &format, endpoint_max, &incoming, ports)
     }
 
@@ -411,7 +411,7 @@ impl Switch {
             endpoint_max,
             ..
         } = self.settings;
-        let Some(board) = self.board_mut(to).filter(|board| !board.deaf) else {
+        let Some(board) = self.board_mut(to).filter(|board| !board.muted) else {
             return;
         };
         let Some(answer) = board.receive(now, &format, endpoint_max, incoming, ports) else {

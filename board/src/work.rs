@@ -45,7 +45,7 @@ impl Switch {
         };
         board.retry_pulls(now);
         let has_work = board.has_work();
-        let mut progress = if board.deaf {
+        let mut progress = if board.muted {
             Progress::Idle
         } else {
             self.discover(now, id, ports)

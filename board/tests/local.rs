@@ -361,32 +361,32 @@ fn the_end_of_a_pull_waits_for_room_and_pulls_are_bounded_by_it() {
 }
 
 #[test]
-fn a_deaf_board_drops_without_a_word() {
+fn a_muted_board_drops_without_a_word() {
     let (mut world, a, b) = neighbours();
-    world.switch.set_deaf(world.now, b.board, true);
+    world.switch.set_muted(world.now, b.board, true);
     world.command(a, tiny(0xbad, 1)).unwrap();
     world.command(a, tiny(0xb, 1)).unwrap();
     assert!(world.ports.take(a).is_empty());
     assert!(world.ports.take(b).is_empty());
-    world.switch.set_deaf(world.now, b.board, false);
+    world.switch.set_muted(world.now, b.board, false);
     world.command(a, tiny(0xb, 1)).unwrap();
     assert_eq!(world.ports.take(b).len(), 1);
 }
 
 #[test]
-fn a_pull_from_a_deaf_neighbour_pauses_and_goes_on_when_it_hears_again() {
+fn a_pull_from_a_muted_neighbour_pauses_and_goes_on_when_it_is_unmuted() {
     let (mut world, a, b) = neighbours();
     let bytes = pattern(300_000);
     world.expose(a, 1, 9, bytes.clone());
     world.expose(b, 5, 0, vec![0; 300_000]);
-    world.switch.set_deaf(world.now, a.board, true);
+    world.switch.set_muted(world.now, a.board, true);
     world.command(b, pull(9, 300_000, 77)).unwrap();
     for _ in 0..3 {
         world.now = world.now + core::time::Duration::from_secs(1);
         world.settle();
         assert!(world.ports.take(b).is_empty());
     }
-    world.switch.set_deaf(world.now, a.board, false);
+    world.switch.set_muted(world.now, a.board, false);
     world.now = world.now + core::time::Duration::from_secs(1);
     world.settle();
     assert_eq!(ended(&world.ports.take(b)).status, PullStatus::Done);

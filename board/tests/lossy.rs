@@ -237,7 +237,7 @@ fn a_pull_from_a_board_that_has_gone_silent_ends_with_a_timeout_after_500_second
     wire.worlds[0].expose(a, 1, 1, pattern(1000));
     wire.worlds[1].expose(b, 2, 2, vec![0; 1005]);
     let now = wire.now();
-    wire.worlds[0].switch.set_deaf(now, a.board, true);
+    wire.worlds[0].switch.set_muted(now, a.board, true);
     wire.worlds[1].command(b, pull(1000, 0)).unwrap();
     let end = now + Duration::from_secs(600);
     let mut ended = None;

@@ -151,19 +151,19 @@ impl Home {
     }
 
     /// Adds a board. `pages` (formatted, zeroed otherwise) is where its description, peers and counters are published.
-    /// A board of a guest that may have endpoints from an earlier life of the home starts deaf (`adopted` false): it
-    /// drops what it receives, without a nack, until [`Self::adopted`].
+    /// A board of a guest that may have endpoints from an earlier life of the home starts muted (`ready` false): it
+    /// drops what it receives, without a nack, until [`Self::board_ready`].
     pub fn add_board(
         &mut self,
         now: Instant,
         mac: MacAddress,
         name: HostName,
         pages: BoardPages,
-        adopted: bool,
+        ready: bool,
     ) -> Result<BoardId, AddBoardError> {
         self.now = now;
         let id = self.engine(&mut NoLink, |switch, ports| {
-            switch.add_board(now, mac, name, !adopted, ports)
+            switch.add_board(now, mac, name, !ready, ports)
         })?;
         self.slots.set_board(id, Some(BoardSlot::new(pages)));
         self.publish_changes();
@@ -171,9 +171,9 @@ impl Home {
     }
 
     /// The guest has registered all its endpoints and regions: the board may answer the network.
-    pub fn adopted(&mut self, now: Instant, board: BoardId) {
+    pub fn board_ready(&mut self, now: Instant, board: BoardId) {
         self.now = now;
-        self.switch.set_deaf(now, board, false);
+        self.switch.set_muted(now, board, false);
         self.describe(board);
     }
 
@@ -206,7 +206,7 @@ impl Home {
         }
         slot.removing = true;
         let open: Vec<u8> = slot.open().collect();
-        self.switch.set_deaf(self.now, board, true);
+        self.switch.set_muted(self.now, board, true);
         for endpoint in open {
             self.close(EndpointKey { board, endpoint });
         }

@@ -83,7 +83,7 @@ impl Home {
             mtu: format.mtu(),
             medium_fragment: format.medium_fragment(),
             link_up: self.link_up,
-            peers_configured: !board.is_deaf(),
+            peers_configured: !board.is_muted(),
             peers_full: board.peers().is_full(),
             peers_marked: board.are_peers_marked(),
             endpoint_max: self.config.endpoint_max,

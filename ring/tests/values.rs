@@ -286,7 +286,7 @@ fn control_request() -> impl Strategy<Value = control::Request> {
                 5 => control::Request::SendRaw { length: offset },
                 6 => control::Request::TakeRaw,
                 7 => control::Request::Change(change),
-                _ => control::Request::Adopted,
+                _ => control::Request::Ready,
             },
         )
 }

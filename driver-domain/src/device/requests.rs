@@ -58,8 +58,8 @@ impl<M: Memory> Device<M> {
                 staging as usize,
             ),
             Request::Deregister { endpoint, region } => self.deregister(id, endpoint, region, home),
-            Request::Adopted => {
-                home.adopted(now, self.board);
+            Request::Ready => {
+                home.board_ready(now, self.board);
                 self.respond(id, Status::Ok);
                 Ok(())
             }

@@ -53,7 +53,7 @@ fn any_request() -> impl Strategy<Value = Request> {
             ),
         (endpoint(), region())
             .prop_map(|(endpoint, region)| Request::Deregister { endpoint, region }),
-        Just(Request::Adopted),
+        Just(Request::Ready),
         any::<bool>().prop_map(|open| Request::Raw { open }),
         (0u16..1200).prop_map(|length| Request::SendRaw { length }),
         Just(Request::TakeRaw),

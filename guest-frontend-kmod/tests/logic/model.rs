@@ -562,7 +562,7 @@ fn about(request: &Request) -> Option<u8> {
         | Request::CloseEndpoint { endpoint }
         | Request::Register { endpoint, .. }
         | Request::Deregister { endpoint, .. } => Some(endpoint),
-        Request::Adopted
+        Request::Ready
         | Request::Raw { .. }
         | Request::SendRaw { .. }
         | Request::TakeRaw

@@ -56,7 +56,7 @@ pub enum Request {
         region: RegionKey,
     },
     /// All endpoints and regions of this guest are registered: the board may answer the network (takeover, interfaces §7).
-    Adopted,
+    Ready,
     /// Open or close the board's raw endpoint. Frames that come in from now on are kept for it.
     Raw {
         /// Whether it is to be open.
@@ -225,7 +225,7 @@ impl Request {
                 put(&mut b, 8, endpoint.into());
                 put(&mut b, 12, region_bits(region));
             }
-            Self::Adopted => put(&mut b, 0, 5),
+            Self::Ready => put(&mut b, 0, 5),
             Self::Raw { open } => {
                 put(&mut b, 0, 6);
                 put(&mut b, 8, open.into());
@@ -275,7 +275,7 @@ impl Request {
                 staging: get(b, 36),
             },
             4 => Self::Deregister { endpoint, region },
-            5 => Self::Adopted,
+            5 => Self::Ready,
             6 => Self::Raw {
                 open: get(b, 8) & 1 != 0,
             },

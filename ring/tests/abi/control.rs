@@ -133,7 +133,7 @@ fn requests() -> Vec<(String, Request)> {
                 region,
             },
         ),
-        ("adopted", Request::Adopted),
+        ("ready", Request::Ready),
         ("close the raw endpoint", Request::Raw { open: false }),
         ("open the raw endpoint", Request::Raw { open: true }),
         ("send a RAW frame", Request::SendRaw { length: 0x0102 }),

@@ -85,7 +85,7 @@ impl<C: Modelled> Bench for ModelBench<C> {
         let faults = &mut card.faults;
         match mischief {
             Mischief::Hang => faults.hung = on,
-            Mischief::LostInterrupts => faults.deaf = on,
+            Mischief::LostInterrupts => faults.lost_interrupts = on,
             Mischief::LateReports => {
                 faults.late = on;
                 card.write_back();

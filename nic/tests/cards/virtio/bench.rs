@@ -88,7 +88,7 @@ impl Bench for VirtioBench {
         let faults = &mut device.faults;
         match mischief {
             Mischief::Hang => faults.hung = on,
-            Mischief::LostInterrupts => faults.deaf = on,
+            Mischief::LostInterrupts => faults.lost_interrupts = on,
             Mischief::LateReports => {
                 faults.late = on;
                 device.write_back();

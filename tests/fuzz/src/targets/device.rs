@@ -220,7 +220,7 @@ impl Bench {
                 },
                 _ => Change::MarkPeersConfigured,
             }),
-            _ => Request::Adopted,
+            _ => Request::Ready,
         };
         self.ask(&request);
     }

@@ -28,7 +28,7 @@ pub struct Faults {
     /// An IOMMU refuses the card's accesses to buffers.
     pub dma_fails: bool,
     /// Interrupts get lost.
-    pub deaf: bool,
+    pub lost_interrupts: bool,
     /// A reset never ends.
     pub stuck_in_reset: bool,
     /// Requests on the bus never end.
@@ -240,7 +240,7 @@ impl Card {
     fn interrupt_if(&mut self, before: (u32, u32)) {
         let now = self.raised();
         let is_new = now.0 & !before.0 != 0 || now.1 & !before.1 != 0;
-        if is_new && !self.faults.deaf && !self.gone {
+        if is_new && !self.faults.lost_interrupts && !self.gone {
             self.interrupts += 1;
             // A vector's cause clears itself (EIAC).
             self.vector_causes &= !self.vector_mask;

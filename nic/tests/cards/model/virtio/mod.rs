@@ -58,7 +58,7 @@ pub struct Faults {
     /// An IOMMU refuses the device's accesses to buffers.
     pub dma_fails: bool,
     /// Interrupts get lost.
-    pub deaf: bool,
+    pub lost_interrupts: bool,
     /// The device was pulled out.
     pub gone: bool,
     /// A reset never ends.
@@ -185,7 +185,7 @@ impl Device {
 
     fn configuration_changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
-        if !self.faults.deaf && !self.faults.gone {
+        if !self.faults.lost_interrupts && !self.faults.gone {
             self.configuration_interrupts += 1;
         }
     }
@@ -226,8 +226,8 @@ impl Device {
             self.queues[number].push(vec![(head.into(), 0)], late);
             count += 1;
         }
-        let deaf = self.faults.deaf;
-        self.queues[number].interrupt(deaf);
+        let lost_interrupts = self.faults.lost_interrupts;
+        self.queues[number].interrupt(lost_interrupts);
         count
     }
 
@@ -253,8 +253,8 @@ impl Device {
         }
         for pair in 0..self.pairs {
             if self.runs(2 * pair + RECEIVE) {
-                let deaf = self.faults.deaf;
-                self.queues[2 * pair + RECEIVE].interrupt(deaf);
+                let lost_interrupts = self.faults.lost_interrupts;
+                self.queues[2 * pair + RECEIVE].interrupt(lost_interrupts);
             }
         }
         count
@@ -324,8 +324,8 @@ impl Device {
         for queue in 0..self.queues.len() {
             if self.runs(queue) {
                 self.queues[queue].write_back();
-                let deaf = self.faults.deaf;
-                self.queues[queue].interrupt(deaf);
+                let lost_interrupts = self.faults.lost_interrupts;
+                self.queues[queue].interrupt(lost_interrupts);
             }
         }
     }

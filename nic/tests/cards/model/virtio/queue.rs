@@ -170,8 +170,8 @@ impl Queue {
         dma::word16(rings.used + 2).store(self.used, Ordering::Release);
     }
 
-    /// Interrupts if the driver wants it (§2.7.7, §2.7.10), and the card is not deaf.
-    pub fn interrupt(&mut self, deaf: bool) {
+    /// Interrupts if the driver wants it (§2.7.7, §2.7.10), and its interrupts are not lost.
+    pub fn interrupt(&mut self, lost_interrupts: bool) {
         fence(Ordering::SeqCst);
         let rings = self.rings();
         let wanted = if self.format.event_index {
@@ -181,7 +181,7 @@ impl Queue {
         } else {
             dma::word16(rings.available).load(Ordering::Relaxed) & 1 == 0
         };
-        if wanted && self.signalled != self.used && !deaf {
+        if wanted && self.signalled != self.used && !lost_interrupts {
             self.interrupts += 1;
         }
         self.signalled = self.used;
