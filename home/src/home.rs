@@ -19,8 +19,8 @@ use crate::endpoint::{BoardSlot, Endpoint, Slots};
 use crate::error::{Misbehaviour, RegionError};
 use crate::flight::{CommandsInFlight, Reads};
 use crate::link::{Handed, Link, Payload, Token};
+use crate::ports::{HomePorts, Outcome};
 use crate::region::RegionTable;
-use crate::wiring::{Outcome, Wiring};
 
 /// How long frames in flight may hold up a close or a deregistration before the transmit ring is to be reset.
 const QUIESCE: Duration = Duration::from_millis(200);
@@ -139,15 +139,15 @@ impl Home {
     pub(crate) fn engine<L: Link, R>(
         &mut self,
         link: &mut L,
-        call: impl FnOnce(&mut Switch, &mut Wiring<'_, L>) -> R,
+        call: impl FnOnce(&mut Switch, &mut HomePorts<'_, L>) -> R,
     ) -> R {
-        let mut wiring = Wiring {
+        let mut ports = HomePorts {
             now: self.now,
             link,
             slots: &mut self.slots,
             outcome: &mut self.outcome,
         };
-        call(&mut self.switch, &mut wiring)
+        call(&mut self.switch, &mut ports)
     }
 
     /// Adds a board. `pages` (formatted, zeroed otherwise) is where its description, peers and counters are published.

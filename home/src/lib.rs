@@ -16,11 +16,11 @@ pub mod fake;
 mod flight;
 mod home;
 mod link;
+mod ports;
 mod publish;
 mod raw;
 mod region;
 mod serve;
-mod wiring;
 
 pub use error::{Misbehaviour, RegionError};
 pub use home::{Completion, Home, HomeConfig};

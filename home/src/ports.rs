@@ -34,14 +34,14 @@ pub(crate) struct Outcome {
 }
 
 /// The ports, for one call.
-pub(crate) struct Wiring<'a, L> {
+pub(crate) struct HomePorts<'a, L> {
     pub now: Instant,
     pub link: &'a mut L,
     pub slots: &'a mut Slots,
     pub outcome: &'a mut Outcome,
 }
 
-impl<L> Wiring<'_, L> {
+impl<L> HomePorts<'_, L> {
     pub fn blame(&mut self, key: EndpointKey, misbehaviour: Misbehaviour) {
         if let Some(endpoint) = self.slots.endpoint_mut(key)
             && endpoint.blamed.is_none()
@@ -59,7 +59,7 @@ impl<L> Wiring<'_, L> {
     }
 }
 
-impl<L: Link> Wiring<'_, L> {
+impl<L: Link> HomePorts<'_, L> {
     /// A frame whose payload is short: one piece, padded.
     fn transmit_inline(
         &mut self,
@@ -118,7 +118,7 @@ const fn taken(handed: Handed) -> Taken {
     }
 }
 
-impl<L: Link> Ports for Wiring<'_, L> {
+impl<L: Link> Ports for HomePorts<'_, L> {
     #[inline]
     fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full> {
         if let Some(frame) = header.whole_frame() {
