@@ -1,4 +1,4 @@
-//! How boards, endpoints and memory are named between the engine and its home.
+//! How boards, endpoints and memory are named between the switch and its home.
 
 use mx_ring::RegionKey;
 

@@ -6,7 +6,7 @@
 //! endpoints and counters. Boards of the same switch reach each other without the card and without building frames.
 //!
 //! Neighbours: `mx-wire` knows the frames' bytes, `mx-ring` the vocabulary of commands and events; a home (`mx-home`)
-//! implements [`Ports`]. The engine refuses to know a card, a grant, a clock or shared memory: it names memory by
+//! implements [`Ports`]. The switch refuses to know a card, a grant, a clock or shared memory: it names memory by
 //! [`Source`] and [`Extent`], and is told the time.
 
 extern crate alloc;

@@ -1,4 +1,4 @@
-//! What the engine asks of its home, and the ways in which it says no.
+//! What the switch asks of its home, and the ways in which it says no.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use mx_wire::Header;
 
 use crate::key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 
-/// The outgoing side cannot take a frame now. The engine keeps what must not be lost and asks again.
+/// The outgoing side cannot take a frame now. The switch keeps what must not be lost and asks again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -110,9 +110,9 @@ impl fmt::Display for CommandError {
 
 impl core::error::Error for CommandError {}
 
-/// The home's side of the engine, borrowed for one call. It cannot call back.
+/// The home's side of the switch, borrowed for one call. It cannot call back.
 ///
-/// The engine names memory and never holds it: the home resolves a [`Source`] or [`Extent`] at the call, checks it
+/// The switch names memory and never holds it: the home resolves a [`Source`] or [`Extent`] at the call, checks it
 /// against what is registered at that moment, and counts whatever goes on reading it after the call (a frame in
 /// flight).
 pub trait Ports {

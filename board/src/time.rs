@@ -1,9 +1,9 @@
-//! The time as the engine is told it.
+//! The time as the switch is told it.
 
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
-/// A moment of whoever drives the engine, in nanoseconds since a start of his choice. It never goes back.
+/// A moment of whoever drives the switch, in nanoseconds since a start of his choice. It never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Instant(u64);
 

@@ -18,7 +18,7 @@
 //! | `run` | the start and the loop |
 //!
 //! Why it exists: it is the only room that knows both Xen and Open-MX. Its neighbours: `mx-home` serves endpoints and
-//! drives the engine, `mx-nic` the card, `xen-pv-boot` the domain. It refuses to decide anything of the protocol, and
+//! drives the switch, `mx-nic` the card, `xen-pv-boot` the domain. It refuses to decide anything of the protocol, and
 //! to touch shared memory itself.
 //!
 //! Modules that call Xen are only there on the bare target; the others are tested on the build machine.

@@ -135,8 +135,8 @@ impl Home {
         }
     }
 
-    /// Calls the engine with its ports.
-    pub(crate) fn engine<L: Link, R>(
+    /// Calls the switch with its ports.
+    pub(crate) fn with_switch<L: Link, R>(
         &mut self,
         link: &mut L,
         call: impl FnOnce(&mut Switch, &mut HomePorts<'_, L>) -> R,
@@ -162,7 +162,7 @@ impl Home {
         ready: bool,
     ) -> Result<BoardId, AddBoardError> {
         self.now = now;
-        let id = self.engine(&mut NoLink, |switch, ports| {
+        let id = self.with_switch(&mut NoLink, |switch, ports| {
             switch.add_board(now, mac, name, !ready, ports)
         })?;
         self.slots.set_board(id, Some(BoardSlot::new(pages)));
@@ -185,7 +185,7 @@ impl Home {
         change: &Change,
     ) -> Result<(), ChangeError> {
         self.now = now;
-        self.engine(&mut NoLink, |switch, ports| {
+        self.with_switch(&mut NoLink, |switch, ports| {
             switch.change(now, board, change, ports)
         })?;
         self.publish_changes();
@@ -443,7 +443,7 @@ impl Home {
         let completion = self.completions.pop_front()?;
         if let Completion::BoardRemoved(board) = completion {
             self.slots.set_board(board, None);
-            self.engine(&mut NoLink, |switch, ports| {
+            self.with_switch(&mut NoLink, |switch, ports| {
                 switch.remove_board(board, ports);
             });
             self.publish_changes();

@@ -1,7 +1,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 //! What both homes of a board (the driver domain, and `omxd` on Linux) do alike: take commands from endpoints' queues,
-//! give them to the engine, resolve the memory that it names, deliver events, publish the board pages, and do all of it
+//! give them to the switch, resolve the memory that it names, deliver events, publish the board pages, and do all of it
 //! in bounded turns.
 //!
 //! Neighbours: `mx-board` decides, `mx-ring` touches shared memory, the home's owner brings a [`Link`] to the wire and

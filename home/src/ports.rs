@@ -1,4 +1,4 @@
-//! The engine's ports: where the names that it uses become memory, queues and frames.
+//! The switch's ports: where the names that it uses become memory, queues and frames.
 
 use alloc::vec::Vec;
 
@@ -22,7 +22,7 @@ const INLINE_FRAME: usize = INLINE + 64;
 /// RAW frames that wait for a raw endpoint at most (wire.md §6.1).
 const RAW_QUEUE: usize = 32;
 
-/// What came out of a call of the engine, besides frames and events.
+/// What came out of a call of the switch, besides frames and events.
 #[derive(Default)]
 pub(crate) struct Outcome {
     /// Endpoints that got events.
@@ -173,7 +173,7 @@ impl<L: Link> Ports for HomePorts<'_, L> {
         let delivered = match event.body {
             EventBody::PullDone(_) => side.deliver_expected(event),
             EventBody::Message(_, Place::At(_)) => side.deliver_payload(
-                // The engine has bounded it by the largest fragment.
+                // The switch has bounded it by the largest fragment.
                 payload.length() as u16,
                 |place| fill(place, &payload, &parts),
                 |position| placed(event, position),

@@ -44,7 +44,7 @@ impl Home {
         link: &mut impl Link,
     ) -> Result<(), RawError> {
         self.now = now;
-        let sent = self.engine(link, |switch, ports| {
+        let sent = self.with_switch(link, |switch, ports| {
             switch.send_raw(now, board, frame, ports)
         });
         self.counted = true;

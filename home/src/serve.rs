@@ -1,4 +1,4 @@
-//! The turn: commands of polled endpoints, the engine's own work, wakes. Everything in it is bounded.
+//! The turn: commands of polled endpoints, the switch's own work, wakes. Everything in it is bounded.
 
 use core::time::Duration;
 
@@ -37,7 +37,7 @@ impl Home {
     pub fn frame(&mut self, now: Instant, frame: &[u8], link: &mut impl Link) {
         self.now = now;
         self.counted = true;
-        self.engine(link, |switch, ports| switch.frame(now, frame, ports));
+        self.with_switch(link, |switch, ports| switch.frame(now, frame, ports));
     }
 
     /// The doorbell of an endpoint rang, or its eventfd: poll it again.
@@ -68,7 +68,7 @@ impl Home {
     ) -> Activity {
         self.now = now;
         let (commands, polled) = self.serve_boards(now, link);
-        let work = self.engine(link, |switch, ports| switch.work(now, ports));
+        let work = self.with_switch(link, |switch, ports| switch.work(now, ports));
         self.close_blamed();
         self.publish_changes();
         self.wake(sleepers);
@@ -191,7 +191,7 @@ impl Home {
                     break;
                 }
             };
-            let outcome = self.engine(link, |switch, ports| {
+            let outcome = self.with_switch(link, |switch, ports| {
                 switch.command(now, key, index, &command, ports)
             });
             match outcome {
@@ -232,7 +232,7 @@ impl Home {
     }
 
     fn blame(&mut self, key: EndpointKey, misbehaviour: Misbehaviour, link: &mut impl Link) {
-        self.engine(link, |_, ports| ports.blame(key, misbehaviour));
+        self.with_switch(link, |_, ports| ports.blame(key, misbehaviour));
     }
 
     /// Looks at the sleepers of all endpoints that got events.
