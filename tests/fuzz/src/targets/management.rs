@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use driver_domain::management::facts::{
-    BoardFacts, CARD_COUNTERS, Counts, DomainFacts, Facts, PeerFacts,
+use driver_domain::management::snapshot::{
+    BoardSnapshot, CARD_COUNTERS, Counts, DomainSnapshot, PeerSnapshot, Snapshot,
 };
 use driver_domain::management::{Address, Management};
 use mx_home::HostName;
@@ -43,9 +43,9 @@ const WORDS: [&[u8]; 8] = [
 /// A domain with a board and a peer.
 struct Domain;
 
-impl Facts for Domain {
-    fn domain(&self) -> DomainFacts {
-        DomainFacts {
+impl Snapshot for Domain {
+    fn domain(&self) -> DomainSnapshot {
+        DomainSnapshot {
             domain: 3,
             now: Duration::from_secs(100),
             asleep: Duration::from_secs(1),
@@ -63,8 +63,8 @@ impl Facts for Domain {
         }
     }
 
-    fn board(&self, number: usize) -> Option<BoardFacts> {
-        (number < 2).then(|| BoardFacts {
+    fn board(&self, number: usize) -> Option<BoardSnapshot> {
+        (number < 2).then(|| BoardSnapshot {
             name: HostName::new(b"<guest>\"\\\n:0"),
             mac: MacAddress(CLIENT),
             endpoints: 2,
@@ -79,8 +79,8 @@ impl Facts for Domain {
         (number < 2).then_some([u64::MAX; Counter::ALL.len()])
     }
 
-    fn peer(&self, _: usize, index: u16) -> Option<PeerFacts> {
-        (index < 1).then(|| PeerFacts {
+    fn peer(&self, _: usize, index: u16) -> Option<PeerSnapshot> {
+        (index < 1).then(|| PeerSnapshot {
             name: HostName::new(b"peer"),
             mac: MacAddress(CLIENT),
             local: true,
