@@ -5,7 +5,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`options`] | the command line |
-//! | `card` | finding and opening the network card |
+//! | `nic` | finding and opening the network card |
 //! | [`wire_link`] | frames of the home as frames of the card |
 //! | `frontends`, [`names`], [`handshake`] | the guests' devices as xenstore shows them, and what is to be done |
 //! | [`control`] | requests of the tools, by xenstore |
@@ -27,8 +27,6 @@ extern crate alloc;
 #[cfg(feature = "fake")]
 extern crate std;
 
-#[cfg(target_os = "none")]
-mod card;
 pub mod control;
 pub mod device;
 #[cfg(feature = "fake")]
@@ -42,6 +40,8 @@ pub mod idle;
 pub mod management;
 pub mod memory;
 pub mod names;
+#[cfg(target_os = "none")]
+mod nic;
 pub mod options;
 #[cfg(target_os = "none")]
 mod refusal;

@@ -80,7 +80,7 @@ fn nodes(
         let asleep = domain.asleep.saturating_sub(last.asleep).as_micros() as u64;
         let percent = (u128::from(asleep) * 100 / u128::from(passed)).min(100);
         nodes.push(("asleep".to_string(), percent.to_string()));
-        for ((name, now), (_, before)) in domain.card.iter().zip(&last.card) {
+        for ((name, now), (_, before)) in domain.nic.iter().zip(&last.nic) {
             let grown = u128::from(now.saturating_sub(*before));
             let rate = grown * 1_000_000 / u128::from(passed);
             nodes.push((format!("rates/{name}"), rate.to_string()));
@@ -119,8 +119,8 @@ mod tests {
 
     impl Snapshot for Domain {
         fn domain(&self) -> DomainSnapshot {
-            let mut card = [("nothing", 0); 10];
-            card[0] = ("received_frames", self.frames);
+            let mut nic = [("nothing", 0); 10];
+            nic[0] = ("received_frames", self.frames);
             DomainSnapshot {
                 domain: 1,
                 now: self.now,
@@ -135,7 +135,7 @@ mod tests {
                 hypercalls: 0,
                 in_flight: 0,
                 transmit_slots: 0,
-                card,
+                nic,
             }
         }
 

@@ -13,11 +13,11 @@ use xen_pv_boot::{Machine, clock, self_test};
 use alloc::boxed::Box;
 use alloc::format;
 
-use crate::card;
 use crate::control::{self, Control, Request};
 use crate::frontends::{self, Frontends, Offer};
 use crate::idle::Idle;
 use crate::management::Management;
+use crate::nic;
 use crate::options::{self, Options};
 use crate::refusal;
 use crate::report::Report;
@@ -99,9 +99,9 @@ impl Domain {
             format.mtu(),
             options.endpoints
         );
-        let card = card::find(&mut store, &mut grants, options.interrupt);
-        let driver = match &card {
-            Some(card) => card.nic.capabilities().driver,
+        let nic = nic::find(&mut store, &mut grants, options.interrupt);
+        let driver = match &nic {
+            Some(opened) => opened.nic.capabilities().driver,
             None => {
                 log::warn!(
                     "going on without a network card: only guests of this host reach each other"
@@ -124,15 +124,15 @@ impl Domain {
         for write in status::program(format) {
             writer.add(write);
         }
-        let card_mac = card.as_ref().map(|card| card.nic.capabilities().mac);
-        writer.add(status::card(card_mac.map(|mac| (driver, mac))));
-        let (port, interrupt) = match card {
-            Some(card) => {
-                let longest = card.nic.capabilities().max_frame;
+        let nic_mac = nic.as_ref().map(|opened| opened.nic.capabilities().mac);
+        writer.add(status::nic(nic_mac.map(|mac| (driver, mac))));
+        let (port, interrupt) = match nic {
+            Some(opened) => {
+                let longest = opened.nic.capabilities().max_frame;
                 let wanted = format.mtu();
                 if longest < usize::from(wanted) {
                     // The card is reset, and silent.
-                    drop(card);
+                    drop(opened);
                     refusal::stay(
                         store,
                         &format_args!(
@@ -143,7 +143,7 @@ impl Domain {
                         ),
                     );
                 }
-                (Some((card.nic, card.reopen)), card.interrupt)
+                (Some((opened.nic, opened.reopen)), opened.interrupt)
             }
             None => (None, None),
         };
@@ -166,7 +166,7 @@ impl Domain {
         writer.add(status::link(wire.link()));
         writer.add(status::address(None));
         writer.add(status::state("ready"));
-        let management = match (options.manage, card_mac) {
+        let management = match (options.manage, nic_mac) {
             (None, _) => None,
             (Some(address), Some(mac)) => {
                 Some(Management::new(mac, address, clock::seed(), clock::now()))
@@ -191,7 +191,7 @@ impl Domain {
                 domain: own,
                 format,
                 driver,
-                mac: MacAddress(card_mac.unwrap_or_default()),
+                mac: MacAddress(nic_mac.unwrap_or_default()),
                 address: None,
                 started: clock::now(),
                 asleep: Duration::ZERO,
@@ -209,7 +209,7 @@ impl Domain {
             let time = clock::now();
             let now = Instant::from_nanos(time.as_nanos() as u64);
             if time >= self.look_at {
-                self.look_at_card();
+                self.check_nic();
                 self.look_at = time + LOOK;
                 self.tell_counts(time);
             }
@@ -311,7 +311,7 @@ impl Domain {
     }
 
     /// Looks at the card's health and link, and tells of changes.
-    fn look_at_card(&mut self) {
+    fn check_nic(&mut self) {
         self.wire.look(clock::now(), &mut self.home);
         let link = self.wire.link();
         if link != self.told_link {
@@ -385,14 +385,14 @@ impl Domain {
     }
 
     fn statistics(&mut self, request: &str) -> alloc::string::String {
-        let card = self.wire.statistics();
+        let nic = self.wire.statistics();
         let (boards, pages) = self
             .frontends
             .boards()
             .fold((0, 0), |(boards, pages), (_, _, held)| {
                 (boards + 1, pages + held)
             });
-        statistics::line(request, card, boards, pages)
+        statistics::line(request, nic, boards, pages)
     }
 
     /// The tools ask the domain to end.
@@ -420,11 +420,11 @@ impl Senses for Domain {
         self.store.is_due()
     }
 
-    fn arm_card(&mut self) -> bool {
+    fn arm_nic(&mut self) -> bool {
         self.wire.nic().is_none_or(|nic| nic.arm(0) == Armed::Quiet)
     }
 
-    fn disarm_card(&mut self) {
+    fn disarm_nic(&mut self) {
         if let Some(nic) = self.wire.nic() {
             nic.disarm(0);
         }

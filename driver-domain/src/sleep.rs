@@ -16,9 +16,9 @@ pub trait Senses {
     /// Requests or replies of xenstore that could move at once.
     fn xenstore_is_due(&self) -> bool;
     /// Asks the card for an interrupt and looks once more; false when something has come.
-    fn arm_card(&mut self) -> bool;
+    fn arm_nic(&mut self) -> bool;
     /// No interrupts any more.
-    fn disarm_card(&mut self);
+    fn disarm_nic(&mut self);
     /// Sleeps until an event is pending, or until that time.
     fn wait(&mut self, until: Option<Duration>);
 }
@@ -28,10 +28,10 @@ pub fn sleep(senses: &mut impl Senses, until: Option<Duration>) -> bool {
     if senses.xenstore_is_due() {
         return false;
     }
-    let quiet = senses.arm_card();
+    let quiet = senses.arm_nic();
     if quiet {
         senses.wait(until);
     }
-    senses.disarm_card();
+    senses.disarm_nic();
     quiet
 }

@@ -48,7 +48,7 @@ impl RunningDomain<'_> {
 impl Snapshot for RunningDomain<'_> {
     fn domain(&self) -> DomainSnapshot {
         let description = self.description;
-        let card = self.wire.statistics();
+        let nic = self.wire.statistics();
         DomainSnapshot {
             domain: description.domain,
             now: clock::now(),
@@ -66,17 +66,17 @@ impl Snapshot for RunningDomain<'_> {
             hypercalls: counters::hypercalls(),
             in_flight: self.wire.in_flight(),
             transmit_slots: self.wire.transmit_slots(),
-            card: [
-                ("received_frames", card.received_frames),
-                ("received_bytes", card.received_bytes),
-                ("transmitted_frames", card.transmitted_frames),
-                ("transmitted_bytes", card.transmitted_bytes),
-                ("received_short", card.received_short),
-                ("received_long", card.received_long),
-                ("received_bad", card.received_bad),
-                ("received_missed", card.received_missed),
-                ("transmit_full", card.transmit_full),
-                ("doorbells", card.doorbells),
+            nic: [
+                ("received_frames", nic.received_frames),
+                ("received_bytes", nic.received_bytes),
+                ("transmitted_frames", nic.transmitted_frames),
+                ("transmitted_bytes", nic.transmitted_bytes),
+                ("received_short", nic.received_short),
+                ("received_long", nic.received_long),
+                ("received_bad", nic.received_bad),
+                ("received_missed", nic.received_missed),
+                ("transmit_full", nic.transmit_full),
+                ("doorbells", nic.doorbells),
             ],
         }
     }

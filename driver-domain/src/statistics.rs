@@ -21,7 +21,7 @@ pub const REQUEST: &str = "data/omx-stats-request";
 pub const ANSWER: &str = "data/omx-stats";
 
 /// The line.
-pub fn line(request: &str, card: Statistics, boards: usize, pages: usize) -> String {
+pub fn line(request: &str, nic: Statistics, boards: usize, pages: usize) -> String {
     let word: String = request
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -41,7 +41,7 @@ pub fn line(request: &str, card: Statistics, boards: usize, pages: usize) -> Str
     let _ = write!(
         line,
         " frames-out={} frames-in={} doorbells={} boards={boards} pages={pages}",
-        card.transmitted_frames, card.received_frames, card.doorbells
+        nic.transmitted_frames, nic.received_frames, nic.doorbells
     );
     line
 }

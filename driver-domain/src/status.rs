@@ -57,10 +57,10 @@ pub fn refusal(why: &str, way_out: &str) -> [Write; 2] {
 }
 
 /// The card; `None` when there is none.
-pub fn card(card: Option<(&str, [u8; 6])>) -> Write {
+pub fn nic(nic: Option<(&str, [u8; 6])>) -> Write {
     own(
         "card",
-        match card {
+        match nic {
             Some((driver, mac)) => format!("{driver} {}", MacAddress(mac)),
             None => "none".to_string(),
         },
@@ -102,7 +102,7 @@ mod tests {
             device("connected", &identity),
             "connected guest1:0 00:16:3e:01:02:03"
         );
-        let Write::Own(path, value) = card(Some(("igb", [2, 0, 0, 0, 0, 5]))) else {
+        let Write::Own(path, value) = nic(Some(("igb", [2, 0, 0, 0, 0, 5]))) else {
             panic!("not a node of its own");
         };
         assert_eq!(

@@ -151,8 +151,8 @@ fn fragments(slices: &[VolatileSlice], bus: &BusAddress) -> Option<ArrayVec<Frag
 
 impl Wire {
     /// A wire behind a card, or behind none.
-    pub fn new(card: Option<(Box<dyn Nic>, Reopen)>, bus: BusAddress) -> Self {
-        let (nic, reopen) = card.unzip();
+    pub fn new(nic: Option<(Box<dyn Nic>, Reopen)>, bus: BusAddress) -> Self {
+        let (nic, reopen) = nic.unzip();
         let slots = nic
             .as_deref()
             .map_or(0, |nic| nic.capabilities().transmit_slots);

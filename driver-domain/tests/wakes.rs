@@ -94,7 +94,7 @@ impl Bringer {
 
 /// Those who bring work, by their places.
 type World = [Bringer; 3];
-const CARD: usize = 0;
+const NIC: usize = 0;
 const PROCESS: usize = 1;
 const DAEMON: usize = 2;
 
@@ -133,7 +133,7 @@ impl Timer {
 /// A mistake of the sleeper, made on purpose.
 #[derive(Clone, Copy, PartialEq)]
 enum Mistake {
-    NoSecondLookAtTheCard,
+    NoSecondLookAtTheNic,
     NoSecondLookAtTheQueue,
     QueueBeforeTheDoorbell,
     /// It sleeps until something happens, and forgets the time.
@@ -181,7 +181,7 @@ impl Domain<'_> {
         // The time is looked at once, when the turn begins.
         let now = self.timer.now;
         self.others();
-        let mut busy = self.world[CARD].take_work();
+        let mut busy = self.world[NIC].take_work();
         busy |= self.timer.take_work(now);
         if self.makes(Mistake::QueueBeforeTheDoorbell) {
             busy |= self.world[PROCESS].take_work();
@@ -221,16 +221,16 @@ impl Senses for Domain<'_> {
         false
     }
 
-    fn arm_card(&mut self) -> bool {
+    fn arm_nic(&mut self) -> bool {
         self.others();
-        self.world[CARD].asked = true;
+        self.world[NIC].asked = true;
         self.others();
-        self.world[CARD].work == 0 || self.makes(Mistake::NoSecondLookAtTheCard)
+        self.world[NIC].work == 0 || self.makes(Mistake::NoSecondLookAtTheNic)
     }
 
-    fn disarm_card(&mut self) {
+    fn disarm_nic(&mut self) {
         self.others();
-        self.world[CARD].asked = false;
+        self.world[NIC].asked = false;
     }
 
     fn wait(&mut self, until: Option<Duration>) {
@@ -247,7 +247,7 @@ impl Senses for Domain<'_> {
         }
         self.woken = event || until.is_some();
         // The interrupt is taken after each wait; the card is looked at in every turn.
-        self.world[CARD].pending = false;
+        self.world[NIC].pending = false;
     }
 }
 
@@ -325,7 +325,7 @@ fn whatever_comes_in_whatever_order_is_found() {
 
 #[test]
 fn a_sleeper_without_its_second_look_is_found_out() {
-    assert!(!explore([1, 0, 0, 0], Some(Mistake::NoSecondLookAtTheCard)).1);
+    assert!(!explore([1, 0, 0, 0], Some(Mistake::NoSecondLookAtTheNic)).1);
     assert!(!explore([0, 1, 0, 0], Some(Mistake::NoSecondLookAtTheQueue)).1);
     assert!(!explore([0, 1, 0, 0], Some(Mistake::QueueBeforeTheDoorbell)).1);
     assert!(!explore([1, 0, 0, 1], Some(Mistake::NoTimer)).1);

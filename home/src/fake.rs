@@ -28,8 +28,8 @@ struct Port {
     sent: Vec<Token>,
 }
 
-/// Cards on a network: what one sends, all others receive.
-pub struct Cards {
+/// Drivers of cards on a network: what one sends, all others receive.
+pub struct Nics {
     wire: mx_testnet::Network,
     ports: Vec<Port>,
     /// Frames that a port's transmit ring holds.
@@ -38,7 +38,7 @@ pub struct Cards {
     pub link_up: bool,
 }
 
-impl Cards {
+impl Nics {
     /// A network of `ports` ports, a card at each. The same seed gives the same faults.
     pub fn new(ports: usize, faults: Faults, seed: u64) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Cards {
 
     /// The way out for the home at a port.
     pub fn link(&mut self, port: usize) -> FakeLink<'_> {
-        FakeLink { cards: self, port }
+        FakeLink { nics: self, port }
     }
 
     /// When the next frame leaves or arrives.
@@ -116,7 +116,7 @@ impl Cards {
 
 /// One port's way out.
 pub struct FakeLink<'a> {
-    cards: &'a mut Cards,
+    nics: &'a mut Nics,
     port: usize,
 }
 
@@ -127,9 +127,9 @@ impl Link for FakeLink<'_> {
         payload: Payload<'_>,
         token: Token,
     ) -> Result<Handed, Full> {
-        let ring_size = self.cards.ring_size;
-        let at = Instant::default() + self.cards.wire.now() + LEAVING;
-        let ring = &mut self.cards.ports[self.port].ring;
+        let ring_size = self.nics.ring_size;
+        let at = Instant::default() + self.nics.wire.now() + LEAVING;
+        let ring = &mut self.nics.ports[self.port].ring;
         if ring.len() >= ring_size {
             return Err(Full);
         }

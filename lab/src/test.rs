@@ -134,7 +134,7 @@ static WITH_PACKAGES: [Step; 14] = [
     },
     Step {
         title: "the card's driver against QEMU's card",
-        work: Here(card),
+        work: Here(nic),
     },
     Step {
         title: "the frontend's module builds for the oldest and the newest of Debian's kernels",
@@ -158,7 +158,7 @@ static WITH_PACKAGES: [Step; 14] = [
     },
     Step {
         title: "a driver domain without a card, on a real Xen",
-        work: OnXen(|images, programs, _| scenario::faults::no_card(images, programs)),
+        work: OnXen(|images, programs, _| scenario::faults::no_nic(images, programs)),
     },
     Step {
         title: "the last words of a driver domain that fails, on a real Xen",
@@ -174,7 +174,7 @@ static WITH_PACKAGES: [Step; 14] = [
     },
     Step {
         title: "the other card: its link, messages each way, sleep, its page by curl and Chromium, on a real Xen",
-        work: OnXen(|images, programs, nic| scenario::card::run(images, programs, nic.other())),
+        work: OnXen(|images, programs, nic| scenario::nic::run(images, programs, nic.other())),
     },
 ];
 
@@ -357,7 +357,7 @@ fn browser() -> Result<Tested, Error> {
 }
 
 /// Prints the table of what every card did in every scenario, too. What counts instructions is only compiled.
-fn card() -> Result<Tested, Error> {
+fn nic() -> Result<Tested, Error> {
     prepare::machine()?;
     let run = Run::new("cargo", "test-card").args(["test", "--package", "mx-nic"]);
     let run = run

@@ -23,7 +23,7 @@ enum Step {
     Domain,
     /// A line per board: of which metric, from which board on.
     Lines(usize, usize),
-    Card,
+    Nic,
     /// The beginning of a board's own part.
     Board(usize),
     /// Its counters, from which on.
@@ -88,12 +88,12 @@ impl Chunks {
                     number += 1;
                 }
                 if number < first + ROWS {
-                    (written.and(page::boards_end(text, number)), Step::Card)
+                    (written.and(page::boards_end(text, number)), Step::Nic)
                 } else {
                     (written, Step::Lines(0, number))
                 }
             }
-            Step::Card => (page::card(text, &snapshot.domain(), rates), Step::Board(0)),
+            Step::Nic => (page::nic(text, &snapshot.domain(), rates), Step::Board(0)),
             Step::Board(number) => match snapshot.board(number) {
                 None => (Ok(()), Step::End),
                 Some(board) => (page::board(text, number, &board), Step::Counters(number, 0)),
@@ -133,8 +133,8 @@ impl Chunks {
     fn metrics(&mut self, text: &mut String, snapshot: &impl Snapshot) -> Option<fmt::Result> {
         let written;
         (written, self.step) = match self.step {
-            Step::Domain => (metrics::domain(text, &snapshot.domain()), Step::Card),
-            Step::Card => (metrics::card(text, &snapshot.domain()), Step::Lines(0, 0)),
+            Step::Domain => (metrics::domain(text, &snapshot.domain()), Step::Nic),
+            Step::Nic => (metrics::nic(text, &snapshot.domain()), Step::Lines(0, 0)),
             Step::Lines(metric, first) => match metrics::OF_BOARDS.get(metric) {
                 None => (metrics::counters_begin(text), Step::Counters(0, 0)),
                 Some(metric_of) => {

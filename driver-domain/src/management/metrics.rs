@@ -81,14 +81,14 @@ pub fn domain(out: &mut impl Write, snapshot: &DomainSnapshot) -> fmt::Result {
 }
 
 /// The card's counters.
-pub fn card(out: &mut impl Write, snapshot: &DomainSnapshot) -> fmt::Result {
+pub fn nic(out: &mut impl Write, snapshot: &DomainSnapshot) -> fmt::Result {
     metric(
         out,
         "card_total",
         "counter",
         "What the card and its driver have counted.",
     )?;
-    for (name, value) in &snapshot.card {
+    for (name, value) in &snapshot.nic {
         writeln!(out, "xen2mx_card_total{{what=\"{name}\"}} {value}")?;
     }
     Ok(())

@@ -70,8 +70,8 @@ pub fn domain(out: &mut impl Write, snapshot: &DomainSnapshot, rates: &Rates) ->
         write!(
             out,
             "<div><dt>{name}<dd id=\"{id}\">{}/s<small>{} frames/s</small></div>",
-            Bytes(rates.card(bytes)),
-            Grouped(rates.card(frames) as u64)
+            Bytes(rates.nic(bytes)),
+            Grouped(rates.nic(frames) as u64)
         )?;
     }
     write!(
@@ -142,17 +142,17 @@ pub fn boards_end(out: &mut impl Write, boards: usize) -> fmt::Result {
 }
 
 /// The card's counters.
-pub fn card(out: &mut impl Write, snapshot: &DomainSnapshot, rates: &Rates) -> fmt::Result {
+pub fn nic(out: &mut impl Write, snapshot: &DomainSnapshot, rates: &Rates) -> fmt::Result {
     out.write_str(
         "<section><h2>Card</h2><table id=\"card\"><thead><tr><th>Counter<th>Count<th>in a second</thead><tbody>",
     )?;
-    for (index, (name, value)) in snapshot.card.iter().enumerate() {
+    for (index, (name, value)) in snapshot.nic.iter().enumerate() {
         write!(
             out,
             "<tr><th scope=\"row\">{}<td>{}<td>{}",
             Words(name),
             Grouped(*value),
-            Grouped(rates.card(index) as u64)
+            Grouped(rates.nic(index) as u64)
         )?;
     }
     write!(

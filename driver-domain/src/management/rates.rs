@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use mx_wire::MacAddress;
 
-use super::snapshot::{CARD_COUNTERS, DomainSnapshot, Snapshot, Totals};
+use super::snapshot::{DomainSnapshot, NIC_COUNTERS, Snapshot, Totals};
 
 /// How far samples are apart at least.
 const APART: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ const BOARDS: usize = 64;
 pub struct Rates {
     last: Option<DomainSnapshot>,
     seconds: f64,
-    card: [f64; CARD_COUNTERS],
+    nic: [f64; NIC_COUNTERS],
     asleep: f64,
     boards: Vec<Board>,
 }
@@ -51,7 +51,7 @@ impl Rates {
         };
         if let Some(last) = &self.last {
             for (grown, ((_, now), (_, before))) in
-                self.card.iter_mut().zip(domain.card.iter().zip(&last.card))
+                self.nic.iter_mut().zip(domain.nic.iter().zip(&last.nic))
             {
                 *grown = rate(*now, *before);
             }
@@ -88,8 +88,8 @@ impl Rates {
     }
 
     /// Growth of the card's counter of this number in a second.
-    pub fn card(&self, counter: usize) -> f64 {
-        self.card.get(counter).copied().unwrap_or(0.0)
+    pub fn nic(&self, counter: usize) -> f64 {
+        self.nic.get(counter).copied().unwrap_or(0.0)
     }
 
     /// Growth of the sums of the board with this address in a second.

@@ -10,7 +10,7 @@ use mx_wire::MacAddress;
 use super::address::Own;
 
 /// Counters of a card that are shown.
-pub const CARD_COUNTERS: usize = 10;
+pub const NIC_COUNTERS: usize = 10;
 
 /// Values of a board's counters, by [`Counter::index`].
 pub type Counts = [u64; Counter::ALL.len()];
@@ -45,7 +45,7 @@ pub struct DomainSnapshot {
     /// Frames that the card's transmit queue holds at most.
     pub transmit_slots: usize,
     /// What the card and its driver have counted: names as in Prometheus, and values.
-    pub card: [(&'static str, u64); CARD_COUNTERS],
+    pub nic: [(&'static str, u64); NIC_COUNTERS],
 }
 
 impl DomainSnapshot {

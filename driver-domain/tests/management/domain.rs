@@ -32,7 +32,7 @@ impl Snapshot for Domain {
             hypercalls: 77,
             in_flight: 4,
             transmit_slots: 256,
-            card: [
+            nic: [
                 ("received_frames", 11),
                 ("received_bytes", 12),
                 ("transmitted_frames", 13),

@@ -19,7 +19,7 @@ pub const CLIENT: [u8; 6] = [2, 0, 0, 0, 0, 9];
 
 /// The client's card.
 #[derive(Default)]
-struct Card {
+struct ClientNic {
     incoming: VecDeque<Vec<u8>>,
     outgoing: VecDeque<Vec<u8>>,
 }
@@ -42,7 +42,7 @@ impl TxToken for Tx<'_> {
     }
 }
 
-impl Device for Card {
+impl Device for ClientNic {
     type RxToken<'a> = Rx;
     type TxToken<'a> = Tx<'a>;
 
@@ -66,7 +66,7 @@ impl Device for Card {
 pub struct Link {
     pub management: Management,
     pub domain: Domain,
-    card: Card,
+    nic: ClientNic,
     interface: Interface,
     pub sockets: SocketSet<'static>,
     pub now: Duration,
@@ -77,9 +77,9 @@ impl Link {
         let now = Duration::from_secs(100);
         let address = Address::parse("10.0.0.5/24").unwrap();
         let management = Management::new(OWN, address, 7, now);
-        let mut card = Card::default();
+        let mut nic = ClientNic::default();
         let config = Config::new(EthernetAddress(CLIENT).into());
-        let mut interface = Interface::new(config, &mut card, Instant::from_secs(100));
+        let mut interface = Interface::new(config, &mut nic, Instant::from_secs(100));
         interface.update_ip_addrs(|addresses| {
             let own = IpCidr::new(IpAddress::v4(10, 0, 0, 9), 24);
             addresses.push(own).unwrap();
@@ -87,7 +87,7 @@ impl Link {
         Self {
             management,
             domain,
-            card,
+            nic,
             interface,
             sockets: SocketSet::new(vec![]),
             now,
@@ -98,8 +98,8 @@ impl Link {
     pub fn step(&mut self) {
         self.now += Duration::from_millis(1);
         let time = Instant::from_micros(self.now.as_micros() as i64);
-        self.interface.poll(time, &mut self.card, &mut self.sockets);
-        while let Some(frame) = self.card.outgoing.pop_front() {
+        self.interface.poll(time, &mut self.nic, &mut self.sockets);
+        while let Some(frame) = self.nic.outgoing.pop_front() {
             self.management.receive(&frame);
         }
         for _ in 0..4 {
@@ -110,7 +110,7 @@ impl Link {
             while let Some(frame) = self.management.next_frame() {
                 assert!(frame.len() >= 60);
                 assert_eq!(frame[6..12], OWN);
-                self.card.incoming.push_back(frame);
+                self.nic.incoming.push_back(frame);
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use mx_home::fake::{Cards, Woken};
+use mx_home::fake::{Nics, Woken};
 use mx_home::*;
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
@@ -119,7 +119,7 @@ pub struct House {
 
 /// Homes on a network.
 pub struct Lab {
-    pub network: Cards,
+    pub network: Nics,
     pub houses: Vec<House>,
     pub now: Instant,
 }
@@ -147,7 +147,7 @@ impl Lab {
             },
         };
         Self {
-            network: Cards::new(houses, faults, seed),
+            network: Nics::new(houses, faults, seed),
             houses: (0..houses).map(house).collect(),
             now: Instant::from_nanos(1_000_000_000),
         }

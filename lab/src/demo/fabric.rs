@@ -30,7 +30,7 @@ pub struct Shape {
     /// The frame size of all.
     pub mtu: u16,
     /// The driver domain's card.
-    pub card: Option<Nic>,
+    pub nic: Option<Nic>,
     /// Whether to try KVM.
     pub kvm: bool,
     /// What a virtio card says it takes at most ([`HostSpec::longest_packet`]).
@@ -48,10 +48,10 @@ pub struct Shape {
 
 impl Shape {
     /// Frames of 9000 bytes over that card, or none.
-    pub fn of(card: Option<Nic>) -> Self {
+    pub fn of(nic: Option<Nic>) -> Self {
         Self {
             mtu: 9000,
-            card,
+            nic,
             kvm: false,
             longest_packet: None,
             options: "",
@@ -78,9 +78,9 @@ impl<'a> Fabric<'a> {
     pub fn start(images: Images, programs: &'a Programs, shape: Shape) -> Result<Self, Error> {
         let mut spec = HostSpec::new(images, place::work().join("host"));
         let wire = free_wire()?;
-        spec.wire = shape.card.map(|_| wire);
+        spec.wire = shape.nic.map(|_| wire);
         spec.http = shape.http;
-        spec.nic = shape.card.unwrap_or_default();
+        spec.nic = shape.nic.unwrap_or_default();
         spec.longest_packet = shape.longest_packet;
         // A processor for each domain: whoever polls holds nobody up.
         spec.cpus = 4;
@@ -97,7 +97,7 @@ impl<'a> Fabric<'a> {
             between: None,
         };
         stage("xl create driver-domain.cfg", || {
-            if shape.card.is_some() {
+            if shape.nic.is_some() {
                 fabric.dom0(&["xl", "pci-assignable-add", "00:05.0"])?;
             }
             fabric.create_driver_domain(shape.mtu, shape.options)
@@ -111,7 +111,7 @@ impl<'a> Fabric<'a> {
                 .try_for_each(|guest| fabric.wait_for_guest(guest))
         })?;
         stage("xl-omx attach guest1, guest2", || fabric.attach())?;
-        if shape.card.is_some() {
+        if shape.nic.is_some() {
             stage(
                 "omxd on this machine, at the other end of the wire: node1",
                 || fabric.start_node(&[]),
@@ -162,7 +162,7 @@ impl<'a> Fabric<'a> {
             &extra,
             "cpus=\"1\"",
         ];
-        if self.shape.card.is_none() {
+        if self.shape.nic.is_none() {
             command.push("pci=[]");
         }
         self.dom0(&command).map(drop)

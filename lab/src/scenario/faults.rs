@@ -46,7 +46,7 @@ pub fn deaths(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error
 }
 
 /// A driver domain without a card serves its guests among each other.
-pub fn no_card(images: Images, programs: &Programs) -> Result<(), Error> {
+pub fn no_nic(images: Images, programs: &Programs) -> Result<(), Error> {
     let fabric = Fabric::start(images, programs, Shape::of(None))?;
     stage(
         "its log says that there is no card, and that it goes on",

@@ -9,14 +9,13 @@
 //! | `newer_kernel` | guests that boot another kernel than dom0's |
 //! | `module` | the guests' module under load: two processors, deaths, devices taken away |
 //! | `last_words` | what a driver domain that fails leaves in the logs |
-//! | `card` | one card: its link, messages each way, sleep, the page |
+//! | `nic` | one card: its link, messages each way, sleep, the page |
 //! | `commands` | what an operator asks by `xl` |
 //! | `transitions` | from idle to busy and back, very often |
 //! | `admin`, `example`, `idle`, `limits`, `link`, `page`, `queue_entries`, `rcache` | parts of these |
 //! | `judge` | what they judge by |
 
 mod admin;
-pub mod card;
 pub mod commands;
 pub mod conformance;
 mod example;
@@ -28,6 +27,7 @@ mod limits;
 mod link;
 pub mod module;
 pub mod newer_kernel;
+pub mod nic;
 mod page;
 pub mod public_programs;
 mod queue_entries;

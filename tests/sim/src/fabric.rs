@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mx_home::fake::{Cards, Woken};
+use mx_home::fake::{Nics, Woken};
 use mx_home::{BoardId, Completion, EndpointKey, Home, HomeConfig, HostName, Instant};
 use mx_ring::board_page::{BoardPages, PAGES, PEERS};
 use mx_ring::mapping::Memfd;
@@ -38,7 +38,7 @@ pub struct BoardPlace {
 /// The whole.
 pub struct Fabric {
     now: Instant,
-    network: Cards,
+    network: Nics,
     nodes: Vec<Node>,
     /// Processes, with the number of their home.
     pub processes: Vec<(usize, Process)>,
@@ -59,7 +59,7 @@ impl Fabric {
             .collect();
         Self {
             now: Instant::default(),
-            network: Cards::new(boards.len(), faults, seed),
+            network: Nics::new(boards.len(), faults, seed),
             nodes,
             processes: Vec::new(),
             misbehaved: Vec::new(),

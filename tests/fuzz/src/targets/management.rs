@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use driver_domain::management::snapshot::{
-    BoardSnapshot, CARD_COUNTERS, Counts, DomainSnapshot, PeerSnapshot, Snapshot,
+    BoardSnapshot, Counts, DomainSnapshot, NIC_COUNTERS, PeerSnapshot, Snapshot,
 };
 use driver_domain::management::{Address, Management};
 use mx_home::HostName;
@@ -59,7 +59,7 @@ impl Snapshot for Domain {
             hypercalls: u64::MAX,
             in_flight: 4,
             transmit_slots: 256,
-            card: [("received_frames", 11); CARD_COUNTERS],
+            nic: [("received_frames", 11); NIC_COUNTERS],
         }
     }
 

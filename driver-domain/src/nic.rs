@@ -19,7 +19,7 @@ use crate::options::Interrupt;
 use crate::wire_link::Reopen;
 
 /// The card, and how it says that it has something.
-pub struct Card {
+pub struct OpenNic {
     /// The driver.
     pub nic: Box<dyn Nic>,
     /// Opens it anew after a reset, with the same interrupt.
@@ -29,7 +29,11 @@ pub struct Card {
 }
 
 /// Finds and opens the first network card that a driver is there for. What is in the way is said in the log.
-pub fn find(store: &mut Xenstore, grants: &mut GrantTable, interrupt: Interrupt) -> Option<Card> {
+pub fn find(
+    store: &mut Xenstore,
+    grants: &mut GrantTable,
+    interrupt: Interrupt,
+) -> Option<OpenNic> {
     let frontend = match PciFrontend::connect(store, grants) {
         Ok(Some(frontend)) => frontend,
         Ok(None) => {
@@ -50,7 +54,7 @@ pub fn find(store: &mut Xenstore, grants: &mut GrantTable, interrupt: Interrupt)
             continue;
         };
         match open(frontend, device, driver, interrupt) {
-            Some(card) => return Some(card),
+            Some(nic) => return Some(nic),
             None => seen.push(format!("{device} failed")),
         }
     }
@@ -167,12 +171,12 @@ fn open(
     device: DeviceFunction,
     driver: Driver,
     wanted: Interrupt,
-) -> Option<Card> {
+) -> Option<OpenNic> {
     // The backend only enables interrupts of a device that decodes its memory.
     PciRoot::new(frontend).set_command(device, Command::MEMORY_SPACE | Command::BUS_MASTER);
     let (interrupt, delivery) = interrupt(frontend, device, driver, wanted);
     let mut reopen: Reopen = Box::new(move || open_and_tell(frontend, device, driver, delivery));
-    Some(Card {
+    Some(OpenNic {
         nic: reopen()?,
         reopen,
         interrupt,
