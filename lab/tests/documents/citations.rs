@@ -57,7 +57,7 @@ impl Text {
     }
 
     /// The document whose sections are meant where none is named, if the text says so.
-    pub fn board_ready(&self) -> Option<&str> {
+    pub fn adopted(&self) -> Option<&str> {
         Some(ADOPTED.captures(&self.joined)?.get(1)?.as_str())
     }
 
