@@ -1,6 +1,8 @@
-//! Reads classic pcap files: a header of 24 bytes, then records of 16 bytes and a frame each.
+//! The frames of classic pcap files, whole and of Ethernet.
 
 use std::time::Duration;
+
+use pcap_file::pcap::{PcapParseError, PcapParser};
 
 /// Why a file is no capture of whole Ethernet frames.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +16,14 @@ pub enum PcapError {
     /// The file ends within a record.
     #[error("the file ends within record {0}; was the capture still running?")]
     Truncated(usize),
+    /// A record that cannot be.
+    #[error("record {record}: {problem}; the file is damaged")]
+    Damaged {
+        /// Its number, from 1.
+        record: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A frame was not captured whole.
     #[error("record {record} holds {captured} of {length} bytes; capture with `-s 0`")]
     Snapped {
@@ -27,11 +37,10 @@ pub enum PcapError {
 }
 
 /// The frames of a capture.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Frames<'a> {
+    parser: PcapParser,
     rest: &'a [u8],
-    big_endian: bool,
-    nanoseconds: bool,
     record: usize,
     time: Duration,
 }
@@ -39,24 +48,15 @@ pub struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// Reads the file's header.
     pub fn new(file: &'a [u8]) -> Result<Self, PcapError> {
-        let (magic, _) = file.split_first_chunk().ok_or(PcapError::Magic)?;
-        let (big_endian, nanoseconds) = match u32::from_le_bytes(*magic) {
-            0xa1b2_c3d4 => (false, false),
-            0xa1b2_3c4d => (false, true),
-            0xd4c3_b2a1 => (true, false),
-            0x4d3c_b2a1 => (true, true),
-            _ => return Err(PcapError::Magic),
-        };
-        let (header, rest) = file.split_first_chunk::<24>().ok_or(PcapError::Magic)?;
-        let frames = Self {
-            rest,
-            big_endian,
-            nanoseconds,
-            record: 0,
-            time: Duration::ZERO,
-        };
-        match frames.word(header, 20) & 0xffff {
-            1 => Ok(frames),
+        let (rest, parser) = PcapParser::new(file).map_err(|_| PcapError::Magic)?;
+        // What else is in that word concerns the frame check.
+        match u32::from(parser.header().datalink) & 0xffff {
+            1 => Ok(Self {
+                parser,
+                rest,
+                record: 0,
+                time: Duration::ZERO,
+            }),
             other => Err(PcapError::LinkType(other)),
         }
     }
@@ -66,36 +66,31 @@ impl<'a> Frames<'a> {
         self.time
     }
 
-    fn word<const N: usize>(&self, bytes: &[u8; N], at: usize) -> u32 {
-        let word = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-        if self.big_endian {
-            u32::from_be_bytes(word)
-        } else {
-            u32::from_le_bytes(word)
-        }
-    }
-
     fn record(&mut self) -> Result<&'a [u8], PcapError> {
         self.record += 1;
-        let truncated = PcapError::Truncated(self.record);
-        let (header, rest) = self
-            .rest
-            .split_first_chunk::<16>()
-            .ok_or(truncated.clone())?;
-        let captured = self.word(header, 8) as usize;
-        let length = self.word(header, 12) as usize;
-        let (frame, rest) = rest.split_at_checked(captured).ok_or(truncated)?;
+        let record = self.record;
+        let (rest, packet) = self
+            .parser
+            .next_packet(self.rest)
+            .map_err(|error| match error {
+                PcapParseError::IncompleteBuffer(..) => PcapError::Truncated(record),
+                PcapParseError::Validation(problem) => PcapError::Damaged {
+                    record,
+                    problem: problem.to_string(),
+                },
+            })?;
+        let (captured, length) = (packet.data().len(), packet.orig_len() as usize);
         if captured != length {
             return Err(PcapError::Snapped {
-                record: self.record,
+                record,
                 captured,
                 length,
             });
         }
-        let part = u64::from(self.word(header, 4));
-        let nanoseconds = if self.nanoseconds { part } else { part * 1000 };
-        self.time =
-            Duration::from_secs(self.word(header, 0).into()) + Duration::from_nanos(nanoseconds);
+        self.time = packet.timestamp();
+        // The frame is the end of what was read.
+        let end = self.rest.len() - rest.len();
+        let frame = &self.rest[end - captured..end];
         self.rest = rest;
         Ok(frame)
     }
