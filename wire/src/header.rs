@@ -15,28 +15,40 @@ pub(crate) const ETHERNET: usize = size_of::<Ethernet>();
 /// Sender index while the sender does not know its index at the receiver.
 pub(crate) const NO_INDEX: u16 = 0xffff;
 
-/// The type bytes (wire.md §5).
-pub(crate) mod kind {
-    pub const RAW: u8 = 1;
-    pub const MAPPER_NIC_REPLY: u8 = 2;
-    pub const HOST_QUERY: u8 = 3;
-    pub const HOST_REPLY: u8 = 4;
-    pub const ETHERNET_UNICAST: u8 = 32;
-    pub const ETHERNET_NATIVE: u8 = 34;
-    pub const TRUC: u8 = 35;
-    pub const CONNECT: u8 = 36;
-    pub const TINY: u8 = 37;
-    pub const SMALL: u8 = 38;
-    pub const MEDIUM: u8 = 39;
-    pub const RNDV: u8 = 40;
-    pub const PULL: u8 = 41;
-    pub const PULL_REPLY: u8 = 42;
-    pub const NOTIFY: u8 = 43;
-    pub const NACK_LIB: u8 = 44;
-    pub const NACK_MCP: u8 = 45;
+/// Declares the type bytes, and for tests all of them with their names.
+macro_rules! kinds {
+    ($($name:ident = $byte:literal,)*) => {
+        $(pub const $name: u8 = $byte;)*
+        #[cfg(test)]
+        pub const ALL: &[(&str, u8)] = &[$((stringify!($name), $byte),)*];
+    };
 }
 
-/// Declares a header of fixed layout and pins its size.
+/// The type bytes (wire.md §5).
+pub(crate) mod kind {
+    kinds! {
+        RAW = 1,
+        MAPPER_NIC_REPLY = 2,
+        HOST_QUERY = 3,
+        HOST_REPLY = 4,
+        ETHERNET_UNICAST = 32,
+        ETHERNET_MULTICAST = 33,
+        ETHERNET_NATIVE = 34,
+        TRUC = 35,
+        CONNECT = 36,
+        TINY = 37,
+        SMALL = 38,
+        MEDIUM = 39,
+        RNDV = 40,
+        PULL = 41,
+        PULL_REPLY = 42,
+        NOTIFY = 43,
+        NACK_LIB = 44,
+        NACK_MCP = 45,
+    }
+}
+
+/// Declares a header of fixed layout and pins its size; for tests, the dissector's not least, with a table of its fields.
 macro_rules! header {
     ($(#[$doc:meta])* $name:ident: $size:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
@@ -50,6 +62,15 @@ macro_rules! header {
         #[repr(C)]
         pub(crate) struct $name { $($(#[$field_doc])* pub $field: $type,)* }
         const _: () = assert!(size_of::<$name>() == $size);
+        #[cfg(test)]
+        impl $name {
+            /// Name, offset and size of each field.
+            pub const FIELDS: &'static [(&'static str, usize, usize)] = &[$((
+                stringify!($field),
+                core::mem::offset_of!(Self, $field),
+                size_of::<$type>(),
+            ),)*];
+        }
     };
 }
 pub(crate) use header;

@@ -27,6 +27,8 @@ mod address;
 mod build;
 mod connect;
 mod cuts;
+#[cfg(test)]
+mod dissector;
 mod eager;
 mod envelope;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::header::{Matching, Start, announced, header, split};
 use crate::{Content, Format, Frame, Mode, ParseError};
 
 /// Log2 of the stride of fragments in MX-wire mode.
-const PIPELINE: u8 = 12;
+pub(crate) const PIPELINE: u8 = 12;
 
 /// One fragment of a MEDIUM (39); the payload follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -177,9 +177,10 @@ impl<'a> Frame<'a> {
             kind::HOST_QUERY => HostQuery::parse(frame, body),
             kind::HOST_REPLY => HostReply::parse(frame, body),
             kind::RAW => raw::parse(frame, body),
-            kind::MAPPER_NIC_REPLY | kind::ETHERNET_UNICAST..=kind::ETHERNET_NATIVE => {
-                Err(ParseError::InvalidType(kind))
-            }
+            kind::MAPPER_NIC_REPLY
+            | kind::ETHERNET_UNICAST
+            | kind::ETHERNET_MULTICAST
+            | kind::ETHERNET_NATIVE => Err(ParseError::InvalidType(kind)),
             _ => Err(ParseError::UnknownType(kind)),
         }
     }

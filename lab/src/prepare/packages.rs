@@ -7,7 +7,7 @@ use crate::stage::Stage;
 use std::path::Path;
 
 /// What the lab runs on this machine, and what for.
-const PACKAGES: [&str; 18] = [
+const PACKAGES: [&str; 19] = [
     "gcc",               // links Rust programs, compiles the module's C part
     "g++",               // reads the library's headers as a C++ program does
     "libc6-dev",         // for all three
@@ -26,6 +26,7 @@ const PACKAGES: [&str; 18] = [
     "curl",              // reads the driver domain's /metrics
     "chromium",          // shows the driver domain's page
     "fonts-dejavu-core", // with letters
+    "tshark",            // shows captures by the dissector
 ];
 
 /// Libraries that have another name from Debian 13 on, where time has 64 bits on every architecture.

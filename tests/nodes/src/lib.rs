@@ -5,6 +5,7 @@
 
 mod child;
 mod namespace;
+pub mod tshark;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
