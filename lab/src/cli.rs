@@ -12,7 +12,7 @@ use crate::image;
 use crate::miri;
 use crate::modules;
 use crate::place;
-use crate::prepare::{self, Kernel, Machine};
+use crate::prepare::{self, Kernel};
 use crate::replay;
 use crate::scenario::transitions;
 use crate::soak;
@@ -41,7 +41,7 @@ pub enum Command {
     /// cannot run for want of something on this machine says at once what that is, and is counted apart, as skipped. The steps
     /// on Xen use the card that --nic chooses, virtio by default; a short one uses the other card then: its link, messages
     /// each way, sleep.
-    Test(TestArgs),
+    Test(test::TestArgs),
     /// Run the README's two commands on fresh machines: Debian 12 and 13 by debootstrap, rustup alone, an ordinary user.
     ///
     /// Each release becomes a root directory in the lab's cache, with no toolchain, no compiler, a user who may use sudo, and
@@ -101,12 +101,12 @@ pub enum Command {
     /// Each is built by its own suite's compiler and tools, which are unpacked into the cache with the headers and run from
     /// there. Prints a line per kernel with the compiler; below it what compiler, modpost and objtool complained of. The
     /// tests build for the oldest and the newest. Exit status 1 means that one does not build, or not without a warning.
-    Modules(ModulesArgs),
+    Modules(modules::ModulesArgs),
     /// Show the main job on a real Xen in QEMU: create the driver domain, attach two guests, measure and verify.
     ///
     /// Prepares the machine, builds everything, boots Xen with the card passed through to the driver domain, and joins
     /// the card's wire with a node on this machine. Writes a picture and figures to target/lab/results.
-    Demo(DemoArgs),
+    Demo(demo::DemoArgs),
     /// Boot a Xen host in QEMU and keep it.
     ///
     /// dom0 and the guests run commands through `cargo lab exec`. The driver domain's card is at 00:05.0; the other end
@@ -133,35 +133,6 @@ pub enum Command {
         /// The description of the host.
         description: PathBuf,
     },
-}
-
-/// Options of `cargo lab demo`.
-#[derive(Args)]
-pub struct DemoArgs {
-    /// The frame size of the whole fabric: 1500 to 9000 bytes, Ethernet header included.
-    #[arg(long, default_value_t = 9000)]
-    pub mtu: u16,
-    /// The driver domain's card.
-    #[arg(long, value_enum, default_value_t)]
-    pub nic: Nic,
-    /// Use KVM where Xen really boots under it; otherwise say so and emulate.
-    #[arg(long)]
-    pub kvm: bool,
-    /// Measure guest to guest under the deterministic clock instead (a tick per instruction), with one processor for all
-    /// and with one for each domain, beside UDP by netfront and netback in the same boot.
-    #[arg(long)]
-    pub icount: bool,
-    /// Measure what a reader of the driver domain's /metrics costs the guests' messages instead, under the same clock.
-    /// Exit status 1 means that their rate falls by more than 2 %.
-    #[arg(long, conflicts_with = "icount")]
-    pub reader: bool,
-    /// Measure one and two processes of each guest, polling and asleep, instead, under the same clock: where they share a
-    /// processor with the driver domain, and where each domain has its own.
-    #[arg(long, conflicts_with_all = ["icount", "reader", "json"])]
-    pub crowd: bool,
-    /// Print the figures as JSON too.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Options of `cargo lab up`.
@@ -204,20 +175,6 @@ pub struct ExecArgs {
     pub command: Vec<String>,
 }
 
-/// Options of `cargo lab test`.
-#[derive(Args)]
-pub struct TestArgs {
-    /// Leave out what needs Debian's packages: kernel headers, QEMU, the Xen host.
-    #[arg(long)]
-    pub fast: bool,
-    /// The driver domain's card in the steps on Xen.
-    #[arg(long, value_enum, default_value_t)]
-    pub nic: Nic,
-    /// Run only the steps whose title contains this.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    pub only: String,
-}
-
 /// Options of `cargo lab wakes`.
 #[derive(Args)]
 pub struct WakesArgs {
@@ -227,21 +184,6 @@ pub struct WakesArgs {
     /// The driver domain's card.
     #[arg(long, value_enum, default_value_t)]
     pub nic: Nic,
-}
-
-/// Options of `cargo lab modules`.
-#[derive(Args)]
-pub struct ModulesArgs {
-    /// Build only for kernels whose release (`uname -r`) contains this.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    pub only: String,
-    /// Boot guests with the newest kernel whose release begins with this, like 6.12 or 7.3, on Xen in QEMU instead: they
-    /// load the module, and their messages are verified.
-    #[arg(long, value_name = "RELEASE", conflicts_with_all = ["only", "json"])]
-    pub boot: Option<String>,
-    /// Print one JSON object instead of lines.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Options of `cargo lab captures` and `cargo lab replay`.
@@ -264,7 +206,7 @@ impl Command {
             Command::Test(args) => test::run(&args),
             Command::Fresh(args) => fresh::run(&args),
             Command::Wakes(args) => {
-                let (images, built) = made()?;
+                let (images, built) = image::made()?;
                 transitions::run(images, &built.programs, args.nic, args.times, Duration::MAX)?;
                 Ok(ExitCode::SUCCESS)
             }
@@ -276,7 +218,7 @@ impl Command {
             Command::Miri(args) => miri::run(&args),
             Command::Deny => deny::run(),
             Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),
-            Command::Images => made().map(|_| ExitCode::SUCCESS),
+            Command::Images => image::made().map(|_| ExitCode::SUCCESS),
             Command::Demo(args) if args.icount => {
                 let machine = prepare::machine()?;
                 let built = build::everything(&machine)?;
@@ -293,7 +235,7 @@ impl Command {
                 demo::reader::run(&machine, &built, args.json)
             }
             Command::Demo(args) => {
-                let (images, built) = made()?;
+                let (images, built) = image::made()?;
                 demo::run(images, &built.programs, &args)
             }
             Command::Up(args) => up(&args),
@@ -306,26 +248,11 @@ impl Command {
     }
 }
 
-/// Prepares the machine, builds everything and makes the images.
-pub fn made() -> Result<(Images, build::Built), Error> {
-    made_on(&prepare::machine()?)
-}
-
-/// The same with guests that have this kernel.
-pub fn made_with(guest: &Kernel) -> Result<(Images, build::Built), Error> {
-    made_on(&prepare::machine_with(guest)?)
-}
-
-fn made_on(machine: &Machine) -> Result<(Images, build::Built), Error> {
-    let built = build::everything(machine)?;
-    Ok((image::make(machine, &built)?, built))
-}
-
 fn up(args: &UpArgs) -> Result<ExitCode, Error> {
     let images = match (&args.images, &args.guest_kernel) {
         (Some(folder), _) => Images::of(folder),
-        (None, Some(begin)) => made_with(&Kernel::newest_of(begin)?)?.0,
-        (None, None) => made()?.0,
+        (None, Some(begin)) => image::made_with(&Kernel::newest_of(begin)?)?.0,
+        (None, None) => image::made()?.0,
     };
     let mut spec = HostSpec::new(images, place::work().join("host"));
     spec.wire = args.wire;

@@ -1,12 +1,28 @@
 //! `cargo lab modules`: the frontend's module, built for every kernel whose headers Debian has.
 
 use crate::build;
-use crate::cli::{ModulesArgs, made_with};
 use crate::error::Error;
+use crate::image;
 use crate::prepare::{self, Kernel};
 use crate::scenario::newer_kernel;
+use clap::Args;
 use serde::Serialize;
 use std::process::ExitCode;
+
+/// Options of `cargo lab modules`.
+#[derive(Args)]
+pub struct ModulesArgs {
+    /// Build only for kernels whose release (`uname -r`) contains this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub only: String,
+    /// Boot guests with the newest kernel whose release begins with this, like 6.12 or 7.3, on Xen in QEMU instead: they
+    /// load the module, and their messages are verified.
+    #[arg(long, value_name = "RELEASE", conflicts_with_all = ["only", "json"])]
+    pub boot: Option<String>,
+    /// Print one JSON object instead of lines.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// How a build for one kernel went.
 #[derive(Serialize)]
@@ -50,7 +66,7 @@ pub fn run(args: &ModulesArgs) -> Result<ExitCode, Error> {
 
 /// Boots guests with this kernel, which load the module, and verifies messages.
 pub fn boot(kernel: &Kernel) -> Result<(), Error> {
-    let (images, built) = made_with(kernel)?;
+    let (images, built) = image::made_with(kernel)?;
     newer_kernel::run(images, &built.programs, &kernel.release)
 }
 

@@ -1,10 +1,10 @@
 //! `cargo lab test`: every test there is, step by step.
 
 use crate::build::{self, Programs};
-use crate::cli::{DemoArgs, TestArgs, made};
 use crate::demo;
 use crate::error::Error;
 use crate::host::{Images, Nic};
+use crate::image;
 use crate::modules;
 use crate::prepare;
 use crate::programs;
@@ -14,6 +14,7 @@ use crate::scenario::{self, transitions};
 use crate::soak;
 use crate::stage::Stage;
 use crate::tested::{self, Tested};
+use clap::Args;
 use std::process::ExitCode;
 
 use Work::{Here, OnXen};
@@ -27,6 +28,20 @@ const BARE_CRATES: [&str; 4] = [
 ];
 /// A crate that processes use, but that has no operating system to call.
 const ENGINE: &str = "mx-engine";
+
+/// Options of `cargo lab test`.
+#[derive(Args)]
+pub struct TestArgs {
+    /// Leave out what needs Debian's packages: kernel headers, QEMU, the Xen host.
+    #[arg(long)]
+    pub fast: bool,
+    /// The driver domain's card in the steps on Xen.
+    #[arg(long, value_enum, default_value_t)]
+    pub nic: Nic,
+    /// Run only the steps whose title contains this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub only: String,
+}
 
 /// What a step that is no `cargo test` counts when it went well.
 fn counted(passed: u64) -> Tested {
@@ -47,7 +62,7 @@ impl Step {
         match self.work {
             Here(work) => work(),
             OnXen(work) => {
-                let (images, built) = made()?;
+                let (images, built) = image::made()?;
                 work(images, &built.programs, nic)?;
                 Ok(counted(1))
             }
@@ -372,7 +387,7 @@ fn nic() -> Result<Tested, Error> {
 }
 
 fn demo(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
-    let args = DemoArgs {
+    let args = demo::DemoArgs {
         mtu: 9000,
         nic,
         kvm: false,

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where a file is among the modules of its crate: `a/b.rs` and `a/b/mod.rs` are both `["a", "b"]`.
 type Module = Vec<String>;
 
-/// The product sources below a folder, without their tests.
+/// The sources below a folder, without unit tests and programs.
 fn sources(folder: &Path, module: &Module, found: &mut BTreeMap<Module, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -110,29 +110,43 @@ fn in_circles(all: &BTreeMap<Module, String>) -> Vec<String> {
     circular.map(|module| module.join("::")).collect()
 }
 
+/// The folders of sources of the workspace: each crate's, those of its programs and of its integration tests, which are
+/// crates of their own.
+fn folders(root: &Path) -> Vec<PathBuf> {
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let members = manifest["workspace"]["members"].as_array().unwrap();
+    let mut folders = Vec::new();
+    for member in members {
+        let member = root.join(member.as_str().unwrap());
+        for programs in ["src/bin", "tests"] {
+            let programs = fs::read_dir(member.join(programs)).into_iter().flatten();
+            let programs = programs.map(|entry| entry.unwrap().path());
+            folders.extend(programs.filter(|program| program.join("main.rs").exists()));
+        }
+        folders.push(member.join("src"));
+    }
+    folders
+}
+
 #[test]
 fn no_files_of_a_crate_import_each_other_in_a_circle() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (mut crates, mut circular) = (0, Vec::new());
-    let folders = ["", "xen-pv-boot"].map(|folder| fs::read_dir(root.join(folder)));
-    for entry in folders.into_iter().flat_map(Result::unwrap) {
-        let folder = entry.unwrap().path();
-        let product = folder.join("src").exists() && !folder.ends_with("lab");
-        if !folder.join("Cargo.toml").exists() || !product {
-            continue;
-        }
+    let folders = folders(&root);
+    let mut circular = Vec::new();
+    for folder in &folders {
         let mut all = BTreeMap::new();
-        sources(&folder.join("src"), &Module::new(), &mut all);
-        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        circular.extend(
-            in_circles(&all)
-                .iter()
-                .map(|file| format!("{name}: {file}")),
-        );
-        crates += 1;
+        sources(folder, &Module::new(), &mut all);
+        let name = folder.strip_prefix(&root).unwrap().display();
+        let files = in_circles(&all).into_iter();
+        circular.extend(files.map(|file| format!("{name}: {file}")));
     }
     assert!(circular.is_empty(), "{circular:#?}");
-    assert!(crates > 10, "only {crates} crates were found");
+    assert!(
+        folders.len() > 40,
+        "only {} crates were found",
+        folders.len()
+    );
 }
 
 #[test]

@@ -26,18 +26,47 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::Args;
 use serde::Serialize;
 
 use crate::build::{self, Programs};
-use crate::cli::DemoArgs;
 use crate::error::{At, Error};
-use crate::host::Images;
+use crate::host::{Images, Nic};
 use crate::stage::Stage;
 use calls::NodeCalls;
 use cost::MessageCost;
 use dom0::Dom0Cost;
 use fabric::{Fabric, Shape};
 use perf::{Pair, Verified};
+
+/// Options of `cargo lab demo`.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// The frame size of the whole fabric: 1500 to 9000 bytes, Ethernet header included.
+    #[arg(long, default_value_t = 9000)]
+    pub mtu: u16,
+    /// The driver domain's card.
+    #[arg(long, value_enum, default_value_t)]
+    pub nic: Nic,
+    /// Use KVM where Xen really boots under it; otherwise say so and emulate.
+    #[arg(long)]
+    pub kvm: bool,
+    /// Measure guest to guest under the deterministic clock instead (a tick per instruction), with one processor for all
+    /// and with one for each domain, beside UDP by netfront and netback in the same boot.
+    #[arg(long)]
+    pub icount: bool,
+    /// Measure what a reader of the driver domain's /metrics costs the guests' messages instead, under the same clock.
+    /// Exit status 1 means that their rate falls by more than 2 %.
+    #[arg(long, conflicts_with = "icount")]
+    pub reader: bool,
+    /// Measure one and two processes of each guest, polling and asleep, instead, under the same clock: where they share a
+    /// processor with the driver domain, and where each domain has its own.
+    #[arg(long, conflicts_with_all = ["icount", "reader", "json"])]
+    pub crowd: bool,
+    /// Print the figures as JSON too.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What the demo found.
 #[derive(Debug, Serialize)]

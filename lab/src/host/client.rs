@@ -5,8 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use lab_agent::{Line, Message};
 
-use super::control_socket;
-use super::keeper::SELF;
+use super::{SELF, control_socket};
 use crate::error::{At, Error};
 
 fn connect() -> Result<UnixStream, Error> {

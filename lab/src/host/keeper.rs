@@ -10,11 +10,8 @@ use std::time::Duration;
 
 use lab_agent::{Line, Message};
 
-use super::{Host, HostSpec, client, control_socket, only_one};
+use super::{Host, HostSpec, SELF, client, control_socket, only_one};
 use crate::error::{At, Error};
-
-/// The domain that is no domain: the keeper itself.
-pub const SELF: &str = "lab";
 
 /// Starts a keeper that outlives this process, and waits until its host runs commands.
 pub fn up(spec: &HostSpec) -> Result<(), Error> {

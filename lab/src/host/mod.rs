@@ -145,6 +145,9 @@ fn tail(log: &Path) -> String {
     lines[lines.len().saturating_sub(25)..].join("\n")
 }
 
+/// The domain that is no domain: the process that keeps a host.
+const SELF: &str = "lab";
+
 /// Where the host that `up` keeps is asked.
 pub fn control_socket() -> PathBuf {
     crate::place::work().join("host/control.sock")

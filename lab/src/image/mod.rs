@@ -4,11 +4,11 @@ mod cpio;
 mod kernel;
 mod system;
 
-use crate::build::Built;
+use crate::build::{self, Built};
 use crate::error::{At, Error};
 use crate::host::Images;
 use crate::place;
-use crate::prepare::{Machine, XenHost};
+use crate::prepare::{self, Kernel, Machine, XenHost};
 use crate::stage::Stage;
 use std::fs;
 use std::path::Path;
@@ -46,8 +46,22 @@ pub struct Scripts {
     pub parameters: String,
 }
 
-/// Makes the images.
-pub fn make(machine: &Machine, built: &Built) -> Result<Images, Error> {
+/// Prepares the machine, builds everything and makes the images.
+pub fn made() -> Result<(Images, Built), Error> {
+    made_on(&prepare::machine()?)
+}
+
+/// The same with guests that have this kernel.
+pub fn made_with(guest: &Kernel) -> Result<(Images, Built), Error> {
+    made_on(&prepare::machine_with(guest)?)
+}
+
+fn made_on(machine: &Machine) -> Result<(Images, Built), Error> {
+    let built = build::everything(machine)?;
+    Ok((make(machine, &built)?, built))
+}
+
+fn make(machine: &Machine, built: &Built) -> Result<Images, Error> {
     let stage = Stage::begin("making the images of dom0 and the guests");
     let images = write(machine, built, "images", None)?;
     stage.done("");

@@ -1,16 +1,12 @@
 //! The conformance programs in guests: with themselves, with another guest, and with the node outside.
 
-use std::time::Duration;
-
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
+use crate::scenario::judge::CONFORMANCE_LIMIT;
 use crate::scenario::{admin, limits, queue_entries};
-
-/// Five times what the longest program needs under emulation on a quiet machine.
-pub(super) const LIMIT: Duration = Duration::from_secs(120);
 
 /// Short runs: every program, and every length, but less often than by itself.
 const RUNS: [&str; 18] = [
@@ -132,7 +128,7 @@ fn raw(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<u64, Error> {
     stage(&format!("RAW frames from {from} to {to} and back"), || {
         let peer = fabric.start_program(to, &["conformance", "raw_peer"])?;
         let verified = program(fabric, from, &format!("raw -d {to}:0"))?;
-        peer.finish(LIMIT)?;
+        peer.finish(CONFORMANCE_LIMIT)?;
         Ok(verified)
     })
 }
@@ -149,7 +145,7 @@ fn converse(fabric: &Fabric<'_>, from: &str, to: &str, runs: &[&str]) -> Result<
     let runs = runs.iter().map(|run| format!("{run} -d {to}:0"));
     let verified = sum(fabric, from, runs)?;
     program(fabric, from, &format!("stop -d {to}:0"))?;
-    peer.finish(LIMIT)?;
+    peer.finish(CONFORMANCE_LIMIT)?;
     Ok(verified)
 }
 
@@ -167,7 +163,9 @@ fn program(fabric: &Fabric<'_>, member: &str, run: &str) -> Result<u64, Error> {
     let command: Vec<&str> = std::iter::once("conformance")
         .chain(run.split(' '))
         .collect();
-    let output = fabric.start_program(member, &command)?.finish(LIMIT)?;
+    let output = fabric
+        .start_program(member, &command)?
+        .finish(CONFORMANCE_LIMIT)?;
     conformance::verified(&output).ok_or_else(|| {
         Error::Judged(format!(
             "`conformance {run}` in {member} counts nothing; it says:\n{output}"

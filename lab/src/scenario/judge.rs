@@ -8,6 +8,9 @@ use crate::patience;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Five times what the longest program needs under emulation on a quiet machine.
+pub const CONFORMANCE_LIMIT: Duration = Duration::from_secs(120);
+
 /// Asks again and again until something holds; `what` it is ends an error.
 pub fn wait_until(
     limit: Duration,

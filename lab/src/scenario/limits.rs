@@ -1,8 +1,8 @@
 //! Conformance programs of a guest's user under limits of resources: what is too small is told by a code, what is enough works.
 
-use super::conformance::LIMIT;
 use crate::demo::fabric::{Fabric, Program};
 use crate::error::Error;
+use crate::scenario::judge::CONFORMANCE_LIMIT;
 
 /// A limit of busybox's `ulimit`, the values that are walked, and the first of them that have to be too small.
 struct Walk {
@@ -67,7 +67,7 @@ pub fn run(fabric: &Fabric<'_>) -> Result<u64, Error> {
     }
     let verified = RUNS.into_iter().map(|run| {
         let program = under(fabric, LEAST, run)?;
-        let said = program.finish(LIMIT)?;
+        let said = program.finish(CONFORMANCE_LIMIT)?;
         conformance::verified(&said).ok_or_else(|| {
             Error::Judged(format!("`conformance {run}` under `{LEAST}` says:\n{said}"))
         })
@@ -77,11 +77,16 @@ pub fn run(fabric: &Fabric<'_>) -> Result<u64, Error> {
 
 /// Whether the long message passed; else the program must have said why, unless it could not even begin.
 fn judge(fabric: &Fabric<'_>, limit: &str) -> Result<bool, Error> {
-    let ended = under(fabric, limit, RUN)?.output(LIMIT)?;
+    let ended = under(fabric, limit, RUN)?.output(CONFORMANCE_LIMIT)?;
     let told = match ended.status {
         0 => return Ok(true),
         1 | 255 => !ended.stderr.is_empty(),
-        _ => under(fabric, limit, "--list")?.output(LIMIT)?.status != 0,
+        _ => {
+            under(fabric, limit, "--list")?
+                .output(CONFORMANCE_LIMIT)?
+                .status
+                != 0
+        }
     };
     if told {
         return Ok(false);

@@ -7,6 +7,7 @@
 
 mod relay;
 mod serve;
+mod sink;
 mod statistics;
 mod user;
 mod window;
@@ -15,7 +16,8 @@ use std::fs::OpenOptions;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use serve::{Sink, serve};
+use serve::serve;
+use sink::Sink;
 
 fn main() -> ExitCode {
     let all: Vec<String> = std::env::args().skip(1).collect();
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
 
 fn run(device: &str, relay: bool) -> std::io::Result<()> {
     let file = OpenOptions::new().read(true).write(true).open(device)?;
-    serve::make_raw(&file)?;
+    sink::make_raw(&file)?;
     let sink = Arc::new(Sink::new(file.try_clone()?));
     serve(file, sink, relay)
 }

@@ -9,7 +9,7 @@ use std::thread;
 
 use lab_agent::{Line, Message};
 
-use crate::serve::{Sink, make_raw};
+use crate::sink::{Sink, make_raw};
 
 /// The consoles that were opened, by domain number: a domain that was created again has another.
 pub struct Relay {

@@ -10,13 +10,11 @@ use mx_ring::mapping::Memfd;
 use mx_ring::{EndpointLayout, Entry, Geometry, HomeSide, PAGE_SIZE, Reach, RegionKey, Window};
 use mx_wire::{Beacon, Format, Frame, HostQuery, HostReply, MacAddress, Packet, Pull};
 
-use super::packets;
+use super::packets::{self, SESSION};
 use crate::input::Input;
 
 const OWN: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
 const PEER: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
-/// The endpoint's session.
-pub const SESSION: u32 = 0xa;
 const ENDPOINT: u8 = 0;
 const REGIONS: usize = 4;
 const REGION_SIZE: usize = 64 << 10;

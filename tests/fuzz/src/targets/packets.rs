@@ -6,9 +6,10 @@ use mx_wire::{
     PullBlock, PullReply, Rendezvous,
 };
 
-use super::home::SESSION;
 use crate::input::Input;
 
+/// The session of the endpoint that they are for.
+pub const SESSION: u32 = 0xa;
 /// Packet types that the first byte chooses from.
 pub const KINDS: u8 = 14;
 

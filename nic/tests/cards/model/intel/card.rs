@@ -4,15 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::map::{self, Access, Entry};
 use super::queue::{self, Filled, Lie, Queue, Report};
-use super::{igb, ixgbe};
 use crate::model::refuse;
-
-/// Which card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Igb,
-    Ixgbe,
-}
 
 /// What the card does wrong.
 #[derive(Clone, Debug, Default)]
@@ -40,8 +32,36 @@ pub struct Faults {
 /// How long a negotiation takes.
 const NEGOTIATION_MICROSECONDS: u32 = 1000;
 
+/// Says that a vector is that of other causes (82576).
+pub const OTHER_VECTOR: u32 = 1 << 31;
+
+/// What the two chips have otherwise than each other.
+pub struct Chip {
+    pub registers: &'static [Entry],
+    /// Whether its queues 0 are enabled after a reset: 82576 §4.5.9 they are, 82599 §4.6.7 they are not.
+    pub queues_enabled: bool,
+    /// The first register of its own address.
+    pub address: u32,
+    /// The register whose change sends.
+    pub transmit_tail: u32,
+    pub counters: Counters,
+    /// The cause of a change of the link, and its vectors.
+    pub link_changed: (u32, u32),
+    pub uses_vectors: fn(&Card) -> bool,
+    /// The longest frame that comes in, with its check.
+    pub longest: fn(&Card) -> usize,
+    /// Whether a frame passes its filters.
+    pub wants: fn(&Card, &[u8]) -> bool,
+    /// A queue has something done: that for receiving, or the other.
+    pub queue_cause: fn(&mut Card, received: bool),
+    /// What a register reads as, unless as it was written.
+    pub read: fn(&mut Card, register: u32) -> Option<u32>,
+    /// What a write does, with the old and the new value.
+    pub write: fn(&mut Card, register: u32, old: u32, value: u32),
+}
+
 pub struct Card {
-    pub kind: Kind,
+    chip: &'static Chip,
     pub faults: Faults,
     /// Frames that went out.
     pub out: VecDeque<Vec<u8>>,
@@ -53,7 +73,6 @@ pub struct Card {
     pub coming: Option<(usize, Vec<u8>)>,
     /// Accesses to memory so far.
     pub dma: usize,
-    pub(super) table: &'static [Entry],
     pub(super) kept: HashMap<u32, u32>,
     pub(super) receive: Queue,
     pub(super) transmit: Queue,
@@ -76,19 +95,15 @@ pub struct Card {
 }
 
 impl Card {
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(chip: &'static Chip) -> Self {
         let mut card = Self {
-            kind,
+            chip,
             faults: Faults::default(),
             out: VecDeque::new(),
             interrupts: 0,
             gone: false,
             coming: None,
             dma: 0,
-            table: match kind {
-                Kind::Igb => &igb::TABLE,
-                Kind::Ixgbe => &ixgbe::TABLE,
-            },
             kept: HashMap::new(),
             receive: Queue::default(),
             transmit: Queue::default(),
@@ -113,8 +128,7 @@ impl Card {
 
     /// Everything as the EEPROM and the datasheet have it.
     fn power_on(&mut self) {
-        // 82576 §4.5.9: its queues 0 are enabled after a reset. 82599 §4.6.7: none is.
-        let enabled = self.kind == Kind::Igb;
+        let enabled = self.chip.queues_enabled;
         self.receive = Queue::new("receive", enabled);
         self.transmit = Queue::new("transmit", enabled);
         self.kept.clear();
@@ -130,10 +144,7 @@ impl Card {
         self.reports.clear();
         self.filled.clear();
         let (low, high) = (0x1200_5452, 0x8000_5634);
-        let address = match self.kind {
-            Kind::Igb => 0x5400,
-            Kind::Ixgbe => 0xa200,
-        };
+        let address = self.chip.address;
         self.kept.insert(address, low);
         self.kept.insert(address + 4, high);
     }
@@ -201,10 +212,8 @@ impl Card {
     }
 
     fn link_changed(&mut self) {
-        match self.kind {
-            Kind::Igb => self.cause(igb::LINK_CHANGED, igb::OTHER_VECTOR),
-            Kind::Ixgbe => self.cause(ixgbe::LINK_CHANGED, 0),
-        }
+        let (causes, vectors) = self.chip.link_changed;
+        self.cause(causes, vectors);
     }
 
     /// Causes come to be, and interrupt unless they are masked.
@@ -212,7 +221,7 @@ impl Card {
         let before = self.raised();
         self.causes |= causes;
         // A vector for "other causes" comes only for those that are not masked (82576 §7.3.2).
-        if vectors & igb::OTHER_VECTOR == 0 || self.causes & self.mask != 0 {
+        if vectors & OTHER_VECTOR == 0 || self.causes & self.mask != 0 {
             self.vector_causes |= vectors & 1;
         }
         self.interrupt_if(before);
@@ -226,11 +235,7 @@ impl Card {
     }
 
     fn raised(&self) -> (u32, u32) {
-        let by_vectors = match self.kind {
-            Kind::Igb => igb::uses_vectors(self),
-            Kind::Ixgbe => false,
-        };
-        if by_vectors {
+        if (self.chip.uses_vectors)(self) {
             (0, self.vector_causes & self.vector_mask)
         } else {
             (self.causes & self.mask, 0)
@@ -257,7 +262,7 @@ impl Card {
     }
 
     pub(super) fn value(&self, register: u32) -> u32 {
-        let entry = map::find(self.table, register);
+        let entry = map::find(self.chip.registers, register);
         self.kept.get(&register).copied().unwrap_or(entry.initial)
     }
 
@@ -265,12 +270,8 @@ impl Card {
         if self.gone {
             return u32::MAX;
         }
-        let entry = map::find(self.table, register);
-        let special = match self.kind {
-            Kind::Igb => igb::read(self, register),
-            Kind::Ixgbe => ixgbe::read(self, register),
-        };
-        if let Some(value) = special {
+        let entry = map::find(self.chip.registers, register);
+        if let Some(value) = (self.chip.read)(self, register) {
             return value;
         }
         let value = self.value(register);
@@ -289,25 +290,15 @@ impl Card {
                 "register {register:#x} is written during a reset (82576 §4.5.5, 82599 §4.6.3.2)"
             );
         }
-        let entry = map::find(self.table, register);
-        let old = match self.kind {
-            Kind::Igb => igb::read(self, register),
-            Kind::Ixgbe => ixgbe::read(self, register),
-        };
+        let entry = map::find(self.chip.registers, register);
+        let old = (self.chip.read)(self, register);
         let old = old.unwrap_or_else(|| self.value(register));
         map::check(entry, old, value);
         if entry.access == Access::Kept {
             self.kept.insert(register, value);
         }
-        match self.kind {
-            Kind::Igb => igb::write(self, register, old, value),
-            Kind::Ixgbe => ixgbe::write(self, register, old, value),
-        }
-        let tail = match self.kind {
-            Kind::Igb => igb::TRANSMIT_TAIL,
-            Kind::Ixgbe => ixgbe::TRANSMIT_TAIL,
-        };
-        if register == tail {
+        (self.chip.write)(self, register, old, value);
+        if register == self.chip.transmit_tail {
             self.run();
         }
     }
@@ -354,17 +345,11 @@ impl Card {
     }
 
     fn queue_cause(&mut self, received: bool) {
-        match self.kind {
-            Kind::Igb => igb::queue_cause(self, received),
-            Kind::Ixgbe => ixgbe::queue_cause(self, received),
-        }
+        (self.chip.queue_cause)(self, received);
     }
 
     fn longest(&self) -> usize {
-        match self.kind {
-            Kind::Igb => igb::longest(self),
-            Kind::Ixgbe => ixgbe::longest(self),
-        }
+        (self.chip.longest)(self)
     }
 
     fn count(&mut self, register: u32) {
@@ -376,17 +361,10 @@ impl Card {
         if !self.receiving || !self.receive.enabled || !self.link_is_up() || self.gone {
             return;
         }
-        let wanted = match self.kind {
-            Kind::Igb => igb::wants(self, frame),
-            Kind::Ixgbe => ixgbe::wants(self, frame),
-        };
-        if !wanted {
+        if !(self.chip.wants)(self, frame) {
             return;
         }
-        let counters = match self.kind {
-            Kind::Igb => igb::COUNTERS,
-            Kind::Ixgbe => ixgbe::COUNTERS,
-        };
+        let counters = &self.chip.counters;
         if self.faults.bad_wire {
             return self.count(counters.bad);
         }

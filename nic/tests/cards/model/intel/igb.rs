@@ -1,6 +1,6 @@
 //! The 82576's registers, and the order that it wants. Sections are those of its datasheet.
 
-use super::card::{Card, Counters, is_named, read_queue, write_queue};
+use super::card::{Card, Chip, Counters, OTHER_VECTOR, is_named, read_queue, write_queue};
 use super::map::{Access, Entry, many, one};
 use crate::model::refuse;
 
@@ -25,23 +25,33 @@ const RECEIVE: u32 = 0xc000;
 const SRRCTL: u32 = RECEIVE + 0x0c;
 const RXDCTL: u32 = RECEIVE + 0x28;
 const TRANSMIT: u32 = 0xe000;
-pub const TRANSMIT_TAIL: u32 = TRANSMIT + 0x18;
 const TXDCTL: u32 = TRANSMIT + 0x28;
 /// Where the model keeps the PHY's control register, which MDIC reaches.
 const PHY_CONTROL: u32 = 0xffff_0000;
 
-pub const LINK_CHANGED: u32 = 1 << 2;
-/// Says that a vector is that of other causes.
-pub const OTHER_VECTOR: u32 = 1 << 31;
-pub const COUNTERS: Counters = Counters {
-    bad: 0x4000,
-    long: 0x40ac,
-    missed: RECEIVE + 0x30,
-};
-
 const RESET_MICROSECONDS: u32 = 1000;
 
-pub static TABLE: [Entry; 42] = [
+/// The chip.
+pub static CHIP: Chip = Chip {
+    registers: &TABLE,
+    queues_enabled: true,
+    address: 0x5400,
+    transmit_tail: TRANSMIT + 0x18,
+    counters: Counters {
+        bad: 0x4000,
+        long: 0x40ac,
+        missed: RECEIVE + 0x30,
+    },
+    link_changed: (1 << 2, OTHER_VECTOR),
+    uses_vectors,
+    longest,
+    wants,
+    queue_cause,
+    read,
+    write,
+};
+
+static TABLE: [Entry; 42] = [
     // Of CTRL: FD, master disable, SLU, ILOS, SPEED, FRCSPD, FRCDPLX, ADVD3WUC, RST, RFCE, TFCE, VME, PHY_RST (§8.2).
     one("CTRL", CTRL, Access::Kept, 0xdc10_1bc5, 0x0010_0209),
     one("STATUS", STATUS, Access::ReadOnly, 0, 0),
@@ -89,11 +99,11 @@ pub static TABLE: [Entry; 42] = [
     one("TXDCTL", TXDCTL, Access::Kept, 0x061f_1f1f, 0x0200_0000),
 ];
 
-pub fn uses_vectors(card: &Card) -> bool {
+fn uses_vectors(card: &Card) -> bool {
     card.value(GPIE) >> 4 & 1 != 0
 }
 
-pub fn longest(card: &Card) -> usize {
+fn longest(card: &Card) -> usize {
     if card.value(RCTL) >> 5 & 1 != 0 {
         card.value(RLPML) as usize
     } else {
@@ -102,7 +112,7 @@ pub fn longest(card: &Card) -> usize {
 }
 
 /// §7.1.1.1.
-pub fn wants(card: &Card, frame: &[u8]) -> bool {
+fn wants(card: &Card, frame: &[u8]) -> bool {
     let control = card.value(RCTL);
     let has = |bit: u32| control >> bit & 1 != 0;
     let is_group = frame[0] & 1 != 0;
@@ -117,7 +127,7 @@ pub fn wants(card: &Card, frame: &[u8]) -> bool {
         || is_named(card, frame, place, 24, MTA)
 }
 
-pub fn queue_cause(card: &mut Card, received: bool) {
+fn queue_cause(card: &mut Card, received: bool) {
     let vectors = card.value(IVAR_0) >> if received { 0 } else { 8 };
     let vector = if vectors >> 7 & 1 != 0 {
         1 << (vectors & 0x1f)
@@ -127,7 +137,7 @@ pub fn queue_cause(card: &mut Card, received: bool) {
     card.cause(if received { 1 << 7 } else { 1 }, vector);
 }
 
-pub fn read(card: &mut Card, register: u32) -> Option<u32> {
+fn read(card: &mut Card, register: u32) -> Option<u32> {
     match register {
         CTRL => Some(card.value(CTRL) & !(1 << 26) | u32::from(card.is_resetting()) << 26),
         STATUS => {
@@ -149,7 +159,7 @@ pub fn read(card: &mut Card, register: u32) -> Option<u32> {
     }
 }
 
-pub fn write(card: &mut Card, register: u32, old: u32, value: u32) {
+fn write(card: &mut Card, register: u32, old: u32, value: u32) {
     match register {
         CTRL => {
             card.master_disabled = value >> 2 & 1 != 0;

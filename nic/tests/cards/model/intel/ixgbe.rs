@@ -1,6 +1,6 @@
 //! The 82599's registers, and the order that it wants. Sections are those of its datasheet.
 
-use super::card::{Card, Counters, is_named, read_queue, write_queue};
+use super::card::{Card, Chip, Counters, is_named, read_queue, write_queue};
 use super::map::{Access, Entry, many, one};
 use crate::model::refuse;
 
@@ -30,7 +30,6 @@ const FCTRL: u32 = 0x05080;
 const MCSTCTRL: u32 = 0x05090;
 const MTA: u32 = 0x05200;
 const TRANSMIT: u32 = 0x06000;
-pub const TRANSMIT_TAIL: u32 = TRANSMIT + 0x18;
 const TXDCTL: u32 = TRANSMIT + 0x28;
 const DTXMXSZRQ: u32 = 0x08100;
 const MTQC: u32 = 0x08120;
@@ -39,17 +38,30 @@ const SECRXSTAT: u32 = 0x08d04;
 const SWSM: u32 = 0x10140;
 const SW_FW_SYNC: u32 = 0x10160;
 
-pub const LINK_CHANGED: u32 = 1 << 20;
-pub const COUNTERS: Counters = Counters {
-    bad: 0x04000,
-    long: 0x040ac,
-    missed: 0x01430,
-};
-
 /// §4.6.3.2.
 const RESET_MICROSECONDS: u32 = 10_000;
 
-pub static TABLE: [Entry; 52] = [
+/// The chip.
+pub static CHIP: Chip = Chip {
+    registers: &TABLE,
+    queues_enabled: false,
+    address: 0xa200,
+    transmit_tail: TRANSMIT + 0x18,
+    counters: Counters {
+        bad: 0x04000,
+        long: 0x040ac,
+        missed: 0x01430,
+    },
+    link_changed: (1 << 20, 0),
+    uses_vectors: |_| false,
+    longest,
+    wants,
+    queue_cause,
+    read,
+    write,
+};
+
+static TABLE: [Entry; 52] = [
     // PCIe master disable, LRST, RST (§8.2.3.1).
     one("CTRL", CTRL, Access::Kept, 0x0400_000c, 0),
     one("STATUS", STATUS, Access::ReadOnly, 0, 0),
@@ -121,7 +133,7 @@ pub static TABLE: [Entry; 52] = [
     ),
 ];
 
-pub fn longest(card: &Card) -> usize {
+fn longest(card: &Card) -> usize {
     if card.value(HLREG0) >> 2 & 1 != 0 {
         (card.value(MAXFRS) >> 16) as usize
     } else {
@@ -130,7 +142,7 @@ pub fn longest(card: &Card) -> usize {
 }
 
 /// §7.1.1.1.
-pub fn wants(card: &Card, frame: &[u8]) -> bool {
+fn wants(card: &Card, frame: &[u8]) -> bool {
     if card.value(DCA_RXCTRL) >> 12 & 1 != 0 || card.value(CTRL_EXT) >> 16 & 1 == 0 {
         refuse!("a frame comes while DCA_RXCTRL bit 12 is set or CTRL_EXT.NS_DIS is not (§4.6.7)");
     }
@@ -145,7 +157,7 @@ pub fn wants(card: &Card, frame: &[u8]) -> bool {
             && is_named(card, frame, |index| 0xa200 + 8 * index, 128, MTA))
 }
 
-pub fn queue_cause(card: &mut Card, received: bool) {
+fn queue_cause(card: &mut Card, received: bool) {
     // §7.3.4: IVAR leads to a bit of EICR, with MSI-X or without.
     let entry = card.value(IVAR_0) >> if received { 0 } else { 8 };
     if entry >> 7 & 1 != 0 {
@@ -153,7 +165,7 @@ pub fn queue_cause(card: &mut Card, received: bool) {
     }
 }
 
-pub fn read(card: &mut Card, register: u32) -> Option<u32> {
+fn read(card: &mut Card, register: u32) -> Option<u32> {
     match register {
         CTRL => {
             let resetting = if card.is_resetting() { 0x0400_0008 } else { 0 };
@@ -183,7 +195,7 @@ pub fn read(card: &mut Card, register: u32) -> Option<u32> {
     }
 }
 
-pub fn write(card: &mut Card, register: u32, old: u32, value: u32) {
+fn write(card: &mut Card, register: u32, old: u32, value: u32) {
     match register {
         CTRL => {
             card.master_disabled = value >> 2 & 1 != 0;

@@ -25,7 +25,14 @@ use mx_nic::{Platform, Registers};
 
 use super::dma;
 
-pub use card::{Card, Kind};
+pub use card::Card;
+
+/// Which card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Igb,
+    Ixgbe,
+}
 
 /// A card that several hold: the driver its registers, the platform its time, the test all of it.
 #[derive(Clone)]
@@ -34,7 +41,11 @@ pub struct Model(pub Rc<RefCell<Card>>);
 impl Model {
     /// A card after power-on, with its link's partner there.
     pub fn new(kind: Kind) -> Self {
-        Self(Rc::new(RefCell::new(Card::new(kind))))
+        let chip = match kind {
+            Kind::Igb => &igb::CHIP,
+            Kind::Ixgbe => &ixgbe::CHIP,
+        };
+        Self(Rc::new(RefCell::new(Card::new(chip))))
     }
 }
 
