@@ -7,8 +7,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
-/// Bytes of a page.
-pub const PAGE_SIZE: usize = 4096;
+pub use virtio_drivers::PAGE_SIZE;
 
 /// Memory that is contiguous for a card. Every access is checked.
 #[derive(Debug)]

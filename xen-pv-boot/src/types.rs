@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-/// Bytes of a page.
-pub const PAGE_SIZE: usize = 4096;
-pub(crate) const PAGE_SHIFT: u32 = 12;
+pub use mx_ring::PAGE_SIZE;
+pub(crate) const PAGE_SHIFT: u32 = PAGE_SIZE.trailing_zeros();
 
 /// A page frame of the domain's own, contiguous numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
