@@ -37,7 +37,7 @@ impl Switch {
                 board.peers.forget(index);
             }),
             Change::AddPeer { mac, name } => {
-                board.add_peer(now, MacAddress(*mac), HostName::new(name), ports)?;
+                board.add_peer(now, *mac, HostName::new(name), ports)?;
                 board.discovery.ask_for_names(now);
             }
             Change::MarkPeersConfigured => board.peers_marked = true,
@@ -97,7 +97,7 @@ impl Board {
         name: HostName,
         ports: &mut P,
     ) -> Result<(), ChangeError> {
-        if mac.is_group() || mac == MacAddress([0; 6]) {
+        if !mac.is_station() {
             return Err(ChangeError::BadAddress(mac));
         }
         let local = self

@@ -23,7 +23,7 @@ impl Switch {
         muted: bool,
         ports: &mut P,
     ) -> Result<BoardId, AddBoardError> {
-        if mac.is_group() || mac == MacAddress([0; 6]) {
+        if !mac.is_station() {
             return Err(AddBoardError::BadAddress(mac));
         }
         let nic_id = mac.nic_id();

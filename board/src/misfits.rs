@@ -18,7 +18,7 @@ impl Board {
 
     /// That machine has another name now, or is gone: if it was the one that had this board's, the fault is over.
     pub(crate) fn not_namesake(&mut self, mac: MacAddress) {
-        if self.warnings.notices().get(Warning::OwnName).about == mac.0 {
+        if self.warnings.notices().get(Warning::OwnName).about == mac {
             self.warnings.end(Warning::OwnName);
         }
     }

@@ -39,7 +39,8 @@ impl Switch {
         }
         // All zeros are no board's address, and what a frame that is no beacon may well hold there.
         let beacon = Beacon::parse(frame.payload).map(|beacon| beacon.board);
-        if let Some(other) = beacon.filter(|mac| *mac != board.mac && *mac != MacAddress([0; 6])) {
+        if let Some(other) = beacon.filter(|mac| *mac != board.mac && *mac != MacAddress::default())
+        {
             return Err(RawError::OtherBeacon(other));
         }
         let mut stamped: Vec<u8> = bytes.into();

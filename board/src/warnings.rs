@@ -58,7 +58,7 @@ impl Warnings {
         }
         let notice = Notice {
             times: notice.times.saturating_add(1),
-            about: about.0,
+            about,
         };
         self.notices.set(warning, notice);
         if let Some(seen) = self.seen.get_mut(warning as usize) {
@@ -97,10 +97,7 @@ mod tests {
             let now = Instant::from_nanos(second * 1_000_000_000);
             warnings.see(now, Warning::OtherFormat, about);
         }
-        let notice = Notice {
-            times: 3,
-            about: about.0,
-        };
+        let notice = Notice { times: 3, about };
         assert!(warnings.take_changed());
         assert!(!warnings.take_changed());
         assert_eq!(warnings.take_unsaid(), Some((Warning::OtherFormat, notice)));

@@ -84,7 +84,7 @@ fn a_new_name_is_seen_by_the_boards_here_and_told_to_who_asks() {
 fn forgotten_names_are_asked_for_at_once() {
     let (mut world, [a, _]) = fabric();
     let known = Change::AddPeer {
-        mac: NODE_B.0,
+        mac: NODE_B,
         name: name("far:0"),
     };
     change(&mut world, a, &known).unwrap();
@@ -118,17 +118,16 @@ fn forgotten_peers_are_strangers_until_they_are_heard_of_and_keep_their_index() 
 #[test]
 fn only_stations_are_added_and_boards_here_keep_their_names() {
     let (mut world, [a, b]) = fabric();
-    for mac in [[0; 6], [0xff; 6], [1, 0, 0, 0, 0, 1]] {
+    for mac in [[0; 6], [0xff; 6], [1, 0, 0, 0, 0, 1]].map(MacAddress) {
         let bad = Change::AddPeer {
             mac,
             name: name("bad:0"),
         };
-        let address = MacAddress(mac);
-        let refused = Err(ChangeError::BadAddress(address));
+        let refused = Err(ChangeError::BadAddress(mac));
         assert_eq!(change(&mut world, a, &bad), refused);
     }
     let own = Change::AddPeer {
-        mac: NODE_A.0,
+        mac: NODE_A,
         name: name("thief:0"),
     };
     change(&mut world, b, &own).unwrap();

@@ -48,10 +48,7 @@ fn unsaid(world: &mut World, board: BoardId) -> Vec<(Warning, Notice)> {
 }
 
 fn notice(times: u32, about: MacAddress) -> Notice {
-    Notice {
-        times,
-        about: about.0,
-    }
+    Notice { times, about }
 }
 
 #[test]
@@ -154,7 +151,7 @@ fn a_machine_of_another_frame_size_or_wire_format_is_known_by_either_side() {
                 let said = unsaid(&mut world, a);
                 if !said.is_empty() {
                     assert_eq!(said[0].0, Warning::OtherFormat);
-                    assert_eq!(said[0].1.about, NODE_B.0);
+                    assert_eq!(said[0].1.about, NODE_B);
                     shown.push(what);
                 }
             }

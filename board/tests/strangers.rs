@@ -86,7 +86,7 @@ fn a_flood_of_forged_beacons_drives_out_no_peer_that_said_its_name_and_newcomers
         &mut world,
         a,
         Change::AddPeer {
-            mac: given.0,
+            mac: given,
             name: *HostName::new(b"given:0").padded(),
         },
     );
@@ -151,7 +151,7 @@ fn a_silent_peer_goes_unless_it_was_given_is_of_this_home_or_is_spoken_to() {
         &mut world,
         a,
         Change::AddPeer {
-            mac: given.0,
+            mac: given,
             name: *HostName::new(b"given:0").padded(),
         },
     );
@@ -211,7 +211,7 @@ fn the_name_of_a_board_here_is_never_anothers_and_who_has_it_is_told() {
     assert_eq!(warned(&world, a, Warning::OwnName), 1, "its own name");
     assert_eq!(warned(&world, guest, Warning::OwnName), 0, "not asked");
     let notice = world.switch.board(a).unwrap().warnings().notices();
-    assert_eq!(notice.get(Warning::OwnName).about, other.0);
+    assert_eq!(notice.get(Warning::OwnName).about, other);
     says(&mut world, other, "another:0");
     assert_eq!(name_of(&world, a, other).as_deref(), Some("another:0"));
     assert_eq!(warned(&world, a, Warning::OwnName), 0, "it is over");
@@ -224,10 +224,7 @@ fn the_name_of_a_board_here_is_never_anothers_and_who_has_it_is_told() {
         .switch
         .change(now, a, &Change::SetHostname(name), ports);
     assert!(twice.is_err());
-    let add = Change::AddPeer {
-        mac: mac(8).0,
-        name,
-    };
+    let add = Change::AddPeer { mac: mac(8), name };
     assert!(world.switch.change(now, a, &add, ports).is_err());
 }
 
@@ -270,7 +267,7 @@ fn who_was_given_its_name_by_an_administrator_keeps_it_to_itself() {
     let given = mac(3);
     let name = *HostName::new(b"given:0").padded();
     joins(&mut world, mac(1), "given:0");
-    change(&mut world, a, Change::AddPeer { mac: given.0, name });
+    change(&mut world, a, Change::AddPeer { mac: given, name });
     assert_eq!(name_of(&world, a, mac(1)), None);
     joins(&mut world, mac(1), "own:0");
     world.ports.changed.clear();
@@ -280,7 +277,7 @@ fn who_was_given_its_name_by_an_administrator_keeps_it_to_itself() {
     says(&mut world, given, "changed:0");
     assert_eq!(name_of(&world, a, given).as_deref(), Some("given:0"));
     // It is given the name that it has.
-    change(&mut world, a, Change::AddPeer { mac: given.0, name });
+    change(&mut world, a, Change::AddPeer { mac: given, name });
     assert_eq!(name_of(&world, a, given).as_deref(), Some("given:0"));
 }
 
@@ -329,7 +326,7 @@ proptest! {
                 Deed::Clear => change(&mut world, a, Change::ClearPeers),
                 Deed::Give(who, named) => {
                     let give = Change::AddPeer {
-                        mac: mac(who.into()).0,
+                        mac: mac(who.into()),
                         name: *HostName::new(name(named).as_bytes()).padded(),
                     };
                     let (now, ports) = (world.now, &mut world.ports);

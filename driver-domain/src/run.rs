@@ -259,7 +259,7 @@ impl Domain {
     fn say_warnings(&mut self) {
         while let Some((board, warning, notice)) = self.home.next_warning() {
             if let Some((mac, name)) = self.home.board(board) {
-                let about = MacAddress(notice.about);
+                let about = notice.about;
                 log::warn!("{name} ({mac}), about {about}: {}", warning.sentence());
             }
         }

@@ -89,7 +89,7 @@ impl Home {
             endpoint_max: self.config.endpoint_max,
             queue_entries: self.config.queue_entries,
             peer_count: board.peers().count(),
-            mac: board.mac().0,
+            mac: board.mac(),
             hostname: *board.name().padded(),
             interface: self.config.interface,
             driver: self.config.driver,
@@ -111,7 +111,7 @@ impl Home {
                 Some(peer) => slot.pages.set_peer(
                     index,
                     &PeerDescription {
-                        mac: peer.mac().0,
+                        mac: peer.mac(),
                         local: peer.local().is_some(),
                         hostname: *peer.name().padded(),
                     },

@@ -12,7 +12,7 @@ use mx_ring::control::Status;
 use mx_ring::warning::{Notice, Notices, Warning};
 use mx_ring::{EndpointLayout, Event, EventBody, Place};
 use mx_testnet::Faults;
-use mx_wire::{Beacon, Content, Medium, NackCode, NackLib};
+use mx_wire::{Beacon, Content, MacAddress, Medium, NackCode, NackLib};
 
 fn one_home() -> (Lab, Guest, Guest) {
     let mut lab = Lab::new(formats()[1], 1, Faults::default(), 5);
@@ -62,7 +62,7 @@ fn what_a_board_finds_wrong_is_said_once_and_stands_in_its_pages_beside_what_its
     let mut faults = Notices::default();
     let once = Notice {
         times: 1,
-        about: [0; 6],
+        about: MacAddress::default(),
     };
     faults.set(Warning::ShortMtu, once);
     house.home.set_interface(&InterfaceState {
@@ -154,7 +154,7 @@ fn a_guest_with_many_greedy_endpoints_takes_no_more_than_its_share() {
         let pages = lab.houses[0].pages[board].slice();
         let pages = mx_ring::board_page::BoardPages::new(pages).unwrap();
         (0..3)
-            .find(|n| pages.peer(*n).is_some_and(|peer| peer.mac == mac(3).0))
+            .find(|n| pages.peer(*n).is_some_and(|peer| peer.mac == mac(3)))
             .unwrap()
     };
     let (from_greedy, from_modest) = (peer_of(&lab, 0), peer_of(&lab, 1));
@@ -301,7 +301,7 @@ fn a_board_is_removed_after_its_endpoints_and_is_a_stranger_to_its_neighbours_th
     );
     let pages = mx_ring::board_page::BoardPages::new(lab.houses[0].pages[1].slice()).unwrap();
     let peer = pages.peer(1).unwrap();
-    assert_eq!((peer.mac, peer.local), (mac(1).0, false));
+    assert_eq!((peer.mac, peer.local), (mac(1), false));
     // The same guest comes back: the same index means it again.
     let again = lab.board(0, 1);
     assert!(pages.peer(1).unwrap().local);

@@ -197,15 +197,12 @@ fn processes_see_their_board_its_peers_and_its_counters() {
     assert_eq!(b.events().len(), 1);
     let pages = BoardPages::new(lab.houses[0].pages[0].slice()).unwrap();
     let board = pages.board().unwrap();
-    assert_eq!(
-        (board.mac, board.mtu, board.generation),
-        (mac(1).0, 9000, 3)
-    );
+    assert_eq!((board.mac, board.mtu, board.generation), (mac(1), 9000, 3));
     assert_eq!(&board.hostname[..9], b"guest1:0\0");
     assert_eq!((board.peer_count, board.endpoint_max), (2, 32));
     assert!(board.link_up && board.peers_configured && !board.peers_full);
     let peer = pages.peer(1).unwrap();
-    assert_eq!((peer.mac, peer.local), (mac(2).0, false));
+    assert_eq!((peer.mac, peer.local), (mac(2), false));
     assert_eq!(&peer.hostname[..9], b"guest2:0\0");
     assert_eq!(pages.counter(Counter::SendTiny as usize), 1);
     let other = BoardPages::new(lab.houses[1].pages[0].slice()).unwrap();

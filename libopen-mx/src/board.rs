@@ -5,6 +5,7 @@ use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
 use mx_ring::mapping::Mapping;
 use mx_ring::uapi::{RAW_ENDPOINT, Reply, Request};
 use mx_ring::warning::Warning;
+use mx_wire::MacAddress;
 use rustix::io::Errno;
 
 use crate::error::Error;
@@ -66,7 +67,7 @@ impl Board {
     /// Number of the board with this address.
     pub fn number_of(home: &Home, nic_id: u64) -> Result<u32, Error> {
         for (number, board) in Self::all(home)? {
-            if nic_id_of(board.description()?.mac) == nic_id {
+            if board.description()?.mac.nic_id() == nic_id {
                 return Ok(number);
             }
         }
@@ -124,7 +125,7 @@ impl Board {
     /// Index of the peer with this address.
     pub fn peer_by_nic_id(&self, nic_id: u64) -> Result<u16, Error> {
         self.peers()
-            .find(|(_, peer)| nic_id_of(peer.mac) == nic_id)
+            .find(|(_, peer)| peer.mac.nic_id() == nic_id)
             .map(|(index, _)| index)
             .ok_or(Error::NoPeer(nic_id))
     }
@@ -146,10 +147,10 @@ impl Board {
         };
         match other {
             Some(other) if !first.local || first.mac == description.mac => {
-                let both = [first.mac, other].map(nic_id_of);
+                let both = [first.mac, other].map(MacAddress::nic_id);
                 Err(Error::NameTwice(name.to_owned(), both))
             }
-            _ => Ok(nic_id_of(first.mac)),
+            _ => Ok(first.mac.nic_id()),
         }
     }
 
@@ -193,22 +194,6 @@ pub(crate) fn no_board(error: Error, board: u32) -> Error {
         Error::Refused(Errno::NODEV | Errno::NXIO) => Error::NoBoard(board),
         other => other,
     }
-}
-
-/// An address as `xx:xx:xx:xx:xx:xx`.
-pub fn mac_text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
-}
-
-/// An address as a number, its first byte the most significant of 48 bits.
-pub fn nic_id_of(mac: [u8; 6]) -> u64 {
-    mac.iter().fold(0, |id, byte| id << 8 | u64::from(*byte))
-}
-
-/// The bytes of an address.
-pub fn mac_of(nic_id: u64) -> [u8; 6] {
-    let [_, _, mac @ ..] = nic_id.to_be_bytes();
-    mac
 }
 
 /// Text of a NUL-padded name, as it may be shown: of an interface or a process, which anybody on this machine may have

@@ -192,10 +192,7 @@ fn a_name_that_two_machines_have_leads_to_neither_until_it_is_given_to_one() {
     assert!(said.contains("two machines are called 'twice:0'"), "{said}");
     let mut name = [0; 80];
     name[..7].copy_from_slice(b"twice:0");
-    let given = mx_ring::admin::Change::AddPeer {
-        mac: mac(2).0,
-        name,
-    };
+    let given = mx_ring::admin::Change::AddPeer { mac: mac(2), name };
     Board::change(&far.home(), 0, &given).unwrap();
     let found = far.board().nic_id_by_hostname("twice:0");
     assert_eq!(found.ok(), Some(mac(2).nic_id()));

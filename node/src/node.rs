@@ -8,7 +8,6 @@ use std::time::Duration;
 use mx_board::Instant;
 use mx_home::{Completion, Home, HomeConfig};
 use mx_ring::heap;
-use mx_wire::MacAddress;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -242,7 +241,7 @@ impl Node {
     /// Says what boards have found wrong with the network.
     fn say_warnings(&mut self) {
         while let Some((board, warning, notice)) = self.home.next_warning() {
-            let about = MacAddress(notice.about);
+            let about = notice.about;
             warn!("board {}, about {about}: {}", board.0, warning.sentence());
         }
     }

@@ -1,6 +1,8 @@
 //! What the administrator of a machine may change at its boards, as tools ask for it (`omx_counters -c`, `omx_hostname`,
 //! `omx_init_peers`; api.md §6).
 
+use mx_wire::MacAddress;
+
 use crate::board_page::HOSTNAME_MAX;
 
 /// Bytes of a change in a call.
@@ -23,7 +25,7 @@ pub enum Change {
     /// A peer is added without having been heard of, or gets another name.
     AddPeer {
         /// Its address.
-        mac: [u8; 6],
+        mac: MacAddress,
         /// Its name; an empty one will be asked for.
         name: Name,
     },
@@ -79,7 +81,7 @@ impl Change {
             Self::MarkPeersConfigured => 6,
         };
         if let Self::AddPeer { mac, .. } = self {
-            bytes[at::MAC..at::NAME].copy_from_slice(mac);
+            bytes[at::MAC..at::NAME].copy_from_slice(&mac.0);
         }
         if let Self::SetHostname(name) | Self::AddPeer { name, .. } = self {
             bytes[at::NAME..at::NAME_END].copy_from_slice(name);
@@ -89,8 +91,8 @@ impl Change {
 
     /// What is alleged to be a change. A name without a NUL loses its last byte.
     pub fn from_bytes(bytes: &[u8; SIZE]) -> Result<Self, UnknownChange> {
-        let mut mac = [0; 6];
-        mac.copy_from_slice(&bytes[at::MAC..at::NAME]);
+        let mut mac = MacAddress::default();
+        mac.0.copy_from_slice(&bytes[at::MAC..at::NAME]);
         let mut name = [0; HOSTNAME_MAX];
         name[..HOSTNAME_MAX - 1].copy_from_slice(&bytes[at::NAME..at::NAME_END - 1]);
         Ok(match bytes[at::KIND] {

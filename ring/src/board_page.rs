@@ -1,10 +1,11 @@
 //! The pages that describe a board to its processes (class R): one page for the board, eight for its first 256 peers.
 
-use crate::seqlock;
-use crate::sync::Ordering;
+use mx_wire::MacAddress;
 
 use crate::layout::PAGE_SIZE;
 use crate::memory::{VolatileSlice, VolatileSliceError};
+use crate::seqlock;
+use crate::sync::Ordering;
 use crate::warning::{Notice, Notices, WARNINGS, Warning};
 
 /// Pages of a board's description: the board, then the peers.
@@ -45,7 +46,7 @@ pub struct BoardDescription {
     /// Entries of the peer table in use.
     pub peer_count: u16,
     /// The board's address.
-    pub mac: [u8; 6],
+    pub mac: MacAddress,
     /// Host name with its board number, NUL-padded.
     pub hostname: [u8; HOSTNAME_MAX],
     /// Name of the interface, NUL-padded.
@@ -62,7 +63,7 @@ pub struct BoardDescription {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerDescription {
     /// Its address.
-    pub mac: [u8; 6],
+    pub mac: MacAddress,
     /// Whether it is a board of the same home.
     pub local: bool,
     /// Its name, NUL-padded; empty when not yet known.
@@ -127,7 +128,7 @@ impl BoardPages {
         body[10..12].copy_from_slice(&d.medium_fragment.to_le_bytes());
         body[12..14].copy_from_slice(&d.endpoint_max.to_le_bytes());
         body[14..16].copy_from_slice(&d.peer_count.to_le_bytes());
-        body[16..22].copy_from_slice(&d.mac);
+        body[16..22].copy_from_slice(&d.mac.0);
         body[22..24].copy_from_slice(&d.queue_entries.to_le_bytes());
         body[24..104].copy_from_slice(&d.hostname);
         body[104..120].copy_from_slice(&d.interface);
@@ -137,7 +138,7 @@ impl BoardPages {
             let notice = d.notices.get(warning);
             let place = notice_offset(warning);
             body[place..place + 4].copy_from_slice(&notice.times.to_le_bytes());
-            body[place + 4..place + 10].copy_from_slice(&notice.about);
+            body[place + 4..place + 10].copy_from_slice(&notice.about.0);
         }
         seqlock::write(&self.slice, at::LOCK, at::BODY, &body);
     }
@@ -162,7 +163,7 @@ impl BoardPages {
             endpoint_max: u16_at(12),
             peer_count: u16_at(14),
             queue_entries: u16_at(22),
-            mac: [0; 6],
+            mac: MacAddress::default(),
             hostname: [0; HOSTNAME_MAX],
             interface: [0; 16],
             driver: [0; 16],
@@ -175,10 +176,10 @@ impl BoardPages {
                 times: u32_at(place),
                 ..Notice::default()
             };
-            notice.about.copy_from_slice(&body[place + 4..place + 10]);
+            notice.about.0.copy_from_slice(&body[place + 4..place + 10]);
             d.notices.set(warning, notice);
         }
-        d.mac.copy_from_slice(&body[16..22]);
+        d.mac.0.copy_from_slice(&body[16..22]);
         d.hostname.copy_from_slice(&body[24..104]);
         d.interface.copy_from_slice(&body[104..120]);
         d.driver.copy_from_slice(&body[120..136]);
@@ -189,7 +190,7 @@ impl BoardPages {
     pub fn set_peer(&self, index: u16, peer: &PeerDescription) {
         let Some(at) = peer_offset(index) else { return };
         let mut body = [0; PEER_BODY_SIZE];
-        body[0..6].copy_from_slice(&peer.mac);
+        body[0..6].copy_from_slice(&peer.mac.0);
         body[6] = 1 | u8::from(peer.local) << 1;
         body[8..88].copy_from_slice(&peer.hostname);
         seqlock::write(&self.slice, at, at + PEER_BODY, &body);
@@ -211,11 +212,11 @@ impl BoardPages {
             return None;
         }
         let mut peer = PeerDescription {
-            mac: [0; 6],
+            mac: MacAddress::default(),
             local: body[6] & 2 != 0,
             hostname: [0; HOSTNAME_MAX],
         };
-        peer.mac.copy_from_slice(&body[0..6]);
+        peer.mac.0.copy_from_slice(&body[0..6]);
         peer.hostname.copy_from_slice(&body[8..88]);
         Some(peer)
     }

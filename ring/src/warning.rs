@@ -1,6 +1,8 @@
 //! What the users of a board are warned of: faults of the network that a receiver can know, and of the interface that it
 //! listens to. A home finds them, its log and `omx_info` say them.
 
+use mx_wire::MacAddress;
+
 /// A fault, by its place among a board's [`Notices`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -96,7 +98,7 @@ pub struct Notice {
     /// Times; none of a fault that is not there.
     pub times: u32,
     /// Who, of the machines on the network; zeros where it is nobody in particular.
-    pub about: [u8; 6],
+    pub about: MacAddress,
 }
 
 /// The faults of a board, by [`Warning`].

@@ -15,8 +15,8 @@ use mx_ring::{
     RegionKey, Wanted, Window,
 };
 use mx_wire::{
-    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, LibAck, Medium, Message,
-    Notify, Pulled, Rendezvous,
+    Connect, ConnectReply, ConnectRequest, ConnectStatus, Content, Eager, LibAck, MacAddress,
+    Medium, Message, Notify, Pulled, Rendezvous,
 };
 use proptest::prelude::*;
 
@@ -192,7 +192,7 @@ fn change() -> impl Strategy<Value = Change> {
         2 => Change::ClearPeerNames,
         3 => Change::ClearPeers,
         4 => Change::AddPeer {
-            mac,
+            mac: MacAddress(mac),
             name: name(seed),
         },
         _ => Change::MarkPeersConfigured,
@@ -457,11 +457,12 @@ proptest! {
         prop_assert_eq!(pages.version(), None);
         pages.format();
         prop_assert_eq!(pages.version(), Some(mx_ring::ABI_VERSION));
+        let mac = MacAddress(mac);
         let mut hostname = [0; 80];
         hostname[..16].copy_from_slice(&name);
         let mut notices = Notices::default();
         for (warning, (times, about)) in Warning::ALL.into_iter().zip(seen) {
-            notices.set(warning, Notice { times, about });
+            notices.set(warning, Notice { times, about: MacAddress(about) });
         }
         let board = BoardDescription {
             generation,

@@ -4,7 +4,8 @@ use core::fmt;
 use core::str::FromStr;
 
 /// A 48-bit Ethernet address, first octet first.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The default is all zeros: nobody's.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MacAddress(pub [u8; 6]);
 
 impl MacAddress {
@@ -28,13 +29,19 @@ impl MacAddress {
         self.0[0] & 1 != 0
     }
 
-    /// Reads the address of a single station: neither a group's nor `00:00:00:00:00:00`.
+    /// Whether it can be a single station's: neither a group's nor `00:00:00:00:00:00`.
+    pub fn is_station(self) -> bool {
+        !self.is_group() && self != Self::default()
+    }
+
+    /// Reads the address of a single station.
     pub fn of_station(text: &str) -> Result<Self, MacAddressError> {
         let address: Self = text.parse()?;
-        if address.is_group() || address == Self([0; 6]) {
-            return Err(MacAddressError::NotOfStation);
+        if address.is_station() {
+            Ok(address)
+        } else {
+            Err(MacAddressError::NotOfStation)
         }
-        Ok(address)
     }
 }
 

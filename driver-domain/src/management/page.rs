@@ -4,7 +4,6 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 
 use mx_ring::Counter;
-use mx_wire::MacAddress;
 
 use super::rates::Rates;
 use super::snapshot::{BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Totals, is_drop};
@@ -180,7 +179,7 @@ pub fn board(out: &mut impl Write, number: usize, snapshot: &BoardSnapshot) -> f
                 out,
                 "<tr class=\"drop\"><th scope=\"row\">{} <code>{}</code><td>{}",
                 Html(warning.sentence()),
-                MacAddress(notice.about),
+                notice.about,
                 Grouped(notice.times.into())
             )
         })

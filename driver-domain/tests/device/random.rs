@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use mx_ring::RegionKey;
 use mx_ring::admin::Change;
 use mx_ring::control::{Request, STAGING_PAGE, STAGING_REFS};
+use mx_wire::MacAddress;
 use proptest::prelude::*;
 
 use crate::world::{World, geometry};
@@ -60,7 +61,10 @@ fn any_request() -> impl Strategy<Value = Request> {
         prop_oneof![
             Just(Change::ClearCounters),
             Just(Change::ClearPeers),
-            any::<[u8; 6]>().prop_map(|mac| Change::AddPeer { mac, name: [7; 80] }),
+            any::<[u8; 6]>().prop_map(|mac| Change::AddPeer {
+                mac: MacAddress(mac),
+                name: [7; 80]
+            }),
             Just(Change::SetHostname([7; 80])),
         ]
         .prop_map(Request::Change),

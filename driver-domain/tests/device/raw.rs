@@ -123,7 +123,7 @@ fn a_guest_changes_its_peers_and_counters_but_not_its_name() {
     };
     let add = |mac| {
         Request::Change(Change::AddPeer {
-            mac,
+            mac: MacAddress(mac),
             name: name(b"far:0"),
         })
     };
@@ -143,7 +143,7 @@ fn a_guest_changes_its_peers_and_counters_but_not_its_name() {
     let added = pages.peer(after.peer_count - 1).unwrap();
     assert_eq!(
         (added.mac, added.hostname),
-        ([2, 0, 0, 0, 7, 7], name(b"far:0"))
+        (MacAddress([2, 0, 0, 0, 7, 7]), name(b"far:0"))
     );
     world.end();
 }

@@ -59,7 +59,7 @@ impl Snapshot for Domain {
                 let mut notices = Notices::default();
                 let notice = Notice {
                     times: 1234,
-                    about: [2, 0, 0, 0, 0, 9],
+                    about: MacAddress([2, 0, 0, 0, 0, 9]),
                 };
                 notices.set(Warning::OwnName, notice);
                 notices

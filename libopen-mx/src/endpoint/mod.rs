@@ -27,6 +27,7 @@ use mx_engine::{Link, Memory, PartnerKey, RequestKey};
 use mx_ring::ProcessSide;
 use mx_ring::fork_guard::ForkGuard;
 use mx_ring::heap;
+use mx_wire::MacAddress;
 use rustix::io::Errno;
 use slotmap::{Key, KeyData};
 
@@ -127,7 +128,7 @@ impl Endpoint {
             let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
             state.engine.reach_own_by_network(peer, endpoint);
         }
-        communication.bind(crate::board::mac_of(state.own.0), endpoint);
+        communication.bind(MacAddress::from_nic_id(state.own.0), endpoint);
         for queues in [&opened.w, &opened.r] {
             queues.keep_from_children().map_err(CallError::from)?;
         }

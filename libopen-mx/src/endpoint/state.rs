@@ -12,7 +12,7 @@ use super::handling::Handling;
 use super::port::Port;
 use super::spin::Spin;
 use super::{Address, Status};
-use crate::board::{Board, nic_id_of};
+use crate::board::Board;
 use crate::clock;
 use crate::error::Error;
 use crate::home::Channel;
@@ -88,7 +88,7 @@ impl State {
         Ok(Self {
             engine: Engine::new(config),
             port,
-            own: (nic_id_of(description.mac), endpoint),
+            own: (description.mac.nic_id(), endpoint),
             board,
             broken: None,
             sleeping: false,
@@ -252,7 +252,7 @@ impl State {
     /// Looks who has a peer's index: that of one which was silent for long may have become another machine's. Whoever is
     /// new connects, or is connected to, before anything else passes.
     fn recognise(&mut self, peer: u16) {
-        let Some(present) = self.board.peer(peer).map(|peer| nic_id_of(peer.mac)) else {
+        let Some(present) = self.board.peer(peer).map(|peer| peer.mac.nic_id()) else {
             return;
         };
         let before = self.nic_id_of_peer(peer).replace(present);

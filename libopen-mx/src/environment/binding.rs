@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
+use mx_wire::MacAddress;
 use rustix::thread::{CpuSet, sched_setaffinity};
-
-use crate::board::mac_text;
 
 const DEFAULT_FILE: &str = "/tmp/open-mx.bindings.dat";
 
@@ -35,7 +34,7 @@ impl Binding {
     }
 
     /// Binds the calling thread, and those that it will start, for an endpoint that it has opened.
-    pub fn apply(&self, mac: [u8; 6], endpoint: u32) -> Result<(), String> {
+    pub fn apply(&self, mac: MacAddress, endpoint: u32) -> Result<(), String> {
         let processors = match self {
             Self::All(processor) => Some(vec![*processor]),
             Self::ByEndpoint(processors) => processors.get(endpoint as usize).map(|cpu| vec![*cpu]),
@@ -61,8 +60,8 @@ impl Binding {
 }
 
 /// Processors of the line `board <mac> ep <n> irq <n> mask <hex>` for this endpoint.
-fn mask_of(text: &str, mac: [u8; 6], endpoint: u32) -> Option<Vec<usize>> {
-    let (mac, endpoint) = (mac_text(mac), endpoint.to_string());
+fn mask_of(text: &str, mac: MacAddress, endpoint: u32) -> Option<Vec<usize>> {
+    let (mac, endpoint) = (mac.to_string(), endpoint.to_string());
     let mask = text.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
@@ -113,10 +112,10 @@ mod tests {
         let text = "board 02:00:00:00:00:01 ep 0 irq 40 mask 1\n\
                     board 02:00:00:00:00:01 ep 1 irq 41 mask 1,80000002\n\
                     garbage\n";
-        let mac = [2, 0, 0, 0, 0, 1];
+        let mac = MacAddress([2, 0, 0, 0, 0, 1]);
         assert_eq!(mask_of(text, mac, 0), Some(vec![0]));
         assert_eq!(mask_of(text, mac, 1), Some(vec![1, 31, 32]));
         assert_eq!(mask_of(text, mac, 2), None);
-        assert_eq!(mask_of(text, [9; 6], 0), None);
+        assert_eq!(mask_of(text, MacAddress([9; 6]), 0), None);
     }
 }

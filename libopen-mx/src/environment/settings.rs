@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mx_engine::{Config, ContextIds};
 use mx_ring::Geometry;
+use mx_wire::MacAddress;
 
 use super::{Binding, Effect, Speaker, VARIABLES, Variable, prefix, say};
 
@@ -182,7 +183,7 @@ impl Communication {
     }
 
     /// Binds the process for an endpoint that it has opened. A failure is told and harms nothing.
-    pub fn bind(&self, mac: [u8; 6], endpoint: u32) {
+    pub fn bind(&self, mac: MacAddress, endpoint: u32) {
         let bound = self.process_binding.as_ref();
         if let Some(Err(failure)) = bound.map(|binding| binding.apply(mac, endpoint)) {
             say(&format!("OMX_PROCESS_BINDING is ignored: {failure}"));

@@ -9,7 +9,7 @@ use super::errors;
 use super::library::home;
 use super::registry::Handle;
 use super::types::{EndpointHandle, Return};
-use crate::board::{Board, nic_id_of};
+use crate::board::Board;
 
 /// `OMX_INFO_*`, in the order of the header.
 pub mod key {
@@ -152,7 +152,7 @@ pub fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Res
             let mut ids = Vec::new();
             for (_, board) in boards()? {
                 let description = board.description().map_err(|error| error.code())?;
-                ids.extend(nic_id_of(description.mac).to_ne_bytes());
+                ids.extend(description.mac.nic_id().to_ne_bytes());
             }
             ids.extend(0u64.to_ne_bytes());
             Ok(Value::Numbers(ids))

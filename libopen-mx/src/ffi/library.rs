@@ -5,10 +5,11 @@ use std::sync::{PoisonError, RwLock};
 
 use mx_engine::Code;
 use mx_ring::heap;
+use mx_wire::MacAddress;
 
 use super::types::Return;
 use super::{errors, put};
-use crate::board::{Board, mac_of, nic_id_of, text};
+use crate::board::{Board, text};
 use crate::environment;
 use crate::error::Error;
 use crate::home::Home;
@@ -81,7 +82,7 @@ pub unsafe extern "C" fn omx_board_number_to_nic_id(board: u32, nic: *mut u64) -
     initialised("omx_board_number_to_nic_id", |home| {
         let description = Board::attach(home, board)?.description()?;
         // SAFETY: promised by the caller.
-        unsafe { put(nic, nic_id_of(description.mac)) };
+        unsafe { put(nic, description.mac.nic_id()) };
         Ok(())
     })
 }
@@ -94,7 +95,7 @@ pub unsafe extern "C" fn omx_board_number_to_nic_id(board: u32, nic: *mut u64) -
 pub unsafe extern "C" fn omx_nic_id_to_board_number(nic: u64, board: *mut u32) -> Return {
     initialised("omx_nic_id_to_board_number", |home| {
         for (number, candidate) in Board::all(home)? {
-            if candidate.description()?.mac == mac_of(nic) {
+            if candidate.description()?.mac == MacAddress::from_nic_id(nic) {
                 // SAFETY: promised by the caller.
                 unsafe { put(board, number) };
                 return Ok(());

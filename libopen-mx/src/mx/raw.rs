@@ -5,10 +5,11 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 
 use mx_engine::Code;
 use mx_ring::admin::{Change, Name};
+use mx_wire::MacAddress;
 
 use super::Return;
 use super::codes::returned;
-use crate::board::{Board, mac_of};
+use crate::board::Board;
 use crate::ffi::errors::handled;
 use crate::ffi::put;
 use crate::ffi::raw::{
@@ -143,7 +144,7 @@ pub extern "C" fn mx_raw_set_route(
     _host_type: u32,
 ) -> Return {
     let peer = Change::AddPeer {
-        mac: mac_of(destination),
+        mac: MacAddress::from_nic_id(destination),
         name: NAMELESS,
     };
     change(handle, "omx_raw_set_route", &peer)
@@ -253,7 +254,7 @@ pub unsafe extern "C" fn mx_raw_set_peer_name(
     text: *const c_char,
 ) -> Return {
     let peer = Change::AddPeer {
-        mac: mac_of(nic),
+        mac: MacAddress::from_nic_id(nic),
         // SAFETY: promised by the caller.
         name: unsafe { name(text) },
     };

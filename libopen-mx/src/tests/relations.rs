@@ -292,7 +292,7 @@ fn who_gets_the_index_of_a_peer_that_has_gone_is_not_taken_for_it() {
         world.pass(Duration::from_micros(10));
     }
     let mac = MacAddress([2, 0, 0, 0, 0, 0x77]);
-    let new = crate::board::nic_id_of(mac.0);
+    let new = mac.nic_id();
     world.join(mac, format);
     world.pass(Duration::from_secs(2));
     assert_eq!(here.state.board.peer_by_nic_id(new), Ok(index));

@@ -304,7 +304,7 @@ impl Station {
             let net = self.world.net();
             net.nodes[node].home.board(net.nodes[node].board).unwrap()
         };
-        let nic = crate::board::nic_id_of(mac.0);
+        let nic = mac.nic_id();
         let peer = self.state.peer_by_nic_id(nic).unwrap();
         self.call(|state| {
             let State { engine, port, .. } = state;

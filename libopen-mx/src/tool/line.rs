@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::Memory;
+use mx_wire::MacAddress;
 
 use super::zeroed;
-use crate::board::{Board, mac_of, mac_text, text};
+use crate::board::{Board, text};
 use crate::endpoint::{Address, Buffer, Endpoint, Options, Request, Status};
 use crate::error::Error;
 use crate::home::Home;
@@ -244,7 +245,7 @@ impl Line {
             Ok(board.peer(peer).map(|peer| text(&peer.hostname)))
         });
         let name = named.ok().flatten().filter(|name| !name.is_empty());
-        name.unwrap_or_else(|| mac_text(mac_of(address.nic_id)))
+        name.unwrap_or_else(|| MacAddress::from_nic_id(address.nic_id).to_string())
     }
 
     /// Keeps what another sender has said until it is its turn. Only what is whole, and not more than some.

@@ -12,7 +12,7 @@ use mx_ring::admin::Name;
 use mx_ring::board_page::{BoardDescription, HOSTNAME_MAX};
 use rustix::io::Errno;
 
-use crate::board::{mac_text, text};
+use crate::board::text;
 use crate::error::Error;
 
 /// Exit status of a tool that was called wrongly, or asked for help (-1).
@@ -152,7 +152,7 @@ pub fn board_line(number: u32, description: &BoardDescription) -> String {
         "{} (board #{number} name {} addr {})",
         text(&description.hostname),
         text(&description.interface),
-        mac_text(description.mac)
+        description.mac
     )
 }
 
@@ -178,18 +178,6 @@ pub fn name_bytes(name: &str) -> Option<Name> {
         bytes[..name.len()].copy_from_slice(name.as_bytes());
         bytes
     })
-}
-
-/// An address from `xx:xx:xx:xx:xx:xx`.
-pub fn mac_from_text(text: &str) -> Option<[u8; 6]> {
-    let mut mac = [0; 6];
-    let mut parts = text.split(':');
-    for octet in &mut mac {
-        let part = parts.next().filter(|part| (1..=2).contains(&part.len()))?;
-        let digits = part.bytes().all(|byte| byte.is_ascii_hexdigit());
-        *octet = u8::from_str_radix(part, 16).ok().filter(|_| digits)?;
-    }
-    parts.next().is_none().then_some(mac)
 }
 
 #[cfg(test)]
@@ -231,18 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_six_octets_and_a_name_at_most_79_printable_bytes() {
-        let mac = [2, 0, 0, 10, 11, 255];
-        assert_eq!(mac_from_text("02:0:00:0a:0B:ff"), Some(mac));
-        for wrong in [
-            "",
-            "02:00:00:00:00",
-            "1:2:3:4:5:6:7",
-            "+1:2:3:4:5:6",
-            "1:2:3:4:5:g",
-        ] {
-            assert_eq!(mac_from_text(wrong), None, "{wrong}");
-        }
+    fn a_name_has_at_most_79_printable_bytes() {
         assert!(name_bytes(&"n".repeat(79)).is_some());
         assert!(name_bytes(&"n".repeat(80)).is_none());
         assert!(name_bytes("a b").is_none());

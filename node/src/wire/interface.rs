@@ -255,7 +255,7 @@ impl Interface {
 
 const ONE: Notice = Notice {
     times: 1,
-    about: [0; 6],
+    about: MacAddress([0; 6]),
 };
 
 fn check_name(name: &str) -> Result<(), NodeError> {

@@ -7,6 +7,7 @@ use mx_ring::control::{
 };
 use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_ring::{Geometry, RegionKey, VolatileSlice};
+use mx_wire::MacAddress;
 
 use crate::common::Pages;
 use crate::listing::{Listing, content};
@@ -85,7 +86,7 @@ pub fn changes() -> [(&'static str, Change); 6] {
         (
             "add a peer",
             Change::AddPeer {
-                mac: [2, 3, 4, 5, 6, 7],
+                mac: MacAddress([2, 3, 4, 5, 6, 7]),
                 name,
             },
         ),

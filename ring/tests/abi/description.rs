@@ -3,6 +3,7 @@
 use mx_ring::Counter;
 use mx_ring::board_page::{BoardDescription, BoardPages, PAGES, PEERS, PeerDescription};
 use mx_ring::warning::{Notice, Notices, Warning};
+use mx_wire::MacAddress;
 
 use crate::common::Pages;
 use crate::listing::{Listing, content};
@@ -55,7 +56,7 @@ fn described(flag: Option<usize>) -> Vec<u8> {
         let first = 0x10 * (warning as u8 + 1);
         let notice = Notice {
             times: u32::from_le_bytes(rising(first)),
-            about: rising(first + 4),
+            about: MacAddress(rising(first + 4)),
         };
         notices.set(warning, notice);
     }
@@ -71,7 +72,7 @@ fn described(flag: Option<usize>) -> Vec<u8> {
         endpoint_max: 0x0d0c,
         queue_entries: 0x1716,
         peer_count: 0x0f0e,
-        mac: rising(0x10),
+        mac: MacAddress(rising(0x10)),
         hostname: rising(0x18),
         interface: rising(0x68),
         driver: rising(0x78),
@@ -90,7 +91,7 @@ fn peers(listing: &mut Listing) {
     let last = PEERS as u16 - 1;
     for (index, local) in [(0, false), (last, true), (7, false)] {
         let peer = PeerDescription {
-            mac: rising(0),
+            mac: MacAddress(rising(0)),
             local,
             hostname: rising(8),
         };

@@ -268,7 +268,7 @@ fn frames_of_another_vlan_are_not_heard() {
     }
     let known = |mac: [u8; 6]| {
         let board = Board::attach(&right.home(), 0).unwrap();
-        board.peers().any(|(_, peer)| peer.mac == mac)
+        board.peers().any(|(_, peer)| peer.mac.0 == mac)
     };
     wait_for("what was sent last", || known(plain));
     assert!(known(urgent), "it came before");

@@ -8,7 +8,6 @@ use mx_ring::mapping::{Mapping, Memfd};
 use mx_ring::uapi::{ANY_ENDPOINT, Call, Reply, Request};
 use mx_ring::{Geometry, RegionKey};
 use nodes::{KEY, Node, PATIENCE, wait_for};
-use open_mx::board::nic_id_of;
 use rustix::io::Errno;
 
 fn status(r: &Mapping) -> u32 {
@@ -214,6 +213,6 @@ fn random_calls_are_answered_or_end_the_connection_and_the_node_serves_on() {
     let own = open(&node, 0);
     // Some of the calls have given the board another name: an administrator's may.
     let mac = own.with_board(|board| board.description()).unwrap().mac;
-    let to = own.connect(nic_id_of(mac), 3, KEY, Some(PATIENCE)).unwrap();
+    let to = own.connect(mac.nic_id(), 3, KEY, Some(PATIENCE)).unwrap();
     exchange(&own, to, 100_000);
 }

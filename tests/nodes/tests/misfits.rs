@@ -42,7 +42,7 @@ fn two_nodes_of_one_name_say_so_and_the_name_leads_to_neither() {
     wait_for_warning(&nodes, Warning::OwnName);
     let macs = nodes.each_ref().map(|node| {
         let board = Board::attach(&node.home(), 0).unwrap();
-        open_mx::board::nic_id_of(board.description().unwrap().mac)
+        board.description().unwrap().mac.nic_id()
     });
     let board = Board::attach(&nodes[0].home(), 0).unwrap();
     let found = board.nic_id_by_hostname("same:0");

@@ -281,11 +281,8 @@ impl Stack {
 
     /// The index of a node in the peer table.
     fn peer(&self, mac: MacAddress) -> Option<u16> {
-        (0..self.peer_count()).find(|index| {
-            self.pages
-                .peer(*index)
-                .is_some_and(|peer| peer.mac == mac.0)
-        })
+        (0..self.peer_count())
+            .find(|index| self.pages.peer(*index).is_some_and(|peer| peer.mac == mac))
     }
 
     /// A call of the application. An error when it does not have what it takes.

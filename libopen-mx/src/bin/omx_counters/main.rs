@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use mx_ring::Counter;
 use mx_ring::admin::Change;
-use open_mx::board::{Board, mac_text, text};
+use mx_wire::MacAddress;
+use open_mx::board::{Board, text};
 use open_mx::tool::{Options, Usage, board_line, end, json_string};
 use open_mx::{Error, Home};
 
@@ -79,7 +80,7 @@ type Values = Vec<(Counter, u32)>;
 /// A board's name, address and title, and what it counted.
 struct Section {
     name: String,
-    mac: [u8; 6],
+    mac: MacAddress,
     title: String,
     values: Values,
 }
@@ -165,8 +166,8 @@ fn shared(boards: &[(u32, Board)]) -> Section {
     let name = "Shared Communication";
     Section {
         name: name.into(),
-        mac: [0; 6],
-        title: format!("{name} (addr {})", mac_text([0; 6])),
+        mac: MacAddress::default(),
+        title: format!("{name} (addr {})", MacAddress::default()),
         values: Counter::ALL.map(|it| (it, sum(it))).into(),
     }
 }
@@ -180,7 +181,7 @@ fn json(section: &Section) -> String {
     format!(
         "{{\"name\": {}, \"mac\": \"{}\", \"counters\": {{{}}}}}",
         json_string(&section.name),
-        mac_text(section.mac),
+        section.mac,
         counters.join(", ")
     )
 }

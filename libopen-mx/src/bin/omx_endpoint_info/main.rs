@@ -5,7 +5,7 @@ extern crate omx_output;
 
 use std::process::ExitCode;
 
-use open_mx::board::{Board, Opener, mac_text, text};
+use open_mx::board::{Board, Opener, text};
 use open_mx::tool::{Options, Usage, board_line, end, json_string};
 use open_mx::{Error, Home};
 
@@ -131,7 +131,7 @@ impl Shown {
             "{{\"board\": {}, \"name\": {}, \"mac\": \"{}\", \"endpoint_max\": {}, \"queue_entries\": {}, \"raw\": {}, \"open\": [{}]}}",
             self.number,
             json_string(&text(&description.hostname)),
-            mac_text(description.mac),
+            description.mac,
             self.regular.len(),
             description.queue_entries,
             raw.map_or("null".to_owned(), |raw| format!("{{{}}}", process(raw))),

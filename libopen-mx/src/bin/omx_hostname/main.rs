@@ -6,7 +6,7 @@ extern crate omx_output;
 use std::process::ExitCode;
 
 use mx_ring::admin::Change;
-use open_mx::board::{Board, mac_text, text};
+use open_mx::board::{Board, text};
 use open_mx::tool::{Options, Usage, end, json_string, name_bytes};
 use open_mx::{Error, Home};
 
@@ -65,7 +65,7 @@ fn run(choice: &Choice) -> Result<(), Error> {
     let home = Home::find()?;
     let description = Board::attach(&home, choice.board)?.description()?;
     let name = text(&description.hostname);
-    let mac = mac_text(description.mac);
+    let mac = description.mac;
     let interface = text(&description.interface);
     if choice.json {
         println!(

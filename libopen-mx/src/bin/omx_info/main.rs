@@ -5,7 +5,8 @@ extern crate omx_output;
 
 use std::process::ExitCode;
 
-use open_mx::board::{Board, mac_text, text};
+use mx_wire::MacAddress;
+use open_mx::board::{Board, text};
 use open_mx::tool::{Options, Usage, board_line, end, json_string};
 use open_mx::{Error, Home};
 
@@ -108,8 +109,8 @@ fn show_board(number: u32, board: &Board, verbose: bool) -> Result<(), Error> {
     }
     for (warning, notice) in description.notices.present() {
         let about = match notice.about {
-            [0, 0, 0, 0, 0, 0] => String::new(),
-            mac => format!(" ({}, {} times)", mac_text(mac), notice.times),
+            MacAddress([0, 0, 0, 0, 0, 0]) => String::new(),
+            mac => format!(" ({mac}, {} times)", notice.times),
         };
         eprintln!("   WARNING: {}{about}", warning.sentence());
     }
@@ -122,7 +123,7 @@ fn show_peers(board: &Board) -> Result<(), Error> {
     if description.peers_configured {
         // Discovery has no mapper; who declares the table complete (omx_init_peers -d) is none either.
         let mapper = if description.peers_marked { 0xff } else { 0 };
-        println!("Peer table is ready, mapper is {}", mac_text([mapper; 6]));
+        println!("Peer table is ready, mapper is {}", MacAddress([mapper; 6]));
     } else {
         println!("Peer table is not configured yet");
     }
@@ -130,7 +131,7 @@ fn show_peers(board: &Board) -> Result<(), Error> {
     for (index, peer) in board.peers() {
         let name = text(&peer.hostname);
         let name = if name.is_empty() { "<unknown>" } else { &name };
-        println!("{index:>3}) {} {name}", mac_text(peer.mac));
+        println!("{index:>3}) {} {name}", peer.mac);
     }
     if description.peers_full {
         eprintln!("WARNING: peer table is full, some peers could not be added.");
@@ -145,7 +146,7 @@ fn json((number, board): &(u32, Board)) -> Result<String, Error> {
         .map(|(index, peer)| {
             format!(
                 "{{\"index\": {index}, \"mac\": \"{}\", \"name\": {}, \"local\": {}}}",
-                mac_text(peer.mac),
+                peer.mac,
                 json_string(&text(&peer.hostname)),
                 peer.local
             )
@@ -155,7 +156,7 @@ fn json((number, board): &(u32, Board)) -> Result<String, Error> {
         format!(
             "{{\"warning\": \"{}\", \"mac\": \"{}\", \"times\": {}}}",
             warning.word(),
-            mac_text(notice.about),
+            notice.about,
             notice.times
         )
     });
@@ -166,7 +167,7 @@ fn json((number, board): &(u32, Board)) -> Result<String, Error> {
         json_string(&text(&description.hostname)),
         json_string(&text(&description.interface)),
         json_string(&text(&description.driver)),
-        mac_text(description.mac),
+        description.mac,
         description.mtu,
         description.mx_wire,
         description.link_up,

@@ -9,7 +9,7 @@ mod peers;
 use std::process::ExitCode;
 
 use mx_ring::admin::Change;
-use open_mx::board::{Board, mac_text};
+use open_mx::board::Board;
 use open_mx::tool::Options;
 use open_mx::{Code, Error, Home};
 use options::{Choice, USAGE, What};
@@ -74,7 +74,7 @@ fn run(choice: &Choice) -> Result<(), Failure> {
     }
     for peer in peers_of(choice)? {
         if choice.verbose {
-            println!("Adding peer {} address {}", peer.name, mac_text(peer.mac));
+            println!("Adding peer {} address {}", peer.name, peer.mac);
         }
         change(&Change::AddPeer {
             mac: peer.mac,

@@ -1,12 +1,13 @@
 //! Peers as administrators write them down.
 
 use mx_ring::admin::Name;
-use open_mx::tool::{mac_from_text, name_bytes};
+use mx_wire::MacAddress;
+use open_mx::tool::name_bytes;
 
 /// A peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    pub mac: [u8; 6],
+    pub mac: MacAddress,
     /// Empty when the peer is to be asked for it.
     pub name: String,
     pub bytes: Name,
@@ -36,7 +37,7 @@ impl Peer {
     /// From its address and its name.
     pub fn new(address: &str, name: &str) -> Option<Self> {
         Some(Self {
-            mac: mac_from_text(address)?,
+            mac: address.parse().ok()?,
             name: name.to_owned(),
             bytes: name_bytes(name)?,
         })

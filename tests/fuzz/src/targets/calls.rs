@@ -3,6 +3,7 @@
 use mx_ring::admin::{self, Change};
 use mx_ring::uapi::{Call, Reply, Request};
 use mx_ring::{Geometry, RegionKey};
+use mx_wire::MacAddress;
 
 /// The first byte chooses what the rest is.
 pub fn run(bytes: &[u8]) -> u64 {
@@ -62,7 +63,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         Change::ClearCounters,
         Change::SetHostname([b'a'; 80]),
         Change::AddPeer {
-            mac: [2; 6],
+            mac: MacAddress([2; 6]),
             name: [0; 80],
         },
     ];

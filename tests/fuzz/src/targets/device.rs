@@ -215,7 +215,7 @@ impl Bench {
                 2 => Change::ClearPeerNames,
                 3 => Change::ClearPeers,
                 4 => Change::AddPeer {
-                    mac: [odd >> 3; 6],
+                    mac: MacAddress([odd >> 3; 6]),
                     name: [odd; HOSTNAME_MAX],
                 },
                 _ => Change::MarkPeersConfigured,
