@@ -88,6 +88,9 @@ pub enum Error {
 }
 
 impl Error {
+    /// The process lacks memory.
+    pub const NO_MEMORY: Self = Self::Refused(Errno::NOMEM);
+
     /// Open-MX's code for it.
     pub fn code(&self) -> Code {
         match self {

@@ -16,7 +16,7 @@ extern crate omx_output;
 pub mod board;
 mod clock;
 mod endpoint;
-mod environment;
+pub mod environment;
 mod error;
 mod ffi;
 mod home;
@@ -33,4 +33,4 @@ pub use endpoint::{
 };
 pub use error::Error;
 pub use home::Home;
-pub use mx_engine::{Action, Code, ContextIds, Memory};
+pub use mx_engine::{Action, Code, ContextIds, Memory, PartnerKey};

@@ -28,7 +28,6 @@ use mx_ring::ProcessSide;
 use mx_ring::fork_guard::ForkGuard;
 use mx_ring::heap;
 use mx_wire::MacAddress;
-use rustix::io::Errno;
 use slotmap::{Key, KeyData};
 
 use crate::board::Board;
@@ -65,7 +64,8 @@ impl Request {
 /// A remote endpoint, as one endpoint of this process names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
-    pub(crate) partner: PartnerKey,
+    /// What that endpoint of this process calls it.
+    pub partner: PartnerKey,
     /// Address of its board: 48 bits, the first byte the most significant.
     pub nic_id: u64,
     /// Its index at that board.
@@ -101,7 +101,7 @@ impl Endpoint {
     /// Opens an endpoint.
     pub fn open(home: &Home, options: &Options) -> Result<Self, Error> {
         if !heap::has_room(heap::ROOM) {
-            return Err(Error::Refused(Errno::NOMEM));
+            return Err(Error::NO_MEMORY);
         }
         let greeted = home.channel()?;
         let layout = options.layout(home, &greeted)?;
@@ -417,7 +417,7 @@ impl Endpoint {
     }
 
     /// The endpoint is to be closed: calls that wait end with an error, others are refused.
-    pub(crate) fn shut(&self) {
+    pub fn shut(&self) {
         let Ok(mut state) = self.held.enter() else {
             return;
         };
@@ -496,7 +496,7 @@ fn look_for_room(state: &State) -> Result<(), Error> {
     if growth == 0 || heap::has_room(growth) {
         Ok(())
     } else {
-        Err(Error::Refused(Errno::NOMEM))
+        Err(Error::NO_MEMORY)
     }
 }
 

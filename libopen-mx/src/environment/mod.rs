@@ -10,9 +10,10 @@ mod settings;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-pub use binding::Binding;
+use binding::Binding;
 pub use prefix::Speaker;
-pub use settings::{Communication, Reporting};
+use settings::Communication;
+pub use settings::Reporting;
 
 /// A variable of the environment.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +147,7 @@ pub fn reporting() -> Arc<Reporting> {
 }
 
 /// How endpoints communicate. Read once, when it is first needed.
-pub fn communication() -> &'static Communication {
+pub(crate) fn communication() -> &'static Communication {
     COMMUNICATION.get_or_init(|| {
         let (communication, complaints) = Communication::read(&of_process);
         complaints.iter().for_each(|complaint| say(complaint));

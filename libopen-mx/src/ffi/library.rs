@@ -49,7 +49,7 @@ pub extern "C" fn omx__init_api(api: i32) -> Return {
     if api.cast_unsigned() >> 8 != API >> 8 {
         return errors::handled(None, "omx_init", Code::BadLibAbi);
     }
-    let found = Home::find().and_then(|home| home.channel().map(|_| home));
+    let found = Home::find().and_then(|home| home.greet().map(|()| home));
     errors::finish(
         None,
         "omx_init",

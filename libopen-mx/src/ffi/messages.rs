@@ -5,7 +5,6 @@ use core::ptr::NonNull;
 
 use mx_engine::Memory;
 use mx_ring::VolatileSlice;
-use rustix::io::Errno;
 
 use super::calls::on;
 use super::put;
@@ -52,7 +51,7 @@ unsafe fn several(segments: *const Segment, count: u32) -> Result<Memory, Error>
     }
     let mut spans = Vec::new();
     let reserved = spans.try_reserve_exact(count as usize);
-    reserved.map_err(|_| Error::Refused(Errno::NOMEM))?;
+    reserved.map_err(|_| Error::NO_MEMORY)?;
     for index in 0..count as usize {
         // SAFETY: the caller names `count` segments.
         let segment = unsafe { segments.add(index).read() };

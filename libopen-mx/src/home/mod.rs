@@ -47,6 +47,11 @@ impl Home {
         }
     }
 
+    /// Asks whether somebody serves boards there, in this library's version of the shared memory.
+    pub fn greet(&self) -> Result<(), Error> {
+        self.channel().map(drop)
+    }
+
     /// Opens a channel and compares versions.
     pub(crate) fn channel(&self) -> Result<Greeted, Error> {
         let opened: io::Result<Arc<dyn Channel>> = match self {

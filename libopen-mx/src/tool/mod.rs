@@ -10,7 +10,6 @@ use std::process::ExitCode;
 
 use mx_ring::admin::Name;
 use mx_ring::board_page::{BoardDescription, HOSTNAME_MAX};
-use rustix::io::Errno;
 
 use crate::board::text;
 use crate::error::Error;
@@ -143,7 +142,7 @@ pub fn end<E: std::fmt::Display>(tool: &str, result: Result<(), E>) -> ExitCode 
 
 /// `length` zero bytes, if there is memory for what the user has chosen.
 pub fn zeroed(length: usize) -> Result<Vec<u8>, Error> {
-    mx_engine::zeroed(length).ok_or(Error::Refused(Errno::NOMEM))
+    mx_engine::zeroed(length).ok_or(Error::NO_MEMORY)
 }
 
 /// A board as the tools name it.
