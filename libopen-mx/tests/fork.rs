@@ -1,8 +1,6 @@
 //! A child of the process that opened an endpoint: it has nothing of it, and does its parent no harm.
 #![allow(unsafe_code, reason = "fork is offered to C alone")]
 
-mod node;
-
 use std::time::Duration;
 
 use open_mx::raw::RawEndpoint;
@@ -19,7 +17,9 @@ const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
 
 fn home() -> Home {
     let name = format!("open-mx-fork-{}.sock", std::process::id());
-    node::of_two_boards(&std::env::temp_dir().join(name))
+    let socket = std::env::temp_dir().join(name);
+    mx_testnode::of_two_boards(&socket);
+    Home::Socket(socket)
 }
 
 fn open(home: &Home, board: u32) -> Result<Endpoint, Error> {

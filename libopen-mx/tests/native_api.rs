@@ -2,7 +2,6 @@
 //! handlers, context ids, handlers of unexpected messages.
 
 mod common;
-mod node;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +10,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::{compiled, place, succeeded};
-use open_mx::Home;
 
 /// A program of `tests/c`, compiled once for all tests, with a node of two boards.
 fn program(name: &'static str) -> Command {
@@ -20,9 +18,8 @@ fn program(name: &'static str) -> Command {
     let program = built
         .entry(name)
         .or_insert_with(|| compiled(&format!("tests/c/{name}.c"), "open-mx"));
-    let Home::Socket(socket) = node::of_two_boards(&place().join("omxd.sock")) else {
-        panic!("the node of these tests has a socket");
-    };
+    let socket = place().join("omxd.sock");
+    mx_testnode::of_two_boards(&socket);
     let mut command = Command::new("timeout");
     command.arg("60").arg(program).env("OMX_SOCKET", socket);
     command

@@ -1,12 +1,9 @@
 //! The tools when standard output or standard error is a pipe whose reader has gone, is closed, or is full.
 
-mod node;
-
 use std::process::Command;
 use std::sync::OnceLock;
 
 use omx_output::trial::{broken_pipe, full_disk, judge, judge_endless};
-use open_mx::Home;
 
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
 const VERIFY: &str = env!("CARGO_BIN_EXE_omx_verify");
@@ -33,7 +30,7 @@ fn socket() -> &'static str {
         let place = std::env::temp_dir().join(format!("open-mx-outputs-{}", std::process::id()));
         std::fs::create_dir_all(&place).expect("a directory");
         let socket = place.join("omxd.sock");
-        assert_eq!(node::of_two_boards(&socket), Home::Socket(socket.clone()));
+        mx_testnode::of_two_boards(&socket);
         socket.to_str().expect("a plain path").to_owned()
     })
 }

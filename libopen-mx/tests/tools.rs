@@ -2,14 +2,11 @@
 
 mod said;
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use omx_node::Node;
 use open_mx::raw::RawEndpoint;
 use open_mx::{Board, Endpoint, Home, Options};
 use said::Saying;
@@ -43,15 +40,9 @@ fn start_node(label: &str) -> PathBuf {
     let place = std::env::temp_dir().join(format!("open-mx-tools-{process}-{label}"));
     std::fs::create_dir_all(&place).expect("a directory for temporary files");
     let socket = place.join("omxd.sock");
-    let line = "omxd --alone --name left --mac 02:00:00:00:00:0a --board right,02:00:00:00:00:0b --endpoints 8 --socket";
-    let arguments = line.split(' ').map(OsStr::new).chain([socket.as_os_str()]);
-    let options = omx_node::cli::Options::parse_from(arguments);
-    std::thread::spawn(move || Node::start(&options).and_then(Node::run));
-    let start = Instant::now();
-    while Board::all(&Home::Socket(socket.clone())).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(10), "no node");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let options =
+        "--alone --name left --mac 02:00:00:00:00:0a --board right,02:00:00:00:00:0b --endpoints 8";
+    mx_testnode::start(&socket, options.split(' '));
     socket
 }
 

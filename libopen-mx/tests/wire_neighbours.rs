@@ -7,10 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use mx_wire::{Beacon, Format, Frame, HostReply, MacAddress, Packet};
-use omx_node::Node;
-use omx_node::cli::Options;
 use open_mx::{Board, Error, Home};
 use said::Saying;
 
@@ -35,21 +32,18 @@ impl Far {
         let wire = UnixDatagram::bind(directory.join("far")).unwrap();
         wire.set_read_timeout(Some(Duration::from_millis(20)))
             .unwrap();
-        let line = format!(
-            "omxd --name near --mac {NODE} --dgram {},{} --socket {}",
+        let options = format!(
+            "--name near --mac {NODE} --dgram {},{}",
             at("near"),
-            at("far"),
-            at("sock")
+            at("far")
         );
-        let options = Options::parse_from(line.split(' '));
-        std::thread::spawn(move || Node::start(&options).and_then(Node::run));
-        let far = Self {
+        let socket = directory.join("sock");
+        mx_testnode::start(&socket, options.split(' '));
+        Self {
             wire,
-            socket: directory.join("sock"),
+            socket,
             directory,
-        };
-        far.until("a node", |far| Board::all(&far.home()).is_ok());
-        far
+        }
     }
 
     fn home(&self) -> Home {

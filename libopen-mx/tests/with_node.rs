@@ -1,7 +1,5 @@
 //! The library with a node in the same process: a real socket, real memfds, real sleep.
 
-mod node;
-
 use std::time::{Duration, Instant};
 
 use open_mx::{Board, Buffer, Code, Endpoint, Error, Home, Options};
@@ -11,7 +9,9 @@ const KEY: u32 = 7;
 /// The node with two boards, for all tests of this process.
 fn home() -> Home {
     let name = format!("open-mx-with-node-{}.sock", std::process::id());
-    node::of_two_boards(&std::env::temp_dir().join(name))
+    let socket = std::env::temp_dir().join(name);
+    mx_testnode::of_two_boards(&socket);
+    Home::Socket(socket)
 }
 
 fn open(board: u32, endpoint: u32) -> Endpoint {

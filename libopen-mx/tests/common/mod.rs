@@ -5,11 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
-
-use clap::Parser;
-use omx_node::Node;
-use omx_node::cli::Options;
 
 /// A place for this process's files. Those of test processes that have ended go: a library with its debug information is
 /// large.
@@ -122,18 +117,10 @@ pub fn succeeded(output: &Output) {
     assert!(output.status.success(), "{} {said}", output.status);
 }
 
-/// Starts a node in this process: its socket.
-pub fn node(name: &str, arguments: &[&str]) -> PathBuf {
+/// Starts a node of this name: its socket.
+pub fn node(name: &str, options: &[&str]) -> PathBuf {
     let socket = place().join(format!("{name}.sock"));
-    let path = socket.display().to_string();
-    let own = ["omxd", "--name", name, "--socket", &path];
-    let options = Options::parse_from(own.iter().chain(arguments));
-    std::thread::spawn(move || Node::start(&options).and_then(Node::run));
-    let start = Instant::now();
-    while !socket.exists() {
-        assert!(start.elapsed() < Duration::from_secs(10), "{name} starts");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    mx_testnode::start(&socket, [&["--name", name], options].concat());
     socket
 }
 

@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 
 use open_mx::{Address, Board, Buffer, Code, Endpoint, Home, Options, Request, Status};
 
-#[path = "../node/mod.rs"]
-mod node;
-
 /// How long anything may take on a busy machine before it counts as hung.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,7 +17,9 @@ pub fn home() -> &'static Home {
     HOME.get_or_init(|| {
         let place = std::env::temp_dir().join(format!("open-mx-peers-{}", std::process::id()));
         std::fs::create_dir_all(&place).expect("a directory");
-        node::of_two_boards(&place.join("omxd.sock"))
+        let socket = place.join("omxd.sock");
+        mx_testnode::of_two_boards(&socket);
+        Home::Socket(socket)
     })
 }
 

@@ -5,14 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use clap::Parser;
 use lossy::{End, LossyWire};
-use open_mx::{Board, Home};
-
-/// How long anything may take on a busy machine before it counts as hung.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every way on one node: by the board, the short way, within the library. Programs that take long do less than by
 /// themselves.
@@ -122,18 +117,10 @@ impl Place {
         let arguments = options
             .split(' ')
             .map(|word| word.replace("DIR", &self.path("").to_string_lossy()));
-        let mut arguments: Vec<String> = std::iter::once("omxd".to_owned())
-            .chain(arguments)
-            .collect();
-        let socket = self
-            .path(arguments.last().expect("a name"))
-            .with_extension("sock");
-        arguments.extend(["--socket".to_owned(), socket.to_string_lossy().into_owned()]);
-        let options = omx_node::cli::Options::parse_from(arguments);
-        std::thread::spawn(move || omx_node::Node::start(&options).and_then(omx_node::Node::run));
-        wait_for("a node's start", || {
-            Board::all(&Home::Socket(socket.clone())).is_ok()
-        });
+        let arguments: Vec<String> = arguments.collect();
+        let name = arguments.last().expect("a name");
+        let socket = self.path(name).with_extension("sock");
+        mx_testnode::start(&socket, arguments);
         socket
     }
 
@@ -168,14 +155,6 @@ impl Place {
             begun.elapsed().as_secs_f64()
         );
         verified
-    }
-}
-
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "{what} has not happened");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -5,12 +5,9 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use mx_ring::mapping::Memfd;
 use mx_ring::uapi::{Call, Reply, Request};
 use mx_ring::{Geometry, uapi_socket};
-use omx_node::Node;
-use omx_node::cli::Options;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
@@ -28,15 +25,8 @@ fn node() -> &'static PathBuf {
     let (_, socket) = SOCKET.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a folder for a socket");
         let socket = folder.path().join("omxd");
-        let line = "omxd --alone --name fuzzed --endpoints 4 --socket";
-        let words = line.split(' ').map(AsRef::as_ref);
-        let options = Options::parse_from(words.chain([socket.as_os_str()]));
-        std::thread::spawn(move || Node::start(&options).and_then(Node::run));
-        let start = Instant::now();
-        while !socket.exists() {
-            assert!(start.elapsed() < PATIENCE, "the node does not start");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let options = ["--alone", "--name", "fuzzed", "--endpoints", "4"];
+        mx_testnode::start(&socket, options);
         (folder, socket)
     });
     socket
