@@ -9,7 +9,7 @@ use mx_ring::HomeSide;
 use mx_ring::board_page::BoardPages;
 
 use crate::error::Misbehaviour;
-use crate::flight::{CommandsInFlight, Reads};
+use crate::in_flight::{CommandsInFlight, Pinned};
 use crate::region::{Parts, RegionTable};
 
 /// Queues, regions, and what is under way.
@@ -151,10 +151,10 @@ impl Slots {
 
     /// The pieces of a payload in shared memory, and what a frame that reads them is to be booked on. A process that
     /// names memory outside of its areas is to blame; a region may simply have gone.
-    pub fn resolve(&self, source: &Source<'_>) -> Result<(Parts, Reads), Unresolved> {
+    pub fn resolve(&self, source: &Source<'_>) -> Result<(Parts, Pinned), Unresolved> {
         let mut parts = Parts::new();
-        let (slice, reads) = match *source {
-            Source::Bytes(_) => return Ok((parts, Reads::Nothing)),
+        let (slice, pinned) = match *source {
+            Source::Bytes(_) => return Ok((parts, Pinned::Nothing)),
             Source::CommandData {
                 owner,
                 index,
@@ -164,7 +164,7 @@ impl Slots {
                 let slice = endpoint.side.command_data(index, length.into());
                 (
                     slice.map_err(|_| Unresolved::OutOfArea(owner))?,
-                    Reads::Command(owner, index),
+                    Pinned::Command(owner, index),
                 )
             }
             Source::Transmit {
@@ -177,7 +177,7 @@ impl Slots {
                 let slice = endpoint.side.transmit(offset, length.into());
                 (
                     slice.map_err(|_| Unresolved::OutOfArea(owner))?,
-                    Reads::Command(owner, index),
+                    Pinned::Command(owner, index),
                 )
             }
             Source::Region(extent) => {
@@ -186,11 +186,11 @@ impl Slots {
                     .and_then(|endpoint| endpoint.regions.usable(extent.region))
                     .ok_or(Unresolved::Gone)?;
                 let parts = region.resolve(extent.offset, extent.length)?;
-                return Ok((parts, Reads::Region(extent.owner, extent.region)));
+                return Ok((parts, Pinned::Region(extent.owner, extent.region)));
             }
         };
         parts.push(slice);
-        Ok((parts, reads))
+        Ok((parts, pinned))
     }
 }
 

@@ -17,7 +17,7 @@ use mx_wire::{Format, MacAddress};
 
 use crate::endpoint::{BoardSlot, Endpoint, Slots};
 use crate::error::{Misbehaviour, RegionError};
-use crate::flight::{CommandsInFlight, Reads};
+use crate::in_flight::{CommandsInFlight, Pinned};
 use crate::link::{Handed, Link, Payload, Token};
 use crate::ports::{HomePorts, Outcome};
 use crate::region::RegionTable;
@@ -360,16 +360,16 @@ impl Home {
 
     /// The link no longer reads the frame of this token.
     pub fn token_sent(&mut self, token: Token) {
-        let (key, region) = match token.reads() {
-            Reads::Nothing => return,
-            Reads::Command(key, _) => (key, None),
-            Reads::Region(key, region) => (key, Some(region)),
+        let (key, region) = match token.pinned() {
+            Pinned::Nothing => return,
+            Pinned::Command(key, _) => (key, None),
+            Pinned::Region(key, region) => (key, Some(region)),
         };
         let Some(endpoint) = self.slots.endpoint_mut(key) else {
             return;
         };
         endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
-        if let Reads::Command(_, index) = token.reads() {
+        if let Pinned::Command(_, index) = token.pinned() {
             endpoint.commands.end(index);
             let sent = endpoint.commands.sent(endpoint.side.command_index());
             endpoint.side.publish_commands(sent);

@@ -13,8 +13,8 @@ mod endpoint;
 mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
-mod flight;
 mod home;
+mod in_flight;
 mod link;
 mod ports;
 mod publish;

@@ -11,7 +11,7 @@ use mx_wire::Header;
 
 use crate::endpoint::{Slots, Unresolved};
 use crate::error::Misbehaviour;
-use crate::flight::Reads;
+use crate::in_flight::Pinned;
 use crate::link::{Handed, Link, Payload, Token};
 use crate::region::Parts;
 
@@ -86,27 +86,27 @@ impl<L: Link> HomePorts<'_, L> {
         }
         let length = header.frame_length().min(INLINE_FRAME);
         self.link
-            .transmit(&frame[..length], Payload::NONE, Token::new(Reads::Nothing))
+            .transmit(&frame[..length], Payload::NONE, Token::new(Pinned::Nothing))
             .map(taken)
     }
 
-    /// Books a frame in flight on the memory that it reads.
-    fn in_flight(&mut self, reads: Reads) {
-        let (Reads::Command(key, _) | Reads::Region(key, _)) = reads else {
+    /// Books a frame in flight on the memory that it pins.
+    fn in_flight(&mut self, pinned: Pinned) {
+        let (Pinned::Command(key, _) | Pinned::Region(key, _)) = pinned else {
             return;
         };
         let Some(endpoint) = self.slots.endpoint_mut(key) else {
             return;
         };
         endpoint.in_flight += 1;
-        match reads {
-            Reads::Command(_, index) => endpoint.commands.start(index),
-            Reads::Region(_, region) => {
+        match pinned {
+            Pinned::Command(_, index) => endpoint.commands.start(index),
+            Pinned::Region(_, region) => {
                 if let Some(region) = endpoint.regions.any_mut(region) {
                     region.in_flight += 1;
                 }
             }
-            Reads::Nothing => {}
+            Pinned::Nothing => {}
         }
     }
 }
@@ -122,10 +122,10 @@ impl<L: Link> Ports for HomePorts<'_, L> {
     #[inline]
     fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full> {
         if let Some(frame) = header.whole_frame() {
-            let token = Token::new(Reads::Nothing);
+            let token = Token::new(Pinned::Nothing);
             return self.link.transmit(frame, Payload::NONE, token).map(taken);
         }
-        let (parts, reads) = match self.slots.resolve(&payload) {
+        let (parts, pinned) = match self.slots.resolve(&payload) {
             Ok(resolved) => resolved,
             Err(why) => {
                 self.unresolved(why);
@@ -141,9 +141,9 @@ impl<L: Link> Ports for HomePorts<'_, L> {
         };
         let handed = self
             .link
-            .transmit(header.as_bytes(), payload, Token::new(reads))?;
+            .transmit(header.as_bytes(), payload, Token::new(pinned))?;
         if handed == Handed::InFlight {
-            self.in_flight(reads);
+            self.in_flight(pinned);
         }
         Ok(taken(handed))
     }

@@ -1,4 +1,4 @@
-//! What frames in flight still read: tokens, and the commands of an endpoint that its process must not reuse yet.
+//! What frames in flight keep pinned: tokens, and the commands of an endpoint that its process must not reuse yet.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,9 +8,9 @@ use mx_ring::RegionKey;
 
 use crate::link::Token;
 
-/// Whose memory a frame in flight reads.
+/// Whose memory a frame in flight keeps pinned, because a card may read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reads {
+pub(crate) enum Pinned {
     /// Nobody's.
     Nothing,
     /// The transmit area of an endpoint, for the command of that index.
@@ -24,17 +24,17 @@ const REGION: u64 = 2;
 
 impl Token {
     /// Board, endpoint, kind and value, in 16, 8, 8 and 32 bits.
-    pub(crate) fn new(reads: Reads) -> Self {
+    pub(crate) fn new(pinned: Pinned) -> Self {
         let pack = |key: EndpointKey, kind: u64, value: u32| {
             u64::from(key.board.0) << 48
                 | u64::from(key.endpoint) << 40
                 | kind << 32
                 | u64::from(value)
         };
-        Self(match reads {
-            Reads::Nothing => 0,
-            Reads::Command(key, index) => pack(key, COMMAND, index),
-            Reads::Region(key, region) => pack(
+        Self(match pinned {
+            Pinned::Nothing => 0,
+            Pinned::Command(key, index) => pack(key, COMMAND, index),
+            Pinned::Region(key, region) => pack(
                 key,
                 REGION,
                 u32::from(region.slot) | u32::from(region.generation) << 16,
@@ -42,27 +42,27 @@ impl Token {
         })
     }
 
-    pub(crate) fn reads(self) -> Reads {
+    pub(crate) fn pinned(self) -> Pinned {
         let key = EndpointKey {
             board: BoardId((self.0 >> 48) as u16),
             endpoint: (self.0 >> 40) as u8,
         };
         let value = self.0 as u32;
         match self.0 >> 32 & 0xff {
-            COMMAND => Reads::Command(key, value),
-            REGION => Reads::Region(
+            COMMAND => Pinned::Command(key, value),
+            REGION => Pinned::Region(
                 key,
                 RegionKey {
                     slot: value as u16,
                     generation: (value >> 16) as u16,
                 },
             ),
-            _ => Reads::Nothing,
+            _ => Pinned::Nothing,
         }
     }
 }
 
-/// Which commands of an endpoint are still read, as a bit per entry of its queue.
+/// Which commands of an endpoint are still pinned, as a bit per entry of its queue.
 #[derive(Debug)]
 pub(crate) struct CommandsInFlight {
     bits: Vec<u64>,
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_names_what_it_reads() {
+    fn a_token_names_what_it_pins() {
         let key = EndpointKey {
             board: BoardId(0xfffe),
             endpoint: 255,
@@ -126,25 +126,25 @@ mod tests {
             slot: 0xabcd,
             generation: 0xffff,
         };
-        for reads in [
-            Reads::Nothing,
-            Reads::Command(key, u32::MAX),
-            Reads::Region(key, region),
+        for pinned in [
+            Pinned::Nothing,
+            Pinned::Command(key, u32::MAX),
+            Pinned::Region(key, region),
         ] {
-            assert_eq!(Token::new(reads).reads(), reads);
+            assert_eq!(Token::new(pinned).pinned(), pinned);
         }
     }
 
     #[test]
     fn sent_stops_at_the_oldest_command_in_flight_and_wraps_with_the_index() {
-        let mut flight = CommandsInFlight::new(64);
-        flight.sent = u32::MAX - 1;
-        flight.start(u32::MAX);
-        flight.start(1);
-        assert_eq!(flight.sent(3), u32::MAX);
-        flight.end(1);
-        assert_eq!(flight.sent(3), u32::MAX);
-        flight.end(u32::MAX);
-        assert_eq!(flight.sent(3), 3);
+        let mut commands = CommandsInFlight::new(64);
+        commands.sent = u32::MAX - 1;
+        commands.start(u32::MAX);
+        commands.start(1);
+        assert_eq!(commands.sent(3), u32::MAX);
+        commands.end(1);
+        assert_eq!(commands.sent(3), u32::MAX);
+        commands.end(u32::MAX);
+        assert_eq!(commands.sent(3), 3);
     }
 }
