@@ -3,7 +3,7 @@
 use core::fmt;
 
 use mx_board::Blame;
-use mx_ring::EntryError;
+use mx_ring::DescriptorError;
 
 /// Why a region was not registered or given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ impl core::error::Error for RegionError {}
 /// What a process wrote that cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misbehaviour {
-    /// An entry of the command queue without a meaning.
-    Entry(EntryError),
+    /// A descriptor of the command queue without a meaning.
+    Descriptor(DescriptorError),
     /// A command that names memory outside of the endpoint's areas.
     OutOfArea,
     /// A consumer index that cannot be.
@@ -54,7 +54,7 @@ pub enum Misbehaviour {
 impl fmt::Display for Misbehaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Entry(error) => error.fmt(f),
+            Self::Descriptor(error) => error.fmt(f),
             Self::OutOfArea => {
                 f.write_str("a command names memory outside of its endpoint's areas")
             }

@@ -187,7 +187,7 @@ impl Home {
                 None => break,
                 Some(Ok(next)) => next,
                 Some(Err(error)) => {
-                    self.blame(key, Misbehaviour::Entry(error), link);
+                    self.blame(key, Misbehaviour::Descriptor(error), link);
                     break;
                 }
             };

@@ -357,7 +357,7 @@ fn an_entry_without_a_meaning_closes_the_endpoint_alone() {
             .write(EndpointLayout::COMMANDS + 60, &1_u32.to_le_bytes())
             .unwrap();
     });
-    assert!(matches!(what, Misbehaviour::Entry(_)));
+    assert!(matches!(what, Misbehaviour::Descriptor(_)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::sync::Ordering;
 
 use zerocopy::IntoBytes;
 
-use crate::entry::{Entry, EntryError};
+use crate::descriptor::{Descriptor, DescriptorError};
 use crate::layout::{EndpointLayout, GRANULE};
 use crate::memory::{VolatileSlice, VolatileSliceError};
 use crate::message::{Command, Event, Window};
@@ -97,27 +97,27 @@ impl HomeSide {
     }
 
     /// The next command and its index, copied into private memory and checked for form. An error closes the endpoint.
-    pub fn next_command(&mut self) -> Option<Result<(u32, Command), EntryError>> {
+    pub fn next_command(&mut self) -> Option<Result<(u32, Command), DescriptorError>> {
         let entries = self.layout.geometry().commands;
         let index = self.command_cons;
-        let at = EndpointLayout::COMMANDS + (index & (entries - 1)) as usize * Entry::SIZE;
-        if self.w.word(at + Entry::LAP).load(Ordering::Acquire) != lap(index, entries) {
+        let at = EndpointLayout::COMMANDS + (index & (entries - 1)) as usize * Descriptor::SIZE;
+        if self.w.word(at + Descriptor::LAP).load(Ordering::Acquire) != lap(index, entries) {
             return None;
         }
-        let mut entry = Entry::zeroed();
+        let mut descriptor = Descriptor::zeroed();
         self.w
-            .read(at, &mut entry.as_mut_bytes()[..Entry::LAP])
+            .read(at, &mut descriptor.as_mut_bytes()[..Descriptor::LAP])
             .ok()?;
         self.command_cons = index.wrapping_add(1);
-        Some(entry.command().map(|command| (index, command)))
+        Some(descriptor.command().map(|command| (index, command)))
     }
 
     /// Whether a command waits, without taking it.
     pub fn command_waits(&self) -> bool {
         let entries = self.layout.geometry().commands;
-        let at =
-            EndpointLayout::COMMANDS + (self.command_cons & (entries - 1)) as usize * Entry::SIZE;
-        self.w.word(at + Entry::LAP).load(Ordering::Acquire) == lap(self.command_cons, entries)
+        let at = EndpointLayout::COMMANDS
+            + (self.command_cons & (entries - 1)) as usize * Descriptor::SIZE;
+        self.w.word(at + Descriptor::LAP).load(Ordering::Acquire) == lap(self.command_cons, entries)
     }
 
     /// Takes back the last command, which could not be carried out for want of room: it will be next again.
@@ -275,12 +275,12 @@ impl HomeSide {
     }
 
     fn put(&self, base: usize, index: u32, entries: u32, event: &Event) {
-        let at = base + (index & (entries - 1)) as usize * Entry::SIZE;
-        let entry = Entry::from_event(event);
-        let written = self.r.write(at, &entry.as_bytes()[..Entry::LAP]);
+        let at = base + (index & (entries - 1)) as usize * Descriptor::SIZE;
+        let descriptor = Descriptor::from_event(event);
+        let written = self.r.write(at, &descriptor.as_bytes()[..Descriptor::LAP]);
         debug_assert!(written.is_ok(), "offsets follow from the checked layout");
         self.r
-            .word(at + Entry::LAP)
+            .word(at + Descriptor::LAP)
             .store(lap(index, entries), Ordering::Release);
     }
 

@@ -1,6 +1,6 @@
 //! Where everything lies in an endpoint's shared pages. The sizes are chosen at open, within limits.
 
-use crate::Entry;
+use crate::Descriptor;
 
 /// Bytes of a page, here and under Xen.
 pub const PAGE_SIZE: usize = 4096;
@@ -120,7 +120,7 @@ impl EndpointLayout {
     }
     /// W area: where the command-data slots start.
     pub const fn command_data(&self) -> usize {
-        Self::COMMANDS + self.geometry.commands as usize * Entry::SIZE
+        Self::COMMANDS + self.geometry.commands as usize * Descriptor::SIZE
     }
     /// W area: where the transmit area starts.
     pub const fn transmit(&self) -> usize {
@@ -132,11 +132,11 @@ impl EndpointLayout {
     }
     /// R area: where the expected events start.
     pub const fn expected(&self) -> usize {
-        Self::UNEXPECTED + self.geometry.unexpected as usize * Entry::SIZE
+        Self::UNEXPECTED + self.geometry.unexpected as usize * Descriptor::SIZE
     }
     /// R area: where the receive ring starts.
     pub const fn receive(&self) -> usize {
-        self.expected() + self.geometry.expected as usize * Entry::SIZE
+        self.expected() + self.geometry.expected as usize * Descriptor::SIZE
     }
     /// Bytes of the R area, whole pages.
     pub const fn r_size(&self) -> usize {

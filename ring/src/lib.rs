@@ -28,9 +28,9 @@ pub mod control;
 #[cfg(not(loom))]
 mod copy;
 mod counter;
+mod descriptor;
 #[cfg(feature = "std")]
 pub mod device;
-mod entry;
 #[cfg(feature = "std")]
 pub mod fork_guard;
 #[cfg(feature = "std")]
@@ -61,7 +61,7 @@ pub mod unshared;
 pub mod warning;
 
 pub use counter::Counter;
-pub use entry::{Entry, EntryError};
+pub use descriptor::{Descriptor, DescriptorError};
 pub use home::{DeliverError, HomeSide};
 pub use layout::{
     EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE, QUEUE_ENTRIES, QUEUE_ENTRIES_MAX,

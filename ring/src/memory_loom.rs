@@ -1,7 +1,7 @@
 //! [`VolatileSlice`] for loom: the same checked accesses, to memory whose words loom watches.
 //!
 //! A word is either an atomic, of which loom explores all orders, or a cell, whose accesses must not race: so a queue
-//! entry that could be read while it is written, or before it is visible as a whole, fails the test.
+//! descriptor that could be read while it is written, or before it is visible as a whole, fails the test.
 
 use loom::cell::UnsafeCell;
 use std::collections::BTreeMap;

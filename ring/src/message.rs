@@ -1,5 +1,5 @@
 //! What travels through an endpoint's queues, as private values: [`Command`] from the library to the board, [`Event`]
-//! back. [`crate::Entry`] is how they lie in memory. What passes on to the network, or comes from it, is said in the words
+//! back. [`crate::Descriptor`] is how they lie in memory. What passes on to the network, or comes from it, is said in the words
 //! of `mx-wire`.
 
 use core::fmt;

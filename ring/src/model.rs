@@ -6,7 +6,7 @@ pub use crate::seqlock::{read as seqlock_read, write as seqlock_write};
 use crate::control::ArmedCounters;
 use crate::layout::EndpointLayout;
 use crate::process::{r0, w0};
-use crate::{Entry, VolatileSlice};
+use crate::{Descriptor, VolatileSlice};
 
 /// The W area with these slots of the command queue and window 0.
 pub fn w_memory(layout: &EndpointLayout, commands: &[usize]) -> ModelMemory {
@@ -17,7 +17,7 @@ pub fn w_memory(layout: &EndpointLayout, commands: &[usize]) -> ModelMemory {
         .words64([w0::REGIONS_IN_USE]);
     commands.iter().fold(memory, |memory, slot| {
         let data = layout.command_data() + slot * EndpointLayout::COMMAND_DATA_SIZE;
-        entry(memory, EndpointLayout::COMMANDS + slot * Entry::SIZE).plain(data, 8)
+        descriptor(memory, EndpointLayout::COMMANDS + slot * Descriptor::SIZE).plain(data, 8)
     })
 }
 
@@ -30,12 +30,14 @@ pub fn r_memory(layout: &EndpointLayout, unexpected: &[usize], granules: usize) 
         memory.plain(layout.receive() + i * crate::GRANULE as usize, 4)
     });
     unexpected.iter().fold(memory, |memory, slot| {
-        entry(memory, EndpointLayout::UNEXPECTED + slot * Entry::SIZE)
+        descriptor(memory, EndpointLayout::UNEXPECTED + slot * Descriptor::SIZE)
     })
 }
 
-fn entry(memory: ModelMemory, at: usize) -> ModelMemory {
-    memory.plain(at, Entry::LAP).words([at + Entry::LAP])
+fn descriptor(memory: ModelMemory, at: usize) -> ModelMemory {
+    memory
+        .plain(at, Descriptor::LAP)
+        .words([at + Descriptor::LAP])
 }
 
 /// Page D2 with the counter of endpoint 0.

@@ -4,7 +4,7 @@ use crate::sync::{Ordering, fence};
 
 use zerocopy::IntoBytes;
 
-use crate::entry::{Entry, EntryError};
+use crate::descriptor::{Descriptor, DescriptorError};
 use crate::layout::{EndpointLayout, GRANULE};
 use crate::memory::{VolatileSlice, VolatileSliceError};
 use crate::message::{Command, Event, Reach, Window};
@@ -31,7 +31,7 @@ pub(crate) mod r0 {
     pub const STATUS: usize = 192;
 }
 
-/// The lap word of the entry at a free-running index: its turn of the ring, from 1.
+/// The lap word of the descriptor at a free-running index: its turn of the ring, from 1.
 pub(crate) fn lap(index: u32, entries: u32) -> u32 {
     (index >> entries.trailing_zeros()).wrapping_add(1)
 }
@@ -139,12 +139,12 @@ impl ProcessSide {
             self.layout.command_data() + slot * EndpointLayout::COMMAND_DATA_SIZE,
             data,
         );
-        let entry = Entry::from_command(command);
-        let at = EndpointLayout::COMMANDS + slot * Entry::SIZE;
-        written = written.and(self.w.write(at, &entry.as_bytes()[..Entry::LAP]));
+        let descriptor = Descriptor::from_command(command);
+        let at = EndpointLayout::COMMANDS + slot * Descriptor::SIZE;
+        written = written.and(self.w.write(at, &descriptor.as_bytes()[..Descriptor::LAP]));
         debug_assert!(written.is_ok(), "offsets follow from the checked layout");
         self.w
-            .word(at + Entry::LAP)
+            .word(at + Descriptor::LAP)
             .store(lap(self.command_prod, entries), Ordering::Release);
         self.command_prod = self.command_prod.wrapping_add(1);
         self.w
@@ -199,20 +199,22 @@ impl ProcessSide {
 
     /// The next event of the unexpected queue. After its payload was read, [`Self::release_receive`] gives space back.
     #[inline]
-    pub fn next_unexpected(&mut self) -> Option<Result<Event, EntryError>> {
+    pub fn next_unexpected(&mut self) -> Option<Result<Event, DescriptorError>> {
         let entries = self.layout.geometry().unexpected;
-        let entry = self.next_entry(EndpointLayout::UNEXPECTED, self.unexpected_cons, entries)?;
+        let descriptor =
+            self.next_descriptor(EndpointLayout::UNEXPECTED, self.unexpected_cons, entries)?;
         self.unexpected_cons = self.unexpected_cons.wrapping_add(1);
-        Some(entry.event())
+        Some(descriptor.event())
     }
 
     /// The next event of the expected queue.
     #[inline]
-    pub fn next_expected(&mut self) -> Option<Result<Event, EntryError>> {
+    pub fn next_expected(&mut self) -> Option<Result<Event, DescriptorError>> {
         let entries = self.layout.geometry().expected;
-        let entry = self.next_entry(self.layout.expected(), self.expected_cons, entries)?;
+        let descriptor =
+            self.next_descriptor(self.layout.expected(), self.expected_cons, entries)?;
         self.expected_cons = self.expected_cons.wrapping_add(1);
-        Some(entry.event())
+        Some(descriptor.event())
     }
 
     /// Whether an event waits in either queue: two loads, for a process that looks again and again.
@@ -231,22 +233,22 @@ impl ProcessSide {
         )
     }
 
-    /// Where the entry at a free-running index is, once the home has written it.
+    /// Where the descriptor at a free-running index is, once the home has written it.
     #[inline]
     fn waiting(&self, base: usize, index: u32, entries: u32) -> Option<usize> {
-        let at = base + (index & (entries - 1)) as usize * Entry::SIZE;
-        let written = self.r.word(at + Entry::LAP).load(Ordering::Acquire);
+        let at = base + (index & (entries - 1)) as usize * Descriptor::SIZE;
+        let written = self.r.word(at + Descriptor::LAP).load(Ordering::Acquire);
         (written == lap(index, entries)).then_some(at)
     }
 
     #[inline]
-    fn next_entry(&self, base: usize, index: u32, entries: u32) -> Option<Entry> {
+    fn next_descriptor(&self, base: usize, index: u32, entries: u32) -> Option<Descriptor> {
         let at = self.waiting(base, index, entries)?;
-        let mut entry = Entry::zeroed();
+        let mut descriptor = Descriptor::zeroed();
         self.r
-            .read(at, &mut entry.as_mut_bytes()[..Entry::LAP])
+            .read(at, &mut descriptor.as_mut_bytes()[..Descriptor::LAP])
             .ok()?;
-        Some(entry)
+        Some(descriptor)
     }
 
     /// Tells the home how far events have been consumed. Called once per round, not per event.

@@ -1,6 +1,6 @@
 //! Sleep and wake: the whole protocol in one place.
 //!
-//! While both sides are awake, nobody tells anybody anything: each polls the lap word of its next entry. Three parties
+//! While both sides are awake, nobody tells anybody anything: each polls the lap word of its next descriptor. Three parties
 //! may sleep or be asked to wake: the *home* (driver domain, or `omxd`), the *kernel* of the guest (or none, with
 //! `omxd`), the *process*. Each direction is the same handshake: whoever wants to sleep says so, fences, looks once
 //! more; whoever publishes fences, then looks whether somebody sleeps. Of two parties that do this at the same time, at
@@ -10,7 +10,7 @@
 //!
 //! ```text
 //!  home                                        process
-//!  ask_for_kick:  kick = 1                     post:         entry, then its lap (release)
+//!  ask_for_kick:  kick = 1                     post:         descriptor, then its lap (release)
 //!                 fence(SeqCst)                kick_needed:  fence(SeqCst), once for a batch
 //!  command_waits: lap of the next command                    kick?
 //!    yes: polled_again, serve                    yes: the module sets the doorbell bit (D3) and sends an event,
@@ -23,7 +23,7 @@
 //!
 //! ```text
 //!  kernel (or process, under omxd)             home
-//!  arm:  armed += 1                            deliver:       payload, entry, its lap, producer index (release)
+//!  arm:  armed += 1                            deliver:       payload, descriptor, its lap, producer index (release)
 //!        fence(SeqCst)                         sleeper_armed: fence(SeqCst), once for a batch
 //!  look: has_events? wakeup?                                  armed moved since the last wake?
 //!    yes: return                                 yes: wake bit (D3), one event for the guest; or a byte

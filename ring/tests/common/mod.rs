@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use mx_ring::{EndpointLayout, Geometry, HomeSide, Place, Positions, ProcessSide, VolatileSlice};
 use mx_wire::Content;
 
-/// What a process says of a message: a small one lies in the data of its own queue entry, and the home knows where a window
+/// What a process says of a message: a small one lies in the data of its own descriptor, and the home knows where a window
 /// begins.
 pub fn posted(mut content: Content, place: Place) -> (Content, Place) {
     let place = match &mut content {

@@ -10,7 +10,7 @@ use mx_home::{Completion, EndpointKey, Home, HomeConfig, HostName, Instant, Slee
 use mx_ring::admin::Change;
 use mx_ring::board_page::HOSTNAME_MAX;
 use mx_ring::control::{DEVICE_PAGES, ModuleControl, Request, STAGING_PAGE, STAGING_REFS, Staging};
-use mx_ring::{EndpointLayout, Entry, Geometry, HomeSide, PAGE_SIZE, RegionKey};
+use mx_ring::{Descriptor, EndpointLayout, Geometry, HomeSide, PAGE_SIZE, RegionKey};
 use mx_wire::{Format, MacAddress};
 
 use crate::input::Input;
@@ -283,13 +283,14 @@ impl Bench {
             }
             7 => {
                 // A command, where an endpoint's first one is expected.
-                let mut entry = [0; Entry::SIZE];
+                let mut entry = [0; Descriptor::SIZE];
                 let bytes = input.bytes(60);
                 entry[..bytes.len()].copy_from_slice(bytes);
                 entry[0] = 0x11 + entry[0] % 18;
                 entry[60] = 1;
                 let index = usize::from(choice / 10) % 4;
-                let at = DATA_PAGE * PAGE_SIZE + EndpointLayout::COMMANDS + index * Entry::SIZE;
+                let at =
+                    DATA_PAGE * PAGE_SIZE + EndpointLayout::COMMANDS + index * Descriptor::SIZE;
                 let written = self.guest.slice(0, GUEST_PAGES).write(at, &entry);
                 written.expect("within the guest");
                 self.device.rung(self.now, &mut self.home);

@@ -7,7 +7,9 @@ use mx_home::fake::{Awake, Outbox};
 use mx_home::{BoardId, Completion, EndpointKey, Home, HomeConfig, HostName};
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
-use mx_ring::{EndpointLayout, Entry, Geometry, HomeSide, PAGE_SIZE, Reach, RegionKey, Window};
+use mx_ring::{
+    Descriptor, EndpointLayout, Geometry, HomeSide, PAGE_SIZE, Reach, RegionKey, Window,
+};
 use mx_wire::{Beacon, Format, Frame, HostQuery, HostReply, MacAddress, Packet, Pull};
 
 use super::packets::{self, SESSION};
@@ -214,8 +216,8 @@ impl Bench {
     /// An entry with any content, where the home looks for the next command.
     fn command(&mut self, bytes: &[u8]) {
         let entries = self.layout.geometry().commands;
-        let at = EndpointLayout::COMMANDS + (self.commands % entries) as usize * Entry::SIZE;
-        let mut entry = [0; Entry::SIZE];
+        let at = EndpointLayout::COMMANDS + (self.commands % entries) as usize * Descriptor::SIZE;
+        let mut entry = [0; Descriptor::SIZE];
         entry[..bytes.len().min(60)].copy_from_slice(&bytes[..bytes.len().min(60)]);
         // The lap: the turn of the ring, from 1.
         entry[60..].copy_from_slice(&(self.commands / entries + 1).to_le_bytes());

@@ -9,7 +9,7 @@ use mx_engine::{
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
 use mx_ring::{
-    Command, EndpointLayout, Entry, Event, Geometry, PAGE_SIZE, ProcessSide, Reach, RegionKey,
+    Command, Descriptor, EndpointLayout, Event, Geometry, PAGE_SIZE, ProcessSide, Reach, RegionKey,
     VolatileSlice, Window,
 };
 
@@ -149,8 +149,8 @@ impl Bench {
     /// An entry with any content, where the library looks for the next event.
     fn entry(&mut self, queue: usize, bytes: &[u8]) {
         let base = [EndpointLayout::UNEXPECTED, self.layout.expected()][queue];
-        let at = base + (self.written[queue] % EVENTS_MAX) as usize * Entry::SIZE;
-        let mut entry = [0; Entry::SIZE];
+        let at = base + (self.written[queue] % EVENTS_MAX) as usize * Descriptor::SIZE;
+        let mut entry = [0; Descriptor::SIZE];
         entry[..bytes.len()].copy_from_slice(bytes);
         // The lap: the turn of the ring, from 1.
         let lap = self.written[queue] / EVENTS_MAX + 1;

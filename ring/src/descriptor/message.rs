@@ -8,8 +8,8 @@ use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromZeros, transmute};
 
 use super::{
-    ACK, CONNECT_REPLY, CONNECT_REQUEST, Entry, EntryError, MEDIUM, NOTIFY, RENDEZVOUS, SMALL,
-    TINY, fields,
+    ACK, CONNECT_REPLY, CONNECT_REQUEST, Descriptor, DescriptorError, MEDIUM, NOTIFY, RENDEZVOUS,
+    SMALL, TINY, fields,
 };
 use crate::message::Place;
 
@@ -39,7 +39,7 @@ fields! {
     }
 }
 
-impl Entry {
+impl Descriptor {
     /// Fills in a message.
     #[inline]
     pub(super) fn put_message(&mut self, message: &Message, place: &Place) {
@@ -106,9 +106,9 @@ impl Entry {
         });
     }
 
-    /// The message that an entry of that kind holds, and where a payload lies that is not in it. `None` for other kinds.
+    /// The message that a descriptor of that kind holds, and where a payload lies that is not in it. `None` for other kinds.
     #[inline]
-    pub(super) fn message(&self, kind: u8) -> Result<Option<(Message, Place)>, EntryError> {
+    pub(super) fn message(&self, kind: u8) -> Result<Option<(Message, Place)>, DescriptorError> {
         let at = || {
             let elsewhere: Elsewhere = transmute!(self.payload);
             Place::At(elsewhere.at.get())
@@ -159,10 +159,10 @@ impl Entry {
     }
 
     #[inline]
-    fn eager(&self, max: usize) -> Result<Eager, EntryError> {
+    fn eager(&self, max: usize) -> Result<Eager, DescriptorError> {
         let length = self.length.get();
         if usize::from(length) > max {
-            return Err(EntryError::LengthOutOfRange(length.into()));
+            return Err(DescriptorError::LengthOutOfRange(length.into()));
         }
         Ok(Eager {
             match_info: self.match_info.get(),
@@ -197,7 +197,7 @@ impl Entry {
         });
     }
 
-    /// The connect that an entry of that kind holds, and the session of who says it. `None` for other kinds.
+    /// The connect that a descriptor of that kind holds, and the session of who says it. `None` for other kinds.
     pub(super) fn connect(&self, kind: u8) -> Option<(Connect, u32)> {
         let Handshake {
             connect_seqnum,
@@ -234,7 +234,7 @@ impl Entry {
         self.total = ack.ack_number.into();
     }
 
-    /// The explicit acknowledgement that an entry of that kind holds.
+    /// The explicit acknowledgement that a descriptor of that kind holds.
     pub(super) fn lib_ack(&self) -> LibAck {
         LibAck {
             ack: self.ack.get(),

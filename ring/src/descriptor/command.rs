@@ -4,7 +4,7 @@ use mx_wire::{Content, LibAck, Pulled};
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromZeros, transmute};
 
-use super::{ABORT_PULL, ACK, Entry, EntryError, LEAVE, NOTIFY, PULL, fields};
+use super::{ABORT_PULL, ACK, Descriptor, DescriptorError, LEAVE, NOTIFY, PULL, fields};
 use crate::message::{Command, CommandBody, Destination, Farewell, Place, PullOrder, RegionKey};
 
 fields! {
@@ -32,7 +32,7 @@ fields! {
     }
 }
 
-impl Entry {
+impl Descriptor {
     /// A command as it goes into the queue.
     #[inline]
     pub fn from_command(command: &Command) -> Self {
@@ -80,7 +80,7 @@ impl Entry {
 
     /// The command that this entry alleges to be.
     #[inline]
-    pub fn command(&self) -> Result<Command, EntryError> {
+    pub fn command(&self) -> Result<Command, DescriptorError> {
         let to = Destination {
             peer: self.peer.get(),
             endpoint: self.endpoint,
@@ -101,7 +101,7 @@ impl Entry {
     }
 
     /// Whatever is no message.
-    fn order(&self) -> Result<CommandBody, EntryError> {
+    fn order(&self) -> Result<CommandBody, DescriptorError> {
         if let Some((connect, _)) = self.connect(self.kind) {
             return Ok(CommandBody::Connect(connect));
         }
@@ -139,7 +139,7 @@ impl Entry {
                     notice: told.and_then(|(message, _)| Pulled::of(&message)),
                 })
             }
-            kind => return Err(EntryError::UnknownKind(kind)),
+            kind => return Err(DescriptorError::UnknownKind(kind)),
         })
     }
 }

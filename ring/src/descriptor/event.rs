@@ -3,7 +3,7 @@
 use zerocopy::little_endian::U32;
 use zerocopy::{FromZeros, transmute};
 
-use super::{ACK, Entry, EntryError, FLAG_LOCAL, NACK, PULL_DONE, WANTED, fields};
+use super::{ACK, Descriptor, DescriptorError, FLAG_LOCAL, NACK, PULL_DONE, WANTED, fields};
 use crate::message::{Event, EventBody, Origin, PullDone, PullStatus, Wanted};
 
 fields! {
@@ -23,7 +23,7 @@ fields! {
     }
 }
 
-impl Entry {
+impl Descriptor {
     /// An event as it goes into a queue.
     #[inline]
     pub fn from_event(event: &Event) -> Self {
@@ -64,7 +64,7 @@ impl Entry {
 
     /// The event that this entry alleges to be.
     #[inline]
-    pub fn event(&self) -> Result<Event, EntryError> {
+    pub fn event(&self) -> Result<Event, DescriptorError> {
         let from = Origin {
             peer: self.peer.get(),
             endpoint: self.endpoint,
@@ -78,7 +78,7 @@ impl Entry {
     }
 
     /// Whatever is no message.
-    fn news(&self) -> Result<EventBody, EntryError> {
+    fn news(&self) -> Result<EventBody, DescriptorError> {
         if let Some((connect, session)) = self.connect(self.kind) {
             return Ok(EventBody::Connect { session, connect });
         }
@@ -104,7 +104,7 @@ impl Entry {
                     transferred: self.total.get(),
                 })
             }
-            kind => return Err(EntryError::UnknownKind(kind)),
+            kind => return Err(DescriptorError::UnknownKind(kind)),
         })
     }
 }

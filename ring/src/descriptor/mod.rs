@@ -6,7 +6,7 @@
 //! 16  match info (64)       24  total (32)     28  payload, or fields of the kind (32 bytes)
 //! 60  lap (32)
 //! ```
-//! The lap word is written last: it is the turn of the ring to which the entry belongs, so that a reader sees
+//! The lap word is written last: it is the turn of the ring to which the descriptor belongs, so that a reader sees
 //! a new entry and its payload by touching one line.
 
 mod command;
@@ -18,10 +18,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::message::{Destination, Origin};
 
-/// An entry in private memory. It has no meaning before [`Entry::command`] or [`Entry::event`] has checked it.
+/// A descriptor in private memory. It has no meaning before [`Descriptor::command`] or [`Descriptor::event`] has checked it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
-pub struct Entry {
+pub struct Descriptor {
     kind: u8,
     endpoint: u8,
     peer: U16,
@@ -39,18 +39,19 @@ pub struct Entry {
     lap: U32,
 }
 
-const _: () = assert!(size_of::<Entry>() == Entry::SIZE && Entry::LAP + 4 == Entry::SIZE);
+const _: () =
+    assert!(size_of::<Descriptor>() == Descriptor::SIZE && Descriptor::LAP + 4 == Descriptor::SIZE);
 
-/// What is wrong with an entry that the other side wrote.
+/// What is wrong with a descriptor that the other side wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryError {
+pub enum DescriptorError {
     /// No such kind in this queue.
     UnknownKind(u8),
     /// A length is larger than its place.
     LengthOutOfRange(u32),
 }
 
-impl core::fmt::Display for EntryError {
+impl core::fmt::Display for DescriptorError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::UnknownKind(kind) => write!(f, "an entry of unknown kind {kind:#04x}"),
@@ -64,7 +65,7 @@ impl core::fmt::Display for EntryError {
     }
 }
 
-impl core::error::Error for EntryError {}
+impl core::error::Error for DescriptorError {}
 
 const CONNECT_REQUEST: u8 = 0x11;
 const CONNECT_REPLY: u8 = 0x12;
@@ -92,20 +93,20 @@ macro_rules! fields {
         )]
         #[repr(C)]
         struct $name { $($(#[$field_doc])* $field: $type,)* pad: [u8; $pad] }
-        const _: () = assert!(size_of::<$name>() == Entry::PAYLOAD);
+        const _: () = assert!(size_of::<$name>() == Descriptor::PAYLOAD);
     };
 }
 use fields;
 
-impl Entry {
-    /// Bytes of an entry.
+impl Descriptor {
+    /// Bytes of a descriptor.
     pub const SIZE: usize = 64;
     /// Where the lap word lies.
     pub(crate) const LAP: usize = 60;
     /// Bytes for a payload, or fields of the kind.
     const PAYLOAD: usize = 32;
 
-    /// An entry of zeros, for the caller to fill.
+    /// A descriptor of zeros, for the caller to fill.
     pub const fn zeroed() -> Self {
         Self {
             kind: 0,
