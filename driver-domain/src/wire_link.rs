@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use arrayvec::ArrayVec;
-use mx_home::{Handed, Home, Instant, Link, Payload, Token};
+use mx_home::{FrameSink, Handed, Home, Instant, Payload, Token};
 use mx_nic::{Fragment, LinkState, MacAddress, Nic, Reception, Statistics, TransmitError};
 use mx_ring::{PAGE_SIZE, VolatileSlice};
 
@@ -85,7 +85,7 @@ struct Answering<'a> {
     answers: &'a mut VecDeque<Answer>,
 }
 
-impl Link for Answering<'_> {
+impl FrameSink for Answering<'_> {
     fn transmit(
         &mut self,
         header: &[u8],
@@ -364,7 +364,7 @@ impl Wire {
     }
 }
 
-impl Link for Wire {
+impl FrameSink for Wire {
     fn transmit(
         &mut self,
         header: &[u8],

@@ -9,7 +9,7 @@ use mx_board::{EndpointKey, Full, Instant};
 use mx_ring::{HomeSide, VolatileSlice};
 use mx_testnet::Faults;
 
-use crate::link::{Handed, Link, Payload, Sleepers, Token};
+use crate::frame_sink::{FrameSink, Handed, Payload, Sleepers, Token};
 
 /// How long a frame stays in the sender's transmit ring.
 const LEAVING: Duration = Duration::from_micros(5);
@@ -55,8 +55,8 @@ impl Nics {
     }
 
     /// The way out for the home at a port.
-    pub fn link(&mut self, port: usize) -> FakeLink<'_> {
-        FakeLink { nics: self, port }
+    pub fn sink(&mut self, port: usize) -> FakeSink<'_> {
+        FakeSink { nics: self, port }
     }
 
     /// When the next frame leaves or arrives.
@@ -115,12 +115,12 @@ impl Nics {
 }
 
 /// One port's way out.
-pub struct FakeLink<'a> {
+pub struct FakeSink<'a> {
     nics: &'a mut Nics,
     port: usize,
 }
 
-impl Link for FakeLink<'_> {
+impl FrameSink for FakeSink<'_> {
     fn transmit(
         &mut self,
         header: &[u8],
@@ -160,7 +160,7 @@ pub struct Outbox {
     pub full: bool,
 }
 
-impl Link for Outbox {
+impl FrameSink for Outbox {
     fn transmit(&mut self, header: &[u8], payload: Payload<'_>, _: Token) -> Result<Handed, Full> {
         if self.full {
             return Err(Full);

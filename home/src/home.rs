@@ -17,8 +17,8 @@ use mx_wire::{Format, MacAddress};
 
 use crate::endpoint::{BoardSlot, Endpoint, Slots};
 use crate::error::{Misbehaviour, RegionError};
+use crate::frame_sink::{FrameSink, Handed, Payload, Token};
 use crate::in_flight::{CommandsInFlight, Pinned};
-use crate::link::{Handed, Link, Payload, Token};
 use crate::ports::{HomePorts, Outcome};
 use crate::region::RegionTable;
 
@@ -70,7 +70,7 @@ struct Waiting {
 
 /// Boards, endpoints, regions.
 ///
-/// Methods that may send take the [`Link`]; none of them blocks.
+/// Methods that may send take the [`FrameSink`]; none of them blocks.
 pub struct Home {
     pub(crate) config: HomeConfig,
     pub(crate) switch: Switch,
@@ -98,9 +98,9 @@ pub struct Home {
 }
 
 /// Where nothing is sent: for the calls that only announce changes.
-struct NoLink;
+struct NoSink;
 
-impl Link for NoLink {
+impl FrameSink for NoSink {
     fn transmit(&mut self, _: &[u8], _: Payload<'_>, _: Token) -> Result<Handed, Full> {
         Err(Full)
     }
@@ -136,14 +136,14 @@ impl Home {
     }
 
     /// Calls the switch with its ports.
-    pub(crate) fn with_switch<L: Link, R>(
+    pub(crate) fn with_switch<L: FrameSink, R>(
         &mut self,
-        link: &mut L,
+        sink: &mut L,
         call: impl FnOnce(&mut Switch, &mut HomePorts<'_, L>) -> R,
     ) -> R {
         let mut ports = HomePorts {
             now: self.now,
-            link,
+            sink,
             slots: &mut self.slots,
             outcome: &mut self.outcome,
         };
@@ -162,7 +162,7 @@ impl Home {
         ready: bool,
     ) -> Result<BoardId, AddBoardError> {
         self.now = now;
-        let id = self.with_switch(&mut NoLink, |switch, ports| {
+        let id = self.with_switch(&mut NoSink, |switch, ports| {
             switch.add_board(now, mac, name, !ready, ports)
         })?;
         self.slots.set_board(id, Some(BoardSlot::new(pages)));
@@ -185,7 +185,7 @@ impl Home {
         change: &Change,
     ) -> Result<(), ChangeError> {
         self.now = now;
-        self.with_switch(&mut NoLink, |switch, ports| {
+        self.with_switch(&mut NoSink, |switch, ports| {
             switch.change(now, board, change, ports)
         })?;
         self.publish_changes();
@@ -358,7 +358,7 @@ impl Home {
         Ok(())
     }
 
-    /// The link no longer reads the frame of this token.
+    /// The sink no longer reads the frame of this token.
     pub fn token_sent(&mut self, token: Token) {
         let (key, region) = match token.pinned() {
             Pinned::Nothing => return,
@@ -443,7 +443,7 @@ impl Home {
         let completion = self.completions.pop_front()?;
         if let Completion::BoardRemoved(board) = completion {
             self.slots.set_board(board, None);
-            self.with_switch(&mut NoLink, |switch, ports| {
+            self.with_switch(&mut NoSink, |switch, ports| {
                 switch.remove_board(board, ports);
             });
             self.publish_changes();

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use mx_board::{BoardId, EndpointKey};
 use mx_ring::RegionKey;
 
-use crate::link::Token;
+use crate::frame_sink::Token;
 
 /// Whose memory a frame in flight keeps pinned, because a card may read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! give them to the switch, resolve the memory that it names, deliver events, publish the board pages, and do all of it
 //! in bounded turns.
 //!
-//! Neighbours: `mx-board` decides, `mx-ring` touches shared memory, the home's owner brings a [`Link`] to the wire and
+//! Neighbours: `mx-board` decides, `mx-ring` touches shared memory, the home's owner brings a [`FrameSink`] to the wire and
 //! the [`Sleepers`] behind the endpoints. It refuses to know how memory got mapped, and what a card is.
 
 extern crate alloc;
@@ -13,9 +13,9 @@ mod endpoint;
 mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod frame_sink;
 mod home;
 mod in_flight;
-mod link;
 mod ports;
 mod publish;
 mod raw;
@@ -23,8 +23,8 @@ mod region;
 mod serve;
 
 pub use error::{Misbehaviour, RegionError};
+pub use frame_sink::{FrameSink, Handed, Payload, Sleepers, Token};
 pub use home::{Completion, Home, HomeConfig};
-pub use link::{Handed, Link, Payload, Sleepers, Token};
 pub use mx_board::{
     AddBoardError, BoardId, ChangeError, EndpointError, EndpointKey, HostName, Instant, PeerTable,
     RawError,

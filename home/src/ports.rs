@@ -11,8 +11,8 @@ use mx_wire::Header;
 
 use crate::endpoint::{Slots, Unresolved};
 use crate::error::Misbehaviour;
+use crate::frame_sink::{FrameSink, Handed, Payload, Token};
 use crate::in_flight::Pinned;
-use crate::link::{Handed, Link, Payload, Token};
 use crate::region::Parts;
 
 /// Payloads up to this length are copied behind their header: a card takes one short piece faster than two.
@@ -36,7 +36,7 @@ pub(crate) struct Outcome {
 /// The ports, for one call.
 pub(crate) struct HomePorts<'a, L> {
     pub now: Instant,
-    pub link: &'a mut L,
+    pub sink: &'a mut L,
     pub slots: &'a mut Slots,
     pub outcome: &'a mut Outcome,
 }
@@ -59,7 +59,7 @@ impl<L> HomePorts<'_, L> {
     }
 }
 
-impl<L: Link> HomePorts<'_, L> {
+impl<L: FrameSink> HomePorts<'_, L> {
     /// A frame whose payload is short: one piece, padded.
     fn transmit_inline(
         &mut self,
@@ -85,7 +85,7 @@ impl<L: Link> HomePorts<'_, L> {
             }
         }
         let length = header.frame_length().min(INLINE_FRAME);
-        self.link
+        self.sink
             .transmit(&frame[..length], Payload::NONE, Token::new(Pinned::Nothing))
             .map(taken)
     }
@@ -118,12 +118,12 @@ const fn taken(handed: Handed) -> Taken {
     }
 }
 
-impl<L: Link> Ports for HomePorts<'_, L> {
+impl<L: FrameSink> Ports for HomePorts<'_, L> {
     #[inline]
     fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full> {
         if let Some(frame) = header.whole_frame() {
             let token = Token::new(Pinned::Nothing);
-            return self.link.transmit(frame, Payload::NONE, token).map(taken);
+            return self.sink.transmit(frame, Payload::NONE, token).map(taken);
         }
         let (parts, pinned) = match self.slots.resolve(&payload) {
             Ok(resolved) => resolved,
@@ -140,7 +140,7 @@ impl<L: Link> Ports for HomePorts<'_, L> {
             _ => Payload::Shared(&parts),
         };
         let handed = self
-            .link
+            .sink
             .transmit(header.as_bytes(), payload, Token::new(pinned))?;
         if handed == Handed::InFlight {
             self.in_flight(pinned);

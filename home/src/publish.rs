@@ -11,7 +11,7 @@ use crate::home::Home;
 /// How old published counters may be while the home is busy.
 const COUNTERS_EVERY: Duration = Duration::from_millis(50);
 
-/// The interface behind the link, where it may change.
+/// The interface behind the sink, where it may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceState {
     /// Its name, NUL-padded.

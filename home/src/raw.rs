@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use mx_board::{BoardId, EndpointError, Instant, RawError};
 
+use crate::frame_sink::FrameSink;
 use crate::home::Home;
-use crate::link::Link;
 
 impl Home {
     /// Opens a board's raw endpoint.
@@ -41,10 +41,10 @@ impl Home {
         now: Instant,
         board: BoardId,
         frame: &[u8],
-        link: &mut impl Link,
+        sink: &mut impl FrameSink,
     ) -> Result<(), RawError> {
         self.now = now;
-        let sent = self.with_switch(link, |switch, ports| {
+        let sent = self.with_switch(sink, |switch, ports| {
             switch.send_raw(now, board, frame, ports)
         });
         self.counted = true;

@@ -8,7 +8,7 @@ use mx_board::{BadMemory, RegionInfo};
 use mx_ring::{PAGE_SIZE, RegionKey, VolatileSlice};
 
 use crate::error::RegionError;
-use crate::link::Payload;
+use crate::frame_sink::Payload;
 
 /// Slots of an endpoint.
 const SLOTS: usize = 4096;

@@ -6,8 +6,8 @@ use mx_board::{BoardId, CommandError, EndpointKey, Instant, Progress};
 use mx_ring::Command;
 
 use crate::error::Misbehaviour;
+use crate::frame_sink::{FrameSink, Sleepers};
 use crate::home::Home;
-use crate::link::{Link, Sleepers};
 
 /// Bytes that a board's commands may move in a turn. What they move beyond is taken from its next turns.
 const QUANTUM: i64 = 64 << 10;
@@ -17,7 +17,7 @@ const COMMANDS: u32 = 16;
 const BYTES: i64 = 32 << 10;
 /// What a command costs besides its payload.
 const COMMAND_COST: i64 = 64;
-/// How soon a full link is tried again, if its owner sleeps.
+/// How soon a full sink is tried again, if its owner sleeps.
 const FULL_AGAIN: Duration = Duration::from_millis(1);
 
 /// How a turn went.
@@ -34,10 +34,10 @@ pub struct Activity {
 
 impl Home {
     /// A frame came in. Group frames are for all boards, others for the board of their destination.
-    pub fn frame(&mut self, now: Instant, frame: &[u8], link: &mut impl Link) {
+    pub fn frame(&mut self, now: Instant, frame: &[u8], sink: &mut impl FrameSink) {
         self.now = now;
         self.counted = true;
-        self.with_switch(link, |switch, ports| switch.frame(now, frame, ports));
+        self.with_switch(sink, |switch, ports| switch.frame(now, frame, ports));
     }
 
     /// The doorbell of an endpoint rang, or its eventfd: poll it again.
@@ -63,12 +63,12 @@ impl Home {
     pub fn turn(
         &mut self,
         now: Instant,
-        link: &mut impl Link,
+        sink: &mut impl FrameSink,
         sleepers: &mut impl Sleepers,
     ) -> Activity {
         self.now = now;
-        let (commands, polled) = self.serve_boards(now, link);
-        let work = self.with_switch(link, |switch, ports| switch.work(now, ports));
+        let (commands, polled) = self.serve_boards(now, sink);
+        let work = self.with_switch(sink, |switch, ports| switch.work(now, ports));
         self.close_blamed();
         self.publish_changes();
         self.wake(sleepers);
@@ -77,7 +77,7 @@ impl Home {
             self.active_at = now;
             self.counted = true;
         }
-        // A full link empties itself in no time, or not at all: it is polled for a spell, then now and then. An endpoint
+        // A full sink empties itself in no time, or not at all: it is polled for a spell, then now and then. An endpoint
         // that is polled has not asked to be kicked: as long as there is one, the owner must not sleep for long.
         let busy = match progress {
             Progress::Busy => true,
@@ -102,13 +102,13 @@ impl Home {
     }
 
     /// Deficit round robin in two levels: boards, then their endpoints. Says also whether any endpoint is still polled.
-    fn serve_boards(&mut self, now: Instant, link: &mut impl Link) -> (Progress, bool) {
+    fn serve_boards(&mut self, now: Instant, sink: &mut impl FrameSink) -> (Progress, bool) {
         let count = self.slots.count();
         let first = self.cursor;
         let mut progress = Progress::Idle;
         let mut polled = false;
         for board in (first..count).chain(0..first).map(BoardId) {
-            let (served, any) = self.serve_board(now, board, link);
+            let (served, any) = self.serve_board(now, board, sink);
             progress = progress.max(served);
             polled |= any;
         }
@@ -122,7 +122,7 @@ impl Home {
         &mut self,
         now: Instant,
         board: BoardId,
-        link: &mut impl Link,
+        sink: &mut impl FrameSink,
     ) -> (Progress, bool) {
         let Some(slot) = self.slots.board_mut(board) else {
             return (Progress::Idle, false);
@@ -146,7 +146,7 @@ impl Home {
                 break;
             };
             let key = EndpointKey { board, endpoint };
-            let (served, cost) = self.serve_endpoint(now, key, link);
+            let (served, cost) = self.serve_endpoint(now, key, sink);
             credit -= cost;
             progress = progress.max(served);
             let idle = served == Progress::Idle && self.falls_idle(now, key);
@@ -175,7 +175,7 @@ impl Home {
         &mut self,
         now: Instant,
         key: EndpointKey,
-        link: &mut impl Link,
+        sink: &mut impl FrameSink,
     ) -> (Progress, i64) {
         let mut cost = 0;
         let mut progress = Progress::Idle;
@@ -187,11 +187,11 @@ impl Home {
                 None => break,
                 Some(Ok(next)) => next,
                 Some(Err(error)) => {
-                    self.blame(key, Misbehaviour::Descriptor(error), link);
+                    self.blame(key, Misbehaviour::Descriptor(error), sink);
                     break;
                 }
             };
-            let outcome = self.with_switch(link, |switch, ports| {
+            let outcome = self.with_switch(sink, |switch, ports| {
                 switch.command(now, key, index, &command, ports)
             });
             match outcome {
@@ -204,7 +204,7 @@ impl Home {
                     break;
                 }
                 Err(CommandError::Misbehaved(blame)) => {
-                    self.blame(key, Misbehaviour::Command(blame), link);
+                    self.blame(key, Misbehaviour::Command(blame), sink);
                     break;
                 }
             }
@@ -231,8 +231,8 @@ impl Home {
             .is_none_or(|endpoint| endpoint.falls_idle(now, idle_nanos))
     }
 
-    fn blame(&mut self, key: EndpointKey, misbehaviour: Misbehaviour, link: &mut impl Link) {
-        self.with_switch(link, |_, ports| ports.blame(key, misbehaviour));
+    fn blame(&mut self, key: EndpointKey, misbehaviour: Misbehaviour, sink: &mut impl FrameSink) {
+        self.with_switch(sink, |_, ports| ports.blame(key, misbehaviour));
     }
 
     /// Looks at the sleepers of all endpoints that got events.

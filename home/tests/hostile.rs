@@ -360,10 +360,10 @@ impl Stage {
                 frame.extend(mac(3 + kind % 3).0);
                 frame.extend([0x86, 0xdf, 0, kind % 5, kind]);
                 frame.extend(rest);
-                let mut link = self.lab.network.link(0);
+                let mut sink = self.lab.network.sink(0);
                 self.lab.houses[0]
                     .home
-                    .frame(self.lab.now, &frame, &mut link);
+                    .frame(self.lab.now, &frame, &mut sink);
             }
             Deed::Kick { guest: place } => {
                 let place = usize::from(place);

@@ -25,7 +25,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use mx_home::{BoardId, EndpointKey, Home, HostName, Instant, Link};
+use mx_home::{BoardId, EndpointKey, FrameSink, Home, HostName, Instant};
 use mx_ring::HomeSide;
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::control::{
@@ -185,7 +185,7 @@ impl<M: Memory> Device<M> {
         &mut self,
         now: Instant,
         home: &mut Home,
-        link: &mut impl Link,
+        sink: &mut impl FrameSink,
         budget: &mut usize,
     ) -> Result<bool, ControlError> {
         self.unmap(budget);
@@ -200,7 +200,7 @@ impl<M: Memory> Device<M> {
                         let (id, request) = request?;
                         // A request costs a share of the turn, too: nobody keeps the others waiting with cheap ones.
                         *budget -= 1;
-                        self.request(now, home, link, budget, id, request);
+                        self.request(now, home, sink, budget, id, request);
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mx_home::{EndpointError, Home, Instant, Link, RawError};
+use mx_home::{EndpointError, FrameSink, Home, Instant, RawError};
 use mx_ring::control::{Response, Status};
 use mx_ring::uapi::RAW_FRAME_MAX;
 
@@ -48,7 +48,7 @@ impl<M: Memory> Device<M> {
         &mut self,
         now: Instant,
         home: &mut Home,
-        link: &mut impl Link,
+        sink: &mut impl FrameSink,
         length: u16,
         budget: &mut usize,
     ) -> Result<(), Status> {
@@ -67,7 +67,7 @@ impl<M: Memory> Device<M> {
         let mut frame = [0; RAW_FRAME_MAX];
         let length = self.staging.frame(length, &mut frame);
         let frame = length.and_then(|length| frame.get(..length));
-        home.send_raw(now, self.board, frame.ok_or(Status::Invalid)?, link)
+        home.send_raw(now, self.board, frame.ok_or(Status::Invalid)?, sink)
             .map_err(|error| {
                 log::debug!("board {}: raw endpoint: {error}", self.board.0);
                 match error {

@@ -1,6 +1,6 @@
 //! What the guest's kernel asks for: checked, refused or begun.
 
-use mx_home::{ChangeError, EndpointError, Home, Instant, Link, RegionError};
+use mx_home::{ChangeError, EndpointError, FrameSink, Home, Instant, RegionError};
 use mx_ring::admin::Change;
 use mx_ring::control::{Request, STAGING_REFS, Status};
 use mx_ring::{EndpointLayout, PAGE_SIZE, RegionKey};
@@ -20,7 +20,7 @@ impl<M: Memory> Device<M> {
         &mut self,
         now: Instant,
         home: &mut Home,
-        link: &mut impl Link,
+        sink: &mut impl FrameSink,
         budget: &mut usize,
         id: u32,
         request: Request,
@@ -68,7 +68,7 @@ impl<M: Memory> Device<M> {
                 done.map(|()| self.respond(id, Status::Ok))
             }
             Request::SendRaw { length } => {
-                let done = self.send_raw(now, home, link, length, budget);
+                let done = self.send_raw(now, home, sink, length, budget);
                 done.map(|()| self.respond(id, Status::Ok))
             }
             Request::TakeRaw => {

@@ -26,7 +26,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use mx_home::{BoardId, Completion, EndpointKey, Home, HostName, Instant, Link, Sleepers};
+use mx_home::{BoardId, Completion, EndpointKey, FrameSink, Home, HostName, Instant, Sleepers};
 use mx_ring::HomeSide;
 use mx_wire::{Format, MacAddress};
 use xen_pv_boot::event::Channel;
@@ -220,7 +220,7 @@ impl Frontends {
         &mut self,
         now: Instant,
         home: &mut Home,
-        link: &mut impl Link,
+        sink: &mut impl FrameSink,
         writer: &mut XenstoreWriter,
     ) -> bool {
         if !self.busy {
@@ -238,7 +238,7 @@ impl Frontends {
                 match &mut frontend.stage {
                     Stage::Waiting => {}
                     Stage::Connected(connection) if connection.attention => {
-                        match connection.device.serve(now, home, link, &mut budget) {
+                        match connection.device.serve(now, home, sink, &mut budget) {
                             Ok(again) => {
                                 connection.attention = again;
                                 more |= again;

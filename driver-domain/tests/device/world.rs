@@ -6,7 +6,7 @@ use driver_domain::device::{Device, Identity};
 use driver_domain::fake::{FIRST_REF, Guest};
 use mx_board::Full;
 use mx_home::{
-    Completion, Handed, Home, HomeConfig, HostName, Instant, Link, Payload, Sleepers, Token,
+    Completion, FrameSink, Handed, Home, HomeConfig, HostName, Instant, Payload, Sleepers, Token,
 };
 use mx_ring::control::{
     ControlError, DEVICE_PAGES, ModuleControl, Request, STAGING_PAGE, Staging, Status,
@@ -18,7 +18,7 @@ use mx_wire::{Format, MacAddress};
 #[derive(Default)]
 pub struct Wire(pub Vec<Vec<u8>>);
 
-impl Link for Wire {
+impl FrameSink for Wire {
     fn transmit(&mut self, header: &[u8], payload: Payload<'_>, _: Token) -> Result<Handed, Full> {
         let mut frame = header.to_vec();
         if let Payload::Bytes(bytes) = payload {

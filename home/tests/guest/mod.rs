@@ -227,10 +227,10 @@ impl Lab {
                 };
                 house
                     .home
-                    .frame(self.now, &frame, &mut self.network.link(port));
+                    .frame(self.now, &frame, &mut self.network.sink(port));
             }
-            let mut link = self.network.link(port);
-            house.activity = house.home.turn(self.now, &mut link, &mut house.woken);
+            let mut sink = self.network.sink(port);
+            house.activity = house.home.turn(self.now, &mut sink, &mut house.woken);
             while let Some(completion) = house.home.next_completion() {
                 house.completions.push(completion);
             }

@@ -79,8 +79,8 @@ impl Server {
         };
         if received.length != 0 {
             let frame = frame.get(..received.length).unwrap_or_default();
-            let (now, link) = (around.now, &mut *around.outgoing);
-            if let Err(error) = around.home.send_raw(now, board, frame, link) {
+            let (now, sink) = (around.now, &mut *around.outgoing);
+            if let Err(error) = around.home.send_raw(now, board, frame, sink) {
                 debug!("{}: {error}", client.credentials);
             }
         }

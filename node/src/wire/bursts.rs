@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use mx_board::Full;
-use mx_home::{Handed, Link, Payload, Token};
+use mx_home::{FrameSink, Handed, Payload, Token};
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage};
 use tracing::debug;
 
@@ -183,7 +183,7 @@ impl Outgoing {
     }
 }
 
-impl Link for Outgoing {
+impl FrameSink for Outgoing {
     fn transmit(&mut self, header: &[u8], payload: Payload<'_>, _: Token) -> Result<Handed, Full> {
         if header.len() + payload.length() > self.longest {
             return Ok(Handed::Lost);

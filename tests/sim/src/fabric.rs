@@ -179,12 +179,12 @@ impl Fabric {
             home.token_sent(token);
         }
         while let Some(frame) = self.network.received(number) {
-            home.frame(self.now, &frame, &mut self.network.link(number));
+            home.frame(self.now, &frame, &mut self.network.sink(number));
         }
         let mut woken = Woken::default();
         let mut turns = 0;
         loop {
-            let activity = home.turn(self.now, &mut self.network.link(number), &mut woken);
+            let activity = home.turn(self.now, &mut self.network.sink(number), &mut woken);
             node.deadline = activity.deadline;
             if !activity.busy {
                 break;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use mx_board::{EndpointKey, Full};
 use mx_ring::{HomeSide, VolatileSlice, VolatileSliceError};
 
-/// What a frame in flight still reads. The link keeps it and gives it back, once, by `Home::token_sent`.
+/// What a frame in flight still reads. The sink keeps it and gives it back, once, by `Home::token_sent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(pub(crate) u64);
 
@@ -49,7 +49,7 @@ impl Payload<'_> {
     }
 }
 
-/// What a link did with a frame.
+/// What a sink did with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handed {
     /// It has copied everything: the token is forgotten.
@@ -60,8 +60,8 @@ pub enum Handed {
     Lost,
 }
 
-/// The way to the wire.
-pub trait Link {
+/// Where frames go: the way to the wire.
+pub trait FrameSink {
     /// Sends a frame of `header` and `payload`: complete, at least 60 bytes, source address included. `header` and
     /// [`Payload::Bytes`] are valid for the call only.
     fn transmit(
