@@ -8,7 +8,7 @@ use mx_wire::{LibAck, NackCode, NackLib};
 
 use crate::code::Code;
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::queue_port::QueuePort;
 use crate::state::keys::{OutgoingKey, PartnerKey};
 use crate::state::outgoing::Body;
 use crate::state::sequence::Sequence;
@@ -40,7 +40,7 @@ impl Engine {
     }
 
     /// Sends the acknowledgements that are due.
-    pub(crate) fn send_due_acks(&mut self, link: &mut impl Link) {
+    pub(crate) fn send_due_acks(&mut self, port: &mut impl QueuePort) {
         if self.ack_at.is_none_or(|at| at > self.now) {
             return;
         }
@@ -48,7 +48,7 @@ impl Engine {
         let mut listed = core::mem::take(&mut self.acks);
         listed.retain(|key| {
             if let Some(due) = self.partners.get(*key).and_then(|partner| partner.ack_due)
-                && (due > self.now || !self.send_ack(*key, link))
+                && (due > self.now || !self.send_ack(*key, port))
             {
                 self.ack_at = Some(self.ack_at.map_or(due, |earlier| earlier.min(due)));
                 return true;
@@ -65,9 +65,9 @@ impl Engine {
     /// it leaves with its board: a partner that does not hear the last acknowledgement is answered by the board. None is left
     /// for a partner whose large message is not fetched yet, nor will be: it asks by a repeat whether anybody is there
     /// (`inquire`), and has to be refused.
-    pub fn take_leave(&mut self, link: &mut impl Link) -> Vec<Command> {
-        self.send_delayed(link);
-        self.flush_acks(link);
+    pub fn take_leave(&mut self, port: &mut impl QueuePort) -> Vec<Command> {
+        self.send_delayed(port);
+        self.flush_acks(port);
         let mut words = Vec::new();
         for key in self.partners.keys() {
             if let Some(partner) = self.partners.get(key).filter(|partner| partner.has_sent)
@@ -100,20 +100,20 @@ impl Engine {
     }
 
     /// Sends every acknowledgement that waits.
-    fn flush_acks(&mut self, link: &mut impl Link) {
+    fn flush_acks(&mut self, port: &mut impl QueuePort) {
         for key in core::mem::take(&mut self.acks) {
             if self
                 .partners
                 .get(key)
                 .is_some_and(|partner| partner.ack_due.is_some())
             {
-                self.send_ack(key, link);
+                self.send_ack(key, port);
             }
         }
     }
 
     /// Sends an explicit acknowledgement. False when the queue is full.
-    fn send_ack(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
+    fn send_ack(&mut self, key: PartnerKey, port: &mut impl QueuePort) -> bool {
         let Some(partner) = self.partners.get_mut(key) else {
             return true;
         };
@@ -122,7 +122,7 @@ impl Engine {
             return true;
         };
         let number = partner.ack_number_sent.wrapping_add(1);
-        let posted = link.post(
+        let posted = port.post(
             &Command {
                 to,
                 body: CommandBody::Ack(LibAck {
@@ -141,7 +141,7 @@ impl Engine {
     }
 
     /// An explicit acknowledgement came.
-    pub(crate) fn explicit_ack(&mut self, from: Origin, said: &LibAck, link: &mut impl Link) {
+    pub(crate) fn explicit_ack(&mut self, from: Origin, said: &LibAck, port: &mut impl QueuePort) {
         let (ack, number) = (Sequence::from_wire(said.ack), said.ack_number);
         let Some(key) = self.partners.find(from.peer, from.endpoint) else {
             return;
@@ -156,11 +156,16 @@ impl Engine {
         }
         partner.ack_number_received = number;
         partner.inquiry.heard(self.now);
-        self.acknowledged(key, ack, link);
+        self.acknowledged(key, ack, port);
     }
 
     /// A partner has received everything before `ack`.
-    pub(crate) fn acknowledged(&mut self, key: PartnerKey, ack: Sequence, link: &mut impl Link) {
+    pub(crate) fn acknowledged(
+        &mut self,
+        key: PartnerKey,
+        ack: Sequence,
+        port: &mut impl QueuePort,
+    ) {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
@@ -189,7 +194,7 @@ impl Engine {
                 newest = Some(message.last_sent);
                 once &= message.transmissions == 1;
             }
-            self.message_acked(outgoing, link);
+            self.message_acked(outgoing, port);
         }
         if let Some(partner) = self.partners.get_mut(key) {
             let (now, config) = (self.now, &self.config);
@@ -220,7 +225,7 @@ impl Engine {
         }
     }
 
-    fn message_acked(&mut self, key: OutgoingKey, link: &mut impl Link) {
+    fn message_acked(&mut self, key: OutgoingKey, port: &mut impl QueuePort) {
         let Some(outgoing) = self.outgoing.get_mut(key) else {
             return;
         };
@@ -234,12 +239,12 @@ impl Engine {
             let partner = outgoing.partner;
             self.inquire_later(partner);
         } else {
-            self.end_outgoing(key, Code::Success, link);
+            self.end_outgoing(key, Code::Success, port);
         }
     }
 
     /// A board refused a message or a connect of ours.
-    pub(crate) fn nack(&mut self, from: Origin, nack: &NackLib, link: &mut impl Link) {
+    pub(crate) fn nack(&mut self, from: Origin, nack: &NackLib, port: &mut impl QueuePort) {
         // Only a pull is refused for its window.
         if nack.code == NackCode::BadWindow {
             return;
@@ -261,7 +266,7 @@ impl Engine {
             return;
         }
         if seq == partner.confirmed.previous() && partner.inquiry.is_open() {
-            self.inquiry_refused(key, code, link);
+            self.inquiry_refused(key, code, port);
             return;
         }
         let at = usize::from(seq.since(partner.next_acked));
@@ -270,7 +275,7 @@ impl Engine {
             seq.same_relation(partner.next_send) && self.now >= partner.refusals_count_from
         });
         if let Some(outgoing) = refused {
-            self.end_outgoing(outgoing, code, link);
+            self.end_outgoing(outgoing, code, port);
             self.drop_refused(key);
             self.time_oldest(key);
         }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::code::Code;
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::queue_port::QueuePort;
 use crate::state::inquiry::Inquiry;
 use crate::state::keys::{OutgoingKey, PartnerKey};
 use crate::state::reassembly::Target;
@@ -14,16 +14,16 @@ const SCRAMBLE_DISCONNECT: u16 = 0x0f0f;
 
 impl Engine {
     /// The partner does not answer any more.
-    pub(crate) fn give_up(&mut self, key: PartnerKey, link: &mut impl Link) {
-        self.break_off(key, SCRAMBLE_GIVE_UP, link);
+    pub(crate) fn give_up(&mut self, key: PartnerKey, port: &mut impl QueuePort) {
+        self.break_off(key, SCRAMBLE_GIVE_UP, port);
     }
 
     /// The application wants no more of this partner. Its address can be used again after another connect.
-    pub fn disconnect(&mut self, key: PartnerKey, link: &mut impl Link) {
+    pub fn disconnect(&mut self, key: PartnerKey, port: &mut impl QueuePort) {
         if key == self.own {
             return;
         }
-        self.break_off(key, SCRAMBLE_DISCONNECT, link);
+        self.break_off(key, SCRAMBLE_DISCONNECT, port);
         if let Some(partner) = self.partners.get_mut(key) {
             partner.context = 0;
         }
@@ -31,14 +31,14 @@ impl Engine {
 
     /// The peer of this index is another machine from now on (protocol.md §11): nothing is known of its endpoints, and what
     /// there was with the old one's is over.
-    pub fn peer_is_another(&mut self, peer: u16, link: &mut impl Link) {
+    pub fn peer_is_another(&mut self, peer: u16, port: &mut impl QueuePort) {
         for key in self.partners.unlist(peer) {
-            self.disconnect(key, link);
+            self.disconnect(key, port);
         }
     }
 
-    fn break_off(&mut self, key: PartnerKey, scramble: u16, link: &mut impl Link) {
-        self.end_relation(key, link);
+    fn break_off(&mut self, key: PartnerKey, scramble: u16, port: &mut impl QueuePort) {
+        self.end_relation(key, port);
         if let Some(partner) = self.partners.get_mut(key) {
             partner.restart_receiving(partner.next_match.next_relation(scramble));
             for connect in core::mem::take(&mut partner.connects) {
@@ -50,7 +50,7 @@ impl Engine {
 
     /// Ends everything that is under way with a partner but the connects, which whoever is there now will answer. What
     /// it may send next is unchanged: that number was announced to it.
-    pub(crate) fn end_relation(&mut self, key: PartnerKey, link: &mut impl Link) {
+    pub(crate) fn end_relation(&mut self, key: PartnerKey, port: &mut impl QueuePort) {
         let code = Code::RemoteEndpointUnreachable;
         let Some(partner) = self.partners.get_mut(key) else {
             return;
@@ -84,8 +84,8 @@ impl Engine {
             .collect();
         self.delayed.retain(|key| !messages.contains(key));
         for message in messages {
-            self.end_outgoing(message, code, link);
+            self.end_outgoing(message, code, port);
         }
-        self.abort_pulls(key, link);
+        self.abort_pulls(key, port);
     }
 }

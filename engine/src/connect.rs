@@ -13,7 +13,7 @@ use mx_wire::{ConnectReply, ConnectRequest, ConnectStatus, FrameKind};
 
 use crate::code::Code;
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::queue_port::QueuePort;
 use crate::state::keys::{PartnerKey, RequestKey};
 use crate::state::partner::Connect;
 use crate::state::request::{Kind, Purpose};
@@ -33,7 +33,7 @@ impl Engine {
         key: u32,
         match_info: u64,
         context: u64,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) -> RequestKey {
         let request = self
             .requests
@@ -55,7 +55,7 @@ impl Engine {
             };
             partner.connect_counter = partner.connect_counter.wrapping_add(1);
             // A full queue is a lost frame: the request is sent again.
-            link.post(&request_command(peer, endpoint, &connect), &[]);
+            port.post(&request_command(peer, endpoint, &connect), &[]);
             partner.connects.push(connect);
             self.resend_by(now + wait);
         }
@@ -85,7 +85,7 @@ impl Engine {
         from: Origin,
         session: u32,
         request: &ConnectRequest,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) {
         let status = if request.key == self.config.key {
             ConnectStatus::Success
@@ -94,7 +94,7 @@ impl Engine {
         };
         let expected = Sequence::from_wire(request.next_expected);
         let partner_key = self.partners.find_or_add(from.peer, from.endpoint);
-        self.adopt(partner_key, session, expected, link);
+        self.adopt(partner_key, session, expected, port);
         let Some(partner) = self.partners.get_mut(partner_key) else {
             return;
         };
@@ -114,7 +114,7 @@ impl Engine {
             session,
         };
         let body = CommandBody::Connect(mx_wire::Connect::Reply(reply));
-        link.post(&Command { to, body }, &[]);
+        port.post(&Command { to, body }, &[]);
     }
 
     /// A peer answers a connect.
@@ -123,7 +123,7 @@ impl Engine {
         from: Origin,
         session: u32,
         reply: &ConnectReply,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) {
         if reply.requester_session != self.config.session {
             return;
@@ -146,7 +146,7 @@ impl Engine {
             return;
         };
         if code == Code::Success {
-            self.adopt(partner_key, session, expected, link);
+            self.adopt(partner_key, session, expected, port);
         }
         let Some(partner) = self.partners.get_mut(partner_key) else {
             return;
@@ -176,7 +176,13 @@ impl Engine {
 
     /// Takes over what a partner says of its session and of the number it expects next. What an earlier session said is
     /// late, and without effect.
-    fn adopt(&mut self, key: PartnerKey, session: u32, expected: Sequence, link: &mut impl Link) {
+    fn adopt(
+        &mut self,
+        key: PartnerKey,
+        session: u32,
+        expected: Sequence,
+        port: &mut impl QueuePort,
+    ) {
         let Some(partner) = self.partners.get(key) else {
             return;
         };
@@ -188,7 +194,7 @@ impl Engine {
             return;
         }
         if known.is_some() {
-            self.end_relation(key, link);
+            self.end_relation(key, port);
         }
         if let Some(partner) = self.partners.get_mut(key) {
             if let Some(past) = partner.last_session.replace(session)

@@ -4,12 +4,17 @@ use mx_ring::{Event, EventBody, Place, VolatileSlice};
 use mx_wire::Connect;
 
 use crate::engine::Engine;
-use crate::link::Link;
 use crate::memory::Payload;
+use crate::queue_port::QueuePort;
 
 impl Engine {
     /// Takes an event from the board. `payload` is what a small or medium message carries, still in shared memory.
-    pub fn event(&mut self, event: &Event, payload: Option<VolatileSlice>, link: &mut impl Link) {
+    pub fn event(
+        &mut self,
+        event: &Event,
+        payload: Option<VolatileSlice>,
+        port: &mut impl QueuePort,
+    ) {
         let from = event.from;
         match &event.body {
             EventBody::Message(message, place) => {
@@ -22,15 +27,15 @@ impl Engine {
                     (Place::At(_), None) => return,
                     (Place::Apart, _) => Payload::Bytes(&[]),
                 };
-                self.message(from, message, payload, link);
+                self.message(from, message, payload, port);
             }
             EventBody::Connect { session, connect } => match connect {
-                Connect::Request(request) => self.connect_request(from, *session, request, link),
-                Connect::Reply(reply) => self.connect_reply(from, *session, reply, link),
+                Connect::Request(request) => self.connect_request(from, *session, request, port),
+                Connect::Reply(reply) => self.connect_reply(from, *session, reply, port),
             },
-            EventBody::Ack(ack) => self.explicit_ack(from, ack, link),
-            EventBody::Nack(nack) => self.nack(from, nack, link),
-            EventBody::PullDone(done) => self.pull_done(done, link),
+            EventBody::Ack(ack) => self.explicit_ack(from, ack, port),
+            EventBody::Nack(nack) => self.nack(from, nack, port),
+            EventBody::PullDone(done) => self.pull_done(done, port),
             EventBody::Wanted(wanted) => self.wanted(wanted),
         }
     }

@@ -12,7 +12,7 @@ use mx_wire::{Content, Eager, Message, TINY_MAX};
 
 use crate::code::Code;
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::queue_port::QueuePort;
 use crate::resend::transmissions_before;
 use crate::state::inquiry::{DOUBLINGS_MAX, Inquiry, PAUSE, PAUSE_MAX};
 use crate::state::keys::{OutgoingKey, PartnerKey};
@@ -33,7 +33,7 @@ impl Engine {
     }
 
     /// Asks a partner that was not heard for a while. True when it must be given up.
-    pub(crate) fn inquire(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
+    pub(crate) fn inquire(&mut self, key: PartnerKey, port: &mut impl QueuePort) -> bool {
         let Some(due) = self.partners.get(key).and_then(|p| p.inquiry.at) else {
             return false;
         };
@@ -72,7 +72,7 @@ impl Engine {
             let longest = (timeout / 16).clamp(shortest, PAUSE_MAX);
             let wait = shortest * (1 << inquiry.unanswered.min(DOUBLINGS_MAX));
             inquiry.unanswered += 1;
-            ask(partner, link);
+            ask(partner, port);
             self.now + wait.min(longest)
         };
         if let Some(partner) = self.partners.get_mut(key) {
@@ -83,9 +83,14 @@ impl Engine {
     }
 
     /// An inquiry was refused: what waits for the partner will not be fetched.
-    pub(crate) fn inquiry_refused(&mut self, key: PartnerKey, code: Code, link: &mut impl Link) {
+    pub(crate) fn inquiry_refused(
+        &mut self,
+        key: PartnerKey,
+        code: Code,
+        port: &mut impl QueuePort,
+    ) {
         for message in self.waiting_large(key) {
-            self.end_outgoing(message, code, link);
+            self.end_outgoing(message, code, port);
         }
     }
 
@@ -110,7 +115,7 @@ impl Engine {
 }
 
 /// Without room in the queue it is a lost frame.
-fn ask(partner: &mut Partner, link: &mut impl Link) {
+fn ask(partner: &mut Partner, port: &mut impl QueuePort) {
     let Some(to) = partner.destination() else {
         return;
     };
@@ -122,7 +127,7 @@ fn ask(partner: &mut Partner, link: &mut impl Link) {
             length: 0,
         }),
     };
-    let posted = link.post(
+    let posted = port.post(
         &Command {
             to,
             body: CommandBody::Message(message, Place::Inline([0; TINY_MAX])),

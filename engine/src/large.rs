@@ -7,7 +7,7 @@ use mx_wire::{Content, Notify, Rendezvous};
 
 use crate::code::Code;
 use crate::engine::Engine;
-use crate::link::{Link, Part, Refused, Use};
+use crate::queue_port::{Part, QueuePort, Refused, Use};
 use crate::state::keys::{PartnerKey, RequestKey};
 use crate::state::outgoing::Body;
 use crate::state::pull::Pull;
@@ -20,12 +20,12 @@ impl Engine {
         &mut self,
         partner: PartnerKey,
         content: &Content,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) -> bool {
         match content {
             Content::Rendezvous(offer) => self.rendezvous(partner, *offer),
             Content::Notify(notify) => {
-                self.notified(partner, notify, link);
+                self.notified(partner, notify, port);
                 true
             }
             _ => false,
@@ -87,14 +87,14 @@ impl Engine {
     }
 
     /// Starts the pulls that wait, as far as there is room.
-    pub(crate) fn start_pulls(&mut self, link: &mut impl Link) {
+    pub(crate) fn start_pulls(&mut self, port: &mut impl QueuePort) {
         while let Some(cookie) = self.pulls_waiting.front().copied() {
             let Some(pull) = self.pulls.get_mut(&cookie) else {
                 self.pulls_waiting.pop_front();
                 continue;
             };
             if self.pulls_running >= self.config.pulls_max
-                || link.command_room() == 0
+                || port.command_room() == 0
                 || self.now < self.receive_memory_at
             {
                 return;
@@ -115,7 +115,7 @@ impl Engine {
                     });
             let (Some(to), Some(memory)) = (session, memory) else {
                 self.pulls_waiting.pop_front();
-                self.end_pull(cookie, Code::RemoteEndpointUnreachable, link);
+                self.end_pull(cookie, Code::RemoteEndpointUnreachable, port);
                 continue;
             };
             let part = Part {
@@ -123,7 +123,7 @@ impl Engine {
                 length: pull.length - pull.done,
                 divisible: true,
             };
-            match link.expose(memory, part, Use::Receive) {
+            match port.expose(memory, part, Use::Receive) {
                 Ok(exposure) => {
                     let order = PullOrder {
                         region: exposure.region,
@@ -135,7 +135,7 @@ impl Engine {
                         cookie,
                     };
                     // There is room in the queue: it was asked for above.
-                    link.post(
+                    port.post(
                         &Command {
                             to,
                             body: CommandBody::Pull(order),
@@ -155,14 +155,14 @@ impl Engine {
                 }
                 Err(Refused::Never) => {
                     self.pulls_waiting.pop_front();
-                    self.end_pull(cookie, Code::NoSystemResources, link);
+                    self.end_pull(cookie, Code::NoSystemResources, port);
                 }
             }
         }
     }
 
     /// A pull has ended.
-    pub(crate) fn pull_done(&mut self, told: &PullDone, link: &mut impl Link) {
+    pub(crate) fn pull_done(&mut self, told: &PullDone, port: &mut impl QueuePort) {
         let PullDone {
             cookie,
             status,
@@ -176,7 +176,7 @@ impl Engine {
         };
         let done = status == PullStatus::Done && transferred == length;
         if done && length < pull.length - pull.done {
-            self.end_piece(cookie, link);
+            self.end_piece(cookie, port);
             return;
         }
         let code = match status {
@@ -186,12 +186,12 @@ impl Engine {
             _ if pull.expired => Code::RemoteEndpointUnreachable,
             PullStatus::Done | PullStatus::Aborted => Code::MessageAborted,
         };
-        self.end_pull(cookie, code, link);
-        self.send_delayed(link);
+        self.end_pull(cookie, code, port);
+        self.send_delayed(port);
     }
 
     /// A piece of a message has been fetched: the next one waits for memory.
-    fn end_piece(&mut self, cookie: u32, link: &mut impl Link) {
+    fn end_piece(&mut self, cookie: u32, port: &mut impl QueuePort) {
         let Some(pull) = self.pulls.get_mut(&cookie) else {
             return;
         };
@@ -200,17 +200,17 @@ impl Engine {
             if let Some(request) = self.requests.get(pull.request)
                 && let Purpose::MatchedReceive(memory) = &request.purpose
             {
-                link.collect(&exposure, memory, pull.done);
+                port.collect(&exposure, memory, pull.done);
             }
             pull.done += exposure.length;
-            link.retract(exposure);
+            port.retract(exposure);
             self.memory_is_free();
             self.pulls_waiting.push_back(cookie);
         }
     }
 
     /// Ends a pull: the receive is completed, the sender is told.
-    fn end_pull(&mut self, cookie: u32, code: Code, link: &mut impl Link) {
+    fn end_pull(&mut self, cookie: u32, code: Code, port: &mut impl QueuePort) {
         let Some(pull) = self.pulls.remove(&cookie) else {
             return;
         };
@@ -220,9 +220,9 @@ impl Engine {
                 && let Some(request) = self.requests.get(pull.request)
                 && let Purpose::MatchedReceive(memory) = &request.purpose
             {
-                link.collect(&exposure, memory, pull.done);
+                port.collect(&exposure, memory, pull.done);
             }
-            link.retract(exposure);
+            port.retract(exposure);
             self.memory_is_free();
         }
         let related = self
@@ -251,7 +251,7 @@ impl Engine {
     }
 
     /// Ends the pulls from a partner that is gone: those that run are given up by the board.
-    pub(crate) fn abort_pulls(&mut self, partner: PartnerKey, link: &mut impl Link) {
+    pub(crate) fn abort_pulls(&mut self, partner: PartnerKey, port: &mut impl QueuePort) {
         let cookies: Vec<(u32, bool)> = self
             .pulls
             .iter()
@@ -261,9 +261,9 @@ impl Engine {
         for (cookie, running) in cookies {
             if running {
                 // Without room the pull ends by its refusal or its timeout.
-                link.post(&Command::to_board(CommandBody::AbortPull { cookie }), &[]);
+                port.post(&Command::to_board(CommandBody::AbortPull { cookie }), &[]);
             } else {
-                self.end_pull(cookie, Code::RemoteEndpointUnreachable, link);
+                self.end_pull(cookie, Code::RemoteEndpointUnreachable, port);
             }
         }
     }
@@ -279,7 +279,7 @@ impl Engine {
     }
 
     /// A partner has pulled a large message of ours.
-    fn notified(&mut self, partner: PartnerKey, notify: &Notify, link: &mut impl Link) {
+    fn notified(&mut self, partner: PartnerKey, notify: &Notify, port: &mut impl QueuePort) {
         let Some(key) = self.windows.holder(notify.window, notify.window_seqnum) else {
             return;
         };
@@ -295,7 +295,7 @@ impl Engine {
         {
             *notified = Some(notify.transferred);
             if *acked {
-                self.end_outgoing(key, Code::Success, link);
+                self.end_outgoing(key, Code::Success, port);
             }
         }
     }

@@ -4,11 +4,11 @@
 //! The protocol of one Open-MX endpoint: everything between the application's calls and the queues of its board.
 //!
 //! It is a crate of its own so that nothing but values can get in. [`mx_ring::Event`]s, the application's calls and the
-//! time since some fixed moment go in; [`mx_ring::Command`]s go out through a [`Link`]; finished requests are asked for.
+//! time since some fixed moment go in; [`mx_ring::Command`]s go out through a [`QueuePort`]; finished requests are asked for.
 //! So the same code runs in a process, in simulated networks with virtual time and in fuzz targets.
 //!
 //! Neighbours: `mx-ring` has the vocabulary of commands and events and the [`mx_ring::VolatileSlice`]s that bytes are copied from
-//! and to; `open-mx` calls the engine under an endpoint's lock and is its link; `mx-board` is the other end of the queues.
+//! and to; `open-mx` calls the engine under an endpoint's lock and is its queue port; `mx-board` is the other end of the queues.
 //! It refuses to know a file, a system call, a clock, a thread, a lock and a type of C, and it does no I/O: a call returns
 //! at once. What an event says is an allegation of a peer or of the home: nothing here panics or reaches outside of a
 //! message for any event.
@@ -28,7 +28,7 @@
 //! | `show` | what the network sees of large sends |
 //! | `own` | messages to the own endpoint |
 //! | `cleanup` | end of a relation |
-//! | `link`, `memory` | what the engine needs: a way to the board, memory of messages |
+//! | `queue_port`, `memory` | what the engine needs: a way to the board, memory of messages |
 //! | `config`, `code` | what it is told once; how calls and requests end |
 
 extern crate alloc;
@@ -44,13 +44,13 @@ mod engine;
 mod events;
 mod inquire;
 mod large;
-mod link;
 mod matching;
 mod memory;
 mod offers;
 mod own;
 mod progress;
 mod pull_timeout;
+mod queue_port;
 mod receive;
 mod requests;
 mod resend;
@@ -62,10 +62,10 @@ mod transmit;
 pub use code::Code;
 pub use config::Config;
 pub use engine::Engine;
-pub use link::{Exposure, Link, Part, Refused, Use};
 pub use memory::{Memory, zeroed};
 pub use mx_wire::FrameKind;
 pub use offers::{Action, Offer};
+pub use queue_port::{Exposure, Part, QueuePort, Refused, Use};
 pub use state::contexts::ContextIds;
 pub use state::counts::{ByKind, Counts, Holdings};
 pub use state::keys::{PartnerKey, RequestKey};

@@ -4,8 +4,8 @@ use mx_wire::{FrameKind, Medium};
 
 use crate::code::Code;
 use crate::engine::Engine;
-use crate::link::Link;
 use crate::memory::{Memory, Payload, zeroed};
+use crate::queue_port::QueuePort;
 use crate::state::keys::{PartnerKey, RequestKey, UnexpectedKey};
 use crate::state::posted::PostedReceive;
 use crate::state::reassembly::{Assembly, Progress, Target, fragment_offset};
@@ -21,7 +21,7 @@ impl Engine {
         match_info: u64,
         mask: u64,
         context: u64,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) -> RequestKey {
         let purpose = Purpose::PostedReceive(memory);
         let request = self
@@ -37,12 +37,17 @@ impl Engine {
             self.posted.push(match_info, posted);
             return request;
         };
-        self.give(request, message, link);
+        self.give(request, message, port);
         request
     }
 
     /// Gives a posted receive a message that came before it.
-    pub(crate) fn give(&mut self, request: RequestKey, message: Message, link: &mut impl Link) {
+    pub(crate) fn give(
+        &mut self,
+        request: RequestKey,
+        message: Message,
+        port: &mut impl QueuePort,
+    ) {
         self.begin_receive(request, message.partner, message.match_info, message.total);
         match message.body {
             Kept::Whole(data) => {
@@ -55,8 +60,8 @@ impl Engine {
             }
             Kept::Large(offer) => {
                 self.pull(request, message.partner, offer);
-                self.start_pulls(link);
-                self.send_delayed(link);
+                self.start_pulls(port);
+                self.send_delayed(port);
             }
             Kept::Own(send, data) => {
                 self.copy_in(request, 0, Payload::Bytes(&data));

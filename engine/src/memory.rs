@@ -83,7 +83,7 @@ impl Memory {
         })
     }
 
-    /// One span of memory that its owner keeps alive, as this value does the owner. What an owner is, the link knows.
+    /// One span of memory that its owner keeps alive, as this value does the owner. What an owner is, the port knows.
     #[inline]
     pub fn owned(
         span: VolatileSlice,

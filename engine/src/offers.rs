@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::code::Code;
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::queue_port::QueuePort;
 use crate::state::keys::{PartnerKey, UnexpectedKey};
 use crate::state::reassembly::Target;
 use crate::state::unexpected::{Kept, Message};
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// Goes on with a message that was offered.
-    pub fn answer(&mut self, offer: Offer, action: Action, link: &mut impl Link) {
+    pub fn answer(&mut self, offer: Offer, action: Action, port: &mut impl QueuePort) {
         let key = offer.key;
         let Some(message) = self.unexpected.get_mut(key) else {
             return;
@@ -91,17 +91,17 @@ impl Engine {
             return;
         };
         match receive {
-            Some(receive) => self.give(receive, message, link),
-            None => self.discard(message, link),
+            Some(receive) => self.give(receive, message, port),
+            None => self.discard(message, port),
         }
     }
 
-    fn discard(&mut self, message: Message, link: &mut impl Link) {
+    fn discard(&mut self, message: Message, port: &mut impl QueuePort) {
         match message.body {
             Kept::Partial(seq, _) => self.redirect(message.partner, seq, Target::Nobody),
             Kept::Large(offer) => {
                 self.notify(message.partner, &offer, 0);
-                self.send_delayed(link);
+                self.send_delayed(port);
             }
             Kept::Own(send, _) => self.end_send(send, Code::Success, None),
             Kept::Whole(_) => {}

@@ -3,25 +3,25 @@
 use core::time::Duration;
 
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::queue_port::QueuePort;
 
 impl Engine {
     /// What a progress round does after the events: resends, delayed messages, due acknowledgements.
-    pub fn work(&mut self, link: &mut impl Link) {
-        self.resend_due(link);
-        self.expire_pulls(link);
-        self.work_between(link);
+    pub fn work(&mut self, port: &mut impl QueuePort) {
+        self.resend_due(port);
+        self.expire_pulls(port);
+        self.work_between(port);
     }
 
     /// The same while more events wait, for a caller that takes only so many at once: what has waited too long for an
     /// answer is not judged, for the answer may be among them.
-    pub fn work_between(&mut self, link: &mut impl Link) {
-        self.transmit.settle(link.sent());
-        self.start_pulls(link);
-        self.show_wanted(link);
-        self.send_delayed(link);
-        self.send_throttled(link);
-        self.send_due_acks(link);
+    pub fn work_between(&mut self, port: &mut impl QueuePort) {
+        self.transmit.settle(port.sent());
+        self.start_pulls(port);
+        self.show_wanted(port);
+        self.send_delayed(port);
+        self.send_throttled(port);
+        self.send_due_acks(port);
     }
 
     /// Whether [`Self::work`] may find something to do at this time although no event has come: what is due, and what waits

@@ -6,7 +6,7 @@ use core::time::Duration;
 use mx_ring::{Command, CommandBody};
 
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::queue_port::QueuePort;
 
 impl Engine {
     /// The time of some pull may be over at `at`.
@@ -15,7 +15,7 @@ impl Engine {
     }
 
     /// Aborts the pulls whose time is over. They are all looked at, but only when that of one of them may be.
-    pub(crate) fn expire_pulls(&mut self, link: &mut impl Link) {
+    pub(crate) fn expire_pulls(&mut self, port: &mut impl QueuePort) {
         if self.pull_expiry.is_none_or(|at| at > self.now) {
             return;
         }
@@ -30,7 +30,7 @@ impl Engine {
                 continue;
             };
             if at <= self.now {
-                pull.expired = link.post(
+                pull.expired = port.post(
                     &Command::to_board(CommandBody::AbortPull { cookie: *cookie }),
                     &[],
                 );

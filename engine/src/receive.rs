@@ -4,8 +4,8 @@ use mx_ring::Origin;
 use mx_wire::{Content, Message};
 
 use crate::engine::Engine;
-use crate::link::Link;
 use crate::memory::Payload;
+use crate::queue_port::QueuePort;
 use crate::state::early::{EARLY_REACH, Early};
 use crate::state::keys::PartnerKey;
 use crate::state::sequence::Sequence;
@@ -17,7 +17,7 @@ impl Engine {
         from: Origin,
         message: &Message,
         payload: Payload<'_>,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) {
         let Some(key) = self.partners.find(from.peer, from.endpoint) else {
             return;
@@ -36,7 +36,7 @@ impl Engine {
         {
             return;
         }
-        self.acknowledged(key, ack, link);
+        self.acknowledged(key, ack, port);
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
@@ -46,8 +46,8 @@ impl Engine {
             partner.next_match.since(partner.next_fragment),
         );
         if distance <= reach {
-            self.in_turn(key, seq, content, payload, link);
-            self.take_early(key, link);
+            self.in_turn(key, seq, content, payload, port);
+            self.take_early(key, port);
             self.hurry_at_a_gap(key);
         } else if distance <= reach + EARLY_REACH {
             self.keep_early(key, seq, content, payload);
@@ -88,7 +88,7 @@ impl Engine {
         seq: Sequence,
         content: Content,
         payload: Payload<'_>,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) {
         let Some(partner) = self.partners.get(key) else {
             return;
@@ -97,7 +97,7 @@ impl Engine {
             let taken = match &content {
                 Content::Tiny(m) | Content::Small(m) => self.eager(key, m.match_info, payload),
                 Content::Medium(m) => self.first_fragment(key, seq, m, payload),
-                large => self.large(key, large, link),
+                large => self.large(key, large, port),
             };
             if !taken {
                 return;
@@ -172,7 +172,7 @@ impl Engine {
     }
 
     /// Goes on with early messages for as long as the next one is among them.
-    fn take_early(&mut self, key: PartnerKey, link: &mut impl Link) {
+    fn take_early(&mut self, key: PartnerKey, port: &mut impl QueuePort) {
         while let Some(partner) = self.partners.get_mut(key) {
             let reach = partner.next_match.since(partner.next_fragment);
             let Some(early) = partner.early.take_due(partner.next_fragment, reach) else {
@@ -186,7 +186,7 @@ impl Engine {
                     early.seq,
                     early.content,
                     Payload::Bytes(&early.data),
-                    link,
+                    port,
                 );
             }
         }

@@ -14,7 +14,7 @@ use mx_wire::FrameKind;
 use crate::config::Config;
 use crate::connect::request_command;
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::queue_port::QueuePort;
 use crate::state::keys::{OutgoingKey, PartnerKey};
 
 /// Transmissions before a partner may be given up, unless a shorter timeout has room for fewer: the application may not
@@ -51,20 +51,20 @@ impl Engine {
 
     /// Sends again what has waited too long for its acknowledgement. All partners are looked at, but only when the
     /// earliest of their timers was due when this was last done.
-    pub(crate) fn resend_due(&mut self, link: &mut impl Link) {
+    pub(crate) fn resend_due(&mut self, port: &mut impl QueuePort) {
         if self.resend_at.is_none_or(|at| at > self.now) {
             return;
         }
         self.resend_at = None;
         for key in self.partners.keys() {
-            if self.resend_to(key, link) || self.reconnect(key, link) || self.inquire(key, link) {
-                self.give_up(key, link);
+            if self.resend_to(key, port) || self.reconnect(key, port) || self.inquire(key, port) {
+                self.give_up(key, port);
             }
         }
     }
 
     /// True when the partner must be given up.
-    fn resend_to(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
+    fn resend_to(&mut self, key: PartnerKey, port: &mut impl QueuePort) -> bool {
         let Some(partner) = self.partners.get_mut(key) else {
             return false;
         };
@@ -103,7 +103,7 @@ impl Engine {
         self.resend_by(at);
         for message in self.burst(key, silent) {
             // Without room for it now it stays overdue, hence is a candidate the next time.
-            self.transmit(message, link);
+            self.transmit(message, port);
         }
         false
     }
@@ -151,7 +151,7 @@ impl Engine {
     }
 
     /// Repeats the connects of a partner, ever more rarely. True when it must be given up.
-    fn reconnect(&mut self, key: PartnerKey, link: &mut impl Link) -> bool {
+    fn reconnect(&mut self, key: PartnerKey, port: &mut impl QueuePort) -> bool {
         let now = self.now;
         let mut next = None;
         if let Some(partner) = self.partners.get_mut(key) {
@@ -165,7 +165,7 @@ impl Engine {
                     return true;
                 }
                 if connect.next <= now {
-                    link.post(&request_command(peer, endpoint, connect), &[]);
+                    port.post(&request_command(peer, endpoint, connect), &[]);
                     connect.transmissions += 1;
                     connect.wait = (connect.wait * 2).min(self.config.connect_wait_max);
                     connect.next = now + connect.wait;

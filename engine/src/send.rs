@@ -6,8 +6,8 @@ use mx_wire::{Eager, SMALL_MAX, TINY_MAX};
 
 use crate::code::Code;
 use crate::engine::Engine;
-use crate::link::{Link, Refused};
 use crate::memory::Memory;
+use crate::queue_port::{QueuePort, Refused};
 use crate::state::keys::{OutgoingKey, PartnerKey, RequestKey};
 use crate::state::outgoing::{Body, Outgoing};
 use crate::state::request::{Kind, Purpose};
@@ -43,7 +43,7 @@ impl Engine {
         match_info: u64,
         context: u64,
         synchronous: bool,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) -> RequestKey {
         let total = memory.length();
         let purpose = Purpose::Send { buffered: false };
@@ -92,7 +92,7 @@ impl Engine {
             }
         };
         let key = self.outgoing(to, Some(request), body);
-        if !self.delayed.is_empty() || self.dispatch(key, link) == Dispatch::NoRoom {
+        if !self.delayed.is_empty() || self.dispatch(key, port) == Dispatch::NoRoom {
             self.delayed.push_back(key);
         }
         request
@@ -124,9 +124,9 @@ impl Engine {
     }
 
     /// Sends what waited for room, as far as there is some.
-    pub(crate) fn send_delayed(&mut self, link: &mut impl Link) {
+    pub(crate) fn send_delayed(&mut self, port: &mut impl QueuePort) {
         while let Some(key) = self.delayed.pop_front() {
-            if self.dispatch(key, link) == Dispatch::NoRoom {
+            if self.dispatch(key, port) == Dispatch::NoRoom {
                 self.delayed.push_front(key);
                 return;
             }
@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// Sends what waited for acknowledgements, as far as they came.
-    pub(crate) fn send_throttled(&mut self, link: &mut impl Link) {
+    pub(crate) fn send_throttled(&mut self, port: &mut impl QueuePort) {
         let mut partners = core::mem::take(&mut self.throttled);
         partners.retain(|partner| {
             while let Some(record) = self.partners.get_mut(*partner) {
@@ -142,7 +142,7 @@ impl Engine {
                     return false;
                 };
                 if record.next_send.since(record.next_acked) >= UNACKED_MAX
-                    || self.send_first(key, link) == Dispatch::NoRoom
+                    || self.send_first(key, port) == Dispatch::NoRoom
                 {
                     return true;
                 }
@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// Sends a message for the first time, or queues it at its partner.
-    fn dispatch(&mut self, key: OutgoingKey, link: &mut impl Link) -> Dispatch {
+    fn dispatch(&mut self, key: OutgoingKey, port: &mut impl QueuePort) -> Dispatch {
         let Some(outgoing) = self.outgoing.get(key) else {
             return Dispatch::Gone;
         };
@@ -172,25 +172,25 @@ impl Engine {
             }
             return Dispatch::Gone;
         }
-        self.send_first(key, link)
+        self.send_first(key, port)
     }
 
     /// Sends a message for the first time.
-    fn send_first(&mut self, key: OutgoingKey, link: &mut impl Link) -> Dispatch {
+    fn send_first(&mut self, key: OutgoingKey, port: &mut impl QueuePort) -> Dispatch {
         let connected = self
             .outgoing
             .get(key)
             .and_then(|outgoing| self.partners.get(outgoing.partner))
             .is_some_and(|partner| partner.session.is_some());
         if !connected {
-            self.end_outgoing(key, Code::RemoteEndpointUnreachable, link);
+            self.end_outgoing(key, Code::RemoteEndpointUnreachable, port);
             return Dispatch::Gone;
         }
-        match self.prepare(key, link) {
+        match self.prepare(key, port) {
             Posted::Yes => {}
             Posted::NotNow => return Dispatch::NoRoom,
             Posted::Never => {
-                self.end_outgoing(key, Code::NoSystemResources, link);
+                self.end_outgoing(key, Code::NoSystemResources, port);
                 return Dispatch::Gone;
             }
         }
@@ -202,7 +202,7 @@ impl Engine {
         };
         outgoing.seq = partner.next_send;
         outgoing.first_sent = self.now;
-        if self.transmit(key, link) != Posted::Yes {
+        if self.transmit(key, port) != Posted::Yes {
             return Dispatch::NoRoom;
         }
         let Some(outgoing) = self.outgoing.get_mut(key) else {
@@ -238,7 +238,7 @@ impl Engine {
     }
 
     /// Gets what a message needs besides the queue: a part of the transmit area, or a window.
-    fn prepare(&mut self, key: OutgoingKey, link: &mut impl Link) -> Posted {
+    fn prepare(&mut self, key: OutgoingKey, port: &mut impl QueuePort) -> Posted {
         let Some(outgoing) = self.outgoing.get_mut(key) else {
             return Posted::Yes;
         };
@@ -250,14 +250,14 @@ impl Engine {
                 ..
             } if span.is_none() => {
                 let fragments = total.div_ceil(self.config.medium_fragment);
-                if link.command_room() < fragments {
+                if port.command_room() < fragments {
                     return Posted::NotNow;
                 }
                 let Some(taken) = self.transmit.take(*total) else {
                     return Posted::NotNow;
                 };
                 if let Some(memory) = memory.take()
-                    && let Some(slice) = link.transmit(taken.offset(), *total as usize)
+                    && let Some(slice) = port.transmit(taken.offset(), *total as usize)
                 {
                     memory.copy_to_slice(0, &slice);
                 }
@@ -270,22 +270,22 @@ impl Engine {
                 shown,
                 ..
             } if shown.is_none() => {
-                if link.command_room() == 0 {
+                if port.command_room() == 0 {
                     return Posted::NotNow;
                 }
                 let Some((id, seqnum)) = self.windows.take(key) else {
                     return Posted::NotNow;
                 };
-                let mut open = Shown::open(id, seqnum, *total, link);
+                let mut open = Shown::open(id, seqnum, *total, port);
                 if *total > 0 && self.now >= self.send_memory_at {
-                    match open.show(self.now, memory, link) {
+                    match open.show(self.now, memory, port) {
                         Ok(()) => {}
                         // It is shown when it is wanted.
                         Err(Refused::Later) => {
                             self.send_memory_at = self.now + self.config.registration_pause;
                         }
                         Err(Refused::Never) => {
-                            open.close(link);
+                            open.close(port);
                             self.windows.free(id);
                             return Posted::Never;
                         }
@@ -317,7 +317,7 @@ impl Engine {
     }
 
     /// Ends a message that will not be delivered, or needs nothing more, and frees all that it holds.
-    pub(crate) fn end_outgoing(&mut self, key: OutgoingKey, code: Code, link: &mut impl Link) {
+    pub(crate) fn end_outgoing(&mut self, key: OutgoingKey, code: Code, port: &mut impl QueuePort) {
         let Some(outgoing) = self.outgoing.remove(key) else {
             return;
         };
@@ -334,7 +334,7 @@ impl Engine {
                 transferred = notified;
                 if let Some(shown) = shown {
                     self.windows.free(shown.id);
-                    shown.close(link);
+                    shown.close(port);
                     self.memory_is_free();
                 }
             }

@@ -11,8 +11,8 @@ use mx_ring::{Reach, Wanted};
 
 use crate::code::Code;
 use crate::engine::Engine;
-use crate::link::{Link, Refused};
 use crate::memory::Memory;
+use crate::queue_port::{QueuePort, Refused};
 use crate::state::keys::OutgoingKey;
 use crate::state::outgoing::Body;
 use crate::state::shown::Shown;
@@ -38,28 +38,28 @@ impl Engine {
     }
 
     /// Shows what is wanted, as far as there is memory.
-    pub(crate) fn show_wanted(&mut self, link: &mut impl Link) {
+    pub(crate) fn show_wanted(&mut self, port: &mut impl QueuePort) {
         while let Some(key) = self.wanted.front().copied() {
             if self.now < self.send_memory_at {
                 return;
             }
-            match self.show(key, link) {
+            match self.show(key, port) {
                 Ok(()) => {}
                 Err(Refused::Later) => {
                     let pause = self.config.registration_pause;
-                    if !self.withdraw_oldest_piece(link) {
+                    if !self.withdraw_oldest_piece(port) {
                         self.send_memory_at = self.now + pause;
                         return;
                     }
                     continue;
                 }
-                Err(Refused::Never) => self.end_outgoing(key, Code::NoSystemResources, link),
+                Err(Refused::Never) => self.end_outgoing(key, Code::NoSystemResources, port),
             }
             self.wanted.pop_front();
         }
     }
 
-    fn show(&mut self, key: OutgoingKey, link: &mut impl Link) -> Result<(), Refused> {
+    fn show(&mut self, key: OutgoingKey, port: &mut impl QueuePort) -> Result<(), Refused> {
         let now = self.now;
         let Some((shown, memory)) = self.shown(key) else {
             return Ok(());
@@ -69,19 +69,19 @@ impl Engine {
         };
         // Who has had a piece goes on with pieces; else there may be memory for all of it by now.
         if shown.exposure.is_some() {
-            shown.withdraw(link);
+            shown.withdraw(port);
         } else {
-            match shown.show(now, memory, link) {
+            match shown.show(now, memory, port) {
                 Err(Refused::Later) => {}
                 other => return other,
             }
         }
-        shown.show_piece(now, memory, start, link)
+        shown.show_piece(now, memory, start, port)
     }
 
     /// Takes the piece away that has been shown for the longest time, if that is long enough for the board to have served
     /// it; whether there was one.
-    fn withdraw_oldest_piece(&mut self, link: &mut impl Link) -> bool {
+    fn withdraw_oldest_piece(&mut self, port: &mut impl QueuePort) -> bool {
         let until = self.now.saturating_sub(self.config.registration_pause);
         let holders: Vec<OutgoingKey> = self.windows.holders().collect();
         let mut oldest: Option<(Duration, OutgoingKey)> = None;
@@ -98,7 +98,7 @@ impl Engine {
         let Some((shown, _)) = oldest.and_then(|(_, key)| self.shown(key)) else {
             return false;
         };
-        shown.withdraw(link);
+        shown.withdraw(port);
         true
     }
 }

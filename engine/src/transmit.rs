@@ -4,7 +4,7 @@ use mx_ring::{Command, CommandBody, Place};
 use mx_wire::{Content, Medium, Message, Rendezvous};
 
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::queue_port::QueuePort;
 use crate::send::Posted;
 use crate::state::keys::OutgoingKey;
 use crate::state::outgoing::Body;
@@ -12,7 +12,7 @@ use crate::state::transmit_space::passed;
 
 impl Engine {
     /// Puts a message into the command queue, with the newest acknowledgement.
-    pub(crate) fn transmit(&mut self, key: OutgoingKey, link: &mut impl Link) -> Posted {
+    pub(crate) fn transmit(&mut self, key: OutgoingKey, port: &mut impl QueuePort) -> Posted {
         let Some(outgoing) = self.outgoing.get_mut(key) else {
             return Posted::Never;
         };
@@ -24,16 +24,16 @@ impl Engine {
         };
         let seq = outgoing.seq.to_wire();
         let ack = partner.next_fragment.to_wire();
-        let post = |content, place, data: &[u8], link: &mut _| {
+        let post = |content, place, data: &[u8], port: &mut _| {
             let message = Message { seq, ack, content };
             let body = CommandBody::Message(message, place);
-            Link::post(link, &Command { to, body }, data)
+            QueuePort::post(port, &Command { to, body }, data)
         };
         let done = match &mut outgoing.body {
             Body::Tiny { eager, data } => {
-                post(Content::Tiny(*eager), Place::Inline(*data), &[], link)
+                post(Content::Tiny(*eager), Place::Inline(*data), &[], port)
             }
-            Body::Small { eager, data } => post(Content::Small(*eager), Place::Apart, data, link),
+            Body::Small { eager, data } => post(Content::Small(*eager), Place::Apart, data, port),
             Body::Medium {
                 match_info,
                 total,
@@ -43,14 +43,14 @@ impl Engine {
             } => {
                 let size = self.config.medium_fragment;
                 let fragments = total.div_ceil(size);
-                let busy = outgoing.transmissions > 0 && !passed(link.sent(), *last_command);
+                let busy = outgoing.transmissions > 0 && !passed(port.sent(), *last_command);
                 match span {
-                    Some(span) if !busy && link.command_room() >= fragments => {
+                    Some(span) if !busy && port.command_room() >= fragments => {
                         // A loss pattern that always hits the same place must not starve a fragment for ever.
                         for turn in 0..fragments {
                             let number = (turn + outgoing.transmissions) % fragments;
                             let start = number * size;
-                            *last_command = link.command_index();
+                            *last_command = port.command_index();
                             let fragment = Medium {
                                 match_info: *match_info,
                                 total: *total,
@@ -58,7 +58,7 @@ impl Engine {
                                 fragment: number as u8,
                             };
                             let place = Place::At(span.offset() + start);
-                            post(Content::Medium(fragment), place, &[], link);
+                            post(Content::Medium(fragment), place, &[], port);
                         }
                         true
                     }
@@ -78,9 +78,9 @@ impl Engine {
                     window_seqnum: shown.seqnum,
                     window_offset: 0,
                 };
-                post(Content::Rendezvous(offer), Place::Apart, &[], link)
+                post(Content::Rendezvous(offer), Place::Apart, &[], port)
             }),
-            Body::Bare(content) => post(*content, Place::Apart, &[], link),
+            Body::Bare(content) => post(*content, Place::Apart, &[], port),
         };
         if !done {
             return Posted::NotNow;

@@ -1,5 +1,5 @@
 //! What the engine knows, record by record. A record keeps its own rules and knows the records that it holds; it calls
-//! nobody but a link that it is handed, and no record knows the engine.
+//! nobody but a queue port that it is handed, and no record knows the engine.
 
 pub mod contexts;
 pub mod counts;

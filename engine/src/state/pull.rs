@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use mx_wire::Rendezvous;
 
-use crate::link::Exposure;
+use crate::queue_port::Exposure;
 use crate::state::keys::{PartnerKey, RequestKey};
 
 /// A large message that is being fetched.

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use mx_ring::{Reach, RegionKey, Window};
 
-use crate::link::{Exposure, Link, Part, Refused, Use};
 use crate::memory::Memory;
+use crate::queue_port::{Exposure, Part, QueuePort, Refused, Use};
 
 /// A large send's window.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Shown {
 
 impl Shown {
     /// Binds a window that reaches nothing of the message.
-    pub fn open(id: u8, seqnum: u8, total: u32, link: &mut impl Link) -> Self {
+    pub fn open(id: u8, seqnum: u8, total: u32, port: &mut impl QueuePort) -> Self {
         let shown = Self {
             id,
             seqnum,
@@ -40,15 +40,15 @@ impl Shown {
         };
         // An empty message has nothing to show.
         if total > 0 {
-            shown.bind(0, link);
+            shown.bind(0, port);
         }
         shown
     }
 
     /// `start`: where the exposure starts in the message.
-    fn bind(&self, start: u32, link: &mut impl Link) {
+    fn bind(&self, start: u32, port: &mut impl QueuePort) {
         let exposure = self.exposure.as_ref();
-        link.bind_window(
+        port.bind_window(
             self.id,
             &Window {
                 region: exposure.map_or(RegionKey::default(), |exposure| exposure.region),
@@ -68,14 +68,14 @@ impl Shown {
         &mut self,
         now: Duration,
         memory: &Memory,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) -> Result<(), Refused> {
         let whole = Part {
             start: 0,
             length: self.total,
             divisible: false,
         };
-        self.expose(now, memory, whole, link)
+        self.expose(now, memory, whole, port)
     }
 
     /// Shows as much as there is memory for, from `start` on.
@@ -84,14 +84,14 @@ impl Shown {
         now: Duration,
         memory: &Memory,
         start: u32,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) -> Result<(), Refused> {
         let rest = Part {
             start,
             length: self.total - start,
             divisible: true,
         };
-        self.expose(now, memory, rest, link)
+        self.expose(now, memory, rest, port)
     }
 
     fn expose(
@@ -99,31 +99,31 @@ impl Shown {
         now: Duration,
         memory: &Memory,
         part: Part,
-        link: &mut impl Link,
+        port: &mut impl QueuePort,
     ) -> Result<(), Refused> {
-        self.exposure = Some(link.expose(memory, part, Use::Send)?);
+        self.exposure = Some(port.expose(memory, part, Use::Send)?);
         self.reach = match part.divisible {
             true => Reach::Piece,
             false => Reach::Whole,
         };
         self.since = now;
         self.wanted = None;
-        self.bind(part.start, link);
+        self.bind(part.start, port);
         Ok(())
     }
 
     /// Gives the memory back. The window goes on naming it: whoever wants a byte finds it gone, and asks.
-    pub fn withdraw(&mut self, link: &mut impl Link) {
+    pub fn withdraw(&mut self, port: &mut impl QueuePort) {
         if let Some(exposure) = self.exposure.take() {
-            link.retract(exposure);
+            port.retract(exposure);
         }
     }
 
     /// Hides the message again.
-    pub fn close(mut self, link: &mut impl Link) {
+    pub fn close(mut self, port: &mut impl QueuePort) {
         if self.total > 0 {
-            link.unbind_window(self.id);
+            port.unbind_window(self.id);
         }
-        self.withdraw(link);
+        self.withdraw(port);
     }
 }

@@ -37,15 +37,15 @@ fn tiny(seq: u16, match_info: u64) -> Event {
 }
 
 /// An endpoint in the middle of everything: the requests that wait for its partner.
-fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
+fn busy(port: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
     let mut engine = Engine::new(Config {
         zombies_max: 0,
         ..engine().config().clone()
     });
-    let to = greeted(&mut engine, link);
+    let to = greeted(&mut engine, port);
     let mut waiting = Vec::new();
     // Receives that have their message: one is fetched, one has come in part.
-    waiting.push(engine.receive(memory(40_000), 5, u64::MAX, 0, link));
+    waiting.push(engine.receive(memory(40_000), 5, u64::MAX, 0, port));
     let rendezvous = message(
         FROM,
         (2, 1),
@@ -58,9 +58,9 @@ fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
         }),
         Place::Apart,
     );
-    engine.event(&rendezvous, None, link);
-    engine.work(link);
-    waiting.push(engine.receive(memory(10_000), 6, u64::MAX, 0, link));
+    engine.event(&rendezvous, None, port);
+    engine.work(port);
+    waiting.push(engine.receive(memory(10_000), 6, u64::MAX, 0, port));
     let payload = Memfd::create("fragment", 8192).unwrap();
     let fragment = message(
         FROM,
@@ -73,18 +73,18 @@ fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
         }),
         Place::At(0),
     );
-    engine.event(&fragment, Some(payload.slice()), link);
+    engine.event(&fragment, Some(payload.slice()), port);
     // Messages that nobody has asked for: one that came, and an early one.
-    engine.event(&tiny(4, 9), None, link);
-    engine.event(&tiny(6, 9), None, link);
+    engine.event(&tiny(4, 9), None, port);
+    engine.event(&tiny(6, 9), None, port);
     // Sends that are not acknowledged, and one that has no room.
-    waiting.push(send(&mut engine, link, to));
-    waiting.push(engine.send(to, memory(20_000), 1, 0, false, link));
-    waiting.push(engine.send(to, memory(40_000), 1, 0, false, link));
-    link.room = 0;
-    waiting.push(send(&mut engine, link, to));
-    link.room = u32::MAX;
-    link.sent = link.index;
+    waiting.push(send(&mut engine, port, to));
+    waiting.push(engine.send(to, memory(20_000), 1, 0, false, port));
+    waiting.push(engine.send(to, memory(40_000), 1, 0, false, port));
+    port.room = 0;
+    waiting.push(send(&mut engine, port, to));
+    port.room = u32::MAX;
+    port.sent = port.index;
     assert!(
         waiting
             .iter()
@@ -94,26 +94,26 @@ fn busy(link: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
     (engine, to, waiting)
 }
 
-fn end(engine: &mut Engine, link: &mut Recorder, to: PartnerKey, why: Why) {
+fn end(engine: &mut Engine, port: &mut Recorder, to: PartnerKey, why: Why) {
     match why {
         Why::Restarted => {
             let request = request_of(FROM, 0xbb, 1);
-            engine.event(&request, None, link);
+            engine.event(&request, None, port);
         }
         Why::Silent => {
             for second in 0..520 {
                 engine.set_now(SECOND * second);
-                engine.work(link);
+                engine.work(port);
             }
         }
-        Why::Disconnected => engine.disconnect(to, link),
+        Why::Disconnected => engine.disconnect(to, port),
     }
 }
 
 /// What the next connect request announces as expected next.
-fn announced(engine: &mut Engine, link: &mut Recorder) -> u16 {
-    engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, link);
-    let request = link
+fn announced(engine: &mut Engine, port: &mut Recorder) -> u16 {
+    engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, port);
+    let request = port
         .commands
         .iter()
         .rev()
@@ -130,11 +130,11 @@ fn announced(engine: &mut Engine, link: &mut Recorder) -> u16 {
 #[test]
 fn however_a_relation_ends_all_that_waits_is_unreachable_and_nothing_is_left() {
     for why in [Why::Restarted, Why::Silent, Why::Disconnected] {
-        let mut link = Recorder::new();
-        let (mut engine, to, waiting) = busy(&mut link);
-        end(&mut engine, &mut link, to, why);
+        let mut port = Recorder::new();
+        let (mut engine, to, waiting) = busy(&mut port);
+        end(&mut engine, &mut port, to, why);
         // The board gives up the pull that it was told to abort.
-        let cookie = link
+        let cookie = port
             .commands
             .iter()
             .rev()
@@ -150,9 +150,9 @@ fn however_a_relation_ends_all_that_waits_is_unreachable_and_nothing_is_left() {
             status: PullStatus::Aborted,
             transferred: 0,
         }));
-        engine.event(&aborted, None, &mut link);
-        link.sent = link.index;
-        engine.work(&mut link);
+        engine.event(&aborted, None, &mut port);
+        port.sent = port.index;
+        engine.work(&mut port);
         for request in waiting {
             let outcome = engine.take_done(request).unwrap();
             assert_eq!(outcome.code, Code::RemoteEndpointUnreachable, "{why:?}");
@@ -166,12 +166,12 @@ fn however_a_relation_ends_all_that_waits_is_unreachable_and_nothing_is_left() {
 #[test]
 fn nothing_is_sent_to_the_partner_of_a_relation_that_ends() {
     for why in [Why::Restarted, Why::Disconnected] {
-        let mut link = Recorder::new();
-        let (mut engine, to, _) = busy(&mut link);
-        link.commands.clear();
-        end(&mut engine, &mut link, to, why);
+        let mut port = Recorder::new();
+        let (mut engine, to, _) = busy(&mut port);
+        port.commands.clear();
+        end(&mut engine, &mut port, to, why);
         engine.set_now(SECOND);
-        engine.work(&mut link);
+        engine.work(&mut port);
         let own = |command: &Command| {
             matches!(
                 command.body,
@@ -179,9 +179,9 @@ fn nothing_is_sent_to_the_partner_of_a_relation_that_ends() {
             )
         };
         assert!(
-            link.commands.iter().all(own),
+            port.commands.iter().all(own),
             "{why:?}: {:?}",
-            link.commands
+            port.commands
         );
     }
 }
@@ -189,11 +189,11 @@ fn nothing_is_sent_to_the_partner_of_a_relation_that_ends() {
 #[test]
 fn a_relation_that_this_side_ended_has_the_next_number_and_no_messages_of_the_last_one_fit() {
     for (why, scramble) in [(Why::Silent, 0x30f0), (Why::Disconnected, 0x0f0f)] {
-        let mut link = Recorder::new();
-        let (mut engine, to, _) = busy(&mut link);
-        end(&mut engine, &mut link, to, why);
+        let mut port = Recorder::new();
+        let (mut engine, to, _) = busy(&mut port);
+        end(&mut engine, &mut port, to, why);
         assert_eq!(
-            announced(&mut engine, &mut link),
+            announced(&mut engine, &mut port),
             0x4000 | (5 ^ scramble),
             "{why:?}"
         );
@@ -202,22 +202,22 @@ fn a_relation_that_this_side_ended_has_the_next_number_and_no_messages_of_the_la
 
 #[test]
 fn what_was_announced_to_a_partner_that_restarted_stays_true() {
-    let mut link = Recorder::new();
-    let (mut engine, to, _) = busy(&mut link);
-    end(&mut engine, &mut link, to, Why::Restarted);
-    assert_eq!(link.announced(), Some(5));
-    let receive = receive(&mut engine, &mut link);
-    engine.event(&tiny(5, 1), None, &mut link);
+    let mut port = Recorder::new();
+    let (mut engine, to, _) = busy(&mut port);
+    end(&mut engine, &mut port, to, Why::Restarted);
+    assert_eq!(port.announced(), Some(5));
+    let receive = receive(&mut engine, &mut port);
+    engine.event(&tiny(5, 1), None, &mut port);
     assert!(engine.take_done(receive).is_some());
 }
 
 #[test]
 fn connects_that_are_pending_end_with_a_relation_that_this_side_ends() {
     for why in [Why::Silent, Why::Disconnected] {
-        let mut link = Recorder::new();
-        let (mut engine, to, _) = busy(&mut link);
-        let connect = engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, &mut link);
-        end(&mut engine, &mut link, to, why);
+        let mut port = Recorder::new();
+        let (mut engine, to, _) = busy(&mut port);
+        let connect = engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, &mut port);
+        end(&mut engine, &mut port, to, why);
         let outcome = engine.take_done(connect).unwrap();
         assert_eq!(outcome.code, Code::RemoteEndpointUnreachable, "{why:?}");
     }
@@ -226,17 +226,17 @@ fn connects_that_are_pending_end_with_a_relation_that_this_side_ends() {
 #[test]
 fn a_send_after_the_end_of_a_relation_fails_until_there_is_another_one() {
     for why in [Why::Silent, Why::Disconnected] {
-        let mut link = Recorder::new();
-        let (mut engine, to, _) = busy(&mut link);
-        end(&mut engine, &mut link, to, why);
-        let late = send(&mut engine, &mut link, to);
+        let mut port = Recorder::new();
+        let (mut engine, to, _) = busy(&mut port);
+        end(&mut engine, &mut port, to, why);
+        let late = send(&mut engine, &mut port, to);
         let outcome = engine.take_done(late).unwrap();
         assert_eq!(outcome.code, Code::RemoteEndpointUnreachable);
         let hello = request_of(FROM, 0xb, 0x4123);
-        engine.event(&hello, None, &mut link);
-        link.commands.clear();
-        send(&mut engine, &mut link, to);
-        let seqs: Vec<_> = link
+        engine.event(&hello, None, &mut port);
+        port.commands.clear();
+        send(&mut engine, &mut port, to);
+        let seqs: Vec<_> = port
             .commands
             .iter()
             .map(|c| c.message().map(|m| m.seq))

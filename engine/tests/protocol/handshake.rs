@@ -11,13 +11,13 @@ use super::start::{engine, send};
 
 const CLOSED: u8 = 2;
 
-fn connect(engine: &mut Engine, link: &mut Recorder) -> mx_engine::RequestKey {
-    engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, link)
+fn connect(engine: &mut Engine, port: &mut Recorder) -> mx_engine::RequestKey {
+    engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, port)
 }
 
 /// Next expected number and counter of the connect requests that were posted.
-fn requests(link: &Recorder) -> Vec<(u16, u8)> {
-    let requests = link.commands.iter().filter_map(|command| match command {
+fn requests(port: &Recorder) -> Vec<(u16, u8)> {
+    let requests = port.commands.iter().filter_map(|command| match command {
         Command {
             body: CommandBody::Connect(Connect::Request(c)),
             ..
@@ -29,13 +29,13 @@ fn requests(link: &Recorder) -> Vec<(u16, u8)> {
 
 #[test]
 fn a_reply_echoes_session_and_counter_and_tells_what_is_expected_next() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    engine.event(&request(1, 0), None, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    engine.event(&request(1, 0), None, &mut port);
     for seq in 1..4 {
-        engine.event(&tiny(seq, 1), None, &mut link);
+        engine.event(&tiny(seq, 1), None, &mut port);
     }
-    link.commands.clear();
-    engine.event(&request(1, 9), None, &mut link);
+    port.commands.clear();
+    engine.event(&request(1, 9), None, &mut port);
     let expected = Command {
         to: Destination {
             peer: FROM.peer,
@@ -49,12 +49,12 @@ fn a_reply_echoes_session_and_counter_and_tells_what_is_expected_next() {
             status: ConnectStatus::Success,
         })),
     };
-    assert_eq!(link.commands, [expected]);
+    assert_eq!(port.commands, [expected]);
 }
 
 #[test]
 fn a_wrong_key_is_answered_by_status_11_and_the_requester_can_be_sent_to_all_the_same() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
+    let (mut engine, mut port) = (engine(), Recorder::new());
     let wrong = Event {
         from: FROM,
         body: EventBody::Connect {
@@ -66,8 +66,8 @@ fn a_wrong_key_is_answered_by_status_11_and_the_requester_can_be_sent_to_all_the
             }),
         },
     };
-    engine.event(&wrong, None, &mut link);
-    let status = link.commands.iter().find_map(|command| match command {
+    engine.event(&wrong, None, &mut port);
+    let status = port.commands.iter().find_map(|command| match command {
         Command {
             body: CommandBody::Connect(Connect::Reply(c)),
             ..
@@ -75,11 +75,11 @@ fn a_wrong_key_is_answered_by_status_11_and_the_requester_can_be_sent_to_all_the
         _ => None,
     });
     assert_eq!(status, Some(ConnectStatus::BadKey));
-    engine.event(&tiny(1, 5), None, &mut link);
+    engine.event(&tiny(1, 5), None, &mut port);
     let partner = engine.probe(1, u64::MAX).unwrap().partner.unwrap();
     assert_eq!(engine.describe(partner), Some((1, 3, Some(0xb))));
-    send(&mut engine, &mut link, partner);
-    let seq = link
+    send(&mut engine, &mut port, partner);
+    let seq = port
         .commands
         .iter()
         .find_map(|command| Some(command.message()?.seq));
@@ -88,8 +88,8 @@ fn a_wrong_key_is_answered_by_status_11_and_the_requester_can_be_sent_to_all_the
 
 #[test]
 fn a_reply_counts_for_the_own_session_with_the_counter_of_a_pending_connect_and_a_known_status() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let pending = connect(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let pending = connect(&mut engine, &mut port);
     let Event {
         from,
         body:
@@ -134,19 +134,19 @@ fn a_reply_counts_for_the_own_session_with_the_counter_of_a_pending_connect_and_
             },
         },
     ] {
-        engine.event(&stray, None, &mut link);
+        engine.event(&stray, None, &mut port);
         assert_eq!(engine.is_done(pending), Some(false), "{stray:?}");
     }
-    engine.event(&answer(0xa, 0, 0), None, &mut link);
+    engine.event(&answer(0xa, 0, 0), None, &mut port);
     assert_eq!(engine.take_done(pending).unwrap().code, Code::Success);
 }
 
 #[test]
 fn connects_to_one_partner_are_told_apart_by_their_counter_and_a_refusal_ends_the_oldest() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let connects: Vec<_> = (0..3).map(|_| connect(&mut engine, &mut link)).collect();
-    assert_eq!(requests(&link), [(1, 0), (1, 1), (1, 2)]);
-    engine.event(&reply(1, 1), None, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let connects: Vec<_> = (0..3).map(|_| connect(&mut engine, &mut port)).collect();
+    assert_eq!(requests(&port), [(1, 0), (1, 1), (1, 2)]);
+    engine.event(&reply(1, 1), None, &mut port);
     let done = |engine: &Engine| {
         connects
             .iter()
@@ -158,7 +158,7 @@ fn connects_to_one_partner_are_told_apart_by_their_counter_and_a_refusal_ends_th
         from: FROM,
         body: EventBody::nack(CLOSED, 0),
     };
-    engine.event(&refusal, None, &mut link);
+    engine.event(&refusal, None, &mut port);
     assert_eq!(done(&engine), [Some(true), Some(true), Some(false)]);
     let outcome = engine.take_done(connects[0]).unwrap();
     assert_eq!(outcome.code, Code::RemoteEndpointClosed);
@@ -166,21 +166,21 @@ fn connects_to_one_partner_are_told_apart_by_their_counter_and_a_refusal_ends_th
 
 #[test]
 fn a_refusal_with_a_code_that_does_not_exist_is_without_effect() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let pending = connect(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let pending = connect(&mut engine, &mut port);
     for code in [0, 4, 5, 255] {
         let refusal = Event {
             from: FROM,
             body: EventBody::nack(code, 0),
         };
-        engine.event(&refusal, None, &mut link);
+        engine.event(&refusal, None, &mut port);
     }
     assert_eq!(engine.is_done(pending), Some(false));
 }
 
 #[test]
 fn a_connect_to_the_own_endpoint_is_done_at_once_without_a_frame() {
-    let (mut engine, link) = (engine(), Recorder::new());
+    let (mut engine, port) = (engine(), Recorder::new());
     for (key, code) in [
         (7, Code::Success),
         (8, Code::RemoteEndpointBadConnectionKey),
@@ -189,5 +189,5 @@ fn a_connect_to_the_own_endpoint_is_done_at_once_without_a_frame() {
         let outcome = engine.take_done(request).unwrap();
         assert_eq!((outcome.code, outcome.partner), (code, Some(engine.own())));
     }
-    assert_eq!(link.commands, []);
+    assert_eq!(port.commands, []);
 }

@@ -232,11 +232,11 @@ proptest! {
             context_ids: ContextIds::new(context_bits, 0).unwrap(),
             ..Config::new(1, 1, 8192, false)
         });
-        let mut link = Recorder::new();
-        link.room = 20;
-        link.index = u32::MAX - 10;
-        link.sent = u32::MAX - 10;
-        link.refuse_sevenths = true;
+        let mut port = Recorder::new();
+        port.room = 20;
+        port.index = u32::MAX - 10;
+        port.sent = u32::MAX - 10;
+        port.refuse_sevenths = true;
         let payload = Memfd::create("test", 8192).unwrap();
         // A guard on both sides of every receive's memory.
         let receive = Buffer::new(60_000);
@@ -245,15 +245,15 @@ proptest! {
         let mut requests = Vec::new();
         let mut partner = engine.own();
         let hello = Event { from: PEER, body: EventBody::Connect { session: 1, connect: Connect::Request(ConnectRequest { key: 1, next_expected: 1, connect_seqnum: 0 }) } };
-        engine.event(&hello, None, &mut link);
+        engine.event(&hello, None, &mut port);
         for step in steps {
             match step {
                 Step::Event(event, length) => {
                     let slice = payload.slice().part(0, length).unwrap();
-                    engine.event(&event, Some(slice), &mut link);
+                    engine.event(&event, Some(slice), &mut port);
                 }
                 Step::Next(event, length) => {
-                    let announced = link.commands.iter().rev().find_map(|command| match &command.body {
+                    let announced = port.commands.iter().rev().find_map(|command| match &command.body {
                         CommandBody::Ack(ack) => Some(ack.ack),
                         CommandBody::Message(m, Place::Inline(_)) => Some(m.ack),
                         CommandBody::Connect(Connect::Reply(c)) => Some(c.next_expected),
@@ -261,31 +261,31 @@ proptest! {
                     });
                     let slice = payload.slice().part(0, length).unwrap();
                     let event = in_order(event, announced.unwrap_or(1));
-                    engine.event(&event, Some(slice), &mut link);
-                    link.room += 1;
+                    engine.event(&event, Some(slice), &mut port);
+                    port.room += 1;
                     now += Duration::from_millis(20);
                     engine.set_now(now);
-                    engine.work(&mut link);
+                    engine.work(&mut port);
                 }
                 Step::Send(length, info, sync) => {
                     let memory = source.part(0, length as usize);
-                    requests.push(engine.send(partner, memory, info, 0, sync, &mut link));
+                    requests.push(engine.send(partner, memory, info, 0, sync, &mut port));
                 }
                 Step::Receive(length, info, any) => {
                     let memory = receive.part(10_000, length as usize);
                     let (info, mask) = if any { (0, 0) } else { (info, u64::MAX) };
-                    requests.push(engine.receive(memory, info, mask, 0, &mut link));
+                    requests.push(engine.receive(memory, info, mask, 0, &mut port));
                 }
                 Step::Connect(peer, endpoint) => {
-                    requests.push(engine.connect(peer, endpoint, 1, 0, 0, &mut link));
+                    requests.push(engine.connect(peer, endpoint, 1, 0, 0, &mut port));
                 }
                 Step::Work(ms, room) => {
                     now += Duration::from_millis(ms.into());
-                    link.room = room;
-                    link.sent = link.index.wrapping_sub(room & 3);
+                    port.room = room;
+                    port.sent = port.index.wrapping_sub(room & 3);
                     engine.set_now(now);
-                    engine.work(&mut link);
-                    prop_assert!(engine.deadline().is_none_or(|at| at > now || link.room < 20));
+                    engine.work(&mut port);
+                    prop_assert!(engine.deadline().is_none_or(|at| at > now || port.room < 20));
                 }
                 Step::Cancel(told) => {
                     if let Some(request) = requests.pop() {
@@ -299,17 +299,17 @@ proptest! {
                         prop_assert_eq!(length, offer.length);
                         if late {
                             // The relation ends while the application looks at the message.
-                            engine.disconnect(offer.partner, &mut link);
+                            engine.disconnect(offer.partner, &mut port);
                         }
                         let action = if finished { Action::Finished } else { Action::Continue };
-                        engine.answer(offer, action, &mut link);
+                        engine.answer(offer, action, &mut port);
                     }
                 }
                 Step::Timeout(ms) => {
                     let timeout = Duration::from_millis(ms);
                     engine.set_timeout(requests.last().copied(), timeout);
                 }
-                Step::Disconnect => engine.disconnect(partner, &mut link),
+                Step::Disconnect => engine.disconnect(partner, &mut port),
             }
             requests.retain(|request| match engine.take_done(*request) {
                 Some(outcome) => {

@@ -17,16 +17,16 @@ const PIECE: u32 = 300_000;
 
 /// An engine that has said hello, where only `pieces` pieces can be exposed.
 fn scarce(pieces: i64) -> (Engine, Recorder, PartnerKey) {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    (link.piece, link.pieces) = (PIECE, pieces);
-    link.commands.clear();
-    (engine, link, to)
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    (port.piece, port.pieces) = (PIECE, pieces);
+    port.commands.clear();
+    (engine, port, to)
 }
 
-fn send(engine: &mut Engine, link: &mut Recorder, to: PartnerKey) -> RequestKey {
+fn send(engine: &mut Engine, port: &mut Recorder, to: PartnerKey) -> RequestKey {
     let memory = memory(MESSAGE as usize);
-    engine.send(to, memory, 1, 0, false, link)
+    engine.send(to, memory, 1, 0, false, port)
 }
 
 fn wanted(window: u8, offset: u32) -> Event {
@@ -37,13 +37,13 @@ fn wanted(window: u8, offset: u32) -> Event {
     }))
 }
 
-fn tell(engine: &mut Engine, link: &mut Recorder, event: Event) {
-    engine.event(&event, None, link);
-    engine.work(link);
+fn tell(engine: &mut Engine, port: &mut Recorder, event: Event) {
+    engine.event(&event, None, port);
+    engine.work(port);
 }
 
-fn window(link: &Recorder, id: usize) -> Option<(Reach, u32, u32)> {
-    link.bound[id].map(
+fn window(port: &Recorder, id: usize) -> Option<(Reach, u32, u32)> {
+    port.bound[id].map(
         |Window {
              reach,
              offset,
@@ -55,9 +55,9 @@ fn window(link: &Recorder, id: usize) -> Option<(Reach, u32, u32)> {
 
 #[test]
 fn a_message_without_memory_is_announced_at_once_and_shown_where_it_is_wanted() {
-    let (mut engine, mut link, to) = scarce(1);
-    let request = send(&mut engine, &mut link, to);
-    let offers: Vec<_> = link.commands.iter().filter_map(Command::message).collect();
+    let (mut engine, mut port, to) = scarce(1);
+    let request = send(&mut engine, &mut port, to);
+    let offers: Vec<_> = port.commands.iter().filter_map(Command::message).collect();
     assert!(matches!(
         offers[..],
         [Message {
@@ -70,12 +70,12 @@ fn a_message_without_memory_is_announced_at_once_and_shown_where_it_is_wanted() 
             ..
         }]
     ));
-    assert_eq!(window(&link, 0), Some((Reach::Nothing, 0, MESSAGE)));
+    assert_eq!(window(&port, 0), Some((Reach::Nothing, 0, MESSAGE)));
     engine.set_now(Duration::from_millis(5));
     for offset in [0, 290_000, MESSAGE - 1, 17] {
-        tell(&mut engine, &mut link, wanted(0, offset));
-        assert_eq!(window(&link, 0), Some((Reach::Piece, offset, MESSAGE)));
-        assert_eq!(link.pieces, 0);
+        tell(&mut engine, &mut port, wanted(0, offset));
+        assert_eq!(window(&port, 0), Some((Reach::Piece, offset, MESSAGE)));
+        assert_eq!(port.pieces, 0);
     }
     let notify = message(
         FROM,
@@ -87,57 +87,57 @@ fn a_message_without_memory_is_announced_at_once_and_shown_where_it_is_wanted() 
         }),
         Place::Apart,
     );
-    tell(&mut engine, &mut link, notify);
+    tell(&mut engine, &mut port, notify);
     let outcome = engine.take_done(request).unwrap();
     assert_eq!(
         (outcome.code, outcome.transferred),
         (Code::Success, MESSAGE)
     );
-    assert_eq!((window(&link, 0), link.pieces), (None, 1));
+    assert_eq!((window(&port, 0), port.pieces), (None, 1));
 }
 
 #[test]
 fn a_message_is_shown_whole_once_there_is_memory() {
-    let (mut engine, mut link, to) = scarce(1);
-    send(&mut engine, &mut link, to);
-    link.piece = u32::MAX;
+    let (mut engine, mut port, to) = scarce(1);
+    send(&mut engine, &mut port, to);
+    port.piece = u32::MAX;
     engine.set_now(Duration::from_millis(5));
-    tell(&mut engine, &mut link, wanted(0, 4000));
-    assert_eq!(window(&link, 0), Some((Reach::Whole, 0, MESSAGE)));
+    tell(&mut engine, &mut port, wanted(0, 4000));
+    assert_eq!(window(&port, 0), Some((Reach::Whole, 0, MESSAGE)));
     // What the board said before it saw that.
-    tell(&mut engine, &mut link, wanted(0, 5000));
-    assert_eq!(window(&link, 0), Some((Reach::Whole, 0, MESSAGE)));
+    tell(&mut engine, &mut port, wanted(0, 5000));
+    assert_eq!(window(&port, 0), Some((Reach::Whole, 0, MESSAGE)));
 }
 
 #[test]
 fn a_piece_that_was_shown_for_a_while_makes_room_for_another_message() {
-    let (mut engine, mut link, to) = scarce(1);
+    let (mut engine, mut port, to) = scarce(1);
     let at = |engine: &mut Engine, millis| engine.set_now(Duration::from_millis(millis));
-    send(&mut engine, &mut link, to);
-    send(&mut engine, &mut link, to);
+    send(&mut engine, &mut port, to);
+    send(&mut engine, &mut port, to);
     at(&mut engine, 5);
-    tell(&mut engine, &mut link, wanted(0, 0));
-    tell(&mut engine, &mut link, wanted(1, 0));
-    assert_eq!(window(&link, 1), Some((Reach::Nothing, 0, MESSAGE)));
+    tell(&mut engine, &mut port, wanted(0, 0));
+    tell(&mut engine, &mut port, wanted(1, 0));
+    assert_eq!(window(&port, 1), Some((Reach::Nothing, 0, MESSAGE)));
     assert_eq!(engine.deadline(), Some(Duration::from_millis(10)));
     at(&mut engine, 10);
-    engine.work(&mut link);
-    assert_eq!(window(&link, 1), Some((Reach::Piece, 0, MESSAGE)));
+    engine.work(&mut port);
+    assert_eq!(window(&port, 1), Some((Reach::Piece, 0, MESSAGE)));
     // The first one asks again for what it lost.
-    tell(&mut engine, &mut link, wanted(0, 9000));
-    assert_eq!(window(&link, 0), Some((Reach::Piece, 0, MESSAGE)));
+    tell(&mut engine, &mut port, wanted(0, 9000));
+    assert_eq!(window(&port, 0), Some((Reach::Piece, 0, MESSAGE)));
     at(&mut engine, 15);
-    engine.work(&mut link);
-    assert_eq!(window(&link, 0), Some((Reach::Piece, 9000, MESSAGE)));
-    assert_eq!(link.pieces, 0);
+    engine.work(&mut port);
+    assert_eq!(window(&port, 0), Some((Reach::Piece, 9000, MESSAGE)));
+    assert_eq!(port.pieces, 0);
 }
 
 #[test]
 fn receives_that_wait_for_memory_keep_no_send_waiting() {
-    let (mut engine, mut link, to) = scarce(1);
-    link.refuse_receives = true;
+    let (mut engine, mut port, to) = scarce(1);
+    port.refuse_receives = true;
     let memory = memory(MESSAGE as usize);
-    engine.receive(memory, 1, u64::MAX, 0, &mut link);
+    engine.receive(memory, 1, u64::MAX, 0, &mut port);
     let rendezvous = message(
         FROM,
         (2, 1),
@@ -150,35 +150,35 @@ fn receives_that_wait_for_memory_keep_no_send_waiting() {
         }),
         Place::Apart,
     );
-    tell(&mut engine, &mut link, rendezvous);
-    send(&mut engine, &mut link, to);
-    tell(&mut engine, &mut link, wanted(0, 0));
+    tell(&mut engine, &mut port, rendezvous);
+    send(&mut engine, &mut port, to);
+    tell(&mut engine, &mut port, wanted(0, 0));
     for millis in [5, 10] {
         engine.set_now(Duration::from_millis(millis));
-        engine.work(&mut link);
+        engine.work(&mut port);
     }
-    assert_eq!(window(&link, 0), Some((Reach::Piece, 0, MESSAGE)));
+    assert_eq!(window(&port, 0), Some((Reach::Piece, 0, MESSAGE)));
     // The receive did wait.
-    (link.refuse_receives, link.pieces) = (false, 1);
+    (port.refuse_receives, port.pieces) = (false, 1);
     engine.set_now(Duration::from_millis(15));
-    engine.work(&mut link);
+    engine.work(&mut port);
     let pull = |command: &Command| matches!(&command.body, CommandBody::Pull(order) if order.length == PIECE);
-    assert!(link.commands.iter().any(pull));
+    assert!(port.commands.iter().any(pull));
 }
 
 #[test]
 fn what_is_wanted_of_no_message_or_beyond_it_is_without_effect() {
-    let (mut engine, mut link, to) = scarce(1);
-    send(&mut engine, &mut link, to);
+    let (mut engine, mut port, to) = scarce(1);
+    send(&mut engine, &mut port, to);
     engine.set_now(Duration::from_millis(5));
-    tell(&mut engine, &mut link, wanted(0, MESSAGE));
-    tell(&mut engine, &mut link, wanted(1, 0));
+    tell(&mut engine, &mut port, wanted(0, MESSAGE));
+    tell(&mut engine, &mut port, wanted(1, 0));
     let earlier = Event::of_board(EventBody::Wanted(Wanted {
         window: 0,
         window_seqnum: 22,
         offset: 0,
     }));
-    tell(&mut engine, &mut link, earlier);
-    assert_eq!(window(&link, 0), Some((Reach::Nothing, 0, MESSAGE)));
-    assert_eq!(link.pieces, 1);
+    tell(&mut engine, &mut port, earlier);
+    assert_eq!(window(&port, 0), Some((Reach::Nothing, 0, MESSAGE)));
+    assert_eq!(port.pieces, 1);
 }

@@ -17,9 +17,9 @@ use super::start::{engine, greeted};
 
 const LENGTH: usize = 40_000;
 
-fn announce(engine: &mut Engine, link: &mut Recorder, to: PartnerKey) -> RequestKey {
+fn announce(engine: &mut Engine, port: &mut Recorder, to: PartnerKey) -> RequestKey {
     let memory = memory(LENGTH);
-    engine.send(to, memory, 1, 0, false, link)
+    engine.send(to, memory, 1, 0, false, port)
 }
 
 fn notify(seq: u16, ack: u16, transferred: u32, (window, window_seqnum): (u8, u8)) -> Event {
@@ -36,9 +36,9 @@ fn notify(seq: u16, ack: u16, transferred: u32, (window, window_seqnum): (u8, u8
 }
 
 /// Posts a receive for the next large message of [`FROM`], which comes; the receive and its pull's cookie.
-fn fetched(engine: &mut Engine, link: &mut Recorder, seq: u16, room: usize) -> (RequestKey, u32) {
+fn fetched(engine: &mut Engine, port: &mut Recorder, seq: u16, room: usize) -> (RequestKey, u32) {
     let memory = memory(room);
-    let receive = engine.receive(memory, 0, 0, 0, link);
+    let receive = engine.receive(memory, 0, 0, 0, port);
     let rendezvous = message(
         FROM,
         (seq, 1),
@@ -51,9 +51,9 @@ fn fetched(engine: &mut Engine, link: &mut Recorder, seq: u16, room: usize) -> (
         }),
         Place::Apart,
     );
-    engine.event(&rendezvous, None, link);
-    engine.work(link);
-    let pull = link
+    engine.event(&rendezvous, None, port);
+    engine.work(port);
+    let pull = port
         .commands
         .iter()
         .rev()
@@ -67,8 +67,8 @@ fn fetched(engine: &mut Engine, link: &mut Recorder, seq: u16, room: usize) -> (
 }
 
 /// Length, window and its use, of the last notify.
-fn notified(link: &Recorder) -> Option<(u32, u8, u8)> {
-    link.commands
+fn notified(port: &Recorder) -> Option<(u32, u8, u8)> {
+    port.commands
         .iter()
         .rev()
         .find_map(|command| match command.message()?.content {
@@ -81,19 +81,19 @@ fn notified(link: &Recorder) -> Option<(u32, u8, u8)> {
 fn a_large_send_is_done_when_it_was_acknowledged_and_notified_in_whatever_order() {
     // The notify carries the acknowledgement or not; or a message did before.
     for (before, ack) in [(None, 2), (Some(2), 2), (None, 1)] {
-        let (mut engine, mut link) = (engine(), Recorder::new());
-        let to = greeted(&mut engine, &mut link);
-        let send = announce(&mut engine, &mut link, to);
+        let (mut engine, mut port) = (engine(), Recorder::new());
+        let to = greeted(&mut engine, &mut port);
+        let send = announce(&mut engine, &mut port, to);
         let mut seq = 2;
         if let Some(ack) = before {
-            engine.event(&tiny(seq, ack), None, &mut link);
+            engine.event(&tiny(seq, ack), None, &mut port);
             seq += 1;
             assert_eq!(engine.is_done(send), Some(false), "acknowledged alone");
         }
-        engine.event(&notify(seq, ack, LENGTH as u32, (0, 23)), None, &mut link);
+        engine.event(&notify(seq, ack, LENGTH as u32, (0, 23)), None, &mut port);
         if ack == 1 {
             assert_eq!(engine.is_done(send), Some(false), "notified alone");
-            engine.event(&tiny(seq + 1, 2), None, &mut link);
+            engine.event(&tiny(seq + 1, 2), None, &mut port);
         }
         let outcome = engine.take_done(send).unwrap();
         assert_eq!(
@@ -106,17 +106,17 @@ fn a_large_send_is_done_when_it_was_acknowledged_and_notified_in_whatever_order(
 
 #[test]
 fn a_notify_counts_for_the_use_of_its_window_and_from_whom_the_message_was_for() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    let send = announce(&mut engine, &mut link, to);
-    engine.event(&notify(2, 2, LENGTH as u32, (0, 22)), None, &mut link);
-    engine.event(&notify(3, 2, LENGTH as u32, (1, 23)), None, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    let send = announce(&mut engine, &mut port, to);
+    engine.event(&notify(2, 2, LENGTH as u32, (0, 22)), None, &mut port);
+    engine.event(&notify(3, 2, LENGTH as u32, (1, 23)), None, &mut port);
     let stranger = Origin {
         endpoint: 4,
         ..FROM
     };
     let hello = request_of(stranger, 0xc, 1);
-    engine.event(&hello, None, &mut link);
+    engine.event(&hello, None, &mut port);
     let of_stranger = message(
         stranger,
         (1, 1),
@@ -127,22 +127,22 @@ fn a_notify_counts_for_the_use_of_its_window_and_from_whom_the_message_was_for()
         }),
         Place::Apart,
     );
-    engine.event(&of_stranger, None, &mut link);
+    engine.event(&of_stranger, None, &mut port);
     assert_eq!(engine.is_done(send), Some(false));
-    engine.event(&notify(4, 2, LENGTH as u32, (0, 23)), None, &mut link);
+    engine.event(&notify(4, 2, LENGTH as u32, (0, 23)), None, &mut port);
     assert_eq!(engine.take_done(send).unwrap().code, Code::Success);
     // The next use of the window has the next number.
-    let again = announce(&mut engine, &mut link, to);
-    engine.event(&notify(5, 3, LENGTH as u32, (0, 23)), None, &mut link);
+    let again = announce(&mut engine, &mut port, to);
+    engine.event(&notify(5, 3, LENGTH as u32, (0, 23)), None, &mut port);
     assert_eq!(engine.is_done(again), Some(false));
 }
 
 #[test]
 fn a_sender_learns_from_the_notify_how_much_of_its_message_was_wanted() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    let send = announce(&mut engine, &mut link, to);
-    engine.event(&notify(2, 2, 17, (0, 23)), None, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    let send = announce(&mut engine, &mut port, to);
+    engine.event(&notify(2, 2, 17, (0, 23)), None, &mut port);
     let outcome = engine.take_done(send).unwrap();
     assert_eq!(
         (outcome.code, outcome.transferred),
@@ -161,43 +161,43 @@ fn each_way_for_a_pull_to_fail_has_its_status_and_the_sender_is_notified_of_noth
         (6, Code::RemoteEndpointUnreachable),
         (77, Code::MessageAborted),
     ] {
-        let (mut engine, mut link) = (engine(), Recorder::new());
-        greeted(&mut engine, &mut link);
-        let (receive, cookie) = fetched(&mut engine, &mut link, 2, LENGTH);
+        let (mut engine, mut port) = (engine(), Recorder::new());
+        greeted(&mut engine, &mut port);
+        let (receive, cookie) = fetched(&mut engine, &mut port, 2, LENGTH);
         let failed = Event::of_board(EventBody::PullDone(PullDone {
             cookie,
             status: PullStatus::from_byte(status),
             transferred: 5,
         }));
-        engine.event(&failed, None, &mut link);
-        engine.work(&mut link);
+        engine.event(&failed, None, &mut port);
+        engine.work(&mut port);
         let outcome = engine.take_done(receive).unwrap();
         assert_eq!((outcome.code, outcome.transferred), (code, 0));
         assert_eq!(outcome.message_length as usize, LENGTH);
-        assert_eq!(notified(&link), Some((0, 7, 30)));
+        assert_eq!(notified(&port), Some((0, 7, 30)));
     }
 }
 
 #[test]
 fn a_pull_ends_its_receive_and_is_notified_with_what_was_asked_for() {
     for (room, code) in [(LENGTH, Code::Success), (9000, Code::MessageTruncated)] {
-        let (mut engine, mut link) = (engine(), Recorder::new());
-        greeted(&mut engine, &mut link);
-        let (receive, cookie) = fetched(&mut engine, &mut link, 2, room);
-        assert_eq!(notified(&link), None);
+        let (mut engine, mut port) = (engine(), Recorder::new());
+        greeted(&mut engine, &mut port);
+        let (receive, cookie) = fetched(&mut engine, &mut port, 2, room);
+        assert_eq!(notified(&port), None);
         let done = Event::of_board(EventBody::PullDone(PullDone {
             cookie,
             status: PullStatus::Done,
             transferred: room as u32,
         }));
-        engine.event(&done, None, &mut link);
-        engine.work(&mut link);
+        engine.event(&done, None, &mut port);
+        engine.work(&mut port);
         let outcome = engine.take_done(receive).unwrap();
         assert_eq!((outcome.code, outcome.transferred as usize), (code, room));
-        assert_eq!(notified(&link), Some((room as u32, 7, 30)));
+        assert_eq!(notified(&port), Some((room as u32, 7, 30)));
         // Told twice, it has ended once.
-        engine.event(&done, None, &mut link);
-        engine.event(&tiny(3, 2), None, &mut link);
+        engine.event(&done, None, &mut port);
+        engine.event(&tiny(3, 2), None, &mut port);
         assert!(engine.settled());
         let left = Holdings {
             kept: engine.holdings().kept,
@@ -209,13 +209,13 @@ fn a_pull_ends_its_receive_and_is_notified_with_what_was_asked_for() {
 
 #[test]
 fn an_announcement_is_acknowledged_when_it_is_known_not_when_it_was_fetched() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    greeted(&mut engine, &mut link);
-    fetched(&mut engine, &mut link, 2, LENGTH);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut port);
+    fetched(&mut engine, &mut port, 2, LENGTH);
     engine.set_now(Duration::from_millis(20));
-    engine.work(&mut link);
+    engine.work(&mut port);
     assert!(matches!(
-        link.commands.last(),
+        port.commands.last(),
         Some(Command {
             body: CommandBody::Ack(LibAck { ack: 3, .. }),
             ..
@@ -225,9 +225,9 @@ fn an_announcement_is_acknowledged_when_it_is_known_not_when_it_was_fetched() {
 
 #[test]
 fn an_endpoint_leaves_what_it_has_received_and_the_notices_that_are_not_acknowledged() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    assert_eq!(engine.take_leave(&mut link), [], "nobody has sent anything");
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    assert_eq!(engine.take_leave(&mut port), [], "nobody has sent anything");
+    let to = greeted(&mut engine, &mut port);
     let (peer, endpoint, session) = engine.describe(to).unwrap();
     let to = Destination {
         peer,
@@ -241,17 +241,17 @@ fn an_endpoint_leaves_what_it_has_received_and_the_notices_that_are_not_acknowle
             notice,
         }),
     };
-    assert_eq!(engine.take_leave(&mut link), [farewell(2, None)]);
-    let (_, cookie) = fetched(&mut engine, &mut link, 2, LENGTH);
+    assert_eq!(engine.take_leave(&mut port), [farewell(2, None)]);
+    let (_, cookie) = fetched(&mut engine, &mut port, 2, LENGTH);
     // Its sender asks whether anybody will fetch it, and nobody will.
-    assert_eq!(engine.take_leave(&mut link), []);
+    assert_eq!(engine.take_leave(&mut port), []);
     let done = Event::of_board(EventBody::PullDone(PullDone {
         cookie,
         status: PullStatus::Done,
         transferred: LENGTH as u32,
     }));
-    engine.event(&done, None, &mut link);
-    engine.work(&mut link);
+    engine.event(&done, None, &mut port);
+    engine.work(&mut port);
     let pulled = Pulled {
         seq: 1,
         notify: Notify {
@@ -260,7 +260,7 @@ fn an_endpoint_leaves_what_it_has_received_and_the_notices_that_are_not_acknowle
             window_seqnum: 30,
         },
     };
-    assert_eq!(engine.take_leave(&mut link), [farewell(3, Some(pulled))]);
+    assert_eq!(engine.take_leave(&mut port), [farewell(3, Some(pulled))]);
     let unexpected = message(
         FROM,
         (3, 1),
@@ -273,6 +273,6 @@ fn an_endpoint_leaves_what_it_has_received_and_the_notices_that_are_not_acknowle
         }),
         Place::Apart,
     );
-    engine.event(&unexpected, None, &mut link);
-    assert_eq!(engine.take_leave(&mut link), [], "it waits for a receive");
+    engine.event(&unexpected, None, &mut port);
+    assert_eq!(engine.take_leave(&mut port), [], "it waits for a receive");
 }

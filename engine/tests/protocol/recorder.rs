@@ -1,11 +1,11 @@
-//! A link without a board behind it: events come from the test.
+//! A queue port without a board behind it: events come from the test.
 
-use mx_engine::{Exposure, Link, Memory, Part, Refused, Use};
+use mx_engine::{Exposure, Memory, Part, QueuePort, Refused, Use};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Command, CommandBody, Reach, RegionKey, VolatileSlice, Window};
 use mx_wire::Connect;
 
-/// A link without a board behind it.
+/// A queue port without a board behind it.
 pub struct Recorder {
     transmit: Memfd,
     /// Commands that still fit.
@@ -56,7 +56,7 @@ impl Recorder {
     }
 }
 
-impl Link for Recorder {
+impl QueuePort for Recorder {
     fn post(&mut self, command: &Command, _: &[u8]) -> bool {
         if self.room == 0 {
             return false;

@@ -14,8 +14,8 @@ use super::start::{engine, greeted, receive, send};
 const MS: Duration = Duration::from_millis(1);
 
 /// Sequence numbers of the tiny messages that were posted since the last call.
-fn posted(link: &mut Recorder) -> Vec<u16> {
-    let tinies = link
+fn posted(port: &mut Recorder) -> Vec<u16> {
+    let tinies = port
         .commands
         .drain(..)
         .filter_map(|command| match command.message() {
@@ -25,82 +25,82 @@ fn posted(link: &mut Recorder) -> Vec<u16> {
     tinies.collect()
 }
 
-fn work_at(engine: &mut Engine, link: &mut Recorder, time: Duration) -> Vec<u16> {
+fn work_at(engine: &mut Engine, port: &mut Recorder, time: Duration) -> Vec<u16> {
     engine.set_now(time);
-    engine.work(link);
-    posted(link)
+    engine.work(port);
+    posted(port)
 }
 
 #[test]
 fn a_lost_message_is_sent_again_soon_when_its_partner_answers_fast_and_ever_later_while_it_does_not()
  {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
     for seq in 1..10 {
-        send(&mut engine, &mut link, to);
-        engine.event(&tiny(seq + 1, seq + 1), None, &mut link);
+        send(&mut engine, &mut port, to);
+        engine.event(&tiny(seq + 1, seq + 1), None, &mut port);
     }
-    assert_eq!(posted(&mut link), (1..10).collect::<Vec<_>>());
-    send(&mut engine, &mut link, to);
-    posted(&mut link);
+    assert_eq!(posted(&mut port), (1..10).collect::<Vec<_>>());
+    send(&mut engine, &mut port, to);
+    posted(&mut port);
     let times: Vec<u32> = (1..2000)
-        .filter(|time| !work_at(&mut engine, &mut link, *time * MS).is_empty())
+        .filter(|time| !work_at(&mut engine, &mut port, *time * MS).is_empty())
         .collect();
     assert_eq!(times, [40, 80, 160, 320, 640, 1140, 1640]);
 }
 
 /// Milliseconds after a connect at which it is repeated.
-fn repeats(engine: &mut Engine, link: &mut Recorder, until: u32) -> Vec<u32> {
+fn repeats(engine: &mut Engine, port: &mut Recorder, until: u32) -> Vec<u32> {
     let start = 1000;
     engine.set_now(start * MS);
-    engine.connect(1, 3, 7, 0, 0, link);
-    link.commands.clear();
+    engine.connect(1, 3, 7, 0, 0, port);
+    port.commands.clear();
     let mut times = Vec::new();
     for time in 1..until {
         engine.set_now((start + time) * MS);
-        engine.work(link);
+        engine.work(port);
         let connects =
             |command: &Command| matches!(command.body, CommandBody::Connect(Connect::Request(_)));
-        times.extend(link.commands.drain(..).filter(connects).map(|_| time));
+        times.extend(port.commands.drain(..).filter(connects).map(|_| time));
     }
     times
 }
 
 #[test]
 fn a_connect_is_repeated_soon_and_then_ever_more_rarely() {
-    let (mut unknown, mut link) = (engine(), Recorder::new());
+    let (mut unknown, mut port) = (engine(), Recorder::new());
     assert_eq!(
-        repeats(&mut unknown, &mut link, 20_000),
+        repeats(&mut unknown, &mut port, 20_000),
         [100, 300, 700, 1500, 3100, 6300, 10_300, 14_300, 18_300]
     );
 }
 
 #[test]
 fn a_connect_to_a_partner_whose_answers_were_measured_is_repeated_sooner() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
     for seq in 1..10 {
-        send(&mut engine, &mut link, to);
-        engine.event(&tiny(seq + 1, seq + 1), None, &mut link);
+        send(&mut engine, &mut port, to);
+        engine.event(&tiny(seq + 1, seq + 1), None, &mut port);
     }
-    assert_eq!(repeats(&mut engine, &mut link, 300), [40, 120, 280]);
+    assert_eq!(repeats(&mut engine, &mut port, 300), [40, 120, 280]);
 }
 
 #[test]
 fn a_slow_partner_is_not_sent_the_same_again_and_again() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
     let mut again = Vec::new();
     for seq in 1..20u16 {
         let start = u32::from(seq) * 1000;
         engine.set_now(start * MS);
-        send(&mut engine, &mut link, to);
-        posted(&mut link);
+        send(&mut engine, &mut port, to);
+        posted(&mut port);
         let mut resent = 0;
         for time in start..start + 300 {
-            resent += work_at(&mut engine, &mut link, time * MS).len();
+            resent += work_at(&mut engine, &mut port, time * MS).len();
         }
-        engine.event(&tiny(seq + 1, seq + 1), None, &mut link);
+        engine.event(&tiny(seq + 1, seq + 1), None, &mut port);
         again.push(resent);
     }
     assert_eq!(again[3..].iter().sum::<usize>(), 0, "{again:?}");
@@ -108,15 +108,15 @@ fn a_slow_partner_is_not_sent_the_same_again_and_again() {
 
 #[test]
 fn the_newest_message_is_always_among_those_sent_again_for_native_nodes_answer_no_other() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
     for _ in 0..500 {
-        send(&mut engine, &mut link, to);
+        send(&mut engine, &mut port, to);
     }
-    posted(&mut link);
+    posted(&mut port);
     let mut rounds = 0;
     for time in 1..10_000 {
-        let again = work_at(&mut engine, &mut link, time * MS);
+        let again = work_at(&mut engine, &mut port, time * MS);
         if !again.is_empty() {
             rounds += 1;
             assert!(again.contains(&500), "{again:?}");
@@ -131,15 +131,15 @@ fn the_newest_message_is_always_among_those_sent_again_for_native_nodes_answer_n
 fn no_regular_loss_starves_a_message() {
     for period in 2..40 {
         for messages in 2..40u16 {
-            let (mut engine, mut link) = (engine(), Recorder::new());
-            let to = greeted(&mut engine, &mut link);
+            let (mut engine, mut port) = (engine(), Recorder::new());
+            let to = greeted(&mut engine, &mut port);
             for _ in 0..messages {
-                send(&mut engine, &mut link, to);
+                send(&mut engine, &mut port, to);
             }
-            posted(&mut link);
+            posted(&mut port);
             let (mut sent, mut arrived) = (0, BTreeSet::new());
             for round in 1..100 {
-                for seq in work_at(&mut engine, &mut link, round * 500 * MS) {
+                for seq in work_at(&mut engine, &mut port, round * 500 * MS) {
                     sent += 1;
                     // All but one of each period are lost.
                     if sent % period == 0 {
@@ -162,18 +162,18 @@ fn no_regular_loss_starves_a_message() {
 
 #[test]
 fn a_repeated_message_that_is_not_the_newest_is_acknowledged_too() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut port);
     for seq in 2..20 {
-        receive(&mut engine, &mut link);
-        engine.event(&tiny(seq, 1), None, &mut link);
+        receive(&mut engine, &mut port);
+        engine.event(&tiny(seq, 1), None, &mut port);
     }
-    engine.work(&mut link);
-    link.commands.clear();
-    engine.event(&tiny(5, 1), None, &mut link);
+    engine.work(&mut port);
+    port.commands.clear();
+    engine.event(&tiny(5, 1), None, &mut port);
     engine.set_now(16 * MS);
-    engine.work(&mut link);
-    let acks: Vec<_> = link
+    engine.work(&mut port);
+    let acks: Vec<_> = port
         .commands
         .iter()
         .map(|command| match command.body {

@@ -23,68 +23,68 @@ fn nack(seq: u16, code: u8) -> Event {
 
 #[test]
 fn a_late_request_of_a_session_that_is_over_is_without_effect() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    engine.event(&request_of(FROM, 0xc, 1), None, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    engine.event(&request_of(FROM, 0xc, 1), None, &mut port);
     assert_eq!(engine.describe(to), Some((1, 3, Some(0xc))));
-    link.commands.clear();
-    engine.event(&request_of(FROM, 0xb, 1), None, &mut link);
+    port.commands.clear();
+    engine.event(&request_of(FROM, 0xb, 1), None, &mut port);
     assert_eq!(engine.describe(to), Some((1, 3, Some(0xc))));
-    assert!(link.commands.is_empty());
+    assert!(port.commands.is_empty());
     // So is a late reply to a connect of ours.
-    let connect = engine.connect(1, 3, 7, 0, 0, &mut link);
-    engine.event(&reply(1, 0), None, &mut link);
+    let connect = engine.connect(1, 3, 7, 0, 0, &mut port);
+    engine.event(&reply(1, 0), None, &mut port);
     assert_eq!(engine.is_done(connect), Some(false));
     assert_eq!(engine.describe(to), Some((1, 3, Some(0xc))));
 }
 
 #[test]
 fn a_session_number_that_comes_back_after_seconds_is_a_session() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    engine.event(&request_of(FROM, 0xc, 1), None, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    engine.event(&request_of(FROM, 0xc, 1), None, &mut port);
     engine.set_now(Duration::from_secs(10));
-    engine.event(&request_of(FROM, 0xb, 1), None, &mut link);
+    engine.event(&request_of(FROM, 0xb, 1), None, &mut port);
     assert_eq!(engine.describe(to), Some((1, 3, Some(0xb))));
 }
 
 #[test]
 fn a_late_refusal_meant_for_the_session_before_does_not_end_a_message_of_this_one() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    engine.event(&request_of(FROM, 0xc, 1), None, &mut link);
-    send(&mut engine, &mut link, to);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    engine.event(&request_of(FROM, 0xc, 1), None, &mut port);
+    send(&mut engine, &mut port, to);
     assert!(!engine.settled());
-    engine.event(&nack(1, CLOSED), None, &mut link);
+    engine.event(&nack(1, CLOSED), None, &mut port);
     assert!(!engine.settled());
     // A real one comes again.
     engine.set_now(Duration::from_millis(500));
-    engine.work(&mut link);
-    engine.event(&nack(1, CLOSED), None, &mut link);
+    engine.work(&mut port);
+    engine.event(&nack(1, CLOSED), None, &mut port);
     assert!(engine.settled());
 }
 
 #[test]
 fn a_refusal_of_a_message_does_not_end_a_connect() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    greeted(&mut engine, &mut link);
-    let connect = engine.connect(1, 3, 7, 0, 0, &mut link);
-    engine.event(&nack(5, CLOSED), None, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut port);
+    let connect = engine.connect(1, 3, 7, 0, 0, &mut port);
+    engine.event(&nack(5, CLOSED), None, &mut port);
     assert_eq!(engine.is_done(connect), Some(false));
-    engine.event(&nack(0, CLOSED), None, &mut link);
+    engine.event(&nack(0, CLOSED), None, &mut port);
     let outcome = engine.take_done(connect).unwrap();
     assert_eq!(outcome.code, Code::RemoteEndpointClosed);
 }
 
 #[test]
 fn messages_to_a_closed_endpoint_end_one_by_one_however_many_there_are() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
     for seq in 1..17_000u16 {
         let memory = memory(1);
-        let synchronous = engine.send(to, memory, 1, 0, true, &mut link);
-        link.commands.clear();
-        engine.event(&nack(seq & 0x3fff, BAD_SESSION), None, &mut link);
+        let synchronous = engine.send(to, memory, 1, 0, true, &mut port);
+        port.commands.clear();
+        engine.event(&nack(seq & 0x3fff, BAD_SESSION), None, &mut port);
         let outcome = engine.take_done(synchronous).unwrap();
         assert_eq!(outcome.code, Code::RemoteEndpointBadSession);
     }
@@ -92,10 +92,10 @@ fn messages_to_a_closed_endpoint_end_one_by_one_however_many_there_are() {
 
 #[test]
 fn what_was_pulled_from_the_session_before_is_not_notified_to_this_one() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
     let memory = memory(100);
-    let receive = engine.receive(memory, 0, 0, 0, &mut link);
+    let receive = engine.receive(memory, 0, 0, 0, &mut port);
     let rendezvous = message(
         FROM,
         (2, 1),
@@ -108,25 +108,25 @@ fn what_was_pulled_from_the_session_before_is_not_notified_to_this_one() {
         }),
         Place::Apart,
     );
-    engine.event(&rendezvous, None, &mut link);
-    engine.work(&mut link);
-    let cookie = link
+    engine.event(&rendezvous, None, &mut port);
+    engine.work(&mut port);
+    let cookie = port
         .commands
         .iter()
         .find_map(|command| match &command.body {
             CommandBody::Pull(order) => Some(order.cookie),
             _ => None,
         });
-    engine.event(&request_of(FROM, 0xc, 1), None, &mut link);
+    engine.event(&request_of(FROM, 0xc, 1), None, &mut port);
     let aborted = Event::of_board(EventBody::PullDone(PullDone {
         cookie: cookie.unwrap(),
         status: PullStatus::Aborted,
         transferred: 0,
     }));
-    engine.event(&aborted, None, &mut link);
-    engine.work(&mut link);
+    engine.event(&aborted, None, &mut port);
+    engine.work(&mut port);
     let notified = |command: &Command| command.message().is_some_and(|m| m.content.is_answer());
-    assert!(!link.commands.iter().any(notified));
+    assert!(!port.commands.iter().any(notified));
     let outcome = engine.take_done(receive).unwrap();
     assert_eq!(outcome.code, Code::RemoteEndpointUnreachable);
     assert_eq!(outcome.partner, Some(to));
@@ -134,21 +134,21 @@ fn what_was_pulled_from_the_session_before_is_not_notified_to_this_one() {
 
 #[test]
 fn an_acknowledgement_with_a_damaged_number_does_not_make_all_later_ones_late() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
     let ack = |ack, ack_number| Event {
         from: FROM,
         body: EventBody::Ack(LibAck { ack, ack_number }),
     };
-    send(&mut engine, &mut link, to);
-    engine.event(&ack(2, 1), None, &mut link);
-    engine.event(&ack(2, 0x4000_0002), None, &mut link);
-    send(&mut engine, &mut link, to);
-    engine.event(&ack(3, 3), None, &mut link);
+    send(&mut engine, &mut port, to);
+    engine.event(&ack(2, 1), None, &mut port);
+    engine.event(&ack(2, 0x4000_0002), None, &mut port);
+    send(&mut engine, &mut port, to);
+    engine.event(&ack(3, 3), None, &mut port);
     assert!(engine.settled());
     // But an earlier one is late.
-    send(&mut engine, &mut link, to);
-    engine.event(&ack(4, 2), None, &mut link);
+    send(&mut engine, &mut port, to);
+    engine.event(&ack(4, 2), None, &mut port);
     assert!(!engine.settled());
 }
 
@@ -156,13 +156,13 @@ fn an_acknowledgement_with_a_damaged_number_does_not_make_all_later_ones_late() 
 fn early_messages_leave_room_for_the_one_that_all_wait_for() {
     let mut config = engine().config().clone();
     config.kept_bytes_max = 10_000;
-    let (mut engine, mut link) = (mx_engine::Engine::new(config), Recorder::new());
-    let first = receive(&mut engine, &mut link);
-    engine.event(&request(1, 0), None, &mut link);
-    engine.event(&tiny(1, 1), None, &mut link);
+    let (mut engine, mut port) = (mx_engine::Engine::new(config), Recorder::new());
+    let first = receive(&mut engine, &mut port);
+    engine.event(&request(1, 0), None, &mut port);
+    engine.event(&tiny(1, 1), None, &mut port);
     assert!(engine.take_done(first).is_some());
     for seq in 3..250 {
-        engine.event(&tiny(seq, 1), None, &mut link);
+        engine.event(&tiny(seq, 1), None, &mut port);
     }
     let payload = mx_ring::mapping::Memfd::create("small", 128).unwrap();
     for seq in 3..250 {
@@ -175,8 +175,8 @@ fn early_messages_leave_room_for_the_one_that_all_wait_for() {
             }),
             Place::At(0),
         );
-        engine.event(&small, Some(payload.slice()), &mut link);
+        engine.event(&small, Some(payload.slice()), &mut port);
     }
-    engine.event(&tiny(2, 1), None, &mut link);
+    engine.event(&tiny(2, 1), None, &mut port);
     assert!(engine.probe(1, u64::MAX).is_some());
 }

@@ -19,18 +19,18 @@ const OTHER_RELATION: u16 = 0x4000;
 /// Sends a message of that length.
 fn send_long(
     engine: &mut Engine,
-    link: &mut Recorder,
+    port: &mut Recorder,
     to: PartnerKey,
     length: usize,
     synchronous: bool,
 ) -> RequestKey {
     let memory = memory(length);
-    engine.send(to, memory, 1, 0, synchronous, link)
+    engine.send(to, memory, 1, 0, synchronous, port)
 }
 
 /// What was posted: a letter for its kind, and its number.
-fn posted(link: &mut Recorder) -> Vec<(char, u16)> {
-    let known = link
+fn posted(port: &mut Recorder) -> Vec<(char, u16)> {
+    let known = port
         .commands
         .drain(..)
         .filter_map(|command| match command.body {
@@ -41,10 +41,10 @@ fn posted(link: &mut Recorder) -> Vec<(char, u16)> {
     known.collect()
 }
 
-fn work_at(engine: &mut Engine, link: &mut Recorder, time: Duration) -> Vec<(char, u16)> {
+fn work_at(engine: &mut Engine, port: &mut Recorder, time: Duration) -> Vec<(char, u16)> {
     engine.set_now(time);
-    engine.work(link);
-    posted(link)
+    engine.work(port);
+    posted(port)
 }
 
 /// A synchronous message of no bytes: its receiver has nothing to pull, so that it notifies at once.
@@ -82,9 +82,9 @@ fn fragment(seq: u16, number: u8, total: u32, payload: &Memfd) -> (Event, mx_rin
 
 #[test]
 fn each_message_and_each_notify_takes_one_number_and_nothing_else_does() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    link.commands.clear();
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    port.commands.clear();
     for (length, synchronous) in [
         (0, false),
         (33, false),
@@ -92,15 +92,15 @@ fn each_message_and_each_notify_takes_one_number_and_nothing_else_does() {
         (0, true),
         (40_000, false),
     ] {
-        send_long(&mut engine, &mut link, to, length, synchronous);
+        send_long(&mut engine, &mut port, to, length, synchronous);
     }
-    receive(&mut engine, &mut link);
-    engine.event(&empty_rendezvous(2), None, &mut link);
-    engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, &mut link);
-    engine.work(&mut link);
-    send(&mut engine, &mut link, to);
+    receive(&mut engine, &mut port);
+    engine.event(&empty_rendezvous(2), None, &mut port);
+    engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, &mut port);
+    engine.work(&mut port);
+    send(&mut engine, &mut port, to);
     assert_eq!(
-        posted(&mut link),
+        posted(&mut port),
         [
             ('t', 1),
             ('s', 2),
@@ -117,8 +117,8 @@ fn each_message_and_each_notify_takes_one_number_and_nothing_else_does() {
 
 #[test]
 fn the_length_decides_how_a_message_goes_and_a_synchronous_one_is_always_announced() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
     for (length, synchronous, kind) in [
         (0, false, 't'),
         (32, false, 't'),
@@ -130,38 +130,38 @@ fn the_length_decides_how_a_message_goes_and_a_synchronous_one_is_always_announc
         (0, true, 'r'),
         (100, true, 'r'),
     ] {
-        link.commands.clear();
-        send_long(&mut engine, &mut link, to, length, synchronous);
-        assert_eq!(posted(&mut link).first().unwrap().0, kind, "{length} bytes");
+        port.commands.clear();
+        send_long(&mut engine, &mut port, to, length, synchronous);
+        assert_eq!(posted(&mut port).first().unwrap().0, kind, "{length} bytes");
     }
 }
 
 #[test]
 fn at_8191_unacknowledged_messages_those_to_this_partner_wait_and_no_others() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    let other = other_partner(&mut engine, &mut link);
-    link.commands.clear();
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    let other = other_partner(&mut engine, &mut port);
+    port.commands.clear();
     for _ in 0..8200 {
-        send(&mut engine, &mut link, to);
+        send(&mut engine, &mut port, to);
     }
-    assert_eq!(posted(&mut link).len(), 8191);
-    send(&mut engine, &mut link, other);
-    assert_eq!(posted(&mut link), [('t', 1)]);
-    engine.event(&tiny(2, 6), None, &mut link);
+    assert_eq!(posted(&mut port).len(), 8191);
+    send(&mut engine, &mut port, other);
+    assert_eq!(posted(&mut port), [('t', 1)]);
+    engine.event(&tiny(2, 6), None, &mut port);
     let next: Vec<_> = (8192..8197).map(|seq| ('t', seq)).collect();
-    assert_eq!(work_at(&mut engine, &mut link, MS), next);
+    assert_eq!(work_at(&mut engine, &mut port, MS), next);
 }
 
 /// Another endpoint of the same node, connected.
-fn other_partner(engine: &mut Engine, link: &mut Recorder) -> PartnerKey {
+fn other_partner(engine: &mut Engine, port: &mut Recorder) -> PartnerKey {
     let from = Origin {
         endpoint: 4,
         ..FROM
     };
     let hello = request_of(from, 0xc, 1);
-    engine.event(&hello, None, link);
-    let receive = receive(engine, link);
+    engine.event(&hello, None, port);
+    let receive = receive(engine, port);
     let message = message(
         from,
         (1, 1),
@@ -171,66 +171,66 @@ fn other_partner(engine: &mut Engine, link: &mut Recorder) -> PartnerKey {
         }),
         Place::Inline([0; 32]),
     );
-    engine.event(&message, None, link);
+    engine.event(&message, None, port);
     engine.take_done(receive).unwrap().partner.unwrap()
 }
 
 #[test]
 fn what_waits_for_room_keeps_all_later_messages_waiting_whoever_they_are_for_and_a_notify_goes_first()
  {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    let other = other_partner(&mut engine, &mut link);
-    receive(&mut engine, &mut link);
-    link.commands.clear();
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    let other = other_partner(&mut engine, &mut port);
+    receive(&mut engine, &mut port);
+    port.commands.clear();
     // Room for one fragment of three: all of them wait.
-    link.room = 1;
-    send_long(&mut engine, &mut link, to, 20_000, false);
-    send(&mut engine, &mut link, other);
-    send(&mut engine, &mut link, to);
-    assert_eq!(posted(&mut link), []);
-    engine.event(&empty_rendezvous(2), None, &mut link);
-    link.room = 10;
+    port.room = 1;
+    send_long(&mut engine, &mut port, to, 20_000, false);
+    send(&mut engine, &mut port, other);
+    send(&mut engine, &mut port, to);
+    assert_eq!(posted(&mut port), []);
+    engine.event(&empty_rendezvous(2), None, &mut port);
+    port.room = 10;
     assert_eq!(
-        work_at(&mut engine, &mut link, MS),
+        work_at(&mut engine, &mut port, MS),
         [('n', 1), ('m', 2), ('m', 2), ('m', 2), ('t', 1), ('t', 3)]
     );
 }
 
 #[test]
 fn a_medium_message_is_not_sent_again_while_the_board_still_reads_it_and_then_as_a_whole() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    link.commands.clear();
-    send_long(&mut engine, &mut link, to, 20_000, false);
-    posted(&mut link);
-    let again = |engine: &mut Engine, link: &mut Recorder, time| {
-        let mut all = work_at(engine, link, time * MS);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    port.commands.clear();
+    send_long(&mut engine, &mut port, to, 20_000, false);
+    posted(&mut port);
+    let again = |engine: &mut Engine, port: &mut Recorder, time| {
+        let mut all = work_at(engine, port, time * MS);
         all.retain(|(kind, _)| *kind == 'm');
         all
     };
-    assert_eq!(again(&mut engine, &mut link, 600), []);
-    link.sent = link.index;
-    assert_eq!(again(&mut engine, &mut link, 2000), [('m', 1); 3]);
+    assert_eq!(again(&mut engine, &mut port, 600), []);
+    port.sent = port.index;
+    assert_eq!(again(&mut engine, &mut port, 2000), [('m', 1); 3]);
 }
 
 #[test]
 fn a_message_of_an_unknown_endpoint_is_dropped_without_a_word() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    engine.event(&tiny(1, 1), None, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    engine.event(&tiny(1, 1), None, &mut port);
     engine.set_now(600 * MS);
-    engine.work(&mut link);
+    engine.work(&mut port);
     assert!(engine.probe(0, 0).is_none());
-    assert_eq!(link.commands, []);
+    assert_eq!(port.commands, []);
 }
 
 #[test]
 fn a_message_or_an_acknowledgement_of_another_relation_is_dropped_as_a_whole() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    send(&mut engine, &mut link, to);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    send(&mut engine, &mut port, to);
     for (seq, ack) in [(OTHER_RELATION | 2, 2), (2, OTHER_RELATION | 2)] {
-        engine.event(&tiny(seq, ack), None, &mut link);
+        engine.event(&tiny(seq, ack), None, &mut port);
         assert!(engine.probe(0, 0).is_none(), "message {seq:x}");
         assert!(!engine.settled(), "acknowledgement {ack:x}");
     }
@@ -238,34 +238,34 @@ fn a_message_or_an_acknowledgement_of_another_relation_is_dropped_as_a_whole() {
         from: FROM,
         body: EventBody::Ack(LibAck { ack, ack_number: 1 }),
     };
-    engine.event(&explicit(OTHER_RELATION | 2), None, &mut link);
+    engine.event(&explicit(OTHER_RELATION | 2), None, &mut port);
     assert!(!engine.settled());
-    engine.event(&explicit(2), None, &mut link);
+    engine.event(&explicit(2), None, &mut port);
     assert!(engine.settled());
 }
 
 #[test]
 fn an_acknowledgement_of_what_was_never_sent_is_without_effect() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    send(&mut engine, &mut link, to);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    send(&mut engine, &mut port, to);
     for ack in [1, 3, 100, 0x3fff] {
-        engine.event(&tiny(2, ack), None, &mut link);
+        engine.event(&tiny(2, ack), None, &mut port);
         assert!(!engine.settled(), "acknowledgement {ack}");
     }
-    engine.event(&tiny(3, 2), None, &mut link);
+    engine.event(&tiny(3, 2), None, &mut port);
     assert!(engine.settled());
 }
 
 #[test]
 fn a_message_up_to_255_ahead_is_kept_and_one_beyond_is_not() {
     for (ahead, kept) in [(255, true), (256, false)] {
-        let (mut engine, mut link) = (engine(), Recorder::new());
-        greeted(&mut engine, &mut link);
-        engine.event(&tiny(2 + ahead, 1), None, &mut link);
+        let (mut engine, mut port) = (engine(), Recorder::new());
+        greeted(&mut engine, &mut port);
+        engine.event(&tiny(2 + ahead, 1), None, &mut port);
         for seq in 2..2 + ahead {
-            let receive = receive(&mut engine, &mut link);
-            engine.event(&tiny(seq, 1), None, &mut link);
+            let receive = receive(&mut engine, &mut port);
+            engine.event(&tiny(seq, 1), None, &mut port);
             assert!(engine.take_done(receive).is_some());
         }
         assert_eq!(engine.probe(1, u64::MAX).is_some(), kept, "{ahead} ahead");
@@ -274,8 +274,8 @@ fn a_message_up_to_255_ahead_is_kept_and_one_beyond_is_not() {
 
 #[test]
 fn early_messages_are_matched_in_order_and_each_once() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut port);
     let early = |seq: u16| {
         message(
             FROM,
@@ -288,10 +288,10 @@ fn early_messages_are_matched_in_order_and_each_once() {
         )
     };
     for seq in [5, 4, 5, 3, 4, 3] {
-        engine.event(&early(seq), None, &mut link);
+        engine.event(&early(seq), None, &mut port);
     }
-    let receives: Vec<_> = (0..6).map(|_| receive(&mut engine, &mut link)).collect();
-    engine.event(&early(2), None, &mut link);
+    let receives: Vec<_> = (0..6).map(|_| receive(&mut engine, &mut port)).collect();
+    engine.event(&early(2), None, &mut port);
     let seen: Vec<_> = receives
         .iter()
         .map(|receive| engine.take_done(*receive).map(|outcome| outcome.match_info))
@@ -301,47 +301,47 @@ fn early_messages_are_matched_in_order_and_each_once() {
 
 #[test]
 fn an_early_message_that_comes_again_takes_no_room() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    greeted(&mut engine, &mut link);
-    engine.event(&tiny(4, 1), None, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut port);
+    engine.event(&tiny(4, 1), None, &mut port);
     let kept = engine.holdings().kept;
     assert!(kept > 0);
-    engine.event(&tiny(4, 1), None, &mut link);
+    engine.event(&tiny(4, 1), None, &mut port);
     assert_eq!(engine.holdings().kept, kept);
 }
 
 #[test]
 fn a_message_that_is_not_whole_holds_back_the_acknowledgement_of_all_after_it() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    greeted(&mut engine, &mut link);
-    work_at(&mut engine, &mut link, 16 * MS);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut port);
+    work_at(&mut engine, &mut port, 16 * MS);
     let payload = Memfd::create("fragment", 8192).unwrap();
     let (first, slice) = fragment(2, 0, 10_000, &payload);
-    engine.event(&first, Some(slice), &mut link);
+    engine.event(&first, Some(slice), &mut port);
     for seq in 3..9 {
-        engine.event(&tiny(seq, 1), None, &mut link);
+        engine.event(&tiny(seq, 1), None, &mut port);
     }
-    assert_eq!(work_at(&mut engine, &mut link, 200 * MS), []);
+    assert_eq!(work_at(&mut engine, &mut port, 200 * MS), []);
     let (last, slice) = fragment(2, 1, 10_000, &payload);
-    engine.event(&last, Some(slice), &mut link);
-    assert_eq!(work_at(&mut engine, &mut link, 200 * MS), [('a', 9)]);
+    engine.event(&last, Some(slice), &mut port);
+    assert_eq!(work_at(&mut engine, &mut port, 200 * MS), [('a', 9)]);
 }
 
 #[test]
 fn a_receive_posted_in_the_middle_of_a_message_gets_what_came_and_the_rest() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut port);
     let payload = Memfd::create("fragment", 8192).unwrap();
     payload.slice().write(0, &[5; 8192]).unwrap();
     let (last, slice) = fragment(2, 1, 10_000, &payload);
-    engine.event(&last, Some(slice), &mut link);
+    engine.event(&last, Some(slice), &mut port);
     assert_eq!(engine.probe(1, u64::MAX).unwrap().message_length, 10_000);
     let buffer = Buffer::new(10_000);
-    let receive = engine.receive(buffer.part(0, 10_000), 0, 0, 0, &mut link);
+    let receive = engine.receive(buffer.part(0, 10_000), 0, 0, 0, &mut port);
     assert!(engine.probe(1, u64::MAX).is_none());
     assert_eq!(engine.is_done(receive), Some(false));
     let (first, slice) = fragment(2, 0, 10_000, &payload);
-    engine.event(&first, Some(slice), &mut link);
+    engine.event(&first, Some(slice), &mut port);
     assert_eq!(engine.take_done(receive).unwrap().transferred, 10_000);
     let mut bytes = vec![0; 10_000];
     buffer.read(0, &mut bytes);
@@ -352,34 +352,34 @@ fn a_receive_posted_in_the_middle_of_a_message_gets_what_came_and_the_rest() {
 fn a_message_without_room_for_it_is_not_received_and_taken_when_it_comes_again() {
     let mut config = engine().config().clone();
     config.kept_bytes_max = 500;
-    let (mut engine, mut link) = (Engine::new(config), Recorder::new());
-    greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (Engine::new(config), Recorder::new());
+    greeted(&mut engine, &mut port);
     for seq in 2..10 {
-        engine.event(&tiny(seq, 1), None, &mut link);
+        engine.event(&tiny(seq, 1), None, &mut port);
     }
-    let acks = work_at(&mut engine, &mut link, 20 * MS);
+    let acks = work_at(&mut engine, &mut port, 20 * MS);
     let [('a', taken)] = acks[..] else {
         panic!("{acks:?}");
     };
     assert!((3..9).contains(&taken), "{taken}");
     for _ in 2..taken {
-        let receive = receive(&mut engine, &mut link);
+        let receive = receive(&mut engine, &mut port);
         assert!(engine.take_done(receive).is_some());
     }
     for seq in taken..10 {
-        let receive = receive(&mut engine, &mut link);
-        engine.event(&tiny(seq, 1), None, &mut link);
+        let receive = receive(&mut engine, &mut port);
+        engine.event(&tiny(seq, 1), None, &mut port);
         assert!(engine.take_done(receive).is_some(), "message {seq}");
     }
 }
 
 #[test]
 fn a_message_carries_the_acknowledgement_that_was_due_and_again_the_newest_when_it_is_repeated() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    send(&mut engine, &mut link, to);
-    let acks = |link: &mut Recorder| {
-        let acks = link
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    send(&mut engine, &mut port, to);
+    let acks = |port: &mut Recorder| {
+        let acks = port
             .commands
             .drain(..)
             .filter_map(|command| match command.body {
@@ -389,28 +389,28 @@ fn a_message_carries_the_acknowledgement_that_was_due_and_again_the_newest_when_
             });
         acks.collect::<Vec<_>>()
     };
-    assert_eq!(acks(&mut link), [2]);
+    assert_eq!(acks(&mut port), [2]);
     engine.set_now(16 * MS);
-    engine.work(&mut link);
-    assert_eq!(acks(&mut link), []);
+    engine.work(&mut port);
+    assert_eq!(acks(&mut port), []);
     engine.set_now(495 * MS);
-    engine.event(&tiny(2, 1), None, &mut link);
-    engine.event(&tiny(3, 1), None, &mut link);
+    engine.event(&tiny(2, 1), None, &mut port);
+    engine.event(&tiny(3, 1), None, &mut port);
     engine.set_now(500 * MS);
-    engine.work(&mut link);
-    assert_eq!(acks(&mut link), [4]);
+    engine.work(&mut port);
+    assert_eq!(acks(&mut port), [4]);
     engine.set_now(530 * MS);
-    engine.work(&mut link);
-    assert_eq!(acks(&mut link), []);
+    engine.work(&mut port);
+    assert_eq!(acks(&mut port), []);
 }
 
 #[test]
 fn a_notify_is_acknowledged_at_once_where_the_wire_is_mx_and_with_delay_where_it_is_not() {
     for mx_wire in [false, true] {
         let config = Config::new(0xa, 7, 4096, mx_wire);
-        let (mut engine, mut link) = (Engine::new(config), Recorder::new());
-        greeted(&mut engine, &mut link);
-        work_at(&mut engine, &mut link, 20 * MS);
+        let (mut engine, mut port) = (Engine::new(config), Recorder::new());
+        greeted(&mut engine, &mut port);
+        work_at(&mut engine, &mut port, 20 * MS);
         let notify = message(
             FROM,
             (2, 1),
@@ -421,30 +421,30 @@ fn a_notify_is_acknowledged_at_once_where_the_wire_is_mx_and_with_delay_where_it
             }),
             Place::Apart,
         );
-        engine.event(&notify, None, &mut link);
-        let at_once = work_at(&mut engine, &mut link, 20 * MS);
+        engine.event(&notify, None, &mut port);
+        let at_once = work_at(&mut engine, &mut port, 20 * MS);
         assert_eq!(at_once.is_empty(), !mx_wire);
-        let later = work_at(&mut engine, &mut link, 36 * MS);
+        let later = work_at(&mut engine, &mut port, 36 * MS);
         assert_eq!(later.is_empty(), mx_wire);
     }
 }
 
 #[test]
 fn acknowledgements_that_wait_are_sent_before_the_endpoint_closes() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    greeted(&mut engine, &mut link);
-    link.commands.clear();
-    engine.take_leave(&mut link);
-    assert_eq!(posted(&mut link), [('a', 2)]);
-    engine.take_leave(&mut link);
-    assert_eq!(posted(&mut link), []);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    greeted(&mut engine, &mut port);
+    port.commands.clear();
+    engine.take_leave(&mut port);
+    assert_eq!(posted(&mut port), [('a', 2)]);
+    engine.take_leave(&mut port);
+    assert_eq!(posted(&mut port), []);
 }
 
 #[test]
 fn numbers_of_explicit_acknowledgements_count_on_from_1_and_begin_again_with_a_relation() {
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let numbers = |link: &mut Recorder| {
-        let numbers = link
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let numbers = |port: &mut Recorder| {
+        let numbers = port
             .commands
             .drain(..)
             .filter_map(|command| match command.body {
@@ -453,28 +453,28 @@ fn numbers_of_explicit_acknowledgements_count_on_from_1_and_begin_again_with_a_r
             });
         numbers.collect::<Vec<_>>()
     };
-    greeted(&mut engine, &mut link);
+    greeted(&mut engine, &mut port);
     for seq in 2..14 {
-        engine.event(&tiny(seq, 1), None, &mut link);
-        engine.work(&mut link);
+        engine.event(&tiny(seq, 1), None, &mut port);
+        engine.work(&mut port);
     }
-    assert_eq!(numbers(&mut link), [1, 2, 3]);
+    assert_eq!(numbers(&mut port), [1, 2, 3]);
     let again = request_of(FROM, 0xbb, 1);
-    engine.event(&again, None, &mut link);
+    engine.event(&again, None, &mut port);
     for seq in 14..18 {
-        engine.event(&tiny(seq, 1), None, &mut link);
+        engine.event(&tiny(seq, 1), None, &mut port);
     }
-    engine.work(&mut link);
-    assert_eq!(numbers(&mut link), [1]);
+    engine.work(&mut port);
+    assert_eq!(numbers(&mut port), [1]);
 }
 
 #[test]
 fn sends_are_done_when_they_are_posted_while_there_are_few_and_else_when_they_are_acknowledged() {
     let mut config = engine().config().clone();
     config.zombies_max = 2;
-    let (mut engine, mut link) = (Engine::new(config), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
-    let sends: Vec<_> = (0..4).map(|_| send(&mut engine, &mut link, to)).collect();
+    let (mut engine, mut port) = (Engine::new(config), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    let sends: Vec<_> = (0..4).map(|_| send(&mut engine, &mut port, to)).collect();
     let done = |engine: &Engine| {
         sends
             .iter()
@@ -483,32 +483,32 @@ fn sends_are_done_when_they_are_posted_while_there_are_few_and_else_when_they_ar
     };
     assert_eq!(done(&engine), 2);
     assert_eq!(engine.holdings().zombies, 2);
-    engine.event(&tiny(2, 4), None, &mut link);
+    engine.event(&tiny(2, 4), None, &mut port);
     assert_eq!(done(&engine), 3);
     assert_eq!(engine.holdings().zombies, 0);
-    send(&mut engine, &mut link, to);
+    send(&mut engine, &mut port, to);
     assert_eq!(engine.holdings().zombies, 1);
-    engine.event(&request(1, 1), None, &mut link);
+    engine.event(&request(1, 1), None, &mut port);
     assert_eq!(done(&engine), 3);
 }
 
 #[test]
 fn a_refused_message_ends_alone_with_the_reason_and_those_beside_it_wait_on() {
     use mx_engine::Code;
-    let (mut engine, mut link) = (engine(), Recorder::new());
-    let to = greeted(&mut engine, &mut link);
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
     let sends: Vec<_> = (0..4)
-        .map(|_| send_long(&mut engine, &mut link, to, 10, true))
+        .map(|_| send_long(&mut engine, &mut port, to, 10, true))
         .collect();
-    let refuse = |engine: &mut Engine, link: &mut Recorder, seq, code| {
+    let refuse = |engine: &mut Engine, port: &mut Recorder, seq, code| {
         let nack = Event {
             from: FROM,
             body: EventBody::nack(code, seq),
         };
-        engine.event(&nack, None, link);
+        engine.event(&nack, None, port);
     };
-    refuse(&mut engine, &mut link, OTHER_RELATION | 2, 2);
-    refuse(&mut engine, &mut link, 9, 2);
+    refuse(&mut engine, &mut port, OTHER_RELATION | 2, 2);
+    refuse(&mut engine, &mut port, 9, 2);
     assert!(
         sends
             .iter()
@@ -521,7 +521,7 @@ fn a_refused_message_ends_alone_with_the_reason_and_those_beside_it_wait_on() {
     ];
     // Not in the order of sending.
     for (at, (wire, code)) in [1, 0, 2].into_iter().zip(codes) {
-        refuse(&mut engine, &mut link, at as u16 + 1, wire);
+        refuse(&mut engine, &mut port, at as u16 + 1, wire);
         assert_eq!(engine.take_done(sends[at]).unwrap().code, code);
     }
     assert_eq!(engine.is_done(sends[3]), Some(false));

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use attendance::Attendance;
 use mx_engine::Code;
-use mx_engine::{Link, Memory, PartnerKey, RequestKey};
+use mx_engine::{Memory, PartnerKey, QueuePort, RequestKey};
 use mx_ring::ProcessSide;
 use mx_ring::fork_guard::ForkGuard;
 use mx_ring::heap;

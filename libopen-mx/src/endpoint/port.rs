@@ -1,6 +1,6 @@
-//! The engine's link over real queues and registered memory.
+//! The engine's queue port over real queues and registered memory.
 
-use mx_engine::{Exposure, Link, Memory, Part, Refused, Use};
+use mx_engine::{Exposure, Memory, Part, QueuePort, Refused, Use};
 use mx_ring::{Command, ProcessSide, VolatileSlice, Window};
 
 use crate::home::Regions;
@@ -26,7 +26,7 @@ impl Port {
     }
 }
 
-impl Link for Port {
+impl QueuePort for Port {
     fn post(&mut self, command: &Command, data: &[u8]) -> bool {
         let posted = self.process.post(command, data);
         self.posted |= posted;

@@ -31,7 +31,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 pub struct State {
     /// The protocol.
     pub engine: Engine,
-    /// Its link.
+    /// Its queue port.
     pub port: Port,
     /// The board's pages.
     pub board: Board,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mx_engine::{Config, ContextIds, Engine, Exposure, Link, Memory, Part, Refused, Use};
+use mx_engine::{Config, ContextIds, Engine, Exposure, Memory, Part, QueuePort, Refused, Use};
 use mx_home::{EndpointKey, Home, Instant};
 use mx_ring::board_page::BoardPages;
 use mx_ring::mapping::Memfd;
@@ -42,7 +42,7 @@ pub enum Endpoint {
     Closed,
 }
 
-/// The engine's link.
+/// The engine's queue port.
 pub struct Port {
     side: ProcessSide,
     home: Rc<RefCell<Home>>,
@@ -277,7 +277,7 @@ impl Port {
     }
 }
 
-impl Link for Port {
+impl QueuePort for Port {
     fn post(&mut self, command: &Command, data: &[u8]) -> bool {
         let posted = self.side.post(command, data);
         self.posted |= posted;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mx_engine::{
-    Config, Engine, Exposure, Link, Memory, Part, PartnerKey, Refused, RequestKey, Use,
+    Config, Engine, Exposure, Memory, Part, PartnerKey, QueuePort, Refused, RequestKey, Use,
 };
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
@@ -28,7 +28,7 @@ struct Port {
     bound: [Option<Window>; 256],
 }
 
-impl Link for Port {
+impl QueuePort for Port {
     fn post(&mut self, command: &Command, data: &[u8]) -> bool {
         self.side.post(command, data)
     }

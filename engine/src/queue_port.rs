@@ -33,7 +33,7 @@ pub struct Exposure {
     pub offset: u32,
     /// Bytes of it: all, or fewer if it is divisible.
     pub length: u32,
-    /// What the link needs to find it again.
+    /// What the port needs to find it again.
     pub token: u64,
 }
 
@@ -46,8 +46,8 @@ pub enum Refused {
     Never,
 }
 
-/// The engine's way to its board.
-pub trait Link {
+/// The way from the engine to its board: the queues, and the memory behind them.
+pub trait QueuePort {
     /// Puts a command into the queue, `data` being the payload of a small message. False when the queue is full.
     fn post(&mut self, command: &Command, data: &[u8]) -> bool;
     /// Free entries of the command queue.
