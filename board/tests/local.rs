@@ -226,8 +226,8 @@ fn pull(window: u8, length: u32, cookie: u32) -> Command {
 fn a_local_pull_is_one_copy_in_bounded_slices() {
     let (mut world, a, b) = neighbours();
     let bytes = pattern(1 << 20);
-    world.expose(a, 1, 9, bytes.clone());
-    world.expose(b, 5, 0, vec![0; 1 << 20]);
+    world.register(a, 1, 9, bytes.clone());
+    world.register(b, 5, 0, vec![0; 1 << 20]);
     world.command(b, pull(9, 1 << 20, 77)).unwrap();
     let mut turns = 0;
     let mut most = 0;
@@ -254,8 +254,8 @@ fn a_local_pull_is_one_copy_in_bounded_slices() {
 #[test]
 fn a_local_pull_that_cannot_be_ends_with_the_reason_that_a_nack_would_bring() {
     let (mut world, a, b) = neighbours();
-    world.expose(a, 1, 9, vec![1; 1000]);
-    world.expose(b, 5, 0, vec![0; 1 << 20]);
+    world.register(a, 1, 9, vec![1; 1000]);
+    world.register(b, 5, 0, vec![0; 1 << 20]);
     let status = |world: &mut World, command| {
         world.command(b, command).unwrap();
         world.settle();
@@ -316,8 +316,8 @@ fn the_name_of_a_board_that_comes_back_with_another_address_leads_to_it_alone() 
 #[test]
 fn a_region_that_goes_ends_the_pull_into_it() {
     let (mut world, a, b) = neighbours();
-    world.expose(a, 1, 9, pattern(1 << 20));
-    world.expose(b, 5, 0, vec![0; 1 << 20]);
+    world.register(a, 1, 9, pattern(1 << 20));
+    world.register(b, 5, 0, vec![0; 1 << 20]);
     world.command(b, pull(9, 1 << 20, 3)).unwrap();
     world.work();
     world.switch.deregister(b, region(5));
@@ -330,8 +330,8 @@ fn a_region_that_goes_ends_the_pull_into_it() {
 #[test]
 fn the_end_of_a_pull_waits_for_room_and_pulls_are_bounded_by_it() {
     let (mut world, a, b) = neighbours();
-    world.expose(a, 1, 9, vec![1; 10]);
-    world.expose(b, 5, 0, vec![0; 10]);
+    world.register(a, 1, 9, vec![1; 10]);
+    world.register(b, 5, 0, vec![0; 10]);
     world.ports.no_room = true;
     for cookie in 0..64 {
         world.command(b, pull(9, 10, cookie)).unwrap();
@@ -377,8 +377,8 @@ fn a_muted_board_drops_without_a_word() {
 fn a_pull_from_a_muted_neighbour_pauses_and_goes_on_when_it_is_unmuted() {
     let (mut world, a, b) = neighbours();
     let bytes = pattern(300_000);
-    world.expose(a, 1, 9, bytes.clone());
-    world.expose(b, 5, 0, vec![0; 300_000]);
+    world.register(a, 1, 9, bytes.clone());
+    world.register(b, 5, 0, vec![0; 300_000]);
     world.switch.set_muted(world.now, a.board, true);
     world.command(b, pull(9, 300_000, 77)).unwrap();
     for _ in 0..3 {

@@ -112,8 +112,8 @@ fn transfer(format: Format, length: u32, window_offset: u32, faults: Faults, see
     let (mut wire, a, b) = Wire::new(format, faults, seed);
     wire.meet();
     let bytes = pattern(length as usize + window_offset as usize);
-    wire.worlds[0].expose(a, 1, 1, bytes.clone());
-    wire.worlds[1].expose(b, 2, 2, vec![0xee; length as usize + 5]);
+    wire.worlds[0].register(a, 1, 1, bytes.clone());
+    wire.worlds[1].register(b, 2, 2, vec![0xee; length as usize + 5]);
     wire.worlds[1]
         .command(b, pull(length, window_offset))
         .unwrap();
@@ -173,8 +173,8 @@ fn a_perfect_wire_needs_no_frame_twice() {
     for format in formats() {
         let (mut wire, a, b) = Wire::new(format, Faults::NONE, 1);
         wire.meet();
-        wire.worlds[0].expose(a, 1, 1, pattern(1 << 20));
-        wire.worlds[1].expose(b, 2, 2, vec![0; (1 << 20) + 5]);
+        wire.worlds[0].register(a, 1, 1, pattern(1 << 20));
+        wire.worlds[1].register(b, 2, 2, vec![0; (1 << 20) + 5]);
         wire.worlds[1].command(b, pull(1 << 20, 0)).unwrap();
         let end = wire.now() + Duration::from_millis(900);
         while wire.step(end) {}
@@ -194,8 +194,8 @@ fn what_is_lost_costs_little_time_and_few_frames_twice() {
     for format in formats() {
         let (mut wire, a, b) = Wire::new(format, Faults::NONE, 1);
         wire.meet();
-        wire.worlds[0].expose(a, 1, 1, pattern(4 << 20));
-        wire.worlds[1].expose(b, 2, 2, vec![0; (4 << 20) + 5]);
+        wire.worlds[0].register(a, 1, 1, pattern(4 << 20));
+        wire.worlds[1].register(b, 2, 2, vec![0; (4 << 20) + 5]);
         wire.worlds[1].command(b, pull(4 << 20, 0)).unwrap();
         let start = wire.now();
         // Only loses: doubled and late frames would count as sent twice.
@@ -234,8 +234,8 @@ fn names_are_known_soon_although_queries_are_lost() {
 fn a_pull_from_a_board_that_has_gone_silent_ends_with_a_timeout_after_500_seconds() {
     let (mut wire, a, b) = Wire::new(formats()[1], Faults::NONE, 1);
     wire.meet();
-    wire.worlds[0].expose(a, 1, 1, pattern(1000));
-    wire.worlds[1].expose(b, 2, 2, vec![0; 1005]);
+    wire.worlds[0].register(a, 1, 1, pattern(1000));
+    wire.worlds[1].register(b, 2, 2, vec![0; 1005]);
     let now = wire.now();
     wire.worlds[0].switch.set_muted(now, a.board, true);
     wire.worlds[1].command(b, pull(1000, 0)).unwrap();
@@ -268,7 +268,7 @@ fn a_pull_from_a_closed_endpoint_ends_with_the_nacks_reason() {
         .switch
         .close_endpoint(Instant::default(), a)
         .unwrap();
-    wire.worlds[1].expose(b, 2, 2, vec![0; 1005]);
+    wire.worlds[1].register(b, 2, 2, vec![0; 1005]);
     wire.worlds[1].command(b, pull(1000, 0)).unwrap();
     let end = wire.now() + Duration::from_millis(10);
     while wire.step(end) {}

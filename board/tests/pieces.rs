@@ -99,7 +99,7 @@ fn a_local_pull_takes_a_message_piece_by_piece() {
     world.open(b, 0xb);
     world.settle();
     let bytes = pattern(MESSAGE as usize);
-    world.expose(b, 5, 0, vec![0; MESSAGE as usize]);
+    world.register(b, 5, 0, vec![0; MESSAGE as usize]);
     world
         .ports
         .windows
@@ -295,7 +295,7 @@ fn a_window_that_is_bound_anew_ends_what_waited_for_it() {
     block(&mut world, &format, 0);
     pass(&mut world, Duration::from_millis(1));
     assert_eq!(wanted(&mut world, a), Some(0));
-    world.expose(a, 1, 9, bytes.clone());
+    world.register(a, 1, 9, bytes.clone());
     if let Some(window) = world.ports.windows.get_mut(&(a, 9)) {
         window.seqnum = 24;
     }

@@ -166,7 +166,7 @@ fn an_acknowledgement_of_a_wrong_session_is_dropped_in_silence() {
 #[test]
 fn a_pull_that_cannot_be_served_is_answered_by_its_own_nack_or_dropped() {
     let (mut world, a) = node();
-    world.expose(a, 1, 2, pattern(10_000));
+    world.register(a, 1, 2, pattern(10_000));
     let nack = |code| {
         vec![Packet::NackMcp(NackMcp {
             source: 7,
@@ -215,7 +215,7 @@ fn a_pull_that_cannot_be_served_is_answered_by_its_own_nack_or_dropped() {
 #[test]
 fn a_window_that_is_unbound_meanwhile_is_not_read_any_more() {
     let (mut world, a) = node();
-    world.expose(a, 1, 2, pattern(200_000));
+    world.register(a, 1, 2, pattern(200_000));
     world.receive(
         &format(),
         NODE_B,
@@ -415,7 +415,7 @@ fn a_beacon_that_names_another_than_its_sender_makes_no_peer() {
 
 /// Starts a pull of endpoint 0 from NODE_B; says under which handle.
 fn start_pull(world: &mut World, a: EndpointKey) -> u32 {
-    world.expose(a, 5, 0, vec![0; 9000]);
+    world.register(a, 5, 0, vec![0; 9000]);
     let command = mx_ring::Command {
         to: mx_ring::Destination {
             peer: 1,
@@ -521,8 +521,8 @@ fn the_handles_of_two_lives_of_an_endpoint_differ() {
 fn a_full_wire_loses_no_pull_and_no_reply() {
     let (mut world, a) = node();
     world.ports.room = Some(0);
-    world.expose(a, 5, 0, vec![0; 9000]);
-    world.expose(a, 1, 2, pattern(80_000));
+    world.register(a, 5, 0, vec![0; 9000]);
+    world.register(a, 1, 2, pattern(80_000));
     world.receive(
         &format(),
         NODE_B,

@@ -78,7 +78,7 @@ impl Engine {
             length,
             offer,
             done: 0,
-            exposure: None,
+            registered: None,
             began: None,
             expired: false,
         };
@@ -123,12 +123,12 @@ impl Engine {
                 length: pull.length - pull.done,
                 divisible: true,
             };
-            match port.expose(memory, part, Use::Receive) {
-                Ok(exposure) => {
+            match port.register(memory, part, Use::Receive) {
+                Ok(registered) => {
                     let order = PullOrder {
-                        region: exposure.region,
-                        offset: exposure.offset,
-                        length: exposure.length,
+                        region: registered.region,
+                        offset: registered.offset,
+                        length: registered.length,
                         window: pull.offer.window,
                         window_seqnum: pull.offer.window_seqnum,
                         window_offset: u32::from(pull.offer.window_offset).wrapping_add(pull.done),
@@ -142,7 +142,7 @@ impl Engine {
                         },
                         &[],
                     );
-                    pull.exposure = Some(exposure);
+                    pull.registered = Some(registered);
                     pull.began = Some(self.now);
                     let timeout = self.requests.timeout_of(Some(pull.request));
                     self.pulls_running += 1;
@@ -171,7 +171,7 @@ impl Engine {
         let Some(pull) = self.pulls.get_mut(&cookie) else {
             return;
         };
-        let Some(length) = pull.exposure.as_ref().map(|exposure| exposure.length) else {
+        let Some(length) = pull.registered.as_ref().map(|registered| registered.length) else {
             return;
         };
         let done = status == PullStatus::Done && transferred == length;
@@ -195,15 +195,15 @@ impl Engine {
         let Some(pull) = self.pulls.get_mut(&cookie) else {
             return;
         };
-        if let Some(exposure) = pull.exposure.take() {
+        if let Some(registered) = pull.registered.take() {
             self.pulls_running -= 1;
             if let Some(request) = self.requests.get(pull.request)
                 && let Purpose::MatchedReceive(memory) = &request.purpose
             {
-                port.collect(&exposure, memory, pull.done);
+                port.collect(&registered, memory, pull.done);
             }
-            pull.done += exposure.length;
-            port.retract(exposure);
+            pull.done += registered.length;
+            port.release(registered);
             self.memory_is_free();
             self.pulls_waiting.push_back(cookie);
         }
@@ -214,15 +214,15 @@ impl Engine {
         let Some(pull) = self.pulls.remove(&cookie) else {
             return;
         };
-        if let Some(exposure) = pull.exposure {
+        if let Some(registered) = pull.registered {
             self.pulls_running -= 1;
             if code == Code::Success
                 && let Some(request) = self.requests.get(pull.request)
                 && let Purpose::MatchedReceive(memory) = &request.purpose
             {
-                port.collect(&exposure, memory, pull.done);
+                port.collect(&registered, memory, pull.done);
             }
-            port.retract(exposure);
+            port.release(registered);
             self.memory_is_free();
         }
         let related = self
@@ -256,7 +256,7 @@ impl Engine {
             .pulls
             .iter()
             .filter(|(_, pull)| pull.partner == partner)
-            .map(|(cookie, pull)| (*cookie, pull.exposure.is_some()))
+            .map(|(cookie, pull)| (*cookie, pull.registered.is_some()))
             .collect();
         for (cookie, running) in cookies {
             if running {

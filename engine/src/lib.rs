@@ -65,7 +65,7 @@ pub use engine::Engine;
 pub use memory::{Memory, zeroed};
 pub use mx_wire::FrameKind;
 pub use offers::{Action, Offer};
-pub use queue_port::{Exposure, Part, QueuePort, Refused, Use};
+pub use queue_port::{Part, QueuePort, Refused, Registered, Use};
 pub use state::contexts::ContextIds;
 pub use state::counts::{ByKind, Counts, Holdings};
 pub use state::keys::{PartnerKey, RequestKey};

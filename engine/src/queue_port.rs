@@ -26,7 +26,7 @@ pub struct Part {
 
 /// Memory that the home can reach, for one part of a message.
 #[derive(Debug)]
-pub struct Exposure {
+pub struct Registered {
     /// The region.
     pub region: RegionKey,
     /// Where the part starts in the region.
@@ -63,10 +63,10 @@ pub trait QueuePort {
     /// Hides a window from the network.
     fn unbind_window(&mut self, id: u8);
     /// Makes a part of a message reachable for the home. To send, its present content counts, and a divisible part starts
-    /// at the start of its region, which is read by nobody any more when the exposure was given back.
-    fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused>;
+    /// at the start of its region, which is read by nobody any more when the part was released.
+    fn register(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Registered, Refused>;
     /// Takes received bytes over into the message: those of the part that starts at `start`.
-    fn collect(&mut self, exposure: &Exposure, memory: &Memory, start: u32);
-    /// Gives exposed memory back.
-    fn retract(&mut self, exposure: Exposure);
+    fn collect(&mut self, registered: &Registered, memory: &Memory, start: u32);
+    /// Gives registered memory back.
+    fn release(&mut self, registered: Registered);
 }

@@ -68,7 +68,7 @@ impl Engine {
             return Ok(());
         };
         // Who has had a piece goes on with pieces; else there may be memory for all of it by now.
-        if shown.exposure.is_some() {
+        if shown.registered.is_some() {
             shown.withdraw(port);
         } else {
             match shown.show(now, memory, port) {
@@ -88,7 +88,7 @@ impl Engine {
         for key in holders {
             if let Some((shown, _)) = self.shown(key)
                 && shown.reach == Reach::Piece
-                && shown.exposure.is_some()
+                && shown.registered.is_some()
                 && shown.since <= until
                 && oldest.is_none_or(|(since, _)| shown.since < since)
             {

@@ -250,7 +250,7 @@ impl World {
     }
 
     /// Registers `bytes` as a region, visible as window `id` with seqnum 23.
-    pub fn expose(&mut self, key: EndpointKey, slot: u16, id: u8, bytes: Vec<u8>) {
+    pub fn register(&mut self, key: EndpointKey, slot: u16, id: u8, bytes: Vec<u8>) {
         let window = Window {
             region: region(slot),
             seqnum: 23,

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use mx_wire::Rendezvous;
 
-use crate::queue_port::Exposure;
+use crate::queue_port::Registered;
 use crate::state::keys::{PartnerKey, RequestKey};
 
 /// A large message that is being fetched.
@@ -23,7 +23,7 @@ pub struct Pull {
     /// Bytes that have been fetched: memory may be too scarce for all at once.
     pub done: u32,
     /// The memory that the board writes now.
-    pub exposure: Option<Exposure>,
+    pub registered: Option<Registered>,
     /// When the board was told of it.
     pub began: Option<Duration>,
     /// Whether it is aborted because it took too long.

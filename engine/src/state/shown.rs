@@ -5,7 +5,7 @@ use core::time::Duration;
 use mx_ring::{Reach, RegionKey, Window};
 
 use crate::memory::Memory;
-use crate::queue_port::{Exposure, Part, QueuePort, Refused, Use};
+use crate::queue_port::{Part, QueuePort, Refused, Registered, Use};
 
 /// A large send's window.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Shown {
     /// Bytes of the message.
     pub total: u32,
     /// The memory that the network reads.
-    pub exposure: Option<Exposure>,
+    pub registered: Option<Registered>,
     /// How much of the message that is.
     pub reach: Reach,
     /// When it was shown.
@@ -33,7 +33,7 @@ impl Shown {
             id,
             seqnum,
             total,
-            exposure: None,
+            registered: None,
             reach: Reach::Nothing,
             since: Duration::ZERO,
             wanted: None,
@@ -45,17 +45,17 @@ impl Shown {
         shown
     }
 
-    /// `start`: where the exposure starts in the message.
+    /// `start`: where the registered part starts in the message.
     fn bind(&self, start: u32, port: &mut impl QueuePort) {
-        let exposure = self.exposure.as_ref();
+        let registered = self.registered.as_ref();
         port.bind_window(
             self.id,
             &Window {
-                region: exposure.map_or(RegionKey::default(), |exposure| exposure.region),
+                region: registered.map_or(RegionKey::default(), |registered| registered.region),
                 seqnum: self.seqnum,
                 reach: self.reach,
                 offset: match self.reach {
-                    Reach::Whole => exposure.map_or(0, |exposure| exposure.offset),
+                    Reach::Whole => registered.map_or(0, |registered| registered.offset),
                     Reach::Piece | Reach::Nothing => start,
                 },
                 length: self.total,
@@ -75,7 +75,7 @@ impl Shown {
             length: self.total,
             divisible: false,
         };
-        self.expose(now, memory, whole, port)
+        self.register(now, memory, whole, port)
     }
 
     /// Shows as much as there is memory for, from `start` on.
@@ -91,17 +91,17 @@ impl Shown {
             length: self.total - start,
             divisible: true,
         };
-        self.expose(now, memory, rest, port)
+        self.register(now, memory, rest, port)
     }
 
-    fn expose(
+    fn register(
         &mut self,
         now: Duration,
         memory: &Memory,
         part: Part,
         port: &mut impl QueuePort,
     ) -> Result<(), Refused> {
-        self.exposure = Some(port.expose(memory, part, Use::Send)?);
+        self.registered = Some(port.register(memory, part, Use::Send)?);
         self.reach = match part.divisible {
             true => Reach::Piece,
             false => Reach::Whole,
@@ -114,8 +114,8 @@ impl Shown {
 
     /// Gives the memory back. The window goes on naming it: whoever wants a byte finds it gone, and asks.
     pub fn withdraw(&mut self, port: &mut impl QueuePort) {
-        if let Some(exposure) = self.exposure.take() {
-            port.retract(exposure);
+        if let Some(registered) = self.registered.take() {
+            port.release(registered);
         }
     }
 

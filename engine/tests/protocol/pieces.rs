@@ -15,7 +15,7 @@ use super::start::{engine, greeted};
 const MESSAGE: u32 = 1 << 20;
 const PIECE: u32 = 300_000;
 
-/// An engine that has said hello, where only `pieces` pieces can be exposed.
+/// An engine that has said hello, where only `pieces` pieces can be registered.
 fn scarce(pieces: i64) -> (Engine, Recorder, PartnerKey) {
     let (mut engine, mut port) = (engine(), Recorder::new());
     let to = greeted(&mut engine, &mut port);

@@ -1,6 +1,6 @@
 //! A queue port without a board behind it: events come from the test.
 
-use mx_engine::{Exposure, Memory, Part, QueuePort, Refused, Use};
+use mx_engine::{Memory, Part, QueuePort, Refused, Registered, Use};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Command, CommandBody, Reach, RegionKey, VolatileSlice, Window};
 use mx_wire::Connect;
@@ -18,12 +18,12 @@ pub struct Recorder {
     pub refuse_sevenths: bool,
     /// What was posted.
     pub commands: Vec<Command>,
-    exposed: i64,
+    registered: i64,
     /// Windows as they are bound.
     pub bound: [Option<Window>; 256],
-    /// Bytes that can be exposed in one piece; more is refused, unless it is divisible.
+    /// Bytes that can be registered in one piece; more is refused, unless it is divisible.
     pub piece: u32,
-    /// Of divisible sends, how many may be exposed at once.
+    /// Of divisible sends, how many may be registered at once.
     pub pieces: i64,
     /// Whether memory to receive in is refused.
     pub refuse_receives: bool,
@@ -47,7 +47,7 @@ impl Recorder {
             sent: 0,
             refuse_sevenths: false,
             commands: Vec::new(),
-            exposed: 0,
+            registered: 0,
             bound: [None; 256],
             piece: u32::MAX,
             pieces: i64::MAX,
@@ -89,7 +89,7 @@ impl QueuePort for Recorder {
         let bound = self.bound[usize::from(id)].take();
         assert!(bound.is_some(), "a free window is unbound");
     }
-    fn expose(&mut self, _: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
+    fn register(&mut self, _: &Memory, part: Part, used: Use) -> Result<Registered, Refused> {
         assert!(part.length > 0);
         let sevenths = self.refuse_sevenths && part.length.is_multiple_of(7);
         if sevenths || self.refuse_receives && used == Use::Receive {
@@ -100,18 +100,18 @@ impl QueuePort for Recorder {
             return Err(Refused::Later);
         }
         self.pieces -= i64::from(part.divisible);
-        self.exposed += 1;
-        Ok(Exposure {
+        self.registered += 1;
+        Ok(Registered {
             region: RegionKey::default(),
             offset: 0,
             length,
             token: part.divisible.into(),
         })
     }
-    fn collect(&mut self, _: &Exposure, _: &Memory, _: u32) {}
-    fn retract(&mut self, exposure: Exposure) {
-        self.pieces += i64::from(exposure.token == 1);
-        self.exposed -= 1;
-        assert!(self.exposed >= 0, "memory is given back twice");
+    fn collect(&mut self, _: &Registered, _: &Memory, _: u32) {}
+    fn release(&mut self, registered: Registered) {
+        self.pieces += i64::from(registered.token == 1);
+        self.registered -= 1;
+        assert!(self.registered >= 0, "memory is given back twice");
     }
 }

@@ -1,6 +1,6 @@
 //! The engine's queue port over real queues and registered memory.
 
-use mx_engine::{Exposure, Memory, Part, QueuePort, Refused, Use};
+use mx_engine::{Memory, Part, QueuePort, Refused, Registered, Use};
 use mx_ring::{Command, ProcessSide, VolatileSlice, Window};
 
 use crate::home::Regions;
@@ -57,15 +57,15 @@ impl QueuePort for Port {
         self.process.unbind_window(id);
     }
 
-    fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
-        self.regions.expose(memory, part, used)
+    fn register(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Registered, Refused> {
+        self.regions.register_part(memory, part, used)
     }
 
-    fn collect(&mut self, exposure: &Exposure, memory: &Memory, start: u32) {
-        self.regions.collect(exposure, memory, start);
+    fn collect(&mut self, registered: &Registered, memory: &Memory, start: u32) {
+        self.regions.collect(registered, memory, start);
     }
 
-    fn retract(&mut self, exposure: Exposure) {
-        self.regions.retract(&exposure);
+    fn release(&mut self, registered: Registered) {
+        self.regions.release(&registered);
     }
 }

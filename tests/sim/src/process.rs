@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mx_engine::{Config, ContextIds, Engine, Exposure, Memory, Part, QueuePort, Refused, Use};
+use mx_engine::{Config, ContextIds, Engine, Memory, Part, QueuePort, Refused, Registered, Use};
 use mx_home::{EndpointKey, Home, Instant};
 use mx_ring::board_page::BoardPages;
 use mx_ring::mapping::Memfd;
@@ -237,7 +237,7 @@ impl Port {
     }
 
     /// A region of its own for this memory.
-    fn register(&mut self, memory: Arc<Memfd>, writable: bool) -> Result<RegionKey, Refused> {
+    fn register_memfd(&mut self, memory: Arc<Memfd>, writable: bool) -> Result<RegionKey, Refused> {
         let taken = |slot: u16| self.regions.range((slot, 0)..=(slot, u16::MAX)).next();
         let number = (self.next_slot..self.next_slot + SLOTS)
             .find(|number| taken((number % SLOTS) as u16).is_none())
@@ -257,7 +257,7 @@ impl Port {
     }
 
     /// A copy of a piece of a message, when there is no other one.
-    fn expose_piece(&mut self, memory: &Memory, part: Part) -> Result<Exposure, Refused> {
+    fn register_piece(&mut self, memory: &Memory, part: Part) -> Result<Registered, Refused> {
         if self.piece.is_some() {
             return Err(Refused::Later);
         }
@@ -265,10 +265,10 @@ impl Port {
         let length = part.length.min(PIECE);
         let filled = copy.slice().part(0, length as usize);
         memory.copy_to_slice(part.start, &filled.map_err(|_| Refused::Never)?);
-        let region = self.register(Arc::new(copy), false)?;
+        let region = self.register_memfd(Arc::new(copy), false)?;
         self.piece = Some(region);
         self.pieces += 1;
-        Ok(Exposure {
+        Ok(Registered {
             region,
             offset: 0,
             length,
@@ -309,18 +309,18 @@ impl QueuePort for Port {
     }
 
     /// Registers the message's memfd for this message alone, so that slots are used again all the time.
-    fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
+    fn register(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Registered, Refused> {
         let owner = memory.owner::<Memfd>().ok_or(Refused::Never)?;
         let span = memory.contiguous().ok_or(Refused::Never)?;
         if used == Use::Send {
             if part.divisible {
-                return self.expose_piece(memory, part);
+                return self.register_piece(memory, part);
             }
             if self.scarce && part.length > PIECE && part.length.is_multiple_of(2) {
                 return Err(Refused::Later);
             }
         }
-        let region = self.register(owner.clone(), used == Use::Receive)?;
+        let region = self.register_memfd(owner.clone(), used == Use::Receive)?;
         let offset = span.address() - owner.slice().address() + part.start as usize;
         let scarce = self.scarce && part.divisible && region.slot.is_multiple_of(2);
         let length = if scarce {
@@ -328,7 +328,7 @@ impl QueuePort for Port {
         } else {
             part.length
         };
-        Ok(Exposure {
+        Ok(Registered {
             region,
             offset: u32::try_from(offset).map_err(|_| Refused::Never)?,
             length,
@@ -336,14 +336,14 @@ impl QueuePort for Port {
         })
     }
 
-    fn collect(&mut self, _: &Exposure, _: &Memory, _: u32) {}
+    fn collect(&mut self, _: &Registered, _: &Memory, _: u32) {}
 
     /// Refused when the endpoint is being closed: its memory then stays until the end of the run.
-    fn retract(&mut self, exposure: Exposure) {
-        self.piece = self.piece.filter(|piece| *piece != exposure.region);
+    fn release(&mut self, registered: Registered) {
+        self.piece = self.piece.filter(|piece| *piece != registered.region);
         let _ = self
             .home
             .borrow_mut()
-            .deregister_region(self.key, exposure.region);
+            .deregister_region(self.key, registered.region);
     }
 }

@@ -39,7 +39,7 @@ use self::reserve::{PATIENCE, Reserve};
 use self::span::Span;
 use super::{CallError, Channel, register};
 use crate::lack::is_lack;
-use mx_engine::{Exposure, Memory, Part, Refused, Use};
+use mx_engine::{Memory, Part, Refused, Registered, Use};
 
 slotmap::new_key_type! {
     struct EntryKey;
@@ -63,7 +63,7 @@ const CHANGES_MAX: u32 = 3;
 
 struct Entry {
     region: RegionKey,
-    memory: Registered,
+    memory: Backing,
     length: u32,
     users: u32,
     last_used: u64,
@@ -71,7 +71,8 @@ struct Entry {
     leaves: bool,
 }
 
-enum Registered {
+/// Which memory a region has behind it.
+enum Backing {
     Whole(Arc<Memfd>),
     Address(Span),
     Bounce(Arc<Bounce>),
@@ -132,7 +133,12 @@ impl Regions {
     }
 
     /// Makes a part of a message reachable.
-    pub fn expose(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Exposure, Refused> {
+    pub fn register_part(
+        &mut self,
+        memory: &Memory,
+        part: Part,
+        used: Use,
+    ) -> Result<Registered, Refused> {
         let place = match (part.divisible, used) {
             (true, Use::Send) => self.piece(memory, part, used)?,
             (true, Use::Receive) => {
@@ -145,7 +151,7 @@ impl Regions {
             (false, _) => self.place(memory, part, used)?,
         };
         let entry = self.entries.get(place.key).ok_or(Refused::Later)?;
-        Ok(Exposure {
+        Ok(Registered {
             region: entry.region,
             offset: place.offset,
             length: place.length,
@@ -196,7 +202,7 @@ impl Regions {
             }
         };
         self.piece = (self.piece * 2).min(BOUNCE_STEP);
-        // Frames in flight may read what was sent when it is retracted; once it was given back none does.
+        // Frames in flight may read what was sent when it is released; once it was given back none does.
         if used == Use::Send
             && let Some(entry) = self.entries.get_mut(place.key)
         {
@@ -208,7 +214,7 @@ impl Regions {
     /// Copies bytes that are to be sent into a bounce buffer.
     fn fill(&self, key: EntryKey, memory: &Memory, start: u32, length: u32) {
         if let Some(entry) = self.entries.get(key)
-            && let Registered::Bounce(bounce) = &entry.memory
+            && let Backing::Bounce(bounce) = &entry.memory
             && let Ok(to) = bounce.slice().part(0, length as usize)
         {
             memory.copy_to_slice(start, &to);
@@ -216,18 +222,18 @@ impl Regions {
     }
 
     /// Takes received bytes over into the message: those of the part that starts at `start`.
-    pub fn collect(&self, exposure: &Exposure, memory: &Memory, start: u32) {
-        if let Some(entry) = self.entries.get(entry_key(exposure))
-            && let Registered::Bounce(bounce) = &entry.memory
-            && let Ok(received) = bounce.slice().part(0, exposure.length as usize)
+    pub fn collect(&self, registered: &Registered, memory: &Memory, start: u32) {
+        if let Some(entry) = self.entries.get(entry_key(registered))
+            && let Backing::Bounce(bounce) = &entry.memory
+            && let Ok(received) = bounce.slice().part(0, registered.length as usize)
         {
             memory.copy_in_slice(start, &received);
         }
     }
 
     /// Ends one use.
-    pub fn retract(&mut self, exposure: &Exposure) {
-        let key = entry_key(exposure);
+    pub fn release(&mut self, registered: &Registered) {
+        let key = entry_key(registered);
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
@@ -241,7 +247,7 @@ impl Regions {
         self.reserves
             .iter_mut()
             .for_each(|reserve| reserve.refused = None);
-        let huge = matches!(entry.memory, Registered::Bounce(_)) && entry.length > BOUNCE_STEP;
+        let huge = matches!(entry.memory, Backing::Bounce(_)) && entry.length > BOUNCE_STEP;
         let mut leaves = entry.leaves || huge;
         if let Some(marks) = &self.marks {
             marks.end(entry.region);
@@ -270,7 +276,7 @@ impl Regions {
             return true;
         }
         entry.leaves = true;
-        if let Registered::Whole(memfd) = &entry.memory {
+        if let Backing::Whole(memfd) = &entry.memory {
             self.whole.remove(&Arc::as_ptr(memfd).addr());
         }
         if entry.users == 0 {
@@ -300,7 +306,7 @@ impl Regions {
             Err(Errno::PERM) => return Ok(None),
             Err(errno) => return Err(refused(errno)),
         };
-        let key = self.insert(region, Registered::Whole(owner.clone()), length);
+        let key = self.insert(region, Backing::Whole(owner.clone()), length);
         self.whole.insert(name, key);
         self.begin(key).then_some(Some(key)).ok_or(Refused::Later)
     }
@@ -326,7 +332,7 @@ impl Regions {
                 Err(Errno::FAULT | Errno::INVAL | Errno::OPNOTSUPP) => return Ok(None),
                 Err(errno) => return Err(refused(errno)),
             };
-            let key = self.insert(region, Registered::Address(*wanted), wanted.length);
+            let key = self.insert(region, Backing::Address(*wanted), wanted.length);
             if self.begin(key) {
                 self.drop_covered(wanted);
                 if let Some(entry) = self.entries.get_mut(key) {
@@ -341,7 +347,7 @@ impl Regions {
     /// A registration that holds this memory.
     fn kept(&self, wanted: &Span) -> Option<(EntryKey, u64)> {
         self.entries.iter().find_map(|(key, entry)| {
-            let Registered::Address(span) = &entry.memory else {
+            let Backing::Address(span) = &entry.memory else {
                 return None;
             };
             (!entry.leaves && span.holds(wanted)).then_some((key, span.start))
@@ -352,7 +358,7 @@ impl Regions {
     /// before it received.
     fn drop_covered(&mut self, by: &Span) {
         let covered =
-            |entry: &Entry| matches!(&entry.memory, Registered::Address(span) if by.holds(span));
+            |entry: &Entry| matches!(&entry.memory, Backing::Address(span) if by.holds(span));
         let idle = self
             .entries
             .iter()
@@ -390,7 +396,7 @@ impl Regions {
     /// The shortest idle bounce buffer that is long enough.
     fn idle_bounce(&self, length: u32) -> Option<EntryKey> {
         let fits = self.entries.iter().filter(|(key, entry)| {
-            let bounce = matches!(entry.memory, Registered::Bounce(_));
+            let bounce = matches!(entry.memory, Backing::Bounce(_));
             bounce && entry.users == 0 && entry.length >= length && !self.is_reserve(*key)
         });
         fits.min_by_key(|(_, entry)| entry.length)
@@ -434,10 +440,10 @@ impl Regions {
         let length = memory.slice().len() as u32;
         let memory = Arc::try_unwrap(memory)
             .map_or_else(|shared| shared, |own| Arc::new(own.without_descriptor()));
-        self.insert(region, Registered::Bounce(memory), length)
+        self.insert(region, Backing::Bounce(memory), length)
     }
 
-    fn insert(&mut self, region: RegionKey, memory: Registered, length: u32) -> EntryKey {
+    fn insert(&mut self, region: RegionKey, memory: Backing, length: u32) -> EntryKey {
         self.entries.insert(Entry {
             region,
             memory,
@@ -516,7 +522,7 @@ impl Regions {
         for (at, key) in idle.into_iter().enumerate() {
             let useless = self.entries.get(key).is_some_and(|entry| {
                 let unheld =
-                    matches!(&entry.memory, Registered::Whole(m) if Arc::strong_count(m) == 1);
+                    matches!(&entry.memory, Backing::Whole(m) if Arc::strong_count(m) == 1);
                 let valid = |marks: &Marks| marks.is_valid(entry.region);
                 unheld || !self.marks.as_ref().is_none_or(valid)
             });
@@ -546,7 +552,7 @@ impl Regions {
         let Some(entry) = self.entries.remove(key) else {
             return;
         };
-        if let Registered::Whole(memfd) = &entry.memory {
+        if let Backing::Whole(memfd) = &entry.memory {
             self.whole.remove(&Arc::as_ptr(memfd).addr());
         }
         // What is owed is paid before the next region is registered.
@@ -571,6 +577,6 @@ fn refused(errno: Errno) -> Refused {
     }
 }
 
-fn entry_key(exposure: &Exposure) -> EntryKey {
-    KeyData::from_ffi(exposure.token).into()
+fn entry_key(registered: &Registered) -> EntryKey {
+    KeyData::from_ffi(registered.token).into()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mx_engine::{
-    Config, Engine, Exposure, Memory, Part, PartnerKey, QueuePort, Refused, RequestKey, Use,
+    Config, Engine, Memory, Part, PartnerKey, QueuePort, Refused, Registered, RequestKey, Use,
 };
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
@@ -24,7 +24,7 @@ const EVENTS_MAX: u32 = 64;
 /// The queues, and memory that is registered for nobody.
 struct Port {
     side: ProcessSide,
-    exposed: i64,
+    registered: i64,
     bound: [Option<Window>; 256],
 }
 
@@ -65,14 +65,14 @@ impl QueuePort for Port {
         self.side.unbind_window(id);
     }
 
-    fn expose(&mut self, _: &Memory, part: Part, _: Use) -> Result<Exposure, Refused> {
+    fn register(&mut self, _: &Memory, part: Part, _: Use) -> Result<Registered, Refused> {
         assert!(part.length > 0, "nothing is registered");
         if part.length.is_multiple_of(7) {
             return Err(Refused::Later);
         }
-        self.exposed += 1;
+        self.registered += 1;
         let cut = part.divisible && part.length.is_multiple_of(5);
-        Ok(Exposure {
+        Ok(Registered {
             region: RegionKey::default(),
             offset: 0,
             length: if cut { part.length / 5 } else { part.length },
@@ -80,14 +80,14 @@ impl QueuePort for Port {
         })
     }
 
-    fn collect(&mut self, exposure: &Exposure, memory: &Memory, start: u32) {
-        let end = start + exposure.length;
+    fn collect(&mut self, registered: &Registered, memory: &Memory, start: u32) {
+        let end = start + registered.length;
         assert!(end <= memory.length(), "more is collected than fits");
     }
 
-    fn retract(&mut self, _: Exposure) {
-        self.exposed -= 1;
-        assert!(self.exposed >= 0, "memory is given back twice");
+    fn release(&mut self, _: Registered) {
+        self.registered -= 1;
+        assert!(self.registered >= 0, "memory is given back twice");
     }
 }
 
@@ -131,7 +131,7 @@ impl Bench {
             engine: Engine::new(config),
             port: Port {
                 side,
-                exposed: 0,
+                registered: 0,
                 bound: [None; 256],
             },
             layout,
@@ -317,7 +317,7 @@ pub fn run(bytes: &[u8]) -> u64 {
     let holdings = (
         bench.partners.len(),
         bench.requests.len(),
-        bench.port.exposed,
+        bench.port.registered,
         bench.wrong > 0,
         bench.port.side.next_command_index().checked_ilog2(),
         bench.engine.deadline().is_some(),

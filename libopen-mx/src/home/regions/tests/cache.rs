@@ -1,6 +1,6 @@
 //! What is remembered of registered memory, and when it is not believed any more.
 
-use mx_engine::{Exposure, Part, Refused, Use};
+use mx_engine::{Part, Refused, Registered, Use};
 use mx_ring::RegionKey;
 use proptest::prelude::*;
 
@@ -19,10 +19,10 @@ fn a_buffer_bounces_once_is_registered_once_and_then_found_again() {
     assert_ne!(bounce.address, application.address());
     assert_eq!(module.registered(), 1, "a bounce buffer");
     for _ in 0..1000 {
-        let exposure = message(&mut regions, &memory, Use::Send);
-        let known = module.known(exposure.region).unwrap();
+        let registered = message(&mut regions, &memory, Use::Send);
+        let known = module.known(registered.region).unwrap();
         assert_eq!(
-            known.address + u64::from(exposure.offset),
+            known.address + u64::from(registered.offset),
             application.address() + 100
         );
     }
@@ -72,18 +72,22 @@ fn memory_that_changed_is_registered_anew_also_while_a_message_uses_what_was_the
     let old = message(&mut regions, &memory, Use::Send).region;
     module.change(application.address() + 4096, 1);
     assert_eq!(module.held(), 0, "idle memory is not kept pinned");
-    let running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
+    let running = regions
+        .register_part(&memory, whole(&memory), Use::Send)
+        .unwrap();
     assert_ne!(running.region, old);
     module.change(application.address(), 1);
     assert!(
         module.known(running.region).is_some(),
         "the transfer goes on"
     );
-    let next = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
+    let next = regions
+        .register_part(&memory, whole(&memory), Use::Send)
+        .unwrap();
     assert_ne!(next.region, running.region);
-    regions.retract(&running);
+    regions.release(&running);
     assert_eq!(module.known(running.region), None);
-    regions.retract(&next);
+    regions.release(&next);
     assert_eq!(
         message(&mut regions, &memory, Use::Send).region,
         next.region
@@ -98,7 +102,9 @@ fn a_look_at_memory_that_changed_takes_no_region_from_the_message_that_uses_its_
     let [first, second] = [0, 1].map(|n: usize| buffers[n].message(0, 512 * PAGE));
     let old = message(&mut regions, &first, Use::Send).region;
     module.change(buffers[0].address(), 1);
-    let running = regions.expose(&second, whole(&second), Use::Send).unwrap();
+    let running = regions
+        .register_part(&second, whole(&second), Use::Send)
+        .unwrap();
     assert_eq!(running.region.slot, old.slot);
     message(&mut regions, &first, Use::Send);
     module.change(buffers[1].address(), 1);
@@ -106,7 +112,7 @@ fn a_look_at_memory_that_changed_takes_no_region_from_the_message_that_uses_its_
         module.known(running.region).is_some(),
         "the transfer goes on"
     );
-    regions.retract(&running);
+    regions.release(&running);
     assert_eq!(module.known(running.region), None);
 }
 
@@ -121,21 +127,23 @@ fn what_is_stale_is_forgotten_before_its_key_means_other_memory() {
     module.change(application.address(), 1);
     let other = Application::new(512);
     let other = other.message(0, 512 * PAGE);
-    let running = regions.expose(&other, whole(&other), Use::Send).unwrap();
+    let running = regions
+        .register_part(&other, whole(&other), Use::Send)
+        .unwrap();
     assert_eq!(running.region.slot, old.slot);
     let stale = |regions: &Regions| regions.entries.iter().any(|(_, entry)| entry.region == old);
     assert!(!stale(&regions));
-    regions.retract(&running);
+    regions.release(&running);
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Expose {
+    Register {
         start: usize,
         pages: usize,
         receive: bool,
     },
-    Retract {
+    Release {
         nth: usize,
     },
     Change {
@@ -148,8 +156,8 @@ fn step() -> impl Strategy<Value = Step> {
     let span = (0usize..1024, prop_oneof![1usize..8, 257usize..600]);
     prop_oneof![
         5 => (span.clone(), any::<bool>())
-            .prop_map(|((start, pages), receive)| Step::Expose { start, pages, receive }),
-        5 => (0usize..8).prop_map(|nth| Step::Retract { nth }),
+            .prop_map(|((start, pages), receive)| Step::Register { start, pages, receive }),
+        5 => (0usize..8).prop_map(|nth| Step::Release { nth }),
         3 => span.prop_map(|(start, pages)| Step::Change { start, pages }),
     ]
 }
@@ -166,30 +174,30 @@ proptest! {
         let application = Application::new(2048);
         // Regions whose memory changed after they were registered.
         let mut stale: Vec<RegionKey> = Vec::new();
-        let mut running: Vec<Exposure> = Vec::new();
+        let mut running: Vec<Registered> = Vec::new();
         for step in steps {
             match step {
-                Step::Expose { start, pages, receive } => {
+                Step::Register { start, pages, receive } => {
                     let memory = application.message(start * PAGE, pages * PAGE);
                     let used = if receive { Use::Receive } else { Use::Send };
                     let part = Part { divisible: receive, ..whole(&memory) };
-                    match regions.expose(&memory, part, used) {
-                        Ok(exposure) => {
-                            let known = module.known(exposure.region).expect("registered");
+                    match regions.register_part(&memory, part, used) {
+                        Ok(registered) => {
+                            let known = module.known(registered.region).expect("registered");
                             prop_assert!(!receive || known.writable);
-                            prop_assert!(!stale.contains(&exposure.region));
-                            prop_assert!(exposure.offset + exposure.length <= known.length);
-                            prop_assert!(receive || exposure.length == memory.length());
-                            running.push(exposure);
+                            prop_assert!(!stale.contains(&registered.region));
+                            prop_assert!(registered.offset + registered.length <= known.length);
+                            prop_assert!(receive || registered.length == memory.length());
+                            running.push(registered);
                         }
                         Err(refused) => prop_assert_eq!(refused, Refused::Later),
                     }
                 }
-                Step::Retract { nth } if !running.is_empty() => {
-                    let exposure = running.swap_remove(nth % running.len());
-                    regions.retract(&exposure);
+                Step::Release { nth } if !running.is_empty() => {
+                    let registered = running.swap_remove(nth % running.len());
+                    regions.release(&registered);
                 }
-                Step::Retract { .. } => {}
+                Step::Release { .. } => {}
                 Step::Change { start, pages } => {
                     let (from, length) = (start * PAGE, pages * PAGE);
                     let from = application.address() + from as u64;
@@ -204,12 +212,12 @@ proptest! {
                     module.change(from, length as u64);
                 }
             }
-            for exposure in &running {
-                prop_assert!(module.known(exposure.region).is_some(), "taken from a message");
+            for registered in &running {
+                prop_assert!(module.known(registered.region).is_some(), "taken from a message");
             }
         }
-        for exposure in running {
-            regions.retract(&exposure);
+        for registered in running {
+            regions.release(&registered);
         }
         regions.shrink(0);
         prop_assert!(module.held() == 0);

@@ -104,11 +104,11 @@ fn buffers_of_last_resort_are_there_from_the_open_on_where_they_need_what_a_proc
     let memory = application.message(0, 1024 * PAGE);
     let piece = divisible(&memory);
     for used in [Use::Send, Use::Receive, Use::Send, Use::Receive] {
-        let exposure = regions.expose(&memory, piece, used).unwrap();
-        assert_eq!(exposure.length, RESERVE_MAX);
-        let another = regions.expose(&memory, piece, used).unwrap_err();
+        let registered = regions.register_part(&memory, piece, used).unwrap();
+        assert_eq!(registered.length, RESERVE_MAX);
+        let another = regions.register_part(&memory, piece, used).unwrap_err();
         assert_eq!(another, Refused::Later, "who has it gives it back");
-        regions.retract(&exposure);
+        regions.release(&registered);
     }
 }
 
@@ -118,19 +118,23 @@ fn a_message_waits_for_memory_only_while_somebody_may_give_some_back() {
     let application = Application::new(1024);
     let memory = application.message(0, 1024 * PAGE);
     let piece = divisible(&memory);
-    let other = regions.expose(&memory, piece, Use::Receive).unwrap();
+    let other = regions.register_part(&memory, piece, Use::Receive).unwrap();
     daemon.lacks(Lack::Others);
-    let sent = regions.expose(&memory, piece, Use::Send).unwrap();
+    let sent = regions.register_part(&memory, piece, Use::Send).unwrap();
     // It is registered anew for each piece.
-    regions.retract(&sent);
+    regions.release(&sent);
     daemon.lacks(Lack::All);
-    let refused = regions.expose(&memory, piece, Use::Send).unwrap_err();
+    let refused = regions
+        .register_part(&memory, piece, Use::Send)
+        .unwrap_err();
     assert_eq!(refused, Refused::Later);
-    regions.retract(&other);
-    let refused = regions.expose(&memory, piece, Use::Send).unwrap_err();
+    regions.release(&other);
+    let refused = regions
+        .register_part(&memory, piece, Use::Send)
+        .unwrap_err();
     assert_eq!(refused, Refused::Never);
     daemon.lacks(Lack::Nothing);
-    assert!(regions.expose(&memory, piece, Use::Send).is_ok());
+    assert!(regions.register_part(&memory, piece, Use::Send).is_ok());
 }
 
 #[test]
@@ -140,17 +144,19 @@ fn what_could_not_be_given_back_is_before_more_is_registered() {
     let application = Application::new(1024);
     let memory = application.message(0, 1024 * PAGE);
     let piece = divisible(&memory);
-    let other = regions.expose(&memory, piece, Use::Receive).unwrap();
-    let sent = regions.expose(&memory, piece, Use::Send).unwrap();
+    let other = regions.register_part(&memory, piece, Use::Receive).unwrap();
+    let sent = regions.register_part(&memory, piece, Use::Send).unwrap();
     daemon.lacks(Lack::Calls);
-    regions.retract(&sent);
-    let refused = regions.expose(&memory, piece, Use::Send).unwrap_err();
+    regions.release(&sent);
+    let refused = regions
+        .register_part(&memory, piece, Use::Send)
+        .unwrap_err();
     assert_eq!(refused, Refused::Later);
     daemon.lacks(Lack::Others);
-    let sent = regions.expose(&memory, piece, Use::Send).unwrap();
+    let sent = regions.register_part(&memory, piece, Use::Send).unwrap();
     assert_eq!(daemon.table.lock().unwrap().len(), RESERVES);
-    regions.retract(&sent);
-    regions.retract(&other);
+    regions.release(&sent);
+    regions.release(&other);
 }
 
 #[test]
@@ -160,16 +166,18 @@ fn a_message_does_not_wait_for_ever_for_a_receive_that_may_be_its_own() {
     let application = Application::new(1024);
     let memory = application.message(0, 1024 * PAGE);
     let piece = divisible(&memory);
-    let _own = regions.expose(&memory, piece, Use::Receive).unwrap();
-    let sent = regions.expose(&memory, piece, Use::Send).unwrap();
+    let _own = regions.register_part(&memory, piece, Use::Receive).unwrap();
+    let sent = regions.register_part(&memory, piece, Use::Send).unwrap();
     daemon.lacks(Lack::Calls);
-    regions.retract(&sent);
+    regions.release(&sent);
     for _ in 0..10 {
-        let refused = regions.expose(&memory, piece, Use::Send).unwrap_err();
+        let refused = regions
+            .register_part(&memory, piece, Use::Send)
+            .unwrap_err();
         assert_eq!(refused, Refused::Later);
     }
     regions.patience = Duration::ZERO;
-    let mut tries = std::iter::repeat_with(|| regions.expose(&memory, piece, Use::Send));
+    let mut tries = std::iter::repeat_with(|| regions.register_part(&memory, piece, Use::Send));
     // The clock has steps of milliseconds.
     assert!(tries.any(|tried| matches!(tried, Err(Refused::Never))));
 }

@@ -8,7 +8,7 @@ mod quota;
 use std::ops::Deref;
 use std::time::Duration;
 
-use mx_engine::{Exposure, Memory, Part, Use};
+use mx_engine::{Memory, Part, Registered, Use};
 use mx_ring::mapping::{Mapping, Memfd};
 use mx_ring::uapi::{Reply, Request};
 use mx_ring::{EndpointLayout, PAGE_SIZE};
@@ -106,9 +106,9 @@ fn divisible(memory: &Memory) -> Part {
     }
 }
 
-/// One message: exposed, and done.
-fn message(regions: &mut Regions, memory: &Memory, used: Use) -> Exposure {
-    let exposure = regions.expose(memory, whole(memory), used).unwrap();
-    regions.retract(&exposure);
-    exposure
+/// One message: registered, and done.
+fn message(regions: &mut Regions, memory: &Memory, used: Use) -> Registered {
+    let registered = regions.register_part(memory, whole(memory), used).unwrap();
+    regions.release(&registered);
+    registered
 }

@@ -3,7 +3,7 @@
 use mx_engine::{Part, Refused, Use};
 use mx_ring::registration::RESERVE_MAX;
 
-use super::super::{PART_MAX, Regions, Registered, entry_key};
+use super::super::{Backing, PART_MAX, Regions, entry_key};
 use super::module::Module;
 use super::{Application, PAGE, To, divisible, message, whole};
 
@@ -15,21 +15,21 @@ fn a_full_quota_gives_back_what_was_idle_longest_and_nothing_that_is_used() {
     let memory: Vec<_> = buffers.iter().map(|b| b.message(0, 512 * PAGE)).collect();
     let [a, b] = [0, 1].map(|n: usize| message(&mut regions, &memory[n], Use::Receive).region);
     let running = regions
-        .expose(&memory[0], whole(&memory[0]), Use::Receive)
+        .register_part(&memory[0], whole(&memory[0]), Use::Receive)
         .unwrap();
     assert_eq!(running.region, a);
     message(&mut regions, &memory[2], Use::Receive);
     assert_eq!(module.known(b), None);
     let other = regions
-        .expose(&memory[1], whole(&memory[1]), Use::Receive)
+        .register_part(&memory[1], whole(&memory[1]), Use::Receive)
         .unwrap();
-    let full = regions.expose(&memory[2], whole(&memory[2]), Use::Receive);
+    let full = regions.register_part(&memory[2], whole(&memory[2]), Use::Receive);
     assert!(matches!(full, Err(Refused::Later)), "both are in use");
-    regions.retract(&running);
-    regions.retract(&other);
+    regions.release(&running);
+    regions.release(&other);
     assert!(
         regions
-            .expose(&memory[2], whole(&memory[2]), Use::Receive)
+            .register_part(&memory[2], whole(&memory[2]), Use::Receive)
             .is_ok()
     );
 }
@@ -42,13 +42,13 @@ fn memory_that_cannot_be_pinned_bounces_with_its_bytes() {
     let memory = application.message(0, 1024 * PAGE);
     application.0.slice().write(7 * PAGE, b"there").unwrap();
     for _ in 0..2 {
-        let exposure = regions
-            .expose(&memory, whole(&memory), Use::Receive)
+        let registered = regions
+            .register_part(&memory, whole(&memory), Use::Receive)
             .unwrap();
-        let known = module.known(exposure.region).unwrap();
+        let known = module.known(registered.region).unwrap();
         assert_ne!(known.address, application.address());
-        regions.collect(&exposure, &memory, 0);
-        regions.retract(&exposure);
+        regions.collect(&registered, &memory, 0);
+        regions.release(&registered);
     }
     let mut read = [0; 5];
     application.0.slice().read(7 * PAGE, &mut read).unwrap();
@@ -62,10 +62,12 @@ fn a_message_is_received_in_pieces_when_others_hold_the_whole_quota() {
     let mut regions = module.regions();
     let others = Application::new(1024);
     let memory = others.message(0, 1024 * PAGE);
-    let _running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
+    let _running = regions
+        .register_part(&memory, whole(&memory), Use::Send)
+        .unwrap();
     let application = Application::new(2048);
     let memory = application.message(0, 2048 * PAGE);
-    let full = regions.expose(&memory, whole(&memory), Use::Receive);
+    let full = regions.register_part(&memory, whole(&memory), Use::Receive);
     assert!(matches!(full, Err(Refused::Later)), "all at once");
     let (mut start, mut pieces) = (0, 0);
     while start < memory.length() {
@@ -74,11 +76,11 @@ fn a_message_is_received_in_pieces_when_others_hold_the_whole_quota() {
             length: memory.length() - start,
             divisible: true,
         };
-        let piece = regions.expose(&memory, rest, Use::Receive).unwrap();
-        let second = regions.expose(&memory, rest, Use::Receive);
+        let piece = regions.register_part(&memory, rest, Use::Receive).unwrap();
+        let second = regions.register_part(&memory, rest, Use::Receive);
         assert!(matches!(second, Err(Refused::Later)), "one at a time");
         regions.collect(&piece, &memory, start);
-        regions.retract(&piece);
+        regions.release(&piece);
         start += piece.length;
         pieces += 1;
     }
@@ -91,17 +93,19 @@ fn pieces_are_as_large_as_the_quota_allows() {
     let mut regions = module.regions();
     let others = Application::new(1536);
     let others = others.message(0, 1536 * PAGE);
-    let running = regions.expose(&others, whole(&others), Use::Send).unwrap();
+    let running = regions
+        .register_part(&others, whole(&others), Use::Send)
+        .unwrap();
     let application = Application::new(8192);
     let memory = application.message(0, 8192 * PAGE);
     let piece = |regions: &mut Regions| {
         let part = divisible(&memory);
-        let piece = regions.expose(&memory, part, Use::Send).unwrap();
-        regions.retract(&piece);
+        let piece = regions.register_part(&memory, part, Use::Send).unwrap();
+        regions.release(&piece);
         piece.length
     };
     assert_eq!(piece(&mut regions), 2 << 20);
-    regions.retract(&running);
+    regions.release(&running);
     assert_eq!(piece(&mut regions), 4 << 20);
     assert_eq!(piece(&mut regions), 8 << 20);
     assert_eq!(piece(&mut regions), 8 << 20, "and no more");
@@ -114,11 +118,11 @@ fn a_message_longer_than_what_is_registered_at_once_goes_in_parts_of_it() {
     let application = Application::new(32_768);
     let memory = application.message(0, 32_768 * PAGE);
     let part = divisible(&memory);
-    let exposure = regions.expose(&memory, part, Use::Receive).unwrap();
-    assert_eq!(exposure.length, PART_MAX);
-    let known = module.known(exposure.region).unwrap();
+    let registered = regions.register_part(&memory, part, Use::Receive).unwrap();
+    assert_eq!(registered.length, PART_MAX);
+    let known = module.known(registered.region).unwrap();
     assert_eq!(known.address, application.address());
-    regions.retract(&exposure);
+    regions.release(&registered);
 }
 
 #[test]
@@ -127,7 +131,9 @@ fn a_message_is_sent_in_pieces_that_nobody_reads_when_the_next_is_filled() {
     let mut regions = module.regions();
     let others = Application::new(1024);
     let memory = others.message(0, 1024 * PAGE);
-    let _running = regions.expose(&memory, whole(&memory), Use::Send).unwrap();
+    let _running = regions
+        .register_part(&memory, whole(&memory), Use::Send)
+        .unwrap();
     let application = Application::new(2048);
     let memory = application.message(100, 2047 * PAGE);
     for page in 0..2047 {
@@ -138,7 +144,7 @@ fn a_message_is_sent_in_pieces_that_nobody_reads_when_the_next_is_filled() {
             .write(100 + page * PAGE, &number)
             .unwrap();
     }
-    let full = regions.expose(&memory, whole(&memory), Use::Send);
+    let full = regions.register_part(&memory, whole(&memory), Use::Send);
     assert!(matches!(full, Err(Refused::Later)), "all at once");
     let mut start = 0;
     let mut last = None;
@@ -148,24 +154,24 @@ fn a_message_is_sent_in_pieces_that_nobody_reads_when_the_next_is_filled() {
             length: memory.length() - start,
             divisible: true,
         };
-        let piece = regions.expose(&memory, rest, Use::Send).unwrap();
+        let piece = regions.register_part(&memory, rest, Use::Send).unwrap();
         assert_eq!(piece.offset, 0);
         assert_ne!(
             last,
             Some(piece.region),
             "the home has let go of the last one"
         );
-        assert!(regions.expose(&memory, rest, Use::Send).is_err());
+        assert!(regions.register_part(&memory, rest, Use::Send).is_err());
         let known = module.known(piece.region).unwrap();
         assert!(piece.length <= known.length);
         let mut first = [0; 4];
         let copy = regions.entries.get(entry_key(&piece)).unwrap();
-        let Registered::Bounce(bounce) = &copy.memory else {
+        let Backing::Bounce(bounce) = &copy.memory else {
             panic!("the message's own memory");
         };
         bounce.slice().read(0, &mut first).unwrap();
         assert_eq!(u32::from_le_bytes(first) as usize, start as usize / PAGE);
-        regions.retract(&piece);
+        regions.release(&piece);
         assert_eq!(module.known(piece.region), None);
         last = Some(piece.region);
         start += piece.length;
