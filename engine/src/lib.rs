@@ -25,7 +25,7 @@
 //! | `matching` | posted receives, unexpected messages, fragments |
 //! | `offers` | the application's handler of unexpected messages |
 //! | `large`, `pull_timeout` | rendezvous, pull, notify |
-//! | `show` | what the network sees of large sends |
+//! | `export` | what the network sees of large sends |
 //! | `own` | messages to the own endpoint |
 //! | `cleanup` | end of a relation |
 //! | `queue_port`, `memory` | what the engine needs: a way to the board, memory of messages |
@@ -42,6 +42,7 @@ mod config;
 mod connect;
 mod engine;
 mod events;
+mod export;
 mod inquire;
 mod large;
 mod matching;
@@ -55,7 +56,6 @@ mod receive;
 mod requests;
 mod resend;
 mod send;
-mod show;
 mod state;
 mod transmit;
 

@@ -18,7 +18,7 @@ impl Engine {
     pub fn work_between(&mut self, port: &mut impl QueuePort) {
         self.transmit.settle(port.sent());
         self.start_pulls(port);
-        self.show_wanted(port);
+        self.export_wanted(port);
         self.send_delayed(port);
         self.send_throttled(port);
         self.send_due_acks(port);

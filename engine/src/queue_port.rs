@@ -58,9 +58,9 @@ pub trait QueuePort {
     fn sent(&self) -> u32;
     /// A part of the transmit area; `None` outside of it.
     fn transmit(&self, offset: u32, length: usize) -> Option<VolatileSlice>;
-    /// Shows a window to the network. One that is bound may reach another piece of the same message from now on.
+    /// Exports a window to the network. One that is bound may reach another piece of the same message from now on.
     fn bind_window(&mut self, id: u8, window: &Window);
-    /// Hides a window from the network.
+    /// Ends the export of a window.
     fn unbind_window(&mut self, id: u8);
     /// Makes a part of a message reachable for the home. To send, its present content counts, and a divisible part starts
     /// at the start of its region, which is read by nobody any more when the part was released.

@@ -8,11 +8,11 @@ use crate::code::Code;
 use crate::engine::Engine;
 use crate::memory::Memory;
 use crate::queue_port::{QueuePort, Refused};
+use crate::state::exported::Exported;
 use crate::state::keys::{OutgoingKey, PartnerKey, RequestKey};
 use crate::state::outgoing::{Body, Outgoing};
 use crate::state::request::{Kind, Purpose};
 use crate::state::sequence::Sequence;
-use crate::state::shown::Shown;
 
 /// Messages to one partner that may wait for their acknowledgement: less than half of the sequence numbers.
 const UNACKED_MAX: u16 = 8191;
@@ -64,7 +64,7 @@ impl Engine {
                 match_info,
                 total,
                 memory,
-                shown: None,
+                exported: None,
                 acked: false,
                 notified: None,
             }
@@ -267,20 +267,20 @@ impl Engine {
             Body::Large {
                 total,
                 memory,
-                shown,
+                exported,
                 ..
-            } if shown.is_none() => {
+            } if exported.is_none() => {
                 if port.command_room() == 0 {
                     return Posted::NotNow;
                 }
                 let Some((id, seqnum)) = self.windows.take(key) else {
                     return Posted::NotNow;
                 };
-                let mut open = Shown::open(id, seqnum, *total, port);
+                let mut open = Exported::open(id, seqnum, *total, port);
                 if *total > 0 && self.now >= self.send_memory_at {
-                    match open.show(self.now, memory, port) {
+                    match open.export(self.now, memory, port) {
                         Ok(()) => {}
-                        // It is shown when it is wanted.
+                        // It is exported when it is wanted.
                         Err(Refused::Later) => {
                             self.send_memory_at = self.now + self.config.registration_pause;
                         }
@@ -291,7 +291,7 @@ impl Engine {
                         }
                     }
                 }
-                *shown = Some(open);
+                *exported = Some(open);
                 Posted::Yes
             }
             _ => Posted::Yes,
@@ -329,12 +329,12 @@ impl Engine {
                 ..
             } => self.transmit.leave(span, last_command),
             Body::Large {
-                shown, notified, ..
+                exported, notified, ..
             } => {
                 transferred = notified;
-                if let Some(shown) = shown {
-                    self.windows.free(shown.id);
-                    shown.close(port);
+                if let Some(exported) = exported {
+                    self.windows.free(exported.id);
+                    exported.close(port);
                     self.memory_is_free();
                 }
             }

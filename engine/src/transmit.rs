@@ -68,14 +68,14 @@ impl Engine {
             Body::Large {
                 match_info,
                 total,
-                shown,
+                exported,
                 ..
-            } => shown.as_ref().is_some_and(|shown| {
+            } => exported.as_ref().is_some_and(|exported| {
                 let offer = Rendezvous {
                     match_info: *match_info,
                     total: *total,
-                    window: shown.id,
-                    window_seqnum: shown.seqnum,
+                    window: exported.id,
+                    window_seqnum: exported.seqnum,
                     window_offset: 0,
                 };
                 post(Content::Rendezvous(offer), Place::Apart, &[], port)

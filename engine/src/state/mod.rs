@@ -4,6 +4,7 @@
 pub mod contexts;
 pub mod counts;
 pub mod early;
+pub mod exported;
 pub mod inquiry;
 pub mod keys;
 pub mod outgoing;
@@ -15,7 +16,6 @@ pub mod reassembly;
 pub mod request;
 pub mod round_trip;
 pub mod sequence;
-pub mod shown;
 pub mod transmit_space;
 pub mod unexpected;
 pub mod window;

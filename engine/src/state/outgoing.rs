@@ -6,9 +6,9 @@ use core::time::Duration;
 use mx_wire::{Content, Eager, FrameKind, Message, Pulled, TINY_MAX};
 
 use crate::memory::Memory;
+use crate::state::exported::Exported;
 use crate::state::keys::{PartnerKey, RequestKey};
 use crate::state::sequence::Sequence;
-use crate::state::shown::Shown;
 use crate::state::transmit_space::Span;
 
 /// A message until it needs nothing more of this side.
@@ -94,7 +94,7 @@ pub enum Body {
         /// Where it is.
         memory: Memory,
         /// Its window, once there is one.
-        shown: Option<Shown>,
+        exported: Option<Exported>,
         /// Whether the partner has acknowledged the rendezvous.
         acked: bool,
         /// How much the partner says it has pulled, once it has.

@@ -1,4 +1,4 @@
-//! Windows: which large send shows itself to the network under which id.
+//! Windows: which large send is exported to the network under which id.
 
 use crate::state::keys::OutgoingKey;
 

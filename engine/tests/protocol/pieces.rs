@@ -54,7 +54,7 @@ fn window(port: &Recorder, id: usize) -> Option<(Reach, u32, u32)> {
 }
 
 #[test]
-fn a_message_without_memory_is_announced_at_once_and_shown_where_it_is_wanted() {
+fn a_message_without_memory_is_announced_at_once_and_exported_where_it_is_wanted() {
     let (mut engine, mut port, to) = scarce(1);
     let request = send(&mut engine, &mut port, to);
     let offers: Vec<_> = port.commands.iter().filter_map(Command::message).collect();

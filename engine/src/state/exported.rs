@@ -9,7 +9,7 @@ use crate::queue_port::{Part, QueuePort, Refused, Registered, Use};
 
 /// A large send's window.
 #[derive(Debug)]
-pub struct Shown {
+pub struct Exported {
     /// Window id.
     pub id: u8,
     /// Number of this use of the id.
@@ -20,16 +20,16 @@ pub struct Shown {
     pub registered: Option<Registered>,
     /// How much of the message that is.
     pub reach: Reach,
-    /// When it was shown.
+    /// When it was exported.
     pub since: Duration,
     /// The byte that the partner waits for.
     pub wanted: Option<u32>,
 }
 
-impl Shown {
+impl Exported {
     /// Binds a window that reaches nothing of the message.
     pub fn open(id: u8, seqnum: u8, total: u32, port: &mut impl QueuePort) -> Self {
-        let shown = Self {
+        let exported = Self {
             id,
             seqnum,
             total,
@@ -38,11 +38,11 @@ impl Shown {
             since: Duration::ZERO,
             wanted: None,
         };
-        // An empty message has nothing to show.
+        // An empty message has nothing to export.
         if total > 0 {
-            shown.bind(0, port);
+            exported.bind(0, port);
         }
-        shown
+        exported
     }
 
     /// `start`: where the registered part starts in the message.
@@ -63,8 +63,8 @@ impl Shown {
         );
     }
 
-    /// Shows the whole message.
-    pub fn show(
+    /// Exports the whole message.
+    pub fn export(
         &mut self,
         now: Duration,
         memory: &Memory,
@@ -75,11 +75,11 @@ impl Shown {
             length: self.total,
             divisible: false,
         };
-        self.register(now, memory, whole, port)
+        self.export_part(now, memory, whole, port)
     }
 
-    /// Shows as much as there is memory for, from `start` on.
-    pub fn show_piece(
+    /// Exports as much as there is memory for, from `start` on.
+    pub fn export_piece(
         &mut self,
         now: Duration,
         memory: &Memory,
@@ -91,10 +91,10 @@ impl Shown {
             length: self.total - start,
             divisible: true,
         };
-        self.register(now, memory, rest, port)
+        self.export_part(now, memory, rest, port)
     }
 
-    fn register(
+    fn export_part(
         &mut self,
         now: Duration,
         memory: &Memory,
@@ -113,17 +113,17 @@ impl Shown {
     }
 
     /// Gives the memory back. The window goes on naming it: whoever wants a byte finds it gone, and asks.
-    pub fn withdraw(&mut self, port: &mut impl QueuePort) {
+    pub fn release(&mut self, port: &mut impl QueuePort) {
         if let Some(registered) = self.registered.take() {
             port.release(registered);
         }
     }
 
-    /// Hides the message again.
+    /// Ends the export of the message.
     pub fn close(mut self, port: &mut impl QueuePort) {
         if self.total > 0 {
             port.unbind_window(self.id);
         }
-        self.withdraw(port);
+        self.release(port);
     }
 }
