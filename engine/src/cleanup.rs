@@ -65,7 +65,7 @@ impl Engine {
         partner.throttled.clear();
         partner.restart_sending(partner.next_send);
         partner.restart_receiving(partner.next_match);
-        self.early_bytes -= partner.early.clear();
+        self.reorder_bytes -= partner.reorder_buffer.clear();
         let partials = core::mem::take(&mut partner.partials);
         for partial in partials {
             if let Target::Receive(request) = partial.target {

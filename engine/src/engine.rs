@@ -45,8 +45,8 @@ pub struct Engine {
     pub(crate) pulls_running: usize,
     pub(crate) next_cookie: u32,
     pub(crate) zombies: usize,
-    /// Bytes of early messages.
-    pub(crate) early_bytes: usize,
+    /// Bytes of all reorder buffers.
+    pub(crate) reorder_bytes: usize,
     /// Partners that may have throttled messages.
     pub(crate) throttled: Vec<PartnerKey>,
     pub(crate) acks: Vec<PartnerKey>,
@@ -86,7 +86,7 @@ impl Engine {
             pulls_running: 0,
             next_cookie: 0,
             zombies: 0,
-            early_bytes: 0,
+            reorder_bytes: 0,
             throttled: Vec::new(),
             acks: Vec::new(),
             ack_at: None,

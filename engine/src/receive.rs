@@ -6,8 +6,8 @@ use mx_wire::{Content, Message};
 use crate::engine::Engine;
 use crate::memory::Payload;
 use crate::queue_port::QueuePort;
-use crate::state::early::{EARLY_REACH, Early};
 use crate::state::keys::PartnerKey;
+use crate::state::reorder_buffer::{EarlyMessage, REORDER_REACH};
 use crate::state::sequence::Sequence;
 
 impl Engine {
@@ -49,7 +49,7 @@ impl Engine {
             self.in_turn(key, seq, content, payload, port);
             self.take_early(key, port);
             self.hurry_at_a_gap(key);
-        } else if distance <= reach + EARLY_REACH {
+        } else if distance <= reach + REORDER_REACH {
             self.keep_early(key, seq, content, payload);
         } else if seq.is_before(partner.next_fragment) {
             // The partner repeats what is whole here: an acknowledgement was probably lost. It may repeat its oldest
@@ -68,7 +68,7 @@ impl Engine {
     #[inline]
     fn hurry_at_a_gap(&mut self, key: PartnerKey) {
         let gap = self.partners.get(key).is_some_and(|partner| {
-            !partner.early.is_empty() && partner.next_fragment != partner.last_acked
+            !partner.reorder_buffer.is_empty() && partner.next_fragment != partner.last_acked
         });
         if gap {
             self.ack_at_once(key);
@@ -153,7 +153,7 @@ impl Engine {
         payload: Payload<'_>,
     ) {
         // Half of the room is for messages in turn: those behind them wait for them.
-        if self.early_bytes + payload.len() > self.config.kept_bytes_max / 2
+        if self.reorder_bytes + payload.len() > self.config.kept_bytes_max / 2
             || self.kept_bytes() + payload.len() > self.config.kept_bytes_max
         {
             return;
@@ -161,13 +161,18 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
-        let Some(place) = partner.early.place(partner.next_fragment, seq, &content) else {
+        let Some(place) = partner
+            .reorder_buffer
+            .place(partner.next_fragment, seq, &content)
+        else {
             self.duplicate(&content);
             return;
         };
         if let Some(data) = payload.to_vec() {
-            self.early_bytes += data.len();
-            partner.early.insert(place, Early { seq, content, data });
+            self.reorder_bytes += data.len();
+            partner
+                .reorder_buffer
+                .insert(place, EarlyMessage { seq, content, data });
         }
     }
 
@@ -175,11 +180,14 @@ impl Engine {
     fn take_early(&mut self, key: PartnerKey, port: &mut impl QueuePort) {
         while let Some(partner) = self.partners.get_mut(key) {
             let reach = partner.next_match.since(partner.next_fragment);
-            let Some(early) = partner.early.take_due(partner.next_fragment, reach) else {
+            let Some(early) = partner
+                .reorder_buffer
+                .take_due(partner.next_fragment, reach)
+            else {
                 return;
             };
             let due = early.seq.since(partner.next_fragment) <= reach;
-            self.early_bytes -= early.data.len();
+            self.reorder_bytes -= early.data.len();
             if due {
                 self.in_turn(
                     key,
@@ -195,6 +203,6 @@ impl Engine {
     /// Bytes of messages that are kept for later.
     #[inline]
     pub(crate) fn kept_bytes(&self) -> usize {
-        self.early_bytes + self.unexpected.bytes()
+        self.reorder_bytes + self.unexpected.bytes()
     }
 }

@@ -3,7 +3,6 @@
 
 pub mod contexts;
 pub mod counts;
-pub mod early;
 pub mod exported;
 pub mod inquiry;
 pub mod keys;
@@ -13,6 +12,7 @@ pub mod posted;
 pub mod pull;
 pub mod random;
 pub mod reassembly;
+pub mod reorder_buffer;
 pub mod request;
 pub mod round_trip;
 pub mod sequence;

@@ -8,10 +8,10 @@ use core::time::Duration;
 use mx_ring::Destination;
 use slotmap::SlotMap;
 
-use crate::state::early::EarlyMessages;
 use crate::state::inquiry::Inquiry;
 use crate::state::keys::{OutgoingKey, PartnerKey, RequestKey};
 use crate::state::reassembly::Assembly;
+use crate::state::reorder_buffer::ReorderBuffer;
 use crate::state::round_trip::RoundTrip;
 use crate::state::sequence::Sequence;
 
@@ -100,7 +100,7 @@ pub struct Partner {
     /// Messages whose fragments have not all come, in sequence.
     pub partials: VecDeque<Assembly>,
     /// Messages that came before their turn.
-    pub early: EarlyMessages,
+    pub reorder_buffer: ReorderBuffer,
 }
 
 impl Partner {
@@ -135,7 +135,7 @@ impl Partner {
             throttled: VecDeque::new(),
             connects: Vec::new(),
             partials: VecDeque::new(),
-            early: EarlyMessages::default(),
+            reorder_buffer: ReorderBuffer::default(),
         }
     }
 

@@ -8,11 +8,11 @@ use mx_wire::Content;
 use crate::state::sequence::Sequence;
 
 /// How many numbers after the next one a message is still kept (protocol.md §5).
-pub const EARLY_REACH: u16 = 255;
+pub const REORDER_REACH: u16 = 255;
 
 /// An event that came too early, with its own copy of the payload.
 #[derive(Debug)]
-pub struct Early {
+pub struct EarlyMessage {
     /// Its number.
     pub seq: Sequence,
     /// What it is.
@@ -21,13 +21,13 @@ pub struct Early {
     pub data: Vec<u8>,
 }
 
-/// A partner's early messages, by sequence and fragment.
+/// A partner's messages that came before their turn, by sequence and fragment.
 #[derive(Debug, Default)]
-pub struct EarlyMessages {
-    queue: VecDeque<Early>,
+pub struct ReorderBuffer {
+    queue: VecDeque<EarlyMessage>,
 }
 
-impl EarlyMessages {
+impl ReorderBuffer {
     /// Where a message belongs, or `None` when it is there already. `base` is the number matched next.
     pub fn place(&self, base: Sequence, seq: Sequence, content: &Content) -> Option<usize> {
         let order = (seq.since(base), fragment(content));
@@ -44,16 +44,16 @@ impl EarlyMessages {
     }
 
     /// Puts a message where [`Self::place`] said.
-    pub fn insert(&mut self, place: usize, early: Early) {
+    pub fn insert(&mut self, place: usize, early: EarlyMessage) {
         self.queue.insert(place, early);
     }
 
     /// Takes the first message, if its turn has come (it is at most `reach` numbers after `base`) or is over (the
     /// same message came again meanwhile).
     #[inline]
-    pub fn take_due(&mut self, base: Sequence, reach: u16) -> Option<Early> {
+    pub fn take_due(&mut self, base: Sequence, reach: u16) -> Option<EarlyMessage> {
         let distance = self.queue.front()?.seq.since(base);
-        if distance <= reach || distance > EARLY_REACH * 2 {
+        if distance <= reach || distance > REORDER_REACH * 2 {
             self.queue.pop_front()
         } else {
             None
