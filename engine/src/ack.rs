@@ -64,7 +64,7 @@ impl Engine {
     /// Sends what waits for this moment alone, before the endpoint closes; what is to be posted after it are the words that
     /// it leaves with its board: a partner that does not hear the last acknowledgement is answered by the board. None is left
     /// for a partner whose large message is not fetched yet, nor will be: it asks by a repeat whether anybody is there
-    /// (`inquire`), and has to be refused.
+    /// (`liveness`), and has to be refused.
     pub fn take_leave(&mut self, port: &mut impl QueuePort) -> Vec<Command> {
         self.send_delayed(port);
         self.flush_acks(port);
@@ -155,7 +155,7 @@ impl Engine {
             return;
         }
         partner.ack_number_received = number;
-        partner.inquiry.heard(self.now);
+        partner.liveness.heard(self.now);
         self.acknowledged(key, ack, port);
     }
 
@@ -237,7 +237,7 @@ impl Engine {
         {
             *acked = true;
             let partner = outgoing.partner;
-            self.inquire_later(partner);
+            self.check_liveness_later(partner);
         } else {
             self.end_outgoing(key, Code::Success, port);
         }
@@ -265,8 +265,8 @@ impl Engine {
             self.requests.complete(oldest.request, code);
             return;
         }
-        if seq == partner.confirmed.previous() && partner.inquiry.is_open() {
-            self.inquiry_refused(key, code, port);
+        if seq == partner.confirmed.previous() && partner.liveness.is_open() {
+            self.liveness_refused(key, code, port);
             return;
         }
         let at = usize::from(seq.since(partner.next_acked));

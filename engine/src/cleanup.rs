@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use crate::code::Code;
 use crate::engine::Engine;
 use crate::queue_port::QueuePort;
-use crate::state::inquiry::Inquiry;
 use crate::state::keys::{OutgoingKey, PartnerKey};
+use crate::state::liveness::Liveness;
 use crate::state::reassembly::Target;
 
 const SCRAMBLE_GIVE_UP: u16 = 0x30f0;
@@ -60,7 +60,7 @@ impl Engine {
         partner.ack_number_sent = 0;
         partner.ack_number_received = 0;
         partner.ack_due = None;
-        partner.inquiry = Inquiry::default();
+        partner.liveness = Liveness::default();
         partner.unacked.clear();
         partner.throttled.clear();
         partner.restart_sending(partner.next_send);

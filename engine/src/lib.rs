@@ -20,7 +20,7 @@
 //! | `events`, `progress`, `requests` | what the caller asks for |
 //! | `connect` | handshake and sessions |
 //! | `send`, `transmit` | sends, from the call to the queue |
-//! | `ack`, `resend`, `inquire` | acknowledgements, retransmission, giving up |
+//! | `ack`, `resend`, `liveness` | acknowledgements, retransmission, giving up |
 //! | `receive` | order of what comes |
 //! | `matching` | posted receives, unexpected messages, fragments |
 //! | `offers` | the application's handler of unexpected messages |
@@ -43,8 +43,8 @@ mod connect;
 mod engine;
 mod events;
 mod export;
-mod inquire;
 mod large;
+mod liveness;
 mod matching;
 mod memory;
 mod offers;

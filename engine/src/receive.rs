@@ -40,7 +40,7 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
-        partner.inquiry.heard(self.now);
+        partner.liveness.heard(self.now);
         let (distance, reach) = (
             seq.since(partner.next_fragment),
             partner.next_match.since(partner.next_fragment),

@@ -57,7 +57,10 @@ impl Engine {
         }
         self.resend_at = None;
         for key in self.partners.keys() {
-            if self.resend_to(key, port) || self.reconnect(key, port) || self.inquire(key, port) {
+            if self.resend_to(key, port)
+                || self.reconnect(key, port)
+                || self.check_liveness(key, port)
+            {
                 self.give_up(key, port);
             }
         }

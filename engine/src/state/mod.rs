@@ -4,8 +4,8 @@
 pub mod contexts;
 pub mod counts;
 pub mod exported;
-pub mod inquiry;
 pub mod keys;
+pub mod liveness;
 pub mod outgoing;
 pub mod partner;
 pub mod posted;

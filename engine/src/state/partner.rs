@@ -8,8 +8,8 @@ use core::time::Duration;
 use mx_ring::Destination;
 use slotmap::SlotMap;
 
-use crate::state::inquiry::Inquiry;
 use crate::state::keys::{OutgoingKey, PartnerKey, RequestKey};
+use crate::state::liveness::Liveness;
 use crate::state::reassembly::Assembly;
 use crate::state::reorder_buffer::ReorderBuffer;
 use crate::state::round_trip::RoundTrip;
@@ -92,7 +92,7 @@ pub struct Partner {
     /// Whether messages were sent again since then.
     pub resent: bool,
     /// Whether it is still there while large messages wait for it.
-    pub inquiry: Inquiry,
+    pub liveness: Liveness,
     /// Messages that wait for acknowledgements of earlier ones.
     pub throttled: VecDeque<OutgoingKey>,
     /// Connects without reply.
@@ -131,7 +131,7 @@ impl Partner {
             resend_at: None,
             answered: Duration::ZERO,
             resent: false,
-            inquiry: Inquiry::default(),
+            liveness: Liveness::default(),
             throttled: VecDeque::new(),
             connects: Vec::new(),
             partials: VecDeque::new(),

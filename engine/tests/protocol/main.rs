@@ -4,7 +4,7 @@ mod buffer;
 mod endings;
 mod handshake;
 mod hostile;
-mod inquiries;
+mod liveness;
 mod native;
 mod peer;
 mod pieces;

@@ -2,7 +2,7 @@
 
 mod delivery;
 mod hostile;
-mod inquiries;
+mod liveness;
 mod relations;
 mod resends;
 mod rules;

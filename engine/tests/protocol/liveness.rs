@@ -29,7 +29,7 @@ fn announced(engine: &mut Engine, port: &mut Recorder) -> (PartnerKey, RequestKe
 }
 
 /// The empty messages that were posted, by their numbers.
-fn inquiries(port: &mut Recorder) -> Vec<u16> {
+fn probes(port: &mut Recorder) -> Vec<u16> {
     let empty = port
         .commands
         .drain(..)
@@ -60,7 +60,7 @@ fn the_number_asked_for_is_the_newest_acknowledged_which_native_nodes_answer() {
     for time in 1..100 {
         engine.set_now(time * SECOND / 2);
         engine.work(&mut port);
-        for seq in inquiries(&mut port) {
+        for seq in probes(&mut port) {
             assert_eq!(seq, 2);
             times.push(time);
             let number = times.len() as u32;
@@ -79,20 +79,20 @@ fn the_number_asked_for_is_the_newest_acknowledged_which_native_nodes_answer() {
 }
 
 #[test]
-fn a_refused_inquiry_ends_every_message_that_waits_and_a_refusal_of_nothing_none() {
+fn a_refused_probe_ends_every_message_that_waits_and_a_refusal_of_nothing_none() {
     let (mut engine, mut port) = (engine(), Recorder::new());
     let (_, large) = announced(&mut engine, &mut port);
     engine.event(&nack(2), None, &mut port);
     assert_eq!(engine.is_done(large), Some(false));
     engine.set_now(2 * SECOND);
     engine.work(&mut port);
-    assert_eq!(inquiries(&mut port), [2]);
+    assert_eq!(probes(&mut port), [2]);
     engine.event(&nack(2), None, &mut port);
     let outcome = engine.take_done(large).unwrap();
     assert_eq!(outcome.code, Code::RemoteEndpointClosed);
     engine.set_now(600 * SECOND);
     engine.work(&mut port);
-    assert_eq!(inquiries(&mut port), []);
+    assert_eq!(probes(&mut port), []);
 }
 
 #[test]
@@ -103,13 +103,13 @@ fn nobody_is_asked_while_messages_or_connects_are_repeated_anyway() {
     for time in 1..100 {
         engine.set_now(time * SECOND / 2);
         engine.work(&mut port);
-        assert_eq!(inquiries(&mut port), []);
+        assert_eq!(probes(&mut port), []);
     }
     engine.event(&tiny(3, 4), None, &mut port);
     engine.connect(FROM.peer, FROM.endpoint, KEY, 0, 0, &mut port);
     for time in 100..200 {
         engine.set_now(time * SECOND / 2);
         engine.work(&mut port);
-        assert_eq!(inquiries(&mut port), []);
+        assert_eq!(probes(&mut port), []);
     }
 }

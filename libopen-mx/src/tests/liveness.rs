@@ -94,7 +94,7 @@ fn a_partner_that_takes_its_time_gets_the_message_and_is_asked_rarely() {
     assert_eq!(finish(&mut b, &mut a, receive).code, Code::Success);
     assert_eq!(finish(&mut a, &mut b, send).code, Code::Success);
     assert!(content(&buffer, LENGTH) == pattern(LENGTH, 1));
-    // No inquiry counts as a message.
+    // No probe counts as a message.
     assert!(b.state.engine.probe(0, 0).is_none());
 }
 

@@ -14,27 +14,27 @@ use crate::code::Code;
 use crate::engine::Engine;
 use crate::queue_port::QueuePort;
 use crate::resend::transmissions_before;
-use crate::state::inquiry::{DOUBLINGS_MAX, Inquiry, PAUSE, PAUSE_MAX};
 use crate::state::keys::{OutgoingKey, PartnerKey};
+use crate::state::liveness::{DOUBLINGS_MAX, Liveness, PAUSE, PAUSE_MAX};
 use crate::state::outgoing::Body;
 use crate::state::partner::Partner;
 
 impl Engine {
     /// A large message to this partner begins to wait until it is fetched.
-    pub(crate) fn inquire_later(&mut self, key: PartnerKey) {
+    pub(crate) fn check_liveness_later(&mut self, key: PartnerKey) {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
-        if partner.inquiry.at.is_none() {
+        if partner.liveness.at.is_none() {
             let at = self.now + PAUSE;
-            partner.inquiry = Inquiry::begun(self.now, at);
+            partner.liveness = Liveness::begun(self.now, at);
             self.resend_by(at);
         }
     }
 
     /// Asks a partner that was not heard for a while. True when it must be given up.
-    pub(crate) fn inquire(&mut self, key: PartnerKey, port: &mut impl QueuePort) -> bool {
-        let Some(due) = self.partners.get(key).and_then(|p| p.inquiry.at) else {
+    pub(crate) fn check_liveness(&mut self, key: PartnerKey, port: &mut impl QueuePort) -> bool {
+        let Some(due) = self.partners.get(key).and_then(|p| p.liveness.at) else {
             return false;
         };
         if due > self.now {
@@ -50,40 +50,40 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(key) else {
             return false;
         };
-        let inquiry = &mut partner.inquiry;
+        let liveness = &mut partner.liveness;
         let Some(timeout) = timeout else {
-            inquiry.at = None;
+            liveness.at = None;
             return false;
         };
-        let quiet_until = inquiry.heard + inquiry.pause();
-        let at = if inquiry.unanswered == 0 && quiet_until > self.now {
+        let quiet_until = liveness.heard + liveness.pause();
+        let at = if liveness.unanswered == 0 && quiet_until > self.now {
             quiet_until
         } else if !partner.unacked.is_empty() || !partner.connects.is_empty() {
             // What is sent again brings an answer, or its partner is given up for it.
             self.now + PAUSE
         } else {
-            let silent = self.now.saturating_sub(inquiry.heard);
+            let silent = self.now.saturating_sub(liveness.heard);
             if silent >= timeout
-                && inquiry.unanswered >= transmissions_before(&self.config, timeout)
+                && liveness.unanswered >= transmissions_before(&self.config, timeout)
             {
                 return true;
             }
             let shortest = self.config.resend_delay;
             let longest = (timeout / 16).clamp(shortest, PAUSE_MAX);
-            let wait = shortest * (1 << inquiry.unanswered.min(DOUBLINGS_MAX));
-            inquiry.unanswered += 1;
+            let wait = shortest * (1 << liveness.unanswered.min(DOUBLINGS_MAX));
+            liveness.unanswered += 1;
             ask(partner, port);
             self.now + wait.min(longest)
         };
         if let Some(partner) = self.partners.get_mut(key) {
-            partner.inquiry.at = Some(at);
+            partner.liveness.at = Some(at);
         }
         self.resend_by(at);
         false
     }
 
-    /// An inquiry was refused: what waits for the partner will not be fetched.
-    pub(crate) fn inquiry_refused(
+    /// A probe was refused: what waits for the partner will not be fetched.
+    pub(crate) fn liveness_refused(
         &mut self,
         key: PartnerKey,
         code: Code,

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-/// The first pause, doubled for each inquiry that was answered.
+/// The first pause, doubled for each probe that was answered.
 pub const PAUSE: Duration = Duration::from_secs(2);
 /// The longest one.
 pub const PAUSE_MAX: Duration = Duration::from_secs(32);
@@ -11,18 +11,18 @@ pub const DOUBLINGS_MAX: u32 = 6;
 
 /// What is asked of a partner while large messages wait for it.
 #[derive(Debug, Default)]
-pub struct Inquiry {
+pub struct Liveness {
     /// When the next one is due, if there is anything to ask.
     pub at: Option<Duration>,
-    /// Inquiries since the partner was last heard.
+    /// Probes since the partner was last heard.
     pub unanswered: u32,
-    /// Inquiries that were answered.
+    /// Probes that were answered.
     answered: u32,
     /// When the partner was last heard.
     pub heard: Duration,
 }
 
-impl Inquiry {
+impl Liveness {
     /// There is something to ask, for the first time at `at`.
     pub fn begun(now: Duration, at: Duration) -> Self {
         Self {
