@@ -20,7 +20,7 @@ impl Engine {
 
     /// The application wants no more of this partner. Its address can be used again after another connect.
     pub fn disconnect(&mut self, key: PartnerKey, port: &mut impl QueuePort) {
-        if key == self.own {
+        if key == self.loopback {
             return;
         }
         self.break_off(key, SCRAMBLE_DISCONNECT, port);

@@ -68,7 +68,7 @@ impl Engine {
             .requests
             .insert(Kind::Connect, Purpose::Connect, match_info, context);
         if let Some(request) = self.requests.get_mut(request) {
-            request.outcome.partner = Some(self.own);
+            request.outcome.partner = Some(self.loopback);
         }
         let code = if key == self.config.key {
             Code::Success

@@ -25,8 +25,8 @@ use crate::state::window::Windows;
 pub struct Engine {
     pub(crate) config: Config,
     pub(crate) now: Duration,
-    pub(crate) own: PartnerKey,
-    pub(crate) own_by_network: bool,
+    pub(crate) loopback: PartnerKey,
+    pub(crate) loopback_by_network: bool,
     pub(crate) partners: Partners,
     pub(crate) requests: Requests,
     /// Receives without message, in the order of posting.
@@ -67,8 +67,8 @@ impl Engine {
     pub fn new(config: Config) -> Self {
         let mut partners = Partners::default();
         Self {
-            own: partners.add_own(),
-            own_by_network: false,
+            loopback: partners.add_loopback(),
+            loopback_by_network: false,
             transmit: TransmitSpace::new(config.transmit_bytes),
             random: Random::new(config.session.into()),
             now: Duration::ZERO,
@@ -106,8 +106,8 @@ impl Engine {
 
     /// The partner that is the endpoint itself.
     #[inline]
-    pub fn own(&self) -> PartnerKey {
-        self.own
+    pub fn loopback(&self) -> PartnerKey {
+        self.loopback
     }
 
     /// Tells the time, which counts for all that follows. It never goes back.

@@ -26,7 +26,7 @@
 //! | `offers` | the application's handler of unexpected messages |
 //! | `large`, `pull_timeout` | rendezvous, pull, notify |
 //! | `export` | what the network sees of large sends |
-//! | `own` | messages to the own endpoint |
+//! | `loopback` | messages to the own endpoint |
 //! | `cleanup` | end of a relation |
 //! | `queue_port`, `memory` | what the engine needs: a way to the board, memory of messages |
 //! | `config`, `code` | what it is told once; how calls and requests end |
@@ -45,10 +45,10 @@ mod events;
 mod export;
 mod large;
 mod liveness;
+mod loopback;
 mod matching;
 mod memory;
 mod offers;
-mod own;
 mod progress;
 mod pull_timeout;
 mod queue_port;

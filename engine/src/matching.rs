@@ -63,9 +63,9 @@ impl Engine {
                 self.start_pulls(port);
                 self.send_delayed(port);
             }
-            Kept::Own(send, data) => {
+            Kept::Loopback(send, data) => {
                 self.copy_in(request, 0, Payload::Bytes(&data));
-                self.end_own(send, request);
+                self.end_loopback(send, request);
             }
         }
     }
@@ -163,8 +163,8 @@ impl Engine {
         body: Kept,
     ) -> Option<UnexpectedKey> {
         let message = Message::new(partner, match_info, total, body);
-        let own = matches!(message.body, Kept::Own(..));
-        if !own && self.kept_bytes() + message.cost() > self.config.kept_bytes_max {
+        let loopback = matches!(message.body, Kept::Loopback(..));
+        if !loopback && self.kept_bytes() + message.cost() > self.config.kept_bytes_max {
             return None;
         }
         Some(self.unexpected.push(message))

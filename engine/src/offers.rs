@@ -54,7 +54,7 @@ impl Engine {
                 continue;
             };
             let data = match &mut message.body {
-                Kept::Whole(data) | Kept::Own(_, data) => Some(core::mem::take(data)),
+                Kept::Whole(data) | Kept::Loopback(_, data) => Some(core::mem::take(data)),
                 Kept::Partial(..) | Kept::Large(_) => None,
             };
             return Some(Offer {
@@ -75,7 +75,7 @@ impl Engine {
             return;
         };
         if let Some(seen) = offer.data
-            && let Kept::Whole(data) | Kept::Own(_, data) = &mut message.body
+            && let Kept::Whole(data) | Kept::Loopback(_, data) = &mut message.body
         {
             *data = seen;
         }
@@ -103,7 +103,7 @@ impl Engine {
                 self.notify(message.partner, &offer, 0);
                 self.send_delayed(port);
             }
-            Kept::Own(send, _) => self.end_send(send, Code::Success, None),
+            Kept::Loopback(send, _) => self.end_send(send, Code::Success, None),
             Kept::Whole(_) => {}
         }
     }

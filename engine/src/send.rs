@@ -54,7 +54,7 @@ impl Engine {
             request.outcome.partner = Some(to);
             request.outcome.message_length = total;
         }
-        if to == self.own && !self.own_by_network {
+        if to == self.loopback && !self.loopback_by_network {
             self.send_to_self(request, &memory, match_info);
             return request;
         }

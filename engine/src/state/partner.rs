@@ -203,7 +203,7 @@ impl Partners {
     }
 
     /// A partner that nobody finds by name: the endpoint itself.
-    pub fn add_own(&mut self) -> PartnerKey {
+    pub fn add_loopback(&mut self) -> PartnerKey {
         self.all.insert(Partner::new(u16::MAX, u8::MAX))
     }
 

@@ -20,7 +20,7 @@ pub enum Kept {
     /// Nothing: it is large and waits at the sender.
     Large(Rendezvous),
     /// All of it; the own send that waits for the match.
-    Own(RequestKey, Vec<u8>),
+    Loopback(RequestKey, Vec<u8>),
 }
 
 /// A message that came before its receive.
@@ -46,7 +46,7 @@ impl Message {
     #[inline]
     pub fn new(partner: PartnerKey, match_info: u64, total: u32, body: Kept) -> Self {
         let kept = match &body {
-            Kept::Whole(data) | Kept::Partial(_, data) | Kept::Own(_, data) => data.len(),
+            Kept::Whole(data) | Kept::Partial(_, data) | Kept::Loopback(_, data) => data.len(),
             Kept::Large(_) => 0,
         };
         Self {

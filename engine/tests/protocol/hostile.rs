@@ -243,7 +243,7 @@ proptest! {
         let source = Buffer::new(40_000);
         let mut now = Duration::ZERO;
         let mut requests = Vec::new();
-        let mut partner = engine.own();
+        let mut partner = engine.loopback();
         let hello = Event { from: PEER, body: EventBody::Connect { session: 1, connect: Connect::Request(ConnectRequest { key: 1, next_expected: 1, connect_seqnum: 0 }) } };
         engine.event(&hello, None, &mut port);
         for step in steps {

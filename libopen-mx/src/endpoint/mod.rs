@@ -126,7 +126,7 @@ impl Endpoint {
         if communication.self_by_network {
             let peer = state.peer_by_nic_id(state.own.0)?;
             let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
-            state.engine.reach_own_by_network(peer, endpoint);
+            state.engine.loop_back_by_network(peer, endpoint);
         }
         communication.bind(MacAddress::from_nic_id(state.own.0), endpoint);
         for queues in [&opened.w, &opened.r] {
@@ -162,7 +162,7 @@ impl Endpoint {
     /// The own address.
     pub fn address(&self) -> Result<Address, Error> {
         let mut state = self.held.enter()?;
-        let own = state.engine.own();
+        let own = state.engine.loopback();
         state.address(own).ok_or(Error::Confused)
     }
 
@@ -177,7 +177,8 @@ impl Endpoint {
     ) -> Result<Request, Error> {
         self.held.with(|state| {
             look_for_room(state)?;
-            let request = if (nic_id, endpoint) == state.own && !state.engine.own_by_network() {
+            let request = if (nic_id, endpoint) == state.own && !state.engine.loopback_by_network()
+            {
                 state.engine.connect_own(key, match_info, context)
             } else {
                 let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;

@@ -271,7 +271,7 @@ impl State {
 
     /// The address of a partner.
     pub fn address(&mut self, partner: PartnerKey) -> Option<Address> {
-        if partner == self.engine.own() {
+        if partner == self.engine.loopback() {
             return Some(Address {
                 partner,
                 nic_id: self.own.0,

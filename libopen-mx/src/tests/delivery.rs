@@ -153,7 +153,7 @@ fn a_receive_takes_the_first_message_whose_masked_info_fits() {
 #[test]
 fn messages_to_the_own_endpoint_need_no_board() {
     let (_world, mut a, mut b) = pair(Format::native(9000).unwrap(), 9);
-    let own = a.state.engine.own();
+    let own = a.state.engine.loopback();
     let buffer = Buffer::new(50_000).unwrap();
     let send = a.send(own, &pattern(50_000, 1), 5, false);
     assert!(a.test(send).is_none());

@@ -38,7 +38,7 @@ fn a_one_way_connect_carries_large_messages_both_ways() {
     let (mut a, mut b) = pair(&world);
     let to_b = connect(&mut a, &mut b);
     exchange(&mut a, &mut b, to_b, 100_000);
-    let to_a = b.state.engine.own();
+    let to_a = b.state.engine.loopback();
     assert_ne!(to_a, to_b);
     let buffer = Buffer::new(4).unwrap();
     let receive = b.receive(&buffer, 0, 0);

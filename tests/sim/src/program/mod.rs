@@ -185,7 +185,7 @@ impl Program {
         self.fabric.processes[self.actors[actor].process]
             .1
             .engine
-            .own()
+            .loopback()
     }
 
     /// Connects one actor to another, again and again: connects may be refused by a late word about an endpoint that was

@@ -9,19 +9,19 @@ use crate::state::unexpected::Kept;
 
 impl Engine {
     /// Messages to the own endpoint take the way of all others from now on: it is the partner of this name.
-    pub fn reach_own_by_network(&mut self, peer: u16, endpoint: u8) {
-        self.own = self.partners.find_or_add(peer, endpoint);
-        self.own_by_network = true;
+    pub fn loop_back_by_network(&mut self, peer: u16, endpoint: u8) {
+        self.loopback = self.partners.find_or_add(peer, endpoint);
+        self.loopback_by_network = true;
         let session = self.config.session;
-        if let Some(own) = self.partners.get_mut(self.own) {
-            own.session = Some(session);
+        if let Some(loopback) = self.partners.get_mut(self.loopback) {
+            loopback.session = Some(session);
         }
     }
 
     /// Whether they do.
     #[inline]
-    pub fn own_by_network(&self) -> bool {
-        self.own_by_network
+    pub fn loopback_by_network(&self) -> bool {
+        self.loopback_by_network
     }
 
     /// Sends to the own endpoint: done when it was matched.
@@ -37,11 +37,11 @@ impl Engine {
             request.purpose = Purpose::Send { buffered: true };
         }
         if let Some(receive) = self.take_posted(match_info) {
-            self.begin_receive(receive, self.own, match_info, total);
+            self.begin_receive(receive, self.loopback, match_info, total);
             self.copy_in(receive, 0, Payload::Bytes(&data));
-            self.end_own(send, receive);
+            self.end_loopback(send, receive);
         } else if self
-            .keep(self.own, match_info, total, Kept::Own(send, data))
+            .keep(self.loopback, match_info, total, Kept::Loopback(send, data))
             .is_none()
         {
             self.requests.complete(send, Code::NoSystemResources);
@@ -49,7 +49,7 @@ impl Engine {
     }
 
     /// Completes both sides of a message to the own endpoint, both with what was transferred.
-    pub(crate) fn end_own(&mut self, send: RequestKey, receive: RequestKey) {
+    pub(crate) fn end_loopback(&mut self, send: RequestKey, receive: RequestKey) {
         let transferred = self.requests.get(receive).map(|r| r.outcome.transferred);
         self.end_receive(receive);
         self.end_send(send, Code::Success, transferred);
