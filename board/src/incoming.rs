@@ -285,7 +285,7 @@ impl Board {
         Err(Refusal { counter, answer })
     }
 
-    /// A nack, as long as the peer's allowance lasts.
+    /// A nack, as long as the peer's token bucket has one.
     pub(crate) fn nack(
         &mut self,
         now: Instant,
@@ -313,7 +313,7 @@ impl Board {
         self.allowed(now, peer, packet)
     }
 
-    /// An answer to what is refused, as long as the peer's allowance lasts.
+    /// An answer to what is refused, as long as the peer's token bucket has one.
     fn allowed(&mut self, now: Instant, peer: u16, packet: Packet) -> Option<Answer> {
         self.peers
             .get_mut(peer)?

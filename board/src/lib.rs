@@ -12,7 +12,6 @@
 extern crate alloc;
 
 mod admin;
-mod allowance;
 mod board;
 mod claim;
 mod counters;
@@ -34,6 +33,7 @@ mod random;
 mod raw;
 mod switch;
 mod time;
+mod token_bucket;
 mod warnings;
 mod work;
 

@@ -5,12 +5,12 @@ use core::time::Duration;
 
 use mx_wire::MacAddress;
 
-use crate::allowance::{NackAllowance, StrangerAllowance};
 use crate::discovery::Asking;
 use crate::key::BoardId;
 use crate::name::HostName;
 use crate::pull::RoundTrip;
 use crate::time::Instant;
+use crate::token_bucket::{NackBucket, StrangerBucket};
 
 /// Entries that only boards of this home may take, so that a flood of forged beacons cannot keep a guest from
 /// reaching its neighbours.
@@ -30,7 +30,7 @@ pub struct Peer {
     pub(crate) reverse: Option<u16>,
     /// The serial of its last beacon.
     pub(crate) serial: Option<u32>,
-    pub(crate) nacks: NackAllowance,
+    pub(crate) nacks: NackBucket,
     /// How long it takes to answer a PULL.
     pub(crate) round_trip: RoundTrip,
     pub(crate) asking: Asking,
@@ -70,7 +70,7 @@ impl Peer {
             local,
             reverse: None,
             serial: None,
-            nacks: NackAllowance::default(),
+            nacks: NackBucket::default(),
             round_trip: RoundTrip::default(),
             asking: Asking::default(),
             fixed: false,
@@ -122,7 +122,7 @@ pub struct PeerTable {
     max: u16,
     nameless: u16,
     full: bool,
-    strangers: StrangerAllowance,
+    strangers: StrangerBucket,
 }
 
 impl PeerTable {
@@ -133,7 +133,7 @@ impl PeerTable {
             max,
             nameless: 0,
             full: false,
-            strangers: StrangerAllowance::default(),
+            strangers: StrangerBucket::default(),
         }
     }
 

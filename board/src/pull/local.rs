@@ -2,7 +2,7 @@
 
 use mx_ring::{Destination, PullOrder, Window};
 
-use super::patience::Patience;
+use super::backoff::Backoff;
 use crate::key::EndpointKey;
 use crate::time::Instant;
 
@@ -21,7 +21,7 @@ pub(crate) struct LocalPull {
     pub done: u32,
     /// The window as it was when its process was told that the next slice is wanted.
     pub window_told: Option<Window>,
-    pub patience: Patience,
+    pub backoff: Backoff,
     /// When the window is looked at again.
     pub look_at: Instant,
 }

@@ -1,10 +1,10 @@
 //! Large messages: the puller's side over the wire, the replier's side, and the short way between local boards
 //! (protocol.md §13).
 
+mod backoff;
 mod block;
 mod local;
 mod packets;
-mod patience;
 mod puller;
 mod replier;
 mod round_trip;

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use mx_ring::Window;
 use mx_wire::PullBlock;
 
-use super::patience::Patience;
+use super::backoff::Backoff;
 use crate::time::Instant;
 
 /// Blocks that an endpoint has promised at most. A PULL of 60 bytes asks for up to 288 KB, so there is a limit
@@ -31,7 +31,7 @@ pub(crate) struct Transfer {
     sent: u32,
     /// The window as it was when its process was told that the next reply is wanted.
     pub window_told: Option<Window>,
-    patience: Patience,
+    backoff: Backoff,
     /// When the window is looked at again.
     look_at: Instant,
 }
@@ -48,7 +48,7 @@ impl Transfer {
             blocks: ArrayVec::new_const(),
             sent: 0,
             window_told: None,
-            patience: Patience::new(),
+            backoff: Backoff::new(),
             look_at: Instant::from_nanos(0),
         }
     }
@@ -69,7 +69,7 @@ impl Transfer {
     /// The process of the window was told what is wanted.
     pub fn told(&mut self, window: Window) {
         self.window_told = Some(window);
-        self.patience = Patience::new();
+        self.backoff = Backoff::new();
     }
 
     /// The reply to send next.
@@ -79,7 +79,7 @@ impl Transfer {
 
     /// That reply was sent.
     pub fn reply_sent(&mut self) {
-        self.patience = Patience::new();
+        self.backoff = Backoff::new();
         self.sent += 1;
         if self
             .blocks
@@ -143,7 +143,7 @@ impl ReplyJobs {
 
     /// Puts a transfer aside whose next bytes its window does not reach.
     pub fn put_aside(&mut self, now: Instant, mut transfer: Transfer) {
-        transfer.look_at = now + transfer.patience.next_wait();
+        transfer.look_at = now + transfer.backoff.next_wait();
         self.blocks += transfer.blocks.len();
         self.aside.push_back(transfer);
     }

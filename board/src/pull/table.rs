@@ -8,7 +8,7 @@ use core::time::Duration;
 use mx_ring::{Destination, Event, EventBody, PullDone, PullOrder, PullStatus, RegionKey, Window};
 use mx_wire::{Format, Pull};
 
-use super::patience::Patience;
+use super::backoff::Backoff;
 use super::puller::Retry;
 use super::{LocalPull, WirePull};
 use crate::key::EndpointKey;
@@ -113,7 +113,7 @@ impl PullTable {
             owner,
             done: 0,
             window_told: None,
-            patience: Patience::new(),
+            backoff: Backoff::new(),
             look_at: Instant::default(),
         });
         self.take(state)
@@ -267,7 +267,7 @@ impl PullTable {
             return;
         };
         pull.done += bytes;
-        pull.patience = Patience::new();
+        pull.backoff = Backoff::new();
         if pull.slice() == 0 {
             self.end(index, PullStatus::Done);
         } else {
@@ -282,9 +282,9 @@ impl PullTable {
         {
             if pull.window_told != told {
                 pull.window_told = told;
-                pull.patience = Patience::new();
+                pull.backoff = Backoff::new();
             }
-            let at = now + pull.patience.next_wait();
+            let at = now + pull.backoff.next_wait();
             pull.look_at = at;
             self.arm(at);
         }

@@ -10,11 +10,11 @@ const DOUBLINGS: u32 = 10;
 
 /// The waits of one transfer for one place of its window.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Backoff {
     looks: u32,
 }
 
-impl Patience {
+impl Backoff {
     /// Nothing was waited for yet.
     pub const fn new() -> Self {
         Self { looks: 0 }
@@ -34,8 +34,8 @@ mod tests {
 
     #[test]
     fn the_waits_grow_to_a_tenth_of_a_second() {
-        let mut patience = Patience::new();
-        let waits: [Duration; 30] = core::array::from_fn(|_| patience.next_wait());
+        let mut backoff = Backoff::new();
+        let waits: [Duration; 30] = core::array::from_fn(|_| backoff.next_wait());
         assert_eq!(waits[..2], [FIRST, 2 * FIRST]);
         assert_eq!(waits[29], Duration::from_micros(102_400));
         let before_it: Duration = waits[..10].iter().sum();

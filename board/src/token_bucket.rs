@@ -4,21 +4,21 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
-/// What is left of an allowance: `BURST` at once, then one each `MILLIS` milliseconds.
+/// A token bucket: `BURST` at once, then one each `MILLIS` milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Allowance<const BURST: u8, const MILLIS: u64> {
+pub(crate) struct TokenBucket<const BURST: u8, const MILLIS: u64> {
     left: u8,
     since: Instant,
 }
 
 /// Nacks for a peer. A session is 32 bits: unlimited answers to wrong ones would let a neighbour try them all
 /// (interfaces.md §1).
-pub(crate) type NackAllowance = Allowance<64, 8>;
+pub(crate) type NackBucket = TokenBucket<64, 8>;
 
 /// Strangers that take the places of others in a table of peers. Each costs a search and a question on the wire.
-pub(crate) type StrangerAllowance = Allowance<64, 4>;
+pub(crate) type StrangerBucket = TokenBucket<64, 4>;
 
-impl<const BURST: u8, const MILLIS: u64> Default for Allowance<BURST, MILLIS> {
+impl<const BURST: u8, const MILLIS: u64> Default for TokenBucket<BURST, MILLIS> {
     fn default() -> Self {
         Self {
             left: BURST,
@@ -27,8 +27,8 @@ impl<const BURST: u8, const MILLIS: u64> Default for Allowance<BURST, MILLIS> {
     }
 }
 
-impl<const BURST: u8, const MILLIS: u64> Allowance<BURST, MILLIS> {
-    /// Takes one out of the allowance, if there is one.
+impl<const BURST: u8, const MILLIS: u64> TokenBucket<BURST, MILLIS> {
+    /// Takes one token, if there is one.
     pub fn take(&mut self, now: Instant) -> bool {
         let one = Duration::from_millis(MILLIS).as_nanos();
         let earned = (now - self.since).as_nanos() / one;
@@ -51,12 +51,12 @@ mod tests {
 
     #[test]
     fn a_flood_gets_a_burst_of_nacks_and_then_a_few_a_second() {
-        let mut allowance = NackAllowance::default();
+        let mut bucket = NackBucket::default();
         let start = Instant::from_nanos(5_000_000_000);
-        let burst = (0..1000).filter(|_| allowance.take(start)).count();
+        let burst = (0..1000).filter(|_| bucket.take(start)).count();
         assert_eq!(burst, 64);
         let per_second = (0..10_000)
-            .filter(|i| allowance.take(start + Duration::from_micros(i * 100)))
+            .filter(|i| bucket.take(start + Duration::from_micros(i * 100)))
             .count();
         assert!(
             (120..=126).contains(&per_second),
