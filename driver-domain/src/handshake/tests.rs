@@ -9,7 +9,7 @@ use super::*;
 enum Event {
     /// `xl-omx attach` writes both directories.
     Attach,
-    /// `xl-omx detach` asks for the end. It may have been killed before, or out of patience.
+    /// `xl-omx detach` asks for the end. It may have been killed before, or have run into its timeout.
     Detach,
     /// It removes both directories: what was asked for has come, or it is forced to.
     Remove { force: bool },

@@ -24,17 +24,17 @@ pub const REQUESTS: u32 = 20;
 pub const BYTES: usize = 1 << 20;
 
 /// How long a client may take to say what it wants, and to take it.
-const PATIENCE: Patience = Patience {
+const TIMEOUTS: Timeouts = Timeouts {
     reading: Duration::from_secs(5),
     writing: Duration::from_secs(20),
 };
 /// The same while others find no room.
-const IMPATIENCE: Patience = Patience {
+const TIMEOUTS_WHEN_FULL: Timeouts = Timeouts {
     reading: Duration::from_secs(1),
     writing: Duration::from_secs(5),
 };
 
-struct Patience {
+struct Timeouts {
     reading: Duration,
     writing: Duration,
 }
@@ -113,14 +113,14 @@ impl Server {
                 until: now + Duration::from_secs(1),
             };
         }
-        let patience = self.patience();
+        let timeouts = self.timeouts();
         for step in 0..CONNECTIONS {
             let index = (self.cursor + step) % CONNECTIONS;
             let Some(connection) = self.connections.get_mut(index) else {
                 break;
             };
             let socket = sockets.get_mut::<tcp::Socket>(connection.socket);
-            let worked = connection.give_up(now, socket, patience)
+            let worked = connection.give_up(now, socket, timeouts)
                 || connection.serve(now, socket, &mut self.credit, snapshot, rates);
             if worked {
                 self.cursor = (index + 1) % CONNECTIONS;
@@ -131,22 +131,22 @@ impl Server {
     }
 
     /// Those who come while everything is taken drive out those who have been slow.
-    fn patience(&self) -> &'static Patience {
+    fn timeouts(&self) -> &'static Timeouts {
         let listens = |connection: &Connection| matches!(connection.stage, Stage::Listening);
         if self.connections.iter().any(listens) {
-            &PATIENCE
+            &TIMEOUTS
         } else {
-            &IMPATIENCE
+            &TIMEOUTS_WHEN_FULL
         }
     }
 
     /// When a connection has lasted for too long, or may go on.
     pub fn deadline(&self) -> Option<Duration> {
-        let patience = self.patience();
+        let timeouts = self.timeouts();
         let ends = self
             .connections
             .iter()
-            .filter_map(|connection| connection.ends(patience));
+            .filter_map(|connection| connection.ends(timeouts));
         let waits = self.credit.bytes == 0
             && self
                 .connections
@@ -158,11 +158,11 @@ impl Server {
 
 impl Connection {
     /// When it has lasted for too long.
-    fn ends(&self, patience: &Patience) -> Option<Duration> {
+    fn ends(&self, timeouts: &Timeouts) -> Option<Duration> {
         match self.stage {
             Stage::Listening => None,
-            Stage::Reading(_) => Some(self.since + patience.reading),
-            Stage::Writing(..) | Stage::Closing => Some(self.since + patience.writing),
+            Stage::Reading(_) => Some(self.since + timeouts.reading),
+            Stage::Writing(..) | Stage::Closing => Some(self.since + timeouts.writing),
         }
     }
 
@@ -171,9 +171,9 @@ impl Connection {
         &mut self,
         now: Duration,
         socket: &mut tcp::Socket<'_>,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> bool {
-        let over = self.ends(patience).is_some_and(|end| now >= end);
+        let over = self.ends(timeouts).is_some_and(|end| now >= end);
         if over {
             socket.abort();
             self.stage = Stage::Listening;

@@ -35,7 +35,7 @@ use slotmap::{Key, KeyData, SlotMap};
 use self::bounce::Bounce;
 use self::first_use::FirstUses;
 pub use self::marks::Marks;
-use self::reserve::{PATIENCE, Reserve};
+use self::reserve::{Reserve, TIMEOUT};
 use self::span::Span;
 use super::{CallError, Channel, register};
 use crate::lack::is_lack;
@@ -92,7 +92,7 @@ pub struct Regions {
     /// The bounce buffers of last resort: to send, to receive.
     reserves: [Reserve; 2],
     /// How long one of them is refused before its message ends.
-    patience: Duration,
+    timeout: Duration,
     /// Regions that could not be given back when their time had come, since something lacked for the call itself.
     owed: Vec<RegionKey>,
     /// What the next piece of a message is tried with: the quota may allow more than the last time, or less.
@@ -125,7 +125,7 @@ impl Regions {
             whole: HashMap::new(),
             first_uses: FirstUses::default(),
             reserves: Default::default(),
-            patience: PATIENCE,
+            timeout: TIMEOUT,
             owed: Vec::new(),
             piece: BOUNCE_STEP,
             uses: 0,

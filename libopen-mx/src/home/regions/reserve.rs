@@ -14,7 +14,7 @@ use crate::home::CallError;
 
 /// How long a buffer of last resort is refused, while nothing is given back, before its message ends: who uses what might be
 /// given back may wait for this very message.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A buffer of last resort.
 #[derive(Default)]
@@ -81,7 +81,7 @@ impl Regions {
             None => self.make_reserve(used).map_err(|errno| {
                 let now = clock::now();
                 let refused_at = *self.reserves[used as usize].refused.get_or_insert(now);
-                let in_vain = now > refused_at + self.patience;
+                let in_vain = now > refused_at + self.timeout;
                 // Nothing will be given back that this could wait for.
                 let idle = self.entries.values().all(|entry| entry.users == 0);
                 match idle || in_vain {

@@ -176,7 +176,7 @@ fn a_message_does_not_wait_for_ever_for_a_receive_that_may_be_its_own() {
             .unwrap_err();
         assert_eq!(refused, Refused::Later);
     }
-    regions.patience = Duration::ZERO;
+    regions.timeout = Duration::ZERO;
     let mut tries = std::iter::repeat_with(|| regions.register_part(&memory, piece, Use::Send));
     // The clock has steps of milliseconds.
     assert!(tries.any(|tried| matches!(tried, Err(Refused::Never))));
