@@ -3,7 +3,7 @@
 //! Others write our state, too: `xl-omx detach` asks for the end by it. So what counts is what is there, not what this
 //! end wrote last.
 
-use xen_pv_boot::xenbus::State;
+use xen_pv_boot::xenbus::XenbusState;
 
 /// What this end knows of a device.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +34,9 @@ pub enum Stage {
 #[derive(Clone, Copy, Debug)]
 pub struct States {
     /// The frontend's state.
-    pub theirs: State,
+    pub theirs: XenbusState,
     /// Our state.
-    pub ours: State,
+    pub ours: XenbusState,
     /// It is not to be detached.
     pub online: bool,
 }
@@ -49,7 +49,7 @@ pub enum Step {
     /// The frontend is gone for good: so is our directory.
     Forget,
     /// Our state is to be this one.
-    Say(State),
+    Say(XenbusState),
     /// What the frontend has published is to be mapped and bound.
     Connect,
     /// The frontend has said that it is connected, too.
@@ -65,28 +65,28 @@ pub fn step(known: Known, states: States) -> Step {
         ours,
         online,
     } = states;
-    let detach = !online || ours == State::Closing;
+    let detach = !online || ours == XenbusState::Closing;
     match known.stage {
         Stage::Leaving => Step::Nothing,
         Stage::Waiting => match theirs {
-            State::Unknown if known.seen => Step::Forget,
+            XenbusState::Unknown if known.seen => Step::Forget,
             // Also when a frontend was never there: who detaches waits for this.
-            _ if detach => Step::Say(State::Closed),
+            _ if detach => Step::Say(XenbusState::Closed),
             // Its guest's kernel has to close it, and to begin anew.
-            State::Initialised if known.refused => Step::Nothing,
-            State::Initialised => Step::Connect,
+            XenbusState::Initialised if known.refused => Step::Nothing,
+            XenbusState::Initialised => Step::Connect,
             // Nobody looks at our state now: the next one who comes finds it inviting.
-            State::Closed | State::Initialising => Step::Say(State::InitWait),
+            XenbusState::Closed | XenbusState::Initialising => Step::Say(XenbusState::InitWait),
             _ => Step::Nothing,
         },
         Stage::Connected { confirmed } => match theirs {
-            State::Closing | State::Closed => Step::Leave("the guest closes it"),
-            State::Unknown => Step::Leave("the guest is gone"),
-            State::Initialising | State::Initialised if confirmed => {
+            XenbusState::Closing | XenbusState::Closed => Step::Leave("the guest closes it"),
+            XenbusState::Unknown => Step::Leave("the guest is gone"),
+            XenbusState::Initialising | XenbusState::Initialised if confirmed => {
                 Step::Leave("the guest starts anew")
             }
             _ if detach => Step::Leave("it is detached"),
-            State::Connected => Step::Confirmed,
+            XenbusState::Connected => Step::Confirmed,
             _ => Step::Nothing,
         },
     }

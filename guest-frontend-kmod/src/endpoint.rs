@@ -33,10 +33,10 @@ pub struct Process {
 
 /// Where an endpoint is in its life. `posted`: the request waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum EndpointState {
     /// The home is to take it.
     Opening {
-        /// See [`State`].
+        /// See [`EndpointState`].
         posted: bool,
     },
     /// In use.
@@ -45,7 +45,7 @@ pub enum State {
     Refused(Errno),
     /// The home is to give it back. Only when nothing else waits for an answer, the request is posted.
     Closing {
-        /// See [`State`].
+        /// See [`EndpointState`].
         posted: bool,
     },
 }
@@ -63,7 +63,7 @@ pub struct Endpoint<K: Kernel> {
     /// Pages of W, then of R; then the page of the notes about regions, which is not granted.
     pub queues: PageSet<K>,
     /// Where it is in its life.
-    pub state: State,
+    pub state: EndpointState,
     /// The opener was killed before the home answered.
     pub abandoned: bool,
     /// The home has closed it.
@@ -122,8 +122,8 @@ impl<K: Kernel> Endpoint<K> {
     pub fn check_use(&self, space: K::Space) -> Result<(), Errno> {
         match self.state {
             _ if self.opener.space != space => Err(Errno::NOT_PERMITTED),
-            State::Open if self.closed_by_home => Err(Errno::IO),
-            State::Open => Ok(()),
+            EndpointState::Open if self.closed_by_home => Err(Errno::IO),
+            EndpointState::Open => Ok(()),
             _ => Err(Errno::INVALID),
         }
     }

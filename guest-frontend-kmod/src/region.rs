@@ -37,7 +37,7 @@ pub struct Extent {
 
 /// Where a region is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum RegionState {
     /// Pieces are on their way to the home; `posted`: the next one is.
     Registering {
         /// Whether a piece waits for its answer.
@@ -67,7 +67,7 @@ pub struct Region<K: Kernel> {
     /// Pages of which the home was told.
     pub told: usize,
     /// Where it is in its life.
-    pub state: State,
+    pub state: RegionState,
     /// Whether a caller waits for the end of this state.
     pub awaited: bool,
 }

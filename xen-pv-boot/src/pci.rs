@@ -17,7 +17,7 @@ use crate::event::{self, Channel};
 use crate::grant::{GrantError, GrantTable};
 use crate::memory::dma;
 use crate::types::{DomId, Errno};
-use crate::xenbus::State;
+use crate::xenbus::XenbusState;
 use crate::xenstore::{self, Xenstore};
 
 /// The own directory; libxl makes one for all devices.
@@ -102,7 +102,7 @@ impl PciFrontend {
             ("pci-op-ref", format!("{}", reference.0)),
             ("event-channel", format!("{}", channel.port())),
             ("magic", abi::XEN_PCI_MAGIC.into()),
-            ("state", format!("{}", State::Initialised.number())),
+            ("state", format!("{}", XenbusState::Initialised.number())),
         ];
         let there = format!("{DIRECTORY}/backend");
         store.wait(client.write_below(&there, DIRECTORY, &nodes))?;
@@ -110,8 +110,8 @@ impl PciFrontend {
         let state = format!("{backend}/state");
         while store
             .wait(client.read(&state))
-            .map_or(State::Unknown, |state| State::parse(&state))
-            != State::Connected
+            .map_or(XenbusState::Unknown, |state| XenbusState::parse(&state))
+            != XenbusState::Connected
         {
             if clock::now() > deadline {
                 return Err(PciError::Timeout);
@@ -119,7 +119,7 @@ impl PciFrontend {
             event::sleep(Duration::from_millis(5));
         }
         let own = format!("{DIRECTORY}/state");
-        store.wait(client.write(&own, State::Connected.number()))?;
+        store.wait(client.write(&own, XenbusState::Connected.number()))?;
         // SAFETY: the page stays mapped for good, and all of it is atomics.
         let page = unsafe { region.base.cast::<abi::PciSharedInfo>().as_ref() };
         Ok(Some(Self {

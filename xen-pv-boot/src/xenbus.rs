@@ -6,7 +6,7 @@ use xen_sys::xenbus as abi;
 
 /// State of one end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum XenbusState {
     /// No state: the directory is not there, or holds something else.
     Unknown,
     /// The end starts.
@@ -27,7 +27,7 @@ pub enum State {
     Reconfigured,
 }
 
-impl State {
+impl XenbusState {
     /// The number in xenstore.
     pub const fn number(self) -> u32 {
         match self {
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// Reads a state; anything that is none is [`State::Unknown`].
+    /// Reads a state; anything that is none is [`XenbusState::Unknown`].
     pub fn parse(text: &str) -> Self {
         match text.trim().parse() {
             Ok(abi::XENBUS_STATE_INITIALISING) => Self::Initialising,
@@ -59,7 +59,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for XenbusState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_state_survives_its_number() {
         for number in 0..=8u32 {
-            let state = State::parse(&alloc::format!("{number}"));
+            let state = XenbusState::parse(&alloc::format!("{number}"));
             assert_eq!(state.number(), number);
         }
     }
@@ -81,7 +81,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_some_state(text in ".*") {
-            let state = State::parse(&text);
+            let state = XenbusState::parse(&text);
             prop_assert!(state.number() <= 8);
         }
     }

@@ -10,7 +10,7 @@ use crate::attachments::Attachment;
 use crate::domain::{self, Domain};
 use crate::error::Error;
 use crate::inventory::{self, Inventory};
-use crate::state::State;
+use crate::state::XenbusState;
 use crate::xenstore::{NONE, Permissions, Store, Transaction, transaction};
 
 /// Where a device lies in xenstore.
@@ -41,9 +41,9 @@ pub struct Listed {
     #[serde(serialize_with = "as_text")]
     pub mac: Option<MacAddress>,
     /// The backend's state.
-    pub state: State,
+    pub state: XenbusState,
     /// The state that the guest writes.
-    pub frontend_state: State,
+    pub frontend_state: XenbusState,
     /// The frontend's event channel.
     pub event_channel: Option<u32>,
     /// The frontend's ring reference.
@@ -91,7 +91,7 @@ impl Device {
     }
 
     /// The states of backend and frontend.
-    pub fn states(&self, store: &mut impl Store) -> Result<(State, State), Error> {
+    pub fn states(&self, store: &mut impl Store) -> Result<(XenbusState, XenbusState), Error> {
         Ok((state(store, &self.backend)?, state(store, &self.frontend)?))
     }
 
@@ -125,9 +125,9 @@ impl Device {
 const REASON: usize = 200;
 
 /// The state in a directory of a device.
-pub fn state(store: &mut impl Store, directory: &str) -> Result<State, Error> {
+pub fn state(store: &mut impl Store, directory: &str) -> Result<XenbusState, Error> {
     let text = store.read(NONE, &format!("{directory}/state"))?;
-    Ok(State::parse(text.as_deref()))
+    Ok(XenbusState::parse(text.as_deref()))
 }
 
 /// Whether a node is there.
@@ -189,11 +189,11 @@ pub fn attach(
             // The driver domain may not read the guest's own directory, and names its board after this.
             (format!("{b}/name"), guest.name.clone()),
             (format!("{b}/mac"), mac.to_string()),
-            (format!("{b}/state"), State::Initialising.text()),
+            (format!("{b}/state"), XenbusState::Initialising.text()),
             (format!("{f}/backend"), b.clone()),
             (format!("{f}/backend-id"), backend.id.to_string()),
             (format!("{f}/mac"), mac.to_string()),
-            (format!("{f}/state"), State::Initialising.text()),
+            (format!("{f}/state"), XenbusState::Initialising.text()),
         ] {
             store.write(t, &path, &value)?;
         }
@@ -255,7 +255,7 @@ pub fn list(
         let backend_path = served.map(|served| Device::new(guest, served.backend, index).backend);
         let state_of_backend = match &backend_path {
             Some(path) => state(store, path)?,
-            None => State::Unknown,
+            None => XenbusState::Unknown,
         };
         found.push(Listed {
             index,
@@ -280,7 +280,7 @@ pub fn close(store: &mut impl Store, device: &Device) -> Result<(), Error> {
         if is_there(store, t, &device.backend)? {
             store.write(t, &format!("{}/online", device.backend), "0")?;
             let state = format!("{}/state", device.backend);
-            store.write(t, &state, &State::Closing.text())?;
+            store.write(t, &state, &XenbusState::Closing.text())?;
         }
         Ok(())
     })
@@ -456,8 +456,8 @@ mod tests {
             store.tree.write(2, &path, value.as_bytes()).unwrap();
         }
         let mut after = listed(&mut store);
-        assert_eq!(after[0].frontend_state, State::Unknown);
-        after[0].frontend_state = State::Initialising;
+        assert_eq!(after[0].frontend_state, XenbusState::Unknown);
+        after[0].frontend_state = XenbusState::Initialising;
         assert_eq!(after, before);
         store.tree.remove(2, &device.frontend).unwrap();
         assert_eq!(listed(&mut store)[0].backend_id, Some(1));

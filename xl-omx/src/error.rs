@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::state::State;
+use crate::state::XenbusState;
 use crate::xenstore::StoreError;
 
 /// Why a command failed.
@@ -54,11 +54,11 @@ pub enum Error {
     #[error("{}", not_reached(.wanted, .backend, .frontend, .waited, .reason))]
     NotReached {
         /// The state that was waited for.
-        wanted: State,
+        wanted: XenbusState,
         /// The backend's last state.
-        backend: State,
+        backend: XenbusState,
         /// The frontend's last state.
-        frontend: State,
+        frontend: XenbusState,
         /// How long was waited.
         waited: Duration,
         /// What the sides wrote to their `error` nodes.
@@ -136,9 +136,9 @@ pub enum Error {
 }
 
 fn not_reached(
-    wanted: &State,
-    backend: &State,
-    frontend: &State,
+    wanted: &XenbusState,
+    backend: &XenbusState,
+    frontend: &XenbusState,
     waited: &Duration,
     reason: &Option<String>,
 ) -> String {
@@ -148,10 +148,10 @@ fn not_reached(
     );
     let hint = match (reason, backend, frontend) {
         (Some(reason), _, _) => reason.as_str(),
-        (None, State::Initialising, _) => {
+        (None, XenbusState::Initialising, _) => {
             "the backend did not react (does the driver domain run? see `xl list`)"
         }
-        (None, _, State::Initialising) if *wanted == State::Connected => {
+        (None, _, XenbusState::Initialising) if *wanted == XenbusState::Connected => {
             "the guest did not react (is the module open-mx-frontend loaded there?)"
         }
         _ => "see the driver domain's console and the guest's kernel log",

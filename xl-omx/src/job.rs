@@ -14,7 +14,7 @@ use crate::device::{self, Device};
 use crate::domain::Domain;
 use crate::error::Error;
 use crate::inventory::{self, Inventory};
-use crate::state::State;
+use crate::state::XenbusState;
 use crate::xenstore::{NONE, Store};
 
 /// How long a driver domain may take to give back what a former device had. One that is slower is most likely dead.
@@ -139,7 +139,7 @@ impl Job {
 
     fn is_seen(&self, store: &mut impl Store) -> Result<bool, Error> {
         let state = device::state(store, &self.device().frontend)?;
-        Ok(state != State::Initialising)
+        Ok(state != XenbusState::Initialising)
     }
 
     /// Whether the driver domain still has something of a device that is gone: of this number, or of a guest that has

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// States of the xenbus handshake (public/io/xenbus.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum XenbusState {
     /// No state is written, or one that does not exist.
     Unknown = 0,
     /// Has not reacted yet.
@@ -28,19 +28,19 @@ pub enum State {
     Reconfigured = 8,
 }
 
-impl State {
+impl XenbusState {
     /// What a side wrote to its `state` node.
     pub fn parse(text: Option<&str>) -> Self {
-        const ALL: [State; 9] = [
-            State::Unknown,
-            State::Initialising,
-            State::InitWait,
-            State::Initialised,
-            State::Connected,
-            State::Closing,
-            State::Closed,
-            State::Reconfiguring,
-            State::Reconfigured,
+        const ALL: [XenbusState; 9] = [
+            XenbusState::Unknown,
+            XenbusState::Initialising,
+            XenbusState::InitWait,
+            XenbusState::Initialised,
+            XenbusState::Connected,
+            XenbusState::Closing,
+            XenbusState::Closed,
+            XenbusState::Reconfiguring,
+            XenbusState::Reconfigured,
         ];
         let number = text
             .and_then(|text| text.parse::<usize>().ok())
@@ -54,7 +54,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for XenbusState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
@@ -66,9 +66,9 @@ mod tests {
 
     #[test]
     fn any_state_text_is_a_state() {
-        assert_eq!(State::parse(Some("4")), State::Connected);
+        assert_eq!(XenbusState::parse(Some("4")), XenbusState::Connected);
         for odd in [None, Some(""), Some("-1"), Some("99"), Some("four")] {
-            assert_eq!(State::parse(odd), State::Unknown);
+            assert_eq!(XenbusState::parse(odd), XenbusState::Unknown);
         }
     }
 }

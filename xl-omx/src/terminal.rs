@@ -62,7 +62,7 @@ pub fn table(devices: &[Listed]) -> String {
 mod tests {
     use super::*;
     use crate::mac;
-    use crate::state::State;
+    use crate::state::XenbusState;
 
     #[test]
     fn a_device_without_rings_shows_minus_one_as_xl_does() {
@@ -70,8 +70,8 @@ mod tests {
             index: 0,
             backend_id: Some(1),
             mac: Some(mac::generate([0, 0, 1])),
-            state: State::Initialising,
-            frontend_state: State::Initialising,
+            state: XenbusState::Initialising,
+            frontend_state: XenbusState::Initialising,
             event_channel: None,
             ring_ref: None,
             backend_path: Some("/local/domain/1/backend/omx/2/0".into()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::device::{self, Device};
 use crate::error::Error;
-use crate::state::State;
+use crate::state::XenbusState;
 use crate::terminal;
 use crate::xenstore::{NONE, Store};
 
@@ -20,38 +20,50 @@ enum Look {
 
 /// Waits until both sides are connected, at most `limit`.
 pub fn connected(store: &mut impl Store, device: &Device, limit: Duration) -> Result<(), Error> {
-    until(store, device, State::Connected, limit, |store, states| {
-        let ended = |state| matches!(state, State::Closing | State::Closed);
-        Ok(match states {
-            (State::Connected, State::Connected) => Look::Reached,
-            // Somebody has taken it away, or a domain has ended.
-            (State::Unknown, _) => Look::Failed,
-            (_, State::Unknown) if !device::is_there(store, NONE, &device.frontend)? => {
-                Look::Failed
-            }
-            (backend, frontend) if ended(backend) || ended(frontend) => Look::Failed,
-            _ if device.refusal(store)?.is_some() => Look::Failed,
-            _ => Look::Later,
-        })
-    })
+    until(
+        store,
+        device,
+        XenbusState::Connected,
+        limit,
+        |store, states| {
+            let ended = |state| matches!(state, XenbusState::Closing | XenbusState::Closed);
+            Ok(match states {
+                (XenbusState::Connected, XenbusState::Connected) => Look::Reached,
+                // Somebody has taken it away, or a domain has ended.
+                (XenbusState::Unknown, _) => Look::Failed,
+                (_, XenbusState::Unknown) if !device::is_there(store, NONE, &device.frontend)? => {
+                    Look::Failed
+                }
+                (backend, frontend) if ended(backend) || ended(frontend) => Look::Failed,
+                _ if device.refusal(store)?.is_some() => Look::Failed,
+                _ => Look::Later,
+            })
+        },
+    )
 }
 
 /// Waits until the backend has ended the device, at most `limit`. A guest that closes removes nothing itself.
 pub fn closed(store: &mut impl Store, device: &Device, limit: Duration) -> Result<(), Error> {
-    until(store, device, State::Closed, limit, |_, (backend, _)| {
-        Ok(match backend {
-            State::Closed | State::Unknown => Look::Reached,
-            _ => Look::Later,
-        })
-    })
+    until(
+        store,
+        device,
+        XenbusState::Closed,
+        limit,
+        |_, (backend, _)| {
+            Ok(match backend {
+                XenbusState::Closed | XenbusState::Unknown => Look::Reached,
+                _ => Look::Later,
+            })
+        },
+    )
 }
 
 fn until<S: Store>(
     store: &mut S,
     device: &Device,
-    wanted: State,
+    wanted: XenbusState,
     limit: Duration,
-    look: impl Fn(&mut S, (State, State)) -> Result<Look, Error>,
+    look: impl Fn(&mut S, (XenbusState, XenbusState)) -> Result<Look, Error>,
 ) -> Result<(), Error> {
     for path in device.watches() {
         store.watch(path)?;
@@ -66,9 +78,9 @@ fn until<S: Store>(
 fn changes<S: Store>(
     store: &mut S,
     device: &Device,
-    wanted: State,
+    wanted: XenbusState,
     limit: Duration,
-    look: impl Fn(&mut S, (State, State)) -> Result<Look, Error>,
+    look: impl Fn(&mut S, (XenbusState, XenbusState)) -> Result<Look, Error>,
 ) -> Result<(), Error> {
     let start = store.now();
     let end = start + limit;

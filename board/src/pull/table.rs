@@ -22,7 +22,7 @@ const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 const DELIVER_AGAIN: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
-enum State {
+enum PullState {
     Free,
     Wire(WirePull),
     Local(LocalPull),
@@ -30,14 +30,14 @@ enum State {
     Ended(Event),
 }
 
-fn ended(done: PullDone) -> State {
-    State::Ended(Event::of_board(EventBody::PullDone(done)))
+fn ended(done: PullDone) -> PullState {
+    PullState::Ended(Event::of_board(EventBody::PullDone(done)))
 }
 
 #[derive(Debug)]
 struct Slot {
     generation: u32,
-    state: State,
+    state: PullState,
     queued: bool,
 }
 
@@ -95,7 +95,7 @@ impl PullTable {
     ) -> Option<u16> {
         let pull = WirePull::new(now, wait, format, to, order);
         let retry_at = pull.retry_at();
-        let slot = self.take(State::Wire(pull))?;
+        let slot = self.take(PullState::Wire(pull))?;
         self.arm(retry_at);
         Some(slot)
     }
@@ -107,7 +107,7 @@ impl PullTable {
         order: PullOrder,
         owner: EndpointKey,
     ) -> Option<u16> {
-        let state = State::Local(LocalPull {
+        let state = PullState::Local(LocalPull {
             to,
             order,
             owner,
@@ -128,13 +128,13 @@ impl PullTable {
         }))
     }
 
-    fn take(&mut self, state: State) -> Option<u16> {
+    fn take(&mut self, state: PullState) -> Option<u16> {
         let index = match self.free.pop() {
             Some(index) => index,
             None if (self.slots.len() as u32) < self.limit => {
                 self.slots.push(Slot {
                     generation: self.first_generation,
-                    state: State::Free,
+                    state: PullState::Free,
                     queued: false,
                 });
                 (self.slots.len() - 1) as u16
@@ -160,7 +160,9 @@ impl PullTable {
         let index = (handle >> GENERATION_BITS) as u16;
         let slot = self.slots.get_mut(usize::from(index))?;
         match &mut slot.state {
-            State::Wire(pull) if slot.generation == handle & GENERATION_MASK => Some((index, pull)),
+            PullState::Wire(pull) if slot.generation == handle & GENERATION_MASK => {
+                Some((index, pull))
+            }
             _ => None,
         }
     }
@@ -171,9 +173,9 @@ impl PullTable {
             return;
         };
         let (order, transferred) = match &slot.state {
-            State::Wire(pull) => (&pull.order, pull.received()),
-            State::Local(pull) => (&pull.order, pull.done),
-            State::Free | State::Ended(_) => return,
+            PullState::Wire(pull) => (&pull.order, pull.received()),
+            PullState::Local(pull) => (&pull.order, pull.done),
+            PullState::Free | PullState::Ended(_) => return,
         };
         slot.state = ended(PullDone {
             cookie: order.cookie,
@@ -187,9 +189,9 @@ impl PullTable {
     fn abort(&mut self, which: impl Fn(&PullOrder) -> bool) {
         for index in 0..self.slots.len() {
             let order = match &self.slots[index].state {
-                State::Wire(pull) => &pull.order,
-                State::Local(pull) => &pull.order,
-                State::Free | State::Ended(_) => continue,
+                PullState::Wire(pull) => &pull.order,
+                PullState::Local(pull) => &pull.order,
+                PullState::Free | PullState::Ended(_) => continue,
             };
             if which(order) {
                 self.end(index as u16, PullStatus::Aborted);
@@ -234,17 +236,17 @@ impl PullTable {
     /// What that slot needs.
     pub fn attention(&self, index: u16) -> Option<Attention> {
         Some(match &self.slots.get(usize::from(index))?.state {
-            State::Free => return None,
-            State::Wire(pull) => Attention::Ask { peer: pull.to.peer },
-            State::Local(pull) => Attention::Copy(*pull),
-            State::Ended(event) => Attention::Tell(*event),
+            PullState::Free => return None,
+            PullState::Wire(pull) => Attention::Ask { peer: pull.to.peer },
+            PullState::Local(pull) => Attention::Copy(*pull),
+            PullState::Ended(event) => Attention::Tell(*event),
         })
     }
 
     /// The next request of that slot, from endpoint `source`, and the frames that it asks for.
     pub fn next_request(&self, index: u16, source: u8) -> Option<(Range<u32>, Pull)> {
         match &self.slots.get(usize::from(index))?.state {
-            State::Wire(pull) => pull.next_request(self.handle(index), source),
+            PullState::Wire(pull) => pull.next_request(self.handle(index), source),
             _ => None,
         }
     }
@@ -252,7 +254,7 @@ impl PullTable {
     /// That request was sent.
     pub fn asked(&mut self, now: Instant, index: u16, frames: Range<u32>) {
         if let Some(slot) = self.slots.get_mut(usize::from(index))
-            && let State::Wire(pull) = &mut slot.state
+            && let PullState::Wire(pull) = &mut slot.state
         {
             pull.asked(now, frames);
         }
@@ -263,7 +265,7 @@ impl PullTable {
         let Some(slot) = self.slots.get_mut(usize::from(index)) else {
             return;
         };
-        let State::Local(pull) = &mut slot.state else {
+        let PullState::Local(pull) = &mut slot.state else {
             return;
         };
         pull.done += bytes;
@@ -278,7 +280,7 @@ impl PullTable {
     /// The window does not reach the next slice: it is tried again later. `told`: what its process was told of.
     pub fn copy_later(&mut self, now: Instant, index: u16, told: Option<Window>) {
         if let Some(slot) = self.slots.get_mut(usize::from(index))
-            && let State::Local(pull) = &mut slot.state
+            && let PullState::Local(pull) = &mut slot.state
         {
             if pull.window_told != told {
                 pull.window_told = told;
@@ -293,7 +295,7 @@ impl PullTable {
     /// The end was told: the slot is free for another pull, under another generation.
     pub fn told(&mut self, index: u16) {
         if let Some(slot) = self.slots.get_mut(usize::from(index)) {
-            slot.state = State::Free;
+            slot.state = PullState::Free;
             slot.generation = slot.generation.wrapping_add(1) & GENERATION_MASK;
             self.free.push(index);
         }
@@ -307,7 +309,7 @@ impl PullTable {
     /// The peer of that pull is expected to answer within this time.
     pub fn expect_within(&mut self, now: Instant, index: u16, wait: Duration) {
         if let Some(slot) = self.slots.get_mut(usize::from(index))
-            && let State::Wire(pull) = &mut slot.state
+            && let PullState::Wire(pull) = &mut slot.state
         {
             pull.expect_within(now, wait);
             let at = pull.retry_at();
@@ -334,13 +336,13 @@ impl PullTable {
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
             match &mut slot.state {
-                State::Free => {}
-                State::Local(pull) if now < pull.look_at => {
+                PullState::Free => {}
+                PullState::Local(pull) if now < pull.look_at => {
                     let at = pull.look_at;
                     self.arm(at);
                 }
-                State::Local(_) | State::Ended(_) => self.wait(index as u16),
-                State::Wire(pull) => {
+                PullState::Local(_) | PullState::Ended(_) => self.wait(index as u16),
+                PullState::Wire(pull) => {
                     let outcome = pull.retry(now);
                     let retry_at = pull.retry_at();
                     match outcome {

@@ -6,7 +6,7 @@ use core::fmt;
 
 use xen_pv_boot::DomId;
 use xen_pv_boot::event::Channel;
-use xen_pv_boot::xenbus::State;
+use xen_pv_boot::xenbus::XenbusState;
 
 use super::DIRECTORY;
 use crate::device::{Device, Identity};
@@ -28,7 +28,7 @@ pub struct Frontend {
     /// What it has published was refused.
     pub refused: bool,
     /// Our state, as last written, by whomever.
-    pub state: State,
+    pub state: XenbusState,
     /// How often it was written: what was read before is stale.
     pub changes: u32,
 }
@@ -83,7 +83,7 @@ impl Frontend {
     pub fn set_state(
         &mut self,
         place: Place,
-        state: State,
+        state: XenbusState,
         reason: Option<String>,
         writer: &mut XenstoreWriter,
     ) {
@@ -114,6 +114,6 @@ impl Frontend {
         if let Stage::Connected(connection) = core::mem::replace(&mut self.stage, Stage::Waiting) {
             self.stage = Stage::Leaving(connection);
         }
-        self.set_state(place, State::Closing, reason, writer);
+        self.set_state(place, XenbusState::Closing, reason, writer);
     }
 }

@@ -31,7 +31,7 @@ use mx_ring::HomeSide;
 use mx_wire::{Format, MacAddress};
 use xen_pv_boot::event::Channel;
 use xen_pv_boot::foreign::Arena;
-use xen_pv_boot::xenbus::State;
+use xen_pv_boot::xenbus::XenbusState;
 use xen_pv_boot::xenstore::Client;
 
 use crate::names::{self, Place};
@@ -311,7 +311,7 @@ impl Frontends {
     /// All devices are told to go, before the domain ends.
     pub fn close_all(&mut self, writer: &mut XenstoreWriter) {
         for (place, frontend) in &mut self.devices {
-            frontend.set_state(*place, State::Closing, None, writer);
+            frontend.set_state(*place, XenbusState::Closing, None, writer);
         }
     }
 }

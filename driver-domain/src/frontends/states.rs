@@ -8,7 +8,7 @@ use mx_home::{Home, Instant};
 use mx_wire::Mode;
 use xen_pv_boot::event::Channel;
 use xen_pv_boot::foreign::Arena;
-use xen_pv_boot::xenbus::State;
+use xen_pv_boot::xenbus::XenbusState;
 
 use super::frontend::{Connection, Frontend, Stage};
 use super::xenstore_probe::{Appeared, Published, Refusal, Seen};
@@ -47,8 +47,8 @@ impl Frontends {
         if !is_new {
             frontend.state = seen.ours;
         }
-        frontend.seen |= states.theirs != State::Unknown;
-        frontend.refused &= states.theirs == State::Initialised;
+        frontend.seen |= states.theirs != XenbusState::Unknown;
+        frontend.refused &= states.theirs == XenbusState::Initialised;
         match handshake::step(frontend.known(), states) {
             Step::Nothing => {}
             Step::Forget => self.forget(place, writer),
@@ -102,10 +102,10 @@ impl Frontends {
             stage: Stage::Waiting,
             seen: false,
             refused: false,
-            state: State::Unknown,
+            state: XenbusState::Unknown,
             changes: 0,
         };
-        frontend.set_state(place, State::InitWait, None, writer);
+        frontend.set_state(place, XenbusState::InitWait, None, writer);
         writer.add(Write::Watch {
             path: format!("{}/state", frontend.path),
             token: state_token(place),
@@ -141,12 +141,12 @@ impl Frontends {
                     "{}/reason",
                     place.directory(DIRECTORY)
                 )));
-                frontend.set_state(place, State::Connected, None, writer);
+                frontend.set_state(place, XenbusState::Connected, None, writer);
             }
             Err(why) => {
                 log::warn!("{place}: not connected: {why}");
                 frontend.refused = true;
-                frontend.set_state(place, State::Closed, Some(why.to_string()), writer);
+                frontend.set_state(place, XenbusState::Closed, Some(why.to_string()), writer);
             }
         }
     }
@@ -190,7 +190,7 @@ impl Frontends {
             None => {
                 log::info!("{place}: closed, all of its memory is given back");
                 frontend.stage = Stage::Waiting;
-                frontend.set_state(place, State::Closed, None, writer);
+                frontend.set_state(place, XenbusState::Closed, None, writer);
             }
         }
     }

@@ -9,7 +9,7 @@ use core::fmt;
 use mx_home::HostName;
 use mx_ring::control::PROTOCOL;
 use mx_wire::MacAddress;
-use xen_pv_boot::xenbus::State;
+use xen_pv_boot::xenbus::XenbusState;
 use xen_pv_boot::xenstore::{self, Client, Tasks};
 use xen_pv_boot::{DomId, RemotePort};
 
@@ -20,9 +20,9 @@ use crate::names::{self, Place};
 /// What the nodes of a device say.
 pub struct Seen {
     /// State of the frontend.
-    pub theirs: State,
+    pub theirs: XenbusState,
     /// Our state: others may write it, too.
-    pub ours: State,
+    pub ours: XenbusState,
     /// It is not to be detached.
     pub online: bool,
     /// Who it is, if that was not known.
@@ -206,12 +206,12 @@ async fn probe(
     let ours = state(client, &format!("{directory}/state")).await;
     let online = client.read(&format!("{directory}/online")).await;
     let published = match theirs {
-        State::Initialised => Some(published(client, &path).await),
+        XenbusState::Initialised => Some(published(client, &path).await),
         _ => None,
     };
     Ok(Some(Seen {
         theirs,
-        ours: ours.unwrap_or(State::Unknown),
+        ours: ours.unwrap_or(XenbusState::Unknown),
         online: online.map_or(true, |online| online.trim() != "0"),
         new,
         published,
@@ -220,10 +220,10 @@ async fn probe(
 
 /// A state; unknown where there is none. A directory of a guest that was destroyed is not "not found": xenstore only
 /// says that to those who may read the directory above.
-async fn state(client: &Client, path: &str) -> Result<State, xenstore::Error> {
+async fn state(client: &Client, path: &str) -> Result<XenbusState, xenstore::Error> {
     match client.read(path).await {
-        Ok(state) => Ok(State::parse(&state)),
-        Err(xenstore::Error::NotFound | xenstore::Error::Denied) => Ok(State::Unknown),
+        Ok(state) => Ok(XenbusState::parse(&state)),
+        Err(xenstore::Error::NotFound | xenstore::Error::Denied) => Ok(XenbusState::Unknown),
         Err(error) => Err(error),
     }
 }

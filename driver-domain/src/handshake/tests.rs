@@ -30,8 +30,8 @@ enum Event {
 /// Both directories, as far as they matter.
 #[derive(Clone, Copy, Debug)]
 struct Directories {
-    theirs: State,
-    ours: State,
+    theirs: XenbusState,
+    ours: XenbusState,
     online: bool,
 }
 
@@ -40,7 +40,7 @@ struct Directories {
 struct World {
     store: Option<Directories>,
     /// The guest's kernel has a device that its module drives; its state, as the kernel knows it.
-    bound: Option<State>,
+    bound: Option<XenbusState>,
     known: Option<Known>,
 }
 
@@ -49,31 +49,35 @@ impl World {
         match event {
             Event::Attach if self.store.is_none() => {
                 self.store = Some(Directories {
-                    theirs: State::Initialising,
-                    ours: State::Initialising,
+                    theirs: XenbusState::Initialising,
+                    ours: XenbusState::Initialising,
                     online: true,
                 });
             }
             Event::Detach => {
                 if let Some(store) = &mut self.store {
                     store.online = false;
-                    store.ours = State::Closing;
+                    store.ours = XenbusState::Closing;
                 }
             }
             Event::Remove { force } => {
-                let closed = self.store.is_some_and(|store| store.ours == State::Closed);
+                let closed = self
+                    .store
+                    .is_some_and(|store| store.ours == XenbusState::Closed);
                 if closed || force {
                     self.store = None;
                     // The kernel's watch; ours sees it at the next look.
                     self.bound = None;
                 }
             }
-            Event::Bind if self.bound.is_none() => self.says(State::Initialised),
+            Event::Bind if self.bound.is_none() => self.says(XenbusState::Initialised),
             Event::Unbind if self.bound.is_some() => {
-                self.says(State::Closed);
+                self.says(XenbusState::Closed);
                 self.bound = None;
             }
-            Event::Fault if self.bound == Some(State::Connected) => self.says(State::Closing),
+            Event::Fault if self.bound == Some(XenbusState::Connected) => {
+                self.says(XenbusState::Closing)
+            }
             Event::GuestLooks => self.guest_looks(),
             Event::Look { good } => self.look(good),
             Event::GivenBack => self.given_back(),
@@ -82,7 +86,7 @@ impl World {
     }
 
     /// The guest's kernel writes its state, unless its directory is gone.
-    fn says(&mut self, state: State) {
+    fn says(&mut self, state: XenbusState) {
         if let Some(store) = &mut self.store {
             store.theirs = state;
             self.bound = Some(state);
@@ -95,9 +99,13 @@ impl World {
             return;
         };
         match store.ours {
-            State::Connected if state == State::Initialised => self.says(State::Connected),
-            State::Closing | State::Closed | State::Unknown if state != State::Closed => {
-                self.says(State::Closed);
+            XenbusState::Connected if state == XenbusState::Initialised => {
+                self.says(XenbusState::Connected)
+            }
+            XenbusState::Closing | XenbusState::Closed | XenbusState::Unknown
+                if state != XenbusState::Closed =>
+            {
+                self.says(XenbusState::Closed);
             }
             _ => {}
         }
@@ -106,7 +114,7 @@ impl World {
     fn look(&mut self, good: bool) {
         let Some(store) = &mut self.store else {
             // As when the frontend's state is gone.
-            self.step(State::Unknown, State::Unknown, true, good);
+            self.step(XenbusState::Unknown, XenbusState::Unknown, true, good);
             return;
         };
         if self.known.is_none() {
@@ -115,20 +123,20 @@ impl World {
                 seen: false,
                 refused: false,
             });
-            if store.ours != State::Closing {
-                store.ours = State::InitWait;
+            if store.ours != XenbusState::Closing {
+                store.ours = XenbusState::InitWait;
             }
         }
         let store = *store;
         self.step(store.theirs, store.ours, store.online, good);
     }
 
-    fn step(&mut self, theirs: State, ours: State, online: bool, good: bool) {
+    fn step(&mut self, theirs: XenbusState, ours: XenbusState, online: bool, good: bool) {
         let Some(known) = &mut self.known else {
             return;
         };
-        known.seen |= theirs != State::Unknown;
-        known.refused &= theirs == State::Initialised;
+        known.seen |= theirs != XenbusState::Unknown;
+        known.refused &= theirs == XenbusState::Initialised;
         let states = States {
             theirs,
             ours,
@@ -141,22 +149,22 @@ impl World {
             Step::Say(state) => say = Some(state),
             Step::Connect if good => {
                 known.stage = Stage::Connected { confirmed: false };
-                say = Some(State::Connected);
+                say = Some(XenbusState::Connected);
             }
             Step::Connect => {
                 known.refused = true;
-                say = Some(State::Closed);
+                say = Some(XenbusState::Closed);
             }
             Step::Confirmed => known.stage = Stage::Connected { confirmed: true },
             Step::Leave(_) => {
                 known.stage = Stage::Leaving;
-                say = Some(State::Closing);
+                say = Some(XenbusState::Closing);
             }
         }
         self.say(say);
     }
 
-    fn say(&mut self, state: Option<State>) {
+    fn say(&mut self, state: Option<XenbusState>) {
         if let (Some(store), Some(state)) = (&mut self.store, state) {
             store.ours = state;
         }
@@ -167,7 +175,7 @@ impl World {
             && known.stage == Stage::Leaving
         {
             known.stage = Stage::Waiting;
-            self.say(Some(State::Closed));
+            self.say(Some(XenbusState::Closed));
         }
     }
 
@@ -211,8 +219,8 @@ proptest! {
         world.go(Event::Detach);
         world.settle();
         if let Some(store) = world.store {
-            prop_assert_eq!(store.ours, State::Closed);
-            prop_assert!(world.bound.is_none_or(|state| state == State::Closed), "{:?}", world);
+            prop_assert_eq!(store.ours, XenbusState::Closed);
+            prop_assert!(world.bound.is_none_or(|state| state == XenbusState::Closed), "{:?}", world);
         }
     }
 
@@ -235,6 +243,6 @@ proptest! {
         world.settle();
         world.go(Event::Bind);
         world.settle();
-        prop_assert_eq!(world.bound, Some(State::Connected));
+        prop_assert_eq!(world.bound, Some(XenbusState::Connected));
     }
 }

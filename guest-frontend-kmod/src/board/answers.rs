@@ -4,13 +4,13 @@ use mx_ring::control::{ControlError, STAGING_REFS, Status};
 
 use super::slot::Slot;
 use super::{Board, Uplink, remove};
-use crate::endpoint::State;
+use crate::endpoint::EndpointState;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
 use crate::lock::Lock;
-use crate::region::{Region, State as RegionState};
+use crate::region::{Region, RegionState};
 use crate::shared::Shared;
 
 /// Why a home cannot be served any longer.
@@ -126,10 +126,10 @@ fn answer_open<K: Kernel>(shared: &Shared<K>, slot: &mut Slot<K>, refused: Optio
     };
     endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
     match refused {
-        None if endpoint.abandoned => endpoint.state = State::Closing { posted: false },
-        None => endpoint.state = State::Open,
+        None if endpoint.abandoned => endpoint.state = EndpointState::Closing { posted: false },
+        None => endpoint.state = EndpointState::Open,
         Some(_) if endpoint.abandoned => remove(shared, slot),
-        Some(error) => endpoint.state = State::Refused(error),
+        Some(error) => endpoint.state = EndpointState::Refused(error),
     }
 }
 

@@ -6,7 +6,7 @@ use mx_ring::{EndpointLayout, PAGE_SIZE};
 
 use super::slot::Slot;
 use super::{Board, remove};
-use crate::endpoint::{Endpoint, Opener, State};
+use crate::endpoint::{Endpoint, EndpointState, Opener};
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::{Access, Kernel};
@@ -110,7 +110,7 @@ impl<K: Kernel> Board<K> {
     ) -> Poll<Result<EndpointId, Errno>> {
         match slot.any().map(|endpoint| endpoint.state) {
             None => {}
-            Some(State::Closing { .. }) => return Poll::Pending,
+            Some(EndpointState::Closing { .. }) => return Poll::Pending,
             Some(_) => return Poll::Ready(Err(Errno::BUSY)),
         }
         let id = EndpointId {
@@ -153,7 +153,7 @@ impl<K: Kernel> Board<K> {
             session: opening.session,
             layout: opening.layout,
             queues: queues.page_set,
-            state: State::Opening { posted: false },
+            state: EndpointState::Opening { posted: false },
             abandoned: false,
             closed_by_home: false,
             in_flight: 0,
@@ -171,12 +171,14 @@ impl<K: Kernel> Board<K> {
                 return Poll::Ready(Err(Errno::NO_DEVICE));
             };
             match endpoint.state {
-                State::Opening { .. } => Poll::Pending,
-                State::Refused(error) => {
+                EndpointState::Opening { .. } => Poll::Pending,
+                EndpointState::Refused(error) => {
                     remove(shared, slot);
                     Poll::Ready(Err(error))
                 }
-                State::Open | State::Closing { .. } => Poll::Ready(Ok(endpoint.session)),
+                EndpointState::Open | EndpointState::Closing { .. } => {
+                    Poll::Ready(Ok(endpoint.session))
+                }
             }
         });
         opened.unwrap_or(Poll::Ready(Err(Errno::NO_DEVICE)))
@@ -189,13 +191,15 @@ impl<K: Kernel> Board<K> {
                 return;
             };
             match endpoint.state {
-                State::Opening { posted: false } | State::Refused(_) => remove(shared, slot),
-                State::Opening { posted: true } => endpoint.abandoned = true,
-                State::Open => {
-                    endpoint.state = State::Closing { posted: false };
+                EndpointState::Opening { posted: false } | EndpointState::Refused(_) => {
+                    remove(shared, slot)
+                }
+                EndpointState::Opening { posted: true } => endpoint.abandoned = true,
+                EndpointState::Open => {
+                    endpoint.state = EndpointState::Closing { posted: false };
                     self.advance(shared, id.index, slot);
                 }
-                State::Closing { .. } => {}
+                EndpointState::Closing { .. } => {}
             }
         });
     }

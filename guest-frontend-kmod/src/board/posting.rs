@@ -5,13 +5,13 @@ use mx_ring::control::{ENDPOINTS, Request, STAGING_REFS};
 
 use super::Board;
 use super::slot::Slot;
-use crate::endpoint::{Endpoint, State};
+use crate::endpoint::{Endpoint, EndpointState};
 use crate::endpoint_id::EndpointId;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
 use crate::link::Link;
 use crate::lock::Lock;
-use crate::region::{Region, State as RegionState};
+use crate::region::{Region, RegionState};
 use crate::shared::Shared;
 
 impl<K: Kernel> Board<K> {
@@ -46,14 +46,14 @@ impl<K: Kernel> Board<K> {
                 return;
             };
             let done = match endpoint.state {
-                State::Opening { posted: false } => post_open(shared, link, id, endpoint),
-                State::Closing { posted: false } if endpoint.in_flight == 0 => {
+                EndpointState::Opening { posted: false } => post_open(shared, link, id, endpoint),
+                EndpointState::Closing { posted: false } if endpoint.in_flight == 0 => {
                     let request = Request::CloseEndpoint { endpoint: index };
                     let posted = link.post(&shared.kernel, Subject::Close(id), &request);
-                    endpoint.state = State::Closing { posted };
+                    endpoint.state = EndpointState::Closing { posted };
                     posted
                 }
-                State::Open => advance_regions(shared, link, id, endpoint),
+                EndpointState::Open => advance_regions(shared, link, id, endpoint),
                 _ => true,
             };
             uplink.deferred |= !done;
@@ -75,7 +75,7 @@ fn post_open<K: Kernel>(
     let subject = Subject::Open(id);
     let posted = link.post_staged(&shared.kernel, subject, &request, endpoint.queues.refs());
     if posted {
-        endpoint.state = State::Opening { posted: true };
+        endpoint.state = EndpointState::Opening { posted: true };
         endpoint.in_flight += 1;
     }
     posted

@@ -10,7 +10,7 @@ use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::page_set::PageSet;
-use crate::region::{Extent, Region, State};
+use crate::region::{Extent, Region, RegionState};
 use crate::shared::Shared;
 
 impl<K: Kernel> Board<K> {
@@ -39,7 +39,7 @@ impl<K: Kernel> Board<K> {
                     page_set,
                     extent,
                     told: 0,
-                    state: State::Registering { posted: false },
+                    state: RegionState::Registering { posted: false },
                     awaited: true,
                 },
             );
@@ -61,19 +61,19 @@ impl<K: Kernel> Board<K> {
                 return Poll::Ready(Err(Errno::INVALID));
             };
             match region.state {
-                State::Ready => {
+                RegionState::Ready => {
                     region.awaited = false;
                     region.page_set.settle();
                     Poll::Ready(Ok(()))
                 }
-                State::Refused(error) => {
+                RegionState::Refused(error) => {
                     if let Some(region) = endpoint.regions.remove(key.slot) {
                         shared.defer_unmap(region.page_set);
                     }
                     Poll::Ready(Err(error))
                 }
-                State::Registering { .. } | State::Leaving { .. } => Poll::Pending,
-                State::Left => Poll::Ready(Err(Errno::INVALID)),
+                RegionState::Registering { .. } | RegionState::Leaving { .. } => Poll::Pending,
+                RegionState::Left => Poll::Ready(Err(Errno::INVALID)),
             }
         });
         registered.unwrap_or_else(|error| Poll::Ready(Err(error)))
@@ -92,9 +92,9 @@ impl<K: Kernel> Board<K> {
             endpoint.check_use(space)?;
             let region = endpoint.regions.get(key).ok_or(Errno::INVALID)?;
             match region.state {
-                State::Ready => region.state = LEAVING,
+                RegionState::Ready => region.state = LEAVING,
                 // Stale, and on its way already: the caller waits for its end.
-                State::Leaving { refused: None, .. } if !region.awaited => {}
+                RegionState::Leaving { refused: None, .. } if !region.awaited => {}
                 _ => return Err(Errno::INVALID),
             }
             region.awaited = true;
@@ -116,7 +116,7 @@ impl<K: Kernel> Board<K> {
             };
             for at in 0..endpoint.regions.slots() {
                 if let Some((_, region)) = endpoint.regions.in_slot(at)
-                    && region.state == State::Ready
+                    && region.state == RegionState::Ready
                     && !region.awaited
                     && region.page_set.changed()
                     && !uses.in_use(at)
@@ -133,7 +133,7 @@ impl<K: Kernel> Board<K> {
     pub fn deregistered(&self, id: EndpointId, key: RegionKey) -> Poll<Option<PageSet<K>>> {
         let left = self.find(id, |endpoint| {
             match endpoint.regions.get(key).map(|region| region.state) {
-                Some(State::Left) => Poll::Ready(
+                Some(RegionState::Left) => Poll::Ready(
                     endpoint
                         .regions
                         .remove(key.slot)
@@ -157,23 +157,23 @@ impl<K: Kernel> Board<K> {
             };
             region.awaited = false;
             match region.state {
-                State::Ready => {
+                RegionState::Ready => {
                     region.state = LEAVING;
                     self.advance(shared, id.index, slot);
                 }
-                State::Refused(_) | State::Left => {
+                RegionState::Refused(_) | RegionState::Left => {
                     if let Some(region) = endpoint.regions.remove(key.slot) {
                         shared.defer_unmap(region.page_set);
                     }
                 }
-                State::Registering { .. } | State::Leaving { .. } => {}
+                RegionState::Registering { .. } | RegionState::Leaving { .. } => {}
             }
         });
     }
 }
 
 /// On its way, for no fault of its own.
-const LEAVING: State = State::Leaving {
+const LEAVING: RegionState = RegionState::Leaving {
     posted: false,
     refused: None,
 };

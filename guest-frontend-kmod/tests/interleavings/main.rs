@@ -17,7 +17,7 @@ use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
 use open_mx_frontend::page_set::PageSet;
 use open_mx_frontend::quota::Limits;
-use open_mx_frontend::region::State;
+use open_mx_frontend::region::RegionState;
 use open_mx_frontend::shared::Shared;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
@@ -167,7 +167,7 @@ fn message(world: &World, id: EndpointId, key: RegionKey, watch: u32) {
     };
     let end = |endpoint: &mut open_mx_frontend::endpoint::Endpoint<Model>| {
         let state = endpoint.regions.get(key).map(|region| region.state);
-        assert_eq!(state, Some(State::Ready), "a region in use stays");
+        assert_eq!(state, Some(RegionState::Ready), "a region in use stays");
         endpoint.uses(&world.model).expect("it has").end(key);
     };
     let begun = board.usable(id, SPACE, begin);

@@ -13,7 +13,7 @@ use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
 use open_mx_frontend::page_set::PageSet;
 use open_mx_frontend::quota::Limits;
-use open_mx_frontend::region::{Extent, State};
+use open_mx_frontend::region::{Extent, RegionState};
 
 /// What may happen.
 #[derive(Clone, Debug)]
@@ -283,7 +283,7 @@ impl Run {
                 endpoint.regions.get(*key).map(|region| region.state)
             });
             if let Ok(state) = state {
-                assert_eq!(state, Some(State::Ready), "{key:?} is in use");
+                assert_eq!(state, Some(RegionState::Ready), "{key:?} is in use");
             }
         }
     }

@@ -11,7 +11,7 @@ use super::Endpoint;
 use super::handling::{UnexpectedHandler, UnexpectedMessage};
 use super::held::Held;
 use super::siblings;
-use super::state::State;
+use super::state::EndpointState;
 use super::thread::this_thread;
 use crate::error::Error;
 
@@ -56,7 +56,10 @@ impl Endpoint {
 }
 
 impl Held {
-    fn wait_for_handler<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait_for_handler<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, EndpointState>,
+    ) -> MutexGuard<'a, EndpointState> {
         while state.handling.running() {
             state.waiting += 1;
             state = self
@@ -71,8 +74,8 @@ impl Held {
     /// Shows the handler what waits for it. Whether there was something.
     pub(super) fn offer<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
-    ) -> (MutexGuard<'a, State>, bool) {
+        mut state: MutexGuard<'a, EndpointState>,
+    ) -> (MutexGuard<'a, EndpointState>, bool) {
         let mut offered = false;
         while !state.handling.running()
             && let Some(mut offer) = state.engine.next_offer()
@@ -93,7 +96,7 @@ impl Held {
                 state = self.lock();
                 state.handling.running = None;
             }
-            let State { engine, port, .. } = &mut *state;
+            let EndpointState { engine, port, .. } = &mut *state;
             engine.answer(offer, action, port);
             state.rested = None;
             state.flush(self.channel());

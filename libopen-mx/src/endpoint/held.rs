@@ -7,14 +7,14 @@ use mx_ring::mapping::Mapping;
 
 use super::attendance::Attendance;
 use super::polling::Polling;
-use super::state::State;
+use super::state::EndpointState;
 use crate::clock;
 use crate::error::Error;
 use crate::home::Channel;
 
 /// What a child of the process that opened the endpoint must neither use nor give back.
 pub struct Held {
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<EndpointState>,
     pub(super) moved: Condvar,
     pub(super) channel: std::sync::Arc<dyn Channel>,
     pub(super) fork_guard: ForkGuard,
@@ -32,14 +32,14 @@ pub struct Held {
 
 impl Held {
     /// The state, at the begin of a call: in a child the lock itself may be held by a thread that is not there.
-    pub fn enter(&self) -> Result<MutexGuard<'_, State>, Error> {
+    pub fn enter(&self) -> Result<MutexGuard<'_, EndpointState>, Error> {
         if self.fork_guard.is_inherited() {
             return Err(Error::NotOpen);
         }
         Ok(self.lock())
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, EndpointState> {
         let state = self.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,7 +49,10 @@ impl Held {
     }
 
     /// Runs a call that may post something or complete requests, at the present time.
-    pub fn with<T>(&self, call: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
+    pub fn with<T>(
+        &self,
+        call: impl FnOnce(&mut EndpointState) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut state = self.enter()?;
         if let Some(error) = &state.broken {
             return Err(error.clone());
@@ -72,7 +75,10 @@ impl Held {
     }
 
     /// Makes progress, with all that the handler of unexpected messages has to say to it.
-    pub fn advance<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    pub fn advance<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, EndpointState>,
+    ) -> MutexGuard<'a, EndpointState> {
         let now = clock::now();
         if state.rests(now) {
             return state;
@@ -91,7 +97,7 @@ impl Held {
 
     /// What a call has changed concerns other threads: those that wait for completions, of which there were `completed`
     /// before, and the one that sleeps until something is due.
-    pub fn tell_of_change(&self, state: &mut State, completed: u64) {
+    pub fn tell_of_change(&self, state: &mut EndpointState, completed: u64) {
         if state.engine.completions() != completed {
             self.tell_others(state);
         }
@@ -104,7 +110,7 @@ impl Held {
     }
 
     /// Other threads may find what they wait for: wakes them.
-    pub fn tell_others(&self, state: &State) {
+    pub fn tell_others(&self, state: &EndpointState) {
         if state.waiting > 0 {
             self.moved.notify_all();
         }

@@ -5,14 +5,14 @@ use std::sync::MutexGuard;
 use super::held::Held;
 use super::polling::Due;
 use super::siblings;
-use super::state::State;
+use super::state::EndpointState;
 use crate::error::Error;
 
 impl Held {
     /// Makes progress once, then looks for something.
     pub fn polled<T>(
         &self,
-        look: impl FnOnce(&mut State) -> Result<Option<T>, Error>,
+        look: impl FnOnce(&mut EndpointState) -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error> {
         self.looked(look, Option::is_some)
     }
@@ -21,7 +21,7 @@ impl Held {
     /// turn.
     pub fn looked<T>(
         &self,
-        call: impl FnOnce(&mut State) -> Result<T, Error>,
+        call: impl FnOnce(&mut EndpointState) -> Result<T, Error>,
         finds: impl FnOnce(&T) -> bool,
     ) -> Result<T, Error> {
         let state = self.enter()?;
@@ -42,9 +42,9 @@ impl Held {
     /// whoever needs the processor.
     pub fn looked_in_vain<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, EndpointState>,
         looks: u32,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, EndpointState> {
         let due = self.polling.fruitless(looks);
         if due == Due::Nothing {
             return state;

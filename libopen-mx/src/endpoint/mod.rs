@@ -40,7 +40,7 @@ use held::Held;
 pub use options::Options;
 use polling::Polling;
 use port::Port;
-use state::State;
+use state::EndpointState;
 
 /// How long a close waits for its home to take what was posted.
 const LAST_COMMANDS: Duration = Duration::from_millis(200);
@@ -119,7 +119,7 @@ impl Endpoint {
         let board = Board::new(opened.board)?;
         let (endpoint, key) = (opened.endpoint, options.key);
         let context_ids = options.context_ids.or(communication.context_ids);
-        let mut state = State::new(port, board, endpoint, opened.session, key, |config| {
+        let mut state = EndpointState::new(port, board, endpoint, opened.session, key, |config| {
             communication.adjust(config);
             config.context_ids = context_ids.unwrap_or_default();
         })?;
@@ -183,7 +183,7 @@ impl Endpoint {
             } else {
                 let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
                 let peer = state.peer_by_nic_id(nic_id)?;
-                let State { engine, port, .. } = state;
+                let EndpointState { engine, port, .. } = state;
                 engine.connect(peer, endpoint, key, match_info, context, port)
             };
             Ok(Request(request))
@@ -223,7 +223,7 @@ impl Endpoint {
         self.held.with(|state| {
             let present = state.address(address.partner);
             if present.is_none_or(|present| present.session == address.session) {
-                let State { engine, port, .. } = state;
+                let EndpointState { engine, port, .. } = state;
                 engine.disconnect(address.partner, port);
             }
             Ok(())
@@ -241,7 +241,7 @@ impl Endpoint {
     ) -> Result<Request, Error> {
         self.held.with(|state| {
             look_for_room(state)?;
-            let State { engine, port, .. } = state;
+            let EndpointState { engine, port, .. } = state;
             let partner = to.partner;
             let request = engine.send(partner, memory, match_info, context, synchronous, port);
             Ok(Request(request))
@@ -259,7 +259,7 @@ impl Endpoint {
         within(match_info, mask)?;
         self.held.with(|state| {
             look_for_room(state)?;
-            let State { engine, port, .. } = state;
+            let EndpointState { engine, port, .. } = state;
             let contexts = engine.config().context_ids.mask();
             if mask & contexts != contexts {
                 return Err(Error::ContextMask);
@@ -398,7 +398,8 @@ impl Endpoint {
 
     /// Whether the memory of a send may be used again although it is not done.
     pub fn ibuffered(&self, request: Request) -> Result<bool, Error> {
-        let look = |state: &mut State| state.engine.buffered(request.0).ok_or(Error::Request);
+        let look =
+            |state: &mut EndpointState| state.engine.buffered(request.0).ok_or(Error::Request);
         self.held.looked(look, |buffered| *buffered)
     }
 
@@ -451,7 +452,7 @@ impl Drop for Endpoint {
         }
         let start = clock::now();
         let in_time = || clock::now().saturating_sub(start) < LAST_COMMANDS;
-        let State { engine, port, .. } = &mut *state;
+        let EndpointState { engine, port, .. } = &mut *state;
         let mut words = engine.take_leave(port).into_iter().peekable();
         while let Some(word) = words.peek()
             && in_time()
@@ -492,7 +493,7 @@ fn within(match_info: u64, mask: u64) -> Result<(), Error> {
 }
 
 /// Requests are refused before there is no memory to remember them.
-fn look_for_room(state: &State) -> Result<(), Error> {
+fn look_for_room(state: &EndpointState) -> Result<(), Error> {
     let growth = state.engine.growth();
     if growth == 0 || heap::has_room(growth) {
         Ok(())
@@ -501,12 +502,12 @@ fn look_for_room(state: &State) -> Result<(), Error> {
     }
 }
 
-fn context_of(state: &mut State, address: Address) -> Result<&mut u64, Error> {
+fn context_of(state: &mut EndpointState, address: Address) -> Result<&mut u64, Error> {
     let context = state.engine.partner_context(address.partner);
     context.ok_or(Error::StrangeAddress)
 }
 
-fn done(state: &mut State, request: Request) -> Result<Option<Status>, Error> {
+fn done(state: &mut EndpointState, request: Request) -> Result<Option<Status>, Error> {
     match state.engine.is_done(request.0) {
         Some(true) => {
             let outcome = state.engine.take_done(request.0).ok_or(Error::Request)?;
@@ -517,13 +518,13 @@ fn done(state: &mut State, request: Request) -> Result<Option<Status>, Error> {
     }
 }
 
-fn any_done(state: &mut State, match_info: u64, mask: u64) -> Option<Status> {
+fn any_done(state: &mut EndpointState, match_info: u64, mask: u64) -> Option<Status> {
     let request = state.engine.first_done(match_info, mask)?;
     let outcome = state.engine.take_done(request)?;
     Some(state.status(outcome))
 }
 
-fn probed(state: &mut State, match_info: u64, mask: u64) -> Option<Status> {
+fn probed(state: &mut EndpointState, match_info: u64, mask: u64) -> Option<Status> {
     let outcome = state.engine.probe(match_info, mask)?;
     Some(state.status(outcome))
 }

@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 
 use super::attendance::OPEN_ENDPOINTS;
 use super::held::Held;
-use super::state::State;
+use super::state::EndpointState;
 use crate::clock;
 
 /// The open endpoints. It has no lock: a child may be forked, or a handler called, at any time.
@@ -95,7 +95,7 @@ pub fn look_after_others_of(held: &Held) {
 
 impl Held {
     /// The state, unless another thread has it: that one does what is to be done.
-    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, EndpointState>> {
         match self.state.try_lock() {
             Ok(state) => Some(state),
             Err(TryLockError::Poisoned(state)) => Some(PoisonError::into_inner(state)),
@@ -104,7 +104,10 @@ impl Held {
     }
 
     /// Makes progress for whoever waits or will call.
-    pub(super) fn look_after<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    pub(super) fn look_after<'a>(
+        &'a self,
+        state: MutexGuard<'a, EndpointState>,
+    ) -> MutexGuard<'a, EndpointState> {
         let completed = state.engine.completions();
         let mut state = self.advance(state);
         self.tell_of_change(&mut state, completed);

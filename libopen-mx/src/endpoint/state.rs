@@ -28,7 +28,7 @@ const HOME_GONE: u32 = Reason::HomeGone as u32;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// State of an endpoint.
-pub struct State {
+pub struct EndpointState {
     /// The protocol.
     pub engine: Engine,
     /// Its queue port.
@@ -68,7 +68,7 @@ pub struct State {
     pub handling: Handling,
 }
 
-impl State {
+impl EndpointState {
     /// Of a freshly opened endpoint. `adjust` changes what the protocol begins with.
     pub fn new(
         port: Port,

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::held::Held;
 use super::siblings;
-use super::state::State;
+use super::state::EndpointState;
 use crate::clock;
 use crate::error::Error;
 use crate::home::{CallError, Slept, sleep_on_all};
@@ -30,7 +30,7 @@ impl Held {
     pub fn wait_until<T>(
         &self,
         timeout: Option<Duration>,
-        mut ready: impl FnMut(&mut State) -> Option<T>,
+        mut ready: impl FnMut(&mut EndpointState) -> Option<T>,
     ) -> Result<Option<T>, Error> {
         let begun = clock::now();
         let deadline = timeout.map(|timeout| begun + timeout);
@@ -94,9 +94,9 @@ impl Held {
     /// Sleeps; whether a signal ended it.
     fn sleep<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, EndpointState>,
         deadline: Option<Duration>,
-    ) -> (MutexGuard<'a, State>, bool) {
+    ) -> (MutexGuard<'a, EndpointState>, bool) {
         if state.sleeping || state.stopped() {
             let left = deadline.map_or(NAP, |at| NAP.min(at.saturating_sub(clock::now())));
             state.waiting += 1;

@@ -109,7 +109,7 @@ fn a_message_longer_than_its_receive_is_cut_and_both_are_told_when_it_is_large()
         let half = length / 2;
         let memory = buffer.part(0, half).unwrap();
         let receive = {
-            let crate::endpoint::state::State { engine, port, .. } = &mut b.state;
+            let crate::endpoint::state::EndpointState { engine, port, .. } = &mut b.state;
             engine.receive(memory, 0, 0, 0, port)
         };
         let send = a.send(to_b, &pattern(length, 3), 1, false);

@@ -19,7 +19,7 @@ use mx_wire::{Format, MacAddress};
 
 use crate::board::Board;
 use crate::endpoint::port::Port;
-use crate::endpoint::state::State;
+use crate::endpoint::state::EndpointState;
 use crate::endpoint::{Buffer, Status};
 use crate::home::{CallError, Channel, Opened, Regions};
 
@@ -195,7 +195,7 @@ impl World {
         let regions = Regions::new(channel.clone(), false, None, true);
         let board = Board::new(pages.unwrap()).unwrap();
         let port = Port::new(process, regions);
-        let state = State::new(port, board, endpoint.into(), session, key, |_| {}).unwrap();
+        let state = EndpointState::new(port, board, endpoint.into(), session, key, |_| {}).unwrap();
         Station {
             world: self.clone(),
             channel,
@@ -280,7 +280,7 @@ impl Channel for TestChannel {
 pub struct Station {
     world: World,
     channel: Arc<TestChannel>,
-    pub state: State,
+    pub state: EndpointState,
     _memory: [Arc<Memfd>; 2],
 }
 
@@ -291,7 +291,7 @@ impl Station {
         self.state.progress(now, &*self.channel);
     }
 
-    fn call<T>(&mut self, call: impl FnOnce(&mut State) -> T) -> T {
+    fn call<T>(&mut self, call: impl FnOnce(&mut EndpointState) -> T) -> T {
         let now = self.world.net().now;
         self.state.engine.set_now(now);
         let result = call(&mut self.state);
@@ -307,7 +307,7 @@ impl Station {
         let nic = mac.nic_id();
         let peer = self.state.peer_by_nic_id(nic).unwrap();
         self.call(|state| {
-            let State { engine, port, .. } = state;
+            let EndpointState { engine, port, .. } = state;
             engine.connect(peer, endpoint, key, 0, 0, port)
         })
     }
@@ -327,7 +327,7 @@ impl Station {
         sync: bool,
     ) -> RequestKey {
         self.call(|state| {
-            let State { engine, port, .. } = state;
+            let EndpointState { engine, port, .. } = state;
             engine.send(to, memory, info, 0, sync, port)
         })
     }
@@ -335,14 +335,14 @@ impl Station {
     pub fn receive(&mut self, buffer: &Buffer, info: u64, mask: u64) -> RequestKey {
         let memory = buffer.part(0, buffer.len()).unwrap();
         self.call(|state| {
-            let State { engine, port, .. } = state;
+            let EndpointState { engine, port, .. } = state;
             engine.receive(memory, info, mask, 0, port)
         })
     }
 
     pub fn disconnect(&mut self, partner: PartnerKey) {
         self.call(|state| {
-            let State { engine, port, .. } = state;
+            let EndpointState { engine, port, .. } = state;
             engine.disconnect(partner, port);
         });
     }
