@@ -9,7 +9,7 @@ use mx_wire::MacAddress;
 use crate::counters::Counters;
 use crate::departed::Departed;
 use crate::discovery::Discovery;
-use crate::endpoint::Endpoint;
+use crate::endpoint::EndpointRecord;
 use crate::key::{BoardId, EndpointKey};
 use crate::name::HostName;
 use crate::peers::PeerTable;
@@ -39,7 +39,7 @@ pub struct Board {
     pub(crate) credit: i64,
     /// What closed endpoints have left to be said.
     pub(crate) departed: Departed,
-    endpoints: Vec<Option<Box<Endpoint>>>,
+    endpoints: Vec<Option<Box<EndpointRecord>>>,
     /// A bit per endpoint that has work.
     active: [u64; ENDPOINTS / 64],
     /// The endpoint whose turn is next.
@@ -127,18 +127,18 @@ impl Board {
         }
     }
 
-    pub(crate) fn endpoint(&self, endpoint: u8) -> Option<&Endpoint> {
+    pub(crate) fn endpoint(&self, endpoint: u8) -> Option<&EndpointRecord> {
         self.endpoints.get(usize::from(endpoint))?.as_deref()
     }
 
-    pub(crate) fn endpoint_mut(&mut self, endpoint: u8) -> Option<&mut Endpoint> {
+    pub(crate) fn endpoint_mut(&mut self, endpoint: u8) -> Option<&mut EndpointRecord> {
         self.endpoints
             .get_mut(usize::from(endpoint))?
             .as_deref_mut()
     }
 
     /// Opens or, with `None`, closes an endpoint.
-    pub(crate) fn set_endpoint(&mut self, endpoint: u8, state: Option<Endpoint>) {
+    pub(crate) fn set_endpoint(&mut self, endpoint: u8, state: Option<EndpointRecord>) {
         if let Some(place) = self.endpoints.get_mut(usize::from(endpoint)) {
             *place = state.map(Box::new);
         }

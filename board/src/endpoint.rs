@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use crate::departed::Word;
 use crate::pull::{PullTable, ReplyJobs};
 
-/// An open endpoint. Its queues, regions and windows are its home's affair.
+/// What a board knows of an open endpoint. Its queues, regions and windows are its home's affair.
 #[derive(Debug)]
-pub(crate) struct Endpoint {
+pub(crate) struct EndpointRecord {
     pub session: u32,
     pub pulls: PullTable,
     pub replies: ReplyJobs,
@@ -15,7 +15,7 @@ pub(crate) struct Endpoint {
     pub words: Vec<Word>,
 }
 
-impl Endpoint {
+impl EndpointRecord {
     /// Whether it has to be given a turn.
     pub fn has_work(&self) -> bool {
         !self.replies.is_empty() || self.pulls.waiting() > 0

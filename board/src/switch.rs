@@ -11,7 +11,7 @@ use crate::board::Board;
 use crate::counters;
 use crate::counters::Counters;
 use crate::departed::{WORDS_MAX, Word};
-use crate::endpoint::Endpoint;
+use crate::endpoint::EndpointRecord;
 use crate::error::EndpointError;
 use crate::incoming::{self, Answer, Incoming};
 use crate::key::{BoardId, EndpointKey, Source};
@@ -123,7 +123,7 @@ impl Switch {
         let random = board.random.next();
         board.set_endpoint(
             key.endpoint,
-            Some(Endpoint {
+            Some(EndpointRecord {
                 session,
                 pulls: PullTable::new(expected_entries, random),
                 replies: ReplyJobs::default(),

@@ -50,8 +50,8 @@ pub enum EndpointState {
     },
 }
 
-/// An endpoint.
-pub struct Endpoint<K: Kernel> {
+/// An endpoint of a process, whose queues are granted to the home.
+pub struct GrantedEndpoint<K: Kernel> {
     /// Which use of this index it is.
     pub incarnation: u32,
     /// Who opened it.
@@ -78,7 +78,7 @@ pub struct Endpoint<K: Kernel> {
     pub bell: Bell<K>,
 }
 
-impl<K: Kernel> Endpoint<K> {
+impl<K: Kernel> GrantedEndpoint<K> {
     /// Pages of the W area; the ones of R follow.
     pub fn w_pages(&self) -> usize {
         self.layout.w_size() / mx_ring::PAGE_SIZE

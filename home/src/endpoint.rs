@@ -12,8 +12,8 @@ use crate::error::Misbehaviour;
 use crate::in_flight::{CommandsInFlight, Pinned};
 use crate::region::{Parts, RegionTable};
 
-/// Queues, regions, and what is under way.
-pub(crate) struct Endpoint {
+/// An endpoint as its home serves it: queues, regions, and what is under way.
+pub(crate) struct ServedEndpoint {
     pub side: HomeSide,
     pub regions: RegionTable,
     pub commands: CommandsInFlight,
@@ -31,7 +31,7 @@ pub(crate) struct Endpoint {
     pub published: bool,
 }
 
-impl Endpoint {
+impl ServedEndpoint {
     /// Whether it is no longer to be polled: it has been idle for a spell, its process is asked to kick, and has not
     /// posted anything meanwhile.
     pub fn falls_idle(&mut self, now: Instant, spell_nanos: u64) -> bool {
@@ -50,7 +50,7 @@ impl Endpoint {
 
 /// A board's endpoints and pages.
 pub(crate) struct BoardSlot {
-    endpoints: Vec<Option<Box<Endpoint>>>,
+    endpoints: Vec<Option<Box<ServedEndpoint>>>,
     pub pages: BoardPages,
     /// Endpoints whose command queues are looked at in every turn.
     pub polled: Vec<u8>,
@@ -82,18 +82,18 @@ impl BoardSlot {
         }
     }
 
-    pub fn endpoint(&self, endpoint: u8) -> Option<&Endpoint> {
+    pub fn endpoint(&self, endpoint: u8) -> Option<&ServedEndpoint> {
         self.endpoints.get(usize::from(endpoint))?.as_deref()
     }
 
-    pub fn endpoint_mut(&mut self, endpoint: u8) -> Option<&mut Endpoint> {
+    pub fn endpoint_mut(&mut self, endpoint: u8) -> Option<&mut ServedEndpoint> {
         self.endpoints
             .get_mut(usize::from(endpoint))?
             .as_deref_mut()
     }
 
     /// Puts an endpoint to its place, or takes it away.
-    pub fn set_endpoint(&mut self, endpoint: u8, state: Option<Endpoint>) {
+    pub fn set_endpoint(&mut self, endpoint: u8, state: Option<ServedEndpoint>) {
         if let Some(place) = self.endpoints.get_mut(usize::from(endpoint)) {
             *place = state.map(Box::new);
         }
@@ -136,16 +136,16 @@ impl Slots {
         self.board(id)?.polled.get(place).copied()
     }
 
-    pub fn endpoint(&self, key: EndpointKey) -> Option<&Endpoint> {
+    pub fn endpoint(&self, key: EndpointKey) -> Option<&ServedEndpoint> {
         self.board(key.board)?.endpoint(key.endpoint)
     }
 
-    pub fn endpoint_mut(&mut self, key: EndpointKey) -> Option<&mut Endpoint> {
+    pub fn endpoint_mut(&mut self, key: EndpointKey) -> Option<&mut ServedEndpoint> {
         self.board_mut(key.board)?.endpoint_mut(key.endpoint)
     }
 
     /// An endpoint that may be used.
-    pub fn usable(&self, key: EndpointKey) -> Option<&Endpoint> {
+    pub fn usable(&self, key: EndpointKey) -> Option<&ServedEndpoint> {
         self.endpoint(key).filter(|endpoint| !endpoint.closing)
     }
 

@@ -15,7 +15,7 @@ use mx_ring::warning::{Notice, Notices, Warning};
 use mx_ring::{HomeSide, RegionKey, VolatileSlice};
 use mx_wire::{Format, MacAddress};
 
-use crate::endpoint::{BoardSlot, Endpoint, Slots};
+use crate::endpoint::{BoardSlot, ServedEndpoint, Slots};
 use crate::error::{Misbehaviour, RegionError};
 use crate::frame_sink::{FrameSink, Handed, Payload, Token};
 use crate::in_flight::{CommandsInFlight, Pinned};
@@ -247,7 +247,7 @@ impl Home {
             .open_endpoint(endpoint, session, geometry.expected)?;
         slot.set_endpoint(
             endpoint.endpoint,
-            Some(Endpoint {
+            Some(ServedEndpoint {
                 side,
                 regions: RegionTable::default(),
                 commands: CommandsInFlight::new(geometry.commands),

@@ -59,8 +59,8 @@ pub enum Pending {
     },
 }
 
-/// An open endpoint, or one that is being closed.
-pub struct Endpoint {
+/// An endpoint of a client: open, or being closed.
+pub struct ClientEndpoint {
     /// The connection, unless it has gone.
     pub client: Option<ClientId>,
     /// Whose it is.
@@ -77,7 +77,7 @@ pub struct Endpoint {
     pub regions: Regions,
 }
 
-impl Endpoint {
+impl ClientEndpoint {
     /// Fresh pages, and a bell, whose other end is for the process.
     pub fn new(
         layout: &EndpointLayout,

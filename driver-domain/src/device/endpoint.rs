@@ -10,8 +10,8 @@ use mx_ring::{PAGE_SIZE, RegionKey, VolatileSlice};
 
 use crate::memory::GuestPages;
 
-/// An endpoint's memory.
-pub(super) struct Endpoint<P> {
+/// An endpoint as its device has mapped it: queues and regions of the guest.
+pub(super) struct MappedEndpoint<P> {
     /// W and R; none when the home has closed the endpoint and the kernel has not yet.
     pub(super) queues: Option<[P; 2]>,
     pub(super) regions: BTreeMap<u16, Region<P>>,

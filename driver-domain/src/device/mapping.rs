@@ -7,7 +7,7 @@ use mx_home::{EndpointError, Home, Instant};
 use mx_ring::control::Status;
 use mx_ring::{EndpointLayout, HomeSide, PAGE_SIZE};
 
-use super::endpoint::Endpoint;
+use super::endpoint::MappedEndpoint;
 use super::{Device, answer};
 use crate::memory::{GuestPages, Memory};
 
@@ -66,7 +66,7 @@ impl<M: Memory> Device<M> {
                     Ok(()) => {
                         self.endpoints.insert(
                             endpoint,
-                            Endpoint {
+                            MappedEndpoint {
                                 queues: Some(queues),
                                 regions: BTreeMap::new(),
                                 closing: None,

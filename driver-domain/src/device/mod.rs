@@ -35,7 +35,7 @@ use mx_ring::control::{
 use mx_wire::MacAddress;
 
 use crate::memory::{Access, GuestPages, Memory};
-use endpoint::Endpoint;
+use endpoint::MappedEndpoint;
 pub use error::ConnectError;
 use giving_back::Waste;
 use mapping::Job;
@@ -61,7 +61,7 @@ pub struct Device<M: Memory> {
     staging: Staging,
     board: BoardId,
     endpoint_max: u16,
-    endpoints: BTreeMap<u8, Endpoint<M::Pages>>,
+    endpoints: BTreeMap<u8, MappedEndpoint<M::Pages>>,
     job: Option<Job<M::Pages>>,
     raw: Raw,
     /// Pages to be unmapped, and what is to be said when they are.

@@ -19,7 +19,7 @@ use mx_ring::control::{DEVICE_PAGES, ENDPOINTS};
 pub use answers::Fault;
 pub use opening::Opening;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::GrantedEndpoint;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::{DomainId, GrantRef, Kernel};
@@ -161,7 +161,7 @@ impl<K: Kernel> Board<K> {
     }
 
     /// Looks at the endpoint at an index, whoever uses it.
-    pub fn at<R>(&self, index: u8, look: impl FnOnce(&mut Endpoint<K>) -> R) -> Option<R> {
+    pub fn at<R>(&self, index: u8, look: impl FnOnce(&mut GrantedEndpoint<K>) -> R) -> Option<R> {
         self.slot(index, |slot| slot.any().map(look)).flatten()
     }
 
@@ -170,7 +170,7 @@ impl<K: Kernel> Board<K> {
         &self,
         id: EndpointId,
         space: K::Space,
-        work: impl FnOnce(&mut Endpoint<K>) -> R,
+        work: impl FnOnce(&mut GrantedEndpoint<K>) -> R,
     ) -> Result<R, Errno> {
         self.find(id, |endpoint| {
             endpoint.check_use(space)?;
@@ -182,7 +182,7 @@ impl<K: Kernel> Board<K> {
     fn find<R>(
         &self,
         id: EndpointId,
-        work: impl FnOnce(&mut Endpoint<K>) -> R,
+        work: impl FnOnce(&mut GrantedEndpoint<K>) -> R,
     ) -> Result<R, Errno> {
         let worked = self.slot(id.index, |slot| slot.find(id).map(work));
         worked.flatten().ok_or(Errno::NO_DEVICE)

@@ -6,7 +6,7 @@ use mx_ring::{EndpointLayout, PAGE_SIZE};
 
 use super::slot::Slot;
 use super::{Board, remove};
-use crate::endpoint::{Endpoint, EndpointState, Opener};
+use crate::endpoint::{EndpointState, GrantedEndpoint, Opener};
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::{Access, Kernel};
@@ -147,7 +147,7 @@ impl<K: Kernel> Board<K> {
         let Some(queues) = queues.take() else {
             return Err(Errno::INVALID);
         };
-        slot.put(Endpoint {
+        slot.put(GrantedEndpoint {
             incarnation: opening.incarnation,
             opener: opening.opener,
             session: opening.session,

@@ -5,7 +5,7 @@ use mx_ring::control::{ENDPOINTS, Request, STAGING_REFS};
 
 use super::Board;
 use super::slot::Slot;
-use crate::endpoint::{Endpoint, EndpointState};
+use crate::endpoint::{EndpointState, GrantedEndpoint};
 use crate::endpoint_id::EndpointId;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
@@ -65,7 +65,7 @@ fn post_open<K: Kernel>(
     shared: &Shared<K>,
     link: &mut Link<K>,
     id: EndpointId,
-    endpoint: &mut Endpoint<K>,
+    endpoint: &mut GrantedEndpoint<K>,
 ) -> bool {
     let request = Request::OpenEndpoint {
         endpoint: id.index,
@@ -85,7 +85,7 @@ fn advance_regions<K: Kernel>(
     shared: &Shared<K>,
     link: &mut Link<K>,
     id: EndpointId,
-    endpoint: &mut Endpoint<K>,
+    endpoint: &mut GrantedEndpoint<K>,
 ) -> bool {
     let mut done = true;
     for slot in 0..endpoint.regions.slots() {

@@ -11,7 +11,7 @@ use super::page::HeldPage;
 use super::shim;
 use super::sleepers::returns;
 use super::state;
-use crate::endpoint::Endpoint;
+use crate::endpoint::GrantedEndpoint;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
@@ -168,7 +168,7 @@ fn waits(board: usize, id: EndpointId) -> Result<bool, Errno> {
 }
 
 /// Rings the doorbell of an endpoint's home; the endpoint is locked.
-pub fn kick(board: usize, id: EndpointId, endpoint: &Endpoint<Linux>) {
+pub fn kick(board: usize, id: EndpointId, endpoint: &GrantedEndpoint<Linux>) {
     endpoint.bell.doorbells.ring(id.index);
     Linux.notify(board);
 }

@@ -158,14 +158,14 @@ fn deregister(world: &World, id: EndpointId, key: RegionKey) {
 fn message(world: &World, id: EndpointId, key: RegionKey, watch: u32) {
     let (board, _) = world.board();
     // Under the endpoint's lock, where the module's pages cannot go; the library has them mapped.
-    let begin = |endpoint: &mut open_mx_frontend::endpoint::Endpoint<Model>| {
+    let begin = |endpoint: &mut open_mx_frontend::endpoint::GrantedEndpoint<Model>| {
         let notes = world.model.slice(endpoint.notes().expect("it has"), 1);
         let notes = RegionNotes::new(notes).expect("a page");
         endpoint
             .uses(&world.model)
             .is_some_and(|uses| uses.begin(&notes, key))
     };
-    let end = |endpoint: &mut open_mx_frontend::endpoint::Endpoint<Model>| {
+    let end = |endpoint: &mut open_mx_frontend::endpoint::GrantedEndpoint<Model>| {
         let state = endpoint.regions.get(key).map(|region| region.state);
         assert_eq!(state, Some(RegionState::Ready), "a region in use stays");
         endpoint.uses(&world.model).expect("it has").end(key);

@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::{Along, Answer, Server, Surroundings};
 use crate::boards::random;
-use crate::client::{Endpoint, Pending, Role};
+use crate::client::{ClientEndpoint, Pending, Role};
 use crate::complaints::Complaint;
 use crate::poller::{ClientId, Source};
 use crate::regions::Memory;
@@ -195,7 +195,7 @@ impl Server {
             return Err(Errno::DQUOT);
         }
         let client = self.clients.get_mut(&id).ok_or(Errno::BADF)?;
-        let made = Endpoint::new(&layout, id, client.credentials.clone());
+        let made = ClientEndpoint::new(&layout, id, client.credentials.clone());
         let (opened, bell) = made.map_err(|error| {
             let of = &client.credentials;
             if self.complaints.is_new(of, Complaint::NoEndpoint) {

@@ -21,7 +21,7 @@ use tracing::{debug, info, warn};
 use crate::bell::Heard;
 use crate::boards::Board;
 use crate::cli::Options;
-use crate::client::{Client, Endpoint, Pending, Role};
+use crate::client::{Client, ClientEndpoint, Pending, Role};
 use crate::closing::Closing;
 use crate::complaints::{Complaint, Complaints};
 use crate::credentials::Credentials;
@@ -74,7 +74,7 @@ pub struct Server {
     endpoint_max: u16,
     limits: Limits,
     clients: BTreeMap<ClientId, Client>,
-    endpoints: BTreeMap<EndpointKey, Endpoint>,
+    endpoints: BTreeMap<EndpointKey, ClientEndpoint>,
     raws: BTreeMap<BoardId, Raw>,
     next_client: u32,
     closing: Closing,

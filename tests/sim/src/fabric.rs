@@ -12,7 +12,7 @@ use mx_ring::{Geometry, PAGE_SIZE};
 use mx_testnet::Faults;
 use mx_wire::{Format, MacAddress};
 
-use crate::process::{Endpoint, Process};
+use crate::process::{Process, Stage};
 
 /// What every endpoint is opened with.
 pub(crate) const APP_KEY: u32 = 7;
@@ -115,7 +115,7 @@ impl Fabric {
 
     /// Whether the home has let go of the closed endpoint of a process.
     pub fn is_closed(&self, process: usize) -> bool {
-        self.processes[process].1.state == Endpoint::Closed
+        self.processes[process].1.state == Stage::Closed
     }
 
     /// From now on the network has no faults.
@@ -163,7 +163,7 @@ impl Fabric {
     }
 
     fn next(&self) -> Option<Instant> {
-        let open = |process: &Process| process.state == Endpoint::Open;
+        let open = |process: &Process| process.state == Stage::Open;
         let engines = self.processes.iter().filter_map(|(_, process)| {
             let due = process.engine.deadline().filter(|_| open(process))?;
             Some(Instant::default() + due)
@@ -201,7 +201,7 @@ impl Fabric {
                 }
                 Completion::EndpointClosed(key) => {
                     if let Some(process) = owner(&mut self.processes, number, key) {
-                        process.state = Endpoint::Closed;
+                        process.state = Stage::Closed;
                     }
                 }
                 Completion::Misbehaved(key, _) => self.misbehaved.push(key),

@@ -26,14 +26,14 @@ pub struct Process {
     /// What it sees of its board.
     pub board: BoardPages,
     /// Whether it still has its endpoint.
-    pub state: Endpoint,
+    pub state: Stage,
     /// How far the home had read when it last looked for work.
     sent_seen: u32,
 }
 
 /// The life of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum Stage {
     /// In use.
     Open,
     /// Closed by its process; its home still uses the memory.
@@ -112,7 +112,7 @@ impl Process {
                 _pages: [w, r],
             },
             board,
-            state: Endpoint::Open,
+            state: Stage::Open,
             sent_seen: 0,
         }
     }
@@ -137,7 +137,7 @@ impl Process {
             self.port.post(&word, &[]);
         }
         self.kick(now);
-        self.state = Endpoint::Closing;
+        self.state = Stage::Closing;
     }
 
     /// Takes events and does what is due; whether there were events or posts.
@@ -145,7 +145,7 @@ impl Process {
     /// # Panics
     /// When the home wrote what is no event.
     pub fn progress(&mut self, now: Instant) -> bool {
-        if self.state != Endpoint::Open {
+        if self.state != Stage::Open {
             return false;
         }
         self.engine.set_now(Duration::from_nanos(now.as_nanos()));
