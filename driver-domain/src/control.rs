@@ -22,7 +22,7 @@ const SYSRQ: &str = "control/sysrq";
 
 /// What somebody asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum ToolRequest {
     /// To end, in the way of this word.
     Shutdown(String),
     /// The statistics, in the log.
@@ -34,7 +34,7 @@ pub enum Request {
 /// Requests that are being read.
 pub struct Control {
     client: Client,
-    reading: Tasks<Option<Request>>,
+    reading: Tasks<Option<ToolRequest>>,
     fresh: bool,
 }
 
@@ -64,16 +64,16 @@ impl Control {
 
     /// The next request; `news` says that xenstore has answered something. Those of the tools are taken back, which
     /// is how a domain says that it has understood.
-    pub fn next(&mut self, news: bool, writer: &mut XenstoreWriter) -> Option<Request> {
+    pub fn next(&mut self, news: bool, writer: &mut XenstoreWriter) -> Option<ToolRequest> {
         if !(news || self.fresh) {
             return None;
         }
         while let Some(read) = self.reading.poll() {
             let Some(request) = read else { continue };
             match &request {
-                Request::Shutdown(_) => writer.add(Write::Own(SHUTDOWN.into(), String::new())),
-                Request::Sysrq => writer.add(Write::Own(SYSRQ.into(), String::new())),
-                Request::Statistics(_) => {}
+                ToolRequest::Shutdown(_) => writer.add(Write::Own(SHUTDOWN.into(), String::new())),
+                ToolRequest::Sysrq => writer.add(Write::Own(SYSRQ.into(), String::new())),
+                ToolRequest::Statistics(_) => {}
             }
             return Some(request);
         }
@@ -83,12 +83,12 @@ impl Control {
 }
 
 /// What a node's value asks for.
-fn request(node: &str, value: String) -> Option<Request> {
+fn request(node: &str, value: String) -> Option<ToolRequest> {
     match node {
         _ if value.is_empty() => None,
-        SHUTDOWN => Some(Request::Shutdown(value)),
-        SYSRQ => Some(Request::Sysrq),
-        _ => Some(Request::Statistics(value)),
+        SHUTDOWN => Some(ToolRequest::Shutdown(value)),
+        SYSRQ => Some(ToolRequest::Sysrq),
+        _ => Some(ToolRequest::Statistics(value)),
     }
 }
 
@@ -103,12 +103,12 @@ mod tests {
         }
         assert_eq!(
             request(SHUTDOWN, "reboot".into()),
-            Some(Request::Shutdown("reboot".into()))
+            Some(ToolRequest::Shutdown("reboot".into()))
         );
-        assert_eq!(request(SYSRQ, "s".into()), Some(Request::Sysrq));
+        assert_eq!(request(SYSRQ, "s".into()), Some(ToolRequest::Sysrq));
         assert_eq!(
             request(statistics::REQUEST, "7".into()),
-            Some(Request::Statistics("7".into()))
+            Some(ToolRequest::Statistics("7".into()))
         );
     }
 }

@@ -9,7 +9,7 @@ use xen_pv_boot::event;
 use xen_pv_boot::shutdown::{End, shutdown};
 use xen_pv_boot::xenstore::Xenstore;
 
-use crate::control::{Control, Request, SHUTDOWN};
+use crate::control::{Control, SHUTDOWN, ToolRequest};
 use crate::status;
 use crate::xenstore_writer::{Write, XenstoreWriter};
 
@@ -32,7 +32,7 @@ pub fn stay(mut store: Xenstore, why: &impl Display, way_out: &str) -> ! {
             control.watch_fired(&event.token);
         }
         while let Some(request) = control.next(news, &mut writer) {
-            if let Request::Shutdown(word) = &request
+            if let ToolRequest::Shutdown(word) = &request
                 && let Some(end) = End::from_request(word)
             {
                 log::info!("{end} was requested");

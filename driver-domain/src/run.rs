@@ -13,7 +13,7 @@ use xen_pv_boot::{Machine, clock, self_test};
 use alloc::boxed::Box;
 use alloc::format;
 
-use crate::control::{self, Control, Request};
+use crate::control::{self, Control, ToolRequest};
 use crate::frontends::{self, Frontends, Offer};
 use crate::idle::Idle;
 use crate::management::Management;
@@ -370,14 +370,14 @@ impl Domain {
         }
     }
 
-    fn requested(&mut self, request: Request) {
+    fn requested(&mut self, request: ToolRequest) {
         match request {
-            Request::Shutdown(word) => self.shutdown_requested(&word),
-            Request::Sysrq => {
+            ToolRequest::Shutdown(word) => self.shutdown_requested(&word),
+            ToolRequest::Sysrq => {
                 let line = self.statistics("sysrq");
                 log::info!("{line}");
             }
-            Request::Statistics(word) => {
+            ToolRequest::Statistics(word) => {
                 let line = self.statistics(&word);
                 self.writer.add(Write::Own(statistics::ANSWER.into(), line));
             }

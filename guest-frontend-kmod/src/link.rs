@@ -1,8 +1,8 @@
 //! The connection of a board to its home: the 17 device pages and the requests that wait there.
 
 use mx_ring::control::{
-    BOARD_PAGE, ControlError, DEVICE_PAGES, Doorbells, ModuleControl, Request, Response,
-    STAGING_PAGE, Staging,
+    BOARD_PAGE, ControlError, ControlRequest, ControlResponse, DEVICE_PAGES, Doorbells,
+    ModuleControl, STAGING_PAGE, Staging,
 };
 use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_ring::{VolatileSlice, board_page};
@@ -142,7 +142,7 @@ impl<K: Kernel> Link<K> {
     }
 
     /// Posts a request; false when there is no room.
-    pub fn post(&mut self, kernel: &K, subject: Subject, request: &Request) -> bool {
+    pub fn post(&mut self, kernel: &K, subject: Subject, request: &ControlRequest) -> bool {
         self.post_numbered(kernel, subject, request).is_some()
     }
 
@@ -151,7 +151,7 @@ impl<K: Kernel> Link<K> {
         &mut self,
         kernel: &K,
         subject: Subject,
-        request: &Request,
+        request: &ControlRequest,
         refs: &[GrantRef],
     ) -> bool {
         if !self.can_stage() {
@@ -172,7 +172,11 @@ impl<K: Kernel> Link<K> {
         if !self.can_stage() || !self.staging.put_frame(frame) {
             return false;
         }
-        self.staged = self.post_numbered(kernel, Subject::SendRaw, &Request::SendRaw { length });
+        self.staged = self.post_numbered(
+            kernel,
+            Subject::SendRaw,
+            &ControlRequest::SendRaw { length },
+        );
         self.staged.is_some()
     }
 
@@ -181,7 +185,12 @@ impl<K: Kernel> Link<K> {
         self.control.frame(frame)
     }
 
-    fn post_numbered(&mut self, kernel: &K, subject: Subject, request: &Request) -> Option<u32> {
+    fn post_numbered(
+        &mut self,
+        kernel: &K,
+        subject: Subject,
+        request: &ControlRequest,
+    ) -> Option<u32> {
         if !self.has_room() {
             return None;
         }
@@ -195,7 +204,7 @@ impl<K: Kernel> Link<K> {
     }
 
     /// The next response or notice, if there is one.
-    pub fn next_response(&mut self) -> Option<Result<Response, ControlError>> {
+    pub fn next_response(&mut self) -> Option<Result<ControlResponse, ControlError>> {
         self.control.next_response()
     }
 

@@ -3,7 +3,7 @@
 use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
 use mx_ring::mapping::Mapping;
-use mx_ring::uapi::{RAW_ENDPOINT, Reply, Request};
+use mx_ring::uapi::{CallReply, CallRequest, RAW_ENDPOINT};
 use mx_ring::warning::Warning;
 use mx_wire::MacAddress;
 use rustix::io::Errno;
@@ -90,7 +90,7 @@ impl Board {
 
     /// Changes a board; only an administrator may.
     pub fn change(home: &Home, board: u32, change: &Change) -> Result<(), Error> {
-        let change = Request::Change {
+        let change = CallRequest::Change {
             board,
             change: *change,
         };
@@ -172,8 +172,8 @@ pub struct Opener {
 }
 
 fn opener(channel: &dyn Channel, board: u32, endpoint: u32) -> Result<Option<Opener>, Error> {
-    match channel.call(&Request::EndpointInfo { board, endpoint }, None) {
-        Ok(Reply::EndpointInfo {
+    match channel.call(&CallRequest::EndpointInfo { board, endpoint }, None) {
+        Ok(CallReply::EndpointInfo {
             open,
             pid,
             command,

@@ -1,8 +1,8 @@
 //! What a process asks of whoever opened its endpoint: the frontend module (one `ioctl` on `/dev/open-mx`) or `omxd`
 //! (one datagram each way on its `SOCK_SEQPACKET` socket). The same 128 bytes serve both.
 //!
-//! An open file, or connection, becomes either a board's (after [`Request::AttachBoard`]) or an endpoint's (after
-//! [`Request::OpenEndpoint`]). A module's file is then mapped at [`MAP_W`], [`MAP_R`], [`MAP_BOARD`] and [`MAP_NOTES`]; `omxd` sends
+//! An open file, or connection, becomes either a board's (after [`CallRequest::AttachBoard`]) or an endpoint's (after
+//! [`CallRequest::OpenEndpoint`]). A module's file is then mapped at [`MAP_W`], [`MAP_R`], [`MAP_BOARD`] and [`MAP_NOTES`]; `omxd` sends
 //! descriptors along with its answer: the board pages (read-only), and for an endpoint W, R (read-only), and one end of the
 //! pair of stream sockets by which the process kicks the home and the home wakes the process, a byte each time.
 
@@ -39,7 +39,7 @@ pub struct Call {
     pub kind: u32,
     /// In the answer: 0, or an `errno` as a positive number.
     pub error: u32,
-    /// Arguments, then results; their meaning is given by [`Request`] and [`Reply`].
+    /// Arguments, then results; their meaning is given by [`CallRequest`] and [`CallReply`].
     pub words: [u64; 14],
     /// Of the question, chosen by who asks; the answer repeats it. What an `ioctl` answers is in the place of its
     /// question, and needs none.
@@ -97,7 +97,7 @@ impl Call {
 
 /// What a process may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum CallRequest {
     /// Compare versions, count boards.
     Hello {
         /// [`crate::ABI_VERSION`] of the library.
@@ -152,7 +152,7 @@ pub enum Request {
     Kick,
     /// Make all sleepers of this endpoint return (module only).
     Wakeup,
-    /// The module's own call counters since it was loaded: [`Reply::Statistics`].
+    /// The module's own call counters since it was loaded: [`CallReply::Statistics`].
     Statistics,
     /// Who has opened an endpoint of a board.
     EndpointInfo {
@@ -182,8 +182,8 @@ pub enum Request {
 
 /// What it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// To [`Request::Hello`].
+pub enum CallReply {
+    /// To [`CallRequest::Hello`].
     Hello {
         /// [`crate::ABI_VERSION`] of the other side.
         version: u32,
@@ -194,19 +194,19 @@ pub enum Reply {
         /// Queue entries of an endpoint whose program does not ask for another number; 0: the board's description tells.
         queue_entries: u32,
     },
-    /// To [`Request::OpenEndpoint`].
+    /// To [`CallRequest::OpenEndpoint`].
     Opened {
         /// Its index.
         endpoint: u32,
         /// Its session.
         session: u32,
     },
-    /// To [`Request::Register`].
+    /// To [`CallRequest::Register`].
     Registered {
         /// The region.
         region: RegionKey,
     },
-    /// To [`Request::Statistics`]: counts since the module was loaded.
+    /// To [`CallRequest::Statistics`]: counts since the module was loaded.
     Statistics {
         /// Calls by processes of any kind.
         calls: u64,
@@ -221,7 +221,7 @@ pub enum Reply {
         /// Grants ended.
         grants_ended: u64,
     },
-    /// To [`Request::EndpointInfo`].
+    /// To [`CallRequest::EndpointInfo`].
     EndpointInfo {
         /// Whether it is open.
         open: bool,
@@ -263,7 +263,7 @@ fn word_region(word: u64) -> RegionKey {
     }
 }
 
-impl Request {
+impl CallRequest {
     /// As it is sent.
     pub fn encode(&self) -> Call {
         let mut call = Call::default();
@@ -405,7 +405,7 @@ impl Request {
     }
 }
 
-impl Reply {
+impl CallReply {
     /// As it is sent, in answer to that question.
     pub fn encode(&self, question: &Call) -> Call {
         let mut call = Call::answer(question);

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use mx_ring::mapping::{Access, Mapping, MappingError, Memfd};
-use mx_ring::uapi::Request;
+use mx_ring::uapi::CallRequest;
 use mx_ring::uapi_socket::{self, Received};
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
 use rustix::io::Errno;
@@ -113,7 +113,7 @@ fn a_call_and_its_descriptors_arrive_together() {
     .unwrap();
     let memfd = Memfd::create("test", 4096).unwrap();
     memfd.slice().write(0, b"abcd").unwrap();
-    let call = Request::Hello { version: 7 }.encode();
+    let call = CallRequest::Hello { version: 7 }.encode();
     let memory = [memfd.descriptor(), memfd.descriptor()];
     uapi_socket::send(&a, &call, &memory, SendFlags::empty()).unwrap();
     let receive = || uapi_socket::receive(&b, RecvFlags::empty()).unwrap();

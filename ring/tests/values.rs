@@ -7,7 +7,7 @@ use common::{Endpoint, Pages};
 use mx_ring::admin::{self, Change};
 use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, PeerDescription};
 use mx_ring::control::{self, HomeControl, ModuleControl, STAGING_REFS, Staging};
-use mx_ring::uapi::{Call, RAW_FRAME_MAX, Reply, Request};
+use mx_ring::uapi::{Call, CallReply, CallRequest, RAW_FRAME_MAX};
 use mx_ring::warning::{Notice, Notices, WARNINGS, Warning};
 use mx_ring::{
     Command, CommandBody, Destination, EndpointLayout, Event, EventBody, Farewell, Geometry,
@@ -199,7 +199,7 @@ fn change() -> impl Strategy<Value = Change> {
     })
 }
 
-fn request() -> impl Strategy<Value = Request> {
+fn request() -> impl Strategy<Value = CallRequest> {
     (
         0..12,
         geometry(),
@@ -211,35 +211,35 @@ fn request() -> impl Strategy<Value = Request> {
         .prop_map(
             |(kind, geometry, region, (_, _, long, word, _, _, _, other), flag, change)| match kind
             {
-                0 => Request::Hello { version: word },
-                1 => Request::AttachBoard { board: word },
-                2 => Request::OpenEndpoint {
+                0 => CallRequest::Hello { version: word },
+                1 => CallRequest::AttachBoard { board: word },
+                2 => CallRequest::OpenEndpoint {
                     board: word,
                     endpoint: other,
                     geometry,
                 },
-                3 => Request::Register {
+                3 => CallRequest::Register {
                     address: long,
                     length: word,
                     writable: flag,
                     reserve: other & 1 == 0,
                 },
-                4 => Request::Deregister { region },
-                5 => Request::Wait {
+                4 => CallRequest::Deregister { region },
+                5 => CallRequest::Wait {
                     unexpected: word,
                     expected: other,
                     deadline: long,
                     kick: flag,
                 },
-                6 => Request::Kick,
-                7 => Request::Wakeup,
-                8 => Request::Statistics,
-                9 => Request::EndpointInfo {
+                6 => CallRequest::Kick,
+                7 => CallRequest::Wakeup,
+                8 => CallRequest::Statistics,
+                9 => CallRequest::EndpointInfo {
                     board: word,
                     endpoint: other,
                 },
-                10 => Request::OpenRaw { board: word },
-                _ => Request::Change {
+                10 => CallRequest::OpenRaw { board: word },
+                _ => CallRequest::Change {
                     board: word,
                     change,
                 },
@@ -247,7 +247,7 @@ fn request() -> impl Strategy<Value = Request> {
         )
 }
 
-fn control_request() -> impl Strategy<Value = control::Request> {
+fn control_request() -> impl Strategy<Value = control::ControlRequest> {
     (
         0..9,
         geometry(),
@@ -265,13 +265,13 @@ fn control_request() -> impl Strategy<Value = control::Request> {
                 writable,
                 change,
             )| match kind {
-                0 => control::Request::OpenEndpoint {
+                0 => control::ControlRequest::OpenEndpoint {
                     endpoint,
                     session: word,
                     geometry,
                 },
-                1 => control::Request::CloseEndpoint { endpoint },
-                2 => control::Request::Register {
+                1 => control::ControlRequest::CloseEndpoint { endpoint },
+                2 => control::ControlRequest::Register {
                     endpoint,
                     region,
                     writable,
@@ -281,12 +281,12 @@ fn control_request() -> impl Strategy<Value = control::Request> {
                     pages: word,
                     staging: other,
                 },
-                3 => control::Request::Deregister { endpoint, region },
-                4 => control::Request::Raw { open: writable },
-                5 => control::Request::SendRaw { length: offset },
-                6 => control::Request::TakeRaw,
-                7 => control::Request::Change(change),
-                _ => control::Request::Ready,
+                3 => control::ControlRequest::Deregister { endpoint, region },
+                4 => control::ControlRequest::Raw { open: writable },
+                5 => control::ControlRequest::SendRaw { length: offset },
+                6 => control::ControlRequest::TakeRaw,
+                7 => control::ControlRequest::Change(change),
+                _ => control::ControlRequest::Ready,
             },
         )
 }
@@ -365,20 +365,20 @@ proptest! {
     #[test]
     fn a_call_means_the_same_on_the_other_side(request in request()) {
         let call = Call::from_bytes(&request.encode().to_bytes());
-        prop_assert_eq!(Request::decode(&call), Ok(request));
+        prop_assert_eq!(CallRequest::decode(&call), Ok(request));
     }
 
     #[test]
     fn any_call_is_decoded_or_refused_and_means_the_same_again(kind in 0_u32..13, words: [u64; 14], number: u64) {
         let call = Call { kind, error: 0, words, number };
-        match Request::decode(&call) {
-            Ok(request) => prop_assert_eq!(Request::decode(&request.encode()), Ok(request)),
+        match CallRequest::decode(&call) {
+            Ok(request) => prop_assert_eq!(CallRequest::decode(&request.encode()), Ok(request)),
             Err(unknown) => prop_assert_eq!(unknown.0, kind),
         }
-        let reply = Reply::decode(&call);
+        let reply = CallReply::decode(&call);
         let answer = reply.encode(&call);
         prop_assert_eq!((answer.kind, answer.number), (kind, number));
-        prop_assert_eq!(Reply::decode(&answer), reply);
+        prop_assert_eq!(CallReply::decode(&answer), reply);
     }
 
     #[test]

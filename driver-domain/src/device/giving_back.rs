@@ -4,21 +4,21 @@ use alloc::vec::Vec;
 
 use mx_home::{Completion, EndpointKey, Misbehaviour};
 use mx_ring::RegionKey;
-use mx_ring::control::{Response, Status};
+use mx_ring::control::{ControlResponse, Status};
 
 use super::{Device, answer};
 use crate::memory::{GuestPages, Memory};
 
 pub(super) struct Waste<P> {
     pub(super) pages: Option<P>,
-    pub(super) then: Option<Response>,
+    pub(super) then: Option<ControlResponse>,
 }
 
 impl<M: Memory> Device<M> {
     pub(super) fn discard(
         &mut self,
         pages: impl IntoIterator<Item = M::Pages>,
-        then: Option<Response>,
+        then: Option<ControlResponse>,
     ) {
         for pages in pages {
             self.waste.push_back(Waste {
@@ -33,7 +33,7 @@ impl<M: Memory> Device<M> {
     }
 
     /// Forgets a region and unmaps it.
-    pub(super) fn forget(&mut self, endpoint: u8, slot: u16, then: Option<Response>) {
+    pub(super) fn forget(&mut self, endpoint: u8, slot: u16, then: Option<ControlResponse>) {
         let region = self
             .endpoints
             .get_mut(&endpoint)
@@ -107,7 +107,7 @@ impl<M: Memory> Device<M> {
             self.board.0,
             key.endpoint
         );
-        self.responses.push_back(Response {
+        self.responses.push_back(ControlResponse {
             id: 0,
             status: Status::Misbehaved,
             endpoint: key.endpoint,

@@ -29,7 +29,7 @@ use mx_home::{BoardId, EndpointKey, FrameSink, Home, HostName, Instant};
 use mx_ring::HomeSide;
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::control::{
-    ArmedCounters, BOARD_PAGE, ControlError, DEVICE_PAGES, Doorbells, HomeControl, Response,
+    ArmedCounters, BOARD_PAGE, ControlError, ControlResponse, DEVICE_PAGES, Doorbells, HomeControl,
     STAGING_PAGE, Staging, Status,
 };
 use mx_wire::MacAddress;
@@ -66,7 +66,7 @@ pub struct Device<M: Memory> {
     raw: Raw,
     /// Pages to be unmapped, and what is to be said when they are.
     waste: VecDeque<Waste<M::Pages>>,
-    responses: VecDeque<Response>,
+    responses: VecDeque<ControlResponse>,
     /// Pages that addresses are reserved for, mapped or not.
     held: usize,
     /// Something was written that the guest's kernel must look at.
@@ -74,8 +74,8 @@ pub struct Device<M: Memory> {
     removed: bool,
 }
 
-fn answer(id: u32, status: Status) -> Response {
-    Response {
+fn answer(id: u32, status: Status) -> ControlResponse {
+    ControlResponse {
         id,
         status,
         endpoint: 0,

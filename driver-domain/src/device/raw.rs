@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use mx_home::{EndpointError, FrameSink, Home, Instant, RawError};
-use mx_ring::control::{Response, Status};
+use mx_ring::control::{ControlResponse, Status};
 use mx_ring::uapi::RAW_FRAME_MAX;
 
 use super::Device;
@@ -98,7 +98,7 @@ impl<M: Memory> Device<M> {
         }
         let waiting = home.raw_frames(self.board);
         if waiting.is_some_and(|frames| !frames.is_empty()) {
-            self.raw.told = self.control.respond(&Response {
+            self.raw.told = self.control.respond(&ControlResponse {
                 id: 0,
                 status: Status::RawWaits,
                 endpoint: 0,

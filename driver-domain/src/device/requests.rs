@@ -2,7 +2,7 @@
 
 use mx_home::{ChangeError, EndpointError, FrameSink, Home, Instant, RegionError};
 use mx_ring::admin::Change;
-use mx_ring::control::{Request, STAGING_REFS, Status};
+use mx_ring::control::{ControlRequest, STAGING_REFS, Status};
 use mx_ring::{EndpointLayout, PAGE_SIZE, RegionKey};
 
 use super::endpoint::{Region, Wanted};
@@ -23,10 +23,10 @@ impl<M: Memory> Device<M> {
         sink: &mut impl FrameSink,
         budget: &mut usize,
         id: u32,
-        request: Request,
+        request: ControlRequest,
     ) {
         let refused = match request {
-            Request::OpenEndpoint {
+            ControlRequest::OpenEndpoint {
                 endpoint,
                 session,
                 geometry,
@@ -34,8 +34,8 @@ impl<M: Memory> Device<M> {
                 Ok(layout) => self.open(id, endpoint, session, layout),
                 Err(_) => Err(Status::Invalid),
             },
-            Request::CloseEndpoint { endpoint } => self.close(id, endpoint, home),
-            Request::Register {
+            ControlRequest::CloseEndpoint { endpoint } => self.close(id, endpoint, home),
+            ControlRequest::Register {
                 endpoint,
                 region,
                 writable,
@@ -57,25 +57,27 @@ impl<M: Memory> Device<M> {
                 pages as usize,
                 staging as usize,
             ),
-            Request::Deregister { endpoint, region } => self.deregister(id, endpoint, region, home),
-            Request::Ready => {
+            ControlRequest::Deregister { endpoint, region } => {
+                self.deregister(id, endpoint, region, home)
+            }
+            ControlRequest::Ready => {
                 home.board_ready(now, self.board);
                 self.respond(id, Status::Ok);
                 Ok(())
             }
-            Request::Raw { open } => {
+            ControlRequest::Raw { open } => {
                 let done = self.set_raw(open, home);
                 done.map(|()| self.respond(id, Status::Ok))
             }
-            Request::SendRaw { length } => {
+            ControlRequest::SendRaw { length } => {
                 let done = self.send_raw(now, home, sink, length, budget);
                 done.map(|()| self.respond(id, Status::Ok))
             }
-            Request::TakeRaw => {
+            ControlRequest::TakeRaw => {
                 let done = self.take_raw(home);
                 done.map(|()| self.respond(id, Status::Ok))
             }
-            Request::Change(change) => {
+            ControlRequest::Change(change) => {
                 let done = self.change(now, home, &change);
                 done.map(|()| self.respond(id, Status::Ok))
             }

@@ -17,7 +17,7 @@ pub enum Resource {
 
 /// A request that can be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct HttpRequest {
     /// What is wanted.
     pub resource: Resource,
     /// Only the head of it.
@@ -40,7 +40,7 @@ pub enum Refusal {
 }
 
 /// Reads a request's head. `None` while it is not complete.
-pub fn parse(bytes: &[u8]) -> Option<Result<Request, Refusal>> {
+pub fn parse(bytes: &[u8]) -> Option<Result<HttpRequest, Refusal>> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     match end {
         Some(_) => {}
@@ -74,7 +74,7 @@ pub fn parse(bytes: &[u8]) -> Option<Result<Request, Refusal>> {
         b"/metrics" => Resource::Metrics,
         _ => return Some(Err(Refusal::NotFound)),
     };
-    Some(Ok(Request {
+    Some(Ok(HttpRequest {
         resource,
         head_only,
     }))
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn requests_are_read_and_others_refused_by_their_cause() {
         let get = |resource, head_only| {
-            Some(Ok(Request {
+            Some(Ok(HttpRequest {
                 resource,
                 head_only,
             }))

@@ -1,7 +1,7 @@
 //! Kernels that ask for what they may, and for too much.
 
 use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest};
-use mx_ring::control::{Request, Status};
+use mx_ring::control::{ControlRequest, Status};
 
 use crate::world::{World, endpoint_pages, key};
 
@@ -67,7 +67,7 @@ fn a_region_may_come_in_pieces_but_only_in_order() {
 fn a_guest_that_wants_too_much_is_told_to_give_something_back() {
     let mut world = World::new();
     assert_eq!(world.open(0, DATA_PAGE), Status::Ok);
-    let id = world.ask(&Request::Register {
+    let id = world.ask(&ControlRequest::Register {
         endpoint: 0,
         region: key(1),
         writable: false,

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use mx_ring::RegionKey;
 use mx_ring::admin::Change;
-use mx_ring::control::{Request, STAGING_PAGE, STAGING_REFS};
+use mx_ring::control::{ControlRequest, STAGING_PAGE, STAGING_REFS};
 use mx_wire::MacAddress;
 use proptest::prelude::*;
 
 use crate::world::{World, geometry};
 
-fn any_request() -> impl Strategy<Value = Request> {
+fn any_request() -> impl Strategy<Value = ControlRequest> {
     let endpoint = || 0u8..4;
     let region =
         || (0u16..4, 0u16..2).prop_map(|(slot, generation)| RegionKey { slot, generation });
@@ -21,13 +21,13 @@ fn any_request() -> impl Strategy<Value = Request> {
             if odd {
                 geometry.commands = session;
             }
-            Request::OpenEndpoint {
+            ControlRequest::OpenEndpoint {
                 endpoint,
                 session,
                 geometry,
             }
         }),
-        endpoint().prop_map(|endpoint| Request::CloseEndpoint { endpoint }),
+        endpoint().prop_map(|endpoint| ControlRequest::CloseEndpoint { endpoint }),
         (
             endpoint(),
             region(),
@@ -40,7 +40,7 @@ fn any_request() -> impl Strategy<Value = Request> {
         )
             .prop_map(
                 |(endpoint, region, writable, offset, length, first_page, pages, staging)| {
-                    Request::Register {
+                    ControlRequest::Register {
                         endpoint,
                         region,
                         writable,
@@ -53,11 +53,11 @@ fn any_request() -> impl Strategy<Value = Request> {
                 }
             ),
         (endpoint(), region())
-            .prop_map(|(endpoint, region)| Request::Deregister { endpoint, region }),
-        Just(Request::Ready),
-        any::<bool>().prop_map(|open| Request::Raw { open }),
-        (0u16..1200).prop_map(|length| Request::SendRaw { length }),
-        Just(Request::TakeRaw),
+            .prop_map(|(endpoint, region)| ControlRequest::Deregister { endpoint, region }),
+        Just(ControlRequest::Ready),
+        any::<bool>().prop_map(|open| ControlRequest::Raw { open }),
+        (0u16..1200).prop_map(|length| ControlRequest::SendRaw { length }),
+        Just(ControlRequest::TakeRaw),
         prop_oneof![
             Just(Change::ClearCounters),
             Just(Change::ClearPeers),
@@ -67,7 +67,7 @@ fn any_request() -> impl Strategy<Value = Request> {
             }),
             Just(Change::SetHostname([7; 80])),
         ]
-        .prop_map(Request::Change),
+        .prop_map(ControlRequest::Change),
     ]
 }
 

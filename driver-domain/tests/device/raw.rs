@@ -2,7 +2,7 @@
 
 use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardPages, PAGES};
-use mx_ring::control::{BOARD_PAGE, Request, Status};
+use mx_ring::control::{BOARD_PAGE, ControlRequest, Status};
 use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_wire::MacAddress;
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn frame(source: MacAddress, length: usize) -> Vec<u8> {
     bytes
 }
 
-fn ask(world: &mut World, request: Request) -> Status {
+fn ask(world: &mut World, request: ControlRequest) -> Status {
     let id = world.ask(&request);
     world.answer(id)
 }
@@ -25,7 +25,7 @@ fn ask(world: &mut World, request: Request) -> Status {
 fn send(world: &mut World, bytes: &[u8]) -> Status {
     assert!(world.staging.put_frame(bytes));
     let length = bytes.len() as u16;
-    ask(world, Request::SendRaw { length })
+    ask(world, ControlRequest::SendRaw { length })
 }
 
 /// What went out but for the board's own beacons.
@@ -34,8 +34,8 @@ fn sent(world: &World) -> Vec<Vec<u8>> {
     world.wire.0.iter().filter(no_beacon).cloned().collect()
 }
 
-const OPEN: Request = Request::Raw { open: true };
-const CLOSED: Request = Request::Raw { open: false };
+const OPEN: ControlRequest = ControlRequest::Raw { open: true };
+const CLOSED: ControlRequest = ControlRequest::Raw { open: false };
 
 #[test]
 fn a_guest_sends_raw_frames_of_its_board_and_no_others() {
@@ -53,7 +53,7 @@ fn a_guest_sends_raw_frames_of_its_board_and_no_others() {
     query[16] = 3;
     assert_eq!(send(&mut world, &query), Status::Denied);
     assert_eq!(send(&mut world, &[]), Status::Denied);
-    let long = Request::SendRaw {
+    let long = ControlRequest::SendRaw {
         length: RAW_FRAME_MAX as u16 + 1,
     };
     assert_eq!(ask(&mut world, long), Status::Invalid);
@@ -81,7 +81,7 @@ fn a_guest_that_floods_gets_its_share_and_no_more() {
 #[test]
 fn a_guest_is_told_once_of_frames_and_takes_them_in_order() {
     let mut world = World::new();
-    assert_eq!(ask(&mut world, Request::TakeRaw), Status::NotFound);
+    assert_eq!(ask(&mut world, ControlRequest::TakeRaw), Status::NotFound);
     assert_eq!(ask(&mut world, OPEN), Status::Ok);
     let source = MacAddress([2, 0, 0, 0, 0, 9]);
     let lengths: Vec<usize> = (0..40).map(|i| 64 + i).collect();
@@ -98,12 +98,12 @@ fn a_guest_is_told_once_of_frames_and_takes_them_in_order() {
     assert!(world.kernel.next_response().is_none());
     // The queue holds 32; the others are lost, as on a wire.
     for length in &lengths[..32] {
-        assert_eq!(ask(&mut world, Request::TakeRaw), Status::Ok);
+        assert_eq!(ask(&mut world, ControlRequest::TakeRaw), Status::Ok);
         let mut taken = [0; RAW_FRAME_MAX];
         let copied = world.kernel.frame(&mut taken).unwrap();
         assert_eq!(taken[..copied], frame(source, *length));
     }
-    assert_eq!(ask(&mut world, Request::TakeRaw), Status::NotFound);
+    assert_eq!(ask(&mut world, ControlRequest::TakeRaw), Status::NotFound);
     let now = world.now();
     world.home.frame(now, &frame(source, 64), &mut world.wire);
     world.turn().unwrap();
@@ -122,7 +122,7 @@ fn a_guest_changes_its_peers_and_counters_but_not_its_name() {
         name
     };
     let add = |mac| {
-        Request::Change(Change::AddPeer {
+        ControlRequest::Change(Change::AddPeer {
             mac: MacAddress(mac),
             name: name(b"far:0"),
         })
@@ -130,11 +130,11 @@ fn a_guest_changes_its_peers_and_counters_but_not_its_name() {
     let before = pages.board().unwrap();
     assert_eq!(ask(&mut world, add([2, 0, 0, 0, 7, 7])), Status::Ok);
     assert_eq!(ask(&mut world, add([0xff; 6])), Status::Invalid);
-    let marked = Request::Change(Change::MarkPeersConfigured);
+    let marked = ControlRequest::Change(Change::MarkPeersConfigured);
     assert_eq!(ask(&mut world, marked), Status::Ok);
-    let rename = Request::Change(Change::SetHostname(name(b"guest2:0")));
+    let rename = ControlRequest::Change(Change::SetHostname(name(b"guest2:0")));
     assert_eq!(ask(&mut world, rename), Status::Denied);
-    let clear = Request::Change(Change::ClearCounters);
+    let clear = ControlRequest::Change(Change::ClearCounters);
     assert_eq!(ask(&mut world, clear), Status::Ok);
     let after = pages.board().unwrap();
     assert_eq!(after.hostname, before.hostname);
@@ -171,7 +171,7 @@ proptest! {
             }
         }
         prop_assert!(world.staging.put_frame(&bytes));
-        ask(&mut world, Request::SendRaw { length });
+        ask(&mut world, ControlRequest::SendRaw { length });
         for frame in &world.wire.0 {
             prop_assert_eq!(&frame[6..17], &[&identity().mac.0[..], &[0x86, 0xdf, 0, 0, 1]].concat()[..]);
             prop_assert!(frame.len() <= RAW_FRAME_MAX);

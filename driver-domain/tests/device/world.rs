@@ -9,7 +9,7 @@ use mx_home::{
     Completion, FrameSink, Handed, Home, HomeConfig, HostName, Instant, Payload, Sleepers, Token,
 };
 use mx_ring::control::{
-    ControlError, DEVICE_PAGES, ModuleControl, Request, STAGING_PAGE, Staging, Status,
+    ControlError, ControlRequest, DEVICE_PAGES, ModuleControl, STAGING_PAGE, Staging, Status,
 };
 use mx_ring::{EndpointLayout, Geometry, HomeSide, PAGE_SIZE, RegionKey};
 use mx_wire::{Format, MacAddress};
@@ -126,7 +126,7 @@ impl World {
         }
     }
 
-    pub fn ask(&mut self, request: &Request) -> u32 {
+    pub fn ask(&mut self, request: &ControlRequest) -> u32 {
         let id = self.next_id;
         self.next_id += 1;
         assert!(self.kernel.post(id, request));
@@ -156,7 +156,7 @@ impl World {
         let layout = EndpointLayout::new(geometry()).unwrap();
         let pages = (layout.w_size() + layout.r_size()) / PAGE_SIZE;
         self.stage(&Guest::refs(page, pages));
-        let id = self.ask(&Request::OpenEndpoint {
+        let id = self.ask(&ControlRequest::OpenEndpoint {
             endpoint,
             session: 9,
             geometry: geometry(),
@@ -165,7 +165,7 @@ impl World {
     }
 
     pub fn register(&mut self, slot: u16, first_page: u32, pages: u32) -> Status {
-        let id = self.ask(&Request::Register {
+        let id = self.ask(&ControlRequest::Register {
             endpoint: 0,
             region: key(slot),
             writable: true,
@@ -179,7 +179,7 @@ impl World {
     }
 
     pub fn deregister(&mut self, slot: u16) -> Status {
-        let id = self.ask(&Request::Deregister {
+        let id = self.ask(&ControlRequest::Deregister {
             endpoint: 0,
             region: key(slot),
         });
@@ -187,7 +187,7 @@ impl World {
     }
 
     pub fn close(&mut self, endpoint: u8) -> Status {
-        let id = self.ask(&Request::CloseEndpoint { endpoint });
+        let id = self.ask(&ControlRequest::CloseEndpoint { endpoint });
         self.answer(id)
     }
 

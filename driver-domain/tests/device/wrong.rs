@@ -4,7 +4,7 @@ use driver_domain::device::{ConnectError, Device};
 use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest};
 use mx_home::{Home, Instant};
 use mx_ring::EndpointLayout;
-use mx_ring::control::{ControlError, Response, Status};
+use mx_ring::control::{ControlError, ControlResponse, Status};
 
 use crate::world::{World, endpoint_pages, home, identity};
 
@@ -25,7 +25,7 @@ fn an_endpoint_whose_process_lies_is_closed_with_a_notice() {
             notice = Some(response.unwrap());
         }
     }
-    let expected = Response {
+    let expected = ControlResponse {
         id: 0,
         status: Status::Misbehaved,
         endpoint: 0,

@@ -58,7 +58,7 @@ pub enum Kind {
 
 /// A request.
 #[derive(Debug)]
-pub struct Request {
+pub struct RequestRecord {
     /// What it was made for.
     pub kind: Kind,
     /// What it waits for.
@@ -79,7 +79,7 @@ const GROWTH_OF_EACH: usize = 1024;
 /// All requests of an endpoint.
 #[derive(Debug)]
 pub struct Requests {
-    all: SlotMap<RequestKey, Request>,
+    all: SlotMap<RequestKey, RequestRecord>,
     /// In the order of completion. A request that was taken away leaves its key behind.
     done: Queues<RequestKey>,
     done_live: usize,
@@ -109,7 +109,7 @@ impl Requests {
         match_info: u64,
         context: u64,
     ) -> RequestKey {
-        self.all.insert(Request {
+        self.all.insert(RequestRecord {
             kind,
             purpose,
             outcome: Outcome {
@@ -143,13 +143,13 @@ impl Requests {
 
     /// A request by its key.
     #[inline]
-    pub fn get(&self, key: RequestKey) -> Option<&Request> {
+    pub fn get(&self, key: RequestKey) -> Option<&RequestRecord> {
         self.all.get(key)
     }
 
     /// A request by its key.
     #[inline]
-    pub fn get_mut(&mut self, key: RequestKey) -> Option<&mut Request> {
+    pub fn get_mut(&mut self, key: RequestKey) -> Option<&mut RequestRecord> {
         self.all.get_mut(key)
     }
 
@@ -212,7 +212,7 @@ impl Requests {
     }
 
     /// Takes a request away that is not done.
-    pub fn withdraw(&mut self, key: RequestKey) -> Option<Request> {
+    pub fn withdraw(&mut self, key: RequestKey) -> Option<RequestRecord> {
         self.all.remove(key)
     }
 

@@ -3,7 +3,7 @@
 use core::task::Poll;
 
 use mx_ring::admin::Change;
-use mx_ring::control::{Request, Status};
+use mx_ring::control::{ControlRequest, Status};
 
 use super::{Board, Uplink};
 use crate::errno::Errno;
@@ -30,7 +30,7 @@ impl<K: Kernel> Board<K> {
     ) -> Poll<Result<(), Errno>> {
         let answer = self.uplink.with(|uplink| {
             let idle = uplink.asked.is_none();
-            let request = Request::Change(*change);
+            let request = ControlRequest::Change(*change);
             let link = uplink.connected()?;
             if idle && link.post(&shared.kernel, Subject::Change, &request) {
                 uplink.asked = Some(Asked {

@@ -1,7 +1,7 @@
 //! What endpoints and regions still need from the home, posted as soon as there is room.
 
 use mx_ring::RegionKey;
-use mx_ring::control::{ENDPOINTS, Request, STAGING_REFS};
+use mx_ring::control::{ControlRequest, ENDPOINTS, STAGING_REFS};
 
 use super::Board;
 use super::slot::Slot;
@@ -48,7 +48,7 @@ impl<K: Kernel> Board<K> {
             let done = match endpoint.state {
                 EndpointState::Opening { posted: false } => post_open(shared, link, id, endpoint),
                 EndpointState::Closing { posted: false } if endpoint.in_flight == 0 => {
-                    let request = Request::CloseEndpoint { endpoint: index };
+                    let request = ControlRequest::CloseEndpoint { endpoint: index };
                     let posted = link.post(&shared.kernel, Subject::Close(id), &request);
                     endpoint.state = EndpointState::Closing { posted };
                     posted
@@ -67,7 +67,7 @@ fn post_open<K: Kernel>(
     id: EndpointId,
     endpoint: &mut GrantedEndpoint<K>,
 ) -> bool {
-    let request = Request::OpenEndpoint {
+    let request = ControlRequest::OpenEndpoint {
         endpoint: id.index,
         session: endpoint.session,
         geometry: endpoint.layout.geometry(),
@@ -98,7 +98,7 @@ fn advance_regions<K: Kernel>(
                 posted: false,
                 refused,
             } => {
-                let request = Request::Deregister {
+                let request = ControlRequest::Deregister {
                     endpoint: id.index,
                     region: key,
                 };
@@ -131,7 +131,7 @@ fn post_piece<K: Kernel>(
         .unwrap_or_default();
     let refs = refs.get(..STAGING_REFS).unwrap_or(refs);
     let pages = refs.len();
-    let request = Request::Register {
+    let request = ControlRequest::Register {
         endpoint: id.index,
         region: key,
         writable: region.extent.writable,

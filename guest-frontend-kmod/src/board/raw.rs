@@ -7,7 +7,7 @@
 use alloc::collections::VecDeque;
 use core::task::Poll;
 
-use mx_ring::control::{Request, Status};
+use mx_ring::control::{ControlRequest, Status};
 use mx_ring::uapi::RAW_FRAME_MAX;
 
 use super::{Board, Uplink};
@@ -185,7 +185,7 @@ impl<K: Kernel> Uplink<K> {
             return;
         }
         if raw.told != open && raw.refused.is_none() {
-            let posted = link.post(kernel, Subject::Raw, &Request::Raw { open });
+            let posted = link.post(kernel, Subject::Raw, &ControlRequest::Raw { open });
             raw.telling = posted.then_some(open);
             self.deferred |= !posted;
         } else if let Some(number) = raw.open
@@ -193,7 +193,7 @@ impl<K: Kernel> Uplink<K> {
             && raw.taking.is_none()
             && raw.kept.len() < KEPT
         {
-            let posted = link.post(kernel, Subject::TakeRaw, &Request::TakeRaw);
+            let posted = link.post(kernel, Subject::TakeRaw, &ControlRequest::TakeRaw);
             raw.taking = posted.then_some(number);
             self.deferred |= !posted;
         }

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 use mx_ring::admin::Change;
 use mx_ring::control::{ENDPOINTS, STAGING_REFS};
 use mx_ring::registration::RESERVE_MAX;
-use mx_ring::uapi::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
+use mx_ring::uapi::{ANY_ENDPOINT, Call, CallReply, CallRequest, RAW_ENDPOINT};
 use mx_ring::{EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
 
 use super::file::StateWord;
@@ -43,7 +43,7 @@ unsafe extern "C" fn omx_call(file: *mut c_void, file_state: *mut u64, call: *mu
     count(&STATISTICS.calls);
     // SAFETY: promised by the caller.
     let (file_state, call) = unsafe { (StateWord::new(file_state), &mut *call) };
-    let reply = match Request::decode(call) {
+    let reply = match CallRequest::decode(call) {
         // SAFETY: promised by the caller.
         Ok(request) => unsafe { answer(file, file_state, request) },
         Err(_) => Err(Errno::NOT_A_CALL),
@@ -78,23 +78,23 @@ unsafe extern "C" fn omx_end(file_state: *mut u64) {
 unsafe fn answer(
     file: *mut c_void,
     file_state: StateWord<'_>,
-    request: Request,
-) -> Result<Reply, Errno> {
+    request: CallRequest,
+) -> Result<CallReply, Errno> {
     match request {
-        Request::Hello { .. } => Ok(Reply::Hello {
+        CallRequest::Hello { .. } => Ok(CallReply::Hello {
             version: mx_ring::ABI_VERSION,
             boards: state::frontend()?.board_count(),
             user_memory: true,
             queue_entries: shim::shim_queue_entries(),
         }),
-        Request::AttachBoard { board } => {
+        CallRequest::AttachBoard { board } => {
             let board = board as usize;
             state::board(board)?.0.target()?;
             file_state
                 .become_(FileState::Board(board))
-                .map(|()| Reply::Done)
+                .map(|()| CallReply::Done)
         }
-        Request::OpenEndpoint {
+        CallRequest::OpenEndpoint {
             board,
             endpoint,
             geometry,
@@ -107,7 +107,7 @@ unsafe fn answer(
             match opened {
                 Ok((id, session)) => {
                     file_state.opened(FileState::Endpoint(board as usize, id));
-                    Ok(Reply::Opened {
+                    Ok(CallReply::Opened {
                         endpoint: id.index.into(),
                         session,
                     })
@@ -118,7 +118,7 @@ unsafe fn answer(
                 }
             }
         }
-        Request::Register {
+        CallRequest::Register {
             address,
             length,
             writable,
@@ -131,13 +131,13 @@ unsafe fn answer(
                 writable,
                 reserve,
             };
-            register(board, id, address, extent).map(|region| Reply::Registered { region })
+            register(board, id, address, extent).map(|region| CallReply::Registered { region })
         }
-        Request::Deregister { region } => {
+        CallRequest::Deregister { region } => {
             let (board, id) = file_state.endpoint()?;
-            deregister(board, id, region).map(|()| Reply::Done)
+            deregister(board, id, region).map(|()| CallReply::Done)
         }
-        Request::Wait {
+        CallRequest::Wait {
             unexpected,
             expected,
             deadline,
@@ -150,25 +150,25 @@ unsafe fn answer(
                 deadline,
                 kick,
             };
-            sleep::sleep(board, id, &wait).map(|()| Reply::Done)
+            sleep::sleep(board, id, &wait).map(|()| CallReply::Done)
         }
-        Request::Kick => {
+        CallRequest::Kick => {
             let (board, id) = file_state.endpoint()?;
             let space = shim::shim_current_space();
             let kick = |endpoint: &mut _| sleep::kick(board, id, endpoint);
             state::board(board)?.0.usable(id, space, kick)?;
-            Ok(Reply::Done)
+            Ok(CallReply::Done)
         }
-        Request::Wakeup => {
+        CallRequest::Wakeup => {
             let (board, id) = file_state.endpoint()?;
             let space = shim::shim_current_space();
             state::board(board)?.0.usable(id, space, |_| ())?;
             sleepers::make_return(board, id.index);
-            Ok(Reply::Done)
+            Ok(CallReply::Done)
         }
-        Request::Statistics => {
+        CallRequest::Statistics => {
             let load = |counter: &core::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-            Ok(Reply::Statistics {
+            Ok(CallReply::Statistics {
                 calls: load(&STATISTICS.calls),
                 sleeps: load(&STATISTICS.sleeps),
                 events_sent: load(&STATISTICS.events_sent),
@@ -177,7 +177,7 @@ unsafe fn answer(
                 grants_ended: load(&STATISTICS.grants_ended),
             })
         }
-        Request::OpenRaw { board } => {
+        CallRequest::OpenRaw { board } => {
             file_state.become_(FileState::Opening)?;
             // SAFETY: promised by the caller; this thread alone has taken `FileState::Opening`.
             let bound = Errno::check(unsafe { shim::shim_bind_to_space(file) });
@@ -186,9 +186,9 @@ unsafe fn answer(
                 Ok(number) => FileState::Raw(board as usize, number),
                 Err(_) => FileState::Fresh,
             });
-            opened.map(|_| Reply::Done)
+            opened.map(|_| CallReply::Done)
         }
-        Request::Close => {
+        CallRequest::Close => {
             if let Ok((board, number)) = file_state.raw() {
                 raw::close(board, number);
             } else {
@@ -197,12 +197,12 @@ unsafe fn answer(
                 state::board(board)?.0.usable(id, space, |_| ())?;
                 close(board, id);
             }
-            Ok(Reply::Done)
+            Ok(CallReply::Done)
         }
-        Request::Change { board, change } => {
-            self::change(board as usize, &change).map(|()| Reply::Done)
+        CallRequest::Change { board, change } => {
+            self::change(board as usize, &change).map(|()| CallReply::Done)
         }
-        Request::EndpointInfo { board, endpoint } => {
+        CallRequest::EndpointInfo { board, endpoint } => {
             let (board, _) = state::board(board as usize)?;
             board.target()?;
             let found = match endpoint {
@@ -213,7 +213,7 @@ unsafe fn answer(
                 }),
             };
             let (process, entries) = found.unzip();
-            Ok(Reply::EndpointInfo {
+            Ok(CallReply::EndpointInfo {
                 open: process.is_some(),
                 pid: process.map_or(0, |process| process.pid),
                 command: process.map_or([0; 16], |process| process.command),

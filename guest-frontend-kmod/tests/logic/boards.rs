@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use mx_ring::control::{Response, Status};
+use mx_ring::control::{ControlResponse, Status};
 use mx_ring::sleep::EndpointWatch;
 use open_mx_frontend::board::Fault;
 use open_mx_frontend::errno::Errno;
@@ -69,7 +69,7 @@ fn requests_beyond_the_ring_wait_for_room_and_all_come() {
 #[test]
 fn an_answer_that_nobody_asked_for_is_a_fault_of_the_home() {
     let mut guest = Guest::new();
-    guest.home.say(&Response {
+    guest.home.say(&ControlResponse {
         id: 77,
         status: Status::Ok,
         endpoint: 0,

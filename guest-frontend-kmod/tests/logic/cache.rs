@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use mx_ring::control::{Request, Status};
+use mx_ring::control::{ControlRequest, Status};
 use open_mx_frontend::errno::Errno;
 
 use crate::guest::{Guest, respond_all};
@@ -23,7 +23,7 @@ fn a_region_stays_usable_from_message_to_message_until_its_memory_changes() {
     guest.sweep(id);
     assert_eq!(
         guest.serve(Status::Ok),
-        [Request::Deregister {
+        [ControlRequest::Deregister {
             endpoint: id.index,
             region: key
         }]

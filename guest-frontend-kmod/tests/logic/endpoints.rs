@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use mx_ring::control::{Request, Response, Status};
+use mx_ring::control::{ControlRequest, ControlResponse, Status};
 use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::quota::Limits;
@@ -17,7 +17,7 @@ fn an_endpoint_is_open_when_the_home_says_so_and_gone_when_it_has_let_go() {
     guest.close(id);
     assert_eq!(
         guest.serve(Status::Ok),
-        [Request::CloseEndpoint { endpoint: id.index }]
+        [ControlRequest::CloseEndpoint { endpoint: id.index }]
     );
     assert_eq!(guest.opened(id), Poll::Ready(Err(Errno::NO_DEVICE)));
     guest.frontend.shared.reap();
@@ -89,7 +89,10 @@ fn an_opener_that_was_killed_leaves_an_endpoint_that_the_answer_closes() {
     let served = guest.serve(Status::Ok);
     assert!(matches!(
         served[..],
-        [Request::OpenEndpoint { .. }, Request::CloseEndpoint { .. }]
+        [
+            ControlRequest::OpenEndpoint { .. },
+            ControlRequest::CloseEndpoint { .. }
+        ]
     ));
     guest.frontend.shared.reap();
     assert_eq!(guest.model.world().held().0, 17);
@@ -147,7 +150,7 @@ fn only_the_space_that_opened_an_endpoint_may_use_it() {
 fn an_endpoint_that_the_home_closed_fails_its_process_and_can_be_closed() {
     let mut guest = Guest::new();
     let id = guest.open();
-    guest.home.say(&Response {
+    guest.home.say(&ControlResponse {
         id: 0,
         status: Status::Misbehaved,
         endpoint: id.index,

@@ -3,7 +3,7 @@
 use std::task::Poll;
 
 use mx_ring::RegionKey;
-use mx_ring::control::{Request, Status};
+use mx_ring::control::{ControlRequest, Status};
 use mx_ring::registration::{RegionNotes, UseBits};
 use open_mx_frontend::board::{Board, Opening};
 use open_mx_frontend::endpoint::{Opener, Process};
@@ -127,7 +127,7 @@ impl Guest {
     }
 
     /// The home takes and answers everything that waits.
-    pub fn serve(&mut self, status: Status) -> Vec<Request> {
+    pub fn serve(&mut self, status: Status) -> Vec<ControlRequest> {
         let mut served = Vec::new();
         while self.home.take() {
             served.push(self.home.answer(0, status, false));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mx_ring::control::{
-    DEVICE_PAGES, HomeControl, Request, Response, STAGING_PAGE, Staging, Status,
+    ControlRequest, ControlResponse, DEVICE_PAGES, HomeControl, STAGING_PAGE, Staging, Status,
 };
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::RegionNotes;
@@ -336,7 +336,7 @@ pub struct Taken {
     /// Its number.
     pub id: u32,
     /// What it asks.
-    pub request: Request,
+    pub request: ControlRequest,
     refs: Vec<GrantRef>,
 }
 
@@ -397,7 +397,7 @@ impl Home {
         true
     }
 
-    fn listed(&self, request: &Request) -> Vec<GrantRef> {
+    fn listed(&self, request: &ControlRequest) -> Vec<GrantRef> {
         let list = |first: u32, count: u32| {
             let get = |entry: u32| {
                 self.staging
@@ -407,11 +407,11 @@ impl Home {
             (first..first + count).map(get).collect()
         };
         match *request {
-            Request::OpenEndpoint { geometry, .. } => {
+            ControlRequest::OpenEndpoint { geometry, .. } => {
                 let layout = EndpointLayout::new(geometry).expect("the module checks sizes");
                 list(0, ((layout.w_size() + layout.r_size()) / PAGE_SIZE) as u32)
             }
-            Request::Register { staging, pages, .. } => list(staging, pages),
+            ControlRequest::Register { staging, pages, .. } => list(staging, pages),
             _ => Vec::new(),
         }
     }
@@ -429,29 +429,29 @@ impl Home {
     }
 
     /// Answers the n-th request it has taken; what it accepts it maps, what it gives back it unmaps, unless it lies.
-    pub fn answer(&mut self, at: usize, status: Status, lie: bool) -> Request {
+    pub fn answer(&mut self, at: usize, status: Status, lie: bool) -> ControlRequest {
         let Taken { id, request, refs } = self.taken.remove(at);
         if !self.forged {
             self.check(&request, &refs);
         }
         match request {
-            Request::OpenEndpoint { endpoint, .. } if status == Status::Ok => {
+            ControlRequest::OpenEndpoint { endpoint, .. } if status == Status::Ok => {
                 self.map(endpoint, None, refs);
             }
-            Request::Register {
+            ControlRequest::Register {
                 endpoint, region, ..
             } if status == Status::Ok => self.map(endpoint, Some(region.slot), refs),
-            Request::CloseEndpoint { endpoint } => {
+            ControlRequest::CloseEndpoint { endpoint } => {
                 let keys = self.mapped.keys().filter(|key| key.0 == endpoint);
                 let keys: Vec<_> = keys.copied().collect();
                 keys.into_iter().for_each(|key| self.unmap(key, lie));
             }
-            Request::Deregister { endpoint, region } => {
+            ControlRequest::Deregister { endpoint, region } => {
                 self.unmap((endpoint, Some(region.slot)), lie);
             }
             _ => {}
         }
-        let answered = self.control.respond(&Response {
+        let answered = self.control.respond(&ControlResponse {
             id,
             status,
             endpoint: 0,
@@ -461,20 +461,20 @@ impl Home {
     }
 
     /// What an honest home may rely on.
-    fn check(&self, request: &Request, refs: &[GrantRef]) {
+    fn check(&self, request: &ControlRequest, refs: &[GrantRef]) {
         assert_eq!(
             self.listed(request),
             refs,
             "the staged list stays until the answer"
         );
         match *request {
-            Request::OpenEndpoint { geometry, .. } => {
+            ControlRequest::OpenEndpoint { geometry, .. } => {
                 let layout = EndpointLayout::new(geometry).expect("the module checks sizes");
                 let (w, r) = refs.split_at(layout.w_size() / PAGE_SIZE);
                 self.check_access(w, Access::Read);
                 self.check_access(r, Access::Write);
             }
-            Request::Register { writable, .. } => {
+            ControlRequest::Register { writable, .. } => {
                 let access = if writable {
                     Access::Write
                 } else {
@@ -482,7 +482,7 @@ impl Home {
                 };
                 self.check_access(refs, access);
             }
-            Request::CloseEndpoint { endpoint } => assert!(
+            ControlRequest::CloseEndpoint { endpoint } => assert!(
                 !self
                     .taken
                     .iter()
@@ -500,7 +500,7 @@ impl Home {
     }
 
     /// Writes a response that nobody asked for, or a notice.
-    pub fn say(&mut self, response: &Response) {
+    pub fn say(&mut self, response: &ControlResponse) {
         self.forged |= response.id != 0;
         let said = self.control.respond(response);
         assert!(said || self.forged, "an honest home finds room");
@@ -556,17 +556,17 @@ impl Home {
     }
 }
 
-fn about(request: &Request) -> Option<u8> {
+fn about(request: &ControlRequest) -> Option<u8> {
     match *request {
-        Request::OpenEndpoint { endpoint, .. }
-        | Request::CloseEndpoint { endpoint }
-        | Request::Register { endpoint, .. }
-        | Request::Deregister { endpoint, .. } => Some(endpoint),
-        Request::Ready
-        | Request::Raw { .. }
-        | Request::SendRaw { .. }
-        | Request::TakeRaw
-        | Request::Change(_) => None,
+        ControlRequest::OpenEndpoint { endpoint, .. }
+        | ControlRequest::CloseEndpoint { endpoint }
+        | ControlRequest::Register { endpoint, .. }
+        | ControlRequest::Deregister { endpoint, .. } => Some(endpoint),
+        ControlRequest::Ready
+        | ControlRequest::Raw { .. }
+        | ControlRequest::SendRaw { .. }
+        | ControlRequest::TakeRaw
+        | ControlRequest::Change(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use crate::model::{HOME, Home, Model};
 use mx_ring::admin::Change;
-use mx_ring::control::{Request, Response, Status};
+use mx_ring::control::{ControlRequest, ControlResponse, Status};
 use mx_ring::uapi::RAW_FRAME_MAX;
 use open_mx_frontend::endpoint::Process;
 use open_mx_frontend::errno::Errno;
@@ -27,7 +27,7 @@ impl Guest {
     }
 
     /// The home answers what it was asked; the requests.
-    fn answered(&mut self, status: Status) -> Vec<Request> {
+    fn answered(&mut self, status: Status) -> Vec<ControlRequest> {
         let mut requests = Vec::new();
         while self.home.take() {
             requests.push(self.home.answer(0, status, false));
@@ -42,7 +42,7 @@ impl Guest {
     }
 
     fn says_that_frames_wait(&mut self) {
-        self.home.say(&Response {
+        self.home.say(&ControlResponse {
             id: 0,
             status: Status::RawWaits,
             endpoint: 0,
@@ -85,8 +85,8 @@ fn process(number: u32) -> Process {
     }
 }
 
-const OPEN: Request = Request::Raw { open: true };
-const CLOSED: Request = Request::Raw { open: false };
+const OPEN: ControlRequest = ControlRequest::Raw { open: true };
+const CLOSED: ControlRequest = ControlRequest::Raw { open: false };
 
 #[test]
 fn one_process_has_it_open_once_the_home_agrees() {
@@ -148,7 +148,7 @@ fn frames_go_out_one_at_a_time_as_they_were_written() {
     let length = RAW_FRAME_MAX as u16;
     assert_eq!(
         guest.home.answer(0, Status::Denied, false),
-        Request::SendRaw { length }
+        ControlRequest::SendRaw { length }
     );
     guest.respond();
     assert_eq!(guest.send(1, &[9; 20]), Poll::Ready(Ok(())));
@@ -182,7 +182,7 @@ fn frames_come_in_in_order_and_wait_with_the_home_when_the_process_does_not_read
     while guest.take(1).unwrap().is_some() {}
     let (board, _) = guest.frontend.board(0).unwrap();
     assert_eq!(board.raw_waits(1), Ok(false));
-    assert_eq!(guest.answered(Status::NotFound), [Request::TakeRaw]);
+    assert_eq!(guest.answered(Status::NotFound), [ControlRequest::TakeRaw]);
     assert_eq!(guest.answered(Status::Ok), []);
     guest.says_that_frames_wait();
     guest.home.put_frame(&[5]);
@@ -202,7 +202,10 @@ fn a_frame_that_was_asked_for_one_use_of_it_is_not_the_next_ones() {
     guest.close(1);
     guest.open(2).unwrap();
     guest.home.put_frame(&[5]);
-    assert_eq!(guest.answered(Status::Ok), [Request::TakeRaw, CLOSED, OPEN]);
+    assert_eq!(
+        guest.answered(Status::Ok),
+        [ControlRequest::TakeRaw, CLOSED, OPEN]
+    );
     assert_eq!(guest.opened(2), Poll::Ready(Ok(())));
     assert_eq!(guest.take(2), Ok(None));
 }
@@ -223,7 +226,7 @@ fn a_change_finds_who_asked_and_the_others_come_after() {
         assert_eq!(change(&mut guest, 1), Poll::Pending);
         assert_eq!(change(&mut guest, 2), Poll::Pending);
         let asked = guest.answered(status);
-        assert_eq!(asked, [Request::Change(Change::ClearPeers)]);
+        assert_eq!(asked, [ControlRequest::Change(Change::ClearPeers)]);
         assert_eq!(change(&mut guest, 2), Poll::Pending);
         assert_eq!(change(&mut guest, 1), Poll::Ready(result));
     }

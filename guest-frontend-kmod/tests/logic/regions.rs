@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use mx_ring::control::{Request, STAGING_REFS, Status};
+use mx_ring::control::{ControlRequest, STAGING_REFS, Status};
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::Extent;
@@ -19,7 +19,7 @@ fn a_region_is_granted_registered_and_given_back_with_its_accounting() {
     let served = guest.serve(Status::Ok);
     assert_eq!(
         served,
-        [Request::Register {
+        [ControlRequest::Register {
             endpoint: id.index,
             region: key,
             writable: true,
@@ -85,7 +85,7 @@ fn a_region_beyond_the_staging_pages_goes_in_pieces() {
     let pieces: Vec<_> = served
         .iter()
         .map(|request| match request {
-            Request::Register {
+            ControlRequest::Register {
                 first_page, pages, ..
             } => (*first_page, *pages),
             other => panic!("{other:?}"),
@@ -110,7 +110,7 @@ fn a_region_refused_in_its_second_piece_is_unmapped_before_its_caller_is_told() 
     assert_eq!(guest.registered(id, key), Poll::Pending);
     assert_eq!(
         guest.serve(Status::Ok),
-        [Request::Deregister {
+        [ControlRequest::Deregister {
             endpoint: id.index,
             region: key
         }]
@@ -146,7 +146,10 @@ fn a_caller_killed_while_it_registers_leaves_a_region_that_the_answer_takes_away
     let served = guest.serve(Status::Ok);
     assert!(matches!(
         served[..],
-        [Request::Register { .. }, Request::Deregister { .. }]
+        [
+            ControlRequest::Register { .. },
+            ControlRequest::Deregister { .. }
+        ]
     ));
     guest.frontend.shared.reap();
     assert_eq!(guest.model.world().accounted, 0);
@@ -165,7 +168,7 @@ fn an_endpoint_closed_under_a_registration_is_closed_after_the_answer() {
     respond_all(&guest.frontend);
     assert_eq!(
         guest.serve(Status::Ok),
-        [Request::CloseEndpoint { endpoint: id.index }]
+        [ControlRequest::CloseEndpoint { endpoint: id.index }]
     );
     assert_eq!(
         guest.registered(id, key),

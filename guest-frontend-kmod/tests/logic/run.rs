@@ -6,7 +6,7 @@ use std::task::Poll;
 use crate::guest::{USER, access, extent, opening};
 use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE};
 use mx_ring::RegionKey;
-use mx_ring::control::{Response, Status};
+use mx_ring::control::{ControlResponse, Status};
 use mx_ring::registration::{RESERVES, RegionNotes};
 use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::frontend::Frontend;
@@ -236,7 +236,7 @@ impl Run {
             }
             Step::HomeSays { id, endpoint } => {
                 if let Some(home) = &mut self.home {
-                    home.say(&Response {
+                    home.say(&ControlResponse {
                         id,
                         status: Status::Misbehaved,
                         endpoint,

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
-use mx_ring::uapi::{Call, Reply, Request};
+use mx_ring::uapi::{Call, CallReply, CallRequest};
 use mx_ring::uapi_socket::{self, ROOM, Received};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -62,9 +62,9 @@ impl<W: Way> Caller<W> {
     /// descriptors that came along.
     pub fn ask(
         &self,
-        request: &Request,
+        request: &CallRequest,
         descriptors: &[BorrowedFd<'_>],
-    ) -> Result<(Reply, Vec<OwnedFd>), CallError> {
+    ) -> Result<(CallReply, Vec<OwnedFd>), CallError> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let question = Call {
             number: *next,

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use mx_ring::mapping::{Access, Mapping, Memfd};
-use mx_ring::uapi::{MAP_BOARD, MAP_NOTES, MAP_R, MAP_W, Reply, Request};
+use mx_ring::uapi::{CallReply, CallRequest, MAP_BOARD, MAP_NOTES, MAP_R, MAP_W};
 use mx_ring::{EndpointLayout, PAGE_SIZE, board_page, device};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
@@ -42,10 +42,10 @@ impl Device {
 }
 
 impl Channel for Device {
-    fn call(&self, request: &Request, _memory: Option<&Memfd>) -> Result<Reply, CallError> {
+    fn call(&self, request: &CallRequest, _memory: Option<&Memfd>) -> Result<CallReply, CallError> {
         let mut call = request.encode();
         // A signal may end a wait. What it interrupts else has done nothing.
-        let waits = matches!(request, Request::Wait { .. });
+        let waits = matches!(request, CallRequest::Wait { .. });
         while let Err(error) = device::call(&self.file, &mut call) {
             if waits || error.kind() != io::ErrorKind::Interrupted {
                 return Err(error.into());
@@ -55,7 +55,7 @@ impl Channel for Device {
     }
 
     fn attach(&self, board: u32) -> Result<Mapping, CallError> {
-        self.call(&Request::AttachBoard { board }, None)?;
+        self.call(&CallRequest::AttachBoard { board }, None)?;
         self.map_board()
     }
 
@@ -65,12 +65,12 @@ impl Channel for Device {
         endpoint: u32,
         layout: &EndpointLayout,
     ) -> Result<Opened, CallError> {
-        let request = Request::OpenEndpoint {
+        let request = CallRequest::OpenEndpoint {
             board,
             endpoint,
             geometry: layout.geometry(),
         };
-        let Reply::Opened { endpoint, session } = self.call(&request, None)? else {
+        let CallReply::Opened { endpoint, session } = self.call(&request, None)? else {
             return Err(CallError(Errno::PROTO));
         };
         Ok(Opened {
@@ -84,7 +84,7 @@ impl Channel for Device {
     }
 
     fn open_raw(&self, board: u32) -> Result<OwnedFd, CallError> {
-        self.call(&Request::OpenRaw { board }, None)?;
+        self.call(&CallRequest::OpenRaw { board }, None)?;
         Ok(self.file.try_clone()?.into())
     }
 
@@ -98,7 +98,7 @@ impl Channel for Device {
         deadline: Option<Duration>,
         kick: bool,
     ) -> Result<bool, CallError> {
-        let request = Request::Wait {
+        let request = CallRequest::Wait {
             unexpected: consumed.0,
             expected: consumed.1,
             deadline: deadline.map_or(u64::MAX, |at| {
@@ -134,11 +134,11 @@ impl Channel for Device {
 
     fn kick(&self) {
         // A device that is gone shows up in the endpoint's status.
-        let _ = self.call(&Request::Kick, None);
+        let _ = self.call(&CallRequest::Kick, None);
     }
 
     fn wakeup(&self) {
-        let _ = self.call(&Request::Wakeup, None);
+        let _ = self.call(&CallRequest::Wakeup, None);
         if let Some(bell) = self.bell.get() {
             // An eventfd whose count is full is signalled already.
             let _ = rustix::io::write(bell, &1u64.to_ne_bytes());
@@ -147,7 +147,7 @@ impl Channel for Device {
 
     fn close(&self) {
         // A device that is gone has closed it.
-        let _ = self.call(&Request::Close, None);
+        let _ = self.call(&CallRequest::Close, None);
     }
 
     fn alive(&self) -> bool {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mx_ring::mapping::{Mapping, Memfd};
-use mx_ring::uapi::{Call, DEVICE_PATH, Reply, Request, SOCKET_PATH};
+use mx_ring::uapi::{Call, CallReply, CallRequest, DEVICE_PATH, SOCKET_PATH};
 use mx_ring::{EndpointLayout, RegionKey};
 use rustix::io::Errno;
 
@@ -62,14 +62,14 @@ impl Home {
             Some(errno) if is_lack(errno) => Error::Refused(errno),
             _ => Error::Unreachable(self.clone(), error.kind()),
         })?;
-        let hello = Request::Hello {
+        let hello = CallRequest::Hello {
             version: mx_ring::ABI_VERSION,
         };
         match channel.call(&hello, None)? {
-            Reply::Hello { version, .. } if version != mx_ring::ABI_VERSION => {
+            CallReply::Hello { version, .. } if version != mx_ring::ABI_VERSION => {
                 Err(Error::Version { home: version })
             }
-            Reply::Hello {
+            CallReply::Hello {
                 boards,
                 user_memory,
                 queue_entries,
@@ -114,9 +114,9 @@ pub struct Opened {
 }
 
 /// What an answer says.
-fn reply(answer: &Call) -> Result<Reply, CallError> {
+fn reply(answer: &Call) -> Result<CallReply, CallError> {
     match answer.error {
-        0 => Ok(Reply::decode(answer)),
+        0 => Ok(CallReply::decode(answer)),
         errno @ 1..=ERRNO_MAX => Err(CallError(Errno::from_raw_os_error(errno as i32))),
         _ => Err(CallError(Errno::PROTO)),
     }
@@ -128,7 +128,7 @@ const ERRNO_MAX: u32 = 4095;
 /// One open file or connection. Several threads may use it.
 pub trait Channel: Send + Sync {
     /// Asks and waits for the answer. `memory` goes along with a registration where memory is not named by address.
-    fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError>;
+    fn call(&self, request: &CallRequest, memory: Option<&Memfd>) -> Result<CallReply, CallError>;
     /// Makes this channel a view of a board.
     fn attach(&self, board: u32) -> Result<Mapping, CallError>;
     /// Makes this channel an endpoint.
@@ -164,11 +164,11 @@ pub trait Channel: Send + Sync {
 /// Registers memory: by its address, or by the memfd that goes along.
 fn register(
     channel: &dyn Channel,
-    request: &Request,
+    request: &CallRequest,
     memory: Option<&Memfd>,
 ) -> Result<RegionKey, CallError> {
     match channel.call(request, memory)? {
-        Reply::Registered { region } => Ok(region),
+        CallReply::Registered { region } => Ok(region),
         _ => Err(CallError(Errno::PROTO)),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use mx_ring::mapping::{Access, Mapping, Memfd};
-use mx_ring::uapi::{Reply, Request};
+use mx_ring::uapi::{CallReply, CallRequest};
 use mx_ring::unshared::Unshared;
 use mx_ring::{EndpointLayout, PAGE_SIZE, board_page};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -94,14 +94,14 @@ impl Events {
 }
 
 impl Channel for Socket {
-    fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError> {
+    fn call(&self, request: &CallRequest, memory: Option<&Memfd>) -> Result<CallReply, CallError> {
         let descriptors: Vec<_> = memory.iter().map(|memfd| memfd.descriptor()).collect();
         let (reply, _) = self.caller.ask(request, &descriptors)?;
         Ok(reply)
     }
 
     fn attach(&self, board: u32) -> Result<Mapping, CallError> {
-        let (_, descriptors) = self.caller.ask(&Request::AttachBoard { board }, &[])?;
+        let (_, descriptors) = self.caller.ask(&CallRequest::AttachBoard { board }, &[])?;
         // Those for which this process has no room do not come.
         map_board(descriptors.first().ok_or(CallError(Errno::MFILE))?)
     }
@@ -112,13 +112,13 @@ impl Channel for Socket {
         endpoint: u32,
         layout: &EndpointLayout,
     ) -> Result<Opened, CallError> {
-        let request = Request::OpenEndpoint {
+        let request = CallRequest::OpenEndpoint {
             board,
             endpoint,
             geometry: layout.geometry(),
         };
         let (reply, descriptors) = self.caller.ask(&request, &[])?;
-        let Reply::Opened { endpoint, session } = reply else {
+        let CallReply::Opened { endpoint, session } = reply else {
             return Err(CallError(Errno::PROTO));
         };
         let [board, w, r, bell] =
@@ -140,7 +140,7 @@ impl Channel for Socket {
     }
 
     fn open_raw(&self, board: u32) -> Result<OwnedFd, CallError> {
-        self.caller.ask(&Request::OpenRaw { board }, &[])?;
+        self.caller.ask(&CallRequest::OpenRaw { board }, &[])?;
         self.unshared.get_or_init(|| Unshared::of(self.socket()));
         Ok(self.socket().try_clone()?)
     }

@@ -10,7 +10,7 @@ use mx_home::fake::{Awake, Outbox};
 use mx_home::{Home, HomeConfig};
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::mapping::{Access, Mapping, Memfd};
-use mx_ring::uapi::{Reply, Request};
+use mx_ring::uapi::{CallReply, CallRequest};
 use mx_ring::{
     EndpointLayout, Geometry, HomeSide, PAGE_SIZE, ProcessSide, RegionKey, VolatileSlice,
 };
@@ -213,10 +213,10 @@ pub struct TestChannel {
 }
 
 impl Channel for TestChannel {
-    fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError> {
+    fn call(&self, request: &CallRequest, memory: Option<&Memfd>) -> Result<CallReply, CallError> {
         let mut net = self.world.net();
         match *request {
-            Request::Register { writable, .. } => {
+            CallRequest::Register { writable, .. } => {
                 if net.refusals > 0 {
                     net.refusals -= 1;
                     return Err(CallError(rustix::io::Errno::AGAIN));
@@ -230,12 +230,12 @@ impl Channel for TestChannel {
                 let home = &mut net.nodes[self.node].home;
                 home.register_region(self.name, region, writable, parts)
                     .unwrap();
-                Ok(Reply::Registered { region })
+                Ok(CallReply::Registered { region })
             }
-            Request::Deregister { region } => {
+            CallRequest::Deregister { region } => {
                 let home = &mut net.nodes[self.node].home;
                 home.deregister_region(self.name, region).unwrap();
-                Ok(Reply::Done)
+                Ok(CallReply::Done)
             }
             _ => Err(CallError(rustix::io::Errno::INVAL)),
         }

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use mx_home::{ChangeError, EndpointError, EndpointKey, Home, RegionError};
 use mx_ring::mapping::{Access, Mapping, MappingError, freed_at_last};
-use mx_ring::uapi::{ANY_ENDPOINT, Call, RAW_ENDPOINT, Reply, Request};
+use mx_ring::uapi::{ANY_ENDPOINT, Call, CallReply, CallRequest, RAW_ENDPOINT};
 use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey, heap};
 use rustix::io::Errno;
 use tracing::{debug, info, warn};
@@ -22,12 +22,12 @@ impl Server {
         &mut self,
         id: ClientId,
         call: &Call,
-        request: &Request,
+        request: &CallRequest,
         descriptors: &[OwnedFd],
         around: &mut Surroundings<'_>,
     ) -> Result<Answer, Errno> {
         match *request {
-            Request::Hello { version } => {
+            CallRequest::Hello { version } => {
                 let client = self.clients.get(&id).ok_or(Errno::BADF)?;
                 if version != mx_ring::ABI_VERSION
                     && self
@@ -39,7 +39,7 @@ impl Server {
                         mx_ring::ABI_VERSION
                     );
                 }
-                let reply = Reply::Hello {
+                let reply = CallReply::Hello {
                     version: mx_ring::ABI_VERSION,
                     boards: self.boards.len() as u32,
                     user_memory: false,
@@ -48,7 +48,7 @@ impl Server {
                 };
                 Ok(Answer::Now(reply, Along::Nothing))
             }
-            Request::AttachBoard { board } => {
+            CallRequest::AttachBoard { board } => {
                 let client = self.clients.get_mut(&id).ok_or(Errno::BADF)?;
                 let index = board as usize;
                 self.boards.get(index).ok_or(Errno::NODEV)?;
@@ -56,14 +56,14 @@ impl Server {
                     Role::New | Role::Viewer => client.role = Role::Viewer,
                     Role::Owner(_) | Role::Raw(_) => return Err(Errno::BUSY),
                 }
-                Ok(Answer::Now(Reply::Done, Along::Board(index)))
+                Ok(Answer::Now(CallReply::Done, Along::Board(index)))
             }
-            Request::OpenEndpoint {
+            CallRequest::OpenEndpoint {
                 board,
                 endpoint,
                 geometry,
             } => self.open_endpoint(id, call, (board, endpoint), geometry, around),
-            Request::Register {
+            CallRequest::Register {
                 length,
                 writable,
                 reserve,
@@ -71,9 +71,12 @@ impl Server {
             } => {
                 let wanted = (length, writable, reserve);
                 let region = self.register(id, wanted, descriptors, around.home)?;
-                Ok(Answer::Now(Reply::Registered { region }, Along::Nothing))
+                Ok(Answer::Now(
+                    CallReply::Registered { region },
+                    Along::Nothing,
+                ))
             }
-            Request::Deregister { region } => {
+            CallRequest::Deregister { region } => {
                 let key = self.endpoint_of(id)?;
                 around
                     .home
@@ -86,7 +89,7 @@ impl Server {
                 let call = *call;
                 Ok(Answer::Later(Pending::Deregister { call, region }))
             }
-            Request::EndpointInfo { board, endpoint } => {
+            CallRequest::EndpointInfo { board, endpoint } => {
                 let board = self.boards.get(board as usize).ok_or(Errno::NODEV)?.id;
                 let found = if endpoint == RAW_ENDPOINT {
                     self.raw_owner(board).map(|owner| (owner, 0))
@@ -96,7 +99,7 @@ impl Server {
                     open.map(|open| (&open.credentials, open.layout.geometry().commands))
                 };
                 let (owner, queue_entries) = found.unzip();
-                let reply = Reply::EndpointInfo {
+                let reply = CallReply::EndpointInfo {
                     open: owner.is_some(),
                     pid: owner.map_or(0, |owner| owner.pid),
                     command: owner.map_or([0; 16], |owner| owner.command),
@@ -104,7 +107,7 @@ impl Server {
                 };
                 Ok(Answer::Now(reply, Along::Nothing))
             }
-            Request::Change { board, change } => {
+            CallRequest::Change { board, change } => {
                 let client = self.clients.get(&id).ok_or(Errno::BADF)?;
                 if !client.credentials.may_administer() {
                     return Err(Errno::PERM);
@@ -121,14 +124,14 @@ impl Server {
                         | ChangeError::NameTaken(_) => Errno::INVAL,
                         ChangeError::PeersFull => Errno::NOSPC,
                     })?;
-                Ok(Answer::Now(Reply::Done, Along::Nothing))
+                Ok(Answer::Now(CallReply::Done, Along::Nothing))
             }
-            Request::OpenRaw { board } => self.open_raw(id, board, around),
-            Request::Wait { .. }
-            | Request::Kick
-            | Request::Wakeup
-            | Request::Statistics
-            | Request::Close => Err(Errno::OPNOTSUPP),
+            CallRequest::OpenRaw { board } => self.open_raw(id, board, around),
+            CallRequest::Wait { .. }
+            | CallRequest::Kick
+            | CallRequest::Wakeup
+            | CallRequest::Statistics
+            | CallRequest::Close => Err(Errno::OPNOTSUPP),
         }
     }
 
@@ -231,7 +234,7 @@ impl Server {
             client.credentials, key.endpoint, key.board.0
         );
         self.endpoints.insert(key, opened);
-        let reply = Reply::Opened {
+        let reply = CallReply::Opened {
             endpoint: key.endpoint.into(),
             session,
         };

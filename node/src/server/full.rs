@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use mx_ring::uapi::{Call, Request};
+use mx_ring::uapi::{Call, CallRequest};
 use mx_ring::uapi_socket;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags, accept_with};
@@ -68,7 +68,7 @@ impl Server {
 
 /// Answers the first question of a connection, which is not asked yet, by a refusal.
 pub(super) fn refuse(socket: &OwnedFd) {
-    let hello = Request::Hello {
+    let hello = CallRequest::Hello {
         version: mx_ring::ABI_VERSION,
     };
     let refusal = Call {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use mx_board::{BoardId, Instant};
 use mx_home::{EndpointKey, Home, Misbehaviour, Sleepers};
-use mx_ring::uapi::{Call, Reply, Request};
+use mx_ring::uapi::{Call, CallReply, CallRequest};
 use mx_ring::{HomeSide, RegionKey, heap, uapi_socket};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -52,7 +52,7 @@ pub struct Surroundings<'a> {
 /// What a call leads to.
 enum Answer {
     /// A reply, and what goes along.
-    Now(Reply, Along),
+    Now(CallReply, Along),
     /// The reply comes later.
     Later(Pending),
 }
@@ -266,7 +266,7 @@ impl Server {
         descriptors: &[OwnedFd],
         around: &mut Surroundings<'_>,
     ) {
-        let answer = match Request::decode(call) {
+        let answer = match CallRequest::decode(call) {
             Err(unknown) => {
                 debug!("{unknown}");
                 Err(Errno::NOSYS)
@@ -422,7 +422,7 @@ impl Server {
             && of == region
             && self.go_on(id, around)
         {
-            let answer = Reply::Done.encode(&call);
+            let answer = CallReply::Done.encode(&call);
             if self.answer(id, &answer, &Along::Nothing).is_err() {
                 self.disconnect(id, around);
             }

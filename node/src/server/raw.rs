@@ -2,7 +2,7 @@
 
 use mx_board::BoardId;
 use mx_home::EndpointError;
-use mx_ring::uapi::{RAW_FRAME_MAX, Reply};
+use mx_ring::uapi::{CallReply, RAW_FRAME_MAX};
 use mx_ring::uapi_socket;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -47,7 +47,7 @@ impl Server {
             blocked: false,
         };
         self.raws.insert(board, raw);
-        Ok(Answer::Now(Reply::Done, Along::Nothing))
+        Ok(Answer::Now(CallReply::Done, Along::Nothing))
     }
 
     /// Who has the raw endpoint of a board open.

@@ -13,7 +13,7 @@ const _: () = assert!(CHANGE + admin::SIZE <= REQUEST_SIZE);
 
 /// From the module to the home. Everything in it is an allegation of that guest's kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum ControlRequest {
     /// Take an endpoint. Its pages' grant references (W first, then R) lie in the staging pages from entry 0.
     OpenEndpoint {
         /// Endpoint index.
@@ -76,7 +76,7 @@ pub enum Request {
 
 /// The home's answer, or a notice (`id` 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Response {
+pub struct ControlResponse {
     /// Number of the request, from 1; 0 for a notice.
     pub id: u32,
     /// How it went; for a notice, why.
@@ -105,7 +105,7 @@ pub enum Status {
     Misbehaved = 6,
     /// Only as an endpoint's status, and from the kernel: the home is gone. No home says so of itself.
     HomeGone = 7,
-    /// Notice: RAW frames wait. Said once, until a [`Request::TakeRaw`] found none.
+    /// Notice: RAW frames wait. Said once, until a [`ControlRequest::TakeRaw`] found none.
     RawWaits = 8,
     /// The guest may not do this.
     Denied = 9,
@@ -175,7 +175,7 @@ pub(super) fn get(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-impl Request {
+impl ControlRequest {
     pub(super) fn encode(&self, id: u32) -> [u8; REQUEST_SIZE] {
         let mut b = [0; REQUEST_SIZE];
         put(&mut b, 4, id);

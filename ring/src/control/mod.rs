@@ -16,7 +16,7 @@ mod message;
 mod pages;
 mod rings;
 
-pub use message::{ControlError, Request, Response, Status};
+pub use message::{ControlError, ControlRequest, ControlResponse, Status};
 pub use pages::{ArmedCounters, Doorbells, Staging};
 pub use rings::{HomeControl, ModuleControl, ResponseWatch};
 

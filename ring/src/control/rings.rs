@@ -1,7 +1,9 @@
 //! The ring of requests and the ring of responses, from both sides.
 
 use super::DEVICE_PAGES;
-use super::message::{ControlError, REQUEST_SIZE, Request, Response, Status, get, put};
+use super::message::{
+    ControlError, ControlRequest, ControlResponse, REQUEST_SIZE, Status, get, put,
+};
 use crate::layout::PAGE_SIZE;
 use crate::memory::VolatileSlice;
 use crate::sync::Ordering;
@@ -79,7 +81,7 @@ impl ModuleControl {
     }
 
     /// Posts a request; false when the ring is full.
-    pub fn post(&mut self, id: u32, request: &Request) -> bool {
+    pub fn post(&mut self, id: u32, request: &ControlRequest) -> bool {
         if !self.has_room() {
             return false;
         }
@@ -94,7 +96,7 @@ impl ModuleControl {
     }
 
     /// The next response or notice.
-    pub fn next_response(&mut self) -> Option<Result<Response, ControlError>> {
+    pub fn next_response(&mut self) -> Option<Result<ControlResponse, ControlError>> {
         let produced = self.d1.word(at::RESPONSE_INDEX).load(Ordering::Acquire);
         match produced.wrapping_sub(self.response_cons) {
             0 => return None,
@@ -111,7 +113,7 @@ impl ModuleControl {
             .word(at::RESPONSE_INDEX)
             .store(self.response_cons, Ordering::Release);
         Some(match Status::from_u32(get(&b, 4)) {
-            Some(status) => Ok(Response {
+            Some(status) => Ok(ControlResponse {
                 id: get(&b, 0),
                 status,
                 endpoint: b[8],
@@ -120,7 +122,7 @@ impl ModuleControl {
         })
     }
 
-    /// Copies the frame that the home has put into D1, after its answer to [`Request::TakeRaw`]; `None` for a length
+    /// Copies the frame that the home has put into D1, after its answer to [`ControlRequest::TakeRaw`]; `None` for a length
     /// that none has.
     pub fn frame(&self, frame: &mut [u8; RAW_FRAME_MAX]) -> Option<usize> {
         let length = self.d1.word(at::FRAME_LENGTH).load(Ordering::Relaxed) as usize;
@@ -183,7 +185,7 @@ impl HomeControl {
 
     /// The next request and its id. It stays in the ring until [`Self::respond`] has room, so the caller asks
     /// [`Self::can_respond`] first. An error closes the device.
-    pub fn next_request(&mut self) -> Option<Result<(u32, Request), ControlError>> {
+    pub fn next_request(&mut self) -> Option<Result<(u32, ControlRequest), ControlError>> {
         let produced = self.d0.word(at::REQUEST_INDEX).load(Ordering::Acquire);
         match produced.wrapping_sub(self.request_cons) {
             0 => return None,
@@ -199,10 +201,10 @@ impl HomeControl {
         self.d1
             .word(at::REQUEST_INDEX)
             .store(self.request_cons, Ordering::Release);
-        Some(Request::decode(&b))
+        Some(ControlRequest::decode(&b))
     }
 
-    /// Puts a frame into D1, before [`Request::TakeRaw`] is answered; false when it is too long.
+    /// Puts a frame into D1, before [`ControlRequest::TakeRaw`] is answered; false when it is too long.
     pub fn put_frame(&self, frame: &[u8]) -> bool {
         if frame.len() > RAW_FRAME_MAX || self.d1.write(at::FRAME, frame).is_err() {
             return false;
@@ -221,7 +223,7 @@ impl HomeControl {
     }
 
     /// Writes a response or notice; false when the module does not empty its ring.
-    pub fn respond(&mut self, response: &Response) -> bool {
+    pub fn respond(&mut self, response: &ControlResponse) -> bool {
         if !self.can_respond() {
             return false;
         }

@@ -1,8 +1,8 @@
 //! The calls to the module and to `omxd`.
 
 use mx_ring::uapi::{
-    ANY_ENDPOINT, Call, DEVICE_PATH, IOCTL, MAP_BOARD, MAP_NOTES, MAP_R, MAP_W, RAW_FRAME_MAX,
-    Reply, Request, SOCKET_PATH,
+    ANY_ENDPOINT, Call, CallReply, CallRequest, DEVICE_PATH, IOCTL, MAP_BOARD, MAP_NOTES, MAP_R,
+    MAP_W, RAW_FRAME_MAX, SOCKET_PATH,
 };
 use mx_ring::{ABI_VERSION, Geometry, RegionKey};
 
@@ -33,7 +33,7 @@ pub fn list(listing: &mut Listing) {
         };
         // A change of a kind that there is, for the call that carries one.
         call.words[1] = 1;
-        Request::decode(&call).is_ok()
+        CallRequest::decode(&call).is_ok()
     });
     for (kind, reply) in replies() {
         answered(listing, kind, &reply);
@@ -47,14 +47,14 @@ pub fn list(listing: &mut Listing) {
     listing.bytes("call", &Call::refusal(&question, 0x1234).to_bytes());
 }
 
-fn requests() -> Vec<(String, Request)> {
-    let register = |writable, reserve| Request::Register {
+fn requests() -> Vec<(String, CallRequest)> {
+    let register = |writable, reserve| CallRequest::Register {
         address: 0x0f0e_0d0c_0b0a_0908,
         length: 0x1312_1110,
         writable,
         reserve,
     };
-    let wait = |kick| Request::Wait {
+    let wait = |kick| CallRequest::Wait {
         unexpected: 0x0b0a_0908,
         expected: 0x1312_1110,
         deadline: 0x1f1e_1d1c_1b1a_1918,
@@ -64,14 +64,14 @@ fn requests() -> Vec<(String, Request)> {
     let requests = [
         (
             "hello",
-            Request::Hello {
+            CallRequest::Hello {
                 version: ABI_VERSION,
             },
         ),
-        ("attach a board", Request::AttachBoard { board }),
+        ("attach a board", CallRequest::AttachBoard { board }),
         (
             "open an endpoint",
-            Request::OpenEndpoint {
+            CallRequest::OpenEndpoint {
                 board,
                 endpoint: 0x1312_1110,
                 geometry: Geometry {
@@ -85,24 +85,24 @@ fn requests() -> Vec<(String, Request)> {
         ),
         ("register to be written", register(true, false)),
         ("register a buffer of last resort", register(false, true)),
-        ("deregister", Request::Deregister { region: REGION }),
+        ("deregister", CallRequest::Deregister { region: REGION }),
         ("wait", wait(false)),
         ("kick and wait", wait(true)),
-        ("kick", Request::Kick),
-        ("wake up", Request::Wakeup),
-        ("statistics", Request::Statistics),
+        ("kick", CallRequest::Kick),
+        ("wake up", CallRequest::Wakeup),
+        ("statistics", CallRequest::Statistics),
         (
             "who has an endpoint",
-            Request::EndpointInfo {
+            CallRequest::EndpointInfo {
                 board,
                 endpoint: 0x1312_1110,
             },
         ),
-        ("open the raw endpoint", Request::OpenRaw { board }),
-        ("close", Request::Close),
+        ("open the raw endpoint", CallRequest::OpenRaw { board }),
+        ("close", CallRequest::Close),
     ];
     let changes = changes().map(|(name, change)| {
-        let change = Request::Change { board, change };
+        let change = CallRequest::Change { board, change };
         (format!("change: {name}"), change)
     });
     let requests = requests.map(|(name, request)| (name.to_owned(), request));
@@ -110,11 +110,11 @@ fn requests() -> Vec<(String, Request)> {
 }
 
 /// Replies, each with the kind of the call that it answers.
-fn replies() -> [(u32, Reply); 7] {
+fn replies() -> [(u32, CallReply); 7] {
     [
         (
             1,
-            Reply::Hello {
+            CallReply::Hello {
                 version: ABI_VERSION,
                 boards: 0x1312_1110,
                 user_memory: true,
@@ -123,15 +123,15 @@ fn replies() -> [(u32, Reply); 7] {
         ),
         (
             3,
-            Reply::Opened {
+            CallReply::Opened {
                 endpoint: 0x0b0a_0908,
                 session: 0x1312_1110,
             },
         ),
-        (4, Reply::Registered { region: REGION }),
+        (4, CallReply::Registered { region: REGION }),
         (
             9,
-            Reply::Statistics {
+            CallReply::Statistics {
                 calls: 0x0f0e_0d0c_0b0a_0908,
                 sleeps: 0x1716_1514_1312_1110,
                 events_sent: 0x1f1e_1d1c_1b1a_1918,
@@ -142,20 +142,20 @@ fn replies() -> [(u32, Reply); 7] {
         ),
         (
             10,
-            Reply::EndpointInfo {
+            CallReply::EndpointInfo {
                 open: true,
                 pid: 0x1312_1110,
                 command: core::array::from_fn(|i| 0x60 + i as u8),
                 queue_entries: 0x2b2a_2928,
             },
         ),
-        (2, Reply::Done),
-        (5, Reply::Done),
+        (2, CallReply::Done),
+        (5, CallReply::Done),
     ]
 }
 
 /// A request as it travels, which the other side reads as it was.
-fn asked(listing: &mut Listing, name: &str, request: &Request) {
+fn asked(listing: &mut Listing, name: &str, request: &CallRequest) {
     let call = Call {
         number: NUMBER,
         ..request.encode()
@@ -163,11 +163,11 @@ fn asked(listing: &mut Listing, name: &str, request: &Request) {
     let bytes = call.to_bytes();
     listing.title(format_args!("call: {name}"));
     listing.bytes("call", &bytes);
-    assert_eq!(Request::decode(&Call::from_bytes(&bytes)), Ok(*request));
+    assert_eq!(CallRequest::decode(&Call::from_bytes(&bytes)), Ok(*request));
 }
 
 /// A reply as it travels, which the one who asked reads as it was.
-fn answered(listing: &mut Listing, kind: u32, reply: &Reply) {
+fn answered(listing: &mut Listing, kind: u32, reply: &CallReply) {
     let question = Call {
         kind,
         number: NUMBER,
@@ -176,5 +176,5 @@ fn answered(listing: &mut Listing, kind: u32, reply: &Reply) {
     let bytes = reply.encode(&question).to_bytes();
     listing.title(format_args!("answer to a call of kind {kind}"));
     listing.bytes("call", &bytes);
-    assert_eq!(Reply::decode(&Call::from_bytes(&bytes)), *reply);
+    assert_eq!(CallReply::decode(&Call::from_bytes(&bytes)), *reply);
 }

@@ -2,8 +2,8 @@
 
 use mx_ring::admin::Change;
 use mx_ring::control::{
-    ArmedCounters, BOARD_PAGE, DEVICE_PAGES, Doorbells, ENDPOINTS, HomeControl, ModuleControl,
-    PROTOCOL, Request, Response, STAGING_PAGE, STAGING_REFS, Staging, Status,
+    ArmedCounters, BOARD_PAGE, ControlRequest, ControlResponse, DEVICE_PAGES, Doorbells, ENDPOINTS,
+    HomeControl, ModuleControl, PROTOCOL, STAGING_PAGE, STAGING_REFS, Staging, Status,
 };
 use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_ring::{Geometry, RegionKey, VolatileSlice};
@@ -94,12 +94,12 @@ pub fn changes() -> [(&'static str, Change); 6] {
     ]
 }
 
-fn requests() -> Vec<(String, Request)> {
+fn requests() -> Vec<(String, ControlRequest)> {
     let region = RegionKey {
         slot: 0x0d0c,
         generation: 0x0f0e,
     };
-    let register = |writable| Request::Register {
+    let register = |writable| ControlRequest::Register {
         endpoint: 8,
         region,
         writable,
@@ -112,7 +112,7 @@ fn requests() -> Vec<(String, Request)> {
     let requests = [
         (
             "open an endpoint",
-            Request::OpenEndpoint {
+            ControlRequest::OpenEndpoint {
                 endpoint: 8,
                 session: 0x0f0e_0d0c,
                 geometry: Geometry {
@@ -124,30 +124,39 @@ fn requests() -> Vec<(String, Request)> {
                 },
             },
         ),
-        ("close an endpoint", Request::CloseEndpoint { endpoint: 8 }),
+        (
+            "close an endpoint",
+            ControlRequest::CloseEndpoint { endpoint: 8 },
+        ),
         ("register to be read", register(false)),
         ("register to be written", register(true)),
         (
             "deregister",
-            Request::Deregister {
+            ControlRequest::Deregister {
                 endpoint: 8,
                 region,
             },
         ),
-        ("ready", Request::Ready),
-        ("close the raw endpoint", Request::Raw { open: false }),
-        ("open the raw endpoint", Request::Raw { open: true }),
-        ("send a RAW frame", Request::SendRaw { length: 0x0102 }),
-        ("take a RAW frame", Request::TakeRaw),
+        ("ready", ControlRequest::Ready),
+        (
+            "close the raw endpoint",
+            ControlRequest::Raw { open: false },
+        ),
+        ("open the raw endpoint", ControlRequest::Raw { open: true }),
+        (
+            "send a RAW frame",
+            ControlRequest::SendRaw { length: 0x0102 },
+        ),
+        ("take a RAW frame", ControlRequest::TakeRaw),
     ];
     let changes =
-        changes().map(|(name, change)| (format!("change: {name}"), Request::Change(change)));
+        changes().map(|(name, change)| (format!("change: {name}"), ControlRequest::Change(change)));
     let requests = requests.map(|(name, request)| (name.to_owned(), request));
     requests.into_iter().chain(changes).collect()
 }
 
 /// A request as the module writes it, which the home reads as it was.
-fn asked(listing: &mut Listing, name: &str, request: &Request) {
+fn asked(listing: &mut Listing, name: &str, request: &ControlRequest) {
     let mut device = Device::new();
     let formatted = content(&device.d0);
     assert!(device.module.post(0x0706_0504, request));
@@ -160,7 +169,7 @@ fn asked(listing: &mut Listing, name: &str, request: &Request) {
 
 fn request_is_known(kind: u8) -> bool {
     let mut device = Device::new();
-    let any = Request::Change(Change::ClearCounters);
+    let any = ControlRequest::Change(Change::ClearCounters);
     assert!(device.module.post(1, &any));
     device.d0.write(RING, &[kind]).expect("inside");
     device.home.next_request().expect("a request").is_ok()
@@ -168,7 +177,7 @@ fn request_is_known(kind: u8) -> bool {
 
 fn change_is_known(kind: u8) -> bool {
     let mut device = Device::new();
-    let any = Request::Change(Change::ClearCounters);
+    let any = ControlRequest::Change(Change::ClearCounters);
     assert!(device.module.post(1, &any));
     device.d0.write(RING + CHANGE, &[kind]).expect("inside");
     device.home.next_request().expect("a request").is_ok()
@@ -183,7 +192,7 @@ fn responses(listing: &mut Listing) {
         (0, Status::Misbehaved, 8),
         (0, Status::RawWaits, 0),
     ];
-    let responses = responses.map(|(id, status, endpoint)| Response {
+    let responses = responses.map(|(id, status, endpoint)| ControlResponse {
         id,
         status,
         endpoint,
@@ -202,7 +211,7 @@ fn responses(listing: &mut Listing) {
 
 fn status_is_known(status: u8) -> bool {
     let mut device = Device::new();
-    let any = Response {
+    let any = ControlResponse {
         id: 1,
         status: Status::Ok,
         endpoint: 0,

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::process::ExitCode;
 
-use mx_ring::uapi::{DEVICE_PATH, Reply, Request};
+use mx_ring::uapi::{CallReply, CallRequest, DEVICE_PATH};
 
 /// Prints a line of `name=count`.
 pub fn print() -> ExitCode {
@@ -12,12 +12,12 @@ pub fn print() -> ExitCode {
         .write(true)
         .open(DEVICE_PATH)
         .and_then(|device| {
-            let mut call = Request::Statistics.encode();
+            let mut call = CallRequest::Statistics.encode();
             mx_ring::device::call(&device, &mut call)?;
-            Ok(Reply::decode(&call))
+            Ok(CallReply::decode(&call))
         });
     match asked {
-        Ok(Reply::Statistics {
+        Ok(CallReply::Statistics {
             calls,
             sleeps,
             events_sent,

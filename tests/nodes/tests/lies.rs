@@ -5,7 +5,7 @@ mod common;
 use common::liar::{Liar, alone};
 use common::{connect, echo, exchange, open};
 use mx_ring::mapping::{Mapping, Memfd};
-use mx_ring::uapi::{ANY_ENDPOINT, Call, Reply, Request};
+use mx_ring::uapi::{ANY_ENDPOINT, Call, CallReply, CallRequest};
 use mx_ring::{Geometry, RegionKey};
 use nodes::{KEY, Node, PATIENCE, wait_for};
 use rustix::io::Errno;
@@ -51,13 +51,13 @@ fn calls_that_make_no_sense_are_refused_and_the_next_one_is_served() {
         slot: 0,
         generation: 0,
     };
-    let register = Request::Register {
+    let register = CallRequest::Register {
         address: 0,
         length: 4096,
         writable: true,
         reserve: false,
     };
-    let open_board = |board, endpoint, geometry| Request::OpenEndpoint {
+    let open_board = |board, endpoint, geometry| CallRequest::OpenEndpoint {
         board,
         endpoint,
         geometry,
@@ -68,14 +68,14 @@ fn calls_that_make_no_sense_are_refused_and_the_next_one_is_served() {
         ..sizes
     };
     for (request, errno) in [
-        (Request::AttachBoard { board: 1 }, Errno::NODEV),
+        (CallRequest::AttachBoard { board: 1 }, Errno::NODEV),
         (open_board(9, 0, sizes), Errno::NODEV),
         (open_board(0, 8, sizes), Errno::INVAL),
         (open_board(0, 0x100, sizes), Errno::INVAL),
         (open_board(0, 0, huge), Errno::INVAL),
         (register, Errno::BADF),
-        (Request::Deregister { region }, Errno::BADF),
-        (Request::Kick, Errno::OPNOTSUPP),
+        (CallRequest::Deregister { region }, Errno::BADF),
+        (CallRequest::Kick, Errno::OPNOTSUPP),
     ] {
         assert_eq!(liar.ask(&request, &[]).unwrap_err(), errno, "{request:?}");
     }
@@ -91,7 +91,7 @@ fn calls_that_make_no_sense_are_refused_and_the_next_one_is_served() {
     let other = Liar::connect(&node);
     assert_eq!(other.open(2).err(), Some(Errno::BUSY));
     assert_eq!(
-        liar.ask(&Request::Deregister { region }, &[]).err(),
+        liar.ask(&CallRequest::Deregister { region }, &[]).err(),
         Some(Errno::NOENT)
     );
 }
@@ -101,7 +101,7 @@ fn memory_that_a_process_could_take_away_is_not_registered() {
     let (_directory, node) = alone();
     let liar = Liar::connect(&node);
     liar.open(2).unwrap();
-    let register = |length| Request::Register {
+    let register = |length| CallRequest::Register {
         address: 0,
         length,
         writable: true,
@@ -131,12 +131,12 @@ fn memory_that_a_process_could_take_away_is_not_registered() {
     );
     assert_eq!(liar.ask(&register(0), &[&sealed]).err(), Some(Errno::INVAL));
     let (reply, _) = liar.ask(&register(8192), &[&sealed]).unwrap();
-    let Reply::Registered { region } = reply else {
+    let CallReply::Registered { region } = reply else {
         panic!("another reply: {reply:?}");
     };
-    assert!(liar.ask(&Request::Deregister { region }, &[]).is_ok());
+    assert!(liar.ask(&CallRequest::Deregister { region }, &[]).is_ok());
     assert_eq!(
-        liar.ask(&Request::Deregister { region }, &[]).err(),
+        liar.ask(&CallRequest::Deregister { region }, &[]).err(),
         Some(Errno::NOENT)
     );
 }
@@ -144,7 +144,7 @@ fn memory_that_a_process_could_take_away_is_not_registered() {
 #[test]
 fn a_user_with_too_many_connections_is_turned_away_until_one_goes() {
     let (_directory, node) = alone();
-    let hello = Request::Hello {
+    let hello = CallRequest::Hello {
         version: mx_ring::ABI_VERSION,
     };
     let serves = |node: &Node| {

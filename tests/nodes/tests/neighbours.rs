@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use common::liar::{Liar, alone};
 use mx_ring::mapping::Memfd;
-use mx_ring::uapi::{ANY_ENDPOINT, Reply, Request};
+use mx_ring::uapi::{ANY_ENDPOINT, CallReply, CallRequest};
 use nodes::{Node, PATIENCE, wait_for};
 use rustix::fs::{FallocateFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_linger, set_socket_timeout};
 use rustix::process::{Pid, Signal, kill_process};
 
-const HELLO: Request = Request::Hello {
+const HELLO: CallRequest = CallRequest::Hello {
     version: mx_ring::ABI_VERSION,
 };
 
@@ -36,7 +36,7 @@ impl Lingering {
     }
 
     /// Sends it along with a call, or fails to.
-    fn send(&self, liar: &Liar, request: &Request) {
+    fn send(&self, liar: &Liar, request: &CallRequest) {
         let sender = self.0.as_ref().expect("not dropped");
         let _ = liar.say(&request.encode(), &[sender.as_fd()]);
     }
@@ -79,7 +79,7 @@ fn a_descriptor_that_takes_an_hour_to_close_stops_nobody() {
     let (_directory, node) = alone();
     let [heard, unread, raw] = std::array::from_fn(|_| Liar::connect(&node));
     unread.open(ANY_ENDPOINT).unwrap();
-    raw.ask(&Request::OpenRaw { board: 0 }, &[]).unwrap();
+    raw.ask(&CallRequest::OpenRaw { board: 0 }, &[]).unwrap();
     let (lingering, _receivers): (Vec<_>, Vec<_>) = (0..5).map(|_| Lingering::new()).unzip();
     // What is said while the node stands still is in its queue when the process goes.
     let pid = Pid::from_raw(node.pid() as i32).unwrap();
@@ -100,8 +100,8 @@ fn a_descriptor_that_takes_an_hour_to_close_stops_nobody() {
     serves_on(node);
 }
 
-const fn register(length: u32) -> Request {
-    Request::Register {
+const fn register(length: u32) -> CallRequest {
+    CallRequest::Register {
         address: 0,
         length,
         writable: true,
@@ -134,14 +134,14 @@ fn much_memory_that_a_process_leaves_to_the_node_is_not_freed_by_the_thread_that
         liar.open(ANY_ENDPOINT).unwrap();
         // Little of it counts.
         let (reply, _) = liar.ask(&register(4096), &[&much()]).unwrap();
-        let Reply::Registered { region } = reply else {
+        let CallReply::Registered { region } = reply else {
             panic!("another reply: {reply:?}");
         };
         regions.push(region);
     }
     let before = ran(node.pid());
     // The liar has closed it when the node does.
-    let say = |request: &Request| {
+    let say = |request: &CallRequest| {
         let memory = much();
         refused.say(&request.encode(), &[memory.as_fd()]).unwrap();
     };
@@ -152,7 +152,7 @@ fn much_memory_that_a_process_leaves_to_the_node_is_not_freed_by_the_thread_that
         panic!("two");
     };
     given_back
-        .ask(&Request::Deregister { region }, &[])
+        .ask(&CallRequest::Deregister { region }, &[])
         .unwrap();
     drop(with_its_process);
     let other = Liar::connect(&node);

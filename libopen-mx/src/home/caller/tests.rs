@@ -64,10 +64,11 @@ impl Way for Node {
         }
         // A real one hangs up when it hears half a question.
         if let Ok(question) = sent.try_into().map(Call::from_bytes) {
-            let Ok(Request::EndpointInfo { endpoint, .. }) = Request::decode(&question) else {
+            let Ok(CallRequest::EndpointInfo { endpoint, .. }) = CallRequest::decode(&question)
+            else {
                 panic!("another question arrives: {question:?}");
             };
-            let reply = Reply::EndpointInfo {
+            let reply = CallReply::EndpointInfo {
                 open: true,
                 pid: pid_of(endpoint),
                 queue_entries: mx_ring::QUEUE_ENTRIES.into(),
@@ -117,12 +118,12 @@ impl Way for Node {
 /// Three questions, one after the other; how many got their answer, which is the right one.
 fn ask_three(caller: &Caller<Node>) -> usize {
     let answered = (1..=3).filter(|endpoint| {
-        let request = Request::EndpointInfo {
+        let request = CallRequest::EndpointInfo {
             board: 0,
             endpoint: *endpoint,
         };
         match caller.ask(&request, &[]) {
-            Ok((Reply::EndpointInfo { pid, .. }, _)) => {
+            Ok((CallReply::EndpointInfo { pid, .. }, _)) => {
                 assert_eq!(pid, pid_of(*endpoint), "it is another question's answer");
                 true
             }
@@ -162,7 +163,7 @@ fn a_question_that_is_interrupted_or_made_to_wait_goes_on_and_is_asked_once() {
         }
     }
     let node = Node::new(Some((1, Fault::Fails(Errno::INTR))));
-    let request = Request::EndpointInfo {
+    let request = CallRequest::EndpointInfo {
         board: 0,
         endpoint: 1,
     };
@@ -202,7 +203,7 @@ fn a_late_answer_is_passed_over() {
     let node = Node::new(None);
     let late = Call {
         number: 77,
-        ..Reply::Done.encode(&Request::Kick.encode())
+        ..CallReply::Done.encode(&CallRequest::Kick.encode())
     };
     node.answers
         .borrow_mut()
@@ -215,7 +216,7 @@ fn a_node_that_goes_at_any_step_is_told_and_no_answer_is_made_up() {
     for step in 0..STEPS {
         let caller = Caller::new(Node::new(Some((step, Fault::Gone))));
         assert_eq!(ask_three(&caller), step / 2);
-        let request = Request::Kick;
+        let request = CallRequest::Kick;
         assert_eq!(
             caller.ask(&request, &[]).err(),
             Some(CallError(Errno::PIPE)),
@@ -234,7 +235,7 @@ fn an_answer_that_cannot_be_is_refused() {
             ..Call::default()
         };
         node.answers.borrow_mut().push_back(lie.to_bytes().to_vec());
-        let request = Request::EndpointInfo {
+        let request = CallRequest::EndpointInfo {
             board: 0,
             endpoint: 1,
         };

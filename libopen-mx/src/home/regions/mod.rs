@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::RESERVE_MAX;
-use mx_ring::uapi::Request;
+use mx_ring::uapi::CallRequest;
 use mx_ring::{RegionKey, VolatileSlice};
 use rustix::io::Errno;
 use slotmap::{Key, KeyData, SlotMap};
@@ -463,7 +463,7 @@ impl Regions {
         memfd: Option<&Memfd>,
     ) -> Result<RegionKey, Errno> {
         self.shrink(KEPT_MAX);
-        let request = Request::Register {
+        let request = CallRequest::Register {
             address: if self.user_memory { span.start } else { 0 },
             length: span.length,
             writable: span.writable,
@@ -492,7 +492,7 @@ impl Regions {
 
     /// Gives a region back, or owes it, when something lacks for the call.
     fn deregister(&mut self, region: RegionKey) -> Result<(), CallError> {
-        match self.channel.call(&Request::Deregister { region }, None) {
+        match self.channel.call(&CallRequest::Deregister { region }, None) {
             Err(CallError(errno)) if is_lack(errno) => {
                 self.owed.push(region);
                 Err(CallError(errno))

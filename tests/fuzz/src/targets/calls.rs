@@ -1,7 +1,7 @@
 //! Calls of processes: what is understood is written as it was read.
 
 use mx_ring::admin::{self, Change};
-use mx_ring::uapi::{Call, Reply, Request};
+use mx_ring::uapi::{Call, CallReply, CallRequest};
 use mx_ring::{Geometry, RegionKey};
 use mx_wire::MacAddress;
 
@@ -22,10 +22,13 @@ pub fn run(bytes: &[u8]) -> u64 {
         Call::from_bytes(&call.to_bytes()).to_bytes(),
         call.to_bytes()
     );
-    let _reply = Reply::decode(&call);
-    match Request::decode(&call) {
+    let _reply = CallReply::decode(&call);
+    match CallRequest::decode(&call) {
         Ok(request) => {
-            assert_eq!(Request::decode(&request.encode()).as_ref(), Ok(&request));
+            assert_eq!(
+                CallRequest::decode(&request.encode()).as_ref(),
+                Ok(&request)
+            );
             super::kind((1, std::mem::discriminant(&request)))
         }
         Err(_) => super::kind((2, call.kind.checked_ilog2())),
@@ -48,12 +51,12 @@ pub fn seeds() -> Vec<Vec<u8>> {
         generation: 0,
     };
     let requests = [
-        Request::OpenEndpoint {
+        CallRequest::OpenEndpoint {
             board: 0,
             endpoint: u32::MAX,
             geometry,
         },
-        Request::Deregister { region },
+        CallRequest::Deregister { region },
     ];
     let mut seeds: Vec<Vec<u8>> = requests
         .iter()

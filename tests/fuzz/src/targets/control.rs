@@ -2,7 +2,7 @@
 
 use mx_ring::PAGE_SIZE;
 use mx_ring::control::{
-    DEVICE_PAGES, HomeControl, ModuleControl, Response, STAGING_REFS, Staging, Status,
+    ControlResponse, DEVICE_PAGES, HomeControl, ModuleControl, STAGING_REFS, Staging, Status,
 };
 use mx_ring::mapping::Memfd;
 use mx_ring::uapi::RAW_FRAME_MAX;
@@ -48,7 +48,7 @@ pub fn run(bytes: &[u8]) -> u64 {
                     taken += 1;
                     assert!(taken <= ENTRIES_MAX, "the ring of requests has no end");
                     let Ok((id, _)) = request else { break };
-                    let _full = home.respond(&Response {
+                    let _full = home.respond(&ControlResponse {
                         id,
                         status: Status::Ok,
                         endpoint: 0,

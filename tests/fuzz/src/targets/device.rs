@@ -9,7 +9,9 @@ use mx_home::fake::Outbox;
 use mx_home::{Completion, EndpointKey, Home, HomeConfig, HostName, Instant, Sleepers};
 use mx_ring::admin::Change;
 use mx_ring::board_page::HOSTNAME_MAX;
-use mx_ring::control::{DEVICE_PAGES, ModuleControl, Request, STAGING_PAGE, STAGING_REFS, Staging};
+use mx_ring::control::{
+    ControlRequest, DEVICE_PAGES, ModuleControl, STAGING_PAGE, STAGING_REFS, Staging,
+};
 use mx_ring::{Descriptor, EndpointLayout, Geometry, HomeSide, PAGE_SIZE, RegionKey};
 use mx_wire::{Format, MacAddress};
 
@@ -140,7 +142,7 @@ impl Bench {
         }
     }
 
-    fn ask(&mut self, request: &Request) {
+    fn ask(&mut self, request: &ControlRequest) {
         if self.kernel.has_room() && self.kernel.post(self.next_id, request) {
             self.open.insert(self.next_id);
             self.next_id += 1;
@@ -171,13 +173,13 @@ impl Bench {
                     geometry.transmit = input.size();
                 }
                 self.stage(usize::from(input.byte()) % 8 * 100);
-                Request::OpenEndpoint {
+                ControlRequest::OpenEndpoint {
                     endpoint,
                     session: input.double(),
                     geometry,
                 }
             }
-            2 => Request::CloseEndpoint { endpoint },
+            2 => ControlRequest::CloseEndpoint { endpoint },
             3..=5 => {
                 let wild = kind > 220;
                 let mut number = |most: u32| match wild {
@@ -189,7 +191,7 @@ impl Bench {
                 let staging = number(3);
                 // Few lengths and offsets, so that pieces of one region meet.
                 let length = (number(4) << 3).wrapping_mul(PAGE_SIZE as u32);
-                Request::Register {
+                ControlRequest::Register {
                     endpoint,
                     region,
                     writable: odd & 8 != 0,
@@ -200,16 +202,16 @@ impl Bench {
                     staging,
                 }
             }
-            6 => Request::Deregister { endpoint, region },
-            7 => Request::Raw { open: odd & 1 == 0 },
+            6 => ControlRequest::Deregister { endpoint, region },
+            7 => ControlRequest::Raw { open: odd & 1 == 0 },
             8 => self.raw_frame(odd, input),
             9 => {
                 let mut frame = self.frame_of(STRANGER);
                 frame.extend(input.piece(255));
                 self.home.frame(self.now, &frame, &mut self.out);
-                Request::TakeRaw
+                ControlRequest::TakeRaw
             }
-            10 => Request::Change(match odd % 6 {
+            10 => ControlRequest::Change(match odd % 6 {
                 0 => Change::ClearCounters,
                 1 => Change::SetHostname([odd; HOSTNAME_MAX]),
                 2 => Change::ClearPeerNames,
@@ -220,7 +222,7 @@ impl Bench {
                 },
                 _ => Change::MarkPeersConfigured,
             }),
-            _ => Request::Ready,
+            _ => ControlRequest::Ready,
         };
         self.ask(&request);
     }
@@ -232,7 +234,7 @@ impl Bench {
     }
 
     /// Stages a frame, of the board or of somebody else, or anything.
-    fn raw_frame(&mut self, odd: u8, input: &mut Input<'_>) -> Request {
+    fn raw_frame(&mut self, odd: u8, input: &mut Input<'_>) -> ControlRequest {
         let mut frame = match odd % 4 {
             0 | 1 => self.frame_of(OWN),
             2 => self.frame_of(STRANGER),
@@ -245,7 +247,7 @@ impl Bench {
         self.staging.put_frame(&frame);
         let length = frame.len() as u16;
         let length = if odd == 0xff { input.word() } else { length };
-        Request::SendRaw { length }
+        ControlRequest::SendRaw { length }
     }
 
     /// False when the device has come to its end.

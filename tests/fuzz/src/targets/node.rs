@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use mx_ring::mapping::Memfd;
-use mx_ring::uapi::{Call, Reply, Request};
+use mx_ring::uapi::{Call, CallReply, CallRequest};
 use mx_ring::{Geometry, uapi_socket};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -76,7 +76,7 @@ pub fn run(bytes: &[u8]) -> u64 {
                 kind: call.kind % 24,
                 ..call
             },
-            1 => Request::OpenEndpoint {
+            1 => CallRequest::OpenEndpoint {
                 board: 0,
                 endpoint: call.kind % 6,
                 geometry,
@@ -102,7 +102,7 @@ pub fn run(bytes: &[u8]) -> u64 {
     }
     drop(liar);
     let honest = connect();
-    let request = Request::AttachBoard { board: 0 };
+    let request = CallRequest::AttachBoard { board: 0 };
     uapi_socket::send(&honest, &request.encode(), &[], SendFlags::empty())
         .expect("the node listens");
     let said = answer(&honest, PATIENCE).expect("an answer");
@@ -110,7 +110,7 @@ pub fn run(bytes: &[u8]) -> u64 {
         said.error,
         0,
         "an honest call is refused: {:?}",
-        Reply::decode(&said)
+        CallReply::decode(&said)
     );
     super::kind(seen)
 }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mx_ring::mapping::{Access, Mapping};
-use mx_ring::uapi::{Call, Reply, Request};
+use mx_ring::uapi::{Call, CallReply, CallRequest};
 use mx_ring::{EndpointLayout, Geometry, uapi_socket};
 use nodes::Node;
 use rustix::io::Errno;
@@ -40,14 +40,14 @@ impl Liar {
     /// Asks, and waits for the answer.
     pub fn ask(
         &self,
-        request: &Request,
+        request: &CallRequest,
         memory: &[&OwnedFd],
-    ) -> Result<(Reply, Vec<OwnedFd>), Errno> {
+    ) -> Result<(CallReply, Vec<OwnedFd>), Errno> {
         let memory: Vec<_> = memory.iter().map(|it| it.as_fd()).collect();
         self.say(&request.encode(), &memory).unwrap();
         let (answer, received) = self.hear().expect("an answer");
         match answer.error {
-            0 => Ok((Reply::decode(&answer), received)),
+            0 => Ok((CallReply::decode(&answer), received)),
             error => Err(Errno::from_raw_os_error(error as i32)),
         }
     }
@@ -55,7 +55,7 @@ impl Liar {
     /// Opens an endpoint; its W and R areas, and its end of the bell.
     pub fn open(&self, endpoint: u32) -> Result<(Mapping, Mapping, OwnedFd), Errno> {
         let geometry = Geometry::default();
-        let request = Request::OpenEndpoint {
+        let request = CallRequest::OpenEndpoint {
             board: 0,
             endpoint,
             geometry,

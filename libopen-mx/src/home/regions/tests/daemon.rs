@@ -8,7 +8,7 @@ use mx_engine::{Refused, Use};
 use mx_ring::RegionKey;
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::{RESERVE_MAX, RESERVES};
-use mx_ring::uapi::{Reply, Request};
+use mx_ring::uapi::{CallReply, CallRequest};
 use rustix::io::Errno;
 
 use super::super::Regions;
@@ -51,13 +51,13 @@ impl Daemon {
 }
 
 impl Registers for Daemon {
-    fn call(&self, request: &Request, memfd: Option<&Memfd>) -> Result<Reply, CallError> {
+    fn call(&self, request: &CallRequest, memfd: Option<&Memfd>) -> Result<CallReply, CallError> {
         let mut table = self.table.lock().unwrap();
         if *self.lack.lock().unwrap() == Lack::Calls {
             return Err(CallError(Errno::NOBUFS));
         }
         match *request {
-            Request::Register {
+            CallRequest::Register {
                 length, reserve, ..
             } => {
                 assert_eq!(memfd.unwrap().slice().len(), length as usize);
@@ -73,13 +73,13 @@ impl Registers for Daemon {
                 let slot = (0..).find(|slot| !table.contains_key(slot)).unwrap();
                 table.insert(slot, reserve);
                 let generation = 0;
-                Ok(Reply::Registered {
+                Ok(CallReply::Registered {
                     region: RegionKey { slot, generation },
                 })
             }
-            Request::Deregister { region } => {
+            CallRequest::Deregister { region } => {
                 table.remove(&region.slot);
-                Ok(Reply::Done)
+                Ok(CallReply::Done)
             }
             _ => Err(CallError(Errno::OPNOTSUPP)),
         }

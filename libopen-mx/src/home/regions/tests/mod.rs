@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mx_engine::{Memory, Part, Registered, Use};
 use mx_ring::mapping::{Mapping, Memfd};
-use mx_ring::uapi::{Reply, Request};
+use mx_ring::uapi::{CallReply, CallRequest};
 use mx_ring::{EndpointLayout, PAGE_SIZE};
 use rustix::io::Errno;
 
@@ -20,7 +20,7 @@ use crate::home::{CallError, Channel, Opened};
 /// What a home of these tests does.
 trait Registers: Send + Sync {
     /// A call about a region.
-    fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError>;
+    fn call(&self, request: &CallRequest, memory: Option<&Memfd>) -> Result<CallReply, CallError>;
 }
 
 /// A channel to it.
@@ -35,7 +35,7 @@ impl<T> Deref for To<T> {
 }
 
 impl<T: Registers> Channel for To<T> {
-    fn call(&self, request: &Request, memory: Option<&Memfd>) -> Result<Reply, CallError> {
+    fn call(&self, request: &CallRequest, memory: Option<&Memfd>) -> Result<CallReply, CallError> {
         self.0.call(request, memory)
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::registration::{RESERVE_MAX, RESERVES, RegionNotes, UseBits};
-use mx_ring::uapi::{Reply, Request};
+use mx_ring::uapi::{CallReply, CallRequest};
 use mx_ring::{PAGE_SIZE, RegionKey};
 use rustix::io::Errno;
 
@@ -116,9 +116,9 @@ impl Module {
 }
 
 impl Registers for Module {
-    fn call(&self, request: &Request, _: Option<&Memfd>) -> Result<Reply, CallError> {
+    fn call(&self, request: &CallRequest, _: Option<&Memfd>) -> Result<CallReply, CallError> {
         match *request {
-            Request::Register {
+            CallRequest::Register {
                 address,
                 length,
                 writable,
@@ -146,15 +146,15 @@ impl Registers for Module {
                 };
                 table.regions.insert(region.slot, (region, known));
                 self.notes.note_valid(region);
-                Ok(Reply::Registered { region })
+                Ok(CallReply::Registered { region })
             }
-            Request::Deregister { region } => {
+            CallRequest::Deregister { region } => {
                 let mut table = self.table.lock().unwrap();
                 match table.regions.get(&region.slot) {
                     Some((key, _)) if *key == region => {
                         assert!(!self.uses.in_use(region.slot), "given back in use");
                         table.regions.remove(&region.slot);
-                        Ok(Reply::Done)
+                        Ok(CallReply::Done)
                     }
                     _ => Err(CallError(Errno::INVAL)),
                 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use memory::{Buffer, Change, Piece, fill, first_wrong, message};
 use mx_ring::VolatileSlice;
-use mx_ring::uapi::{DEVICE_PATH, Reply, Request};
+use mx_ring::uapi::{CallReply, CallRequest, DEVICE_PATH};
 use open_mx::{Address, Code, Endpoint, Home, Memory, Options, Status};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
@@ -270,10 +270,10 @@ fn check(slice: &VolatileSlice, seed: u64, number: u64) -> Result<()> {
 /// Grants that the module has made, where there is one.
 fn granted() -> Option<u64> {
     let device = File::options().read(true).write(true).open(DEVICE_PATH);
-    let mut call = Request::Statistics.encode();
+    let mut call = CallRequest::Statistics.encode();
     mx_ring::device::call(device.ok()?, &mut call).ok()?;
-    match Reply::decode(&call) {
-        Reply::Statistics { grants, .. } => Some(grants),
+    match CallReply::decode(&call) {
+        CallReply::Statistics { grants, .. } => Some(grants),
         _ => None,
     }
 }
