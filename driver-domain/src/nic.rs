@@ -131,13 +131,13 @@ fn open_nic(
     driver: Driver,
     delivery: Delivery,
 ) -> Result<Box<dyn Nic>, OpenError> {
-    let options = intel::Options {
+    let options = intel::IntelOptions {
         interrupts: match delivery {
             Delivery::MsiX => intel::Interrupts::MsiX,
             Delivery::Msi => intel::Interrupts::Msi,
             Delivery::Polled => intel::Interrupts::None,
         },
-        ..intel::Options::default()
+        ..intel::IntelOptions::default()
     };
     Ok(match driver {
         Driver::Virtio => {
@@ -149,9 +149,9 @@ fn open_nic(
                 },
                 Delivery::Msi | Delivery::Polled => virtio::Interrupts::None,
             };
-            let options = virtio::Options {
+            let options = virtio::VirtioOptions {
                 interrupts,
-                ..virtio::Options::default()
+                ..virtio::VirtioOptions::default()
             };
             Box::new(virtio::open_pci(&frontend, device, XenPlatform, &options)?)
         }

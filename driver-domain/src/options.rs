@@ -28,7 +28,7 @@ use crate::management::Address;
 
 /// What the command line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct DomainOptions {
     /// Wire mode and MTU.
     pub format: Format,
     /// What goes to the console.
@@ -105,7 +105,7 @@ impl fmt::Display for OptionError {
 impl core::error::Error for OptionError {}
 
 /// Reads the command line.
-pub fn parse(line: &str) -> Result<Options, OptionError> {
+pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
     let mut mtu = None;
     let mut mx = false;
     let mut log = LevelFilter::Info;
@@ -203,7 +203,7 @@ pub fn parse(line: &str) -> Result<Options, OptionError> {
             Format::native(mtu).map_err(|_| OptionError::Value("mtu", mtu.to_string(), MTU))?
         }
     };
-    Ok(Options {
+    Ok(DomainOptions {
         format,
         log,
         endpoints,

@@ -18,7 +18,7 @@ use crate::frontends::{self, Frontends, Offer};
 use crate::idle::Idle;
 use crate::management::Management;
 use crate::nic;
-use crate::options::{self, Options};
+use crate::options::{self, DomainOptions};
 use crate::refusal;
 use crate::report::Report;
 use crate::sleep::{Senses, sleep};
@@ -75,7 +75,7 @@ struct Domain {
 }
 
 impl Domain {
-    fn start(machine: Machine, options: &Options) -> Self {
+    fn start(machine: Machine, options: &DomainOptions) -> Self {
         let Machine {
             xenstore: mut store,
             mut grants,

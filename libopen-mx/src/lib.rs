@@ -29,7 +29,8 @@ pub mod tool;
 
 pub use board::Board;
 pub use endpoint::{
-    Address, Buffer, Endpoint, Options, Request, Status, UnexpectedHandler, UnexpectedMessage,
+    Address, Buffer, Endpoint, EndpointOptions, Request, Status, UnexpectedHandler,
+    UnexpectedMessage,
 };
 pub use error::Error;
 pub use home::Home;

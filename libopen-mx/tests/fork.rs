@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use open_mx::raw::RawEndpoint;
-use open_mx::{Buffer, Endpoint, Error, Home, Options};
+use open_mx::{Buffer, Endpoint, EndpointOptions, Error, Home};
 
 unsafe extern "C" {
     fn fork() -> i32;
@@ -23,9 +23,9 @@ fn home() -> Home {
 }
 
 fn open(home: &Home, board: u32) -> Result<Endpoint, Error> {
-    let options = Options {
+    let options = EndpointOptions {
         board: Some(board),
-        ..Options::new(KEY)
+        ..EndpointOptions::new(KEY)
     };
     Endpoint::open(home, &options)
 }

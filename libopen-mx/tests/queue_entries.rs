@@ -5,7 +5,7 @@ mod common;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use open_mx::{Endpoint, Home, Options};
+use open_mx::{Endpoint, EndpointOptions, Home};
 
 const ENDPOINT_INFO: &str = env!("CARGO_BIN_EXE_omx_endpoint_info");
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
@@ -60,9 +60,9 @@ fn the_operator_chooses_the_queue_entries_of_endpoints_and_the_user_may_choose_o
 #[test]
 fn queue_entries_that_no_endpoint_can_have_are_refused_by_name() {
     let home = Home::Socket(common::node("refusing", &["--alone"]));
-    let options = Options {
+    let options = EndpointOptions {
         queue_entries: Some(300),
-        ..Options::new(1)
+        ..EndpointOptions::new(1)
     };
     let refused = Endpoint::open(&home, &options).err().expect("refused");
     assert!(

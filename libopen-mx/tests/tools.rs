@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use open_mx::raw::RawEndpoint;
-use open_mx::{Board, Endpoint, Home, Options};
+use open_mx::{Board, Endpoint, EndpointOptions, Home};
 use said::Saying;
 
 const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
@@ -147,10 +147,10 @@ fn omx_info_prints_boards_and_peers_as_open_mx_does() {
 #[test]
 fn omx_endpoint_info_names_the_process_that_holds_an_endpoint() {
     let home = Home::Socket(socket().clone());
-    let options = Options {
+    let options = EndpointOptions {
         board: Some(1),
         endpoint: Some(5),
-        ..Options::new(1)
+        ..EndpointOptions::new(1)
     };
     let _held = Endpoint::open(&home, &options).unwrap();
     let pid = std::process::id();
@@ -400,9 +400,9 @@ fn a_sender_to_a_machine_that_is_gone_says_so_and_goes_on_trying() {
 fn who_finds_all_endpoints_in_use_is_told_who_has_them_and_what_makes_more() {
     let socket = start_node("crowd");
     let home = Home::Socket(socket.clone());
-    let options = Options {
+    let options = EndpointOptions {
         board: Some(0),
-        ..Options::new(1)
+        ..EndpointOptions::new(1)
     };
     let held: Vec<_> = (0..8)
         .map(|_| Endpoint::open(&home, &options).unwrap())

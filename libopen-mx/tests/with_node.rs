@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use open_mx::{Board, Buffer, Code, Endpoint, Error, Home, Options};
+use open_mx::{Board, Buffer, Code, Endpoint, EndpointOptions, Error, Home};
 
 const KEY: u32 = 7;
 
@@ -15,10 +15,10 @@ fn home() -> Home {
 }
 
 fn open(board: u32, endpoint: u32) -> Endpoint {
-    let options = Options {
+    let options = EndpointOptions {
         board: Some(board),
         endpoint: Some(endpoint),
-        ..Options::new(KEY)
+        ..EndpointOptions::new(KEY)
     };
     Endpoint::open(&home(), &options).expect("a free endpoint")
 }
@@ -51,16 +51,16 @@ fn both_boards_know_each_other_by_name() {
 #[test]
 fn an_endpoint_in_use_or_beyond_the_last_is_refused() {
     let _held = open(0, 1);
-    let again = Options {
+    let again = EndpointOptions {
         board: Some(0),
         endpoint: Some(1),
-        ..Options::new(KEY)
+        ..EndpointOptions::new(KEY)
     };
     assert_eq!(
         Endpoint::open(&home(), &again).err(),
         Some(Error::EndpointInUse(1))
     );
-    let beyond = Options {
+    let beyond = EndpointOptions {
         endpoint: Some(4000),
         ..again
     };

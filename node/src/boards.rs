@@ -10,7 +10,7 @@ use mx_ring::{PAGE_SIZE, VolatileSliceError};
 use mx_wire::MacAddress;
 use tracing::info;
 
-use crate::cli::Options;
+use crate::cli::NodeOptions;
 use crate::error::NodeError;
 
 /// A board: processes know it by its place in the list.
@@ -23,7 +23,7 @@ pub struct Board {
 
 /// Adds the boards that the options ask for. `mac` is the interface's address, if there is an interface.
 pub fn add(
-    options: &Options,
+    options: &NodeOptions,
     mac: Option<MacAddress>,
     home: &mut Home,
     now: Instant,

@@ -32,7 +32,7 @@ Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for a
 #[derive(Clone, Debug, Parser)]
 #[command(name = "omxd", version, after_help = EXAMPLES, max_term_width = 100)]
 #[command(group(ArgGroup::new("way").required(true).args(["interface", "dgram", "alone"])))]
-pub struct Options {
+pub struct NodeOptions {
     /// The network interface to use (needs root or CAP_NET_RAW). Its own MTU must hold the frames of --mtu.
     #[arg(long, short, value_name = "NAME")]
     pub interface: Option<String>,
@@ -218,7 +218,7 @@ fn station(text: &str) -> Result<MacAddress, BadArgument> {
     MacAddress::of_station(text).map_err(|error| BadArgument(error.to_string()))
 }
 
-impl Options {
+impl NodeOptions {
     /// Layout and sizes of the frames.
     pub fn format(&self) -> Result<Format, FormatError> {
         match self.wire {
@@ -262,8 +262,9 @@ mod tests {
 
     #[test]
     fn a_board_has_the_address_of_a_single_station() {
-        let parse =
-            |option: &str, value: &str| Options::try_parse_from(["omxd", "--alone", option, value]);
+        let parse = |option: &str, value: &str| {
+            NodeOptions::try_parse_from(["omxd", "--alone", option, value])
+        };
         for (option, name) in [("--mac", ""), ("--board", "b,")] {
             let of = |mac| parse(option, &format!("{name}{mac}"));
             assert!(of("02:00:00:0a:0b:ff").is_ok());
@@ -281,7 +282,8 @@ mod tests {
 
     #[test]
     fn exactly_one_way_to_the_wire_is_asked_for() {
-        let parse = |arguments: &[&str]| Options::try_parse_from([&["omxd"], arguments].concat());
+        let parse =
+            |arguments: &[&str]| NodeOptions::try_parse_from([&["omxd"], arguments].concat());
         assert!(parse(&["--alone"]).is_ok());
         assert!(parse(&[]).is_err());
         assert!(parse(&["--alone", "--interface", "eth0"]).is_err());

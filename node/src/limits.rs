@@ -1,7 +1,7 @@
 //! What a user may have of a node, so that one of them leaves something for the others. Root and the user who runs the
 //! node may have everything, as who may lift resource limits may in a guest.
 
-use crate::cli::Options;
+use crate::cli::NodeOptions;
 use crate::credentials::Credentials;
 
 /// The limits of each user.
@@ -24,7 +24,7 @@ pub struct Held {
 
 impl Limits {
     /// Of the options. Without one, an eighth of the endpoints and three quarters of the machine's memory are left.
-    pub fn new(options: &Options) -> Self {
+    pub fn new(options: &NodeOptions) -> Self {
         let all = usize::from(options.endpoints);
         let machine = rustix::system::sysinfo();
         let memory = (machine.totalram as u64).saturating_mul(machine.mem_unit.into());
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn limits(line: &str) -> Limits {
-        Limits::new(&Options::parse_from(line.split(' ')))
+        Limits::new(&NodeOptions::parse_from(line.split(' ')))
     }
 
     fn user(uid: u32) -> Credentials {

@@ -7,10 +7,10 @@ extern crate omx_output;
 use std::process::ExitCode;
 
 use omx_node::Node;
-use omx_node::cli::Options;
+use omx_node::cli::NodeOptions;
 
 fn main() -> ExitCode {
-    let options: Options = omx_output::options();
+    let options: NodeOptions = omx_output::options();
     omx_node::log_to_standard_error(options.log);
     match Node::start(&options).and_then(Node::run) {
         Ok(()) => ExitCode::SUCCESS,

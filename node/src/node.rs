@@ -14,7 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use crate::boards;
-use crate::cli::Options;
+use crate::cli::NodeOptions;
 use crate::clock::Clock;
 use crate::error::{NodeError, is_lack};
 use crate::poller::{Poller, Source};
@@ -44,7 +44,7 @@ pub struct Node {
 
 impl Node {
     /// Opens the wire, the boards and the socket.
-    pub fn start(options: &Options) -> Result<Self, NodeError> {
+    pub fn start(options: &NodeOptions) -> Result<Self, NodeError> {
         let format = options.format()?;
         let signals = catch_signals()?;
         if !heap::has_room(ROOM) {

@@ -37,7 +37,7 @@ use crate::{clock, environment};
 pub use buffer::Buffer;
 pub use handling::{UnexpectedHandler, UnexpectedMessage};
 use held::Held;
-pub use options::Options;
+pub use options::EndpointOptions;
 use polling::Polling;
 use port::Port;
 use state::EndpointState;
@@ -99,7 +99,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Opens an endpoint.
-    pub fn open(home: &Home, options: &Options) -> Result<Self, Error> {
+    pub fn open(home: &Home, options: &EndpointOptions) -> Result<Self, Error> {
         if !heap::has_room(heap::ROOM) {
             return Err(Error::NO_MEMORY);
         }

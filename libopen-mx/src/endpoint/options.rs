@@ -13,7 +13,7 @@ use crate::lack::is_lack;
 
 /// Which endpoint to open, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct EndpointOptions {
     /// The board's number, or the first one with a free endpoint.
     pub board: Option<u32>,
     /// The endpoint's index, or any.
@@ -27,7 +27,7 @@ pub struct Options {
     pub context_ids: Option<ContextIds>,
 }
 
-impl Options {
+impl EndpointOptions {
     /// Any endpoint of any board, with queues of usual size.
     pub fn new(key: u32) -> Self {
         Self {

@@ -14,7 +14,7 @@ use super::types::{
     EndpointAddress, EndpointHandle, EndpointParameter, ErrorHandler, RequestHandle, Return,
 };
 use super::{errors, put, timeout};
-use crate::endpoint::{Endpoint, Options};
+use crate::endpoint::{Endpoint, EndpointOptions};
 
 /// `OMX_ANY_NIC`, `OMX_ANY_ENDPOINT`.
 const ANY: u32 = u32::MAX;
@@ -88,11 +88,11 @@ pub unsafe extern "C" fn omx_open_endpoint(
     if !heap::has_room(heap::ROOM) {
         return errors::without_memory(parameters.handler, c"omx_open_endpoint: no memory");
     }
-    let options = Options {
+    let options = EndpointOptions {
         board: (board != ANY).then_some(board),
         endpoint: (endpoint != ANY).then_some(endpoint),
         context_ids: parameters.context_ids,
-        ..Options::new(key)
+        ..EndpointOptions::new(key)
     };
     let opened = Endpoint::open(&home, &options);
     let added = opened.and_then(|opened| Handle::add(opened, parameters.handler));

@@ -14,7 +14,7 @@ use mx_wire::MacAddress;
 
 use super::zeroed;
 use crate::board::{Board, text};
-use crate::endpoint::{Address, Buffer, Endpoint, Options, Request, Status};
+use crate::endpoint::{Address, Buffer, Endpoint, EndpointOptions, Request, Status};
 use crate::error::Error;
 use crate::home::Home;
 
@@ -212,10 +212,10 @@ impl Line {
             Some(nic) => Board::number_of(&home, nic)?,
             None => place.board,
         };
-        let options = Options {
+        let options = EndpointOptions {
             board: Some(board),
             endpoint: place.endpoint,
-            ..Options::new(place.key)
+            ..EndpointOptions::new(place.key)
         };
         Ok(Self {
             endpoint: Endpoint::open(&home, &options)?,

@@ -49,14 +49,14 @@ impl Usage {
 
 /// The arguments of a tool, one option at a time: `-x`, `-x value`, `-xvalue`, several flags in one (`-vw`), and long
 /// options as `--name`.
-pub struct Options {
+pub struct ToolOptions {
     rest: std::vec::IntoIter<String>,
     /// What follows the last option letter in the same argument.
     cluster: String,
     current: String,
 }
 
-impl Options {
+impl ToolOptions {
     /// Of these arguments, the program's name left out.
     pub fn new(arguments: impl IntoIterator<Item = String>) -> Self {
         Self {
@@ -183,8 +183,8 @@ pub fn name_bytes(name: &str) -> Option<Name> {
 mod tests {
     use super::*;
 
-    fn options(arguments: &[&str]) -> Options {
-        Options::new(arguments.iter().map(|a| (*a).to_owned()))
+    fn options(arguments: &[&str]) -> ToolOptions {
+        ToolOptions::new(arguments.iter().map(|a| (*a).to_owned()))
     }
 
     #[test]

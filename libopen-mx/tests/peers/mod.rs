@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use open_mx::{Address, Board, Buffer, Code, Endpoint, Home, Options, Request, Status};
+use open_mx::{Address, Board, Buffer, Code, Endpoint, EndpointOptions, Home, Request, Status};
 
 /// How long anything may take on a busy machine before it counts as hung.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -114,10 +114,10 @@ pub struct Peer {
 impl Peer {
     /// Opens an endpoint.
     pub fn open(board: u32, endpoint: u32, key: u32) -> Self {
-        let options = Options {
+        let options = EndpointOptions {
             board: Some(board),
             endpoint: Some(endpoint),
-            ..Options::new(key)
+            ..EndpointOptions::new(key)
         };
         let endpoint = Endpoint::open(home(), &options).expect("a free endpoint");
         Self { endpoint, key }

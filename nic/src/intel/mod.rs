@@ -34,7 +34,7 @@ pub use chip::Chip;
 pub use igb::Igb;
 pub use mmio::Mmio;
 pub use net::{IntelNic, open};
-pub use options::{Interrupts, Options};
+pub use options::{IntelOptions, Interrupts};
 pub use pci::{drives_igb, drives_ixgbe, open_pci};
 pub use transmit::{MAX_FRAGMENTS, MAX_HEAD};
 

@@ -8,7 +8,7 @@ use super::chip::{Chip, ReceivePlan, RingPlace, queue};
 use super::descriptor::{DESCRIPTOR_SIZE, Ring};
 use super::filter::Filter;
 use super::mmio::Mmio;
-use super::options::{Interrupts, Options};
+use super::options::{IntelOptions, Interrupts};
 use super::receive::{LONGEST_FRAME, ReceiveRing};
 use super::transmit::{FRAMES, MAX_FRAGMENTS, MAX_HEAD, TransmitRing};
 use crate::hang::Watch;
@@ -44,7 +44,7 @@ pub struct IntelNic<C: Chip, R: Mmio, P: Platform> {
 pub fn open<C: Chip, R: Mmio, P: Platform>(
     mut registers: R,
     platform: P,
-    options: &Options,
+    options: &IntelOptions,
 ) -> Result<IntelNic<C, R, P>, OpenError> {
     if !(MIN_FRAME..=LONGEST_FRAME).contains(&options.max_frame) {
         return Err(OpenError::FrameSize {

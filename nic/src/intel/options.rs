@@ -13,7 +13,7 @@ pub enum Interrupts {
 
 /// How a card is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct IntelOptions {
     /// Longest frame in bytes, Ethernet header included. A card that takes less says so in its capabilities.
     pub max_frame: usize,
     /// Receive buffers, rounded up to a multiple of 8: 12 KiB each for frames of 9014 bytes, 2 KiB for frames of 1514.
@@ -22,7 +22,7 @@ pub struct Options {
     pub interrupts: Interrupts,
 }
 
-impl Default for Options {
+impl Default for IntelOptions {
     /// Frames of an MTU of 9000, 256 buffers (3 MiB), no interrupts.
     fn default() -> Self {
         Self {

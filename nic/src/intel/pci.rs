@@ -4,7 +4,7 @@ use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess, DeviceFu
 
 use super::chip::Chip;
 use super::net::{IntelNic, open};
-use super::options::Options;
+use super::options::IntelOptions;
 use crate::{OpenError, Platform, Registers};
 
 const INTEL: u16 = 0x8086;
@@ -35,7 +35,7 @@ pub fn open_pci<C: Chip, A: ConfigurationAccess, P: Platform>(
     access: A,
     function: DeviceFunction,
     platform: P,
-    options: &Options,
+    options: &IntelOptions,
 ) -> Result<IntelNic<C, Registers, P>, OpenError> {
     let mut root = PciRoot::new(access);
     root.set_command(

@@ -42,7 +42,7 @@ mod transport;
 
 pub use net::VirtioNet;
 pub use open::open;
-pub use options::{Interrupts, Options};
+pub use options::{Interrupts, VirtioOptions};
 pub use pci::{PciTransport, drives, open_pci};
 pub use transmit::{MAX_FRAGMENTS, MAX_HEAD};
 pub use transport::{RingAddresses, Transport};

@@ -2,7 +2,7 @@
 
 use super::features::status;
 use super::net::VirtioNet;
-use super::options::Options;
+use super::options::VirtioOptions;
 use super::plan::plan;
 use super::receive::LONGEST_FRAME;
 use super::transport::Transport;
@@ -15,7 +15,7 @@ use crate::{MIN_FRAME, OpenError, Platform};
 pub fn open<T: Transport, P: Platform>(
     mut transport: T,
     platform: P,
-    options: &Options,
+    options: &VirtioOptions,
 ) -> Result<VirtioNet<T, P>, OpenError> {
     if !(MIN_FRAME..=LONGEST_FRAME).contains(&options.max_frame) {
         return Err(OpenError::FrameSize {

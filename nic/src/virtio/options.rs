@@ -22,7 +22,7 @@ pub enum Interrupts {
 
 /// How a card is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct VirtioOptions {
     /// Longest frame in bytes, Ethernet header included. A card that takes less says so in its capabilities.
     pub max_frame: usize,
     /// Most receive buffers of a queue. For frames of 9014 bytes they have 4.5 KiB each where the card can put a frame
@@ -35,7 +35,7 @@ pub struct Options {
     pub interrupts: Interrupts,
 }
 
-impl Default for Options {
+impl Default for VirtioOptions {
     /// Frames of an MTU of 9000, 256 buffers (1.25 MiB, or 3), one pair of queues, no interrupts.
     fn default() -> Self {
         Self {

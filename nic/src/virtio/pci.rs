@@ -14,7 +14,7 @@ use virtio_drivers::transport::pci::{
 
 use super::net::VirtioNet;
 use super::open::open;
-use super::options::{Interrupts, Options};
+use super::options::{Interrupts, VirtioOptions};
 use super::transport::{RingAddresses, Transport};
 use crate::{OpenError, Platform, Registers};
 
@@ -88,7 +88,7 @@ pub fn open_pci<C: ConfigurationAccess, P: Platform>(
     access: &C,
     function: DeviceFunction,
     platform: P,
-    options: &Options,
+    options: &VirtioOptions,
 ) -> Result<VirtioNet<PciTransport, P>, OpenError> {
     let mut root = PciRoot::new(clone(access));
     check_identity(access, function)?;

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::control::{self, ControlQueue};
 use super::features::{self, status};
-use super::options::{Interrupts, Options};
+use super::options::{Interrupts, VirtioOptions};
 use super::receive::ReceiveQueue;
 use super::ring::{MAX_SIZE, SplitRing};
 use super::transmit::{PIECES, TransmitQueue};
@@ -67,7 +67,7 @@ impl Pair {
 pub(super) fn plan(
     transport: &mut impl Transport,
     platform: &impl Platform,
-    options: &Options,
+    options: &VirtioOptions,
 ) -> Result<Plan, OpenError> {
     reset(transport, platform)?;
     let several = if options.queue_pairs > 1 {

@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use crate::bell::Heard;
 use crate::boards::Board;
-use crate::cli::Options;
+use crate::cli::NodeOptions;
 use crate::client::{Client, ClientEndpoint, Pending, Role};
 use crate::closing::Closing;
 use crate::complaints::{Complaint, Complaints};
@@ -85,7 +85,7 @@ pub struct Server {
 
 impl Server {
     /// Opens the socket.
-    pub fn open(options: &Options, boards: Vec<Board>) -> Result<Self, NodeError> {
+    pub fn open(options: &NodeOptions, boards: Vec<Board>) -> Result<Self, NodeError> {
         let path: &Path = &options.socket;
         let doing = || format!("opening the socket {}", path.display());
         if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {

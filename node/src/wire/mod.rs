@@ -13,7 +13,7 @@ use std::sync::Arc;
 use mx_wire::Format;
 use tracing::warn;
 
-use crate::cli::Options;
+use crate::cli::NodeOptions;
 use crate::error::NodeError;
 pub use bursts::{Incoming, Outgoing};
 pub use interface::{Interface, padded};
@@ -39,7 +39,7 @@ pub struct Wire {
 
 impl Wire {
     /// Opens the wire that the options name.
-    pub fn open(options: &Options, format: Format) -> Result<Self, NodeError> {
+    pub fn open(options: &NodeOptions, format: Format) -> Result<Self, NodeError> {
         let (socket, reconnect, followed) = match (&options.interface, &options.dgram) {
             (Some(name), _) => {
                 let interface = Interface::open(name, format)?;

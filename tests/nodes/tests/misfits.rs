@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::{NODE, open};
 use mx_ring::warning::Warning;
 use nodes::{Child, KEY, Node, PATIENCE, wait_for};
-use open_mx::{Board, Buffer, Endpoint, Error, Options};
+use open_mx::{Board, Buffer, Endpoint, EndpointOptions, Error};
 
 /// Two nodes joined by a pair of datagram sockets, which are told different things.
 fn joined(options: [&[&str]; 2]) -> ([Node; 2], tempfile::TempDir) {
@@ -65,10 +65,10 @@ fn two_nodes_of_one_address_say_so() {
 /// Sends until the receiver has found something wrong with the sender's frames.
 fn sends_until_noticed(from: &Node, to: &Node, peer: &str, length: usize) {
     let sender = open(from, 0);
-    let options = Options {
+    let options = EndpointOptions {
         board: Some(0),
         endpoint: Some(3),
-        ..Options::new(KEY)
+        ..EndpointOptions::new(KEY)
     };
     let receiver = Endpoint::open(&to.home(), &options).unwrap();
     let nic = sender.with_board(|board| board.nic_id_by_hostname(peer));

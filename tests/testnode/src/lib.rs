@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use omx_node::Node;
-use omx_node::cli::Options;
+use omx_node::cli::NodeOptions;
 
 /// How long a start may take on a busy machine before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn start(socket: &Path, options: impl IntoIterator<Item = impl Into<OsString>>) {
     let own = ["omxd".into(), "--socket".into(), socket.into()];
     let line = own.into_iter().chain(options.into_iter().map(Into::into));
-    let options = Options::try_parse_from(line).unwrap_or_else(|error| panic!("{error}"));
+    let options = NodeOptions::try_parse_from(line).unwrap_or_else(|error| panic!("{error}"));
     let (tell, started) = sync_channel(1);
     // The signals that end a node are blocked in its thread alone.
     thread::spawn(move || {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use open_mx::tool::line::{Place, Waiting};
-use open_mx::tool::{Options, Usage};
+use open_mx::tool::{ToolOptions, Usage};
 
 use crate::plan::Plan;
 
@@ -54,7 +54,7 @@ pub struct Choice {
 
 impl Choice {
     /// Reads the arguments.
-    pub fn from_options(mut options: Options) -> Result<Self, Usage> {
+    pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
         let mut choice = Self {
             place: Place {
                 board: 0,
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn plan(arguments: &[&str]) -> Plan {
-        let options = Options::new(arguments.iter().map(|a| (*a).to_owned()));
+        let options = ToolOptions::new(arguments.iter().map(|a| (*a).to_owned()));
         Choice::from_options(options).unwrap().plan
     }
 
@@ -145,7 +145,8 @@ mod tests {
     fn the_last_length_that_a_user_names_is_sent_too() {
         assert_eq!(plan(&["-E", "8"]).lengths().last(), Some(8));
         assert_eq!(plan(&[]).lengths().last(), Some(128));
-        let most = Choice::from_options(Options::new(["-E".to_owned(), "4294967295".to_owned()]));
+        let most =
+            Choice::from_options(ToolOptions::new(["-E".to_owned(), "4294967295".to_owned()]));
         assert!(matches!(most, Err(Usage::Value(..))));
     }
 

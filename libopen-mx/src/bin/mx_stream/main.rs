@@ -11,11 +11,11 @@ mod run;
 
 use std::process::ExitCode;
 
-use open_mx::tool::Options;
+use open_mx::tool::ToolOptions;
 use options::{Choice, USAGE};
 
 fn main() -> ExitCode {
-    let choice = match Choice::from_options(Options::of_process()) {
+    let choice = match Choice::from_options(ToolOptions::of_process()) {
         Ok(choice) => choice,
         Err(usage) => return usage.explain(USAGE),
     };

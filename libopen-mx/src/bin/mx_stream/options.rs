@@ -1,7 +1,7 @@
 //! What the user may choose.
 
 use open_mx::tool::line::{Place, Waiting};
-use open_mx::tool::{Options, Usage};
+use open_mx::tool::{ToolOptions, Usage};
 
 use crate::plan::Plan;
 
@@ -43,7 +43,7 @@ pub struct Choice {
 
 impl Choice {
     /// Reads the arguments.
-    pub fn from_options(mut options: Options) -> Result<Self, Usage> {
+    pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
         let mut choice = Self {
             place: Place {
                 board: 0,

@@ -9,7 +9,7 @@ use mx_ring::Counter;
 use mx_ring::admin::Change;
 use mx_wire::MacAddress;
 use open_mx::board::{Board, text};
-use open_mx::tool::{Options, Usage, board_line, end, json_string};
+use open_mx::tool::{ToolOptions, Usage, board_line, end, json_string};
 use open_mx::{Error, Home};
 
 const USAGE: &str = "\
@@ -43,7 +43,7 @@ struct Choice {
     json: bool,
 }
 
-fn choose(mut options: Options) -> Result<Choice, Usage> {
+fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
     let mut choice = Choice {
         which: Which::All,
         clear: false,
@@ -68,7 +68,7 @@ fn choose(mut options: Options) -> Result<Choice, Usage> {
 }
 
 fn main() -> ExitCode {
-    match choose(Options::of_process()) {
+    match choose(ToolOptions::of_process()) {
         Ok(choice) => end("omx_counters", show(&choice)),
         Err(usage) => usage.explain(USAGE),
     }
@@ -207,7 +207,7 @@ mod tests {
     fn the_last_choice_of_boards_counts() {
         let which = |arguments: &[&str]| {
             let arguments = arguments.iter().map(|it| (*it).to_owned());
-            choose(Options::new(arguments)).unwrap().which
+            choose(ToolOptions::new(arguments)).unwrap().which
         };
         assert_eq!(which(&[]), Which::All);
         assert_eq!(which(&["-s", "-b", "2"]), Which::Board(2));

@@ -6,7 +6,7 @@ extern crate omx_output;
 use std::process::ExitCode;
 
 use open_mx::board::{Board, Opener, text};
-use open_mx::tool::{Options, Usage, board_line, end, json_string};
+use open_mx::tool::{ToolOptions, Usage, board_line, end, json_string};
 use open_mx::{Error, Home};
 
 const USAGE: &str = "\
@@ -26,7 +26,7 @@ struct Choice {
     json: bool,
 }
 
-fn choose(mut options: Options) -> Result<Choice, Usage> {
+fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
     let mut choice = Choice {
         board: None,
         verbose: false,
@@ -47,7 +47,7 @@ fn choose(mut options: Options) -> Result<Choice, Usage> {
 }
 
 fn main() -> ExitCode {
-    match choose(Options::of_process()) {
+    match choose(ToolOptions::of_process()) {
         Ok(choice) => end("omx_endpoint_info", show(&choice)),
         Err(usage) => usage.explain(USAGE),
     }

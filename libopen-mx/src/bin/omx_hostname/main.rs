@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use mx_ring::admin::Change;
 use open_mx::board::{Board, text};
-use open_mx::tool::{Options, Usage, end, json_string, name_bytes};
+use open_mx::tool::{ToolOptions, Usage, end, json_string, name_bytes};
 use open_mx::{Error, Home};
 
 const USAGE: &str = "\
@@ -31,7 +31,7 @@ struct Choice {
     json: bool,
 }
 
-fn choose(mut options: Options) -> Result<Choice, Usage> {
+fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
     let mut choice = Choice {
         board: 0,
         name: None,
@@ -55,7 +55,7 @@ fn choose(mut options: Options) -> Result<Choice, Usage> {
 }
 
 fn main() -> ExitCode {
-    match choose(Options::of_process()) {
+    match choose(ToolOptions::of_process()) {
         Ok(choice) => end("omx_hostname", run(&choice)),
         Err(usage) => usage.explain(USAGE),
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use mx_wire::MacAddress;
 use open_mx::board::{Board, text};
-use open_mx::tool::{Options, Usage, board_line, end, json_string};
+use open_mx::tool::{ToolOptions, Usage, board_line, end, json_string};
 use open_mx::{Error, Home};
 
 const USAGE: &str = "\
@@ -29,7 +29,7 @@ struct Choice {
     json: bool,
 }
 
-fn choose(mut options: Options) -> Result<Choice, Usage> {
+fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
     let mut choice = Choice {
         board: None,
         verbose: true,
@@ -50,7 +50,7 @@ fn choose(mut options: Options) -> Result<Choice, Usage> {
 }
 
 fn main() -> ExitCode {
-    let choice = match choose(Options::of_process()) {
+    let choice = match choose(ToolOptions::of_process()) {
         Ok(choice) => choice,
         Err(usage) => return usage.explain(USAGE),
     };

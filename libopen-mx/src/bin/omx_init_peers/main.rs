@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use mx_ring::admin::Change;
 use open_mx::board::Board;
-use open_mx::tool::Options;
+use open_mx::tool::ToolOptions;
 use open_mx::{Code, Error, Home};
 use options::{Choice, USAGE, What};
 use peers::{BadLine, Peer};
@@ -42,7 +42,7 @@ impl std::fmt::Display for Failure {
 
 /// The exit status is Open-MX's code for what went wrong.
 fn main() -> ExitCode {
-    let choice = match Choice::from_options(Options::of_process()) {
+    let choice = match Choice::from_options(ToolOptions::of_process()) {
         Ok(choice) => choice,
         Err(usage) => return usage.explain(USAGE),
     };

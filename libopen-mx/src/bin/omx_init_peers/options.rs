@@ -1,6 +1,6 @@
 //! What the user may choose.
 
-use open_mx::tool::{Options, Usage};
+use open_mx::tool::{ToolOptions, Usage};
 
 /// How the tool is used.
 pub const USAGE: &str = "\
@@ -35,7 +35,7 @@ pub struct Choice {
 
 impl Choice {
     /// Reads the arguments.
-    pub fn from_options(mut options: Options) -> Result<Self, Usage> {
+    pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
         let mut choice = Self {
             clear: false,
             done: false,
@@ -72,7 +72,7 @@ mod tests {
     fn one_word_is_a_file_and_two_are_a_peer() {
         let what = |arguments: &[&str]| {
             let arguments = arguments.iter().map(|it| (*it).to_owned());
-            Choice::from_options(Options::new(arguments)).map(|choice| choice.what)
+            Choice::from_options(ToolOptions::new(arguments)).map(|choice| choice.what)
         };
         assert_eq!(what(&["-v"]), Ok(What::Nothing));
         assert_eq!(what(&["peers", "-c"]), Ok(What::File("peers".into())));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use open_mx::tool::line::{Place, Waiting};
-use open_mx::tool::{Options, Usage};
+use open_mx::tool::{ToolOptions, Usage};
 
 use crate::parameters::Parameters;
 
@@ -53,7 +53,7 @@ pub struct Choice {
 
 impl Choice {
     /// Reads the arguments.
-    pub fn from_options(mut options: Options) -> Result<Self, Usage> {
+    pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
         let mut choice = Self {
             place: Place {
                 board: 0,
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn choice(arguments: &[&str]) -> Result<Choice, Usage> {
-        Choice::from_options(Options::new(arguments.iter().map(|a| (*a).to_owned())))
+        Choice::from_options(ToolOptions::new(arguments.iter().map(|a| (*a).to_owned())))
     }
 
     #[test]

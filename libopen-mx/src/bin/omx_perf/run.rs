@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use open_mx::tool::line::{Failure, Line, bytes_of};
 use open_mx::tool::partner::Partner;
-use open_mx::tool::{Options, end};
+use open_mx::tool::{ToolOptions, end};
 use open_mx::{Buffer, Code, Error};
 
 use crate::options::{Choice, USAGE};
@@ -19,7 +19,7 @@ const LEAVE: Duration = Duration::from_millis(500);
 
 /// The tool under one of its names: reads the options of this process, and runs.
 pub fn main(tool: &'static str) -> ExitCode {
-    match Choice::from_options(Options::of_process()) {
+    match Choice::from_options(ToolOptions::of_process()) {
         Ok(choice) => end(tool, run(tool, &choice)),
         Err(usage) => usage.explain(&USAGE.replace("omx_perf", tool)),
     }

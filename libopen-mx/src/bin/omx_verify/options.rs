@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use open_mx::tool::line::{Place, Waiting};
-use open_mx::tool::{Options, Usage};
+use open_mx::tool::{ToolOptions, Usage};
 
 /// How the tool is used.
 pub const USAGE: &str = "\
@@ -48,7 +48,7 @@ pub struct Choice {
 
 impl Choice {
     /// Reads the arguments.
-    pub fn from_options(mut options: Options) -> Result<Self, Usage> {
+    pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
         let mut choice = Self {
             place: Place {
                 board: 0,
@@ -128,7 +128,7 @@ impl Choice {
     }
 }
 
-fn iterations(options: &mut Options) -> Result<Option<u32>, Usage> {
+fn iterations(options: &mut ToolOptions) -> Result<Option<u32>, Usage> {
     let text = options.text()?;
     if text == "auto" {
         return Ok(None);
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     fn choice(arguments: &[&str]) -> Choice {
-        Choice::from_options(Options::new(arguments.iter().map(|a| (*a).to_owned()))).unwrap()
+        Choice::from_options(ToolOptions::new(arguments.iter().map(|a| (*a).to_owned()))).unwrap()
     }
 
     #[test]

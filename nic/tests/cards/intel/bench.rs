@@ -1,6 +1,6 @@
 //! A driver on a model.
 
-use mx_nic::intel::{Chip, Igb, IntelNic, Interrupts, Ixgbe, Options, open};
+use mx_nic::intel::{Chip, Igb, IntelNic, IntelOptions, Interrupts, Ixgbe, open};
 use mx_nic::{Fragment, Nic};
 
 use crate::model::dma::Granted;
@@ -34,9 +34,9 @@ pub struct ModelBench<C: Modelled> {
 impl<C: Modelled> ModelBench<C> {
     pub fn new(interrupts: Interrupts) -> Self {
         let model = Model::new(C::KIND);
-        let options = Options {
+        let options = IntelOptions {
             interrupts,
-            ..Options::default()
+            ..IntelOptions::default()
         };
         let nic = open(model.clone(), model.clone(), &options).expect("the card opens");
         Self {

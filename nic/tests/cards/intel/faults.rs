@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mx_nic::intel::{Chip, Igb, Interrupts, Ixgbe, Options, open};
+use mx_nic::intel::{Chip, Igb, IntelOptions, Interrupts, Ixgbe, open};
 use mx_nic::{Armed, Fault, LinkState, Nic, OpenError, Token};
 use proptest::prelude::*;
 
@@ -189,7 +189,7 @@ fn a_bus_that_stays_busy_takes_two_resets() {
 fn reset_never_ends<C: Modelled>() {
     let model = Model::new(C::KIND);
     model.0.borrow_mut().faults.stuck_in_reset = true;
-    let failed = open::<C, _, _>(model.clone(), model, &Options::default());
+    let failed = open::<C, _, _>(model.clone(), model, &IntelOptions::default());
     assert_eq!(failed.err(), Some(OpenError::Reset));
 }
 
@@ -202,7 +202,7 @@ fn a_reset_that_never_ends_is_an_error() {
 fn firmware_that_keeps_the_link_is_an_error() {
     let model = Model::new(Ixgbe::KIND);
     model.0.borrow_mut().faults.greedy_firmware = true;
-    let failed = open::<Ixgbe, _, _>(model.clone(), model, &Options::default());
+    let failed = open::<Ixgbe, _, _>(model.clone(), model, &IntelOptions::default());
     let expected = OpenError::Feature("firmware that lets go of the link");
     assert_eq!(failed.err(), Some(expected));
 }

@@ -1,6 +1,6 @@
 //! The models refuse what the datasheets forbid: a model that takes everything would prove nothing.
 
-use mx_nic::intel::{Igb, Interrupts, Ixgbe, Mmio, Options, open};
+use mx_nic::intel::{Igb, IntelOptions, Interrupts, Ixgbe, Mmio, open};
 use mx_nic::{Fragment, Nic, Platform, Token};
 
 use super::bench::{ModelBench, Modelled};
@@ -171,7 +171,7 @@ fn memory_that_was_given_back_is_no_longer_granted() {
         let other = open::<Ixgbe, _, _>(
             Model::new(Kind::Ixgbe),
             bench.model.clone(),
-            &Options::default(),
+            &IntelOptions::default(),
         );
         drop(other);
         let gone = bench.model.allocate(1).expect("a page");

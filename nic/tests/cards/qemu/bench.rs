@@ -24,14 +24,14 @@ pub struct QemuBench<'a, N> {
 impl<'a> QemuBench<'a, virtio_card::Card<'a>> {
     pub fn virtio(name: &'static str, machine: &'a Machine, queue_pairs: u16) -> Self {
         let messages = machine.enable_msi_x(1);
-        let options = virtio::Options {
+        let options = virtio::VirtioOptions {
             interrupts: virtio::Interrupts::Vectors {
                 configuration: 0,
                 receive: 0,
                 transmit: 0,
             },
             queue_pairs,
-            ..virtio::Options::default()
+            ..virtio::VirtioOptions::default()
         };
         let nic = virtio::open(virtio_card::Wired(machine), machine, &options);
         Self {
@@ -49,9 +49,9 @@ impl<'a> QemuBench<'a, igb::Card<'a>> {
             Interrupts::MsiX => ("igb, MSI-X (QEMU)", machine.enable_msi_x(3)),
             Interrupts::Msi | Interrupts::None => ("igb, MSI (QEMU)", machine.enable_msi()),
         };
-        let options = intel::Options {
+        let options = intel::IntelOptions {
             interrupts,
-            ..intel::Options::default()
+            ..intel::IntelOptions::default()
         };
         let nic = intel::open(igb::Wired(machine), machine, &options);
         Self {

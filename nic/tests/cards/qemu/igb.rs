@@ -1,6 +1,6 @@
 //! The 82576.
 
-use mx_nic::intel::{Igb, IntelNic, Mmio, Options, open};
+use mx_nic::intel::{Igb, IntelNic, IntelOptions, Mmio, open};
 use mx_nic::{Armed, LinkState, Nic};
 
 use super::machine::{BAR, Machine};
@@ -29,7 +29,7 @@ pub fn start() -> Machine {
 }
 
 fn open_card(machine: &Machine) -> Card<'_> {
-    let mut nic = open(Wired(machine), machine, &Options::default()).expect("the card opens");
+    let mut nic = open(Wired(machine), machine, &IntelOptions::default()).expect("the card opens");
     until("the link comes up", || nic.link() == LinkState::Up);
     nic
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mx_nic::virtio::{Interrupts, Options, open};
+use mx_nic::virtio::{Interrupts, VirtioOptions, open};
 use mx_nic::{Armed, Fragment, Nic, Token};
 
 use super::machine::{Machine, Messages};
@@ -76,14 +76,14 @@ impl<'a> Bench<'a> {
     /// Opens the card, asks for `pairs`, and waits until frames pass.
     fn new(machine: &'a Machine, pairs: u16) -> Self {
         let messages = machine.enable_msi_x(1);
-        let options = Options {
+        let options = VirtioOptions {
             queue_pairs: pairs,
             interrupts: Interrupts::Vectors {
                 configuration: 0,
                 receive: 0,
                 transmit: 0,
             },
-            ..Options::default()
+            ..VirtioOptions::default()
         };
         let mut bench = Self {
             machine,

@@ -1,6 +1,6 @@
 //! virtio-net.
 
-use mx_nic::virtio::{Options, RingAddresses, Transport, VirtioNet, open};
+use mx_nic::virtio::{RingAddresses, Transport, VirtioNet, VirtioOptions, open};
 use mx_nic::{Armed, Fragment, LinkState, Nic, OpenError, Token};
 
 use super::machine::{BAR, Machine};
@@ -115,7 +115,7 @@ pub fn start(options: &str, wire: Wire) -> Machine {
 pub type Card<'a> = VirtioNet<Wired<'a>, &'a Machine>;
 
 fn open_card(machine: &Machine) -> Card<'_> {
-    open(Wired(machine), machine, &Options::default()).expect("the card opens")
+    open(Wired(machine), machine, &VirtioOptions::default()).expect("the card opens")
 }
 
 /// Cards with and without tables of descriptors, event indices, and mergeable buffers.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use mx_nic::virtio::{Interrupts, Options, VirtioNet, open};
+use mx_nic::virtio::{Interrupts, VirtioNet, VirtioOptions, open};
 use mx_nic::{Fragment, Nic};
 
 use super::ALL;
@@ -25,14 +25,14 @@ impl VirtioBench {
 
     pub fn with(features: u64, pairs: usize) -> Self {
         let device = Device::with_pairs(features, 256, pairs);
-        let options = Options {
+        let options = VirtioOptions {
             interrupts: Interrupts::Vectors {
                 configuration: 0,
                 receive: 1,
                 transmit: 2,
             },
             queue_pairs: pairs as u16,
-            ..Options::default()
+            ..VirtioOptions::default()
         };
         let registers = Registers(device.clone());
         let nic = open(registers.clone(), registers, &options).expect("the card opens");

@@ -1,6 +1,6 @@
 //! What the driver promises with a device that keeps to the rules.
 
-use mx_nic::virtio::Options;
+use mx_nic::virtio::VirtioOptions;
 use mx_nic::{Armed, Fragment, LinkState, Nic, Token, TransmitError};
 use proptest::prelude::*;
 
@@ -56,9 +56,9 @@ fn the_longest_frame_comes_in_whole_and_a_longer_one_not_at_all() {
 #[test]
 fn short_buffers_share_pages_and_no_byte() {
     let device = Device::new(BASIC, 16);
-    let options = Options {
+    let options = VirtioOptions {
         max_frame: 1514,
-        ..Options::default()
+        ..VirtioOptions::default()
     };
     let mut card = open_on(&device, &options).expect("it opens");
     let frames: Vec<Vec<u8>> = (0..16).map(|number| frame(number, 1514)).collect();

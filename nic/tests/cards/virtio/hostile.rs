@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mx_nic::virtio::Options;
+use mx_nic::virtio::VirtioOptions;
 use mx_nic::{Armed, Fault, LinkState, Nic, Token, TransmitError};
 use proptest::prelude::*;
 
@@ -137,7 +137,7 @@ fn memory_of_a_card_that_was_not_stopped_is_never_used_again() {
     assert_ne!(taken, 0);
     drop(obedient);
     assert_eq!(grants(), before, "an obedient card's is");
-    let card = open_on(&device, &Options::default()).expect("it opens");
+    let card = open_on(&device, &VirtioOptions::default()).expect("it opens");
     device.borrow_mut().faults.stuck_in_reset = true;
     drop(card);
     assert_eq!(grants(), before + taken);

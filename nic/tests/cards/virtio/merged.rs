@@ -1,6 +1,6 @@
 //! Frames that lie in several buffers.
 
-use mx_nic::virtio::Options;
+use mx_nic::virtio::VirtioOptions;
 use mx_nic::{Fault, Nic};
 
 use super::{BASIC, Card, card, frame, open_on};
@@ -50,7 +50,7 @@ fn mergeable_buffers_take_less_memory() {
     let chunks = |features| {
         let before = grants();
         let device = Device::new(features, 256);
-        let card = open_on(&device, &Options::default());
+        let card = open_on(&device, &VirtioOptions::default());
         assert!(card.is_ok());
         grants() - before
     };

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use mx_nic::Token;
-use mx_nic::virtio::{Options, VirtioNet, open};
+use mx_nic::virtio::{VirtioNet, VirtioOptions, open};
 
 use crate::model::virtio::{
     Device, F_CTRL_RX, F_CTRL_VQ, F_EVENT_INDEX, F_INDIRECT, F_MAC, F_MERGEABLE, F_MULTI_QUEUE,
@@ -46,13 +46,16 @@ type Card = VirtioNet<Registers, Registers>;
 fn card(features: u64, size: u16) -> (Card, Rc<RefCell<Device>>) {
     let device = Device::new(features, size);
     (
-        open_on(&device, &Options::default()).expect("the card opens"),
+        open_on(&device, &VirtioOptions::default()).expect("the card opens"),
         device,
     )
 }
 
 /// Opens the card that a device is.
-fn open_on(device: &Rc<RefCell<Device>>, options: &Options) -> Result<Card, mx_nic::OpenError> {
+fn open_on(
+    device: &Rc<RefCell<Device>>,
+    options: &VirtioOptions,
+) -> Result<Card, mx_nic::OpenError> {
     let registers = Registers(device.clone());
     open(registers.clone(), registers, options)
 }

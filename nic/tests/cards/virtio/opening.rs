@@ -1,6 +1,6 @@
 //! How a card is opened, and which ones are not.
 
-use mx_nic::virtio::{Interrupts, Options};
+use mx_nic::virtio::{Interrupts, VirtioOptions};
 use mx_nic::{Nic, OpenError};
 
 use super::{BASIC, open_on};
@@ -9,7 +9,7 @@ use crate::model::virtio::{
 };
 
 /// Why the card was not opened, after `spoil`.
-fn refusal(options: Options, spoil: impl FnOnce(&mut Device)) -> Option<OpenError> {
+fn refusal(options: VirtioOptions, spoil: impl FnOnce(&mut Device)) -> Option<OpenError> {
     let device = Device::new(BASIC | F_MTU, 256);
     spoil(&mut device.borrow_mut());
     let refusal = open_on(&device, &options).err();
@@ -20,7 +20,7 @@ fn refusal(options: Options, spoil: impl FnOnce(&mut Device)) -> Option<OpenErro
 #[test]
 fn a_card_tells_what_it_can() {
     let device = Device::new(BASIC | F_MTU | F_INDIRECT, 1024);
-    let card = open_on(&device, &Options::default()).expect("the card opens");
+    let card = open_on(&device, &VirtioOptions::default()).expect("the card opens");
     let capabilities = card.capabilities();
     assert_eq!(capabilities.mac, MAC);
     assert_eq!(capabilities.max_frame, 9014);
@@ -33,14 +33,14 @@ fn a_card_tells_what_it_can() {
 fn the_smaller_of_both_frame_sizes_counts() {
     let device = Device::new(BASIC | F_MTU, 256);
     device.borrow_mut().configuration[10..12].copy_from_slice(&1500u16.to_le_bytes());
-    let card = open_on(&device, &Options::default()).expect("the card opens");
+    let card = open_on(&device, &VirtioOptions::default()).expect("the card opens");
     assert_eq!(card.capabilities().max_frame, 1514);
 }
 
 #[test]
 fn a_card_without_receive_modes_is_opened_without_a_command() {
     let device = Device::new(BASIC & !F_CTRL_RX, 256);
-    let card = open_on(&device, &Options::default()).expect("the card opens");
+    let card = open_on(&device, &VirtioOptions::default()).expect("the card opens");
     assert!(card.capabilities().promiscuous);
     assert!(!device.borrow().wanted.promiscuous);
 }
@@ -49,20 +49,20 @@ fn a_card_without_receive_modes_is_opened_without_a_command() {
 fn a_card_that_does_not_answer_the_command_is_opened_and_says_so() {
     let device = Device::new(BASIC, 256);
     device.borrow_mut().faults.silent = true;
-    let card = open_on(&device, &Options::default()).expect("it opens");
+    let card = open_on(&device, &VirtioOptions::default()).expect("it opens");
     assert!(!card.capabilities().promiscuous);
 }
 
 #[test]
 fn interrupt_vectors_reach_their_queues() {
     let device = Device::new(BASIC, 256);
-    let options = Options {
+    let options = VirtioOptions {
         interrupts: Interrupts::Vectors {
             configuration: 0,
             receive: 1,
             transmit: 2,
         },
-        ..Options::default()
+        ..VirtioOptions::default()
     };
     let mut card = open_on(&device, &options).expect("the card opens");
     card.acknowledge();
@@ -77,9 +77,9 @@ fn interrupt_vectors_reach_their_queues() {
 #[test]
 fn a_line_is_released_by_acknowledging() {
     let device = Device::new(BASIC, 256);
-    let options = Options {
+    let options = VirtioOptions {
         interrupts: Interrupts::Line,
-        ..Options::default()
+        ..VirtioOptions::default()
     };
     let mut card = open_on(&device, &options).expect("the card opens");
     card.acknowledge();
@@ -88,9 +88,9 @@ fn a_line_is_released_by_acknowledging() {
 
 #[test]
 fn impossible_cards_and_wishes_are_refused_with_their_cause() {
-    let plain = Options::default();
-    let frames = |max_frame| Options { max_frame, ..plain };
-    let vector = Options {
+    let plain = VirtioOptions::default();
+    let frames = |max_frame| VirtioOptions { max_frame, ..plain };
+    let vector = VirtioOptions {
         interrupts: Interrupts::Vectors {
             configuration: 0,
             receive: 1,
@@ -145,13 +145,13 @@ fn a_card_that_never_finishes_its_reset_is_refused() {
     let device = Device::new(BASIC, 256);
     device.borrow_mut().faults.stuck_in_reset = true;
     device.borrow_mut().status = 0xff;
-    let refusal = open_on(&device, &Options::default()).err();
+    let refusal = open_on(&device, &VirtioOptions::default()).err();
     assert_eq!(refusal, Some(OpenError::Reset));
 }
 
 #[test]
 fn a_queue_of_an_odd_size_is_used_up_to_a_power_of_two() {
     let device = Device::new(BASIC | F_INDIRECT, 100);
-    let card = open_on(&device, &Options::default()).expect("the card opens");
+    let card = open_on(&device, &VirtioOptions::default()).expect("the card opens");
     assert_eq!(card.capabilities().transmit_slots, 64);
 }

@@ -1,12 +1,12 @@
 //! Several pairs of queues.
 
-use mx_nic::virtio::Options;
+use mx_nic::virtio::VirtioOptions;
 use mx_nic::{Armed, Nic, OpenError, Token, TransmitError};
 
 use super::{ALL, Card, frame, open_on};
 use crate::model::virtio::{Device, F_CTRL_RX, F_CTRL_VQ, F_MULTI_QUEUE};
 
-const OPTIONS: Options = Options {
+const OPTIONS: VirtioOptions = VirtioOptions {
     max_frame: 9014,
     receive_buffers: 64,
     interrupts: mx_nic::virtio::Interrupts::None,
@@ -68,7 +68,7 @@ fn a_card_with_fewer_pairs_says_so_and_one_alone_is_asked_for_no_more() {
         (ALL, 8, 0, 1),
     ] {
         let device = Device::with_pairs(offered, 64, most);
-        let options = Options {
+        let options = VirtioOptions {
             queue_pairs: asked,
             ..OPTIONS
         };

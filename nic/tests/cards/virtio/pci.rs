@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::ptr::NonNull;
 
 use mx_nic::dma::DmaMemory;
-use mx_nic::virtio::{Options, drives, open_pci};
+use mx_nic::virtio::{VirtioOptions, drives, open_pci};
 use mx_nic::{HeapPlatform, Nic, OpenError, Platform, Registers, Token};
 use proptest::prelude::*;
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
@@ -138,14 +138,15 @@ fn describe(device: u16, capabilities: &[Capability], last_next: u8) {
 }
 
 fn refusal(machine: &Machine) -> Option<OpenError> {
-    open_pci(&Space, FUNCTION, machine, &Options::default()).err()
+    open_pci(&Space, FUNCTION, machine, &VirtioOptions::default()).err()
 }
 
 #[test]
 fn registers_are_found_where_qemu_has_them() {
     let machine = Machine::new();
     describe(0x1041, &QEMU, 0);
-    let mut card = open_pci(&Space, FUNCTION, &machine, &Options::default()).expect("it opens");
+    let mut card =
+        open_pci(&Space, FUNCTION, &machine, &VirtioOptions::default()).expect("it opens");
     assert_eq!(card.capabilities().mac, MAC);
     SPACE.with_borrow(|space| {
         assert_eq!(
@@ -246,7 +247,7 @@ proptest! {
                 space[last] = space[last] & !0xff00 | (described as u32 * 4) << 8;
             }
         });
-        let opened = open_pci(&Space, FUNCTION, &machine, &Options::default()).is_ok();
+        let opened = open_pci(&Space, FUNCTION, &machine, &VirtioOptions::default()).is_ok();
         prop_assert!(opened || honest < 4);
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use open_mx::{Address, Buffer, Code, Endpoint, Error, Home, Options, Request, Status};
+use open_mx::{Address, Buffer, Code, Endpoint, EndpointOptions, Error, Home, Request, Status};
 
 /// Match infos. The first message carries the number of round trips in its own, below [`CALL`].
 const CALL: u64 = 1 << 48;
@@ -80,10 +80,10 @@ struct Line(Endpoint);
 
 impl Line {
     fn open(endpoint: u32) -> Result<Self, Failure> {
-        let options = Options {
+        let options = EndpointOptions {
             board: Some(0),
             endpoint: Some(endpoint),
-            ..Options::new(KEY)
+            ..EndpointOptions::new(KEY)
         };
         Ok(Self(Endpoint::open(&Home::find()?, &options)?))
     }

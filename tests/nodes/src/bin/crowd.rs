@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use nodes::{KEY, Node, name_of};
-use open_mx::{Address, Buffer, Code, Endpoint, Error, Home, Options};
+use open_mx::{Address, Buffer, Code, Endpoint, EndpointOptions, Error, Home};
 
 /// What messages take where processes are more than processors.
 #[derive(Parser)]
@@ -113,9 +113,9 @@ fn play(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let first = arguments.endpoint.is_multiple_of(2);
     let other = arguments.endpoint ^ 1;
-    let options = Options {
+    let options = EndpointOptions {
         endpoint: Some(arguments.endpoint),
-        ..Options::new(KEY)
+        ..EndpointOptions::new(KEY)
     };
     let own = Endpoint::open(&Home::Socket(socket.into()), &options)?;
     let to = connect(&own, other)?;

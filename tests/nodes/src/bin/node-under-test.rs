@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let options = omx_node::cli::Options::parse();
+    let options = omx_node::cli::NodeOptions::parse();
     omx_node::log_to_standard_error(options.log);
     match omx_node::Node::start(&options).and_then(omx_node::Node::run) {
         Ok(()) => ExitCode::SUCCESS,

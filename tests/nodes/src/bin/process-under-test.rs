@@ -14,7 +14,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use nodes::{KEY, MESSAGE_MAX, name_of};
-use open_mx::{Address, Buffer, Code, Endpoint, Error, Home, Options};
+use open_mx::{Address, Buffer, Code, Endpoint, EndpointOptions, Error, Home};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,9 +52,9 @@ fn open(socket: &str, endpoint: Option<u32>) -> Result<Endpoint, Error> {
 
 fn open_silently(socket: &str, endpoint: Option<u32>) -> Result<Endpoint, Error> {
     nodes::let_anyone_trace();
-    let options = Options {
+    let options = EndpointOptions {
         endpoint,
-        ..Options::new(KEY)
+        ..EndpointOptions::new(KEY)
     };
     Endpoint::open(&Home::Socket(socket.into()), &options)
 }

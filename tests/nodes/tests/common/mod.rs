@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use nodes::{Child, KEY, MESSAGE_MAX, Node, PATIENCE, Pair, name_of};
-use open_mx::{Address, Buffer, Code, Endpoint, Options};
+use open_mx::{Address, Buffer, Code, Endpoint, EndpointOptions};
 
 /// The programs under test.
 pub const NODE: &str = env!("CARGO_BIN_EXE_node-under-test");
@@ -54,9 +54,9 @@ pub fn echo(node: &Node, endpoint: u32) -> Child {
 }
 
 pub fn open(node: &Node, board: u32) -> Endpoint {
-    let options = Options {
+    let options = EndpointOptions {
         board: Some(board),
-        ..Options::new(KEY)
+        ..EndpointOptions::new(KEY)
     };
     Endpoint::open(&node.home(), &options).unwrap()
 }

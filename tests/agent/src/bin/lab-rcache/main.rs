@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use memory::{Buffer, Change, Piece, fill, first_wrong, message};
 use mx_ring::VolatileSlice;
 use mx_ring::uapi::{CallReply, CallRequest, DEVICE_PATH};
-use open_mx::{Address, Code, Endpoint, Home, Memory, Options, Status};
+use open_mx::{Address, Code, Endpoint, EndpointOptions, Home, Memory, Status};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 const KEY: u32 = 0x12_34;
@@ -280,9 +280,9 @@ fn granted() -> Option<u64> {
 
 fn open(endpoint: Option<u32>) -> Result<Endpoint> {
     let home = Home::find().map_err(text)?;
-    let options = Options {
+    let options = EndpointOptions {
         endpoint,
-        ..Options::new(KEY)
+        ..EndpointOptions::new(KEY)
     };
     Endpoint::open(&home, &options).map_err(text)
 }
