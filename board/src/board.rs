@@ -81,12 +81,12 @@ impl Board {
         }
     }
 
-    /// Its address.
+    /// The Ethernet address by which other boards reach this one.
     pub const fn mac(&self) -> MacAddress {
         self.mac
     }
 
-    /// Its name.
+    /// The name that others learn when they ask, as `guest1:0`.
     pub const fn name(&self) -> &HostName {
         &self.name
     }

@@ -32,7 +32,7 @@ const MODULUS: u16 = 1 << 14;
 /// What an endpoint leaves for one partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Word {
-    /// The partner.
+    /// The partner that is told.
     pub to: Destination,
     /// Address of its board.
     pub mac: MacAddress,

@@ -12,7 +12,7 @@ pub struct BoardId(pub u16);
 /// An endpoint of this home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointKey {
-    /// Its board.
+    /// The board on which it is open.
     pub board: BoardId,
     /// Its index on that board.
     pub endpoint: u8,

@@ -48,7 +48,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Its address.
+    /// The Ethernet address by which the peer is known.
     pub const fn mac(&self) -> MacAddress {
         self.mac
     }

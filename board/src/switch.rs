@@ -77,7 +77,7 @@ impl Switch {
         }
     }
 
-    /// A board.
+    /// The board of that id; `None` when it was removed.
     pub fn board(&self, id: BoardId) -> Option<&Board> {
         self.boards.get(usize::from(id.0))?.as_ref()
     }

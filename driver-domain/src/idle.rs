@@ -18,7 +18,7 @@ pub enum Policy {
 
 /// The longest spell that is learnt: a sleep and the way back cost some tens of microseconds, on both sides.
 pub const LONGEST: Duration = Duration::from_micros(200);
-/// The shortest.
+/// The shortest time of looking before a sleep.
 pub const SHORTEST: Duration = Duration::from_micros(2);
 /// Every so many waits the longest is tried.
 const PROBE: u32 = 64;

@@ -20,7 +20,7 @@ use crate::wire_link::Reopen;
 
 /// The card, and how it says that it has something.
 pub struct OpenNic {
-    /// The driver.
+    /// The driver of the card, which is open.
     pub nic: Box<dyn Nic>,
     /// Opens it anew after a reset, with the same interrupt.
     pub reopen: Reopen,

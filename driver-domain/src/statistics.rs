@@ -20,7 +20,7 @@ pub const REQUEST: &str = "data/omx-stats-request";
 /// Where the answer appears.
 pub const ANSWER: &str = "data/omx-stats";
 
-/// The line.
+/// The answer to a request: names and values in one line.
 pub fn line(request: &str, nic: Statistics, boards: usize, pages: usize) -> String {
     let word: String = request
         .chars()

@@ -191,7 +191,7 @@ impl Wire {
         }
     }
 
-    /// The card.
+    /// The driver of the card; `None` without a card.
     pub fn nic(&mut self) -> Option<&mut (dyn Nic + 'static)> {
         self.nic.as_deref_mut()
     }

@@ -15,7 +15,7 @@ use xen_pv_boot::xenstore::{Client, Error, Tasks};
 pub enum Write {
     /// Nodes of a device's directory, unless that is gone: a plain write would bring it back.
     Below {
-        /// The directory.
+        /// The directory of the device.
         directory: String,
         /// Names and values.
         nodes: Vec<(&'static str, String)>,
@@ -28,14 +28,14 @@ pub enum Write {
     RemoveEmpty(String),
     /// A node is watched.
     Watch {
-        /// The node.
+        /// The path of the node.
         path: String,
         /// What the watch is told to remember it by.
         token: String,
     },
     /// It no longer is.
     Unwatch {
-        /// The node.
+        /// The path of the node.
         path: String,
         /// As it was watched.
         token: String,

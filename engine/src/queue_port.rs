@@ -27,7 +27,7 @@ pub struct Part {
 /// Memory that the home can reach, for one part of a message.
 #[derive(Debug)]
 pub struct Registered {
-    /// The region.
+    /// The region that holds the part.
     pub region: RegionKey,
     /// Where the part starts in the region.
     pub offset: u32,

@@ -25,7 +25,7 @@ pub struct Opener<S> {
 /// A process as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Its number.
+    /// The number of its thread group (`pid` as users see it).
     pub pid: u32,
     /// Its command name, NUL-padded.
     pub command: [u8; 16],
@@ -56,7 +56,7 @@ pub struct GrantedEndpoint<K: Kernel> {
     pub incarnation: u32,
     /// Who opened it.
     pub opener: Opener<K::Space>,
-    /// Its session.
+    /// The session that the home gave it when it was opened.
     pub session: u32,
     /// Sizes of its queues.
     pub layout: EndpointLayout,

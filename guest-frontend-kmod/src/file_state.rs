@@ -11,7 +11,7 @@ pub enum FileState {
     Opening,
     /// A view of a board.
     Board(usize),
-    /// An endpoint.
+    /// An endpoint: of which board, and which use of which index.
     Endpoint(usize, EndpointId),
     /// A board's raw endpoint, and which use of it.
     Raw(usize, u32),

@@ -58,7 +58,7 @@ pub enum RegionState {
     Left,
 }
 
-/// A region.
+/// Registered memory of an endpoint.
 pub struct Region<K: Kernel> {
     /// Its pages, all of them granted.
     pub page_set: PageSet<K>,

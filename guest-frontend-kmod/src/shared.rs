@@ -9,7 +9,7 @@ use crate::quota::{Limits, Quotas, User};
 
 /// See the module's description.
 pub struct Shared<K: Kernel> {
-    /// The kernel.
+    /// What the module asks of Linux.
     pub kernel: K,
     inner: K::Lock<Inner<K>>,
 }

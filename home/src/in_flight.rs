@@ -15,7 +15,7 @@ pub(crate) enum Pinned {
     Nothing,
     /// The transmit area of an endpoint, for the command of that index.
     Command(EndpointKey, u32),
-    /// A region.
+    /// A region of an endpoint.
     Region(EndpointKey, RegionKey),
 }
 

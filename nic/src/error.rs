@@ -41,7 +41,7 @@ pub enum Fault {
     },
     /// The card gave back a buffer that it does not have.
     Buffer {
-        /// Its number.
+        /// The number that the card gave for the buffer.
         id: u32,
     },
     /// The card says that it wrote more bytes than the buffer has, or fewer than its own header takes.

@@ -24,7 +24,7 @@ pub enum Change {
     ClearPeers,
     /// A peer is added without having been heard of, or gets another name.
     AddPeer {
-        /// Its address.
+        /// The Ethernet address of the peer.
         mac: MacAddress,
         /// Its name; an empty one will be asked for.
         name: Name,

@@ -62,7 +62,7 @@ pub struct BoardDescription {
 /// A peer as the processes of a board see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerDescription {
-    /// Its address.
+    /// The Ethernet address of the peer.
     pub mac: MacAddress,
     /// Whether it is a board of the same home.
     pub local: bool,

@@ -91,7 +91,7 @@ impl HomeSide {
         Ok(side)
     }
 
-    /// The layout.
+    /// Where queues and areas of this endpoint lie.
     pub fn layout(&self) -> &EndpointLayout {
         &self.layout
     }

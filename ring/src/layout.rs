@@ -114,7 +114,7 @@ impl EndpointLayout {
         Ok(Self { geometry })
     }
 
-    /// The sizes.
+    /// The sizes that the layout follows from.
     pub const fn geometry(&self) -> Geometry {
         self.geometry
     }

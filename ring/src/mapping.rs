@@ -186,7 +186,7 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// The memory.
+    /// The mapped bytes, for as long as this value lives.
     pub fn slice(&self) -> VolatileSlice {
         // SAFETY: the addresses stay mapped for the life of the process (module's text) and page-aligned; `Range`
         // hands them to nobody else, and nobody makes a reference into them.
@@ -271,7 +271,7 @@ impl Memfd {
         Ok(rustix::fs::fcntl_add_seals(&self.file, seals)?)
     }
 
-    /// The memory.
+    /// The mapped bytes, for as long as this value lives.
     pub fn slice(&self) -> VolatileSlice {
         self.mapping.slice()
     }

@@ -119,7 +119,7 @@ pub struct PullOrder {
     pub length: u32,
     /// The peer's window.
     pub window: u8,
-    /// Its use.
+    /// The number of the use of the window that is meant.
     pub window_seqnum: u8,
     /// Where the message starts in the peer's window.
     pub window_offset: u32,
@@ -173,7 +173,7 @@ pub enum EventBody {
 pub struct Wanted {
     /// Window id.
     pub window: u8,
-    /// Its use.
+    /// The number of the use of the window that is meant.
     pub window_seqnum: u8,
     /// The first byte that is wanted, within the message as the window alleges it.
     pub offset: u32,
@@ -213,7 +213,7 @@ impl PullStatus {
         }
     }
 
-    /// Its number.
+    /// The number that stands for it in shared memory.
     pub const fn to_byte(self) -> u8 {
         match self {
             Self::Done => 0,

@@ -101,7 +101,7 @@ impl ProcessSide {
         Ok(side)
     }
 
-    /// The layout.
+    /// Where queues and areas of this endpoint lie.
     #[inline]
     pub fn layout(&self) -> &EndpointLayout {
         &self.layout

@@ -196,14 +196,14 @@ pub enum CallReply {
     },
     /// To [`CallRequest::OpenEndpoint`].
     Opened {
-        /// Its index.
+        /// The index that the endpoint got on its board.
         endpoint: u32,
-        /// Its session.
+        /// The session by which partners know this use of the index.
         session: u32,
     },
     /// To [`CallRequest::Register`].
     Registered {
-        /// The region.
+        /// The region by which commands name the memory.
         region: RegionKey,
     },
     /// To [`CallRequest::Statistics`]: counts since the module was loaded.

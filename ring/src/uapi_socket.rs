@@ -27,7 +27,7 @@ const CARRIED_MAX: usize = 253;
 pub struct Received {
     /// Its bytes, as many as there was room for. 0: the other side has gone, or sent nothing.
     pub length: usize,
-    /// Its descriptors.
+    /// The descriptors that came along, in the order in which they were sent.
     pub descriptors: Vec<OwnedFd>,
 }
 

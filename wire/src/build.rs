@@ -29,7 +29,7 @@ pub enum BuildError {
     MxWireField {
         /// The field of [`Pull`](crate::Pull).
         field: &'static str,
-        /// Its value.
+        /// What was to be written there.
         value: u32,
     },
     /// The buffer cannot hold the frame.

@@ -20,7 +20,7 @@ impl Mfn {
     }
 }
 
-/// A domain.
+/// The number of a domain of this host: never one of those that Xen reserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DomId(u16);
 
@@ -37,7 +37,7 @@ impl DomId {
         }
     }
 
-    /// The number.
+    /// The number as Xen takes it.
     pub const fn number(self) -> u16 {
         self.0
     }

@@ -137,7 +137,7 @@ impl<M: Memory> Device<M> {
         })
     }
 
-    /// Its board.
+    /// The board that the device is to its guest.
     pub fn board(&self) -> BoardId {
         self.board
     }

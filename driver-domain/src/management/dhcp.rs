@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// as many as it answers.
 const MESSAGES: u64 = 12;
 
-/// The client.
+/// Asks the network for an address, and renews it.
 pub struct DhcpClient {
     /// The socket, while the network is asked.
     socket: Option<SocketHandle>,

@@ -57,7 +57,7 @@ use snapshot::Snapshot;
 /// Frames that are taken in a second; others are dropped.
 pub const FRAMES: u32 = 2000;
 
-/// The management.
+/// The domain's own host on the network: a network stack, and what it serves.
 pub struct Management {
     mac: [u8; 6],
     port: Port,

@@ -39,7 +39,7 @@ struct Timeouts {
     writing: Duration,
 }
 
-/// The server.
+/// Answers requests by HTTP, on a fixed number of connections.
 pub struct Server {
     connections: Vec<Connection>,
     /// The one that is served in the next turn.

@@ -62,9 +62,9 @@ impl DomainSnapshot {
 /// One board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardSnapshot {
-    /// Its name.
+    /// The name by which peers know the board.
     pub name: HostName,
-    /// Its address.
+    /// The Ethernet address.
     pub mac: MacAddress,
     /// Open endpoints.
     pub endpoints: usize,
@@ -83,7 +83,7 @@ pub struct BoardSnapshot {
 pub struct PeerSnapshot {
     /// Its name; empty while it is not known.
     pub name: HostName,
-    /// Its address.
+    /// The Ethernet address.
     pub mac: MacAddress,
     /// It is a board of this domain, too.
     pub local: bool,
@@ -132,7 +132,7 @@ impl Totals {
 
 /// Whatever the domain can be read from as it is at this moment.
 pub trait Snapshot {
-    /// The domain.
+    /// The domain as a whole.
     fn domain(&self) -> DomainSnapshot;
     /// The board of this number, counted from 0 among those that are there.
     fn board(&self, number: usize) -> Option<BoardSnapshot>;

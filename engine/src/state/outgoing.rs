@@ -62,14 +62,14 @@ pub enum Body {
     Tiny {
         /// What is said of it.
         eager: Eager,
-        /// The message.
+        /// The bytes of the message, of which the first `eager.length` count.
         data: [u8; TINY_MAX],
     },
     /// A message in a command-data slot.
     Small {
         /// What is said of it.
         eager: Eager,
-        /// The message.
+        /// The bytes of the message.
         data: Box<[u8]>,
     },
     /// A message in the transmit area.

@@ -10,7 +10,7 @@ use crate::state::keys::{PartnerKey, RequestKey};
 /// A large message that is being fetched.
 #[derive(Debug)]
 pub struct Pull {
-    /// The receive.
+    /// The receive that it completes.
     pub request: RequestKey,
     /// Whose message it is.
     pub partner: PartnerKey,

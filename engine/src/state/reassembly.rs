@@ -18,7 +18,7 @@ pub enum Target {
 /// A message that is not whole yet.
 #[derive(Debug)]
 pub struct Assembly {
-    /// Its number.
+    /// The number that all fragments of the message carry.
     pub seq: Sequence,
     /// Bytes of it.
     pub total: u32,

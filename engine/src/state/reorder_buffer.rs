@@ -13,11 +13,11 @@ pub const REORDER_REACH: u16 = 255;
 /// An event that came too early, with its own copy of the payload.
 #[derive(Debug)]
 pub struct EarlyMessage {
-    /// Its number.
+    /// The number of the message.
     pub seq: Sequence,
     /// What it is.
     pub content: Content,
-    /// Its payload.
+    /// The bytes that the frame brought along.
     pub data: Vec<u8>,
 }
 

@@ -48,11 +48,11 @@ pub enum Purpose {
 /// What a request was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A connect.
+    /// To learn a partner's session.
     Connect,
-    /// A send.
+    /// To send a message.
     Send,
-    /// A receive.
+    /// To receive a message.
     Receive,
 }
 

@@ -30,7 +30,7 @@ use changes::Asked;
 use raw::Raw;
 use slot::Slot;
 
-/// A board.
+/// A board: its endpoints, and the link to its home while there is one.
 pub struct Board<K: Kernel> {
     number: usize,
     uplink: K::Lock<Uplink<K>>,

@@ -29,7 +29,7 @@ pub struct Statistics {
     pub grants_ended: AtomicU64,
 }
 
-/// The counters.
+/// What the module has done since it was loaded.
 pub static STATISTICS: Statistics = Statistics {
     calls: AtomicU64::new(0),
     sleeps: AtomicU64::new(0),

@@ -41,7 +41,7 @@ impl Wire {
         })))
     }
 
-    /// The time.
+    /// The time of the wire, which only tests move.
     pub fn now(&self) -> Duration {
         self.0.borrow().network.now()
     }

@@ -17,7 +17,7 @@ pub struct RingPlace {
 /// How frames are received.
 #[derive(Clone, Copy, Debug)]
 pub struct ReceivePlan {
-    /// The ring.
+    /// Where the descriptors lie.
     pub(super) ring: RingPlace,
     /// Bytes of each buffer; a multiple of 1024.
     pub(super) buffer: usize,

@@ -64,7 +64,7 @@ impl ControlQueue {
         &self.ring
     }
 
-    /// Its number.
+    /// The number of the control queue, which follows those of all pairs.
     pub(super) const fn queue(&self) -> u16 {
         self.queue
     }

@@ -64,7 +64,7 @@ pub enum ControlRequest {
     },
     /// Send a RAW frame, which lies in the staging pages from their first byte on. Answered when it was read.
     SendRaw {
-        /// Its bytes.
+        /// Bytes of the frame, at most those of the longest RAW frame.
         length: u16,
     },
     /// The next RAW frame: [`Status::Ok`] when it lies in D1, [`Status::NotFound`] when none waits. A frame stays there

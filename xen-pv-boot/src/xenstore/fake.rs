@@ -10,7 +10,7 @@ use xen_sys::xs_wire::{DomainInterface, XENSTORE_RING_SIZE};
 use super::ring::Ring;
 use super::wire::{Assembler, Header, Message};
 
-/// The daemon.
+/// A xenstore daemon that answers as the test has it.
 pub(crate) struct Daemon {
     page: &'static DomainInterface,
     assembler: Assembler,
