@@ -22,7 +22,6 @@ mod image;
 mod miri;
 mod modules;
 mod node;
-mod patience;
 mod place;
 mod prepare;
 mod programs;
@@ -32,6 +31,7 @@ mod scenario;
 mod simulation;
 mod soak;
 mod stage;
+mod stall_timeout;
 mod test;
 mod tested;
 

@@ -3,8 +3,8 @@
 use crate::build::Programs;
 use crate::error::{At, Error};
 use crate::host::Wire;
-use crate::patience::{Patience, wait_until};
 use crate::place;
+use crate::stall_timeout::{StallTimeout, wait_until};
 use std::fs::{self, File};
 use std::net::UdpSocket;
 use std::path::PathBuf;
@@ -58,10 +58,10 @@ impl<'a> Node<'a> {
             directory,
             programs,
         };
-        let mut patience = Patience::new(START_LIMIT);
+        let mut timeout = StallTimeout::new(START_LIMIT);
         while !node.socket().exists() {
             let ended = !matches!(node.child.try_wait(), Ok(None));
-            if ended || patience.is_over() {
+            if ended || timeout.is_over() {
                 return Err(Error::Node {
                     name: name.into(),
                     output: fs::read_to_string(&log).unwrap_or_default(),
@@ -145,7 +145,7 @@ impl Tool {
     /// Waits for its end and returns what it printed on its standard output. An exit status other than 0 is an error, and so is
     /// silence of that length; what it says on standard error ("still trying") is no progress.
     pub fn finish(mut self, limit: Duration) -> Result<String, Error> {
-        let mut patience = Patience::new(limit);
+        let mut timeout = StallTimeout::new(limit);
         let mut printed = 0;
         let status = loop {
             if let Some(status) = self.child.try_wait().at("wait for", &self.log)? {
@@ -154,13 +154,13 @@ impl Tool {
             let now = fs::metadata(&self.log).at("read", &self.log)?.len();
             if now != printed {
                 printed = now;
-                patience.renew();
+                timeout.renew();
             }
-            if patience.is_over() {
+            if timeout.is_over() {
                 return Err(Error::Judged(format!(
                     "`{}` neither ended nor printed anything for {} s; it had said:\n{}",
                     self.command,
-                    patience.seconds(),
+                    timeout.seconds(),
                     self.said()?
                 )));
             }

@@ -411,6 +411,6 @@ fn wakes(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         programs,
         nic,
         transitions::SHORT,
-        transitions::PATIENCE,
+        transitions::TIMEOUT,
     )
 }

@@ -13,7 +13,7 @@ unsafe extern "C" {
 }
 
 const KEY: u32 = 7;
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
+const TIMEOUT: Option<Duration> = Some(Duration::from_secs(10));
 
 fn home() -> Home {
     let name = format!("open-mx-fork-{}.sock", std::process::id());
@@ -85,10 +85,10 @@ fn a_childs_calls_fail_and_what_it_drops_stays_its_parents() {
             left.disable_progression().err() == gone,
             left.with_board(|board| board.description()).err() == gone,
             right.test(receive).err() == gone,
-            right.wait(receive, PATIENCE).err() == gone,
+            right.wait(receive, TIMEOUT).err() == gone,
             right.context(receive).err() == gone,
             raw.send(&[0; 64], Some(1)).err() == gone,
-            raw.next_event(&mut [0; 1024], PATIENCE, true).err() == gone,
+            raw.next_event(&mut [0; 1024], TIMEOUT, true).err() == gone,
         ];
         right.wakeup();
         left.reenable_progression();

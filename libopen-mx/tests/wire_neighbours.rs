@@ -14,7 +14,7 @@ use said::Saying;
 const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
 const NODE: MacAddress = MacAddress([2, 0, 0, 0, 0, 0x0a]);
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A node, and the far end of its wire.
 struct Far {
@@ -58,7 +58,7 @@ impl Far {
     fn until(&self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
         let start = Instant::now();
         while !condition(self) {
-            assert!(start.elapsed() < PATIENCE, "{what} has not happened");
+            assert!(start.elapsed() < TIMEOUT, "{what} has not happened");
             let mut frame = [0; 9216];
             let _ = self.wire.recv(&mut frame);
         }

@@ -4,16 +4,16 @@ use core::time::Duration;
 
 /// Watches how far a queue is.
 pub(crate) struct Watch {
-    patience: Duration,
+    timeout: Duration,
     /// How far it was, and since when.
     seen: Option<(u64, Duration)>,
 }
 
 impl Watch {
-    /// A queue may stand still for less than `patience` while it has something to do.
-    pub(crate) const fn new(patience: Duration) -> Self {
+    /// A queue may stand still for less than `timeout` while it has something to do.
+    pub(crate) const fn new(timeout: Duration) -> Self {
         Self {
-            patience,
+            timeout,
             seen: None,
         }
     }
@@ -23,7 +23,7 @@ impl Watch {
     pub(crate) fn is_stuck(&mut self, now: Duration, at: Option<u64>) -> bool {
         match (self.seen, at) {
             (Some((before, since)), Some(at)) if before == at => {
-                now.saturating_sub(since) >= self.patience
+                now.saturating_sub(since) >= self.timeout
             }
             _ => {
                 self.seen = at.map(|at| (at, now));

@@ -10,7 +10,7 @@ use xen_sys::console::{ConsoleInterface, OUT_SIZE};
 use crate::{clock, hypercall};
 
 /// How long a line waits for a daemon that does not empty the ring. Then the rest of the line is lost, not the domain.
-const PATIENCE: Duration = Duration::from_millis(20);
+const TIMEOUT: Duration = Duration::from_millis(20);
 
 struct Console {
     ring: &'static ConsoleInterface,
@@ -44,7 +44,7 @@ impl Console {
         if self.room() > 0 {
             return true;
         }
-        let end = clock::now() + PATIENCE;
+        let end = clock::now() + TIMEOUT;
         let mut tries = 0;
         while clock::now() < end && tries < 10_000 {
             let _ = hypercall::event_send(self.port);

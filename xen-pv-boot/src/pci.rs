@@ -24,7 +24,7 @@ use crate::xenstore::{self, Xenstore};
 const DIRECTORY: &str = "device/pci/0";
 
 /// How long the backend may take: it resets devices meanwhile.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Why there is no PCI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl PciFrontend {
         ];
         let there = format!("{DIRECTORY}/backend");
         store.wait(client.write_below(&there, DIRECTORY, &nodes))?;
-        let deadline = clock::now() + PATIENCE;
+        let deadline = clock::now() + TIMEOUT;
         let state = format!("{backend}/state");
         while store
             .wait(client.read(&state))
@@ -151,7 +151,7 @@ impl PciFrontend {
         }
         page.flags.fetch_or(abi::XEN_PCIF_ACTIVE, Ordering::AcqRel);
         channel.send().map_err(PciError::Event)?;
-        let deadline = clock::now() + PATIENCE;
+        let deadline = clock::now() + TIMEOUT;
         while page.flags.load(Ordering::Acquire) & abi::XEN_PCIF_ACTIVE != 0 {
             if clock::now() > deadline {
                 return Err(PciError::Timeout);

@@ -7,7 +7,7 @@ use trace::{Calls, system_calls};
 
 use super::fabric::{Fabric, Program};
 use crate::error::{At, Error};
-use crate::patience::wait_until;
+use crate::stall_timeout::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(120);
 

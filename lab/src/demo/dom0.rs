@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::fabric::Fabric;
 use crate::error::Error;
-use crate::patience::wait_until;
+use crate::stall_timeout::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(120);
 

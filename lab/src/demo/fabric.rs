@@ -10,8 +10,8 @@ use crate::build::Programs;
 use crate::error::{At, Error};
 use crate::host::{Host, HostSpec, Images, Nic, Output, Session, Wire, kvm};
 use crate::node::{Node, Tool, free_wire};
-use crate::patience::wait_until;
 use crate::place;
+use crate::stall_timeout::wait_until;
 
 /// Who takes part.
 pub const MEMBERS: [&str; 3] = ["node1", "guest1", "guest2"];

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{At, Error};
-use crate::patience::Patience;
+use crate::stall_timeout::StallTimeout;
 use qemu::Qemu;
 use sessions::Sessions;
 pub use sessions::{Output, Session};
@@ -47,11 +47,11 @@ impl Host {
         let limit = spec.boot_limit();
         let sessions = Sessions::connect(qemu.agent_socket())?;
         let begun = Instant::now();
-        let mut patience = ConsolePatience::new(spec, limit);
+        let mut timeout = ConsoleTimeout::new(spec, limit);
         loop {
             match sessions.exec("dom0", &["true"], Duration::from_secs(2)) {
                 Ok(output) if output.status == 0 => break,
-                _ if patience.is_over() || !qemu.is_running() => {
+                _ if timeout.is_over() || !qemu.is_running() => {
                     return Err(Error::NoBoot {
                         seconds: begun.elapsed().as_secs(),
                         tail: tail(&spec.console_log()),
@@ -96,9 +96,9 @@ pub fn run_to_end(spec: &HostSpec, limit: Duration) -> Result<String, Error> {
     std::fs::create_dir_all(&spec.directory).at("create", &spec.directory)?;
     let mut qemu = Qemu::start(spec)?;
     let begun = Instant::now();
-    let mut patience = ConsolePatience::new(spec, limit);
+    let mut timeout = ConsoleTimeout::new(spec, limit);
     while qemu.is_running() {
-        if patience.is_over() {
+        if timeout.is_over() {
             return Err(Error::NoBoot {
                 seconds: begun.elapsed().as_secs(),
                 tail: tail(&spec.console_log()),
@@ -112,19 +112,19 @@ pub fn run_to_end(spec: &HostSpec, limit: Duration) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Patience with a host, which gets on as long as its console says something new.
-struct ConsolePatience {
+/// The stall timeout of a host, which gets on as long as its console says something new.
+struct ConsoleTimeout {
     log: PathBuf,
     said: u64,
-    patience: Patience,
+    timeout: StallTimeout,
 }
 
-impl ConsolePatience {
+impl ConsoleTimeout {
     fn new(spec: &HostSpec, limit: Duration) -> Self {
-        ConsolePatience {
+        ConsoleTimeout {
             log: spec.console_log(),
             said: 0,
-            patience: Patience::new(limit),
+            timeout: StallTimeout::new(limit),
         }
     }
 
@@ -132,9 +132,9 @@ impl ConsolePatience {
         let said = std::fs::metadata(&self.log).map_or(0, |log| log.len());
         if said != self.said {
             self.said = said;
-            self.patience.renew();
+            self.timeout.renew();
         }
-        self.patience.is_over()
+        self.timeout.is_over()
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use lab_agent::{Line, Message};
 
 use crate::error::{At, Error};
-use crate::patience::Patience;
+use crate::stall_timeout::StallTimeout;
 
 /// What a command printed, and how it ended.
 #[derive(Clone, Debug, Default)]
@@ -61,11 +61,11 @@ pub struct Sessions {
 impl Sessions {
     /// Connects to the agent's socket, which QEMU makes as one of its first acts.
     pub fn connect(socket: &Path) -> Result<Self, Error> {
-        let mut patience = Patience::new(Duration::from_secs(10));
+        let mut timeout = StallTimeout::new(Duration::from_secs(10));
         let stream = loop {
             match UnixStream::connect(socket) {
                 Ok(stream) => break stream,
-                Err(error) if patience.is_over() => {
+                Err(error) if timeout.is_over() => {
                     return Err(error).at("connect to", socket);
                 }
                 Err(_) => thread::sleep(Duration::from_millis(50)),
@@ -185,13 +185,13 @@ impl Session {
     /// Waits for its end. A command that prints nothing for so long is killed: what goes on is never ended by a clock, and
     /// what it says on standard error ("still trying") is no progress.
     pub fn wait(self, limit: Duration) -> Result<Output, Error> {
-        let mut patience = Patience::new(limit);
+        let mut timeout = StallTimeout::new(limit);
         let mut output = Output::default();
         loop {
             match self.next(SLICE) {
                 Ok(Message::Out(bytes)) => {
                     output.stdout.extend(bytes);
-                    patience.renew();
+                    timeout.renew();
                 }
                 Ok(Message::Err(bytes)) => output.stderr.extend(bytes),
                 Ok(Message::Exit(status)) => {
@@ -200,7 +200,7 @@ impl Session {
                 }
                 Ok(Message::Lost(reason)) => return Err(self.lost(&reason)),
                 Ok(Message::Run(_) | Message::Kill) => {}
-                Err(Error::Timeout { .. }) if !patience.is_over() => {}
+                Err(Error::Timeout { .. }) if !timeout.is_over() => {}
                 Err(Error::Timeout {
                     domain, command, ..
                 }) => {
@@ -208,7 +208,7 @@ impl Session {
                     return Err(Error::Timeout {
                         domain,
                         command,
-                        seconds: patience.seconds(),
+                        seconds: timeout.seconds(),
                     });
                 }
                 Err(error) => return Err(error),

@@ -9,9 +9,9 @@ use crate::demo::fabric::{Fabric, Program, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
-use crate::patience;
 use crate::scenario::judge::{exchange, expect, wait_for_log};
 use crate::scenario::{example, idle, link, rcache};
+use crate::stall_timeout;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -113,7 +113,7 @@ fn told(receiver: Program) -> Result<(), Error> {
 /// Waits until the module of a guest has got back all pages that it had granted, but the device's own 17.
 fn wait_for_grants(fabric: &Fabric<'_>, guest: &str) -> Result<(), Error> {
     let what = format!("{guest} gets its pages back");
-    patience::wait_until(LIMIT, &what, || {
+    stall_timeout::wait_until(LIMIT, &what, || {
         let text = fabric
             .start_program(guest, &["lab-agent", "statistics"])?
             .finish(LIMIT)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::demo::fabric::Fabric;
 use crate::error::Error;
-use crate::patience;
+use crate::stall_timeout;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -18,7 +18,7 @@ pub fn wait_until(
     mut holds: impl FnMut() -> Result<bool, Error>,
 ) -> Result<Duration, Error> {
     let look = || Ok(holds()?.then_some(()).ok_or_else(String::new));
-    let ((), took) = patience::wait_until(limit, what, look)?;
+    let ((), took) = stall_timeout::wait_until(limit, what, look)?;
     Ok(took)
 }
 
@@ -45,7 +45,7 @@ pub fn exchange(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<(), Error> 
 /// Waits until a domain's log holds these words.
 pub fn wait_for_log(fabric: &Fabric<'_>, domain: &str, text: &str) -> Result<(), Error> {
     let what = format!("the log of {domain} says \"{text}\"");
-    patience::wait_until(LIMIT, &what, || {
+    stall_timeout::wait_until(LIMIT, &what, || {
         let log = fabric.log(domain)?;
         Ok(if log.contains(text) { Ok(()) } else { Err(log) })
     })?;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Host, HostSpec, Images};
-use crate::patience;
 use crate::place;
 use crate::scenario::judge::wait_until;
+use crate::stall_timeout;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -90,7 +90,7 @@ fn dom0(host: &Host, command: &[&str]) -> Result<(), Error> {
 /// Waits until what a command of dom0 prints holds all of these words.
 fn wait_for(host: &Host, command: &[&str], words: &[&str]) -> Result<(), Error> {
     let what = format!("{} shows {words:?}", command.join(" "));
-    patience::wait_until(LIMIT, &what, || {
+    stall_timeout::wait_until(LIMIT, &what, || {
         let text = host.exec("dom0", command, LIMIT)?.text();
         let all = words.iter().all(|word| text.contains(word));
         Ok(if all { Ok(()) } else { Err(text) })

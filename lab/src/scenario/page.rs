@@ -24,7 +24,7 @@ const FLOW: Duration = Duration::from_secs(30);
 const READS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Seconds that one answer may take under emulation.
-const PATIENCE: &str = "20";
+const TIMEOUT: &str = "20";
 /// Round trips of one length; more than there is time for.
 const WITHOUT_END: &str = "10000000";
 
@@ -85,7 +85,7 @@ fn by_curl(address: &str) -> Result<(), Error> {
 /// Tiny messages that have come to guest1, read by curl.
 fn read(address: &str) -> Result<u64, Error> {
     let text = Run::new("curl", "page-curl")
-        .args(["--fail", "--silent", "--show-error", "--max-time", PATIENCE])
+        .args(["--fail", "--silent", "--show-error", "--max-time", TIMEOUT])
         .args([format!("{address}/metrics")])
         .output()?;
     delivered(&text, "guest1:0")

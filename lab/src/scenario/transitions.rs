@@ -30,7 +30,7 @@ const STALL: f64 = 500.0;
 /// As many times the mean are allowed beyond that: on a machine that is busy otherwise, everything waits.
 const MEANS: f64 = 20.0;
 /// How long the tests try for all of [`SHORT`] before they are content with a tenth: a busy machine is slow.
-pub const PATIENCE: Duration = Duration::from_secs(150);
+pub const TIMEOUT: Duration = Duration::from_secs(150);
 
 /// What `lab-wakes` prints.
 #[derive(Debug, Deserialize)]
@@ -42,13 +42,13 @@ struct Asked {
 }
 
 /// Boots a host whose driver domain never waits awake, and lets messages go until it has slept so often.
-/// After `patience`, a tenth of it is enough.
+/// After `timeout`, a tenth of it is enough.
 pub fn run(
     images: Images,
     programs: &Programs,
     nic: Nic,
     wanted: u64,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<(), Error> {
     let shape = Shape {
         options: "idle=0",
@@ -56,11 +56,11 @@ pub fn run(
     };
     let fabric = Fabric::start(images, programs, shape)?;
     let title = format!("{wanted} times from idle to busy, and every message arrives");
-    stage(&title, || until_slept(&fabric, wanted, patience))
+    stage(&title, || until_slept(&fabric, wanted, timeout))
 }
 
 /// Exchanges messages by turns, through the card and between guests.
-fn until_slept(fabric: &Fabric<'_>, wanted: u64, patience: Duration) -> Result<(), Error> {
+fn until_slept(fabric: &Fabric<'_>, wanted: u64, timeout: Duration) -> Result<(), Error> {
     let before = fabric.counter("sleeps")?;
     let begun = Instant::now();
     let mut messages = 0;
@@ -88,7 +88,7 @@ fn until_slept(fabric: &Fabric<'_>, wanted: u64, patience: Duration) -> Result<(
         if slept >= wanted {
             return Ok(());
         }
-        if begun.elapsed() > patience && slept >= wanted / 10 {
+        if begun.elapsed() > timeout && slept >= wanted / 10 {
             println!("    this machine is slow: {slept} of {wanted} times are enough for now");
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use crate::build::Programs;
 use crate::error::Error;
 use crate::node::{Node, free_wire};
-use crate::patience::wait_until;
+use crate::stall_timeout::wait_until;
 use std::time::Duration;
 
 /// How long two nodes may take to hear of each other.

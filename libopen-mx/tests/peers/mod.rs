@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use open_mx::{Address, Board, Buffer, Code, Endpoint, EndpointOptions, Home, Request, Status};
 
 /// How long anything may take on a busy machine before it counts as hung.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The node of all tests of a process.
 pub fn home() -> &'static Home {
@@ -54,7 +54,7 @@ pub fn receiver(program: &str, endpoint: u32, arguments: &[&str]) -> Running {
 pub fn until(mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "it has not happened");
+        assert!(begun.elapsed() < TIMEOUT, "it has not happened");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -138,7 +138,7 @@ impl Peer {
 
     /// Connects to an endpoint of an address.
     pub fn connect_to(&self, nic: u64, endpoint: u32) -> Address {
-        let timeout = Some(PATIENCE);
+        let timeout = Some(TIMEOUT);
         self.endpoint
             .connect(nic, endpoint, self.key, timeout)
             .unwrap()
@@ -187,14 +187,14 @@ impl Peer {
 
     /// Lets the last messages be acknowledged.
     pub fn settle(&self) {
-        assert!(self.endpoint.settle(PATIENCE).unwrap(), "unacknowledged");
+        assert!(self.endpoint.settle(TIMEOUT).unwrap(), "unacknowledged");
     }
 
     /// Answers connects for a while, and does nothing else.
     pub fn idle_until(&self, mut over: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !over() {
-            assert!(begun.elapsed() < PATIENCE, "it has not happened");
+            assert!(begun.elapsed() < TIMEOUT, "it has not happened");
             self.endpoint.progress().unwrap();
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -208,12 +208,12 @@ impl Peer {
 
     /// Waits for a message that nobody has asked for.
     pub fn hears_something(&self) {
-        let found = self.endpoint.probe(0, 0, Some(PATIENCE)).unwrap();
+        let found = self.endpoint.probe(0, 0, Some(TIMEOUT)).unwrap();
         assert!(found.is_some(), "nothing came");
     }
 
     fn end_of(&self, request: Request) -> Status {
-        let ended = self.endpoint.wait(request, Some(PATIENCE)).unwrap();
+        let ended = self.endpoint.wait(request, Some(TIMEOUT)).unwrap();
         ended.expect("in time")
     }
 }

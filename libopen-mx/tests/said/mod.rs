@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// How long anything may take on a busy machine before it counts as hung.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running program, killed with its test.
 pub struct Saying {
@@ -32,7 +32,7 @@ impl Saying {
 
     /// The next line, which it says in time, and lives on.
     pub fn next_line(&mut self) -> String {
-        let line = self.lines.recv_timeout(PATIENCE).expect("a line in time");
+        let line = self.lines.recv_timeout(TIMEOUT).expect("a line in time");
         std::thread::sleep(Duration::from_millis(100));
         let ended = self.child.try_wait().expect("a child");
         assert!(ended.is_none(), "it has given up: {line}");

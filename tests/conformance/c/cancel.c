@@ -23,7 +23,7 @@ static void receives(omx_endpoint_t endpoint, omx_endpoint_addr_t to) {
   OK(omx_isend(endpoint, out.data, 100, to, 1, NULL, &send));
   /* Peek leaves it done and matched: too late to take it back. */
   do {
-    OK(omx_peek(endpoint, &receive, &result, PATIENCE));
+    OK(omx_peek(endpoint, &receive, &result, TIMEOUT));
     CHECK(result);
     if (receive == send && send) succeed(endpoint, &send);
   } while (receive != matched);

@@ -61,7 +61,7 @@ static void end(mx_endpoint_t endpoint, struct message *message) {
   mx_status_t status;
   uint32_t found = 0;
   if (message->late) {
-    MX_OK(mx_probe(endpoint, PATIENCE, message->seed, EXACT, &status, &found));
+    MX_OK(mx_probe(endpoint, TIMEOUT, message->seed, EXACT, &status, &found));
     CHECK(found && status.msg_length == message->length);
     receive(endpoint, message);
   }

@@ -58,7 +58,7 @@ static void send_frame(struct raw *raw, const unsigned char *frame, size_t lengt
   OK(omx__raw_send(raw->endpoint, frame, (uint32_t)length, 1, raw));
   while (status != OMX_RAW_SEND_COMPLETE) {
     uint32_t room = sizeof(heard);
-    OK(omx__raw_next_event(raw->endpoint, &port, &context, heard, &room, PATIENCE, &status, 1));
+    OK(omx__raw_next_event(raw->endpoint, &port, &context, heard, &room, TIMEOUT, &status, 1));
     CHECK(status != OMX_RAW_NO_EVENT);
   }
   CHECK(context == raw && port == 0);
@@ -179,7 +179,7 @@ static void run_peer(const struct options *options) {
   struct raw raw;
   begin(options);
   raw = open_raw(options->board);
-  while (!answer(&raw, PATIENCE)) continue;
+  while (!answer(&raw, TIMEOUT)) continue;
   OK(omx_raw_close_endpoint(raw.endpoint));
   OK(omx_finalize());
 }

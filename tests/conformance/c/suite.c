@@ -77,7 +77,7 @@ uint64_t nic_of(const char *name) {
   uint64_t nic;
   snprintf(copy, sizeof(copy), "%s", name);
   while (omx_hostname_to_nic_id(copy, &nic) != OMX_SUCCESS) {
-    if (seconds() - start > PATIENCE / 1000) {
+    if (seconds() - start > TIMEOUT / 1000) {
       fprintf(stderr, "no peer is called '%s'; omx_info lists those that are known\n", name);
       exit(1);
     }
@@ -93,7 +93,7 @@ omx_endpoint_addr_t connect_to(omx_endpoint_t endpoint, uint64_t nic, uint32_t r
   while ((code = omx_connect(endpoint, nic, remote, KEY, 5000, &to)) != OMX_SUCCESS) {
     /* The other program may still be about to open its endpoint. */
     int early = code == OMX_REMOTE_ENDPOINT_CLOSED || code == OMX_TIMEOUT || code == OMX_NIC_ID_NOT_FOUND;
-    if (!early || seconds() - start > PATIENCE / 1000) {
+    if (!early || seconds() - start > TIMEOUT / 1000) {
       fprintf(stderr, "no connection to endpoint %u of %012llx: %s\n", remote, (unsigned long long)nic,
               omx_strerror(code));
       exit(1);
@@ -114,9 +114,9 @@ omx_endpoint_addr_t connect_back(omx_endpoint_t endpoint, const struct options *
 omx_status_t finish(omx_endpoint_t endpoint, omx_request_t *request) {
   omx_status_t status;
   uint32_t done = 0;
-  OK(omx_wait(endpoint, request, &status, &done, PATIENCE));
+  OK(omx_wait(endpoint, request, &status, &done, TIMEOUT));
   if (!done) {
-    fprintf(stderr, "a request has not ended within %u s\n", PATIENCE / 1000);
+    fprintf(stderr, "a request has not ended within %u s\n", TIMEOUT / 1000);
     exit(1);
   }
   CHECK(*request == NULL);

@@ -18,7 +18,7 @@
 #define SIDE (1ULL << 41)
 #define OTHER_SIDE (1ULL << 42)
 /* How long anything may take before it counts as hung, in milliseconds. */
-#define PATIENCE 60000U
+#define TIMEOUT 60000U
 #define EXACT 0xffffffffffffffffULL
 
 /* How a message to oneself travels. */

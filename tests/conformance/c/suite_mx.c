@@ -45,14 +45,14 @@ mx_endpoint_addr_t mx_connect_back(mx_endpoint_t endpoint, const struct options 
     nic = nic_of(options->peer);
   else
     mx_own_address(endpoint, &nic, &index);
-  MX_OK(mx_connect(endpoint, nic, index, KEY, PATIENCE, &to));
+  MX_OK(mx_connect(endpoint, nic, index, KEY, TIMEOUT, &to));
   return to;
 }
 
 mx_status_t mx_succeed(mx_endpoint_t endpoint, mx_request_t *request) {
   mx_status_t status;
   uint32_t done = 0;
-  MX_OK(mx_wait(endpoint, request, PATIENCE, &status, &done));
+  MX_OK(mx_wait(endpoint, request, TIMEOUT, &status, &done));
   CHECK(done && *request == NULL);
   if (status.code != MX_STATUS_SUCCESS) {
     fprintf(stderr, "a request ended with: %s\n", mx_strstatus(status.code));

@@ -56,7 +56,7 @@ static void *work(void *argument) {
     omx_status_t status;
     uint32_t done;
     OK(omx_wait_any(shared->endpoint, 0, 0, &status, &done, 100));
-    CHECK(seconds() - start < 2.0 * PATIENCE / 1000);
+    CHECK(seconds() - start < 2.0 * TIMEOUT / 1000);
     if (!done) continue;
     CHECK(status.code == OMX_SUCCESS && status.xfer_length == LENGTH);
     note(shared, status.match_info, status.context);
@@ -129,7 +129,7 @@ static void run(const struct options *options) {
     /* The last message's sender has yet to be told. */
     while ((ended = waitpid(-1, &status, WNOHANG)) == 0) {
       OK(omx_progress(shared.endpoint));
-      CHECK(seconds() - start < PATIENCE / 1000);
+      CHECK(seconds() - start < TIMEOUT / 1000);
       pause_ms(1);
     }
     CHECK(ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0);

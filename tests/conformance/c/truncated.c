@@ -13,7 +13,7 @@ static void pass(omx_endpoint_t endpoint, omx_endpoint_addr_t to, const struct o
   if (!late) OK(omx_irecv(endpoint, in.data, length / 2, seed, EXACT, NULL, &receive));
   OK(omx_isend(endpoint, out.data, length, to, seed, NULL, &send));
   if (late) {
-    OK(omx_probe(endpoint, seed, EXACT, &status, &found, PATIENCE));
+    OK(omx_probe(endpoint, seed, EXACT, &status, &found, TIMEOUT));
     CHECK(found && status.msg_length == length);
     OK(omx_irecv(endpoint, in.data, length / 2, seed, EXACT, NULL, &receive));
   }

@@ -25,7 +25,7 @@ static void pass(omx_endpoint_t endpoint, omx_endpoint_addr_t to, const struct o
   /* A wrong one is not found, for a while. */
   OK(omx_probe(endpoint, info ^ 1, EXACT, &status, &found, 20));
   CHECK(!found);
-  OK(omx_probe(endpoint, info, EXACT, &status, &found, PATIENCE));
+  OK(omx_probe(endpoint, info, EXACT, &status, &found, TIMEOUT));
   CHECK(found && status.match_info == info && status.msg_length == length);
   CHECK(probe(endpoint, info & ~0xffULL, ~0xffULL, &status) && status.match_info == info);
   CHECK(!probe(endpoint, info ^ 1, EXACT, &status));

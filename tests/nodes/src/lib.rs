@@ -26,7 +26,7 @@ pub const KEY: u32 = 0x6e6f_6465;
 /// The largest message of these tests.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// How long something may take on a busy machine before it counts as hung.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The name under which peers see a board that was given this name.
 pub fn name_of(board: &str) -> String {
@@ -36,11 +36,11 @@ pub fn name_of(board: &str) -> String {
 /// Waits until a condition holds.
 ///
 /// # Panics
-/// When it does not within [`PATIENCE`].
+/// When it does not within [`TIMEOUT`].
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "{what} has not happened");
+        assert!(start.elapsed() < TIMEOUT, "{what} has not happened");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

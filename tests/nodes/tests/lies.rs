@@ -7,7 +7,7 @@ use common::{connect, echo, exchange, open};
 use mx_ring::mapping::{Mapping, Memfd};
 use mx_ring::uapi::{ANY_ENDPOINT, Call, CallReply, CallRequest};
 use mx_ring::{Geometry, RegionKey};
-use nodes::{KEY, Node, PATIENCE, wait_for};
+use nodes::{KEY, Node, TIMEOUT, wait_for};
 use rustix::io::Errno;
 
 fn status(r: &Mapping) -> u32 {
@@ -213,6 +213,6 @@ fn random_calls_are_answered_or_end_the_connection_and_the_node_serves_on() {
     let own = open(&node, 0);
     // Some of the calls have given the board another name: an administrator's may.
     let mac = own.with_board(|board| board.description()).unwrap().mac;
-    let to = own.connect(mac.nic_id(), 3, KEY, Some(PATIENCE)).unwrap();
+    let to = own.connect(mac.nic_id(), 3, KEY, Some(TIMEOUT)).unwrap();
     exchange(&own, to, 100_000);
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{LENGTHS, NODE, connect, echo, exchange, open, pair};
-use nodes::{Namespace, Node, PATIENCE};
+use nodes::{Namespace, Node, TIMEOUT};
 use open_mx::{Buffer, Code, Endpoint};
 
 #[test]
@@ -86,7 +86,7 @@ fn a_buffer_passes_messages_of_two_endpoints_and_of_one_that_is_opened_later() {
         let out = buffer.part(0, LENGTH).unwrap();
         let send = own.isend(out, to, 1, 0, false).unwrap();
         for request in [send, receive] {
-            let status = own.wait(request, Some(PATIENCE)).unwrap().expect("in time");
+            let status = own.wait(request, Some(TIMEOUT)).unwrap().expect("in time");
             assert_eq!(status.code, Code::Success);
         }
         let mut came = vec![0; LENGTH];

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{NODE, open};
 use mx_ring::warning::Warning;
-use nodes::{Child, KEY, Node, PATIENCE, wait_for};
+use nodes::{Child, KEY, Node, TIMEOUT, wait_for};
 use open_mx::{Board, Buffer, Endpoint, EndpointOptions, Error};
 
 /// Two nodes joined by a pair of datagram sockets, which are told different things.
@@ -124,7 +124,7 @@ fn refused(options: &[&str]) -> String {
         .unwrap();
     let start = Instant::now();
     while node.try_wait().unwrap().is_none() {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > TIMEOUT {
             node.kill().unwrap();
             panic!("a node starts with {options:?}");
         }

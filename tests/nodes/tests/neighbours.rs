@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::liar::{Liar, alone};
 use mx_ring::mapping::Memfd;
 use mx_ring::uapi::{ANY_ENDPOINT, CallReply, CallRequest};
-use nodes::{Node, PATIENCE, wait_for};
+use nodes::{Node, TIMEOUT, wait_for};
 use rustix::fs::{FallocateFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_linger, set_socket_timeout};
@@ -53,7 +53,7 @@ impl Drop for Lingering {
 /// Somebody else is answered, and the node ends when it is told to.
 fn serves_on(mut node: Node) {
     let other = Liar::connect(&node);
-    set_socket_timeout(&other.0, Timeout::Recv, Some(PATIENCE)).unwrap();
+    set_socket_timeout(&other.0, Timeout::Recv, Some(TIMEOUT)).unwrap();
     assert!(other.ask(&HELLO, &[]).is_ok(), "another process is served");
     assert!(node.terminate().success());
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{connect, open, pair, process};
 use lossy::LossyWire;
-use nodes::{Child, PATIENCE, Pair};
+use nodes::{Child, Pair, TIMEOUT};
 use open_mx::{Address, Buffer, Code, Endpoint};
 
 /// Two endpoints of this process, towards a process that returns on its first endpoint what it receives on its second.
@@ -67,7 +67,7 @@ fn a_process_that_waits_on_one_endpoint_answers_connects_and_sends_long_messages
     let pair = pair(&[]);
     let rails = Rails::of(&pair);
     for length in [8, 300, 40_000, LONGEST, 8] {
-        rails.exchange(length, PATIENCE);
+        rails.exchange(length, TIMEOUT);
     }
 }
 
@@ -77,7 +77,7 @@ fn on_a_wire_that_loses_5_percent_what_another_endpoint_lost_is_sent_again_while
     let rails = Rails::of(&pair);
     for round in 0..150 {
         let length = if round % 10 == 0 { 40_000 } else { 8 };
-        rails.exchange(length, PATIENCE);
+        rails.exchange(length, TIMEOUT);
     }
     let lost = pair.wire.as_ref().map_or(0, LossyWire::lost);
     assert!(lost > 10, "only {lost} frames were lost");

@@ -14,7 +14,7 @@ use crate::rules::{Difference, Rule, rule_for};
 use crate::stack::{Stack, addressee};
 
 /// So long a frame may let itself be waited for, by our clock: a native node's are 0.5 s apart, ours back off.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// So long our stack goes on after the last frame.
 const AFTERMATH: Duration = Duration::from_millis(100);
 /// After so many failures the rest of a capture says nothing.
@@ -206,7 +206,7 @@ impl<'a> Play<'a> {
                 return;
             }
         }
-        let give_up = self.stack.now() + PATIENCE;
+        let give_up = self.stack.now() + TIMEOUT;
         loop {
             let mut unlike = None;
             while let Some(found) = self.judge(number, native) {

@@ -29,7 +29,7 @@ const UNDER_WAY: [usize; 2] = [96, 6];
 /// The longest time between two calls of the application.
 const SOON: Duration = Duration::from_micros(50);
 /// Without any message ended for so long, something is stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const FIRST_CONTACT: Duration = Duration::from_secs(120);
 
 /// What is to be done.
@@ -326,10 +326,10 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
             }
         }
         progress(flows.iter().map(|flow| flow.received).sum());
-        if fabric.elapsed() - moved > PATIENCE {
+        if fabric.elapsed() - moved > TIMEOUT {
             return Err(format!(
                 "stuck: nothing has ended for {} s; {} and {} messages have arrived of {} and {}",
-                PATIENCE.as_secs(),
+                TIMEOUT.as_secs(),
                 flows[0].received,
                 flows[1].received,
                 flows[0].messages,
@@ -376,7 +376,7 @@ fn end(fabric: &mut Fabric) -> Result<(), String> {
         processes.all(|(_, process)| process.engine.settled() && process.regions() == 0)
     };
     while !rests(fabric) {
-        if fabric.elapsed() - begun > PATIENCE {
+        if fabric.elapsed() - begun > TIMEOUT {
             return Err("messages or regions are left when all has ended".to_owned());
         }
         fabric.step(Some(SOON));

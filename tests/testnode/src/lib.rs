@@ -16,7 +16,7 @@ use omx_node::Node;
 use omx_node::cli::NodeOptions;
 
 /// How long a start may take on a busy machine before it counts as hung.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Starts a node with these options of `omxd`. When this returns it listens at the socket.
 ///
@@ -34,7 +34,7 @@ pub fn start(socket: &Path, options: impl IntoIterator<Item = impl Into<OsString
         tell.send(failure).expect("the test waits");
         node.and_then(Node::run)
     });
-    let failure = started.recv_timeout(PATIENCE).expect("it starts in time");
+    let failure = started.recv_timeout(TIMEOUT).expect("it starts in time");
     assert_eq!(failure, None, "the node does not start");
 }
 

@@ -40,7 +40,7 @@ pub use tasks::Tasks;
 pub use wire::WatchEvent;
 
 /// How long [`Xenstore::wait`] waits at most. A daemon under load takes milliseconds.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After so long the log says that it is waited for.
 const NOTICE: Duration = Duration::from_secs(2);
@@ -148,11 +148,11 @@ impl Xenstore {
         self.client.0.borrow_mut().take_lost()
     }
 
-    /// Waits for an operation, at most [`PATIENCE`], and does nothing else meanwhile: for the start and the end of a
+    /// Waits for an operation, at most [`TIMEOUT`], and does nothing else meanwhile: for the start and the end of a
     /// domain.
     pub fn wait<T>(&mut self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let begun = clock::now();
-        let deadline = begun + PATIENCE;
+        let deadline = begun + TIMEOUT;
         let mut told = false;
         let mut work = pin!(work);
         let mut context = Context::from_waker(Waker::noop());
@@ -171,7 +171,7 @@ impl Xenstore {
                 told = true;
                 log::warn!(
                     "waiting for the xenstore daemon, {} s at most",
-                    PATIENCE.as_secs()
+                    TIMEOUT.as_secs()
                 );
             }
             let until = if told { deadline } else { begun + NOTICE };

@@ -23,7 +23,7 @@ const PONG: u64 = 3;
 const ENDPOINT: u32 = 8;
 const KEY: u32 = 0x3a7e5;
 /// How long a connect may take, and the last acknowledgement.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const SETTLE: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
@@ -115,7 +115,7 @@ impl Line {
 fn ask(host: &str, count: u64) -> Result<(), Failure> {
     let line = Line::open(ENDPOINT + 1)?;
     let nic = line.0.with_board(|board| board.nic_id_by_hostname(host))?;
-    let to = line.0.connect(nic, ENDPOINT, KEY, Some(PATIENCE))?;
+    let to = line.0.connect(nic, ENDPOINT, KEY, Some(TIMEOUT))?;
     let empty = Buffer::new(0)?;
     let ready = line.receive(&empty, READY)?;
     let call = line.send(&empty, to, CALL | count)?;
@@ -163,7 +163,7 @@ fn answer() -> Result<(), Failure> {
     let from = called.address.ok_or(Failure::Stranger)?;
     let to = line
         .0
-        .connect(from.nic_id, from.endpoint, KEY, Some(PATIENCE))?;
+        .connect(from.nic_id, from.endpoint, KEY, Some(TIMEOUT))?;
     let ready = line.send(&empty, to, READY)?;
     line.wait(ready)?;
     for _ in 0..called.match_info & !CALL {

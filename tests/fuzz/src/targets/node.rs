@@ -17,7 +17,7 @@ use crate::input::Input;
 /// Datagrams of one connection.
 const CALLS: u32 = 24;
 /// So long a node may take to answer, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The node of this process. It ends with it.
 fn node() -> &'static PathBuf {
@@ -39,7 +39,7 @@ fn connect() -> OwnedFd {
     let address = SocketAddrUnix::new(node()).expect("a short path");
     let start = Instant::now();
     while let Err(error) = rustix::net::connect(&socket, &address) {
-        assert!(start.elapsed() < PATIENCE, "the node is gone: {error}");
+        assert!(start.elapsed() < TIMEOUT, "the node is gone: {error}");
         std::thread::sleep(Duration::from_millis(1));
     }
     socket
@@ -105,7 +105,7 @@ pub fn run(bytes: &[u8]) -> u64 {
     let request = CallRequest::AttachBoard { board: 0 };
     uapi_socket::send(&honest, &request.encode(), &[], SendFlags::empty())
         .expect("the node listens");
-    let said = answer(&honest, PATIENCE).expect("an answer");
+    let said = answer(&honest, TIMEOUT).expect("an answer");
     assert_eq!(
         said.error,
         0,

@@ -168,8 +168,8 @@ fn connect(own: &Endpoint, other: u32) -> Result<Address, Error> {
     let begun = Instant::now();
     loop {
         let nic_id = own.with_board(|board| board.nic_id_by_hostname(&name_of("crowd")))?;
-        match own.connect(nic_id, other, KEY, Some(nodes::PATIENCE)) {
-            Err(Error::Connect(_)) if begun.elapsed() < nodes::PATIENCE => {
+        match own.connect(nic_id, other, KEY, Some(nodes::TIMEOUT)) {
+            Err(Error::Connect(_)) if begun.elapsed() < nodes::TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(10));
             }
             result => return result,

@@ -76,7 +76,7 @@ fn echo(socket: &str, endpoint: Option<u32>) -> Result<(), Error> {
         let name = (from.nic_id, from.endpoint, from.session);
         let back = match known.get(&name) {
             Some(address) => *address,
-            None => match own.connect(from.nic_id, from.endpoint, KEY, Some(nodes::PATIENCE)) {
+            None => match own.connect(from.nic_id, from.endpoint, KEY, Some(nodes::TIMEOUT)) {
                 Ok(address) => *known.entry(name).or_insert(address),
                 // A sender that has died meanwhile gets no answer.
                 Err(_) => continue,
@@ -84,13 +84,13 @@ fn echo(socket: &str, endpoint: Option<u32>) -> Result<(), Error> {
         };
         let length = status.transferred as usize;
         let request = own.isend(buffer.part(0, length)?, back, status.match_info, 0, false)?;
-        own.wait(request, Some(nodes::PATIENCE))?;
+        own.wait(request, Some(nodes::TIMEOUT))?;
     }
 }
 
 fn connect(own: &Endpoint, peer: &str, endpoint: u32) -> Result<Address, Error> {
     let nic_id = own.with_board(|board| board.nic_id_by_hostname(&name_of(peer)))?;
-    own.connect(nic_id, endpoint, KEY, Some(nodes::PATIENCE))
+    own.connect(nic_id, endpoint, KEY, Some(nodes::TIMEOUT))
 }
 
 fn pour(socket: &str, peer: &str, endpoint: u32) -> Result<(), Error> {
@@ -141,7 +141,7 @@ fn return_on_another(socket: &str, endpoint: u32) -> Result<(), Error> {
             None => {
                 let from = status.address.ok_or(Error::Confused)?;
                 let endpoint = status.match_info as u32;
-                first.connect(from.nic_id, endpoint, KEY, Some(nodes::PATIENCE))?
+                first.connect(from.nic_id, endpoint, KEY, Some(nodes::TIMEOUT))?
             }
         };
         back = Some(to);

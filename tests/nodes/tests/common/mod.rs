@@ -7,7 +7,7 @@ pub mod liar;
 use std::path::PathBuf;
 use std::process::Output;
 
-use nodes::{Child, KEY, MESSAGE_MAX, Node, PATIENCE, Pair, name_of};
+use nodes::{Child, KEY, MESSAGE_MAX, Node, Pair, TIMEOUT, name_of};
 use open_mx::{Address, Buffer, Code, Endpoint, EndpointOptions};
 
 /// The programs under test.
@@ -63,7 +63,7 @@ pub fn open(node: &Node, board: u32) -> Endpoint {
 
 pub fn connect(own: &Endpoint, peer: &str, endpoint: u32) -> Address {
     let nic_id = own.with_board(|board| board.nic_id_by_hostname(&name_of(peer)));
-    own.connect(nic_id.unwrap(), endpoint, KEY, Some(PATIENCE))
+    own.connect(nic_id.unwrap(), endpoint, KEY, Some(TIMEOUT))
         .unwrap()
 }
 
@@ -84,9 +84,9 @@ pub fn exchange(own: &Endpoint, to: Address, length: usize) {
     let send = own
         .isend(out.part(0, length).unwrap(), to, info, 0, false)
         .unwrap();
-    let sent = own.wait(send, Some(PATIENCE)).unwrap().expect("in time");
+    let sent = own.wait(send, Some(TIMEOUT)).unwrap().expect("in time");
     assert_eq!(sent.code, Code::Success);
-    let received = own.wait(receive, Some(PATIENCE)).unwrap().expect("in time");
+    let received = own.wait(receive, Some(TIMEOUT)).unwrap().expect("in time");
     assert_eq!(received.code, Code::Success);
     assert_eq!(received.transferred as usize, length);
     let mut bytes = vec![0; length + 64];

@@ -23,7 +23,7 @@ const FRAME_LIFE: Duration = Duration::from_millis(2);
 /// How long a connect is tried before it is begun again.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// How long what must end may take on a good network.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 const KEY: u32 = 7;
 /// What an endpoint does not take.
 const WRONG_KEY: u32 = 8;
@@ -194,7 +194,7 @@ impl Program {
         let begun = self.fabric.elapsed();
         loop {
             let tried = self.fabric.elapsed() - begun;
-            if tried > PATIENCE || (self.damage && tried > CONNECT_PATIENCE) {
+            if tried > TIMEOUT || (self.damage && tried > CONNECT_PATIENCE) {
                 return match self.damage {
                     true => Ok(false),
                     false => Err(format!("actor {from} cannot connect to actor {to}")),
@@ -218,7 +218,7 @@ impl Program {
         }
     }
 
-    /// One connect, until it is answered or for as long as there is patience.
+    /// One connect, until it is answered or until its timeout.
     fn ask(&mut self, from: usize, to: usize, key: u32) -> Result<Option<Outcome>, String> {
         let (of, other) = (self.actors[from].process, self.actors[to].process);
         let Some(peer) = self.fabric.peer_index(of, other) else {
@@ -482,7 +482,7 @@ impl Program {
         }
         let begun = self.fabric.elapsed();
         while let Some(waits) = self.still_waits() {
-            if self.fabric.elapsed() - begun > PATIENCE {
+            if self.fabric.elapsed() - begun > TIMEOUT {
                 return Err(waits);
             }
             for actor in 0..self.actors.len() {
@@ -559,7 +559,7 @@ impl Program {
             self.fabric.close(process);
             let begun = self.fabric.elapsed();
             while !self.fabric.is_closed(process) {
-                if self.fabric.elapsed() - begun > PATIENCE {
+                if self.fabric.elapsed() - begun > TIMEOUT {
                     return Err(format!("process {process} cannot be closed"));
                 }
                 self.fabric.step(Some(SOON));

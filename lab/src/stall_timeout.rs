@@ -9,16 +9,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A limit on the time without a sign of progress.
-pub struct Patience {
+pub struct StallTimeout {
     limit: Duration,
     spent: Duration,
     looked: Instant,
 }
 
-impl Patience {
-    /// Begins to count. [`Patience::is_over`] has to be asked every second or so.
+impl StallTimeout {
+    /// Begins to count. [`StallTimeout::is_over`] has to be asked every second or so.
     pub fn new(limit: Duration) -> Self {
-        Patience {
+        StallTimeout {
             limit,
             spent: Duration::ZERO,
             looked: Instant::now(),
@@ -53,14 +53,14 @@ pub fn wait_until<T>(
     mut look: impl FnMut() -> Result<Result<T, String>, Error>,
 ) -> Result<(T, Duration), Error> {
     let begun = Instant::now();
-    let mut patience = Patience::new(limit);
+    let mut timeout = StallTimeout::new(limit);
     loop {
         let seen = match look()? {
             Ok(found) => return Ok((found, begun.elapsed())),
             Err(seen) => seen,
         };
-        if patience.is_over() {
-            let seconds = patience.seconds();
+        if timeout.is_over() {
+            let seconds = timeout.seconds();
             let seen = if seen.is_empty() {
                 seen
             } else {
@@ -102,15 +102,15 @@ mod tests {
 
     #[test]
     fn progress_renews_the_limit_and_silence_ends_it() {
-        let mut patience = Patience::new(Duration::from_millis(500));
+        let mut timeout = StallTimeout::new(Duration::from_millis(500));
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(600) {
             thread::sleep(Duration::from_millis(1));
-            patience.renew();
-            assert!(!patience.is_over(), "it goes on");
+            timeout.renew();
+            assert!(!timeout.is_over(), "it goes on");
         }
         let silent = Instant::now();
-        while !patience.is_over() {
+        while !timeout.is_over() {
             thread::sleep(Duration::from_millis(1));
         }
         assert!(silent.elapsed() >= Duration::from_millis(500));
