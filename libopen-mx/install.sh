@@ -1,27 +1,26 @@
 #!/bin/sh
-# Installs what `cargo build --release --package open-mx` has built: libraries, headers, tools, manual pages, and what
-# pkg-config tells of them (open-mx for omx_* programs, myriexpress for mx_* programs).
+# Installs what `cargo build --release --package libopen-mx` has built: libraries, headers, their manual page, and what
+# pkg-config tells of them (open-mx for omx_* programs, myriexpress for mx_* programs). ../install.sh installs the tools, too.
 #
 #   libopen-mx/install.sh [PREFIX]      PREFIX is /usr/local unless given; DESTDIR is put before it.
 #
-# BUILT names another directory than cargo's target/release, ARCHIVE another static library than the one there. The shared library is linked here, by cc: its symbols
-# have versions, which rustc cannot give. With the default prefix the loader finds it by itself; with another one
-# pkg-config gives programs the path.
+# BUILT names another directory than cargo's target/release, ARCHIVE another static library than the one there. The shared
+# library is linked here, by cc: its symbols have versions, which rustc cannot give. With the default prefix the loader finds
+# it by itself; with another one pkg-config gives programs the path.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 built=${BUILT:-${CARGO_TARGET_DIR:-$here/../target}/release}
-archive=${ARCHIVE:-$built/libopen_mx.a}
+archive=${ARCHIVE:-$built/libopen_mx_c.a}
 prefix=${1:-/usr/local}
 to=${DESTDIR:-}$prefix
 
 if [ ! -e "$archive" ]; then
-    echo "install.sh: $archive is not there: run 'cargo build --release --package open-mx' first" >&2
+    echo "install.sh: $archive is not there: run 'cargo build --release --package libopen-mx' first" >&2
     exit 1
 fi
 
-install -d "$to/bin" "$to/lib/pkgconfig" "$to/include/mx/mx_internals" "$to/share/man/man1" \
-    "$to/share/man/man7"
+install -d "$to/lib/pkgconfig" "$to/include/mx/mx_internals" "$to/share/man/man7"
 
 cc -shared -o "$to/lib/libopen-mx.so.0.0.0" -Wl,-soname,libopen-mx.so.0 \
     -Wl,--version-script="$here/exports.map" -Wl,--gc-sections -Wl,-z,relro,-z,now \
@@ -50,16 +49,10 @@ for header in "$here"/include/mx/*.h "$here/include/mx/mx_internals"; do
     ln -sfn "mx/$(basename "$header")" "$to/include/$(basename "$header")"
 done
 
-# Each tool has a page of its name.
-for page in "$here"/man/*.1; do
-    install -m 755 "$built/$(basename "$page" .1)" "$to/bin"
-    install -m 644 "$page" "$to/share/man/man1"
-done
-
-install -m 644 "$here"/man/*.7 "$to/share/man/man7"
+install -m 644 "$here"/../open-mx/man/*.7 "$to/share/man/man7"
 
 # The loader does not look below other prefixes.
 if [ -z "$rpath" ] && [ -z "${DESTDIR:-}" ] && [ "$(id -u)" = 0 ]; then
     ldconfig
 fi
-echo "installed below $to"
+echo "the library is installed below $to"

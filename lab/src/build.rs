@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Packages with programs for Linux.
-const PACKAGES: [&str; 4] = ["open-mx", "omx-node", "xl-omx", "lab-agent"];
+const PACKAGES: [&str; 5] = ["libopen-mx", "omx-tools", "omx-node", "xl-omx", "lab-agent"];
 
 /// The tools of users.
 const TOOLS: [&str; 10] = [
@@ -139,7 +139,7 @@ fn driver_domain() -> Result<PathBuf, Error> {
 /// The library of [`Programs`] as its users have it: where it is installed, its shared library without symbols.
 pub fn installed_library() -> Result<PathBuf, Error> {
     let installed = place::work().join("installed");
-    let script = place::repository().join("libopen-mx/install.sh");
+    let script = place::repository().join("install.sh");
     Run::new(&script.to_string_lossy(), "build-installed")
         .env("BUILT", target().join("release"))
         .args([&installed])

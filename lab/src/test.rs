@@ -355,7 +355,7 @@ fn public_programs() -> Result<Tested, Error> {
     let tests = ["header", "mx_headers", "public_names"];
     let tests = tests.iter().flat_map(|name| ["--test", name]);
     for compiler in &compilers {
-        let run = Run::new("cargo", "test-headers").args(["test", "--package", "open-mx"]);
+        let run = Run::new("cargo", "test-headers").args(["test", "--package", "libopen-mx"]);
         let tested = tested::run(compiler.in_tests(run).args(tests.clone()))?;
         all.passed += tested.passed;
         all.lacking.extend(tested.lacking);

@@ -1,37 +1,14 @@
-#![deny(unsafe_code)]
-//! The library of Open-MX: messages between endpoints over Ethernet, without a system call per message.
+//! The C API and ABI of the MX library: `omx_*` (`ffi`), and `mx_*` on top of it (`mx`).
 //!
-//! An application opens an [`Endpoint`] of a [`Board`], connects to others, posts sends and receives and asks for their
-//! completion. The protocol (order, acknowledgements, retransmission, matching, reassembly, rendezvous) is `mx-engine`'s and
-//! runs in the application's calls; frames, peers and the transfer of large messages are the affair of its board, which
-//! lives in the driver domain of the Xen host or in `omxd` ([`Home`]). The two share memory through `mx-ring`.
+//! Programs in C and other languages include the headers in `include` and link the library that `install.sh` makes of this
+//! crate. Names, layouts and numbers are those of Open-MX and of MX (api.md); what a call does is `open-mx`'s affair. Here
+//! handles become endpoints and requests, pointers become memory, errors become codes that pass through the program's
+//! handler.
 //!
-//! The tools (`omx_info`, `omx_perf`, `mx_pingpong`, …) are programs of this crate.
-//!
-//! It refuses to know frames, cards and Xen, and to believe what the shared pages say without a check.
+//! It refuses to know how a message travels, and to follow a handle that is not one of its own.
 
 #[macro_use]
 extern crate omx_output;
 
-pub mod board;
-mod clock;
-mod endpoint;
-pub mod environment;
-mod error;
 mod ffi;
-mod home;
-mod lack;
 mod mx;
-pub mod raw;
-#[cfg(test)]
-mod tests;
-pub mod tool;
-
-pub use board::Board;
-pub use endpoint::{
-    Address, Buffer, Endpoint, EndpointOptions, Request, Status, UnexpectedHandler,
-    UnexpectedMessage,
-};
-pub use error::Error;
-pub use home::Home;
-pub use mx_engine::{Action, Code, ContextIds, Memory, PartnerKey};

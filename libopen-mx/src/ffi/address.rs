@@ -4,12 +4,11 @@ use core::ffi::c_void;
 use core::ptr::with_exposed_provenance_mut;
 
 use mx_engine::Code;
+use open_mx::{Endpoint, Error};
 
 use super::registry::Handle;
 use super::types::{EndpointAddress, Return};
 use super::{errors, put};
-use crate::endpoint::Endpoint;
-use crate::error::Error;
 
 /// Runs a call of the endpoint that an address belongs to.
 fn on_address<T>(

@@ -1,15 +1,15 @@
 //! Calls on an open endpoint, whose failures pass through its error handler.
 
+use open_mx::Error;
+
 use super::errors;
 use super::registry::Handle;
 use super::types::{EndpointAddress, EndpointHandle, Return, Status};
-use crate::endpoint;
-use crate::error::Error;
 
 impl Handle {
     /// A status as C code gets it; an error in it passes through the handler, but not what the program itself asked
     /// for.
-    pub fn status(&self, status: &endpoint::Status) -> Status {
+    pub fn status(&self, status: &open_mx::Status) -> Status {
         Status {
             code: errors::handled(Some(self), "request completed with an error", status.code),
             address: status

@@ -6,14 +6,14 @@
 use core::ffi::c_void;
 use core::ptr::{null_mut, with_exposed_provenance_mut};
 
+use open_mx::{Endpoint, Error, Request};
+
 use super::calls::on;
 use super::registry::Handle;
 use super::types::{EndpointHandle, RequestHandle, Return, Status};
 use super::{errors, put, timeout};
-use crate::endpoint::{self, Endpoint, Request};
-use crate::error::Error;
 
-type Found = Result<Option<endpoint::Status>, Error>;
+type Found = Result<Option<open_mx::Status>, Error>;
 
 /// Tells what was found: status and 1, or 0.
 ///
@@ -21,7 +21,7 @@ type Found = Result<Option<endpoint::Status>, Error>;
 /// `status` and `result` are null or valid for a write.
 unsafe fn tell(
     handle: &Handle,
-    found: Option<endpoint::Status>,
+    found: Option<open_mx::Status>,
     status: *mut Status,
     result: *mut u32,
 ) {

@@ -5,6 +5,7 @@ use core::ffi::c_void;
 use mx_engine::Code;
 use mx_engine::ContextIds;
 use mx_ring::heap;
+use open_mx::{Endpoint, EndpointOptions};
 
 use super::calls::on;
 use super::library::home;
@@ -14,7 +15,6 @@ use super::types::{
     EndpointAddress, EndpointHandle, EndpointParameter, ErrorHandler, RequestHandle, Return,
 };
 use super::{errors, put, timeout};
-use crate::endpoint::{Endpoint, EndpointOptions};
 
 /// `OMX_ANY_NIC`, `OMX_ANY_ENDPOINT`.
 const ANY: u32 = u32::MAX;

@@ -7,12 +7,12 @@ use std::sync::{PoisonError, RwLock};
 
 use mx_engine::Code;
 use mx_ring::heap;
+use open_mx::Error;
+use open_mx::environment::{self, Speaker};
 
 use super::code_text::c_text;
 use super::registry::Handle;
 use super::types::{EndpointHandle, ErrorHandler, Return};
-use crate::environment::{self, Speaker};
-use crate::error::Error;
 use crate::mx;
 
 /// `OMX_ERRORS_ARE_FATAL`: says what went wrong and ends the process.

@@ -4,12 +4,12 @@ use core::ffi::c_void;
 
 use mx_engine::Code;
 use mx_ring::Counter;
+use open_mx::board::Board;
 
 use super::errors;
 use super::library::home;
 use super::registry::Handle;
 use super::types::{EndpointHandle, Return};
-use crate::board::Board;
 
 /// `OMX_INFO_*`, in the order of the header.
 pub mod key {

@@ -6,13 +6,12 @@ use std::sync::{PoisonError, RwLock};
 use mx_engine::Code;
 use mx_ring::heap;
 use mx_wire::MacAddress;
+use open_mx::board::{Board, text};
+use open_mx::environment;
+use open_mx::{Error, Home};
 
 use super::types::Return;
 use super::{errors, put};
-use crate::board::{Board, text};
-use crate::environment;
-use crate::error::Error;
-use crate::home::Home;
 
 /// `OMX_API` of the header: what differs above the low byte is another API.
 const API: u32 = 0x301;

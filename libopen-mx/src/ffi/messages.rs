@@ -5,13 +5,12 @@ use core::ptr::NonNull;
 
 use mx_engine::Memory;
 use mx_ring::VolatileSlice;
+use open_mx::{Error, Request};
 
 use super::calls::on;
 use super::put;
 use super::registry::Handle;
 use super::types::{EndpointAddress, EndpointHandle, RequestHandle, Return, Segment};
-use crate::endpoint::Request;
-use crate::error::Error;
 
 /// `OMX_MAX_SEGMENTS`.
 const SEGMENTS_MAX: u32 = 256;

@@ -1,4 +1,3 @@
-#![allow(unsafe_code)]
 //! The `omx_*` C API and ABI (api.md §2, §3). Names, layouts and numbers are Open-MX's; the header is
 //! `include/open-mx.h`.
 //!

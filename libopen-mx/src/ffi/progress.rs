@@ -6,11 +6,11 @@ use core::ptr::null_mut;
 use std::sync::Arc;
 
 use mx_engine::Action;
+use open_mx::UnexpectedMessage;
 
 use super::calls::on;
 use super::timeout;
 use super::types::{EndpointAddress, EndpointHandle, RequestHandle, Return, UnexpectedHandler};
-use crate::endpoint::UnexpectedMessage;
 
 /// `OMX_RECV_FINISHED`.
 const FINISHED: u32 = 1;

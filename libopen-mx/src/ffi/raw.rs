@@ -7,13 +7,13 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use mx_engine::Code;
+use open_mx::Error;
+use open_mx::raw::{RAW_FRAME_MAX, RawEndpoint, RawEvent};
 
 use super::endpoint::read_parameters;
 use super::library::home;
 use super::types::{EndpointParameter, ErrorHandler, Return};
 use super::{errors, put, timeout};
-use crate::error::Error;
-use crate::raw::{RAW_FRAME_MAX, RawEndpoint, RawEvent};
 
 /// `omx_raw_endpoint_t`: a number in the clothes of a pointer.
 pub type RawHandle = *mut c_void;

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Once, PoisonError, RwLock, RwLockWriteGuard};
 
+use open_mx::board::text;
+use open_mx::environment::Speaker;
+use open_mx::{Endpoint, Error};
+
 use super::types::{
     EndpointAddress, EndpointHandle, ErrorHandler, RequestHandle, Seat, request_handle, request_of,
 };
-use crate::board::text;
-use crate::endpoint::{self, Endpoint};
-use crate::environment::Speaker;
-use crate::error::Error;
 
 /// Endpoints that a process may have open: their number is a byte of each address.
 const MAX: usize = 256;
@@ -162,12 +162,12 @@ impl Handle {
     }
 
     /// A request of this endpoint as C code holds it.
-    pub fn request_handle(&self, request: endpoint::Request) -> RequestHandle {
+    pub fn request_handle(&self, request: open_mx::Request) -> RequestHandle {
         request_handle(request, self.seat.slot)
     }
 
     /// The request of this endpoint that C code holds.
-    pub fn request(&self, held: RequestHandle) -> Result<endpoint::Request, Error> {
+    pub fn request(&self, held: RequestHandle) -> Result<open_mx::Request, Error> {
         match request_of(held) {
             (request, slot) if slot == self.seat.slot => Ok(request),
             _ => Err(Error::Request),
@@ -178,7 +178,7 @@ impl Handle {
     ///
     /// # Safety
     /// `request` is null or valid for a read.
-    pub unsafe fn named(&self, request: *const RequestHandle) -> Result<endpoint::Request, Error> {
+    pub unsafe fn named(&self, request: *const RequestHandle) -> Result<open_mx::Request, Error> {
         if request.is_null() {
             return Err(Error::Request);
         }
@@ -196,12 +196,12 @@ impl Handle {
     }
 
     /// An address as C code holds it.
-    pub fn address(&self, address: &endpoint::Address) -> EndpointAddress {
+    pub fn address(&self, address: &open_mx::Address) -> EndpointAddress {
         EndpointAddress::new(address, self.seat)
     }
 
     /// An address that C code holds, for a call of this endpoint.
-    pub fn partner(&self, address: EndpointAddress) -> Result<endpoint::Address, Error> {
+    pub fn partner(&self, address: EndpointAddress) -> Result<open_mx::Address, Error> {
         if address.seat() == self.seat {
             Ok(address.address())
         } else {
@@ -245,7 +245,7 @@ fn watch_forks() {
     // SAFETY: the three are functions of this library, which stays loaded for as long as its endpoints are in use.
     let refused = unsafe { pthread_atfork(Some(prepare), Some(parent), Some(child)) };
     if refused != 0 {
-        crate::environment::say(
+        open_mx::environment::say(
             "a child of this process must not use its endpoints: out of memory",
         );
     }

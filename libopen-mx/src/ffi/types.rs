@@ -4,8 +4,7 @@ use core::ffi::{c_char, c_void};
 use core::mem::{offset_of, size_of};
 
 use mx_engine::PartnerKey;
-
-use crate::endpoint::{Address, Request};
+use open_mx::{Address, Request};
 
 /// `omx_return_t`.
 pub type Return = u32;

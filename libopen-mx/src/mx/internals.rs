@@ -3,9 +3,9 @@
 use core::ffi::{c_int, c_void};
 
 use mx_engine::Code;
+use open_mx::board::Board;
 
 use super::Return;
-use crate::board::Board;
 use crate::ffi::library::home;
 use crate::ffi::put;
 

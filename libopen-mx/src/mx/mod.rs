@@ -1,4 +1,3 @@
-#![allow(unsafe_code)]
 //! The `mx_*` C API and ABI (api.md §4): the `omx_*` calls with MX's order of arguments, MX's timeouts and MX's codes.
 //! Headers: `include/mx/`.
 //!

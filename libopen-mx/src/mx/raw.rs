@@ -6,10 +6,10 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use mx_engine::Code;
 use mx_ring::admin::{Change, Name};
 use mx_wire::MacAddress;
+use open_mx::board::Board;
 
 use super::Return;
 use super::codes::returned;
-use crate::board::Board;
 use crate::ffi::errors::handled;
 use crate::ffi::put;
 use crate::ffi::raw::{

@@ -33,15 +33,12 @@ pub fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
         let prefix = place().join("installed");
-        // Beside the test's own file lies the static library that was built for it, the tools are one folder up.
+        // Beside the test's own file lies the static library that was built for it.
         let test = std::env::current_exe().expect("a path");
-        let beside = test.parent().expect("a directory");
-        let built = Path::new(env!("CARGO_BIN_EXE_omx_info")).parent();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh");
         let output = Command::new(script)
             .arg(&prefix)
-            .env("BUILT", built.expect("a directory"))
-            .env("ARCHIVE", beside.join("libopen_mx.a"))
+            .env("ARCHIVE", test.with_file_name("libopen_mx_c.a"))
             .env_remove("DESTDIR")
             .output()
             .expect("a shell");

@@ -86,7 +86,7 @@ fn program() -> &'static Path {
         let built = std::env::current_exe().expect("a path");
         let library = built
             .ancestors()
-            .map(|directory| directory.join("libopen_mx.so"))
+            .map(|directory| directory.join("libopen_mx_c.so"))
             .find(|library| library.exists())
             .expect("the shared library");
         match conformance::build(&library, Path::new(env!("CARGO_TARGET_TMPDIR"))) {

@@ -17,7 +17,7 @@ const PROCESS: &str = env!("CARGO_BIN_EXE_process-under-test");
 /// The shared library that was built for these tests, which lies beside them.
 pub fn library() -> PathBuf {
     let built = std::env::current_exe().expect("a path");
-    let library = built.with_file_name("libopen_mx.so");
+    let library = built.with_file_name("libopen_mx_c.so");
     assert!(library.exists(), "{} is not there", library.display());
     library
 }

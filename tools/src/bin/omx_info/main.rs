@@ -1,0 +1,179 @@
+//! `omx_info`: the boards of this machine and the peers that they know.
+
+#[macro_use]
+extern crate omx_output;
+
+use std::process::ExitCode;
+
+use mx_wire::MacAddress;
+use omx_tools::{ToolOptions, Usage, board_line, end, json_string};
+use open_mx::board::{Board, text};
+use open_mx::{Error, Home};
+
+const USAGE: &str = "\
+omx_info [options]
+ Lists the Open-MX boards of this machine, and the peers that they know.
+ -b <n>   only the board of this number
+ -q       only the boards
+ -v       also versions and peers (default)
+ --json   one JSON object instead
+ -h       this help (--help: the same, as a success)
+";
+
+/// The Open-MX whose interface and wire format this is, in the words that programs look for.
+const SPOKEN: &str = "1.5.4.90";
+
+struct Choice {
+    board: Option<u32>,
+    verbose: bool,
+    json: bool,
+}
+
+fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
+    let mut choice = Choice {
+        board: None,
+        verbose: true,
+        json: false,
+    };
+    while let Some(option) = options.next_option() {
+        match option.as_str() {
+            "-b" => choice.board = Some(options.number()?),
+            "-q" => choice.verbose = false,
+            "-v" => choice.verbose = true,
+            "--json" => choice.json = true,
+            "-h" => return Err(Usage::Help),
+            "--help" => return Err(Usage::Manual),
+            _ => return Err(options.unknown()),
+        }
+    }
+    Ok(choice)
+}
+
+fn main() -> ExitCode {
+    let choice = match choose(ToolOptions::of_process()) {
+        Ok(choice) => choice,
+        Err(usage) => return usage.explain(USAGE),
+    };
+    end("omx_info", show(&choice))
+}
+
+fn show(choice: &Choice) -> Result<(), Error> {
+    let home = Home::find()?;
+    let boards = Board::chosen(&home, choice.board)?;
+    if choice.json {
+        let boards = boards.iter().map(json).collect::<Result<Vec<_>, _>>()?;
+        println!("{{\"boards\": [{}]}}", boards.join(", "));
+        return Ok(());
+    }
+    if choice.verbose {
+        println!("Open-MX version {SPOKEN}");
+        println!(
+            " build: Xen2MX {} for {}, shared memory version {}",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::ARCH,
+            mx_ring::ABI_VERSION
+        );
+        println!();
+    }
+    let endpoints = match boards.first() {
+        Some((_, board)) => board.description()?.endpoint_max,
+        None => 0,
+    };
+    println!(
+        "Found {} boards (32 max) supporting {endpoints} endpoints each:",
+        boards.len()
+    );
+    for (number, board) in &boards {
+        show_board(*number, board, choice.verbose)?;
+    }
+    if choice.verbose {
+        for (_, board) in &boards {
+            show_peers(board)?;
+        }
+    }
+    Ok(())
+}
+
+fn show_board(number: u32, board: &Board, verbose: bool) -> Result<(), Error> {
+    let description = board.description()?;
+    println!(" {}", board_line(number, &description));
+    let driver = text(&description.driver);
+    if verbose && !driver.is_empty() {
+        println!("   managed by driver '{driver}'");
+    }
+    if !description.link_up {
+        eprintln!("   WARNING: interface is currently DOWN.");
+    }
+    if description.interface_mtu > 0 {
+        eprintln!("   WARNING: MTU={} invalid", description.interface_mtu);
+    }
+    for (warning, notice) in description.notices.present() {
+        let about = match notice.about {
+            MacAddress([0, 0, 0, 0, 0, 0]) => String::new(),
+            mac => format!(" ({mac}, {} times)", notice.times),
+        };
+        eprintln!("   WARNING: {}{about}", warning.sentence());
+    }
+    Ok(())
+}
+
+fn show_peers(board: &Board) -> Result<(), Error> {
+    let description = board.description()?;
+    println!();
+    if description.peers_configured {
+        // Discovery has no mapper; who declares the table complete (omx_init_peers -d) is none either.
+        let mapper = if description.peers_marked { 0xff } else { 0 };
+        println!("Peer table is ready, mapper is {}", MacAddress([mapper; 6]));
+    } else {
+        println!("Peer table is not configured yet");
+    }
+    println!("{}", "=".repeat(48));
+    for (index, peer) in board.peers() {
+        let name = text(&peer.hostname);
+        let name = if name.is_empty() { "<unknown>" } else { &name };
+        println!("{index:>3}) {} {name}", peer.mac);
+    }
+    if description.peers_full {
+        eprintln!("WARNING: peer table is full, some peers could not be added.");
+    }
+    Ok(())
+}
+
+fn json((number, board): &(u32, Board)) -> Result<String, Error> {
+    let description = board.description()?;
+    let peers: Vec<String> = board
+        .peers()
+        .map(|(index, peer)| {
+            format!(
+                "{{\"index\": {index}, \"mac\": \"{}\", \"name\": {}, \"local\": {}}}",
+                peer.mac,
+                json_string(&text(&peer.hostname)),
+                peer.local
+            )
+        })
+        .collect();
+    let warnings = description.notices.present().map(|(warning, notice)| {
+        format!(
+            "{{\"warning\": \"{}\", \"mac\": \"{}\", \"times\": {}}}",
+            warning.word(),
+            notice.about,
+            notice.times
+        )
+    });
+    let warnings: Vec<String> = warnings.collect();
+    Ok(format!(
+        "{{\"board\": {number}, \"name\": {}, \"interface\": {}, \"driver\": {}, \"mac\": \"{}\", \"mtu\": {}, \
+         \"mx_wire\": {}, \"link\": {}, \"configured\": {}, \"generation\": {}, \"warnings\": [{}], \"peers\": [{}]}}",
+        json_string(&text(&description.hostname)),
+        json_string(&text(&description.interface)),
+        json_string(&text(&description.driver)),
+        description.mac,
+        description.mtu,
+        description.mx_wire,
+        description.link_up,
+        description.peers_configured,
+        description.generation,
+        warnings.join(", "),
+        peers.join(", ")
+    ))
+}
