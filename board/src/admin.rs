@@ -15,7 +15,7 @@ use crate::switch::Switch;
 use crate::time::Instant;
 
 impl Switch {
-    /// Changes a board. Only who may administer the machine may ask for it: that is the home's affair to check.
+    /// Changes a board. Only who may administer the machine may ask for it: that is the backend's affair to check.
     pub fn change<P: Ports>(
         &mut self,
         now: Instant,
@@ -89,7 +89,7 @@ impl Board {
         }
     }
 
-    /// The name of a board of this home is that board's own affair.
+    /// The name of a board of this backend is that board's own affair.
     fn add_peer<P: Ports>(
         &mut self,
         now: Instant,

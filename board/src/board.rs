@@ -20,7 +20,7 @@ use crate::warnings::Warnings;
 /// Endpoint indices are bytes.
 const ENDPOINTS: usize = 256;
 
-/// A board of this home.
+/// A board of this backend.
 #[derive(Debug)]
 pub struct Board {
     pub(crate) id: BoardId,

@@ -21,7 +21,7 @@ pub(crate) enum Claim {
     Known,
     /// It has a new name.
     New,
-    /// It does not get the name, which is that of a board of this home: that one.
+    /// It does not get the name, which is that of a board of this backend: that one.
     Local(BoardId),
     /// It does not get the name, which an administrator has given to another.
     Given,
@@ -32,15 +32,16 @@ pub(crate) enum Claim {
 }
 
 impl PeerTable {
-    /// The board of this home with that name.
+    /// The board of this backend with that name.
     pub(crate) fn local_of_name(&self, name: &HostName) -> Option<BoardId> {
         let mut peers = self.all();
         peers.find_map(|(_, peer)| peer.local.filter(|_| peer.name == *name))
     }
 
-    /// A peer of the network says its name. The name of a board of this home, or one that an administrator has given, is
-    /// nobody else's. If another peer has it, that one is asked first: whoever has gone leaves its name to the next, and
-    /// of two that are there both have it, so that nobody who looks for it finds the wrong one (the library refuses it).
+    /// A peer of the network says its name. The name of a board of this backend, or one that an administrator has
+    /// given, is nobody else's. If another peer has it, that one is asked first: whoever has gone leaves its name to
+    /// the next, and of two that are there both have it, so that nobody who looks for it finds the wrong one (the
+    /// library refuses it).
     pub(crate) fn claim(&mut self, now: Instant, index: u16, name: HostName) -> Claim {
         let Some(peer) = self.get(index).filter(|peer| peer.local.is_none()) else {
             return Claim::Given;

@@ -76,7 +76,7 @@ pub(crate) const fn sent(packet: &Packet) -> Counter {
     }
 }
 
-/// What a packet handed to a board of the same home raises. Open-MX counts no nacks there.
+/// What a packet handed to a board of the same backend raises. Open-MX counts no nacks there.
 pub(crate) const fn shared(packet: &Packet) -> Option<Counter> {
     Some(match packet {
         Packet::LibAck { .. } => Counter::SharedLibAck,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::departed::Word;
 use crate::pull::{PullTable, ReplyJobs};
 
-/// What a board knows of an open endpoint. Its queues, regions and windows are its home's affair.
+/// What a board knows of an open endpoint. Its queues, regions and windows are its backend's affair.
 #[derive(Debug)]
 pub(crate) struct EndpointRecord {
     pub session: u32,

@@ -13,9 +13,9 @@ use crate::ports::Full;
 pub enum AddBoardError {
     /// A group address, or all zeros: no station has it.
     BadAddress(MacAddress),
-    /// Another board of this home has it.
+    /// Another board of this backend has it.
     AddressInUse(MacAddress),
-    /// The home holds as many boards as it can.
+    /// The backend holds as many boards as it can.
     TooMany,
 }
 
@@ -48,7 +48,7 @@ pub enum ChangeError {
     BadAddress(MacAddress),
     /// The peer table has no room.
     PeersFull,
-    /// A board of this home has that name.
+    /// A board of this backend has that name.
     NameTaken(HostName),
 }
 
@@ -62,7 +62,9 @@ impl fmt::Display for ChangeError {
                 f,
                 "{name} is the name of another board here: choose another name"
             ),
-            Self::PeersFull => f.write_str("the peer table is full: restart the home to empty it"),
+            Self::PeersFull => {
+                f.write_str("the peer table is full: restart the backend to empty it")
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::key::{EndpointKey, Source};
 use crate::ports::Ports;
 use crate::time::Instant;
 
-/// A packet as it reaches a board, from the wire or from a board of the same home.
+/// A packet as it reaches a board, from the wire or from a board of the same backend.
 pub(crate) struct Incoming<'a> {
     pub source: MacAddress,
     pub sender_index: Option<u16>,
@@ -219,7 +219,7 @@ impl Board {
         }
     }
 
-    /// Whose packet it is, by its source address. An address of this home does not speak from the wire.
+    /// Whose packet it is, by its source address. An address of this backend does not speak from the wire.
     pub(crate) fn by_address(&self, incoming: &Incoming<'_>) -> Result<u16, Refusal> {
         self.peers
             .index_of(incoming.source)

@@ -1,15 +1,15 @@
-//! How boards, endpoints and memory are named between the switch and its home.
+//! How boards, endpoints and memory are named between the switch and its backend.
 
 use mx_ring::RegionKey;
 
-/// Boards that a home can hold.
+/// Boards that a backend can hold.
 pub(crate) const BOARDS: usize = 1024;
 
-/// A board of this home. A number is used again only after its board was removed.
+/// A board of this backend. A number is used again only after its board was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BoardId(pub u16);
 
-/// An endpoint of this home.
+/// An endpoint of this backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointKey {
     /// The board on which it is open.
@@ -31,7 +31,7 @@ pub struct Extent {
     pub length: u32,
 }
 
-/// What a region allows, as its home knows it.
+/// What a region allows, as its backend knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegionInfo {
     /// Bytes.

@@ -2,12 +2,12 @@
 #![forbid(unsafe_code)]
 //! Open-MX boards without I/O: frames, commands and the time go in; frames, events and deadlines come out.
 //!
-//! A [`Switch`] holds the boards of one home, one per guest. Each [`Board`] has its own address, name, peers,
+//! A [`Switch`] holds the boards of one backend, one per guest. Each [`Board`] has its own address, name, peers,
 //! endpoints and counters. Boards of the same switch reach each other without the card and without building frames.
 //!
-//! Neighbours: `mx-wire` knows the frames' bytes, `mx-ring` the vocabulary of commands and events; a home (`mx-home`)
-//! implements [`Ports`]. The switch refuses to know a card, a grant, a clock or shared memory: it names memory by
-//! [`Source`] and [`Extent`], and is told the time.
+//! Neighbours: `mx-wire` knows the frames' bytes, `mx-ring` the vocabulary of commands and events; a backend
+//! (`mx-backend`) implements [`Ports`]. The switch refuses to know a card, a grant, a clock or shared memory: it names
+//! memory by [`Source`] and [`Extent`], and is told the time.
 
 extern crate alloc;
 

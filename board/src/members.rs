@@ -98,7 +98,7 @@ impl Switch {
     }
 }
 
-/// Makes a board of this home, maybe the board itself, a peer of a board. `reverse` is the index at that peer.
+/// Makes a board of this backend, maybe the board itself, a peer of a board. `reverse` is the index at that peer.
 fn introduce<P: Ports>(
     now: Instant,
     board: &mut Board,
@@ -118,8 +118,9 @@ fn introduce<P: Ports>(
     forget_namesakes(board, name, index, ports);
 }
 
-/// A name leads to the peer that has it from now on, a board of this home or one that an administrator named: a guest that
-/// was attached anew may have another address. Whoever has that name elsewhere, too, is a peer again as soon as it is heard.
+/// A name leads to the peer that has it from now on, a board of this backend or one that an administrator named: a
+/// guest that was attached anew may have another address. Whoever has that name elsewhere, too, is a peer again as soon
+/// as it is heard.
 pub(crate) fn forget_namesakes<P: Ports>(
     board: &mut Board,
     name: HostName,

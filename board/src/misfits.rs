@@ -62,7 +62,7 @@ impl Switch {
         }
     }
 
-    /// The wire brings a frame from the address of a board of this home.
+    /// The wire brings a frame from the address of a board of this backend.
     pub(crate) fn own_address(&mut self, now: Instant, owner: BoardId, frame: &Frame<'_>) {
         let Some(board) = self.board_mut(owner) else {
             return;

@@ -12,7 +12,7 @@ use crate::pull::RoundTrip;
 use crate::time::Instant;
 use crate::token_bucket::{NackBucket, StrangerBucket};
 
-/// Entries that only boards of this home may take, so that a flood of forged beacons cannot keep a guest from
+/// Entries that only boards of this backend may take, so that a flood of forged beacons cannot keep a guest from
 /// reaching its neighbours.
 const KEPT_FOR_LOCAL: u16 = 64;
 /// A peer that is silent for so long goes: three of the beacons that each node sends every three minutes are lost.
@@ -58,7 +58,7 @@ impl Peer {
         &self.name
     }
 
-    /// The board that it is, if it is one of this home.
+    /// The board that it is, if it is one of this backend.
     pub const fn local(&self) -> Option<BoardId> {
         self.local
     }
@@ -195,7 +195,7 @@ impl PeerTable {
         self.add_within(now, mac, None, self.max - KEPT_FOR_LOCAL.min(self.max / 2))
     }
 
-    /// The same for a board of this home, or a peer that an administrator names: for them there are places where no
+    /// The same for a board of this backend, or a peer that an administrator names: for them there are places where no
     /// stranger comes.
     pub(crate) fn add_known(
         &mut self,

@@ -1,4 +1,4 @@
-//! What the switch asks of its home, and the ways in which it says no.
+//! What the switch asks of its backend, and the ways in which it says no.
 
 use core::fmt;
 
@@ -110,9 +110,9 @@ impl fmt::Display for CommandError {
 
 impl core::error::Error for CommandError {}
 
-/// The home's side of the switch, borrowed for one call. It cannot call back.
+/// The backend's side of the switch, borrowed for one call. It cannot call back.
 ///
-/// The switch names memory and never holds it: the home resolves a [`Source`] or [`Extent`] at the call, checks it
+/// The switch names memory and never holds it: the backend resolves a [`Source`] or [`Extent`] at the call, checks it
 /// against what is registered at that moment, and counts whatever goes on reading it after the call (a frame in
 /// flight).
 pub trait Ports {
@@ -122,7 +122,8 @@ pub trait Ports {
     fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full>;
 
     /// Puts an event into the endpoint's queue: `PullDone` into the expected one, everything else into the unexpected
-    /// one. The payload of `Small` and `Medium` goes into the receive ring, and the home fills in the event's position.
+    /// one. The payload of `Small` and `Medium` goes into the receive ring, and the backend fills in the event's
+    /// position.
     fn deliver(
         &mut self,
         to: EndpointKey,

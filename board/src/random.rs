@@ -1,4 +1,4 @@
-//! Numbers that nobody should be able to guess, from the seed that the home gives.
+//! Numbers that nobody should be able to guess, from the seed that the backend gives.
 
 /// SplitMix64: one word of state, every start is a good one.
 #[derive(Clone, Debug)]

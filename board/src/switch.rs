@@ -1,4 +1,4 @@
-//! The boards of one home, and the ways between them: to the wire as frames, to each other as values.
+//! The boards of one backend, and the ways between them: to the wire as frames, to each other as values.
 
 use alloc::vec::Vec;
 
@@ -23,7 +23,7 @@ use crate::random::Random;
 use crate::time::Instant;
 use crate::warnings::Warnings;
 
-/// What all boards of a home have in common.
+/// What all boards of a backend have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Wire mode and MTU.
@@ -49,7 +49,7 @@ pub enum Progress {
     Busy,
 }
 
-/// All boards of a home.
+/// All boards of a backend.
 #[derive(Debug)]
 pub struct Switch {
     pub(crate) settings: Settings,
@@ -223,8 +223,8 @@ impl Switch {
         board.touched(key.endpoint);
     }
 
-    /// Starts a pull, from memory to memory if the peer is a board of this home that listens. A peer that does not exist
-    /// will never answer: the pull ends as after its time.
+    /// Starts a pull, from memory to memory if the peer is a board of this backend that listens. A peer that does not
+    /// exist will never answer: the pull ends as after its time.
     fn start_pull(
         &mut self,
         now: Instant,
@@ -268,7 +268,8 @@ impl Switch {
         Ok(())
     }
 
-    /// Brings a packet to a peer, and whatever the peer's board answers at once back again if it is one of this home.
+    /// Brings a packet to a peer, and whatever the peer's board answers at once back again if it is one of this
+    /// backend.
     #[inline]
     pub(crate) fn send<P: Ports>(
         &mut self,
@@ -310,7 +311,7 @@ impl Switch {
         taken.map(|_| ())
     }
 
-    /// Delivers a packet to a board of this home.
+    /// Delivers a packet to a board of this backend.
     #[expect(
         clippy::too_many_arguments,
         reason = "both ends of a delivery, and what is delivered"
@@ -346,7 +347,7 @@ impl Switch {
         target.receive(now, &format, endpoint_max, &incoming, ports)
     }
 
-    /// Brings an answer of board `from` to a peer of this home. Answers are not answered.
+    /// Brings an answer of board `from` to a peer of this backend. Answers are not answered.
     fn answer_here<P: Ports>(
         &mut self,
         now: Instant,

@@ -92,7 +92,11 @@ fn forgotten_names_are_asked_for_at_once() {
     world.ports.sent.clear();
     change(&mut world, a, &Change::ClearPeerNames).unwrap();
     assert_eq!(peer_name(&world, a, 2).as_deref(), Some(""));
-    assert_ne!(peer_name(&world, a, 1).as_deref(), Some(""), "of this home");
+    assert_ne!(
+        peer_name(&world, a, 1).as_deref(),
+        Some(""),
+        "of this backend"
+    );
     world.settle();
     let asked = world.ports.frames(&formats()[1]);
     assert!(asked.iter().any(|it| matches!(it, Packet::HostQuery(_))));

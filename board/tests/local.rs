@@ -1,4 +1,4 @@
-//! Boards of one home reach each other without the wire: same events, same refusals, one copy.
+//! Boards of one backend reach each other without the wire: same events, same refusals, one copy.
 
 mod world;
 

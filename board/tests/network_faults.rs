@@ -73,7 +73,7 @@ fn another_machine_with_our_address_is_told_from_our_own_frames_that_come_back()
 }
 
 #[test]
-fn an_address_of_this_home_that_asks_from_the_wire_is_known_for_another_machine() {
+fn an_address_of_this_backend_that_asks_from_the_wire_is_known_for_another_machine() {
     let (mut world, a) = node(formats()[1]);
     let b = world.board(NODE_B, "b:0");
     let query = Packet::HostQuery(HostQuery {

@@ -288,7 +288,7 @@ fn an_unknown_address_is_dropped_and_a_nack_may_come_without_an_index() {
 }
 
 #[test]
-fn an_address_of_this_home_does_not_speak_from_the_wire() {
+fn an_address_of_this_backend_does_not_speak_from_the_wire() {
     let (mut world, a) = node();
     let neighbour = MacAddress([2, 0, 0, 0, 0, 77]);
     let b = world.board(neighbour, "b:0");

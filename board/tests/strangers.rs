@@ -141,7 +141,7 @@ fn when_a_flood_is_over_its_peers_go_and_the_table_is_full_no_more() {
 }
 
 #[test]
-fn a_silent_peer_goes_unless_it_was_given_is_of_this_home_or_is_spoken_to() {
+fn a_silent_peer_goes_unless_it_was_given_is_of_this_backend_or_is_spoken_to() {
     let (mut world, a) = node();
     let guest = world.board(MacAddress([2, 0, 0, 0, 0, 0x77]), "guest:0");
     let (silent, spoken_to, given) = (mac(1), mac(2), mac(3));
@@ -306,7 +306,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever comes: each address is a peer once, is found, and the boards of this home have their names alone.
+    /// Whatever comes: each address is a peer once, is found, and the boards of this backend have their names alone.
     #[test]
     fn the_table_stays_one_of_different_peers_whose_local_names_are_theirs(
         deeds in prop::collection::vec(deed(), 1..600)
@@ -346,8 +346,8 @@ proptest! {
             for (index, peer) in (0..peers.count()).filter_map(|i| Some((i, peers.get(i)?))) {
                 prop_assert!(macs.insert(peer.mac().0));
                 prop_assert_eq!(peers.index_of(peer.mac()), Some(index));
-                let of_home = came.iter().any(|n| peer.name().to_string() == name(*n));
-                prop_assert!(peer.local().is_some() || !of_home, "{}", peer.name());
+                let of_backend = came.iter().any(|n| peer.name().to_string() == name(*n));
+                prop_assert!(peer.local().is_some() || !of_backend, "{}", peer.name());
             }
             prop_assert_eq!(peers.get(0).map(|peer| peer.mac()), Some(NODE_A));
         }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`options`] | the command line |
 //! | `nic` | finding and opening the network card |
-//! | [`wire_link`] | frames of the home as frames of the card |
+//! | [`wire_link`] | frames of the backend as frames of the card |
 //! | `frontends`, [`names`], [`handshake`] | the guests' devices as xenstore shows them, and what is to be done |
 //! | [`control`] | requests of the tools, by xenstore |
 //! | [`xenstore_writer`], [`status`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
@@ -17,9 +17,9 @@
 //! | `refusal` | a domain that serves nobody, and says why |
 //! | `run` | the start and the loop |
 //!
-//! Why it exists: it is the only room that knows both Xen and Open-MX. Its neighbours: `mx-home` serves endpoints and
-//! drives the switch, `mx-nic` the card, `xen-pv-boot` the domain. It refuses to decide anything of the protocol, and
-//! to touch shared memory itself.
+//! Why it exists: it is the only room that knows both Xen and Open-MX. Its neighbours: `mx-backend` serves endpoints
+//! and drives the switch, `mx-nic` the card, `xen-pv-boot` the domain. It refuses to decide anything of the protocol,
+//! and to touch shared memory itself.
 //!
 //! Modules that call Xen are only there on the bare target; the others are tested on the build machine.
 

@@ -107,7 +107,7 @@ fn cause(counter: Counter) -> String {
 mod tests {
     use super::*;
     use crate::management::snapshot::{BoardSnapshot, Counts, PeerSnapshot};
-    use mx_home::HostName;
+    use mx_backend::HostName;
     use mx_wire::MacAddress;
 
     struct Domain {

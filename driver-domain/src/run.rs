@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mx_home::{Home, HomeConfig, Instant};
+use mx_backend::{Backend, BackendConfig, Instant};
 use mx_nic::Armed;
 use mx_wire::{MacAddress, Mode};
 use xen_pv_boot::event::{self, Channel};
@@ -60,7 +60,7 @@ struct Domain {
     store: Xenstore,
     writer: XenstoreWriter,
     control: Control,
-    home: Home,
+    backend: Backend,
     wire: Wire,
     interrupt: Option<Channel>,
     idle: Idle,
@@ -110,7 +110,7 @@ impl Domain {
             }
         };
         let idle = Idle::new(options.idle);
-        let home = Home::new(HomeConfig {
+        let backend = Backend::new(BackendConfig {
             format,
             generation: own,
             endpoint_max: options.endpoints,
@@ -180,7 +180,7 @@ impl Domain {
             store,
             writer,
             control: Control::new(client.clone()),
-            home,
+            backend,
             told_link: wire.link(),
             wire,
             interrupt,
@@ -214,35 +214,35 @@ impl Domain {
                 self.tell_counts(time);
             }
             let management = &mut self.management;
-            let received = self.wire.receive(now, &mut self.home, |frame| {
+            let received = self.wire.receive(now, &mut self.backend, |frame| {
                 management
                     .as_mut()
                     .is_some_and(|management| management.receive(frame))
             });
             let mut busy = received > 0;
-            busy |= self.wire.completed(&mut self.home) > 0;
-            busy |= self.frontends.take_events(now, &mut self.home);
+            busy |= self.wire.completed(&mut self.backend) > 0;
+            busy |= self.frontends.take_events(now, &mut self.backend);
             busy |= self
                 .frontends
-                .serve(now, &mut self.home, &mut self.wire, &mut self.writer);
+                .serve(now, &mut self.backend, &mut self.wire, &mut self.writer);
             busy |= self.xenstore(now);
             if let Some(addresses) = self.frontends.new_addresses() {
                 self.wire.set_addresses(addresses);
             }
-            let activity = self.home.turn(now, &mut self.wire, &mut self.frontends);
+            let activity = self.backend.turn(now, &mut self.wire, &mut self.frontends);
             busy |= activity.worked;
             busy |= self.manage(time, busy || activity.busy);
             self.wire.flush();
             self.say_warnings();
-            while let Some(completion) = self.home.next_completion() {
+            while let Some(completion) = self.backend.next_completion() {
                 self.frontends.completed(completion);
                 busy = true;
             }
-            if self.home.overdue(now) {
+            if self.backend.overdue(now) {
                 log::error!("the network card holds frames for too long: it is reset");
-                self.wire.reset(&mut self.home);
+                self.wire.reset(&mut self.backend);
             }
-            self.frontends.notify(&mut self.home);
+            self.frontends.notify(&mut self.backend);
             if busy {
                 self.idle.worked(time);
             }
@@ -251,14 +251,14 @@ impl Domain {
             } else if self.sleep(activity.deadline) {
                 self.idle.slept(clock::now());
             }
-            self.home.set_idle_spell(self.idle.spell());
+            self.backend.set_idle_spell(self.idle.spell());
         }
     }
 
     /// Says what guests' boards have found wrong with the network, which those guests see in their `omx_info`.
     fn say_warnings(&mut self) {
-        while let Some((board, warning, notice)) = self.home.next_warning() {
-            if let Some((mac, name)) = self.home.board(board) {
+        while let Some((board, warning, notice)) = self.backend.next_warning() {
+            if let Some((mac, name)) = self.backend.board(board) {
                 let about = notice.about;
                 log::warn!("{name} ({mac}), about {about}: {}", warning.sentence());
             }
@@ -276,7 +276,7 @@ impl Domain {
         let begun = clock::now();
         let snapshot = RunningDomain {
             description: &self.description,
-            home: &self.home,
+            backend: &self.backend,
             wire: &self.wire,
             frontends: &self.frontends,
         };
@@ -312,7 +312,7 @@ impl Domain {
 
     /// Looks at the card's health and link, and tells of changes.
     fn check_nic(&mut self) {
-        self.wire.look(clock::now(), &mut self.home);
+        self.wire.look(clock::now(), &mut self.backend);
         let link = self.wire.link();
         if link != self.told_link {
             self.told_link = link;
@@ -327,7 +327,7 @@ impl Domain {
         }
         let snapshot = RunningDomain {
             description: &self.description,
-            home: &self.home,
+            backend: &self.backend,
             wire: &self.wire,
             frontends: &self.frontends,
         };
@@ -352,7 +352,7 @@ impl Domain {
         self.writer.turn(news);
         any |= self
             .frontends
-            .act(now, news, &mut self.home, &mut self.writer);
+            .act(now, news, &mut self.backend, &mut self.writer);
         self.writer.turn(false);
         any || self.store.is_due()
     }

@@ -3,7 +3,7 @@
 //! Who brings work leaves it in memory first and then looks whether somebody wants to be told: the card at its armed
 //! interrupt, a process at its endpoint's kick flag. Whoever sleeps asks to be told first and then looks once more. An
 //! event that came in between stays pending, and ends the wait at once. Endpoints have asked, and were looked at again,
-//! before [`mx_home::Activity::busy`] became false.
+//! before [`mx_backend::Activity::busy`] became false.
 //!
 //! Sleeping is `SCHEDOP_poll` on all ports. `SCHEDOP_block` would need upcalls unmasked, thus asynchronous frames and a
 //! way back from them, to save about 10 ticks for each port; at a few ports for some guests that is not what a wake-up

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mx_home::{BoardId, Home};
+use mx_backend::{Backend, BoardId};
 use mx_ring::Counter;
 use mx_wire::{Format, MacAddress, Mode};
 use xen_pv_boot::{clock, counters};
@@ -33,7 +33,7 @@ pub struct Description {
 /// All of the domain, to be looked at.
 pub struct RunningDomain<'a> {
     pub description: &'a Description,
-    pub home: &'a Home,
+    pub backend: &'a Backend,
     pub wire: &'a Wire,
     pub frontends: &'a Frontends,
 }
@@ -83,28 +83,28 @@ impl Snapshot for RunningDomain<'_> {
 
     fn board(&self, number: usize) -> Option<BoardSnapshot> {
         let (board, pages) = self.place(number)?;
-        let (mac, name) = self.home.board(board)?;
-        let (endpoints, polled) = self.home.endpoints(board)?;
+        let (mac, name) = self.backend.board(board)?;
+        let (endpoints, polled) = self.backend.endpoints(board)?;
         Some(BoardSnapshot {
             name,
             mac,
             endpoints,
             polled,
             pages,
-            peers: self.home.peers(board)?.count(),
-            notices: *self.home.notices(board)?,
+            peers: self.backend.peers(board)?.count(),
+            notices: *self.backend.notices(board)?,
         })
     }
 
     fn counts(&self, number: usize) -> Option<Counts> {
         let (board, _) = self.place(number)?;
-        let counters = self.home.counters(board)?;
+        let counters = self.backend.counters(board)?;
         Some(Counter::ALL.map(|counter| counters.get(counter).into()))
     }
 
     fn peer(&self, number: usize, index: u16) -> Option<PeerSnapshot> {
         let (board, _) = self.place(number)?;
-        let peer = self.home.peers(board)?.get(index)?;
+        let peer = self.backend.peers(board)?.get(index)?;
         Some(PeerSnapshot {
             name: *peer.name(),
             mac: peer.mac(),

@@ -90,7 +90,7 @@ fn own(name: &str, value: String) -> Write {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mx_home::HostName;
+    use mx_backend::HostName;
 
     #[test]
     fn nodes_hold_words_that_a_script_can_split() {

@@ -1,4 +1,4 @@
-//! The way to the wire: frames of the home become frames of the card, with the guests' pages named by bus addresses.
+//! The way to the wire: frames of the backend become frames of the card, with the guests' pages named by bus addresses.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use arrayvec::ArrayVec;
-use mx_home::{FrameSink, Handed, Home, Instant, Payload, Token};
+use mx_backend::{Backend, FrameSink, Handed, Instant, Payload, Token};
 use mx_nic::{Fragment, LinkState, MacAddress, Nic, Reception, Statistics, TransmitError};
 use mx_ring::{PAGE_SIZE, VolatileSlice};
 
@@ -40,7 +40,7 @@ pub struct Wire {
     addresses: Vec<MacAddress>,
 }
 
-/// The home's tokens of frames that the card reads.
+/// The backend's tokens of frames that the card reads.
 struct Tokens {
     in_flight: Vec<Option<Token>>,
     free: Vec<usize>,
@@ -78,7 +78,7 @@ struct Answer {
     token: mx_nic::Token,
 }
 
-/// What a received frame makes the home send: it waits until the card is free again.
+/// What a received frame makes the backend send: it waits until the card is free again.
 struct Answering<'a> {
     bus: &'a BusAddress,
     tokens: &'a mut Tokens,
@@ -157,7 +157,7 @@ impl Wire {
             .as_deref()
             .map_or(0, |nic| nic.capabilities().transmit_slots);
         Self {
-            // What a home believes until it is told otherwise.
+            // What a backend believes until it is told otherwise.
             link_up: true,
             nic,
             reopen,
@@ -170,7 +170,7 @@ impl Wire {
 
     /// Names the addresses of the boards behind this wire, so that the card takes no frames of others: besides these
     /// its own and broadcasts, by which boards find each other. A card whose table is too short takes every frame, which
-    /// the home then drops by its address.
+    /// the backend then drops by its address.
     pub fn set_addresses(&mut self, addresses: Vec<MacAddress>) {
         self.addresses = addresses;
         self.filter();
@@ -197,11 +197,11 @@ impl Wire {
     }
 
     /// Takes a burst of frames from the card; how many. Each is shown to `other` first, which says whether it keeps it;
-    /// the rest is for the home.
+    /// the rest is for the backend.
     pub fn receive(
         &mut self,
         now: Instant,
-        home: &mut Home,
+        backend: &mut Backend,
         mut other: impl FnMut(&[u8]) -> bool,
     ) -> usize {
         let Some(nic) = &mut self.nic else {
@@ -214,15 +214,15 @@ impl Wire {
         };
         let count = nic.receive(0, BURST, &mut |frame| {
             if !other(frame) {
-                home.frame(now, frame, &mut answering);
+                backend.frame(now, frame, &mut answering);
             }
         });
-        self.answer(home);
+        self.answer(backend);
         count
     }
 
     /// Hands the answers to the card. What finds it full is lost, as it would be in a switch.
-    fn answer(&mut self, home: &mut Home) {
+    fn answer(&mut self, backend: &mut Backend) {
         let Some(nic) = &mut self.nic else {
             return;
         };
@@ -231,13 +231,13 @@ impl Wire {
             if sent.is_err()
                 && let Some(token) = self.tokens.take(answer.token)
             {
-                home.token_sent(token);
+                backend.token_sent(token);
             }
         }
     }
 
-    /// Takes back what the card has sent, and gives the home its tokens; how many frames.
-    pub fn completed(&mut self, home: &mut Home) -> usize {
+    /// Takes back what the card has sent, and gives the backend its tokens; how many frames.
+    pub fn completed(&mut self, backend: &mut Backend) -> usize {
         let Some(nic) = &mut self.nic else {
             return 0;
         };
@@ -245,7 +245,7 @@ impl Wire {
         let count = nic.completed(0, &mut done);
         for token in done.iter().take(count) {
             if let Some(token) = self.tokens.take(*token) {
-                home.token_sent(token);
+                backend.token_sent(token);
             }
         }
         count
@@ -270,9 +270,9 @@ impl Wire {
         self.reopen.as_ref().map(|_| self.link_up)
     }
 
-    /// Looks at the link and the card's health, and tells the home of changes; a card that was stopped is brought back.
-    /// Reads registers of the card: not for every frame.
-    pub fn look(&mut self, now: Duration, home: &mut Home) {
+    /// Looks at the link and the card's health, and tells the backend of changes; a card that was stopped is brought
+    /// back. Reads registers of the card: not for every frame.
+    pub fn look(&mut self, now: Duration, backend: &mut Backend) {
         if self.nic.is_none() {
             self.open_anew();
         }
@@ -280,14 +280,14 @@ impl Wire {
             .nic
             .as_mut()
             .is_some_and(|nic| nic.link() == LinkState::Up);
-        self.see_link(up, home);
+        self.see_link(up, backend);
         if let Some(Err(fault)) = self.nic.as_mut().map(|nic| nic.health(now)) {
             log::error!("the network card was stopped: {fault}");
-            self.reset(home);
+            self.reset(backend);
         }
     }
 
-    fn see_link(&mut self, up: bool, home: &mut Home) {
+    fn see_link(&mut self, up: bool, backend: &mut Backend) {
         if up != self.link_up {
             self.link_up = up;
             match (&self.reopen, up) {
@@ -297,7 +297,7 @@ impl Wire {
                     "the link is down: only guests of this host reach each other until it is up again"
                 ),
             }
-            home.set_link_up(up);
+            backend.set_link_up(up);
         }
     }
 
@@ -312,7 +312,7 @@ impl Wire {
 
     /// Resets the card and sets it up again, at once or, where that fails, at the next look. All frames in flight are
     /// given back: they may be lost, and the protocol sends them again. Local guests are served meanwhile.
-    pub fn reset(&mut self, home: &mut Home) {
+    pub fn reset(&mut self, backend: &mut Backend) {
         self.answers.clear();
         let recovers = self
             .nic
@@ -328,21 +328,21 @@ impl Wire {
             });
         if recovered {
             log::info!("the network card works again");
-            while self.completed(home) > 0 {}
+            while self.completed(backend) > 0 {}
         } else {
             // Dropping the driver resets the card.
             self.nic = None;
         }
         for slot in 0..self.tokens.in_flight.len() {
             if let Some(token) = self.tokens.take(mx_nic::Token(slot as u64)) {
-                home.token_sent(token);
+                backend.token_sent(token);
             }
         }
         if self.nic.is_none() {
             self.open_anew();
         }
         if self.nic.is_none() {
-            self.see_link(false, home);
+            self.see_link(false, backend);
         }
     }
 

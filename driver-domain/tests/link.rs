@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use driver_domain::wire_link::{Reopen, Wire};
-use mx_home::{Home, HomeConfig, HostName, Instant};
+use mx_backend::{Backend, BackendConfig, HostName, Instant};
 use mx_nic::fake::{self, ADDRESSES, pair};
 use mx_nic::{Fault, LinkState, Nic, Token};
 use mx_ring::PAGE_SIZE;
@@ -14,9 +14,9 @@ use mx_ring::mapping::Memfd;
 use mx_testnet::Faults;
 use mx_wire::{Format, MacAddress};
 
-/// A home with one board, and the pages that the guest sees of it.
-fn home() -> (Home, Memfd) {
-    let mut home = Home::new(HomeConfig {
+/// A backend with one board, and the pages that the guest sees of it.
+fn backend() -> (Backend, Memfd) {
+    let mut backend = Backend::new(BackendConfig {
         format: Format::native(9000).unwrap(),
         generation: 1,
         endpoint_max: 8,
@@ -30,9 +30,10 @@ fn home() -> (Home, Memfd) {
     let pages = BoardPages::new(memory.slice()).unwrap();
     pages.format();
     let (mac, name) = (MacAddress([2, 0, 0, 0, 0, 1]), HostName::new(b"guest1:0"));
-    home.add_board(Instant::from_nanos(1), mac, name, pages, true)
+    backend
+        .add_board(Instant::from_nanos(1), mac, name, pages, true)
         .unwrap();
-    (home, memory)
+    (backend, memory)
 }
 
 fn guest_sees_link(memory: &Memfd) -> bool {
@@ -48,15 +49,15 @@ fn never() -> Reopen {
 fn a_guest_is_told_of_a_link_that_goes_and_of_one_that_comes_and_frames_go_on() {
     let (cable, left, mut right) = pair(1, Faults::NONE);
     let mut wire = Wire::new(Some((Box::new(left), never())), Box::new(|_| None));
-    let (mut home, memory) = home();
+    let (mut backend, memory) = backend();
     for second in 0..6 {
         let up = second % 2 == 0;
         cable.set_link(if up { LinkState::Up } else { LinkState::Down });
-        wire.look(Duration::from_secs(second), &mut home);
+        wire.look(Duration::from_secs(second), &mut backend);
         assert_eq!((guest_sees_link(&memory), wire.link()), (up, Some(up)));
         assert!(wire.send(&[7; 60]));
         wire.flush();
-        wire.completed(&mut home);
+        wire.completed(&mut backend);
         if let Some(time) = cable.next_arrival() {
             cable.advance(time);
         }
@@ -68,8 +69,8 @@ fn a_guest_is_told_of_a_link_that_goes_and_of_one_that_comes_and_frames_go_on() 
 #[test]
 fn a_guest_without_a_card_behind_it_sees_no_link() {
     let mut wire = Wire::new(None, Box::new(|_| None));
-    let (mut home, memory) = home();
-    wire.look(Duration::ZERO, &mut home);
+    let (mut backend, memory) = backend();
+    wire.look(Duration::ZERO, &mut backend);
     assert_eq!((guest_sees_link(&memory), wire.link()), (false, None));
 }
 
@@ -87,23 +88,28 @@ fn a_card_that_was_stopped_is_opened_anew_and_frames_go_on() {
         Some(Box::new(nic))
     });
     let mut wire = Wire::new(Some((Box::new(broken), reopen)), Box::new(|_| None));
-    let (mut home, memory) = home();
+    let (mut backend, memory) = backend();
     assert!(!wire.send(&[0; 60]));
-    wire.look(Duration::from_secs(1), &mut home);
+    wire.look(Duration::from_secs(1), &mut backend);
     assert_eq!((opens.get(), guest_sees_link(&memory)), (1, false));
-    wire.look(Duration::from_secs(2), &mut home);
+    wire.look(Duration::from_secs(2), &mut backend);
     assert_eq!((opens.get(), guest_sees_link(&memory)), (2, true));
     assert!(wire.send(&[7; 60]));
     wire.flush();
     cable.advance(cable.next_arrival().unwrap());
     let came = peer.receive(0, 10, &mut |frame| assert_eq!(frame, [7; 60]));
     assert_eq!(came, 1);
-    wire.look(Duration::from_secs(3), &mut home);
+    wire.look(Duration::from_secs(3), &mut backend);
     assert_eq!(opens.get(), 2);
 }
 
 /// Frames that the wire takes of those to three addresses: a board's, a stranger's, everybody's.
-fn taken(wire: &mut Wire, home: &mut Home, cable: &fake::Wire, peer: &mut impl Nic) -> Vec<u8> {
+fn taken(
+    wire: &mut Wire,
+    backend: &mut Backend,
+    cable: &fake::Wire,
+    peer: &mut impl Nic,
+) -> Vec<u8> {
     for last in [1, 9] {
         let mut frame = [7; 60];
         frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, last]);
@@ -117,7 +123,7 @@ fn taken(wire: &mut Wire, home: &mut Home, cable: &fake::Wire, peer: &mut impl N
         cable.advance(time);
     }
     let mut seen = Vec::new();
-    wire.receive(Instant::from_nanos(1), home, |frame| {
+    wire.receive(Instant::from_nanos(1), backend, |frame| {
         seen.push(frame[5]);
         true
     });
@@ -131,17 +137,26 @@ fn a_card_takes_frames_of_boards_alone_as_they_come_and_go_and_after_it_was_open
     let mut spare = Some(left2);
     let reopen: Reopen = Box::new(move || spare.take().map(|nic| Box::new(nic) as Box<dyn Nic>));
     let mut wire = Wire::new(Some((Box::new(left), reopen)), Box::new(|_| None));
-    let (mut home, _memory) = home();
-    assert_eq!(taken(&mut wire, &mut home, &cable, &mut peer), [1, 9, 255]);
+    let (mut backend, _memory) = backend();
+    assert_eq!(
+        taken(&mut wire, &mut backend, &cable, &mut peer),
+        [1, 9, 255]
+    );
     wire.set_addresses(vec![]);
-    assert_eq!(taken(&mut wire, &mut home, &cable, &mut peer), [255]);
+    assert_eq!(taken(&mut wire, &mut backend, &cable, &mut peer), [255]);
     wire.set_addresses(vec![[2, 0, 0, 0, 0, 1]]);
-    assert_eq!(taken(&mut wire, &mut home, &cable, &mut peer), [1, 255]);
+    assert_eq!(taken(&mut wire, &mut backend, &cable, &mut peer), [1, 255]);
     // More boards than the card has places for: everything comes in.
     let many = (0..=ADDRESSES).map(|last| [2, 0, 0, 1, 0, last as u8]);
     wire.set_addresses(many.collect());
-    assert_eq!(taken(&mut wire, &mut home, &cable, &mut peer), [1, 9, 255]);
+    assert_eq!(
+        taken(&mut wire, &mut backend, &cable, &mut peer),
+        [1, 9, 255]
+    );
     wire.set_addresses(vec![[2, 0, 0, 0, 0, 9]]);
-    wire.reset(&mut home);
-    assert_eq!(taken(&mut wire, &mut home, &cable2, &mut peer2), [9, 255]);
+    wire.reset(&mut backend);
+    assert_eq!(
+        taken(&mut wire, &mut backend, &cable2, &mut peer2),
+        [9, 255]
+    );
 }

@@ -12,7 +12,7 @@ pub const FRAGMENTS_MAX: u32 = 32;
 /// Sizes and times of an endpoint's protocol.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The endpoint's session, chosen by its home.
+    /// The endpoint's session, chosen by its backend.
     pub session: u32,
     /// What a peer must present to connect.
     pub key: u32,

@@ -10,8 +10,8 @@
 //! Neighbours: `mx-ring` has the vocabulary of commands and events and the [`mx_ring::VolatileSlice`]s that bytes are copied from
 //! and to; `open-mx` calls the engine under an endpoint's lock and is its queue port; `mx-board` is the other end of the queues.
 //! It refuses to know a file, a system call, a clock, a thread, a lock and a type of C, and it does no I/O: a call returns
-//! at once. What an event says is an allegation of a peer or of the home: nothing here panics or reaches outside of a
-//! message for any event.
+//! at once. What an event says is an allegation of a peer or of the backend: nothing here panics or reaches outside of
+//! a message for any event.
 //!
 //! | file | what |
 //! |---|---|

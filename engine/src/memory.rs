@@ -27,7 +27,7 @@ enum Spans {
 pub enum Payload<'a> {
     /// Private memory.
     Bytes(&'a [u8]),
-    /// The receive ring: the home may change it until it is given back.
+    /// The receive ring: the backend may change it until it is given back.
     Shared(VolatileSlice),
 }
 

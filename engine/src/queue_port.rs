@@ -1,4 +1,4 @@
-//! What the engine needs from its endpoint's home: queues, windows, registered memory. No call blocks.
+//! What the engine needs from its endpoint's backend: queues, windows, registered memory. No call blocks.
 
 use mx_ring::{Command, RegionKey, VolatileSlice, Window};
 
@@ -13,7 +13,7 @@ pub enum Use {
     Receive,
 }
 
-/// Bytes of a message that the home is to reach.
+/// Bytes of a message that the backend is to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The first one.
@@ -24,7 +24,7 @@ pub struct Part {
     pub divisible: bool,
 }
 
-/// Memory that the home can reach, for one part of a message.
+/// Memory that the backend can reach, for one part of a message.
 #[derive(Debug)]
 pub struct Registered {
     /// The region that holds the part.
@@ -62,8 +62,8 @@ pub trait QueuePort {
     fn bind_window(&mut self, id: u8, window: &Window);
     /// Ends the export of a window.
     fn unbind_window(&mut self, id: u8);
-    /// Makes a part of a message reachable for the home. To send, its present content counts, and a divisible part starts
-    /// at the start of its region, which is read by nobody any more when the part was released.
+    /// Makes a part of a message reachable for the backend. To send, its present content counts, and a divisible part
+    /// starts at the start of its region, which is read by nobody any more when the part was released.
     fn register(&mut self, memory: &Memory, part: Part, used: Use) -> Result<Registered, Refused>;
     /// Takes received bytes over into the message: those of the part that starts at `start`.
     fn collect(&mut self, registered: &Registered, memory: &Memory, start: u32);

@@ -95,7 +95,7 @@ impl Engine {
         Some(())
     }
 
-    /// The home is gone: everything that waits ends.
+    /// The backend is gone: everything that waits ends.
     pub fn abandon(&mut self, code: Code) {
         self.posted.clear();
         self.requests.complete_all(code);

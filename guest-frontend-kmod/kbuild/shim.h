@@ -90,8 +90,8 @@ int omx_attach(unsigned int board, u16 domain, u32 *ring_ref);
 void omx_connected(unsigned int board);
 void omx_detach(unsigned int board);
 bool omx_interrupt(unsigned int board); /* in the interrupt; false when it was for nothing */
-int omx_answers(unsigned int board); /* 1: call again, 0: done, negative: the home is not to be trusted */
-bool omx_reap(void); /* true when pages are left that the home still maps */
+int omx_answers(unsigned int board); /* 1: call again, 0: done, negative: the backend is not to be trusted */
+bool omx_reap(void); /* true when pages are left that the backend still maps */
 void omx_changed(const void *context); /* a watched span changes; any context */
 void omx_sweep(void);
 int omx_start(void); /* before all others, once */

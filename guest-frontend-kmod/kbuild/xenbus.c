@@ -161,7 +161,7 @@ static void omx_answers_work(struct work_struct *work)
 		schedule_work(work);
 	} else if (more < 0) {
 		omx_cut(board);
-		xenbus_dev_fatal(board->device, more, "the home broke the protocol of the control ring");
+		xenbus_dev_fatal(board->device, more, "the backend broke the protocol of the control ring");
 	}
 }
 

@@ -1,7 +1,7 @@
 //! Pages whose grants could not be ended yet, because the other domain still maps them.
 //!
 //! Xen says in the grant entry whether a page is mapped; only then may page and reference be used again, whatever the
-//! home answered. The kernel has a list of its own for such pages, which gives back ten a second.
+//! backend answered. The kernel has a list of its own for such pages, which gives back ten a second.
 
 use alloc::collections::VecDeque;
 

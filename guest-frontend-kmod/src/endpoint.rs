@@ -34,29 +34,29 @@ pub struct Process {
 /// Where an endpoint is in its life. `posted`: the request waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointState {
-    /// The home is to take it.
+    /// The backend is to take it.
     Opening {
         /// See [`EndpointState`].
         posted: bool,
     },
     /// In use.
     Open,
-    /// The home did not take it; the opener has not taken note yet.
+    /// The backend did not take it; the opener has not taken note yet.
     Refused(Errno),
-    /// The home is to give it back. Only when nothing else waits for an answer, the request is posted.
+    /// The backend is to give it back. Only when nothing else waits for an answer, the request is posted.
     Closing {
         /// See [`EndpointState`].
         posted: bool,
     },
 }
 
-/// An endpoint of a process, whose queues are granted to the home.
+/// An endpoint of a process, whose queues are granted to the backend.
 pub struct GrantedEndpoint<K: Kernel> {
     /// Which use of this index it is.
     pub incarnation: u32,
     /// Who opened it.
     pub opener: Opener<K::Space>,
-    /// The session that the home gave it when it was opened.
+    /// The session that the backend gave it when it was opened.
     pub session: u32,
     /// Sizes of its queues.
     pub layout: EndpointLayout,
@@ -64,17 +64,17 @@ pub struct GrantedEndpoint<K: Kernel> {
     pub queues: PageSet<K>,
     /// Where it is in its life.
     pub state: EndpointState,
-    /// The opener was killed before the home answered.
+    /// The opener was killed before the backend answered.
     pub abandoned: bool,
-    /// The home has closed it.
-    pub closed_by_home: bool,
+    /// The backend has closed it.
+    pub closed_by_backend: bool,
     /// Requests about it and its regions that wait for an answer.
     pub in_flight: usize,
     /// Its registered memory.
     pub regions: Regions<K>,
-    /// The home's domain.
+    /// The backend's domain.
     pub domain: DomainId,
-    /// How its home is rung.
+    /// How its backend is rung.
     pub bell: Bell<K>,
 }
 
@@ -110,11 +110,11 @@ impl<K: Kernel> GrantedEndpoint<K> {
     }
 
     /// Tells the process, if it polls, that nobody will answer any more.
-    pub fn home_gone(&self, kernel: &K) {
+    pub fn backend_gone(&self, kernel: &K) {
         if let Some(page) = self.r0()
             && let Ok(watch) = EndpointWatch::new(kernel.slice(page, 1))
         {
-            watch.home_gone();
+            watch.backend_gone();
         }
     }
 
@@ -122,7 +122,7 @@ impl<K: Kernel> GrantedEndpoint<K> {
     pub fn check_use(&self, space: K::Space) -> Result<(), Errno> {
         match self.state {
             _ if self.opener.space != space => Err(Errno::NOT_PERMITTED),
-            EndpointState::Open if self.closed_by_home => Err(Errno::IO),
+            EndpointState::Open if self.closed_by_backend => Err(Errno::IO),
             EndpointState::Open => Ok(()),
             _ => Err(Errno::INVALID),
         }

@@ -9,21 +9,21 @@ impl Errno {
     pub const NOT_PERMITTED: Self = Self(1);
     /// The caller was killed while it waited.
     pub const INTERRUPTED: Self = Self(4);
-    /// The home closed the endpoint: its status tells why.
+    /// The backend closed the endpoint: its status tells why.
     pub const IO: Self = Self(5);
-    /// A quota, the guest's grants or the home's room for mappings is used up: give something back and try again.
+    /// A quota, the guest's grants or the backend's room for mappings is used up: give something back and try again.
     pub const AGAIN: Self = Self(11);
     /// Longer than what can be registered at once.
     pub const TOO_LONG: Self = Self(7);
     /// The kernel has no memory.
     pub const NO_MEMORY: Self = Self(12);
-    /// A writable mapping of what only the home writes.
+    /// A writable mapping of what only the backend writes.
     pub const ACCESS: Self = Self(13);
     /// An address that is not mapped in the caller, or not as asked for.
     pub const FAULT: Self = Self(14);
     /// In use already.
     pub const BUSY: Self = Self(16);
-    /// No such board is attached, or its home is gone.
+    /// No such board is attached, or its backend is gone.
     pub const NO_DEVICE: Self = Self(19);
     /// An argument that cannot be, or a call that this file cannot take in its state.
     pub const INVALID: Self = Self(22);

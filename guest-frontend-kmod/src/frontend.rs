@@ -19,7 +19,7 @@ pub struct Frontend<K: Kernel> {
 }
 
 impl<K: Kernel> Frontend<K> {
-    /// No board has a home. `NO_MEMORY` when there is none for the tables of endpoints.
+    /// No board has a backend. `NO_MEMORY` when there is none for the tables of endpoints.
     pub fn new(kernel: K) -> Result<Self, Errno> {
         let board = |number| Board::new(&kernel, number);
         let boards = [board(0)?, board(1)?, board(2)?, board(3)?];

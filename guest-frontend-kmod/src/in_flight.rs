@@ -1,4 +1,4 @@
-//! Requests that wait for the home's answer.
+//! Requests that wait for the backend's answer.
 
 use crate::endpoint_id::EndpointId;
 
@@ -23,7 +23,7 @@ pub enum Subject {
     Change,
 }
 
-/// Requests that may wait at the same time: the home answers a Deregister only after the last frame in flight, and
+/// Requests that may wait at the same time: the backend answers a Deregister only after the last frame in flight, and
 /// meanwhile the ring's 16 entries serve others.
 const LIMIT: usize = 48;
 

@@ -39,7 +39,7 @@ pub trait Kernel: Clone {
     fn allocate(&self, count: usize, keep: impl FnMut(Self::Page)) -> bool;
     /// Frees a page of [`Self::allocate`].
     fn free(&self, page: Self::Page);
-    /// Ends the pin of a page of the process, which the home may have written.
+    /// Ends the pin of a page of the process, which the backend may have written.
     fn unpin(&self, page: Self::Page, written: bool);
     /// Ends the accounting of `pages` pinned pages to a space.
     fn unaccount(&self, space: Self::Space, pages: usize);
@@ -57,7 +57,7 @@ pub trait Kernel: Clone {
     fn look_at_deferred_unmaps(&self);
     /// Sends the event of a board's channel.
     fn notify(&self, board: usize);
-    /// Wakes the callers that wait for an answer of a board's home.
+    /// Wakes the callers that wait for an answer of a board's backend.
     fn wake_callers(&self, board: usize);
     /// Makes the sleepers of an endpoint return.
     fn wake_sleepers(&self, board: usize, endpoint: u8);

@@ -2,12 +2,12 @@
 #![deny(unsafe_code)]
 //! Logic of `open-mx-frontend`, the Linux module of a guest.
 //!
-//! A process of a guest exchanges messages with its board's home (the driver domain) through memory that both map; the
-//! guest's kernel is not on that way. What only a kernel can do is done here: allocate an endpoint's queues and grant
-//! them, pin and grant memory of a process, talk to the home about both over the control ring, put a thread to sleep
-//! and wake it, and take everything back when a process, the home or the module ends. Neighbours: `mx-ring`, the layout
-//! of all shared memory and of the `ioctl`; the library `open-mx` above, the `driver-domain` on the other side. The crate
-//! refuses to know what a message is.
+//! A process of a guest exchanges messages with its board's backend (the driver domain) through memory that both map;
+//! the guest's kernel is not on that way. What only a kernel can do is done here: allocate an endpoint's queues and
+//! grant them, pin and grant memory of a process, talk to the backend about both over the control ring, put a thread to
+//! sleep and wake it, and take everything back when a process, the backend or the module ends. Neighbours: `mx-ring`,
+//! the layout of all shared memory and of the `ioctl`; the library `open-mx` above, the `driver-domain` on the other
+//! side. The crate refuses to know what a message is.
 //!
 //! # Rooms
 //!
@@ -28,18 +28,18 @@
 //! | `EINVAL` | sizes that cannot be; a call that needs an endpoint on a file without one; an unknown region |
 //! | `EBUSY` | the index is open, or was still being closed after a second; the file is something already |
 //! | `ENOSPC` | all endpoints of the board are open |
-//! | `ENODEV` | no such board, or its home is gone: the endpoint is lost |
+//! | `ENODEV` | no such board, or its backend is gone: the endpoint is lost |
 //! | `EPERM` | the caller is not the address space that opened the endpoint (a child after `fork`) |
 //! | `EACCES` | a writable mapping of R or the board pages |
-//! | `EIO` | the home closed the endpoint: its status tells why |
+//! | `EIO` | the backend closed the endpoint: its status tells why |
 //! | `E2BIG` | more than 256 MiB to register at once |
-//! | `EAGAIN` | RLIMIT_MEMLOCK, the user's quota, the guest's grants or the home's room is used up: give something back |
+//! | `EAGAIN` | RLIMIT_MEMLOCK, the user's quota, the guest's grants or the backend's room is used up: give something back |
 //! | `ENOMEM` | the kernel has no memory |
 //! | `ETIMEDOUT` | the deadline of a wait has passed |
 //! | `EINTR` | a signal ended a wait, or the caller was killed |
 //!
-//! A page is freed, or its pin ended, only when Xen says that no other domain maps it ([`deferred_unmap`]): whatever the home
-//! answered, and also when it died.
+//! A page is freed, or its pin ended, only when Xen says that no other domain maps it ([`deferred_unmap`]): whatever
+//! the backend answered, and also when it died.
 //!
 //! Memory that cannot be pinned as asked (`EFAULT`: not mapped, not writable, of a file, of a device) is the library's to copy:
 //! then a pointer that is wrong does what it does to `memcpy`, and a process has SIGSEGV on its own, never the kernel.

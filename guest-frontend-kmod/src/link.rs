@@ -1,4 +1,4 @@
-//! The connection of a board to its home: the 17 device pages and the requests that wait there.
+//! The connection of a board to its backend: the 17 device pages and the requests that wait there.
 
 use mx_ring::control::{
     BOARD_PAGE, ControlError, ControlRequest, ControlResponse, DEVICE_PAGES, Doorbells,
@@ -24,14 +24,15 @@ pub struct InterruptView {
 /// The other end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The home's domain.
+    /// The backend's domain.
     pub domain: DomainId,
     /// Which of the board's links it is.
     pub number: u32,
 }
 
-/// What an endpoint needs to ring its home and to sleep, without the link's lock. It holds as long as the endpoint is in
-/// its place: a board that is detached takes its endpoints out before it defers the unmapping of the device pages.
+/// What an endpoint needs to ring its backend and to sleep, without the link's lock. It holds as long as the endpoint
+/// is in its place: a board that is detached takes its endpoints out before it defers the unmapping of the device
+/// pages.
 pub struct Bell<K: Kernel> {
     /// The doorbells, D3.
     pub doorbells: Doorbells,
@@ -39,7 +40,7 @@ pub struct Bell<K: Kernel> {
     pub armed: K::Page,
 }
 
-/// A board's connection to its home.
+/// A board's connection to its backend.
 pub struct Link<K: Kernel> {
     /// Which board.
     board: usize,
@@ -47,7 +48,7 @@ pub struct Link<K: Kernel> {
     pub target: Target,
     /// D0 to D16, granted.
     pub pages: PageSet<K>,
-    /// Whether the home has said that it serves this device.
+    /// Whether the backend has said that it serves this device.
     pub connected: bool,
     control: ModuleControl,
     staging: Staging,
@@ -180,7 +181,7 @@ impl<K: Kernel> Link<K> {
         self.staged.is_some()
     }
 
-    /// Copies the RAW frame in the home's page; `None` for a length that none has.
+    /// Copies the RAW frame in the backend's page; `None` for a length that none has.
     pub fn frame(&self, frame: &mut [u8; RAW_FRAME_MAX]) -> Option<usize> {
         self.control.frame(frame)
     }
@@ -208,7 +209,7 @@ impl<K: Kernel> Link<K> {
         self.control.next_response()
     }
 
-    /// The subject of an answered request; `None` when the home answers what nobody asked.
+    /// The subject of an answered request; `None` when the backend answers what nobody asked.
     pub fn answered(&mut self, id: u32) -> Option<Subject> {
         if self.staged == Some(id) {
             self.staged = None;
@@ -217,7 +218,8 @@ impl<K: Kernel> Link<K> {
     }
 }
 
-/// What the home may do with a device page: D1, D3 and the board pages are its to write, the others are only read by it.
+/// What the backend may do with a device page: D1, D3 and the board pages are its to write, the others are only read by
+/// it.
 pub fn access(page: usize) -> Access {
     match page {
         1 | 3 => Access::Write,

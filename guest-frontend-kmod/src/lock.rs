@@ -3,7 +3,7 @@
 //! | lock | covers | taken by |
 //! |---|---|---|
 //! | [`LockName::Endpoint`], one for each index of each board | the endpoint there, its state and regions | its process's calls, `mmap`, the end of its address space; the work that takes answers, the work that sweeps |
-//! | [`LockName::Link`], one for each board | the control ring and staging pages of its home, what waits for room there, the raw endpoint, a change under way | posting a request, taking an answer, attaching and detaching, calls of the raw endpoint |
+//! | [`LockName::Link`], one for each board | the control ring and staging pages of its backend, what waits for room there, the raw endpoint, a change under way | posting a request, taking an answer, attaching and detaching, calls of the raw endpoint |
 //! | [`LockName::Shared`] | what users hold, the list of deferred unmaps | whoever takes or gives back pages |
 //!
 //! A thread takes them in this order, and two of the same kind never: so none waits for another in a circle. Sending and
@@ -12,9 +12,9 @@
 //!
 //! # What may happen under a lock
 //!
-//! Nothing that waits for a process or for the home: who needs an answer releases everything and sleeps, killable, until
-//! some answer has come, then looks again ([`core::task::Poll::Pending`]). Pinning, granting and giving back pages, copying
-//! from and to the caller, inserting and removing notifiers happen without a lock.
+//! Nothing that waits for a process or for the backend: who needs an answer releases everything and sleeps, killable,
+//! until some answer has come, then looks again ([`core::task::Poll::Pending`]). Pinning, granting and giving back
+//! pages, copying from and to the caller, inserting and removing notifiers happen without a lock.
 //!
 //! # The kernel's own locks around them
 //!

@@ -13,7 +13,7 @@ use crate::watch::Watched;
 pub struct Pinned<K: Kernel> {
     /// The address space that the pages are accounted to.
     pub space: K::Space,
-    /// Whether the home may have written them.
+    /// Whether the backend may have written them.
     pub writable: bool,
     /// What tells when the process changes what lies at the addresses. It began before the pages were pinned.
     pub watch: K::Watch,
@@ -145,7 +145,8 @@ impl<K: Kernel> PageSet<K> {
         Ok(reference)
     }
 
-    /// Gives all pages back, leaving to the kernel the grants that the home still uses: for a module that goes. May sleep.
+    /// Gives all pages back, leaving to the kernel the grants that the backend still uses: for a module that goes. May
+    /// sleep.
     pub fn give_up(mut self, kernel: &K) {
         self.refs
             .drain(..)
@@ -153,7 +154,8 @@ impl<K: Kernel> PageSet<K> {
         self.give_back(kernel);
     }
 
-    /// Ends the grants that the home no longer uses and gives their pages back; true when nothing is left. May sleep.
+    /// Ends the grants that the backend no longer uses and gives their pages back; true when nothing is left. May
+    /// sleep.
     pub fn give_back(&mut self, kernel: &K) -> bool {
         while self.pages.len() > self.refs.len() {
             if let Some(page) = self.pages.pop() {

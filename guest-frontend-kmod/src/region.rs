@@ -29,7 +29,7 @@ pub struct Extent {
     pub offset: u16,
     /// Bytes.
     pub length: u32,
-    /// Whether the home may write them.
+    /// Whether the backend may write them.
     pub writable: bool,
     /// Whether it is a buffer of last resort, which limits do not keep from its endpoint.
     pub reserve: bool,
@@ -38,14 +38,14 @@ pub struct Extent {
 /// Where a region is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionState {
-    /// Pieces are on their way to the home; `posted`: the next one is.
+    /// Pieces are on their way to the backend; `posted`: the next one is.
     Registering {
         /// Whether a piece waits for its answer.
         posted: bool,
     },
     /// Usable.
     Ready,
-    /// The home is to unmap it.
+    /// The backend is to unmap it.
     Leaving {
         /// Whether the request waits for its answer.
         posted: bool,
@@ -54,7 +54,7 @@ pub enum RegionState {
     },
     /// It did not become ready.
     Refused(Errno),
-    /// The home has unmapped it.
+    /// The backend has unmapped it.
     Left,
 }
 
@@ -64,7 +64,7 @@ pub struct Region<K: Kernel> {
     pub page_set: PageSet<K>,
     /// What was asked for.
     pub extent: Extent,
-    /// Pages of which the home was told.
+    /// Pages of which the backend was told.
     pub told: usize,
     /// Where it is in its life.
     pub state: RegionState,
@@ -137,7 +137,7 @@ impl<K: Kernel> Regions<K> {
         self.slots.get_mut(usize::from(slot))?.region.take()
     }
 
-    /// Buffers of last resort, also those that are on their way to or from the home.
+    /// Buffers of last resort, also those that are on their way to or from the backend.
     pub fn reserves(&self) -> usize {
         let regions = self.slots.iter().filter_map(|slot| slot.region.as_ref());
         regions.filter(|region| region.extent.reserve).count()

@@ -85,7 +85,7 @@ impl<K: Kernel> Shared<K> {
         self.kernel.look_at_deferred_unmaps();
     }
 
-    /// Gives a page set back, at once as far as the home has let go of it. Without a lock.
+    /// Gives a page set back, at once as far as the backend has let go of it. Without a lock.
     pub fn give_back(&self, mut page_set: PageSet<K>) {
         let (user, pages) = (page_set.user(), page_set.total());
         match page_set.give_back(&self.kernel) {

@@ -64,8 +64,9 @@ pub enum Command {
     Captures(CapturesArgs),
     /// Send very many messages of mixed sizes between two nodes over a bad network, in virtual time, and verify each byte.
     ///
-    /// Library, queues, homes and boards are the real ones. Prints its progress, then what was verified, sent again and
-    /// received again. Exit status 1 means that a message was lost, doubled, changed or stuck; the first is printed.
+    /// Library, queues, backends and boards are the real ones. Prints its progress, then what was verified, sent again
+    /// and received again. Exit status 1 means that a message was lost, doubled, changed or stuck; the first is
+    /// printed.
     Soak(soak::SoakArgs),
     /// Play captures again: our whole stack takes the place of each node and must send what that node sent.
     ///

@@ -1,4 +1,4 @@
-//! Network cards, as the home of a board sees them: the [`Nic`] trait, the memory that cards read and write
+//! Network cards, as the backend of a board sees them: the [`Nic`] trait, the memory that cards read and write
 //! ([`dma`]), and the drivers.
 //!
 //! | module | card |
@@ -10,8 +10,8 @@
 //! **Why it exists**: a board wants bursts, scatter-gather out of pages of guests, and an interrupt only while it
 //! sleeps; no crate offers that for a bare machine.
 //!
-//! **Neighbours**: below, a [`Platform`] (DMA memory, registers, pauses) and PCI configuration space; above, the home
-//! that owns the card. Neither the board nor Xen is known here.
+//! **Neighbours**: below, a [`Platform`] (DMA memory, registers, pauses) and PCI configuration space; above, the
+//! backend that owns the card. Neither the board nor Xen is known here.
 //!
 //! `examples/echo.rs` uses a card; `docs/adding-a-nic-driver.md` says how one is added.
 //!

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use mx_backend::{Backend, BoardId, HostName};
 use mx_board::Instant;
-use mx_home::{BoardId, Home, HostName};
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::{MappingError, Memfd};
 use mx_ring::{PAGE_SIZE, VolatileSliceError};
@@ -15,9 +15,9 @@ use crate::error::NodeError;
 
 /// A board: processes know it by its place in the list.
 pub struct Board {
-    /// What the home calls it.
+    /// What the backend calls it.
     pub id: BoardId,
-    /// Description, peers, counters: the home writes, processes read.
+    /// Description, peers, counters: the backend writes, processes read.
     pub pages: Memfd,
 }
 
@@ -25,7 +25,7 @@ pub struct Board {
 pub fn add(
     options: &NodeOptions,
     mac: Option<MacAddress>,
-    home: &mut Home,
+    backend: &mut Backend,
     now: Instant,
 ) -> Result<Vec<Board>, NodeError> {
     let first_mac = options.mac.or(mac);
@@ -43,7 +43,7 @@ pub fn add(
                 Some(mac) => mac,
                 None => random_mac()?,
             };
-            add_one(&name, mac, home, now)
+            add_one(&name, mac, backend, now)
         })
         .collect()
 }
@@ -66,14 +66,19 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), NodeError
     Ok(())
 }
 
-fn add_one(name: &str, mac: MacAddress, home: &mut Home, now: Instant) -> Result<Board, NodeError> {
+fn add_one(
+    name: &str,
+    mac: MacAddress,
+    backend: &mut Backend,
+    now: Instant,
+) -> Result<Board, NodeError> {
     let pages = Memfd::create("open-mx board", PAGES * PAGE_SIZE)?;
     let view =
         BoardPages::new(pages.slice()).map_err(|VolatileSliceError| MappingError::Length(0))?;
     view.format();
     pages.bar_writers()?;
     let host_name = HostName::new(format!("{name}:0").as_bytes());
-    let id = home
+    let id = backend
         .add_board(now, mac, host_name, view, true)
         .map_err(|error| NodeError::Board {
             name: name.into(),

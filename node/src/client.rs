@@ -69,7 +69,7 @@ pub struct ClientEndpoint {
     pub layout: EndpointLayout,
     /// Pages that the process writes.
     pub w: Memfd,
-    /// Pages that the home writes.
+    /// Pages that the backend writes.
     pub r: Memfd,
     /// Wakes the process, and the node.
     pub bell: Bell,

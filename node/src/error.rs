@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use mx_home::AddBoardError;
+use mx_backend::AddBoardError;
 use mx_ring::mapping::MappingError;
 use mx_wire::{FormatError, MacAddress};
 use rustix::io::Errno;

@@ -6,8 +6,8 @@
 //! by memfd and wake each other by sockets; the wire is an interface (AF_PACKET) or a datagram socket that carries one
 //! Ethernet frame per datagram, as QEMU's `-netdev dgram` does.
 //!
-//! Neighbours: `mx-home` serves the endpoints, `mx-ring` owns the shared memory and the calls of processes; this crate
-//! brings descriptors, time and the loop. It refuses to know the protocol, and to touch shared memory itself.
+//! Neighbours: `mx-backend` serves the endpoints, `mx-ring` owns the shared memory and the calls of processes; this
+//! crate brings descriptors, time and the loop. It refuses to know the protocol, and to touch shared memory itself.
 //!
 //! | file | what |
 //! |---|---|

@@ -1,12 +1,12 @@
-//! The loop: what the wire brings, a turn of the home, what processes ask; then sleep, if there is nothing to do.
+//! The loop: what the wire brings, a turn of the backend, what processes ask; then sleep, if there is nothing to do.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_backend::{Backend, BackendConfig, Completion};
 use mx_board::Instant;
-use mx_home::{Completion, Home, HomeConfig};
 use mx_ring::heap;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -29,7 +29,7 @@ const END_WITHIN: Duration = Duration::from_secs(2);
 /// A node that serves its processes.
 pub struct Node {
     clock: Clock,
-    home: Home,
+    backend: Backend,
     incoming: Incoming,
     outgoing: Outgoing,
     /// The wire's socket is watched for room, too.
@@ -54,7 +54,7 @@ impl Node {
         raise_descriptor_limit();
         let clock = Clock::start();
         let wire = Wire::open(options, format)?;
-        let mut home = Home::new(HomeConfig {
+        let mut backend = Backend::new(BackendConfig {
             format,
             generation: boards::random()? as u32,
             endpoint_max: options.endpoints,
@@ -65,7 +65,7 @@ impl Node {
             seed: boards::random()?,
         });
         let own_mac = wire.followed.as_ref().map(Interface::mac);
-        let boards = boards::add(options, own_mac, &mut home, clock.now())?;
+        let boards = boards::add(options, own_mac, &mut backend, clock.now())?;
         if boards.len() > 1 && options.interface.is_some() {
             info!(
                 "boards with other addresses than the card's need `ip link set dev {} promisc on`",
@@ -89,7 +89,7 @@ impl Node {
         }
         let mut node = Self {
             clock,
-            home,
+            backend,
             incoming: wire.incoming,
             outgoing: wire.outgoing,
             watching_room: false,
@@ -124,11 +124,11 @@ impl Node {
         for source in found.drain(..) {
             self.attend(source, now)?;
         }
-        let activity = self.home.turn(now, &mut self.outgoing, &mut self.server);
+        let activity = self.backend.turn(now, &mut self.outgoing, &mut self.server);
         self.outgoing.flush();
         let completed = self.complete(now);
         self.server.pass_raw_frames(&mut Surroundings {
-            home: &mut self.home,
+            backend: &mut self.backend,
             poller: &self.poller,
             outgoing: &mut self.outgoing,
             now,
@@ -151,7 +151,7 @@ impl Node {
 
     fn attend(&mut self, source: Source, now: Instant) -> Result<(), NodeError> {
         let around = &mut Surroundings {
-            home: &mut self.home,
+            backend: &mut self.backend,
             poller: &self.poller,
             outgoing: &mut self.outgoing,
             now,
@@ -159,9 +159,9 @@ impl Node {
         match source {
             Source::Wire => {
                 self.outgoing.take_error();
-                let (home, outgoing) = (&mut self.home, &mut self.outgoing);
+                let (backend, outgoing) = (&mut self.backend, &mut self.outgoing);
                 self.incoming
-                    .receive(|frame| home.frame(now, frame, outgoing))
+                    .receive(|frame| backend.frame(now, frame, outgoing))
                     .map_err(NodeError::system("receiving from the wire"))?;
             }
             Source::Links => self.look_at_interface()?,
@@ -182,14 +182,14 @@ impl Node {
     /// Tells processes what has been completed; whether there was something.
     fn complete(&mut self, now: Instant) -> bool {
         let mut any = false;
-        while let Some(completion) = self.home.next_completion() {
+        while let Some(completion) = self.backend.next_completion() {
             any = true;
             match completion {
                 Completion::EndpointClosed(key) => {
                     self.server.closed(
                         key,
                         &mut Surroundings {
-                            home: &mut self.home,
+                            backend: &mut self.backend,
                             poller: &self.poller,
                             outgoing: &mut self.outgoing,
                             now,
@@ -201,7 +201,7 @@ impl Node {
                         key,
                         region,
                         &mut Surroundings {
-                            home: &mut self.home,
+                            backend: &mut self.backend,
                             poller: &self.poller,
                             outgoing: &mut self.outgoing,
                             now,
@@ -223,7 +223,7 @@ impl Node {
             return Ok(());
         };
         let found = interface.look();
-        self.home.set_interface(&found.state);
+        self.backend.set_interface(&found.state);
         self.outgoing.limit(found.longest);
         if let Some(socket) = found.socket {
             // The old one leaves the set when nobody has it open any more.
@@ -240,7 +240,7 @@ impl Node {
 
     /// Says what boards have found wrong with the network.
     fn say_warnings(&mut self) {
-        while let Some((board, warning, notice)) = self.home.next_warning() {
+        while let Some((board, warning, notice)) = self.backend.next_warning() {
             let about = notice.about;
             warn!("board {}, about {about}: {}", board.0, warning.sentence());
         }
@@ -265,13 +265,13 @@ impl Node {
     fn end(mut self) -> Result<(), NodeError> {
         let boards: Vec<_> = self.server.boards().iter().map(|board| board.id).collect();
         for board in boards {
-            self.home.remove_board(board);
+            self.backend.remove_board(board);
         }
         let started = self.clock.now();
         while !self.server.is_quiet() {
             let now = self.clock.now();
             self.complete(now);
-            self.home.turn(now, &mut self.outgoing, &mut self.server);
+            self.backend.turn(now, &mut self.outgoing, &mut self.server);
             self.outgoing.flush();
             if now - started > END_WITHIN {
                 warn!("some endpoints are still in use: their processes lose them");

@@ -10,7 +10,7 @@ pub const REGIONS_MAX: usize = 256;
 /// addresses; the memory is the client's.
 pub const BYTES_MAX: u64 = 1 << 33;
 
-/// Region table. A slot is free again when the home has let go of the region.
+/// Region table. A slot is free again when the backend has let go of the region.
 #[derive(Default)]
 pub struct Regions {
     slots: Vec<Slot>,
@@ -79,7 +79,7 @@ impl Regions {
         slot.reserve = reserve;
     }
 
-    /// The memory of a region that the home no longer uses, which is none any more.
+    /// The memory of a region that the backend no longer uses, which is none any more.
     pub fn take(&mut self, key: RegionKey) -> Option<Memory> {
         let slot = self.slots.get_mut(usize::from(key.slot))?;
         if slot.generation != key.generation {

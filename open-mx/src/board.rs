@@ -1,4 +1,4 @@
-//! A board as its home describes it: name, address, peers, counters.
+//! A board as its backend describes it: name, address, peers, counters.
 
 use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardDescription, BoardPages, PeerDescription};
@@ -8,8 +8,8 @@ use mx_ring::warning::Warning;
 use mx_wire::MacAddress;
 use rustix::io::Errno;
 
+use crate::backend::{Backend, Channel};
 use crate::error::Error;
-use crate::home::{Channel, Home};
 
 /// A view of a board. Every call reads the present state.
 pub struct Board {
@@ -25,14 +25,14 @@ impl Board {
                 pages,
                 _mapping: mapping,
             }),
-            Some(home) => Err(Error::Version { home }),
+            Some(backend) => Err(Error::Version { backend }),
             None => Err(Error::Confused),
         }
     }
 
     /// Looks at a board without opening an endpoint.
-    pub fn attach(home: &Home, board: u32) -> Result<Self, Error> {
-        let greeted = home.channel()?;
+    pub fn attach(backend: &Backend, board: u32) -> Result<Self, Error> {
+        let greeted = backend.channel()?;
         if board >= greeted.boards {
             return Err(Error::NoBoard(board));
         }
@@ -42,12 +42,12 @@ impl Board {
         }
     }
 
-    /// The boards of a home with their numbers.
-    pub fn all(home: &Home) -> Result<Vec<(u32, Self)>, Error> {
-        let count = home.channel()?.boards;
+    /// The boards of a backend with their numbers.
+    pub fn all(backend: &Backend) -> Result<Vec<(u32, Self)>, Error> {
+        let count = backend.channel()?.boards;
         let mut boards = Vec::new();
         for number in 0..count {
-            match Self::attach(home, number) {
+            match Self::attach(backend, number) {
                 Ok(board) => boards.push((number, board)),
                 Err(Error::NoBoard(_)) => {}
                 Err(error) => return Err(error),
@@ -57,16 +57,16 @@ impl Board {
     }
 
     /// The board of this number, or all of them.
-    pub fn chosen(home: &Home, number: Option<u32>) -> Result<Vec<(u32, Self)>, Error> {
+    pub fn chosen(backend: &Backend, number: Option<u32>) -> Result<Vec<(u32, Self)>, Error> {
         match number {
-            Some(number) => Ok(vec![(number, Self::attach(home, number)?)]),
-            None => Self::all(home),
+            Some(number) => Ok(vec![(number, Self::attach(backend, number)?)]),
+            None => Self::all(backend),
         }
     }
 
     /// Number of the board with this address.
-    pub fn number_of(home: &Home, nic_id: u64) -> Result<u32, Error> {
-        for (number, board) in Self::all(home)? {
+    pub fn number_of(backend: &Backend, nic_id: u64) -> Result<u32, Error> {
+        for (number, board) in Self::all(backend)? {
             if board.description()?.mac.nic_id() == nic_id {
                 return Ok(number);
             }
@@ -75,26 +75,26 @@ impl Board {
     }
 
     /// Who has opened each endpoint of a board, by their indices.
-    pub fn openers(home: &Home, board: u32) -> Result<Vec<Option<Opener>>, Error> {
-        let count = Self::attach(home, board)?.description()?.endpoint_max;
-        let channel = home.channel()?.channel;
+    pub fn openers(backend: &Backend, board: u32) -> Result<Vec<Option<Opener>>, Error> {
+        let count = Self::attach(backend, board)?.description()?.endpoint_max;
+        let channel = backend.channel()?.channel;
         (0..u32::from(count))
             .map(|endpoint| opener(&*channel, board, endpoint))
             .collect()
     }
 
     /// Who has opened the raw endpoint of a board.
-    pub fn raw_opener(home: &Home, board: u32) -> Result<Option<Opener>, Error> {
-        opener(&*home.channel()?.channel, board, RAW_ENDPOINT)
+    pub fn raw_opener(backend: &Backend, board: u32) -> Result<Option<Opener>, Error> {
+        opener(&*backend.channel()?.channel, board, RAW_ENDPOINT)
     }
 
     /// Changes a board; only an administrator may.
-    pub fn change(home: &Home, board: u32, change: &Change) -> Result<(), Error> {
+    pub fn change(backend: &Backend, board: u32, change: &Change) -> Result<(), Error> {
         let change = CallRequest::Change {
             board,
             change: *change,
         };
-        match home.channel()?.channel.call(&change, None) {
+        match backend.channel()?.channel.call(&change, None) {
             Ok(_) => Ok(()),
             Err(error) => Err(match no_board(error.into(), board) {
                 Error::Refused(Errno::PERM | Errno::ACCESS) => Error::NotAdministrator,
@@ -197,7 +197,7 @@ pub(crate) fn no_board(error: Error, board: u32) -> Error {
 }
 
 /// Text of a NUL-padded name, as it may be shown: of an interface or a process, which anybody on this machine may have
-/// named, what could steer a terminal becomes `?`. (Names of boards are clean since they entered their home.)
+/// named, what could steer a terminal becomes `?`. (Names of boards are clean since they entered their backend.)
 pub fn text(padded: &[u8]) -> String {
     let end = padded.iter().position(|byte| *byte == 0);
     let text = String::from_utf8_lossy(&padded[..end.unwrap_or(padded.len())]);

@@ -5,8 +5,8 @@ use std::io;
 use mx_engine::Code;
 use rustix::io::Errno;
 
-use crate::home::call_error::CallError;
-use crate::home::place::Home;
+use crate::backend::call_error::CallError;
+use crate::backend::place::Backend;
 use crate::lack::lacking;
 
 const MISBEHAVED: u32 = mx_ring::control::Status::Misbehaved as u32;
@@ -15,17 +15,17 @@ const MISBEHAVED: u32 = mx_ring::control::Status::Misbehaved as u32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// Neither the module's device nor a node's socket exists.
-    NoHome,
+    NoBackend,
     /// The device or the socket exists but cannot be opened.
-    Unreachable(Home, io::ErrorKind),
-    /// Library and home share memory in different ways; the version of the home.
+    Unreachable(Backend, io::ErrorKind),
+    /// Library and backend share memory in different ways; the version of the backend.
     Version {
-        /// The home's version.
-        home: u32,
+        /// The backend's version.
+        backend: u32,
     },
-    /// The home answered something that makes no sense.
+    /// The backend answered something that makes no sense.
     Confused,
-    /// The home refused a call, or the process lacks what the call needs.
+    /// The backend refused a call, or the process lacks what the call needs.
     Refused(Errno),
     /// There is no board of this number.
     NoBoard(u32),
@@ -49,10 +49,10 @@ pub enum Error {
     Connect(Code),
     /// Another thread has woken who waited for a connect's answer.
     Woken,
-    /// The home closed the endpoint; the reason that it gave.
+    /// The backend closed the endpoint; the reason that it gave.
     Closed(u32),
-    /// The home is gone.
-    HomeGone,
+    /// The backend is gone.
+    BackendGone,
     /// The match info has bits outside of the mask.
     MatchMask,
     /// The mask leaves bits of the context id open.
@@ -94,11 +94,11 @@ impl Error {
     /// Open-MX's code for it.
     pub fn code(&self) -> Code {
         match self {
-            Self::NoHome => Code::NoDeviceFile,
+            Self::NoBackend => Code::NoDeviceFile,
             Self::Unreachable(_, io::ErrorKind::PermissionDenied) => Code::AccessDenied,
             Self::Unreachable(_, io::ErrorKind::NotFound) => Code::NoDeviceFile,
-            Self::Unreachable(..) | Self::Confused | Self::HomeGone => Code::NoDriver,
-            Self::Version { home } if *home < mx_ring::ABI_VERSION => Code::BadKernelAbi,
+            Self::Unreachable(..) | Self::Confused | Self::BackendGone => Code::NoDriver,
+            Self::Version { backend } if *backend < mx_ring::ABI_VERSION => Code::BadKernelAbi,
             Self::Version { .. } => Code::BadLibAbi,
             Self::Refused(Errno::BUSY) | Self::Busy | Self::EndpointInUse(_) | Self::AllInUse => {
                 Code::Busy
@@ -139,37 +139,37 @@ impl Error {
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::NoHome => write!(
+            Self::NoBackend => write!(
                 f,
                 "no Open-MX board here: neither {} (load the frontend module) nor {} (start omxd, or name its socket \
                  in OMX_SOCKET) exists",
                 mx_ring::uapi::DEVICE_PATH,
                 mx_ring::uapi::SOCKET_PATH
             ),
-            Self::Unreachable(Home::Device(path), kind) => {
+            Self::Unreachable(Backend::Device(path), kind) => {
                 write!(f, "{} cannot be opened: {kind}", path.display())
             }
-            Self::Unreachable(Home::Socket(path), io::ErrorKind::PermissionDenied) => write!(
+            Self::Unreachable(Backend::Socket(path), io::ErrorKind::PermissionDenied) => write!(
                 f,
                 "{} may not be used by this user: omxd runs, or has run, and its socket, or a directory above it, bars others \
                  (`namei -l {}` shows which)",
                 path.display(),
                 path.display()
             ),
-            Self::Unreachable(Home::Socket(path), kind) => write!(
+            Self::Unreachable(Backend::Socket(path), kind) => write!(
                 f,
                 "nobody answers at {}: {kind}; is omxd running?",
                 path.display()
             ),
-            Self::Version { home } => write!(
+            Self::Version { backend } => write!(
                 f,
-                "the library shares memory by version {}, its home by version {home}: update the older one",
+                "the library shares memory by version {}, its backend by version {backend}: update the older one",
                 mx_ring::ABI_VERSION
             ),
-            Self::Confused => f.write_str("the home answered a call with something else"),
+            Self::Confused => f.write_str("the backend answered a call with something else"),
             Self::Refused(errno) => match lacking(*errno) {
                 Some(text) => f.write_str(text),
-                None => write!(f, "the home refused: {errno}"),
+                None => write!(f, "the backend refused: {errno}"),
             },
             Self::NoBoard(board) => write!(f, "there is no board {board}"),
             Self::Busy => f.write_str("it is in use: omx_endpoint_info names the owner"),
@@ -201,14 +201,14 @@ impl core::fmt::Display for Error {
             Self::Connect(code) => write!(f, "{}: {code}", self.cause()),
             Self::Woken => f.write_str("omx_wakeup was called before the connect was answered"),
             Self::Closed(MISBEHAVED) => f.write_str(
-                "the board's home closed this endpoint: its queues held what no library writes (did the program \
+                "the board's backend closed this endpoint: its queues held what no library writes (did the program \
                  overwrite memory?)",
             ),
             Self::Closed(reason) => {
-                write!(f, "the board's home closed this endpoint, with reason {reason}")
+                write!(f, "the board's backend closed this endpoint, with reason {reason}")
             }
-            Self::HomeGone => f.write_str(
-                "the board's home has ended (omxd, or the guest's driver domain): open the endpoint again when it is back",
+            Self::BackendGone => f.write_str(
+                "the board's backend has ended (omxd, or the guest's driver domain): open the endpoint again when it is back",
             ),
             Self::MatchMask => f.write_str("the match info has bits outside of the mask"),
             Self::ContextMask => f.write_str(
@@ -243,7 +243,7 @@ impl core::fmt::Display for Error {
                 write!(f, "a raw frame of {length} bytes: 1 to 1024 are possible")
             }
             Self::BadChange => f.write_str(
-                "the home refused the change: a name needs a character and must not be that of another board of \
+                "the backend refused the change: a name needs a character and must not be that of another board of \
                  this machine, an address must be a single station's",
             ),
             Self::QueueEntries(entries) => write!(
@@ -269,7 +269,7 @@ impl std::error::Error for Error {}
 impl From<CallError> for Error {
     fn from(CallError(errno): CallError) -> Self {
         match errno {
-            Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN => Self::HomeGone,
+            Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN => Self::BackendGone,
             Errno::BUSY => Self::Busy,
             Errno::DQUOT => Self::UserLimit,
             errno => Self::Refused(errno),

@@ -1,8 +1,8 @@
-//! What a process or a home has none left of.
+//! What a process or a backend has none left of.
 
 use rustix::io::Errno;
 
-/// What lacks, of what a process or a home may use up, and how to get more of it.
+/// What lacks, of what a process or a backend may use up, and how to get more of it.
 pub(crate) fn lacking(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::MFILE => {
@@ -15,7 +15,7 @@ pub(crate) fn lacking(errno: Errno) -> Option<&'static str> {
             "this process may have no files that are long enough for shared memory: allow longer ones (ulimit -f)"
         }
         Errno::NOMEM | Errno::NOBUFS | Errno::AGAIN => {
-            "no memory, or no addresses for it, in this process or at the board's home: allow more (ulimit -v, cgroups)"
+            "no memory, or no addresses for it, in this process or at the board's backend: allow more (ulimit -v, cgroups)"
         }
         _ => return None,
     })

@@ -14,10 +14,10 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags};
 
+use crate::backend::{Backend, CallError, Channel};
 use crate::board::no_board;
 use crate::clock;
 use crate::error::Error;
-use crate::home::{CallError, Channel, Home};
 
 /// Something that happened at a raw endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum RawEvent {
 
 /// An open raw endpoint. It is closed when it is dropped.
 pub struct RawEndpoint {
-    home: Home,
+    backend: Backend,
     board: u32,
     channel: Arc<dyn Channel>,
     /// Goes before the frames.
@@ -48,8 +48,8 @@ pub struct RawEndpoint {
 
 impl RawEndpoint {
     /// Opens the raw endpoint of a board; each board has one.
-    pub fn open(home: &Home, board: u32) -> Result<Self, Error> {
-        let channel = home.channel()?.channel;
+    pub fn open(backend: &Backend, board: u32) -> Result<Self, Error> {
+        let channel = backend.channel()?.channel;
         let frames = channel.open_raw(board);
         let frames = frames.map_err(|error| match no_board(error.into(), board) {
             Error::Refused(Errno::PERM | Errno::ACCESS) => Error::NotAdministrator,
@@ -63,7 +63,7 @@ impl RawEndpoint {
                 .map_err(CallError)?;
         }
         Ok(Self {
-            home: home.clone(),
+            backend: backend.clone(),
             board,
             channel,
             _unshared: Unshared::of(&frames),
@@ -76,8 +76,8 @@ impl RawEndpoint {
     }
 
     /// Where its board is.
-    pub fn board(&self) -> (&Home, u32) {
-        (&self.home, self.board)
+    pub fn board(&self) -> (&Backend, u32) {
+        (&self.backend, self.board)
     }
 
     /// Readable when there is an event.
@@ -93,9 +93,9 @@ impl RawEndpoint {
             return Err(Error::RawFrame(frame.len()));
         }
         // What a signal interrupts has not begun.
-        retry_on_intr(|| match self.home {
-            Home::Socket(_) => rustix::net::send(&self.frames, frame, SendFlags::NOSIGNAL),
-            Home::Device(_) => rustix::io::write(&self.frames, frame),
+        retry_on_intr(|| match self.backend {
+            Backend::Socket(_) => rustix::net::send(&self.frames, frame, SendFlags::NOSIGNAL),
+            Backend::Device(_) => rustix::io::write(&self.frames, frame),
         })
         .map_err(CallError)?;
         if let Some(context) = context {
@@ -122,7 +122,7 @@ impl RawEndpoint {
                 return Ok(Some(RawEvent::Sent(context)));
             }
             match self.receive(frame) {
-                Ok(0) => return Err(Error::HomeGone),
+                Ok(0) => return Err(Error::BackendGone),
                 Ok(length) => return Ok(Some(RawEvent::Received(length))),
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(errno) => return Err(CallError(errno).into()),
@@ -152,14 +152,14 @@ impl RawEndpoint {
         Ok(())
     }
 
-    /// Takes a frame without waiting; its length, 0 when the home is gone.
+    /// Takes a frame without waiting; its length, 0 when the backend is gone.
     fn receive(&self, frame: &mut [u8; RAW_FRAME_MAX]) -> Result<usize, Errno> {
-        match self.home {
-            Home::Socket(_) => {
+        match self.backend {
+            Backend::Socket(_) => {
                 let received = rustix::net::recv(&self.frames, &mut frame[..], RecvFlags::DONTWAIT);
                 received.map(|(length, _)| length)
             }
-            Home::Device(_) => match rustix::io::read(&self.frames, &mut frame[..]) {
+            Backend::Device(_) => match rustix::io::read(&self.frames, &mut frame[..]) {
                 Err(Errno::NODEV) => Ok(0),
                 taken => taken,
             },

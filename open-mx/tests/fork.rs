@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use open_mx::raw::RawEndpoint;
-use open_mx::{Buffer, Endpoint, EndpointOptions, Error, Home};
+use open_mx::{Backend, Buffer, Endpoint, EndpointOptions, Error};
 
 unsafe extern "C" {
     fn fork() -> i32;
@@ -15,19 +15,19 @@ unsafe extern "C" {
 const KEY: u32 = 7;
 const TIMEOUT: Option<Duration> = Some(Duration::from_secs(10));
 
-fn home() -> Home {
+fn backend() -> Backend {
     let name = format!("open-mx-fork-{}.sock", std::process::id());
     let socket = std::env::temp_dir().join(name);
     mx_testnode::of_two_boards(&socket);
-    Home::Socket(socket)
+    Backend::Socket(socket)
 }
 
-fn open(home: &Home, board: u32) -> Result<Endpoint, Error> {
+fn open(backend: &Backend, board: u32) -> Result<Endpoint, Error> {
     let options = EndpointOptions {
         board: Some(board),
         ..EndpointOptions::new(KEY)
     };
-    Endpoint::open(home, &options)
+    Endpoint::open(backend, &options)
 }
 
 /// Runs in a child, which ends with the number that is given back.
@@ -53,10 +53,10 @@ fn in_child(run: impl FnOnce() -> i32) -> i32 {
 
 #[test]
 fn a_childs_calls_fail_and_what_it_drops_stays_its_parents() {
-    let home = home();
-    let left = open(&home, 0).expect("an endpoint");
-    let right = open(&home, 1).expect("an endpoint");
-    let raw = RawEndpoint::open(&home, 0).expect("a raw endpoint");
+    let backend = backend();
+    let left = open(&backend, 0).expect("an endpoint");
+    let right = open(&backend, 1).expect("an endpoint");
+    let raw = RawEndpoint::open(&backend, 0).expect("a raw endpoint");
     let nic = left
         .with_board(|board| board.nic_id_by_hostname("right:0"))
         .expect("a name");
@@ -93,7 +93,7 @@ fn a_childs_calls_fail_and_what_it_drops_stays_its_parents() {
         right.wakeup();
         left.reenable_progression();
         drop((left, right, raw));
-        let own = open(&home, 0).and_then(|own| own.progress());
+        let own = open(&backend, 0).and_then(|own| own.progress());
         let failed = calls.iter().position(|as_promised| !as_promised);
         failed.map_or(i32::from(own.is_err()) * 99, |at| at as i32 + 1)
     });

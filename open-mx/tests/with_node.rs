@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use open_mx::{Board, Buffer, Code, Endpoint, EndpointOptions, Error, Home};
+use open_mx::{Backend, Board, Buffer, Code, Endpoint, EndpointOptions, Error};
 
 const KEY: u32 = 7;
 
 /// The node with two boards, for all tests of this process.
-fn home() -> Home {
+fn backend() -> Backend {
     let name = format!("open-mx-with-node-{}.sock", std::process::id());
     let socket = std::env::temp_dir().join(name);
     mx_testnode::of_two_boards(&socket);
-    Home::Socket(socket)
+    Backend::Socket(socket)
 }
 
 fn open(board: u32, endpoint: u32) -> Endpoint {
@@ -20,7 +20,7 @@ fn open(board: u32, endpoint: u32) -> Endpoint {
         endpoint: Some(endpoint),
         ..EndpointOptions::new(KEY)
     };
-    Endpoint::open(&home(), &options).expect("a free endpoint")
+    Endpoint::open(&backend(), &options).expect("a free endpoint")
 }
 
 /// Connects by name and waits, asleep.
@@ -35,7 +35,7 @@ fn connect(endpoint: &Endpoint, name: &str, remote: u32) -> open_mx::Address {
 
 #[test]
 fn both_boards_know_each_other_by_name() {
-    let boards = Board::all(&home()).unwrap();
+    let boards = Board::all(&backend()).unwrap();
     assert_eq!(boards.len(), 2);
     for (_, board) in &boards {
         assert!(board.nic_id_by_hostname("left:0").is_ok());
@@ -45,7 +45,7 @@ fn both_boards_know_each_other_by_name() {
             Err(Error::NoPeerName(_))
         ));
     }
-    assert_eq!(Board::attach(&home(), 2).err(), Some(Error::NoBoard(2)));
+    assert_eq!(Board::attach(&backend(), 2).err(), Some(Error::NoBoard(2)));
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn an_endpoint_in_use_or_beyond_the_last_is_refused() {
         ..EndpointOptions::new(KEY)
     };
     assert_eq!(
-        Endpoint::open(&home(), &again).err(),
+        Endpoint::open(&backend(), &again).err(),
         Some(Error::EndpointInUse(1))
     );
     let beyond = EndpointOptions {
@@ -65,7 +65,7 @@ fn an_endpoint_in_use_or_beyond_the_last_is_refused() {
         ..again
     };
     assert_eq!(
-        Endpoint::open(&home(), &beyond).err().map(|e| e.code()),
+        Endpoint::open(&backend(), &beyond).err().map(|e| e.code()),
         Some(Code::BadEndpoint)
     );
 }

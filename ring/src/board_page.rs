@@ -64,7 +64,7 @@ pub struct BoardDescription {
 pub struct PeerDescription {
     /// The Ethernet address of the peer.
     pub mac: MacAddress,
-    /// Whether it is a board of the same home.
+    /// Whether it is a board of the same backend.
     pub local: bool,
     /// Its name, NUL-padded; empty when not yet known.
     pub hostname: [u8; HOSTNAME_MAX],
@@ -86,7 +86,7 @@ mod at {
 const PEER_BODY: usize = 8;
 const PEER_BODY_SIZE: usize = 96;
 
-/// Both sides of the board pages: the home writes, processes read.
+/// Both sides of the board pages: the backend writes, processes read.
 #[derive(Clone, Copy, Debug)]
 pub struct BoardPages {
     slice: VolatileSlice,
@@ -108,7 +108,7 @@ impl BoardPages {
         self.slice.word(at::MAGIC).store(MAGIC, Ordering::Release);
     }
 
-    /// The version that the home wrote; `None` when it has written nothing yet.
+    /// The version that the backend wrote; `None` when it has written nothing yet.
     pub fn version(&self) -> Option<u32> {
         (self.slice.word(at::MAGIC).load(Ordering::Acquire) == MAGIC)
             .then(|| self.slice.word(at::VERSION).load(Ordering::Relaxed))

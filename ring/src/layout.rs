@@ -88,7 +88,7 @@ impl EndpointLayout {
     pub const WINDOWS: usize = PAGE_SIZE;
     /// W area: where the commands start.
     pub const COMMANDS: usize = 2 * PAGE_SIZE;
-    /// R area: page 0 holds the home's indices and the status; the unexpected events follow.
+    /// R area: page 0 holds the backend's indices and the status; the unexpected events follow.
     pub const UNEXPECTED: usize = PAGE_SIZE;
     /// Bytes of a command-data slot.
     pub const COMMAND_DATA_SIZE: usize = mx_wire::SMALL_MAX;

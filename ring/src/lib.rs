@@ -7,14 +7,14 @@
 //! The memory that a guest and its driver domain share, and the only code that reads or writes it.
 //!
 //! Three parties use this crate, so that the ABI exists once: the *process* (through `libopen-mx`), its *kernel*
-//! (the frontend module, or `omxd` on a plain Linux), and the *home* of the board (the driver domain, or `omxd`).
+//! (the frontend module, or `omxd` on a plain Linux), and the *backend* of the board (the driver domain, or `omxd`).
 //! One party writes a page, the others read it:
 //!
 //! | class | written by | read by |
 //! |---|---|---|
-//! | W | the process | the home |
-//! | R | the home | the process |
-//! | K | kernel and home, a page each | each other; never mapped into a process |
+//! | W | the process | the backend |
+//! | R | the backend | the process |
+//! | K | kernel and backend, a page each | each other; never mapped into a process |
 //!
 //! What another party wrote is an allegation: it is copied once into private memory and checked, then used. No
 //! reference into shared memory leaves this crate. It refuses to know what a message means.
@@ -23,6 +23,7 @@
 extern crate std;
 
 pub mod admin;
+mod backend;
 pub mod board_page;
 pub mod control;
 #[cfg(not(loom))]
@@ -35,7 +36,6 @@ pub mod device;
 pub mod fork_guard;
 #[cfg(feature = "std")]
 pub mod heap;
-mod home;
 mod layout;
 #[cfg(feature = "std")]
 pub mod mapping;
@@ -60,9 +60,9 @@ pub mod uapi_socket;
 pub mod unshared;
 pub mod warning;
 
+pub use backend::{BackendSide, DeliverError};
 pub use counter::Counter;
 pub use descriptor::{Descriptor, DescriptorError};
-pub use home::{DeliverError, HomeSide};
 pub use layout::{
     EndpointLayout, GRANULE, Geometry, GeometryError, PAGE_SIZE, QUEUE_ENTRIES, QUEUE_ENTRIES_MAX,
     QUEUE_ENTRIES_MIN,

@@ -86,7 +86,7 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Maps `length` bytes at `offset` of a file that the caller trusts: an own memfd, one of the home, the module's
+    /// Maps `length` bytes at `offset` of a file that the caller trusts: an own memfd, one of the backend, the module's
     /// device. The file must not shrink.
     pub fn of(
         file: impl AsFd,

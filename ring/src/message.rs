@@ -61,7 +61,7 @@ pub struct Origin {
     pub peer: u16,
     /// Endpoint of that peer.
     pub endpoint: u8,
-    /// Whether that peer is a board of the same home.
+    /// Whether that peer is a board of the same backend.
     pub local: bool,
 }
 

@@ -20,7 +20,7 @@ pub(crate) mod w0 {
     pub const REGIONS_IN_USE: usize = 1024;
 }
 
-/// Words of the first R page. The home writes them.
+/// Words of the first R page. The backend writes them.
 pub(crate) mod r0 {
     pub const KICK: usize = 0;
     pub const COMMAND_CONS: usize = 64;
@@ -114,19 +114,19 @@ impl ProcessSide {
         self.layout.geometry().commands.saturating_sub(used)
     }
 
-    /// Index of the next command: it is no longer read by the home once [`Self::sent`] has passed it.
+    /// Index of the next command: it is no longer read by the backend once [`Self::sent`] has passed it.
     #[inline]
     pub fn next_command_index(&self) -> u32 {
         self.command_prod
     }
 
-    /// Commands below this index, and their transmit bytes, are no longer read by the home.
+    /// Commands below this index, and their transmit bytes, are no longer read by the backend.
     #[inline]
     pub fn sent(&self) -> u32 {
         self.r.word(r0::SENT).load(Ordering::Acquire)
     }
 
-    /// Puts a command into the queue; `data` is the payload of a small message, else empty. The home may see it
+    /// Puts a command into the queue; `data` is the payload of a small message, else empty. The backend may see it
     /// at once; [`Self::kick_needed`] tells whether it sleeps. Returns false, and does nothing, when the queue is full.
     #[inline]
     pub fn post(&mut self, command: &Command, data: &[u8]) -> bool {
@@ -233,7 +233,7 @@ impl ProcessSide {
         )
     }
 
-    /// Where the descriptor at a free-running index is, once the home has written it.
+    /// Where the descriptor at a free-running index is, once the backend has written it.
     #[inline]
     fn waiting(&self, base: usize, index: u32, entries: u32) -> Option<usize> {
         let at = base + (index & (entries - 1)) as usize * Descriptor::SIZE;
@@ -251,7 +251,7 @@ impl ProcessSide {
         Some(descriptor)
     }
 
-    /// Tells the home how far events have been consumed. Called once per round, not per event.
+    /// Tells the backend how far events have been consumed. Called once per round, not per event.
     #[inline]
     pub fn publish_consumed(&self) {
         self.w
@@ -262,7 +262,7 @@ impl ProcessSide {
             .store(self.expected_cons, Ordering::Release);
     }
 
-    /// Copies a payload out of the receive ring. The home keeps a payload contiguous.
+    /// Copies a payload out of the receive ring. The backend keeps a payload contiguous.
     pub fn read_receive(&self, position: u32, into: &mut [u8]) -> Result<(), VolatileSliceError> {
         let size = self.layout.geometry().receive;
         let offset = (position & (size - 1)) as usize;
@@ -271,7 +271,7 @@ impl ProcessSide {
             .read(offset, into)
     }
 
-    /// A payload in the receive ring. The home may change it at any time: copy it out once, then check the copy.
+    /// A payload in the receive ring. The backend may change it at any time: copy it out once, then check the copy.
     pub fn receive_part(
         &self,
         position: u32,
@@ -290,7 +290,7 @@ impl ProcessSide {
         self.w.word(w0::RECEIVE_TAIL).store(tail, Ordering::Release);
     }
 
-    /// What the home says of the endpoint: 0 open, else the reason for which it was closed.
+    /// What the backend says of the endpoint: 0 open, else the reason for which it was closed.
     #[inline]
     pub fn status(&self) -> u32 {
         self.r.word(r0::STATUS).load(Ordering::Acquire)

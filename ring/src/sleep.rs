@@ -1,15 +1,15 @@
 //! Sleep and wake: the whole protocol in one place.
 //!
 //! While both sides are awake, nobody tells anybody anything: each polls the lap word of its next descriptor. Three parties
-//! may sleep or be asked to wake: the *home* (driver domain, or `omxd`), the *kernel* of the guest (or none, with
+//! may sleep or be asked to wake: the *backend* (driver domain, or `omxd`), the *kernel* of the guest (or none, with
 //! `omxd`), the *process*. Each direction is the same handshake: whoever wants to sleep says so, fences, looks once
 //! more; whoever publishes fences, then looks whether somebody sleeps. Of two parties that do this at the same time, at
 //! least one sees the other, because both fences are sequentially consistent.
 //!
-//! **The home stops polling an endpoint** (demotion after an idle spell, so that 256 idle queues cost nothing):
+//! **The backend stops polling an endpoint** (demotion after an idle spell, so that 256 idle queues cost nothing):
 //!
 //! ```text
-//!  home                                        process
+//!  backend                                     process
 //!  ask_for_kick:  kick = 1                     post:         descriptor, then its lap (release)
 //!                 fence(SeqCst)                kick_needed:  fence(SeqCst), once for a batch
 //!  command_waits: lap of the next command                    kick?
@@ -22,7 +22,7 @@
 //! in between, there the process arms in its own page (W0), and a storm costs what its own bell costs.
 //!
 //! ```text
-//!  kernel (or process, under omxd)             home
+//!  kernel (or process, under omxd)             backend
 //!  arm:  armed += 1                            deliver:       payload, descriptor, its lap, producer index (release)
 //!        fence(SeqCst)                         sleeper_armed: fence(SeqCst), once for a batch
 //!  look: has_events? wakeup?                                  armed moved since the last wake?
@@ -30,22 +30,22 @@
 //!    no:  sleep until woken                      no:  nothing to do
 //! ```
 //!
-//! `armed` counts, so that the home needs no word to clear: one wake answers every arm before it. A wake that comes for
-//! an arm whose owner did not sleep after all makes a later sleep return early, once. Events for a sleeper stay: bits
-//! and bells remember, so a wake between the look and the sleep is not lost either.
+//! `armed` counts, so that the backend needs no word to clear: one wake answers every arm before it. A wake that comes
+//! for an arm whose owner did not sleep after all makes a later sleep return early, once. Events for a sleeper stay:
+//! bits and bells remember, so a wake between the look and the sleep is not lost either.
 //!
-//! **The home goes**: the kernel writes so into each endpoint's page (R0), which a look finds as it finds events, and wakes
-//! all sleepers. Under `omxd` the closed connection ends a process's sleep.
+//! **The backend goes**: the kernel writes so into each endpoint's page (R0), which a look finds as it finds events,
+//! and wakes all sleepers. Under `omxd` the closed connection ends a process's sleep.
 
+use crate::backend::BackendSide;
 use crate::control::ArmedCounters;
-use crate::home::HomeSide;
 use crate::layout::PAGE_SIZE;
 use crate::memory::{VolatileSlice, VolatileSliceError};
 use crate::process::{ProcessSide, r0, w0};
 use crate::sync::{Ordering, fence};
 
 impl ProcessSide {
-    /// Whether the home has gone to sleep and must be kicked, asked once after a batch of posts.
+    /// Whether the backend has gone to sleep and must be kicked, asked once after a batch of posts.
     #[inline]
     pub fn kick_needed(&self) -> bool {
         fence(Ordering::SeqCst);
@@ -64,7 +64,7 @@ impl ProcessSide {
     }
 }
 
-impl HomeSide {
+impl BackendSide {
     /// Demotion: asks the process to kick. The caller then looks at [`Self::command_waits`] once more.
     pub fn ask_for_kick(&self) {
         self.r.word(r0::KICK).store(1, Ordering::Relaxed);
@@ -128,10 +128,10 @@ impl EndpointWatch {
         Ok(self.has_events(word(w0::UNEXPECTED_CONS), word(w0::EXPECTED_CONS)))
     }
 
-    /// Closes the endpoint in the home's stead, which is gone: its process, if it polls, finds
-    /// [`HomeGone`](crate::control::Status::HomeGone) as status.
-    pub fn home_gone(&self) {
-        let gone = crate::control::Status::HomeGone as u32;
+    /// Closes the endpoint in the backend's stead, which is gone: its process, if it polls, finds
+    /// [`BackendGone`](crate::control::Status::BackendGone) as status.
+    pub fn backend_gone(&self) {
+        let gone = crate::control::Status::BackendGone as u32;
         self.r0.word(r0::STATUS).store(gone, Ordering::Release);
     }
 }

@@ -4,7 +4,7 @@
 //! An open file, or connection, becomes either a board's (after [`CallRequest::AttachBoard`]) or an endpoint's (after
 //! [`CallRequest::OpenEndpoint`]). A module's file is then mapped at [`MAP_W`], [`MAP_R`], [`MAP_BOARD`] and [`MAP_NOTES`]; `omxd` sends
 //! descriptors along with its answer: the board pages (read-only), and for an endpoint W, R (read-only), and one end of the
-//! pair of stream sockets by which the process kicks the home and the home wakes the process, a byte each time.
+//! pair of stream sockets by which the process kicks the backend and the backend wakes the process, a byte each time.
 
 use crate::admin::{self, Change};
 use crate::layout::Geometry;
@@ -135,7 +135,7 @@ pub enum CallRequest {
         /// Which.
         region: RegionKey,
     },
-    /// Kick the home if it sleeps, then sleep until there are events beyond the consumer indices, a wakeup, or the
+    /// Kick the backend if it sleeps, then sleep until there are events beyond the consumer indices, a wakeup, or the
     /// deadline. Only for the module: towards `omxd` the process uses the pair of sockets. Who sleeps on several endpoints
     /// polls their files instead: each is readable while there are events beyond the indices in its shared memory.
     Wait {
@@ -148,7 +148,7 @@ pub enum CallRequest {
         /// Kick first.
         kick: bool,
     },
-    /// Kick the home (module only).
+    /// Kick the backend (module only).
     Kick,
     /// Make all sleepers of this endpoint return (module only).
     Wakeup,
@@ -244,7 +244,7 @@ impl core::fmt::Display for UnknownCall {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(
             f,
-            "a call of unknown kind {}: library and home are of different versions",
+            "a call of unknown kind {}: library and backend are of different versions",
             self.0
         )
     }

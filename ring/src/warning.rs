@@ -1,5 +1,5 @@
 //! What the users of a board are warned of: faults of the network that a receiver can know, and of the interface that it
-//! listens to. A home finds them, its log and `omx_info` say them.
+//! listens to. A backend finds them, its log and `omx_info` say them.
 
 use mx_wire::MacAddress;
 

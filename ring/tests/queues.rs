@@ -109,13 +109,13 @@ proptest! {
                     posted += u32::from(room);
                 }
                 Step::Take => {
-                    prop_assert_eq!(endpoint.home.command_waits(), taken < posted);
-                    let command = endpoint.home.next_command();
+                    prop_assert_eq!(endpoint.backend.command_waits(), taken < posted);
+                    let command = endpoint.backend.next_command();
                     if taken < posted {
                         let index = at.command.wrapping_add(taken);
                         prop_assert_eq!(command, Some(Ok((index, Command::to_board(CommandBody::AbortPull { cookie: taken })))));
                         let mut data = [0; 4];
-                        endpoint.home.command_data(index, 4).unwrap().read(0, &mut data).unwrap();
+                        endpoint.backend.command_data(index, 4).unwrap().read(0, &mut data).unwrap();
                         prop_assert_eq!(data, taken.to_le_bytes());
                         taken += 1;
                     } else {
@@ -123,22 +123,22 @@ proptest! {
                     }
                 }
                 Step::PutBack => if taken > sent {
-                    endpoint.home.put_back();
+                    endpoint.backend.put_back();
                     taken -= 1;
                 },
                 Step::Sent(more) => {
                     sent = (sent + more).min(taken);
-                    endpoint.home.publish_commands(at.command.wrapping_add(sent));
+                    endpoint.backend.publish_commands(at.command.wrapping_add(sent));
                 }
                 Step::Deliver => {
-                    if endpoint.home.deliver(&payload_event(number, 0, 0)).is_ok() {
+                    if endpoint.backend.deliver(&payload_event(number, 0, 0)).is_ok() {
                         unexpected.push_back(Live { number, payload: None });
                         number += 1;
                     }
                 }
                 Step::DeliverPayload(length) => {
                     let payload: Vec<u8> = (0..length).map(|i| i as u8 ^ number as u8).collect();
-                    let delivered = endpoint.home.deliver_payload(
+                    let delivered = endpoint.backend.deliver_payload(
                         length,
                         |place| place.write(0, &payload).unwrap(),
                         |position| payload_event(number, length, position),
@@ -152,7 +152,7 @@ proptest! {
                 }
                 Step::DeliverExpected => {
                     let event = Event::of_board(EventBody::PullDone(PullDone { cookie: number.into(), status: PullStatus::Done, transferred: 0 }));
-                    if endpoint.home.deliver_expected(&event).is_ok() {
+                    if endpoint.backend.deliver_expected(&event).is_ok() {
                         expected.push_back(event);
                         number += 1;
                     }
@@ -194,20 +194,20 @@ proptest! {
     fn an_event_queue_takes_exactly_its_entries(at in positions()) {
         let mut endpoint = Endpoint::at(at);
         for number in 0..64 {
-            prop_assert_eq!(endpoint.home.deliver(&payload_event(number, 0, 0)), Ok(()));
+            prop_assert_eq!(endpoint.backend.deliver(&payload_event(number, 0, 0)), Ok(()));
         }
-        prop_assert_eq!(endpoint.home.deliver(&payload_event(64, 0, 0)), Err(DeliverError::NoRoom));
+        prop_assert_eq!(endpoint.backend.deliver(&payload_event(64, 0, 0)), Err(DeliverError::NoRoom));
         let _ = endpoint.process.next_unexpected();
-        prop_assert_eq!(endpoint.home.deliver(&payload_event(64, 0, 0)), Err(DeliverError::NoRoom));
+        prop_assert_eq!(endpoint.backend.deliver(&payload_event(64, 0, 0)), Err(DeliverError::NoRoom));
         endpoint.process.publish_consumed();
-        prop_assert_eq!(endpoint.home.deliver(&payload_event(64, 0, 0)), Ok(()));
+        prop_assert_eq!(endpoint.backend.deliver(&payload_event(64, 0, 0)), Ok(()));
     }
 
     #[test]
     fn consumer_indices_that_cannot_be_are_told_apart_from_full_queues(at in positions(), lie: u32) {
         let mut endpoint = Endpoint::at(at);
         for number in 0..3 {
-            endpoint.home.deliver(&payload_event(number, 0, 0)).unwrap();
+            endpoint.backend.deliver(&payload_event(number, 0, 0)).unwrap();
         }
         // The word of the unexpected consumer in page W0.
         endpoint.w.write(64, &lie.to_le_bytes()).unwrap();
@@ -217,7 +217,7 @@ proptest! {
             64 => Err(DeliverError::NoRoom),
             _ => Err(DeliverError::ImpossibleIndex),
         };
-        prop_assert_eq!(endpoint.home.deliver(&payload_event(3, 0, 0)), outcome);
+        prop_assert_eq!(endpoint.backend.deliver(&payload_event(3, 0, 0)), outcome);
     }
 
     #[test]
@@ -226,12 +226,12 @@ proptest! {
         lies in prop::collection::vec((any::<u32>(), any::<u16>(), any::<bool>()), 1..12),
     ) {
         let mut endpoint = Endpoint::at(at);
-        // Every word of page W0 that the home reads for a payload, in turn.
+        // Every word of page W0 that the backend reads for a payload, in turn.
         for (lie, length, near) in lies {
             let tail = if near { at.receive.wrapping_add(lie % 0x2_0000) } else { lie };
             endpoint.w.write(72, &tail.to_le_bytes()).unwrap();
             let mut filled = 0;
-            let delivered = endpoint.home.deliver_payload(
+            let delivered = endpoint.backend.deliver_payload(
                 length,
                 |place| {
                     filled = place.len();
@@ -267,16 +267,16 @@ proptest! {
     }
 
     #[test]
-    fn a_home_survives_a_w_area_of_any_bytes(at in positions(), seed: u64, offset: u32, length: usize, id: u8) {
+    fn a_backend_survives_a_w_area_of_any_bytes(at in positions(), seed: u64, offset: u32, length: usize, id: u8) {
         let mut endpoint = Endpoint::at(at);
         endpoint.w.write(0, &common::noise(seed, 4096 * 3)).unwrap();
         for _ in 0..200 {
-            let _ = endpoint.home.next_command();
-            let _ = endpoint.home.window(id);
-            let _ = endpoint.home.deliver(&payload_event(0, 0, 0));
+            let _ = endpoint.backend.next_command();
+            let _ = endpoint.backend.window(id);
+            let _ = endpoint.backend.deliver(&payload_event(0, 0, 0));
         }
-        prop_assert_eq!(endpoint.home.transmit(offset, length).is_ok(), (offset as usize).checked_add(length).is_some_and(|end| end <= 65536));
-        prop_assert_eq!(endpoint.home.command_data(offset, length).is_ok(), length <= 128);
+        prop_assert_eq!(endpoint.backend.transmit(offset, length).is_ok(), (offset as usize).checked_add(length).is_some_and(|end| end <= 65536));
+        prop_assert_eq!(endpoint.backend.command_data(offset, length).is_ok(), length <= 128);
     }
 }
 
@@ -288,7 +288,7 @@ fn a_payload_that_does_not_fit_before_the_wrap_starts_at_the_beginning() {
     });
     let mut at = None;
     endpoint
-        .home
+        .backend
         .deliver_payload(
             129,
             |place| place.write(0, &[7; 129]).unwrap(),
@@ -317,7 +317,7 @@ fn a_window_that_was_bound_anew_shows_the_new_use_only() {
     };
     for n in 0..300 {
         endpoint.process.bind_window(3, &window(n));
-        assert_eq!(endpoint.home.window(3), Some(window(n)));
+        assert_eq!(endpoint.backend.window(3), Some(window(n)));
     }
 }
 
@@ -327,6 +327,6 @@ fn an_area_that_starts_between_two_lines_is_no_endpoint() {
     let odd = endpoint.r.part(8, endpoint.r.len() - 8).unwrap();
     let smaller = endpoint.w.part(0, endpoint.w.len() - 64).unwrap();
     let layout = common::layout();
-    assert!(mx_ring::HomeSide::new(layout, endpoint.w, odd).is_err());
+    assert!(mx_ring::BackendSide::new(layout, endpoint.w, odd).is_err());
     assert!(mx_ring::ProcessSide::new(layout, smaller, endpoint.r).is_err());
 }

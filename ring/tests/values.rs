@@ -6,7 +6,7 @@ mod common;
 use common::{Endpoint, Pages};
 use mx_ring::admin::{self, Change};
 use mx_ring::board_page::{BoardDescription, BoardPages, HOSTNAME_MAX, PAGES, PeerDescription};
-use mx_ring::control::{self, HomeControl, ModuleControl, STAGING_REFS, Staging};
+use mx_ring::control::{self, BackendControl, ModuleControl, STAGING_REFS, Staging};
 use mx_ring::uapi::{Call, CallReply, CallRequest, RAW_FRAME_MAX};
 use mx_ring::warning::{Notice, Notices, WARNINGS, Warning};
 use mx_ring::{
@@ -323,15 +323,15 @@ proptest! {
     fn a_command_is_taken_as_it_was_posted(command in command()) {
         let mut endpoint = Endpoint::at(Positions::default());
         prop_assert!(endpoint.process.post(&command, &[]));
-        prop_assert_eq!(endpoint.home.next_command(), Some(Ok((0, command))));
-        prop_assert_eq!(endpoint.home.next_command(), None);
+        prop_assert_eq!(endpoint.backend.next_command(), Some(Ok((0, command))));
+        prop_assert_eq!(endpoint.backend.next_command(), None);
     }
 
     #[test]
     fn an_event_is_read_as_it_was_delivered(event in event()) {
         let mut endpoint = Endpoint::at(Positions::default());
-        endpoint.home.deliver(&event).unwrap();
-        endpoint.home.deliver_expected(&event).unwrap();
+        endpoint.backend.deliver(&event).unwrap();
+        endpoint.backend.deliver_expected(&event).unwrap();
         prop_assert_eq!(endpoint.process.next_unexpected(), Some(Ok(event)));
         prop_assert_eq!(endpoint.process.next_expected(), Some(Ok(event)));
         prop_assert_eq!(endpoint.process.next_unexpected(), None);
@@ -344,9 +344,9 @@ proptest! {
         let mut endpoint = Endpoint::at(Positions::default());
         endpoint.process.post(&Command::to_board(CommandBody::AbortPull { cookie: 0 }), &[]);
         endpoint.w.write(2 * 4096, &bytes).unwrap();
-        if let Some(Ok((_, command))) = endpoint.home.next_command() {
+        if let Some(Ok((_, command))) = endpoint.backend.next_command() {
             prop_assert!(endpoint.process.post(&command, &[]));
-            prop_assert_eq!(endpoint.home.next_command(), Some(Ok((1, command))));
+            prop_assert_eq!(endpoint.backend.next_command(), Some(Ok((1, command))));
         }
     }
 
@@ -354,10 +354,10 @@ proptest! {
     fn any_bytes_are_an_event_or_refused_and_mean_the_same_again(mut bytes: [u8; 60], kind in 0x10_u8..0x24) {
         bytes[0] = kind;
         let mut endpoint = Endpoint::at(Positions::default());
-        endpoint.home.deliver(&Event::of_board(EventBody::PullDone(PullDone { cookie: 0, status: PullStatus::Done, transferred: 0 }))).unwrap();
+        endpoint.backend.deliver(&Event::of_board(EventBody::PullDone(PullDone { cookie: 0, status: PullStatus::Done, transferred: 0 }))).unwrap();
         endpoint.r.write(4096, &bytes).unwrap();
         if let Some(Ok(event)) = endpoint.process.next_unexpected() {
-            endpoint.home.deliver(&event).unwrap();
+            endpoint.backend.deliver(&event).unwrap();
             prop_assert_eq!(endpoint.process.next_unexpected(), Some(Ok(event)));
         }
     }
@@ -386,10 +386,10 @@ proptest! {
         let endpoint = Endpoint::at(Positions::default());
         let window = Window { region, seqnum, reach, offset, length };
         endpoint.process.bind_window(id, &window);
-        prop_assert_eq!(endpoint.home.window(id), Some(window));
-        prop_assert_eq!(endpoint.home.window(id.wrapping_add(1)), None);
+        prop_assert_eq!(endpoint.backend.window(id), Some(window));
+        prop_assert_eq!(endpoint.backend.window(id.wrapping_add(1)), None);
         endpoint.process.unbind_window(id);
-        prop_assert_eq!(endpoint.home.window(id), None);
+        prop_assert_eq!(endpoint.backend.window(id), None);
     }
 
     #[test]
@@ -398,15 +398,15 @@ proptest! {
         let [d0, d1] = [pages[0].slice(), pages[1].slice()];
         let refs = core::array::from_fn(|i| i as u32 * 7);
         let mut module = ModuleControl::format(d0, d1, &refs).unwrap();
-        prop_assert_eq!(HomeControl::references(&d0), Ok(refs));
-        let mut home = HomeControl::new(d0, d1).unwrap();
+        prop_assert_eq!(BackendControl::references(&d0), Ok(refs));
+        let mut backend = BackendControl::new(d0, d1).unwrap();
         for (id, request) in &requests {
             prop_assert!(module.post(*id, request));
         }
         for (id, request) in &requests {
-            prop_assert_eq!(home.next_request(), Some(Ok((*id, *request))));
+            prop_assert_eq!(backend.next_request(), Some(Ok((*id, *request))));
         }
-        prop_assert_eq!(home.next_request(), None);
+        prop_assert_eq!(backend.next_request(), None);
     }
 
     #[test]
@@ -414,12 +414,12 @@ proptest! {
         let mut pages = [Pages::new(4096), Pages::new(4096)];
         let [d0, d1] = [pages[0].slice(), pages[1].slice()];
         let module = ModuleControl::format(d0, d1, &[0; 17]).unwrap();
-        let home = HomeControl::new(d0, d1).unwrap();
+        let backend = BackendControl::new(d0, d1).unwrap();
         let mut memory = Pages::new(4 * 4096);
         let staging = Staging::new(memory.slice()).unwrap();
         let fits = frame.len() <= RAW_FRAME_MAX;
         let mut read = [0; RAW_FRAME_MAX];
-        prop_assert_eq!(home.put_frame(&frame), fits);
+        prop_assert_eq!(backend.put_frame(&frame), fits);
         prop_assert_eq!(staging.put_frame(&frame), fits);
         if fits {
             let length = module.frame(&mut read);
@@ -434,14 +434,14 @@ proptest! {
     fn a_control_page_of_any_bytes_is_survived(seed: u64, rounds in 1..100) {
         let mut pages = [Pages::new(4096), Pages::new(4096)];
         let [d0, d1] = [pages[0].slice(), pages[1].slice()];
-        let mut home = HomeControl::new(d0, d1).unwrap();
+        let mut backend = BackendControl::new(d0, d1).unwrap();
         let mut module = ModuleControl::format(d0, d1, &[0; 17]).unwrap();
         let noise = common::noise(seed, 4096);
         d0.write(0, &noise).unwrap();
         d1.write(0, &noise).unwrap();
-        let _ = HomeControl::references(&d0);
+        let _ = BackendControl::references(&d0);
         for _ in 0..rounds {
-            let _ = home.next_request();
+            let _ = backend.next_request();
             let _ = module.next_response();
             let _ = module.frame(&mut [0; RAW_FRAME_MAX]);
         }

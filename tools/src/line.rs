@@ -12,7 +12,7 @@ use mx_engine::Code;
 use mx_engine::Memory;
 use mx_wire::MacAddress;
 use open_mx::board::{Board, text};
-use open_mx::{Address, Buffer, Endpoint, EndpointOptions, Error, Home, Request, Status};
+use open_mx::{Address, Backend, Buffer, Endpoint, EndpointOptions, Error, Request, Status};
 
 use super::zeroed;
 
@@ -205,9 +205,9 @@ pub struct Line {
 impl Line {
     /// Opens the endpoint of a tool whose first messages have this match info.
     pub fn open(tool: &'static str, place: Place, call: u64) -> Result<Self, Failure> {
-        let home = Home::find()?;
+        let backend = Backend::find()?;
         let board = match place.nic {
-            Some(nic) => Board::number_of(&home, nic)?,
+            Some(nic) => Board::number_of(&backend, nic)?,
             None => place.board,
         };
         let options = EndpointOptions {
@@ -216,7 +216,7 @@ impl Line {
             ..EndpointOptions::new(place.key)
         };
         Ok(Self {
-            endpoint: Endpoint::open(&home, &options)?,
+            endpoint: Endpoint::open(&backend, &options)?,
             tool,
             waiting: place.waiting,
             key: place.key,

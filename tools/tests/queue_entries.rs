@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use open_mx::{Endpoint, EndpointOptions, Home};
+use open_mx::{Backend, Endpoint, EndpointOptions};
 
 const ENDPOINT_INFO: &str = env!("CARGO_BIN_EXE_omx_endpoint_info");
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
@@ -67,12 +67,12 @@ fn the_operator_chooses_the_queue_entries_of_endpoints_and_the_user_may_choose_o
 
 #[test]
 fn queue_entries_that_no_endpoint_can_have_are_refused_by_name() {
-    let home = Home::Socket(start_node("refusing", &["--alone"]));
+    let backend = Backend::Socket(start_node("refusing", &["--alone"]));
     let options = EndpointOptions {
         queue_entries: Some(300),
         ..EndpointOptions::new(1)
     };
-    let refused = Endpoint::open(&home, &options).err().expect("refused");
+    let refused = Endpoint::open(&backend, &options).err().expect("refused");
     assert!(
         refused
             .to_string()

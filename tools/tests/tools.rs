@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use open_mx::raw::RawEndpoint;
-use open_mx::{Board, Endpoint, EndpointOptions, Home};
+use open_mx::{Backend, Board, Endpoint, EndpointOptions};
 use said::Saying;
 
 const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
@@ -98,9 +98,9 @@ fn receiver(tool: &str, endpoint: usize, arguments: &[&str]) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .expect("a tool that starts");
-    let home = Home::Socket(socket().clone());
+    let backend = Backend::Socket(socket().clone());
     let start = Instant::now();
-    while Board::openers(&home, 1).unwrap()[endpoint].is_none() {
+    while Board::openers(&backend, 1).unwrap()[endpoint].is_none() {
         assert!(start.elapsed() < Duration::from_secs(10), "no receiver");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -146,13 +146,13 @@ fn omx_info_prints_boards_and_peers_as_open_mx_does() {
 
 #[test]
 fn omx_endpoint_info_names_the_process_that_holds_an_endpoint() {
-    let home = Home::Socket(socket().clone());
+    let backend = Backend::Socket(socket().clone());
     let options = EndpointOptions {
         board: Some(1),
         endpoint: Some(5),
         ..EndpointOptions::new(1)
     };
-    let _held = Endpoint::open(&home, &options).unwrap();
+    let _held = Endpoint::open(&backend, &options).unwrap();
     let pid = std::process::id();
     let printed_of = |arguments: &[&str]| printed(ENDPOINT_INFO, arguments);
     let open = printed_of(&["-b", "1"]);
@@ -173,7 +173,7 @@ fn omx_endpoint_info_names_the_process_that_holds_an_endpoint() {
     assert!(json.contains(&format!("\"endpoint\": 5, \"pid\": {pid}")));
     assert!(json.contains("\"queue_entries\": 256}"));
     assert!(json.contains("\"raw\": null"));
-    let raw = RawEndpoint::open(&home, 1).unwrap();
+    let raw = RawEndpoint::open(&backend, 1).unwrap();
     let line = format!("\n  raw\topen by pid {pid} (");
     for arguments in [&["-b", "1"][..], &["-b", "1", "-v"]] {
         let open = printed_of(arguments);
@@ -399,13 +399,13 @@ fn a_sender_to_a_machine_that_is_gone_says_so_and_goes_on_trying() {
 #[test]
 fn who_finds_all_endpoints_in_use_is_told_who_has_them_and_what_makes_more() {
     let socket = start_node("crowd");
-    let home = Home::Socket(socket.clone());
+    let backend = Backend::Socket(socket.clone());
     let options = EndpointOptions {
         board: Some(0),
         ..EndpointOptions::new(1)
     };
     let held: Vec<_> = (0..8)
-        .map(|_| Endpoint::open(&home, &options).unwrap())
+        .map(|_| Endpoint::open(&backend, &options).unwrap())
         .collect();
     let tools = Tools(&socket);
     let said = tools.refused(PERF, &["-d", "right:0"], 1);

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use mx_wire::{Beacon, Format, Frame, HostReply, MacAddress, Packet};
-use open_mx::{Board, Error, Home};
+use open_mx::{Backend, Board, Error};
 use said::Saying;
 
 const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
@@ -46,12 +46,12 @@ impl Far {
         }
     }
 
-    fn home(&self) -> Home {
-        Home::Socket(self.socket.clone())
+    fn backend(&self) -> Backend {
+        Backend::Socket(self.socket.clone())
     }
 
     fn board(&self) -> Board {
-        Board::attach(&self.home(), 0).unwrap()
+        Board::attach(&self.backend(), 0).unwrap()
     }
 
     /// Takes what the node sends meanwhile, so that it finds room.
@@ -187,7 +187,7 @@ fn a_name_that_two_machines_have_leads_to_neither_until_it_is_given_to_one() {
     let mut name = [0; 80];
     name[..7].copy_from_slice(b"twice:0");
     let given = mx_ring::admin::Change::AddPeer { mac: mac(2), name };
-    Board::change(&far.home(), 0, &given).unwrap();
+    Board::change(&far.backend(), 0, &given).unwrap();
     let found = far.board().nic_id_by_hostname("twice:0");
     assert_eq!(found.ok(), Some(mac(2).nic_id()));
     let said = sender.next_line();

@@ -1,4 +1,4 @@
-//! A pull from a board of the same home: the bytes are copied from region to region, a slice at a turn.
+//! A pull from a board of the same backend: the bytes are copied from region to region, a slice at a turn.
 
 use mx_ring::{Destination, PullOrder, Window};
 

@@ -1,4 +1,4 @@
-//! A home made of vectors: memory, queues and a wire, each in plain sight of the test.
+//! A backend made of vectors: memory, queues and a wire, each in plain sight of the test.
 #![allow(
     dead_code,
     reason = "every test file compiles this module and uses its own part of it"

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use mx_home::{EndpointKey, Home, RegionError};
+use mx_backend::{Backend, EndpointKey, RegionError};
 use mx_ring::control::Status;
 use mx_ring::{PAGE_SIZE, RegionKey, VolatileSlice};
 
@@ -12,7 +12,7 @@ use crate::memory::GuestPages;
 
 /// An endpoint as its device has mapped it: queues and regions of the guest.
 pub(super) struct MappedEndpoint<P> {
-    /// W and R; none when the home has closed the endpoint and the kernel has not yet.
+    /// W and R; none when the backend has closed the endpoint and the kernel has not yet.
     pub(super) queues: Option<[P; 2]>,
     pub(super) regions: BTreeMap<u16, Region<P>>,
     /// The request to close it.
@@ -51,8 +51,12 @@ impl Wanted {
 }
 
 impl<P: GuestPages> Region<P> {
-    /// Makes a region known to the home once its last page is mapped.
-    pub(super) fn finish(&mut self, endpoint: EndpointKey, home: &mut Home) -> Result<(), Status> {
+    /// Makes a region known to the backend once its last page is mapped.
+    pub(super) fn finish(
+        &mut self,
+        endpoint: EndpointKey,
+        backend: &mut Backend,
+    ) -> Result<(), Status> {
         let part = self
             .pages
             .slice()
@@ -62,7 +66,8 @@ impl<P: GuestPages> Region<P> {
             return Ok(());
         };
         let parts: Vec<VolatileSlice> = vec![part];
-        home.register_region(endpoint, self.key, self.writable, parts)
+        backend
+            .register_region(endpoint, self.key, self.writable, parts)
             .map_err(|error| match error {
                 RegionError::NotOpen | RegionError::NotFound => Status::NotFound,
                 RegionError::Busy => Status::Busy,

@@ -16,7 +16,7 @@ pub enum ConnectError {
     /// Its control page makes no sense.
     Control(ControlError),
     /// The board was not added.
-    Board(mx_home::AddBoardError),
+    Board(mx_backend::AddBoardError),
 }
 
 impl fmt::Display for ConnectError {

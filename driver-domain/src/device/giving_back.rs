@@ -1,8 +1,8 @@
-//! Pages that are given back, some in each turn, and what the home has ended.
+//! Pages that are given back, some in each turn, and what the backend has ended.
 
 use alloc::vec::Vec;
 
-use mx_home::{Completion, EndpointKey, Misbehaviour};
+use mx_backend::{Completion, EndpointKey, Misbehaviour};
 use mx_ring::RegionKey;
 use mx_ring::control::{ControlResponse, Status};
 
@@ -60,7 +60,7 @@ impl<M: Memory> Device<M> {
         }
     }
 
-    /// What the home has completed for this device.
+    /// What the backend has completed for this device.
     pub fn completed(&mut self, completion: Completion) {
         match completion {
             Completion::EndpointClosed(key) => self.endpoint_closed(key.endpoint),

@@ -3,9 +3,9 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use mx_home::{EndpointError, Home, Instant};
+use mx_backend::{Backend, EndpointError, Instant};
 use mx_ring::control::Status;
-use mx_ring::{EndpointLayout, HomeSide, PAGE_SIZE};
+use mx_ring::{BackendSide, EndpointLayout, PAGE_SIZE};
 
 use super::endpoint::MappedEndpoint;
 use super::{Device, answer};
@@ -32,7 +32,7 @@ pub(super) enum Job<P> {
 
 impl<M: Memory> Device<M> {
     /// Maps some more pages of the request under way.
-    pub(super) fn go_on(&mut self, now: Instant, home: &mut Home, budget: &mut usize) {
+    pub(super) fn go_on(&mut self, now: Instant, backend: &mut Backend, budget: &mut usize) {
         match self.job.take() {
             None => {}
             Some(Job::Open {
@@ -62,7 +62,7 @@ impl<M: Memory> Device<M> {
                     });
                     return;
                 }
-                match self.opened(now, home, endpoint, session, layout, &queues) {
+                match self.opened(now, backend, endpoint, session, layout, &queues) {
                     Ok(()) => {
                         self.endpoints.insert(
                             endpoint,
@@ -89,7 +89,7 @@ impl<M: Memory> Device<M> {
                 let references = self.staged(staging, count);
                 let key = self.key(endpoint);
                 let open = self.endpoints.get_mut(&endpoint);
-                // The endpoint may have been closed by the home in the meantime: its regions are gone then.
+                // The endpoint may have been closed by the backend in the meantime: its regions are gone then.
                 let Some(region) = open.and_then(|open| open.regions.get_mut(&slot)) else {
                     return self.respond(id, Status::NotFound);
                 };
@@ -107,7 +107,7 @@ impl<M: Memory> Device<M> {
                     });
                     return;
                 }
-                match region.finish(key, home) {
+                match region.finish(key, backend) {
                     Ok(()) => self.respond(id, Status::Ok),
                     Err(status) => self.forget(endpoint, slot, Some(answer(id, status))),
                 }
@@ -125,14 +125,15 @@ impl<M: Memory> Device<M> {
     pub(super) fn opened(
         &self,
         now: Instant,
-        home: &mut Home,
+        backend: &mut Backend,
         endpoint: u8,
         session: u32,
         layout: EndpointLayout,
         [w, r]: &[M::Pages; 2],
     ) -> Result<(), Status> {
-        let side = HomeSide::new(layout, w.slice(), r.slice()).map_err(|_| Status::Invalid)?;
-        home.open_endpoint(now, self.key(endpoint), session, side)
+        let side = BackendSide::new(layout, w.slice(), r.slice()).map_err(|_| Status::Invalid)?;
+        backend
+            .open_endpoint(now, self.key(endpoint), session, side)
             .map_err(|error| match error {
                 EndpointError::BadIndex => Status::Invalid,
                 EndpointError::Busy => Status::Busy,

@@ -25,12 +25,12 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use mx_home::{BoardId, EndpointKey, FrameSink, Home, HostName, Instant};
-use mx_ring::HomeSide;
+use mx_backend::{Backend, BoardId, EndpointKey, FrameSink, HostName, Instant};
+use mx_ring::BackendSide;
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::control::{
-    ArmedCounters, BOARD_PAGE, ControlError, ControlResponse, DEVICE_PAGES, Doorbells, HomeControl,
-    STAGING_PAGE, Staging, Status,
+    ArmedCounters, BOARD_PAGE, BackendControl, ControlError, ControlResponse, DEVICE_PAGES,
+    Doorbells, STAGING_PAGE, Staging, Status,
 };
 use mx_wire::MacAddress;
 
@@ -55,7 +55,7 @@ pub struct Device<M: Memory> {
     memory: M,
     /// Its control pages; unmapped when the device goes.
     _pages: Vec<M::Pages>,
-    control: HomeControl,
+    control: BackendControl,
     armed: ArmedCounters,
     doorbells: Doorbells,
     staging: Staging,
@@ -83,14 +83,14 @@ fn answer(id: u32, status: Status) -> ControlResponse {
 }
 
 impl<M: Memory> Device<M> {
-    /// Maps the device pages, whose first one is granted by `reference`, and adds the guest's board to the home.
+    /// Maps the device pages, whose first one is granted by `reference`, and adds the guest's board to the backend.
     pub fn connect(
         memory: M,
         reference: u32,
         identity: Identity,
         endpoint_max: u16,
         now: Instant,
-        home: &mut Home,
+        backend: &mut Backend,
     ) -> Result<Self, ConnectError> {
         let map = |references: &[u32], access| {
             let mut pages = memory
@@ -100,21 +100,21 @@ impl<M: Memory> Device<M> {
             Ok::<_, ConnectError>(pages)
         };
         let requests = map(&[reference], Access::Read)?;
-        let references = HomeControl::references(&requests.slice())?;
+        let references = BackendControl::references(&requests.slice())?;
         let responses = map(&references[1..2], Access::ReadWrite)?;
         let armed = map(&references[2..3], Access::Read)?;
         let doorbells = map(&references[3..4], Access::ReadWrite)?;
         let board_end = BOARD_PAGE + board_page::PAGES;
         let board = map(&references[BOARD_PAGE..board_end], Access::ReadWrite)?;
         let staging = map(&references[STAGING_PAGE..DEVICE_PAGES], Access::Read)?;
-        let control = HomeControl::new(requests.slice(), responses.slice())?;
+        let control = BackendControl::new(requests.slice(), responses.slice())?;
         let pages = BoardPages::new(board.slice())?;
         pages.format();
         let device_armed = ArmedCounters::new(armed.slice())?;
         let device_doorbells = Doorbells::new(doorbells.slice())?;
         let device_staging = Staging::new(staging.slice())?;
         // A guest's kernel that connects starts from nothing; one that takes its endpoints along would say so.
-        let board_id = home
+        let board_id = backend
             .add_board(now, identity.mac, identity.name, pages, true)
             .map_err(ConnectError::Board)?;
         Ok(Self {
@@ -153,19 +153,19 @@ impl<M: Memory> Device<M> {
     }
 
     /// The guest's kernel sent an event: endpoints whose doorbell rang are polled again.
-    pub fn rung(&mut self, now: Instant, home: &mut Home) {
+    pub fn rung(&mut self, now: Instant, backend: &mut Backend) {
         for group in 0..4 {
             let mut bits = self.doorbells.take_rung(group);
             while bits != 0 {
                 let endpoint = (group as u32 * 64 + bits.trailing_zeros()) as u8;
                 bits &= bits - 1;
-                home.kicked(now, self.key(endpoint));
+                backend.kicked(now, self.key(endpoint));
             }
         }
     }
 
     /// Events were published for an endpoint: wakes its sleeper if there is one.
-    pub fn wake_if_armed(&mut self, endpoint: u8, side: &mut HomeSide) {
+    pub fn wake_if_armed(&mut self, endpoint: u8, side: &mut BackendSide) {
         if side.sleeper_armed(&self.armed, endpoint) {
             self.doorbells.wake(endpoint);
             self.notify = true;
@@ -184,7 +184,7 @@ impl<M: Memory> Device<M> {
     pub fn serve(
         &mut self,
         now: Instant,
-        home: &mut Home,
+        backend: &mut Backend,
         sink: &mut impl FrameSink,
         budget: &mut usize,
     ) -> Result<bool, ControlError> {
@@ -192,7 +192,7 @@ impl<M: Memory> Device<M> {
         self.flush_responses();
         while self.responses.is_empty() && *budget > 0 {
             if self.job.is_some() {
-                self.go_on(now, home, budget);
+                self.go_on(now, backend, budget);
             } else {
                 match self.control.next_request() {
                     None => break,
@@ -200,7 +200,7 @@ impl<M: Memory> Device<M> {
                         let (id, request) = request?;
                         // A request costs a share of the turn, too: nobody keeps the others waiting with cheap ones.
                         *budget -= 1;
-                        self.request(now, home, sink, budget, id, request);
+                        self.request(now, backend, sink, budget, id, request);
                     }
                 }
             }
@@ -224,12 +224,12 @@ impl<M: Memory> Device<M> {
     }
 
     /// The device goes: no request is taken any more. [`Self::gone`] tells when its memory is free.
-    pub fn retire(&mut self, home: &mut Home) {
+    pub fn retire(&mut self, backend: &mut Backend) {
         match self.job.take() {
             Some(Job::Open { queues, .. }) => self.discard(queues, None),
             Some(Job::Register { .. }) | None => {}
         }
-        home.remove_board(self.board);
+        backend.remove_board(self.board);
     }
 
     /// Goes on with giving memory back; whether the device holds nothing any more but its control pages, which go

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mx_home::{EndpointError, FrameSink, Home, Instant, RawError};
+use mx_backend::{Backend, EndpointError, FrameSink, Instant, RawError};
 use mx_ring::control::{ControlResponse, Status};
 use mx_ring::uapi::RAW_FRAME_MAX;
 
@@ -29,12 +29,12 @@ pub(super) struct Raw {
 
 impl<M: Memory> Device<M> {
     /// Opens or closes the raw endpoint; what waits when it is closed is dropped.
-    pub(super) fn set_raw(&mut self, open: bool, home: &mut Home) -> Result<(), Status> {
-        home.close_raw(self.board);
+    pub(super) fn set_raw(&mut self, open: bool, backend: &mut Backend) -> Result<(), Status> {
+        backend.close_raw(self.board);
         self.raw.open = false;
         self.raw.told = false;
         if open {
-            home.open_raw(self.board).map_err(|error| match error {
+            backend.open_raw(self.board).map_err(|error| match error {
                 EndpointError::Busy => Status::Busy,
                 _ => Status::NotFound,
             })?;
@@ -47,7 +47,7 @@ impl<M: Memory> Device<M> {
     pub(super) fn send_raw(
         &mut self,
         now: Instant,
-        home: &mut Home,
+        backend: &mut Backend,
         sink: &mut impl FrameSink,
         length: u16,
         budget: &mut usize,
@@ -67,7 +67,8 @@ impl<M: Memory> Device<M> {
         let mut frame = [0; RAW_FRAME_MAX];
         let length = self.staging.frame(length, &mut frame);
         let frame = length.and_then(|length| frame.get(..length));
-        home.send_raw(now, self.board, frame.ok_or(Status::Invalid)?, sink)
+        backend
+            .send_raw(now, self.board, frame.ok_or(Status::Invalid)?, sink)
             .map_err(|error| {
                 log::debug!("board {}: raw endpoint: {error}", self.board.0);
                 match error {
@@ -79,8 +80,8 @@ impl<M: Memory> Device<M> {
     }
 
     /// Puts the next frame where the guest's kernel takes it.
-    pub(super) fn take_raw(&mut self, home: &mut Home) -> Result<(), Status> {
-        let waiting = home.raw_frames(self.board);
+    pub(super) fn take_raw(&mut self, backend: &mut Backend) -> Result<(), Status> {
+        let waiting = backend.raw_frames(self.board);
         match waiting.and_then(|frames| frames.pop_front()) {
             Some(frame) if self.control.put_frame(&frame) => Ok(()),
             Some(_) => Err(Status::Invalid),
@@ -92,11 +93,11 @@ impl<M: Memory> Device<M> {
     }
 
     /// Says once that frames wait. With a full ring of responses the next turn tries again.
-    pub fn tell_of_raw(&mut self, home: &mut Home) {
+    pub fn tell_of_raw(&mut self, backend: &mut Backend) {
         if !self.raw.open || self.raw.told {
             return;
         }
-        let waiting = home.raw_frames(self.board);
+        let waiting = backend.raw_frames(self.board);
         if waiting.is_some_and(|frames| !frames.is_empty()) {
             self.raw.told = self.control.respond(&ControlResponse {
                 id: 0,

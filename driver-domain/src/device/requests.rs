@@ -1,6 +1,6 @@
 //! What the guest's kernel asks for: checked, refused or begun.
 
-use mx_home::{ChangeError, EndpointError, FrameSink, Home, Instant, RegionError};
+use mx_backend::{Backend, ChangeError, EndpointError, FrameSink, Instant, RegionError};
 use mx_ring::admin::Change;
 use mx_ring::control::{ControlRequest, STAGING_REFS, Status};
 use mx_ring::{EndpointLayout, PAGE_SIZE, RegionKey};
@@ -19,7 +19,7 @@ impl<M: Memory> Device<M> {
     pub(super) fn request(
         &mut self,
         now: Instant,
-        home: &mut Home,
+        backend: &mut Backend,
         sink: &mut impl FrameSink,
         budget: &mut usize,
         id: u32,
@@ -34,7 +34,7 @@ impl<M: Memory> Device<M> {
                 Ok(layout) => self.open(id, endpoint, session, layout),
                 Err(_) => Err(Status::Invalid),
             },
-            ControlRequest::CloseEndpoint { endpoint } => self.close(id, endpoint, home),
+            ControlRequest::CloseEndpoint { endpoint } => self.close(id, endpoint, backend),
             ControlRequest::Register {
                 endpoint,
                 region,
@@ -58,27 +58,27 @@ impl<M: Memory> Device<M> {
                 staging as usize,
             ),
             ControlRequest::Deregister { endpoint, region } => {
-                self.deregister(id, endpoint, region, home)
+                self.deregister(id, endpoint, region, backend)
             }
             ControlRequest::Ready => {
-                home.board_ready(now, self.board);
+                backend.board_ready(now, self.board);
                 self.respond(id, Status::Ok);
                 Ok(())
             }
             ControlRequest::Raw { open } => {
-                let done = self.set_raw(open, home);
+                let done = self.set_raw(open, backend);
                 done.map(|()| self.respond(id, Status::Ok))
             }
             ControlRequest::SendRaw { length } => {
-                let done = self.send_raw(now, home, sink, length, budget);
+                let done = self.send_raw(now, backend, sink, length, budget);
                 done.map(|()| self.respond(id, Status::Ok))
             }
             ControlRequest::TakeRaw => {
-                let done = self.take_raw(home);
+                let done = self.take_raw(backend);
                 done.map(|()| self.respond(id, Status::Ok))
             }
             ControlRequest::Change(change) => {
-                let done = self.change(now, home, &change);
+                let done = self.change(now, backend, &change);
                 done.map(|()| self.respond(id, Status::Ok))
             }
         };
@@ -90,11 +90,17 @@ impl<M: Memory> Device<M> {
 
     /// Changes the board for an administrator of its guest. Its name is the host's to give (`xl-omx attach`): others
     /// find the guest by it.
-    fn change(&mut self, now: Instant, home: &mut Home, change: &Change) -> Result<(), Status> {
+    fn change(
+        &mut self,
+        now: Instant,
+        backend: &mut Backend,
+        change: &Change,
+    ) -> Result<(), Status> {
         if matches!(change, Change::SetHostname(_)) {
             return Err(Status::Denied);
         }
-        home.change(now, self.board, change)
+        backend
+            .change(now, self.board, change)
             .map_err(|error| match error {
                 ChangeError::NoBoard => Status::NotFound,
                 ChangeError::NoName | ChangeError::BadAddress(_) | ChangeError::NameTaken(_) => {
@@ -145,14 +151,19 @@ impl<M: Memory> Device<M> {
         Ok(())
     }
 
-    pub(super) fn close(&mut self, id: u32, endpoint: u8, home: &mut Home) -> Result<(), Status> {
+    pub(super) fn close(
+        &mut self,
+        id: u32,
+        endpoint: u8,
+        backend: &mut Backend,
+    ) -> Result<(), Status> {
         let key = self.key(endpoint);
         let open = self.endpoints.get_mut(&endpoint).ok_or(Status::NotFound)?;
         if open.closing.is_some() {
             return Err(Status::Busy);
         }
         if open.queues.is_none() {
-            // The home had closed it; its pages may still be on their way out, in order.
+            // The backend had closed it; its pages may still be on their way out, in order.
             self.endpoints.remove(&endpoint);
             self.waste.push_back(Waste {
                 pages: None,
@@ -161,7 +172,7 @@ impl<M: Memory> Device<M> {
             return Ok(());
         }
         open.closing = Some(id);
-        match home.close_endpoint(key) {
+        match backend.close_endpoint(key) {
             // Busy: closing already, because its process misbehaved.
             Ok(()) | Err(EndpointError::Busy) => Ok(()),
             Err(EndpointError::NoBoard | EndpointError::NotOpen | EndpointError::BadIndex) => {
@@ -244,7 +255,7 @@ impl<M: Memory> Device<M> {
         id: u32,
         endpoint: u8,
         key: RegionKey,
-        home: &mut Home,
+        backend: &mut Backend,
     ) -> Result<(), Status> {
         let endpoint_key = self.key(endpoint);
         let open = self.endpoints.get_mut(&endpoint).ok_or(Status::NotFound)?;
@@ -261,9 +272,9 @@ impl<M: Memory> Device<M> {
         }
         region.leaving = Some(id);
         if region.registered {
-            match home.deregister_region(endpoint_key, key) {
+            match backend.deregister_region(endpoint_key, key) {
                 Ok(()) => return Ok(()),
-                // The endpoint is being closed by the home: everything goes together.
+                // The endpoint is being closed by the backend: everything goes together.
                 Err(RegionError::NotOpen) => return Ok(()),
                 Err(RegionError::Busy | RegionError::BadSlot | RegionError::BadParts) => {}
                 Err(RegionError::NotFound) => {}

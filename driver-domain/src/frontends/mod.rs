@@ -26,8 +26,10 @@ use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use mx_home::{BoardId, Completion, EndpointKey, FrameSink, Home, HostName, Instant, Sleepers};
-use mx_ring::HomeSide;
+use mx_backend::{
+    Backend, BoardId, Completion, EndpointKey, FrameSink, HostName, Instant, Sleepers,
+};
+use mx_ring::BackendSide;
 use mx_wire::{Format, MacAddress};
 use xen_pv_boot::event::Channel;
 use xen_pv_boot::foreign::Arena;
@@ -155,7 +157,7 @@ impl Frontends {
         &mut self,
         now: Instant,
         news: bool,
-        home: &mut Home,
+        backend: &mut Backend,
         writer: &mut XenstoreWriter,
     ) -> bool {
         let mut any = false;
@@ -181,7 +183,7 @@ impl Frontends {
                         continue;
                     }
                     match seen {
-                        Ok(Some(seen)) => self.seen(now, place, seen, home, writer),
+                        Ok(Some(seen)) => self.seen(now, place, seen, backend, writer),
                         Ok(None) => {}
                         Err(why) => log::warn!("{place}: {why}"),
                     }
@@ -200,14 +202,14 @@ impl Frontends {
     }
 
     /// Takes the devices' events; whether there were any.
-    pub fn take_events(&mut self, now: Instant, home: &mut Home) -> bool {
+    pub fn take_events(&mut self, now: Instant, backend: &mut Backend) -> bool {
         let mut any = false;
         for frontend in self.devices.values_mut() {
             if let Stage::Connected(connection) = &mut frontend.stage
                 && connection.channel.take()
             {
                 connection.attention = true;
-                connection.device.rung(now, home);
+                connection.device.rung(now, backend);
                 any = true;
                 self.busy = true;
             }
@@ -219,7 +221,7 @@ impl Frontends {
     pub fn serve(
         &mut self,
         now: Instant,
-        home: &mut Home,
+        backend: &mut Backend,
         sink: &mut impl FrameSink,
         writer: &mut XenstoreWriter,
     ) -> bool {
@@ -238,7 +240,7 @@ impl Frontends {
                 match &mut frontend.stage {
                     Stage::Waiting => {}
                     Stage::Connected(connection) if connection.attention => {
-                        match connection.device.serve(now, home, sink, &mut budget) {
+                        match connection.device.serve(now, backend, sink, &mut budget) {
                             Ok(again) => {
                                 connection.attention = again;
                                 more |= again;
@@ -257,7 +259,7 @@ impl Frontends {
             }
         }
         if let Some((place, why)) = ended {
-            self.end(place, why, home, writer);
+            self.end(place, why, backend, writer);
             self.want_probe(place);
             more = true;
         }
@@ -265,7 +267,7 @@ impl Frontends {
         more
     }
 
-    /// Hands a completion of the home to its device.
+    /// Hands a completion of the backend to its device.
     pub fn completed(&mut self, completion: Completion) {
         let board = match completion {
             Completion::EndpointClosed(key)
@@ -294,12 +296,12 @@ impl Frontends {
     }
 
     /// Sends each guest that must look at something one event.
-    pub fn notify(&mut self, home: &mut Home) {
+    pub fn notify(&mut self, backend: &mut Backend) {
         for frontend in self.devices.values_mut() {
             let Stage::Connected(connection) = &mut frontend.stage else {
                 continue;
             };
-            connection.device.tell_of_raw(home);
+            connection.device.tell_of_raw(backend);
             if connection.device.take_notify()
                 && let Err(error) = connection.channel.send()
             {
@@ -317,7 +319,7 @@ impl Frontends {
 }
 
 impl Sleepers for Frontends {
-    fn wake_if_armed(&mut self, endpoint: EndpointKey, side: &mut HomeSide) {
+    fn wake_if_armed(&mut self, endpoint: EndpointKey, side: &mut BackendSide) {
         if let Some(connection) = self.connection(endpoint.board) {
             connection.device.wake_if_armed(endpoint.endpoint, side);
         }

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 
-use mx_home::{Home, Instant};
+use mx_backend::{Backend, Instant};
 use mx_wire::Mode;
 use xen_pv_boot::event::Channel;
 use xen_pv_boot::foreign::Arena;
@@ -27,7 +27,7 @@ impl Frontends {
         now: Instant,
         place: Place,
         seen: Seen,
-        home: &mut Home,
+        backend: &mut Backend,
         writer: &mut XenstoreWriter,
     ) {
         let is_new = seen.new.is_some();
@@ -55,7 +55,7 @@ impl Frontends {
             Step::Say(state) => frontend.set_state(place, state, None, writer),
             Step::Connect => {
                 if let Some(published) = seen.published {
-                    self.connect(now, place, published, home, writer);
+                    self.connect(now, place, published, backend, writer);
                 }
             }
             Step::Confirmed => {
@@ -66,7 +66,7 @@ impl Frontends {
             Step::Leave(why) => {
                 log::info!("{place}: going, {why}");
                 if let Stage::Connected(connection) = &mut frontend.stage {
-                    connection.device.retire(home);
+                    connection.device.retire(backend);
                 }
                 frontend.leave(place, None, writer);
                 self.busy = true;
@@ -118,14 +118,14 @@ impl Frontends {
         now: Instant,
         place: Place,
         published: Result<Published, Refusal>,
-        home: &mut Home,
+        backend: &mut Backend,
         writer: &mut XenstoreWriter,
     ) {
         let Some(frontend) = self.devices.get_mut(&place) else {
             return;
         };
         let connected = published.and_then(|published| {
-            connection(now, &self.arena, self.offer, frontend, &published, home)
+            connection(now, &self.arena, self.offer, frontend, &published, backend)
         });
         match connected {
             Ok(connection) => {
@@ -172,7 +172,7 @@ impl Frontends {
         &mut self,
         place: Place,
         why: Option<String>,
-        home: &mut Home,
+        backend: &mut Backend,
         writer: &mut XenstoreWriter,
     ) {
         let Some(frontend) = self.devices.get_mut(&place) else {
@@ -182,7 +182,7 @@ impl Frontends {
             Some(why) => {
                 log::warn!("{place}: closed, its kernel misbehaved: {why}");
                 if let Stage::Connected(connection) = &mut frontend.stage {
-                    connection.device.retire(home);
+                    connection.device.retire(backend);
                 }
                 frontend.leave(place, Some(why), writer);
                 self.boards_changed = true;
@@ -208,7 +208,7 @@ fn connection(
     offer: Offer,
     frontend: &Frontend,
     published: &Published,
-    home: &mut Home,
+    backend: &mut Backend,
 ) -> Result<Connection, Refusal> {
     let channel = Channel::connect(frontend.guest, published.port).map_err(Refusal::Event)?;
     let memory = GuestMemory {
@@ -221,7 +221,7 @@ fn connection(
         frontend.identity,
         offer.endpoints,
         now,
-        home,
+        backend,
     )
     .map_err(Refusal::Connect)?;
     Ok(Connection {

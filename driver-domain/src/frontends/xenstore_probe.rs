@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use mx_home::HostName;
+use mx_backend::HostName;
 use mx_ring::control::PROTOCOL;
 use mx_wire::MacAddress;
 use xen_pv_boot::xenbus::XenbusState;

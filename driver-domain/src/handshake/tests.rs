@@ -17,7 +17,7 @@ enum Event {
     Bind,
     /// Its device is unbound.
     Unbind,
-    /// The guest's kernel finds that the home broke the protocol.
+    /// The guest's kernel finds that the backend broke the protocol.
     Fault,
     /// The guest's kernel looks at our state.
     GuestLooks,

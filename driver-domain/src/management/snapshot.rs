@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mx_home::HostName;
+use mx_backend::HostName;
 use mx_ring::Counter;
 use mx_ring::warning::Notices;
 use mx_wire::MacAddress;

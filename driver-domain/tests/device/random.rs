@@ -119,7 +119,7 @@ proptest! {
             let page = [0, 2, 3, STAGING_PAGE][page];
             let value = if small { value % 20 } else { value };
             world.guest.slice(page, 1).write(offset, &value.to_le_bytes()).unwrap();
-            world.device.rung(world.now(), &mut world.home);
+            world.device.rung(world.now(), &mut world.backend);
             if world.turn().is_err() {
                 break;
             }

@@ -88,7 +88,7 @@ fn a_guest_is_told_once_of_frames_and_takes_them_in_order() {
     for length in &lengths {
         let now = world.now();
         world
-            .home
+            .backend
             .frame(now, &frame(source, *length), &mut world.wire);
     }
     world.turn().unwrap();
@@ -105,7 +105,9 @@ fn a_guest_is_told_once_of_frames_and_takes_them_in_order() {
     }
     assert_eq!(ask(&mut world, ControlRequest::TakeRaw), Status::NotFound);
     let now = world.now();
-    world.home.frame(now, &frame(source, 64), &mut world.wire);
+    world
+        .backend
+        .frame(now, &frame(source, 64), &mut world.wire);
     world.turn().unwrap();
     let notice = world.kernel.next_response().unwrap().unwrap();
     assert_eq!((notice.id, notice.status), (0, Status::RawWaits));

@@ -1,17 +1,18 @@
-//! A home, a device, and the guest's kernel behind it.
+//! A backend, a device, and the guest's kernel behind it.
 
 use std::time::Duration;
 
 use driver_domain::device::{Device, Identity};
 use driver_domain::fake::{FIRST_REF, Guest};
-use mx_board::Full;
-use mx_home::{
-    Completion, FrameSink, Handed, Home, HomeConfig, HostName, Instant, Payload, Sleepers, Token,
+use mx_backend::{
+    Backend, BackendConfig, Completion, FrameSink, Handed, HostName, Instant, Payload, Sleepers,
+    Token,
 };
+use mx_board::Full;
 use mx_ring::control::{
     ControlError, ControlRequest, DEVICE_PAGES, ModuleControl, STAGING_PAGE, Staging, Status,
 };
-use mx_ring::{EndpointLayout, Geometry, HomeSide, PAGE_SIZE, RegionKey};
+use mx_ring::{BackendSide, EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
 use mx_wire::{Format, MacAddress};
 
 /// A wire without anybody at its other end: what went out.
@@ -32,15 +33,15 @@ impl FrameSink for Wire {
 pub struct Wakes<'a>(&'a mut Device<Guest>);
 
 impl Sleepers for Wakes<'_> {
-    fn wake_if_armed(&mut self, endpoint: mx_home::EndpointKey, side: &mut HomeSide) {
+    fn wake_if_armed(&mut self, endpoint: mx_backend::EndpointKey, side: &mut BackendSide) {
         self.0.wake_if_armed(endpoint.endpoint, side);
     }
 }
 
-/// A home, a device, and the guest's kernel behind it.
+/// A backend, a device, and the guest's kernel behind it.
 pub struct World {
     pub guest: Guest,
-    pub home: Home,
+    pub backend: Backend,
     pub wire: Wire,
     pub device: Device<Guest>,
     pub kernel: ModuleControl,
@@ -50,8 +51,8 @@ pub struct World {
     pub removed: bool,
 }
 
-pub fn home() -> Home {
-    Home::new(HomeConfig {
+pub fn backend() -> Backend {
+    Backend::new(BackendConfig {
         format: Format::native(9000).unwrap(),
         generation: 1,
         endpoint_max: 8,
@@ -74,20 +75,20 @@ impl World {
     pub fn new() -> Self {
         let guest = Guest::new().unwrap();
         let kernel = guest.format();
-        let mut home = home();
+        let mut backend = backend();
         let device = Device::connect(
             guest.clone(),
             FIRST_REF,
             identity(),
             8,
             Instant::from_nanos(1),
-            &mut home,
+            &mut backend,
         )
         .unwrap();
         let staging = Staging::new(guest.slice(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE)).unwrap();
         Self {
             guest,
-            home,
+            backend,
             wire: Wire::default(),
             device,
             kernel,
@@ -110,17 +111,17 @@ impl World {
         let mut budget = 32;
         let more = self
             .device
-            .serve(now, &mut self.home, &mut self.wire, &mut budget)?;
+            .serve(now, &mut self.backend, &mut self.wire, &mut budget)?;
         assert!(self.guest.mapped.borrow().len().abs_diff(before) <= 32);
-        self.home
+        self.backend
             .turn(now, &mut self.wire, &mut Wakes(&mut self.device));
-        self.device.tell_of_raw(&mut self.home);
+        self.device.tell_of_raw(&mut self.backend);
         self.completions();
         Ok(more)
     }
 
     pub fn completions(&mut self) {
-        while let Some(completion) = self.home.next_completion() {
+        while let Some(completion) = self.backend.next_completion() {
             self.removed |= matches!(completion, Completion::BoardRemoved(_));
             self.device.completed(completion);
         }
@@ -193,7 +194,7 @@ impl World {
 
     /// Ends the device; everything must come back.
     pub fn end(mut self) {
-        self.device.retire(&mut self.home);
+        self.device.retire(&mut self.backend);
         for _ in 0..400 {
             self.completions();
             let mut budget = 32;

@@ -2,11 +2,11 @@
 
 use driver_domain::device::{ConnectError, Device};
 use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest};
-use mx_home::{Home, Instant};
+use mx_backend::{Backend, Instant};
 use mx_ring::EndpointLayout;
 use mx_ring::control::{ControlError, ControlResponse, Status};
 
-use crate::world::{World, endpoint_pages, home, identity};
+use crate::world::{World, backend, endpoint_pages, identity};
 
 #[test]
 fn an_endpoint_whose_process_lies_is_closed_with_a_notice() {
@@ -42,28 +42,28 @@ fn an_endpoint_whose_process_lies_is_closed_with_a_notice() {
 #[test]
 fn a_control_page_that_cannot_be_is_refused_before_anything_is_mapped() {
     let guest = Guest::new().unwrap();
-    let mut home = home();
-    let connect = |home: &mut Home| {
+    let mut backend = backend();
+    let connect = |backend: &mut Backend| {
         Device::connect(
             guest.clone(),
             FIRST_REF,
             identity(),
             8,
             Instant::from_nanos(1),
-            home,
+            backend,
         )
         .map(drop)
     };
     assert_eq!(
-        connect(&mut home),
+        connect(&mut backend),
         Err(ConnectError::Control(ControlError::BadMagic(0)))
     );
     guest.format();
     guest.refused.borrow_mut().insert(FIRST_REF + 16);
-    assert!(matches!(connect(&mut home), Err(ConnectError::Grant(_))));
+    assert!(matches!(connect(&mut backend), Err(ConnectError::Grant(_))));
     assert_eq!(guest.mapped.borrow().len(), 0);
     guest.refused.borrow_mut().clear();
-    assert_eq!(connect(&mut home), Ok(()));
+    assert_eq!(connect(&mut backend), Ok(()));
 }
 
 #[test]

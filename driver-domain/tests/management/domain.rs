@@ -5,7 +5,7 @@ use std::time::Duration;
 use driver_domain::management::snapshot::{
     BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Snapshot,
 };
-use mx_home::HostName;
+use mx_backend::HostName;
 use mx_ring::Counter;
 use mx_ring::warning::{Notice, Notices, Warning};
 use mx_wire::MacAddress;

@@ -26,7 +26,7 @@ impl Span {
 pub struct TransmitSpace {
     taken: Vec<bool>,
     next: u32,
-    /// Spans whose message needs them no more, but that the home may still read until it has passed the command.
+    /// Spans whose message needs them no more, but that the backend may still read until it has passed the command.
     leaving: VecDeque<(u32, Span)>,
 }
 
@@ -73,7 +73,7 @@ impl TransmitSpace {
         self.taken.iter().filter(|taken| **taken).count() * PIECE as usize
     }
 
-    /// Gives a span back once the home has passed the command `last`.
+    /// Gives a span back once the backend has passed the command `last`.
     pub fn leave(&mut self, span: Span, last: u32) {
         self.leaving.push_back((last, span));
     }
@@ -91,7 +91,7 @@ impl TransmitSpace {
     }
 }
 
-/// Whether the home has passed the command at index `last`.
+/// Whether the backend has passed the command at index `last`.
 #[inline]
 pub fn passed(sent: u32, last: u32) -> bool {
     sent.wrapping_sub(last).cast_signed() > 0
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_used_again_only_after_the_home_has_passed_its_command() {
+    fn a_span_is_used_again_only_after_the_backend_has_passed_its_command() {
         let mut space = TransmitSpace::new(4 * PIECE);
         let all = space.take(4 * PIECE).unwrap();
         space.leave(all, 7);

@@ -1,4 +1,4 @@
-//! Events and frames that no honest peer or home sends: nothing panics, nothing hangs, nothing is written beside.
+//! Events and frames that no honest peer or backend sends: nothing panics, nothing hangs, nothing is written beside.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The protocol, event by event: each test plays the peer and the home, and reads the commands that come out.
+//! The protocol, event by event: each test plays the peer and the backend, and reads the commands that come out.
 
 mod buffer;
 mod endings;

@@ -1,4 +1,4 @@
-//! What the home answers, and says unasked.
+//! What the backend answers, and says unasked.
 
 use mx_ring::control::{ControlError, STAGING_REFS, Status};
 
@@ -13,7 +13,7 @@ use crate::lock::Lock;
 use crate::region::{Region, RegionState};
 use crate::shared::Shared;
 
-/// Why a home cannot be served any longer.
+/// Why a backend cannot be served any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It wrote something impossible into the control ring.
@@ -27,13 +27,13 @@ impl core::fmt::Display for Fault {
         match self {
             Self::Control(error) => error.fmt(f),
             Self::UnknownRequest(id) => {
-                write!(f, "the home answered request {id}, which nobody made")
+                write!(f, "the backend answered request {id}, which nobody made")
             }
         }
     }
 }
 
-/// What the home has said.
+/// What the backend has said.
 enum Said {
     Nothing,
     /// About the board itself; it has taken effect.
@@ -53,7 +53,7 @@ impl<K: Kernel> Board<K> {
                 shared.kernel.wake_callers(self.number);
             }
             Said::Notice(index) => {
-                self.at(index, |endpoint| endpoint.closed_by_home = true);
+                self.at(index, |endpoint| endpoint.closed_by_backend = true);
                 shared.kernel.wake_sleepers(self.number, index);
             }
             Said::Answer(id, subject, status) => {
@@ -194,6 +194,6 @@ fn refusal(status: Status) -> Option<Errno> {
         Status::NoSpace => Some(Errno::AGAIN),
         Status::BadGrant => Some(Errno::FAULT),
         Status::Denied => Some(Errno::NOT_SUPPORTED),
-        Status::Misbehaved | Status::HomeGone | Status::RawWaits => Some(Errno::IO),
+        Status::Misbehaved | Status::BackendGone | Status::RawWaits => Some(Errno::IO),
     }
 }

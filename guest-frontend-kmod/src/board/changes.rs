@@ -12,7 +12,7 @@ use crate::kernel::Kernel;
 use crate::lock::Lock;
 use crate::shared::Shared;
 
-/// A change that the home was asked for.
+/// A change that the backend was asked for.
 pub struct Asked {
     /// Who asked; none once it was killed.
     by: Option<u32>,
@@ -20,7 +20,7 @@ pub struct Asked {
 }
 
 impl<K: Kernel> Board<K> {
-    /// Asks for a change under a number that no other one has, and again until it is ready. What the home refuses is
+    /// Asks for a change under a number that no other one has, and again until it is ready. What the backend refuses is
     /// `NOT_SUPPORTED` when no guest may do it, `INVALID` when it cannot be, `NO_SPACE` when its peer table is full.
     pub fn change(
         &self,

@@ -1,8 +1,8 @@
-//! One board of the guest: its link to a home, its endpoints and their regions.
+//! One board of the guest: its link to a backend, its endpoints and their regions.
 //!
-//! Nothing here blocks. A caller that has to wait for the home gets `Poll::Pending` and asks again when the home has
-//! answered something. What a state still needs from the home is posted as soon as there is room. Who takes which lock is
-//! in [`crate::lock`].
+//! Nothing here blocks. A caller that has to wait for the backend gets `Poll::Pending` and asks again when the backend
+//! has answered something. What a state still needs from the backend is posted as soon as there is room. Who takes
+//! which lock is in [`crate::lock`].
 
 mod answers;
 mod changes;
@@ -30,7 +30,7 @@ use changes::Asked;
 use raw::Raw;
 use slot::Slot;
 
-/// A board: its endpoints, and the link to its home while there is one.
+/// A board: its endpoints, and the link to its backend while there is one.
 pub struct Board<K: Kernel> {
     number: usize,
     uplink: K::Lock<Uplink<K>>,
@@ -52,7 +52,7 @@ struct Uplink<K: Kernel> {
 }
 
 impl<K: Kernel> Uplink<K> {
-    /// The link whose home serves the board. `NO_DEVICE` when there is none.
+    /// The link whose backend serves the board. `NO_DEVICE` when there is none.
     fn connected(&mut self) -> Result<&mut Link<K>, Errno> {
         let link = self.link.as_mut().filter(|link| link.connected);
         link.ok_or(Errno::NO_DEVICE)
@@ -60,7 +60,7 @@ impl<K: Kernel> Uplink<K> {
 }
 
 impl<K: Kernel> Board<K> {
-    /// A board without a home.
+    /// A board without a backend.
     pub fn new(kernel: &K, board: usize) -> Result<Self, Errno> {
         let mut endpoints = Vec::new();
         endpoints
@@ -85,8 +85,8 @@ impl<K: Kernel> Board<K> {
         })
     }
 
-    /// A home is there: grants it the device pages and returns the reference of D0. `BUSY` when there is one already.
-    /// Attaching and detaching exclude each other.
+    /// A backend is there: grants it the device pages and returns the reference of D0. `BUSY` when there is one
+    /// already. Attaching and detaching exclude each other.
     pub fn attach(&self, shared: &Shared<K>, domain: DomainId) -> Result<GrantRef, Errno> {
         if self.uplink.with(|uplink| uplink.link.is_some()) {
             return Err(Errno::BUSY);
@@ -108,7 +108,7 @@ impl<K: Kernel> Board<K> {
         ring_ref.ok_or(Errno::INVALID)
     }
 
-    /// The home says that it serves this device.
+    /// The backend says that it serves this device.
     pub fn connect(&self) {
         self.uplink.with(|uplink| {
             if let Some(link) = &mut uplink.link {
@@ -117,7 +117,7 @@ impl<K: Kernel> Board<K> {
         });
     }
 
-    /// The home is gone, or is to go. All endpoints end; their pages are kept until it has unmapped them.
+    /// The backend is gone, or is to go. All endpoints end; their pages are kept until it has unmapped them.
     pub fn detach(&self, shared: &Shared<K>) {
         // First the link, so that no endpoint is opened behind the back of this loop; its pages are kept until the last
         // endpoint, which may ring its bell, is out.
@@ -130,7 +130,7 @@ impl<K: Kernel> Board<K> {
         for index in 0..=u8::MAX {
             self.slot(index, |slot| {
                 slot.any()
-                    .inspect(|endpoint| endpoint.home_gone(&shared.kernel));
+                    .inspect(|endpoint| endpoint.backend_gone(&shared.kernel));
                 remove(shared, slot);
             });
             shared.kernel.wake_sleepers(self.number, index);
@@ -147,12 +147,12 @@ impl<K: Kernel> Board<K> {
             .with(|uplink| uplink.link.as_ref().map(Link::interrupt_view))
     }
 
-    /// The home that serves this board. `NO_DEVICE` when there is none.
+    /// The backend that serves this board. `NO_DEVICE` when there is none.
     pub fn target(&self) -> Result<Target, Errno> {
         self.linked(|link| link.target)
     }
 
-    /// Looks at the link whose home serves the board. `NO_DEVICE` when there is none.
+    /// Looks at the link whose backend serves the board. `NO_DEVICE` when there is none.
     pub fn linked<R>(&self, look: impl FnOnce(&Link<K>) -> R) -> Result<R, Errno> {
         self.uplink.with(|uplink| {
             let link = uplink.link.as_ref().filter(|link| link.connected);

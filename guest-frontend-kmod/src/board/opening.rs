@@ -34,7 +34,7 @@ pub struct Opening<S> {
     pub incarnation: u32,
 }
 
-/// Queues that are granted to a home, for an endpoint that is not open yet.
+/// Queues that are granted to a backend, for an endpoint that is not open yet.
 pub struct Queues<K: Kernel> {
     page_set: PageSet<K>,
     target: Target,
@@ -48,8 +48,8 @@ impl<K: Kernel> Queues<K> {
 }
 
 impl<K: Kernel> Board<K> {
-    /// Grants the home the pages of an endpoint's queues: W, then R, then the notes, which are not granted. After an error
-    /// they have been given back.
+    /// Grants the backend the pages of an endpoint's queues: W, then R, then the notes, which are not granted. After an
+    /// error they have been given back.
     pub fn grant_queues(
         &self,
         shared: &Shared<K>,
@@ -132,7 +132,7 @@ impl<K: Kernel> Board<K> {
         queues: &mut Option<Queues<K>>,
     ) -> Result<(), Errno> {
         let granted = queues.as_ref().ok_or(Errno::INVALID)?;
-        // The home that the queues are granted to, not its successor.
+        // The backend that the queues are granted to, not its successor.
         let bell: Bell<K> = self
             .uplink
             .with(|uplink| {
@@ -155,7 +155,7 @@ impl<K: Kernel> Board<K> {
             queues: queues.page_set,
             state: EndpointState::Opening { posted: false },
             abandoned: false,
-            closed_by_home: false,
+            closed_by_backend: false,
             in_flight: 0,
             regions: Regions::new(),
             domain: queues.target.domain,

@@ -1,4 +1,4 @@
-//! What endpoints and regions still need from the home, posted as soon as there is room.
+//! What endpoints and regions still need from the backend, posted as soon as there is room.
 
 use mx_ring::RegionKey;
 use mx_ring::control::{ControlRequest, ENDPOINTS, STAGING_REFS};
@@ -32,7 +32,8 @@ impl<K: Kernel> Board<K> {
             .with(|uplink| uplink.advance_raw(&shared.kernel));
     }
 
-    /// Posts what the state of an endpoint and its regions needs from the home, as far as there is room. Its slot is locked.
+    /// Posts what the state of an endpoint and its regions needs from the backend, as far as there is room. Its slot is
+    /// locked.
     pub(super) fn advance(&self, shared: &Shared<K>, index: u8, slot: &mut Slot<K>) {
         let Some(endpoint) = slot.any() else {
             return;

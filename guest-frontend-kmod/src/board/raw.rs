@@ -1,8 +1,8 @@
 //! The raw endpoint of a board: RAW frames (wire.md §6.1) of the process that has opened it, through the control pages.
 //!
-//! The home is told whether the endpoint is open, and again when that has changed. One frame at a time goes out, in the
-//! staging pages; one at a time comes in, when the home has said that some wait, and is kept here for the process. When
-//! the process does not read, the others wait with the home, which drops what is too much.
+//! The backend is told whether the endpoint is open, and again when that has changed. One frame at a time goes out, in
+//! the staging pages; one at a time comes in, when the backend has said that some wait, and is kept here for the
+//! process. When the process does not read, the others wait with the backend, which drops what is too much.
 
 use alloc::collections::VecDeque;
 use core::task::Poll;
@@ -33,13 +33,13 @@ pub struct Raw {
     open: Option<u32>,
     /// Whose use that is, or was.
     process: Option<Process>,
-    /// What the home was told last, and has confirmed.
+    /// What the backend was told last, and has confirmed.
     told: bool,
     /// What it is being told.
     telling: Option<bool>,
-    /// Why the home did not open it.
+    /// Why the backend did not open it.
     refused: Option<Errno>,
-    /// The home has frames.
+    /// The backend has frames.
     waiting: bool,
     /// One is asked for, for that use of the endpoint.
     taking: Option<u32>,
@@ -47,7 +47,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Not open, and no home was told otherwise.
+    /// Not open, and no backend was told otherwise.
     pub const fn new() -> Self {
         Self {
             open: None,
@@ -123,8 +123,8 @@ impl<K: Kernel> Board<K> {
         });
     }
 
-    /// Hands a frame to the home, which drops it if the board must not send it. `Pending` while the staging pages are in
-    /// use.
+    /// Hands a frame to the backend, which drops it if the board must not send it. `Pending` while the staging pages
+    /// are in use.
     pub fn send_raw(
         &self,
         shared: &Shared<K>,
@@ -174,7 +174,7 @@ impl<K: Kernel> Board<K> {
 }
 
 impl<K: Kernel> Uplink<K> {
-    /// Posts what the raw endpoint needs from the home, as far as there is room.
+    /// Posts what the raw endpoint needs from the backend, as far as there is room.
     pub(super) fn advance_raw(&mut self, kernel: &K) {
         let Some(link) = self.link.as_mut() else {
             return;
@@ -199,7 +199,7 @@ impl<K: Kernel> Uplink<K> {
         }
     }
 
-    /// The home has opened or closed it, or not.
+    /// The backend has opened or closed it, or not.
     pub(super) fn answer_raw(&mut self, kernel: &K, refused: Option<Errno>) {
         let told = self.raw.telling.take();
         match refused {
@@ -213,7 +213,7 @@ impl<K: Kernel> Uplink<K> {
         self.advance_raw(kernel);
     }
 
-    /// The home has put a frame into its page, or has none.
+    /// The backend has put a frame into its page, or has none.
     pub(super) fn answer_take_raw(&mut self, kernel: &K, status: Status) {
         let asker = self.raw.taking.take();
         self.raw.waiting &= status == Status::Ok;
@@ -229,7 +229,7 @@ impl<K: Kernel> Uplink<K> {
         self.advance_raw(kernel);
     }
 
-    /// The home has frames.
+    /// The backend has frames.
     pub(super) fn raw_frames_wait(&mut self, kernel: &K) {
         self.raw.waiting = true;
         self.advance_raw(kernel);

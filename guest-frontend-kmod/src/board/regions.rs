@@ -14,8 +14,8 @@ use crate::region::{Extent, Region, RegionState};
 use crate::shared::Shared;
 
 impl<K: Kernel> Board<K> {
-    /// Begins to register pages that are pinned and granted to the endpoint's home, and takes them unless it fails. It is
-    /// over when [`Self::registered`] says so. Of buffers of last resort there may be few.
+    /// Begins to register pages that are pinned and granted to the endpoint's backend, and takes them unless it fails.
+    /// It is over when [`Self::registered`] says so. Of buffers of last resort there may be few.
     pub fn register(
         &self,
         shared: &Shared<K>,

@@ -1,4 +1,4 @@
-//! What the xenbus driver of the shim calls: boards that come and go, the interrupt, the home's answers.
+//! What the xenbus driver of the shim calls: boards that come and go, the interrupt, the backend's answers.
 
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_uint};
@@ -35,10 +35,10 @@ unsafe impl Sync for View {}
 
 static VIEWS: [View; BOARDS] = [const { View(UnsafeCell::new(None)) }; BOARDS];
 
-/// Whether a fault of the home has been reported, so that the log has it once.
+/// Whether a fault of the backend has been reported, so that the log has it once.
 static FAULTY: [AtomicBool; BOARDS] = [const { AtomicBool::new(false) }; BOARDS];
 
-/// Grants a new home the device pages of a board.
+/// Grants a new backend the device pages of a board.
 ///
 /// # Safety
 /// No channel of the board is bound; `ring_ref` may be written.
@@ -64,7 +64,7 @@ unsafe extern "C" fn omx_attach(board: c_uint, domain: u16, ring_ref: *mut u32) 
     0
 }
 
-/// The home serves the board.
+/// The backend serves the board.
 #[unsafe(no_mangle)]
 extern "C" fn omx_connected(board: c_uint) {
     if let Ok((board, _)) = state::board(board as usize) {
@@ -87,7 +87,7 @@ unsafe extern "C" fn omx_detach(board: c_uint) {
     }
 }
 
-/// The interrupt: wakes the sleepers that the home names, has its answers looked at. False when it was for nothing.
+/// The interrupt: wakes the sleepers that the backend names, has its answers looked at. False when it was for nothing.
 #[unsafe(no_mangle)]
 extern "C" fn omx_interrupt(board: c_uint) -> bool {
     count(&STATISTICS.events_received);
@@ -114,10 +114,10 @@ extern "C" fn omx_interrupt(board: c_uint) -> bool {
     useful
 }
 
-/// Responses that one run of the work takes, so that a home that never stops does not keep it for ever.
+/// Responses that one run of the work takes, so that a backend that never stops does not keep it for ever.
 const RUN: usize = 64;
 
-/// Takes the home's answers: 1 when there may be more, 0 when all are taken, negative when the home is not to be
+/// Takes the backend's answers: 1 when there may be more, 0 when all are taken, negative when the backend is not to be
 /// trusted any more.
 #[unsafe(no_mangle)]
 extern "C" fn omx_answers(number: c_uint) -> c_int {
@@ -140,7 +140,7 @@ extern "C" fn omx_answers(number: c_uint) -> c_int {
     1
 }
 
-/// Gives back pages that homes have let go of; true when there are more that they have not.
+/// Gives back pages that backends have let go of; true when there are more that they have not.
 #[unsafe(no_mangle)]
 extern "C" fn omx_reap() -> bool {
     state::frontend().is_ok_and(|frontend| frontend.shared.reap())

@@ -252,8 +252,8 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
     if pages > STAGING_REFS {
         return Err(Errno::INVALID);
     }
-    let (home, shared) = state::board(board)?;
-    home.target()?;
+    let (backend, shared) = state::board(board)?;
+    backend.target()?;
     let opener = Opener {
         user: shim::shim_current_user(),
         space: shim::shim_current_space(),
@@ -270,16 +270,16 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
     // The page of the notes about regions comes last.
     let singles = core::iter::repeat_n(1, pages + 1);
     let allocated = PageSet::allocate(&Linux, opener.user, singles)?;
-    let mut queues = Some(home.grant_queues(shared, &opening, allocated)?);
+    let mut queues = Some(backend.grant_queues(shared, &opening, allocated)?);
     let begun = until_ready(board, REOPEN_MILLISECONDS, || {
-        home.open(shared, &opening, &mut queues)
+        backend.open(shared, &opening, &mut queues)
     });
     if let Some(unused) = queues {
         unused.give_back(shared);
     }
     let id = begun??;
-    let opened = until_ready(board, FOR_EVER, || home.opened(shared, id));
-    let session = opened.inspect_err(|_| home.close(shared, id))??;
+    let opened = until_ready(board, FOR_EVER, || backend.opened(shared, id));
+    let session = opened.inspect_err(|_| backend.close(shared, id))??;
     Ok((id, session))
 }
 
@@ -289,9 +289,9 @@ fn change(board: usize, change: &Change) -> Result<(), Errno> {
         return Err(Errno::NOT_PERMITTED);
     }
     let number = state::frontend()?.next_incarnation();
-    let (home, shared) = state::board(board)?;
-    let changed = until_ready(board, FOR_EVER, || home.change(shared, number, change));
-    changed.inspect_err(|_| home.abandon_change(shared, number))?
+    let (backend, shared) = state::board(board)?;
+    let changed = until_ready(board, FOR_EVER, || backend.change(shared, number, change));
+    changed.inspect_err(|_| backend.abandon_change(shared, number))?
 }
 
 fn close(board: usize, id: EndpointId) {
@@ -316,8 +316,8 @@ fn register(
         return Err(Errno::TOO_LONG);
     }
     let space = shim::shim_current_space();
-    let (home, shared) = state::board(board)?;
-    let (notes, domain) = home.usable(id, space, |endpoint| {
+    let (backend, shared) = state::board(board)?;
+    let (notes, domain) = backend.usable(id, space, |endpoint| {
         (endpoint.notes().map(HeldPage::new), endpoint.domain)
     })?;
     let notes = notes.ok_or(Errno::INVALID)?;
@@ -338,13 +338,13 @@ fn register(
         Access::Read
     };
     let mut pages = Some(shared.grant(pinned, limits, domain, count, |_| access)?);
-    let begun = home.register(shared, id, space, extent, &mut pages);
+    let begun = backend.register(shared, id, space, extent, &mut pages);
     if let Some(unused) = pages {
         shared.give_back(unused);
     }
     let region = begun?;
-    let registered = until_ready(board, FOR_EVER, || home.registered(shared, id, region));
-    registered.inspect_err(|_| home.abandon(shared, id, region))??;
+    let registered = until_ready(board, FOR_EVER, || backend.registered(shared, id, region));
+    registered.inspect_err(|_| backend.abandon(shared, id, region))??;
     Ok(region)
 }
 
@@ -406,11 +406,11 @@ fn pin_watched(
 
 fn deregister(board: usize, id: EndpointId, region: RegionKey) -> Result<(), Errno> {
     let space = shim::shim_current_space();
-    let (home, shared) = state::board(board)?;
-    home.deregister(shared, id, space, region)?;
-    let left = until_ready(board, FOR_EVER, || home.deregistered(id, region));
+    let (backend, shared) = state::board(board)?;
+    backend.deregister(shared, id, space, region)?;
+    let left = until_ready(board, FOR_EVER, || backend.deregistered(id, region));
     // Here, not on the list: the caller gets its RLIMIT_MEMLOCK back before it goes on.
-    if let Some(pages) = left.inspect_err(|_| home.abandon(shared, id, region))? {
+    if let Some(pages) = left.inspect_err(|_| backend.abandon(shared, id, region))? {
         shared.give_back(pages);
     }
     Ok(())

@@ -15,10 +15,10 @@ pub fn open(board: usize) -> Result<u32, Errno> {
         return Err(Errno::NOT_PERMITTED);
     }
     let number = state::frontend()?.next_incarnation();
-    let (home, shared) = state::board(board)?;
-    home.open_raw(shared, number, shim::current_process())?;
-    let opened = until_ready(board, FOR_EVER, || home.raw_opened(number));
-    opened.inspect_err(|_| home.close_raw(shared, number))??;
+    let (backend, shared) = state::board(board)?;
+    backend.open_raw(shared, number, shim::current_process())?;
+    let opened = until_ready(board, FOR_EVER, || backend.raw_opened(number));
+    opened.inspect_err(|_| backend.close_raw(shared, number))??;
     Ok(number)
 }
 
@@ -57,8 +57,8 @@ unsafe extern "C" fn omx_raw_send(file_state: *mut u64, frame: *const u8, length
     // SAFETY: promised by the caller, who is a reader of these bytes alone.
     let frame = unsafe { core::slice::from_raw_parts(frame, length) };
     let sent = file_state.raw().and_then(|(board, number)| {
-        let (home, shared) = state::board(board)?;
-        until_ready(board, FOR_EVER, || home.send_raw(shared, number, frame))?
+        let (backend, shared) = state::board(board)?;
+        until_ready(board, FOR_EVER, || backend.send_raw(shared, number, frame))?
     });
     match sent {
         Ok(()) => length as c_int,
@@ -75,8 +75,8 @@ unsafe extern "C" fn omx_raw_take(file_state: *mut u64, frame: *mut [u8; RAW_FRA
     // SAFETY: promised by the caller.
     let (file_state, frame) = unsafe { (StateWord::new(file_state), &mut *frame) };
     let taken = file_state.raw().and_then(|(board, number)| {
-        let (home, shared) = state::board(board)?;
-        home.take_raw(shared, number, frame)
+        let (backend, shared) = state::board(board)?;
+        backend.take_raw(shared, number, frame)
     });
     match taken {
         Ok(Some(length)) => length as c_int,

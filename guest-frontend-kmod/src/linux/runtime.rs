@@ -69,7 +69,7 @@ pub fn log(level: i32, arguments: core::fmt::Arguments<'_>) {
 }
 
 /// Ends the calling process with a register dump (`BUG()`), as a defect of the kernel does. Nothing that a process, the
-/// home or xenstore says leads here.
+/// backend or xenstore says leads here.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     let (file, line) = info

@@ -25,7 +25,7 @@ pub struct Wait {
     pub expected: u32,
     /// CLOCK_MONOTONIC in ns, `u64::MAX` for none.
     pub deadline: u64,
-    /// Kick the home first.
+    /// Kick the backend first.
     pub kick: bool,
 }
 
@@ -47,7 +47,7 @@ impl SleepContext {
         self.watch.has_events(self.unexpected, self.expected) || self.returns.is_told(self.begun)
     }
 
-    /// Arms only when there is nothing, so that a home that is not slept on sends no event; then looks once more.
+    /// Arms only when there is nothing, so that a backend that is not slept on sends no event; then looks once more.
     fn ready(&mut self) -> bool {
         if self.something_new() {
             return true;
@@ -71,7 +71,7 @@ extern "C" fn ready(context: *mut c_void) -> bool {
     unsafe { &mut *context.cast::<SleepContext>() }.ready()
 }
 
-/// Sleeps until the home has published events beyond the indices, or somebody wakes the endpoint's sleepers.
+/// Sleeps until the backend has published events beyond the indices, or somebody wakes the endpoint's sleepers.
 pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
     let space = shim::shim_current_space();
     let (board_of, _) = state::board(board)?;
@@ -128,7 +128,7 @@ unsafe extern "C" fn omx_endpoint_place(file_state: *mut u64) -> c_int {
     }
 }
 
-/// Whether there are events beyond those that the process has told to have consumed: 1; 0 when the home will send an
+/// Whether there are events beyond those that the process has told to have consumed: 1; 0 when the backend will send an
 /// event for the next one; negative when the caller may not use the endpoint, or it has ended.
 ///
 /// # Safety
@@ -167,7 +167,7 @@ fn waits(board: usize, id: EndpointId) -> Result<bool, Errno> {
     })?
 }
 
-/// Rings the doorbell of an endpoint's home; the endpoint is locked.
+/// Rings the doorbell of an endpoint's backend; the endpoint is locked.
 pub fn kick(board: usize, id: EndpointId, endpoint: &GrantedEndpoint<Linux>) {
     endpoint.bell.doorbells.ring(id.index);
     Linux.notify(board);

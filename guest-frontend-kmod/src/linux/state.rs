@@ -1,4 +1,4 @@
-//! The one [`Frontend`] of the module, and the way to wait for a home's answer.
+//! The one [`Frontend`] of the module, and the way to wait for a backend's answer.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
@@ -72,7 +72,7 @@ pub fn board(number: usize) -> Result<(&'static Board<Linux>, &'static Shared<Li
 /// How long a caller waits when there is no other limit.
 pub const FOR_EVER: u32 = 0;
 
-/// Asks `work`, and again after each answer of the board's home, until it is ready; holds nothing while it waits.
+/// Asks `work`, and again after each answer of the board's backend, until it is ready; holds nothing while it waits.
 /// `INTERRUPTED` when the caller was killed, `BUSY` when `milliseconds` have passed without any answer.
 pub fn until_ready<R>(
     board: usize,

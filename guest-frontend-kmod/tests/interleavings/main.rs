@@ -1,7 +1,7 @@
 //! Threads side by side, in random interleavings of all that happens under locks: processes that open, register, change
 //! their memory, are killed; the work that takes answers, sweeps and reaps; an administrator who takes the board away and
-//! gives it another home. Whatever the order, no lock is taken out of order and no page given back while it is granted (the model
-//! checks both), every caller is told something, and nothing is left at the end.
+//! gives it another backend. Whatever the order, no lock is taken out of order and no page given back while it is
+//! granted (the model checks both), every caller is told something, and nothing is left at the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,7 +24,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner, thread};
 
 use guest::{USER, access, extent, opening};
-use model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE};
+use model::{BACKEND, Backend, ENDPOINT_PAGES, Model, SPACE};
 
 #[path = "../logic/guest.rs"]
 #[allow(dead_code, reason = "the step-by-step tests use the rest")]
@@ -51,7 +51,7 @@ struct World {
     model: Model,
     frontend: Frontend<Model>,
     /// Nobody while the board is detached.
-    home: sync::Mutex<Option<Home>>,
+    backend: sync::Mutex<Option<Backend>>,
     /// The processes have ended.
     over: AtomicBool,
     /// Endpoints that were opened, and regions that were ready.
@@ -65,18 +65,18 @@ impl World {
 
     fn attach(&self) {
         let (board, shared) = self.board();
-        let ring_ref = board.attach(shared, HOME).expect("there is plenty");
+        let ring_ref = board.attach(shared, BACKEND).expect("there is plenty");
         board.connect();
-        let home = Home::new(&self.model, ring_ref);
-        *self.home.lock().expect("no thread panics") = Some(home);
+        let backend = Backend::new(&self.model, ring_ref);
+        *self.backend.lock().expect("no thread panics") = Some(backend);
     }
 
-    /// The home says nothing more; what it has said may still be taken.
+    /// The backend says nothing more; what it has said may still be taken.
     fn detach(&self) {
-        let home = self.home.lock().expect("no thread panics").take();
+        let backend = self.backend.lock().expect("no thread panics").take();
         let (board, shared) = self.board();
         board.detach(shared);
-        home.into_iter().for_each(Home::dies);
+        backend.into_iter().for_each(Backend::dies);
     }
 }
 
@@ -121,7 +121,7 @@ fn register(world: &World, id: EndpointId) -> Result<(RegionKey, u32), Errno> {
         let notes = endpoint.notes().expect("it has");
         world.model.pin(USER, notes, writable, count)
     })?;
-    let granted = shared.grant(pinned, Some(LIMITS), HOME, count, |_| access(writable))?;
+    let granted = shared.grant(pinned, Some(LIMITS), BACKEND, count, |_| access(writable))?;
     let mut granted = Some(granted);
     let begun = board.register(shared, id, SPACE, extent(count, writable), &mut granted);
     if let Some(unused) = granted {
@@ -188,7 +188,7 @@ fn message(world: &World, id: EndpointId, key: RegionKey, watch: u32) {
 fn process(world: &World) {
     for _ in 0..2 {
         let opened = until_ready(|| match open(world) {
-            // The next home is on its way.
+            // The next backend is on its way.
             Err(Errno::NO_DEVICE) => Poll::Pending,
             other => Poll::Ready(other),
         });
@@ -210,17 +210,17 @@ fn process(world: &World) {
 }
 
 /// Takes requests and answers them, not in their order, not always well.
-fn home(world: &World) {
+fn backend(world: &World) {
     while !world.over.load(Ordering::SeqCst) {
-        if let Some(home) = &mut *world.home.lock().expect("no thread panics") {
-            while home.take() {}
-            if !home.taken.is_empty() {
-                let at = thread_rng().gen_range(0..home.taken.len());
+        if let Some(backend) = &mut *world.backend.lock().expect("no thread panics") {
+            while backend.take() {}
+            if !backend.taken.is_empty() {
+                let at = thread_rng().gen_range(0..backend.taken.len());
                 let status = match thread_rng().gen_bool(0.8) {
                     true => Status::Ok,
                     false => Status::NoSpace,
                 };
-                home.answer(at, status, false);
+                backend.answer(at, status, false);
             }
         }
         thread::yield_now();
@@ -231,7 +231,7 @@ fn home(world: &World) {
 fn work(world: &World) {
     let (board, shared) = world.board();
     while !world.over.load(Ordering::SeqCst) {
-        board.respond(shared).expect("an honest home");
+        board.respond(shared).expect("an honest backend");
         match thread_rng().gen_range(0..3) {
             0 => board.sweep(shared, thread_rng().gen_range(0..4)),
             1 => drop(shared.reap()),
@@ -255,7 +255,7 @@ fn run(reached: &[AtomicU32; 2]) {
     let world = Arc::new(World {
         model,
         frontend,
-        home: sync::Mutex::new(None),
+        backend: sync::Mutex::new(None),
         over: AtomicBool::new(false),
         reached: Default::default(),
     });
@@ -265,7 +265,7 @@ fn run(reached: &[AtomicU32; 2]) {
         thread::spawn(move || work(&world))
     };
     let ending = [process, process, process, administrator].map(spawn);
-    let serving = [home, work].map(spawn);
+    let serving = [backend, work].map(spawn);
     for thread in ending {
         thread.join().expect("no thread panics");
     }
@@ -275,7 +275,7 @@ fn run(reached: &[AtomicU32; 2]) {
     }
     world.detach();
     let shared = &world.frontend.shared;
-    assert!(!shared.reap(), "all homes are dead");
+    assert!(!shared.reap(), "all backends are dead");
     assert_eq!(world.model.world().held(), (0, 0, 0));
     assert_eq!(shared.users(), 0);
     for (sum, once) in reached.iter().zip(&world.reached) {

@@ -1,5 +1,5 @@
-//! Any order of calls, kills, answers, lies and deaths: no page is given back while the home could reach it (the model
-//! checks at each step), none is lost, every caller is told something in the end.
+//! Any order of calls, kills, answers, lies and deaths: no page is given back while the backend could reach it (the
+//! model checks at each step), none is lost, every caller is told something in the end.
 
 use mx_ring::control::{STAGING_REFS, Status};
 use proptest::prelude::*;
@@ -30,11 +30,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => nth.clone().prop_map(|nth| Step::Close { nth }),
         2 => nth.clone().prop_map(|nth| Step::KillWaiter { nth }),
         6 => Just(Step::PollWaiters),
-        8 => (1usize..6).prop_map(|count| Step::HomeTakes { count }),
+        8 => (1usize..6).prop_map(|count| Step::BackendTakes { count }),
         10 => (nth.clone(), status(), proptest::bool::weighted(0.1))
-            .prop_map(|(nth, status, lie)| Step::HomeAnswers { nth, status, lie }),
-        1 => Just(Step::HomeLetsGo),
-        1 => (prop_oneof![Just(0), 1u32..100], 0u8..6).prop_map(|(id, endpoint)| Step::HomeSays { id, endpoint }),
+            .prop_map(|(nth, status, lie)| Step::BackendAnswers { nth, status, lie }),
+        1 => Just(Step::BackendLetsGo),
+        1 => (prop_oneof![Just(0), 1u32..100], 0u8..6).prop_map(|(id, endpoint)| Step::BackendSays { id, endpoint }),
         8 => Just(Step::ModuleResponds),
         4 => nth.clone().prop_map(|nth| Step::Change { nth }),
         4 => nth.clone().prop_map(|nth| Step::Use { nth }),
@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_home_writes_into_its_control_page_ends_in_answers_or_a_fault(
+    fn whatever_the_backend_writes_into_its_control_page_ends_in_answers_or_a_fault(
         opens in 0usize..20,
         index in prop_oneof![0u32..70, any::<u32>()],
         ring in proptest::collection::vec(prop_oneof![0u8..4, any::<u8>()], 64 * 32),
@@ -72,7 +72,7 @@ proptest! {
         }
         let producer = index.to_le_bytes().to_vec();
         for (offset, bytes) in [(68, producer), (1024, ring)] {
-            run.go(Step::HomeWrites { page: 1, offset, bytes });
+            run.go(Step::BackendWrites { page: 1, offset, bytes });
         }
         run.go(Step::ModuleResponds);
         run.end(false);

@@ -10,7 +10,7 @@ use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
 
 use crate::guest::Guest;
-use crate::model::{HOME, Home, Model};
+use crate::model::{BACKEND, Backend, Model};
 
 #[test]
 fn a_board_that_is_attached_and_detached_leaves_nothing() {
@@ -25,7 +25,7 @@ fn an_attach_that_runs_out_of_grants_or_memory_leaves_nothing() {
         model.world().memory_left = memory;
         let frontend = Frontend::new(model.clone()).unwrap();
         let (board, shared) = frontend.board(0).unwrap();
-        assert!(board.attach(shared, HOME).is_err());
+        assert!(board.attach(shared, BACKEND).is_err());
         assert!(board.target().is_err());
         frontend.shared.reap();
         assert_eq!(model.world().held(), (0, 0, 0));
@@ -67,9 +67,9 @@ fn requests_beyond_the_ring_wait_for_room_and_all_come() {
 }
 
 #[test]
-fn an_answer_that_nobody_asked_for_is_a_fault_of_the_home() {
+fn an_answer_that_nobody_asked_for_is_a_fault_of_the_backend() {
     let mut guest = Guest::new();
-    guest.home.say(&ControlResponse {
+    guest.backend.say(&ControlResponse {
         id: 77,
         status: Status::Ok,
         endpoint: 0,
@@ -80,7 +80,7 @@ fn an_answer_that_nobody_asked_for_is_a_fault_of_the_home() {
 }
 
 #[test]
-fn a_board_that_loses_its_home_fails_all_calls_and_serves_the_next_home() {
+fn a_board_that_loses_its_backend_fails_all_calls_and_serves_the_next_backend() {
     let mut guest = Guest::new();
     let id = guest.open();
     let key = guest.register(id, 5, true).unwrap();
@@ -101,11 +101,11 @@ fn a_board_that_loses_its_home_fails_all_calls_and_serves_the_next_home() {
     );
     assert_eq!(guest.frontend.board_count(), 0);
     let (board, shared) = guest.board();
-    let ring_ref = board.attach(shared, HOME).unwrap();
-    assert_eq!(board.attach(shared, HOME), Err(Errno::BUSY));
+    let ring_ref = board.attach(shared, BACKEND).unwrap();
+    assert_eq!(board.attach(shared, BACKEND), Err(Errno::BUSY));
     board.connect();
-    let successor = Home::new(&guest.model, ring_ref);
-    std::mem::replace(&mut guest.home, successor).dies();
+    let successor = Backend::new(&guest.model, ring_ref);
+    std::mem::replace(&mut guest.backend, successor).dies();
     guest.frontend.shared.reap();
     assert_eq!(
         guest.model.world().held().0,

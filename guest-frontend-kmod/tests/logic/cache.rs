@@ -91,9 +91,9 @@ fn a_change_that_comes_after_the_slot_has_a_new_region_leaves_that_one_valid() {
     let id = guest.open();
     let (old, watch) = guest.registered_region(id);
     guest.deregister(id, old).unwrap();
-    assert!(guest.home.take());
-    // The home lies: the pages, and with them the watch, are kept.
-    guest.home.answer(0, Status::Ok, true);
+    assert!(guest.backend.take());
+    // The backend lies: the pages, and with them the watch, are kept.
+    guest.backend.answer(0, Status::Ok, true);
     respond_all(&guest.frontend);
     let (board, shared) = guest.board();
     let Poll::Ready(Some(page_set)) = board.deregistered(id, old) else {

@@ -11,7 +11,7 @@ use crate::guest::{Guest, respond_all};
 use crate::model::SPACE;
 
 #[test]
-fn an_endpoint_is_open_when_the_home_says_so_and_gone_when_it_has_let_go() {
+fn an_endpoint_is_open_when_the_backend_says_so_and_gone_when_it_has_let_go() {
     let mut guest = Guest::new();
     let id = guest.open();
     guest.close(id);
@@ -30,16 +30,16 @@ fn an_endpoint_is_open_when_the_home_says_so_and_gone_when_it_has_let_go() {
 }
 
 #[test]
-fn pages_that_the_home_still_maps_are_kept_whatever_it_answers() {
+fn pages_that_the_backend_still_maps_are_kept_whatever_it_answers() {
     let mut guest = Guest::new();
     let id = guest.open();
     guest.close(id);
-    assert!(guest.home.take());
-    guest.home.answer(0, Status::Ok, true);
+    assert!(guest.backend.take());
+    guest.backend.answer(0, Status::Ok, true);
     respond_all(&guest.frontend);
     guest.frontend.shared.reap();
     assert_eq!(guest.model.world().held().0, 17 + 40);
-    guest.home.let_go();
+    guest.backend.let_go();
     guest.frontend.shared.reap();
     assert_eq!(guest.model.world().held().0, 17);
     guest.end();
@@ -147,10 +147,10 @@ fn only_the_space_that_opened_an_endpoint_may_use_it() {
 }
 
 #[test]
-fn an_endpoint_that_the_home_closed_fails_its_process_and_can_be_closed() {
+fn an_endpoint_that_the_backend_closed_fails_its_process_and_can_be_closed() {
     let mut guest = Guest::new();
     let id = guest.open();
-    guest.home.say(&ControlResponse {
+    guest.backend.say(&ControlResponse {
         id: 0,
         status: Status::Misbehaved,
         endpoint: id.index,

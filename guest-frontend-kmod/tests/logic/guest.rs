@@ -1,4 +1,4 @@
-//! A guest with one connected board, its home, and what its processes do.
+//! A guest with one connected board, its backend, and what its processes do.
 
 use std::task::Poll;
 
@@ -16,7 +16,7 @@ use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::Extent;
 use open_mx_frontend::shared::Shared;
 
-use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE, small_queues};
+use crate::model::{BACKEND, Backend, ENDPOINT_PAGES, Model, SPACE, small_queues};
 
 /// The user who pays for everything.
 pub const USER: u32 = 1000;
@@ -25,7 +25,7 @@ pub const USER: u32 = 1000;
 pub struct Guest {
     pub model: Model,
     pub frontend: Frontend<Model>,
-    pub home: Home,
+    pub backend: Backend,
     /// The watch of what was registered last.
     pub last_watch: u32,
 }
@@ -63,7 +63,7 @@ pub fn extent(pages: usize, writable: bool) -> Extent {
     }
 }
 
-/// What the home may do with it.
+/// What the backend may do with it.
 pub fn access(writable: bool) -> Access {
     if writable {
         Access::Write
@@ -75,7 +75,7 @@ pub fn access(writable: bool) -> Access {
 /// Takes all responses of board 0.
 pub fn respond_all(frontend: &Frontend<Model>) {
     let (board, shared) = frontend.board(0).expect("board 0");
-    while board.respond(shared).expect("an honest home") {}
+    while board.respond(shared).expect("an honest backend") {}
 }
 
 impl Guest {
@@ -84,13 +84,13 @@ impl Guest {
         let model = Model::new();
         let frontend = Frontend::new(model.clone()).expect("the test has memory");
         let (board, shared) = frontend.board(0).unwrap();
-        let ring_ref = board.attach(shared, HOME).unwrap();
+        let ring_ref = board.attach(shared, BACKEND).unwrap();
         board.connect();
-        let home = Home::new(&model, ring_ref);
+        let backend = Backend::new(&model, ring_ref);
         Self {
             model,
             frontend,
-            home,
+            backend,
             last_watch: 0,
         }
     }
@@ -126,11 +126,11 @@ impl Guest {
         board.opened(shared, id)
     }
 
-    /// The home takes and answers everything that waits.
+    /// The backend takes and answers everything that waits.
     pub fn serve(&mut self, status: Status) -> Vec<ControlRequest> {
         let mut served = Vec::new();
-        while self.home.take() {
-            served.push(self.home.answer(0, status, false));
+        while self.backend.take() {
+            served.push(self.backend.answer(0, status, false));
             respond_all(&self.frontend);
         }
         served
@@ -176,7 +176,7 @@ impl Guest {
         let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
         self.last_watch = watch;
         let (board, shared) = self.board();
-        let granted = shared.grant(pinned, limits, HOME, pages, |_| access(writable))?;
+        let granted = shared.grant(pinned, limits, BACKEND, pages, |_| access(writable))?;
         let mut granted = Some(granted);
         let begun = board.register(shared, id, SPACE, extent, &mut granted);
         if let Some(unused) = granted {
@@ -202,7 +202,7 @@ impl Guest {
             let left = pages.is_some();
             if let Some(pages) = pages {
                 shared.give_back(pages);
-                assert_eq!(shared.deferred_unmaps(), 0, "the home has let go");
+                assert_eq!(shared.deferred_unmaps(), 0, "the backend has let go");
             }
             left
         })
@@ -231,17 +231,17 @@ impl Guest {
         board.sweep(shared, id.index);
     }
 
-    /// Detaches the board; nothing may be left once the home is dead.
+    /// Detaches the board; nothing may be left once the backend is dead.
     pub fn end(self) {
         let (board, shared) = self.board();
         board.detach(shared);
         let Self {
             model,
             frontend,
-            home,
+            backend,
             ..
         } = self;
-        home.dies();
+        backend.dies();
         frontend.shared.reap();
         assert_eq!(model.world().held(), (0, 0, 0));
         assert_eq!(frontend.shared.deferred_unmaps(), 0);

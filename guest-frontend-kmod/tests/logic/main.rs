@@ -1,4 +1,4 @@
-//! The logic over a model of kernel and home.
+//! The logic over a model of kernel and backend.
 
 mod any_order;
 mod boards;

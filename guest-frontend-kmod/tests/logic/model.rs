@@ -1,11 +1,11 @@
-//! A kernel and a home to run the logic against: they know which page is granted, mapped, pinned, and complain at once
-//! when a page is freed that another domain may still reach.
+//! A kernel and a backend to run the logic against: they know which page is granted, mapped, pinned, and complain at
+//! once when a page is freed that another domain may still reach.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mx_ring::control::{
-    ControlRequest, ControlResponse, DEVICE_PAGES, HomeControl, STAGING_PAGE, Staging, Status,
+    BackendControl, ControlRequest, ControlResponse, DEVICE_PAGES, STAGING_PAGE, Staging, Status,
 };
 use mx_ring::mapping::Memfd;
 use mx_ring::registration::RegionNotes;
@@ -18,8 +18,8 @@ use open_mx_frontend::watch::Watched;
 
 use crate::ordered::{Ordered, holds_a_lock};
 
-/// The domain of the home.
-pub const HOME: DomainId = 7;
+/// The domain of the backend.
+pub const BACKEND: DomainId = 7;
 /// An address space.
 pub const SPACE: u32 = 40;
 
@@ -172,7 +172,7 @@ impl Model {
         }
     }
 
-    /// Whether a page may be written by the home.
+    /// Whether a page may be written by the backend.
     pub fn access(&self, reference: GrantRef) -> Option<Access> {
         self.world()
             .grants
@@ -185,7 +185,7 @@ impl Model {
         let grant = world
             .grants
             .get_mut(&reference)
-            .expect("the home maps only what is granted to it");
+            .expect("the backend maps only what is granted to it");
         grant.maps += 1;
     }
 
@@ -267,7 +267,7 @@ impl Kernel for Model {
     }
 
     fn grant(&self, domain: DomainId, page: u32, access: Access) -> Option<GrantRef> {
-        assert_eq!(domain, HOME);
+        assert_eq!(domain, BACKEND);
         assert!(!holds_a_lock(), "there may be many pages");
         let mut world = self.world();
         world.grants_left = world.grants_left.checked_sub(1)?;
@@ -331,7 +331,7 @@ impl Kernel for Model {
     fn wake_sleepers(&self, _: usize, _: u8) {}
 }
 
-/// A request that the home has taken.
+/// A request that the backend has taken.
 pub struct Taken {
     /// Its number.
     pub id: u32,
@@ -340,32 +340,32 @@ pub struct Taken {
     refs: Vec<GrantRef>,
 }
 
-/// The home of board 0, which maps what it is given.
-pub struct Home {
+/// The backend of board 0, which maps what it is given.
+pub struct Backend {
     model: Model,
-    control: HomeControl,
+    control: BackendControl,
     staging: Staging,
     device: Vec<GrantRef>,
     /// Requests without an answer.
     pub taken: Vec<Taken>,
     /// What is mapped for an endpoint: its queues, and each region.
     mapped: BTreeMap<(u8, Option<u16>), Vec<GrantRef>>,
-    /// It has written what an honest home does not: from then on nothing is promised to it.
+    /// It has written what an honest backend does not: from then on nothing is promised to it.
     pub forged: bool,
     /// Still mapped, though answered as if it were not.
     kept: Vec<GrantRef>,
 }
 
-impl Home {
+impl Backend {
     /// Maps the device pages behind the reference of D0.
     pub fn new(model: &Model, ring_ref: GrantRef) -> Self {
         let slice = |reference, count| model.slice(model.page_of(reference), count);
         let d0 = slice(ring_ref, 1);
-        let refs = HomeControl::references(&d0).expect("the module formats D0");
+        let refs = BackendControl::references(&d0).expect("the module formats D0");
         assert_eq!(refs[0], ring_ref);
         for (page, reference) in refs.iter().enumerate() {
-            let home_writes = page == 1 || page == 3 || (4..13).contains(&page);
-            let expected = if home_writes {
+            let backend_writes = page == 1 || page == 3 || (4..13).contains(&page);
+            let expected = if backend_writes {
                 Access::Write
             } else {
                 Access::Read
@@ -375,7 +375,7 @@ impl Home {
         }
         Self {
             model: model.clone(),
-            control: HomeControl::new(d0, slice(refs[1], 1)).expect("whole pages"),
+            control: BackendControl::new(d0, slice(refs[1], 1)).expect("whole pages"),
             staging: Staging::new(slice(refs[STAGING_PAGE], DEVICE_PAGES - STAGING_PAGE))
                 .expect("four pages"),
             device: refs.to_vec(),
@@ -456,11 +456,11 @@ impl Home {
             status,
             endpoint: 0,
         });
-        assert!(answered || self.forged, "an honest home finds room");
+        assert!(answered || self.forged, "an honest backend finds room");
         request
     }
 
-    /// What an honest home may rely on.
+    /// What an honest backend may rely on.
     fn check(&self, request: &ControlRequest, refs: &[GrantRef]) {
         assert_eq!(
             self.listed(request),
@@ -503,7 +503,7 @@ impl Home {
     pub fn say(&mut self, response: &ControlResponse) {
         self.forged |= response.id != 0;
         let said = self.control.respond(response);
-        assert!(said || self.forged, "an honest home finds room");
+        assert!(said || self.forged, "an honest backend finds room");
     }
 
     /// Writes anything at all into a page of the device that it may write.

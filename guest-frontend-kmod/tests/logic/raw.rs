@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use crate::model::{HOME, Home, Model};
+use crate::model::{BACKEND, Backend, Model};
 use mx_ring::admin::Change;
 use mx_ring::control::{ControlRequest, ControlResponse, Status};
 use mx_ring::uapi::RAW_FRAME_MAX;
@@ -12,7 +12,7 @@ use open_mx_frontend::frontend::Frontend;
 
 struct Guest {
     frontend: Frontend<Model>,
-    home: Home,
+    backend: Backend,
 }
 
 impl Guest {
@@ -20,17 +20,17 @@ impl Guest {
         let model = Model::new();
         let frontend = Frontend::new(model.clone()).unwrap();
         let (board, shared) = frontend.board(0).unwrap();
-        let ring_ref = board.attach(shared, HOME).unwrap();
+        let ring_ref = board.attach(shared, BACKEND).unwrap();
         board.connect();
-        let home = Home::new(&model, ring_ref);
-        Self { frontend, home }
+        let backend = Backend::new(&model, ring_ref);
+        Self { frontend, backend }
     }
 
-    /// The home answers what it was asked; the requests.
+    /// The backend answers what it was asked; the requests.
     fn answered(&mut self, status: Status) -> Vec<ControlRequest> {
         let mut requests = Vec::new();
-        while self.home.take() {
-            requests.push(self.home.answer(0, status, false));
+        while self.backend.take() {
+            requests.push(self.backend.answer(0, status, false));
             self.respond();
         }
         requests
@@ -38,11 +38,11 @@ impl Guest {
 
     fn respond(&mut self) {
         let (board, shared) = self.frontend.board(0).unwrap();
-        while board.respond(shared).expect("an honest home") {}
+        while board.respond(shared).expect("an honest backend") {}
     }
 
     fn says_that_frames_wait(&mut self) {
-        self.home.say(&ControlResponse {
+        self.backend.say(&ControlResponse {
             id: 0,
             status: Status::RawWaits,
             endpoint: 0,
@@ -89,7 +89,7 @@ const OPEN: ControlRequest = ControlRequest::Raw { open: true };
 const CLOSED: ControlRequest = ControlRequest::Raw { open: false };
 
 #[test]
-fn one_process_has_it_open_once_the_home_agrees() {
+fn one_process_has_it_open_once_the_backend_agrees() {
     let mut guest = Guest::new();
     guest.open(1).unwrap();
     assert_eq!(guest.open(2), Err(Errno::BUSY));
@@ -124,7 +124,7 @@ fn who_has_it_open_is_told() {
 }
 
 #[test]
-fn what_is_closed_before_the_home_has_heard_of_it_is_closed_after() {
+fn what_is_closed_before_the_backend_has_heard_of_it_is_closed_after() {
     let mut guest = Guest::new();
     guest.open(1).unwrap();
     guest.close(1);
@@ -143,11 +143,11 @@ fn frames_go_out_one_at_a_time_as_they_were_written() {
     let frame: Vec<u8> = (0..RAW_FRAME_MAX).map(|i| i as u8).collect();
     assert_eq!(guest.send(1, &frame), Poll::Ready(Ok(())));
     assert_eq!(guest.send(1, &[9; 20]), Poll::Pending);
-    guest.home.take();
-    assert_eq!(guest.home.staged_frame(1024), frame);
+    guest.backend.take();
+    assert_eq!(guest.backend.staged_frame(1024), frame);
     let length = RAW_FRAME_MAX as u16;
     assert_eq!(
-        guest.home.answer(0, Status::Denied, false),
+        guest.backend.answer(0, Status::Denied, false),
         ControlRequest::SendRaw { length }
     );
     guest.respond();
@@ -158,17 +158,17 @@ fn frames_go_out_one_at_a_time_as_they_were_written() {
 }
 
 #[test]
-fn frames_come_in_in_order_and_wait_with_the_home_when_the_process_does_not_read() {
+fn frames_come_in_in_order_and_wait_with_the_backend_when_the_process_does_not_read() {
     let mut guest = Guest::new();
     guest.open(1).unwrap();
     guest.answered(Status::Ok);
     guest.says_that_frames_wait();
     let mut put = 0_u8;
     let bring = |guest: &mut Guest, put: &mut u8| {
-        while guest.home.take() {
+        while guest.backend.take() {
             *put += 1;
-            guest.home.put_frame(&vec![*put; usize::from(*put) * 30]);
-            guest.home.answer(0, Status::Ok, false);
+            guest.backend.put_frame(&vec![*put; usize::from(*put) * 30]);
+            guest.backend.answer(0, Status::Ok, false);
             guest.respond();
         }
     };
@@ -185,9 +185,9 @@ fn frames_come_in_in_order_and_wait_with_the_home_when_the_process_does_not_read
     assert_eq!(guest.answered(Status::NotFound), [ControlRequest::TakeRaw]);
     assert_eq!(guest.answered(Status::Ok), []);
     guest.says_that_frames_wait();
-    guest.home.put_frame(&[5]);
-    assert!(guest.home.take());
-    guest.home.answer(0, Status::Ok, false);
+    guest.backend.put_frame(&[5]);
+    assert!(guest.backend.take());
+    guest.backend.answer(0, Status::Ok, false);
     guest.respond();
     let (board, _) = guest.frontend.board(0).unwrap();
     assert_eq!(board.raw_waits(1), Ok(true));
@@ -201,7 +201,7 @@ fn a_frame_that_was_asked_for_one_use_of_it_is_not_the_next_ones() {
     guest.says_that_frames_wait();
     guest.close(1);
     guest.open(2).unwrap();
-    guest.home.put_frame(&[5]);
+    guest.backend.put_frame(&[5]);
     assert_eq!(
         guest.answered(Status::Ok),
         [ControlRequest::TakeRaw, CLOSED, OPEN]

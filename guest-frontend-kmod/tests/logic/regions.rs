@@ -68,7 +68,11 @@ fn an_endpoint_has_its_two_buffers_of_last_resort_whatever_its_user_holds() {
     assert_eq!(guest.registered(id, first), Poll::Ready(Ok(())));
     guest.deregister(id, first).unwrap();
     let another = guest.register_within(id, reserve, None);
-    assert_eq!(another, Err(Errno::AGAIN), "the home still has the first");
+    assert_eq!(
+        another,
+        Err(Errno::AGAIN),
+        "the backend still has the first"
+    );
     guest.serve(Status::Ok);
     assert_eq!(guest.deregistered(id, first), Poll::Ready(true));
     guest.register_within(id, reserve, within).unwrap();
@@ -101,11 +105,11 @@ fn a_region_refused_in_its_second_piece_is_unmapped_before_its_caller_is_told() 
     let mut guest = Guest::new();
     let id = guest.open();
     let key = guest.register(id, STAGING_REFS + 1, false).unwrap();
-    assert!(guest.home.take());
-    guest.home.answer(0, Status::Ok, false);
+    assert!(guest.backend.take());
+    guest.backend.answer(0, Status::Ok, false);
     respond_all(&guest.frontend);
-    assert!(guest.home.take());
-    guest.home.answer(0, Status::NoSpace, false);
+    assert!(guest.backend.take());
+    guest.backend.answer(0, Status::NoSpace, false);
     respond_all(&guest.frontend);
     assert_eq!(guest.registered(id, key), Poll::Pending);
     assert_eq!(
@@ -129,7 +133,10 @@ fn a_region_for_which_grants_run_out_is_refused_and_leaves_nothing() {
         guest.model.world().grants_left = grants;
         let refused = guest.register(id, 2 * STAGING_REFS, false);
         assert_eq!(refused, Err(Errno::AGAIN));
-        assert!(guest.serve(Status::Ok).is_empty(), "the home hears nothing");
+        assert!(
+            guest.serve(Status::Ok).is_empty(),
+            "the backend hears nothing"
+        );
         assert_eq!(guest.model.world().accounted, 0);
         assert_eq!(guest.model.world().grants_left, grants);
         guest.end();
@@ -161,10 +168,10 @@ fn an_endpoint_closed_under_a_registration_is_closed_after_the_answer() {
     let mut guest = Guest::new();
     let id = guest.open();
     let key = guest.register(id, 10, true).unwrap();
-    assert!(guest.home.take());
+    assert!(guest.backend.take());
     guest.close(id);
-    assert!(!guest.home.take(), "no CloseEndpoint yet");
-    guest.home.answer(0, Status::Ok, false);
+    assert!(!guest.backend.take(), "no CloseEndpoint yet");
+    guest.backend.answer(0, Status::Ok, false);
     respond_all(&guest.frontend);
     assert_eq!(
         guest.serve(Status::Ok),

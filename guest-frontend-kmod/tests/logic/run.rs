@@ -1,10 +1,11 @@
-//! What may happen to a guest's board: calls, kills, answers, lies and deaths, in whatever order. Checked at each step: no page is given back while the home could reach it (the model
-//! checks at each step), none is lost, every caller is told something in the end.
+//! What may happen to a guest's board: calls, kills, answers, lies and deaths, in whatever order. Checked at each step:
+//! no page is given back while the backend could reach it (the model checks at each step), none is lost, every caller
+//! is told something in the end.
 
 use std::task::Poll;
 
 use crate::guest::{USER, access, extent, opening};
-use crate::model::{ENDPOINT_PAGES, HOME, Home, Model, SPACE};
+use crate::model::{BACKEND, Backend, ENDPOINT_PAGES, Model, SPACE};
 use mx_ring::RegionKey;
 use mx_ring::control::{ControlResponse, Status};
 use mx_ring::registration::{RESERVES, RegionNotes};
@@ -37,22 +38,22 @@ pub enum Step {
         nth: usize,
     },
     PollWaiters,
-    HomeTakes {
+    BackendTakes {
         count: usize,
     },
-    HomeAnswers {
+    BackendAnswers {
         nth: usize,
         status: Status,
         lie: bool,
     },
-    HomeLetsGo,
-    HomeSays {
+    BackendLetsGo,
+    BackendSays {
         id: u32,
         endpoint: u8,
     },
     ModuleResponds,
-    /// The home writes into a page that it may write: D1, D3 or the board's.
-    HomeWrites {
+    /// The backend writes into a page that it may write: D1, D3 or the board's.
+    BackendWrites {
         page: usize,
         offset: usize,
         bytes: Vec<u8>,
@@ -85,11 +86,11 @@ enum Waiter {
     Deregister(EndpointId, RegionKey),
 }
 
-/// A guest with one board, its processes, and its home.
+/// A guest with one board, its processes, and its backend.
 pub struct Run {
     model: Model,
     frontend: Frontend<Model>,
-    home: Option<Home>,
+    backend: Option<Backend>,
     waiters: Vec<Waiter>,
     open: Vec<EndpointId>,
     ready: Vec<(EndpointId, RegionKey)>,
@@ -97,7 +98,7 @@ pub struct Run {
     used: Vec<(EndpointId, RegionKey)>,
     /// The watch of each registered region, and whether its memory has changed.
     watches: Vec<(EndpointId, RegionKey, u32, bool)>,
-    /// The home answered what nobody asked.
+    /// The backend answered what nobody asked.
     faulty: bool,
 }
 
@@ -114,13 +115,13 @@ fn pick<T: Copy>(list: &[T], nth: usize) -> Option<T> {
 }
 
 impl Run {
-    /// A board with a home and no endpoints.
+    /// A board with a backend and no endpoints.
     pub fn new() -> Self {
         let model = Model::new();
         let mut run = Self {
             frontend: Frontend::new(model.clone()).expect("the test has memory"),
             model,
-            home: None,
+            backend: None,
             waiters: Vec::new(),
             open: Vec::new(),
             ready: Vec::new(),
@@ -134,9 +135,9 @@ impl Run {
 
     fn attach(&mut self) {
         let (board, shared) = self.frontend.board(0).unwrap();
-        if let Ok(ring_ref) = board.attach(shared, HOME) {
+        if let Ok(ring_ref) = board.attach(shared, BACKEND) {
             board.connect();
-            self.home = Some(Home::new(&self.model, ring_ref));
+            self.backend = Some(Backend::new(&self.model, ring_ref));
         }
     }
 
@@ -145,8 +146,8 @@ impl Run {
         board.detach(shared);
     }
 
-    /// Roughly where it stands: open endpoints, regions and those in use, callers that wait, whether the home was seen to
-    /// misbehave.
+    /// Roughly where it stands: open endpoints, regions and those in use, callers that wait, whether the backend was
+    /// seen to misbehave.
     pub fn state(&self) -> [usize; 5] {
         [
             self.open.len(),
@@ -213,30 +214,30 @@ impl Run {
                 }
             }
             Step::PollWaiters => self.poll_waiters(),
-            Step::HomeTakes { count } => {
-                if let Some(home) = &mut self.home {
+            Step::BackendTakes { count } => {
+                if let Some(backend) = &mut self.backend {
                     for _ in 0..count {
-                        home.take();
+                        backend.take();
                     }
                 }
             }
-            Step::HomeAnswers { nth, status, lie } => {
-                if let Some(home) = &mut self.home
-                    && !home.taken.is_empty()
+            Step::BackendAnswers { nth, status, lie } => {
+                if let Some(backend) = &mut self.backend
+                    && !backend.taken.is_empty()
                 {
-                    home.answer(nth % home.taken.len(), status, lie);
-                    // The ring has room for 64 responses; an honest home does not write more.
+                    backend.answer(nth % backend.taken.len(), status, lie);
+                    // The ring has room for 64 responses; an honest backend does not write more.
                     self.respond();
                 }
             }
-            Step::HomeLetsGo => {
-                if let Some(home) = &mut self.home {
-                    home.let_go();
+            Step::BackendLetsGo => {
+                if let Some(backend) = &mut self.backend {
+                    backend.let_go();
                 }
             }
-            Step::HomeSays { id, endpoint } => {
-                if let Some(home) = &mut self.home {
-                    home.say(&ControlResponse {
+            Step::BackendSays { id, endpoint } => {
+                if let Some(backend) = &mut self.backend {
+                    backend.say(&ControlResponse {
                         id,
                         status: Status::Misbehaved,
                         endpoint,
@@ -245,13 +246,13 @@ impl Run {
                 }
             }
             Step::ModuleResponds => self.respond(),
-            Step::HomeWrites {
+            Step::BackendWrites {
                 page,
                 offset,
                 bytes,
             } => {
-                if let Some(home) = &mut self.home {
-                    home.write(page, offset, &bytes);
+                if let Some(backend) = &mut self.backend {
+                    backend.write(page, offset, &bytes);
                 }
             }
             Step::Change { nth } => self.change(nth),
@@ -267,8 +268,8 @@ impl Run {
             Step::MemoryShort { left } => self.model.world().memory_left = left,
             Step::Replace => {
                 self.detach();
-                if let Some(home) = self.home.take() {
-                    home.dies();
+                if let Some(backend) = self.backend.take() {
+                    backend.dies();
                 }
                 self.attach();
             }
@@ -371,7 +372,7 @@ impl Run {
             false => LIMITS,
         };
         let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
-        let granted = shared.grant(pinned, Some(limits), HOME, pages, |_| access(writable));
+        let granted = shared.grant(pinned, Some(limits), BACKEND, pages, |_| access(writable));
         let Ok(granted) = granted else {
             return;
         };
@@ -388,7 +389,7 @@ impl Run {
         }
     }
 
-    /// A fault of the home ends the board, as the module does it.
+    /// A fault of the backend ends the board, as the module does it.
     fn respond(&mut self) {
         for answers in 0.. {
             assert!(answers <= ANSWERS, "the ring of answers has no end");
@@ -438,25 +439,25 @@ impl Run {
         }
     }
 
-    /// The home answers everything; every waiter is told something.
+    /// The backend answers everything; every waiter is told something.
     fn settle(&mut self) {
-        while let Some(home) = &mut self.home {
-            while home.take() {}
-            if home.taken.is_empty() {
+        while let Some(backend) = &mut self.backend {
+            while backend.take() {}
+            if backend.taken.is_empty() {
                 break;
             }
-            home.answer(0, Status::Ok, false);
+            backend.answer(0, Status::Ok, false);
             self.respond();
         }
         self.poll_waiters();
     }
 
-    /// Everything ends, `orderly` with the home's help: all that was given is given back.
+    /// Everything ends, `orderly` with the backend's help: all that was given is given back.
     pub fn end(mut self, orderly: bool) {
         if orderly {
             self.settle();
         }
-        let honest = self.home.as_ref().is_none_or(|home| !home.forged);
+        let honest = self.backend.as_ref().is_none_or(|backend| !backend.forged);
         if orderly && honest && !self.faulty {
             assert!(
                 self.waiters.is_empty(),
@@ -469,12 +470,12 @@ impl Run {
                 board.close(shared, id);
             }
             self.settle();
-            if let Some(home) = &mut self.home {
-                home.let_go();
+            if let Some(backend) = &mut self.backend {
+                backend.let_go();
             }
             self.frontend.shared.reap();
             let (pages, grants, accounted) = self.model.world().held();
-            let device = if self.home.is_some() { 17 } else { 0 };
+            let device = if self.backend.is_some() { 17 } else { 0 };
             assert_eq!(
                 (pages, grants, accounted),
                 (device, device, 0),
@@ -484,8 +485,8 @@ impl Run {
         self.detach();
         self.poll_waiters();
         assert!(self.waiters.is_empty(), "a detached board answers all");
-        if let Some(home) = self.home.take() {
-            home.dies();
+        if let Some(backend) = self.backend.take() {
+            backend.dies();
         }
         self.frontend.shared.reap();
         assert_eq!(self.model.world().held(), (0, 0, 0));

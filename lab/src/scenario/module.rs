@@ -135,13 +135,13 @@ fn detached_late(fabric: &Fabric<'_>) -> Result<(), Error> {
     fabric.wait_for_names()
 }
 
-/// A program whose home has gone ends by itself and says why.
+/// A program whose backend has gone ends by itself and says why.
 fn told(program: Program) -> Result<(), Error> {
     let output = program.output(LIMIT)?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     expect(output.status != 0 && !text.is_empty(), || {
         format!(
-            "a program whose home has gone ended with status {} and said:\n{text}",
+            "a program whose backend has gone ended with status {} and said:\n{text}",
             output.status
         )
     })

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// Messages of 4 MiB in the same buffer.
 const MESSAGES: &str = "12";
 
-/// Between two guests, and between a guest and a node outside, whose home takes no addresses.
+/// Between two guests, and between a guest and a node outside, whose backend takes no addresses.
 pub fn judge(fabric: &Fabric<'_>) -> Result<(), Error> {
     for asker in ["guest2", "node1"] {
         let answerer = fabric.start_answerer("guest1", &["lab-rcache", "answer"])?;

@@ -8,7 +8,7 @@ use mx_ring::heap;
 use open_mx::{Endpoint, EndpointOptions};
 
 use super::calls::on;
-use super::library::home;
+use super::library::backend;
 use super::messages::hand_over;
 use super::registry::Handle;
 use super::types::{
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn omx_open_endpoint(
     out: *mut EndpointHandle,
 ) -> Return {
     let call = "omx_open_endpoint";
-    let Some(home) = home() else {
+    let Some(backend) = backend() else {
         return errors::handled(None, call, Code::NotInitialized);
     };
     // SAFETY: promised by the caller.
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn omx_open_endpoint(
         context_ids: parameters.context_ids,
         ..EndpointOptions::new(key)
     };
-    let opened = Endpoint::open(&home, &options);
+    let opened = Endpoint::open(&backend, &options);
     let added = opened.and_then(|opened| Handle::add(opened, parameters.handler));
     // SAFETY: promised by the caller.
     let told = added.map(|handle| unsafe { put(out, handle) });

@@ -7,7 +7,7 @@ use mx_ring::Counter;
 use open_mx::board::Board;
 
 use super::errors;
-use super::library::home;
+use super::library::backend;
 use super::registry::Handle;
 use super::types::{EndpointHandle, Return};
 
@@ -134,9 +134,9 @@ pub unsafe fn answer(
 
 /// The value of a key.
 pub fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Result<Value, Code> {
-    let home = home().ok_or(Code::NotInitialized)?;
+    let backend = backend().ok_or(Code::NotInitialized)?;
     let word = |value: u32| Ok(Value::word(value));
-    let boards = || Board::all(&home).map_err(|error| error.code());
+    let boards = || Board::all(&backend).map_err(|error| error.code());
     let board = || board(handle, named);
     let description = || board()?.description().map_err(|error| error.code());
     match key {
@@ -180,10 +180,10 @@ pub fn value(handle: Option<&Handle>, key: u32, named: Result<u32, Code>) -> Res
 
 /// The board that is asked about: the endpoint's, or the named one.
 pub fn board(handle: Option<&Handle>, named: Result<u32, Code>) -> Result<Board, Code> {
-    let home = home().ok_or(Code::NotInitialized)?;
+    let backend = backend().ok_or(Code::NotInitialized)?;
     let number = match handle {
         Some(handle) => handle.endpoint().board_number(),
         None => named?,
     };
-    Board::attach(&home, number).map_err(|error| error.code())
+    Board::attach(&backend, number).map_err(|error| error.code())
 }

@@ -8,7 +8,7 @@ use mx_ring::heap;
 use mx_wire::MacAddress;
 use open_mx::board::{Board, text};
 use open_mx::environment;
-use open_mx::{Error, Home};
+use open_mx::{Backend, Error};
 
 use super::types::Return;
 use super::{errors, put};
@@ -18,17 +18,20 @@ const API: u32 = 0x301;
 /// Bytes of a host name in the API, its NUL included.
 const HOSTNAME_SIZE: usize = mx_ring::board_page::HOSTNAME_MAX;
 
-static HOME: RwLock<Option<Home>> = RwLock::new(None);
+static BACKEND: RwLock<Option<Backend>> = RwLock::new(None);
 
-/// The home that was found at initialisation.
-pub fn home() -> Option<Home> {
-    HOME.read().unwrap_or_else(PoisonError::into_inner).clone()
+/// The backend that was found at initialisation.
+pub fn backend() -> Option<Backend> {
+    BACKEND
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 /// A call that needs the library initialised.
-fn initialised(call: &str, run: impl FnOnce(&Home) -> Result<(), Error>) -> Return {
-    match home() {
-        Some(home) => errors::finish(None, call, run(&home)),
+fn initialised(call: &str, run: impl FnOnce(&Backend) -> Result<(), Error>) -> Return {
+    match backend() {
+        Some(backend) => errors::finish(None, call, run(&backend)),
         None => errors::handled(None, call, Code::NotInitialized),
     }
 }
@@ -36,7 +39,7 @@ fn initialised(call: &str, run: impl FnOnce(&Home) -> Result<(), Error>) -> Retu
 /// Initialises the library for programs of this API.
 #[unsafe(no_mangle)]
 pub extern "C" fn omx__init_api(api: i32) -> Return {
-    if home().is_some() {
+    if backend().is_some() {
         // Harmless, and common in programs that use several libraries: the handler, which may end the program, is not
         // asked.
         return Code::AlreadyInitialized as Return;
@@ -48,15 +51,15 @@ pub extern "C" fn omx__init_api(api: i32) -> Return {
     if api.cast_unsigned() >> 8 != API >> 8 {
         return errors::handled(None, "omx_init", Code::BadLibAbi);
     }
-    let found = Home::find().and_then(|home| home.greet().map(|()| home));
+    let found = Backend::find().and_then(|backend| backend.greet().map(|()| backend));
     errors::finish(
         None,
         "omx_init",
-        found.map(|home| {
+        found.map(|backend| {
             if environment::reporting().verbose {
-                environment::say(&format!("the boards are those of {home:?}"));
+                environment::say(&format!("the boards are those of {backend:?}"));
             }
-            *HOME.write().unwrap_or_else(PoisonError::into_inner) = Some(home);
+            *BACKEND.write().unwrap_or_else(PoisonError::into_inner) = Some(backend);
             errors::set_initialised(true);
         }),
     )
@@ -66,7 +69,7 @@ pub extern "C" fn omx__init_api(api: i32) -> Return {
 #[unsafe(no_mangle)]
 pub extern "C" fn omx_finalize() -> Return {
     initialised("omx_finalize", |_| {
-        *HOME.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *BACKEND.write().unwrap_or_else(PoisonError::into_inner) = None;
         errors::set_initialised(false);
         Ok(())
     })
@@ -78,8 +81,8 @@ pub extern "C" fn omx_finalize() -> Return {
 /// `nic` is null or valid for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx_board_number_to_nic_id(board: u32, nic: *mut u64) -> Return {
-    initialised("omx_board_number_to_nic_id", |home| {
-        let description = Board::attach(home, board)?.description()?;
+    initialised("omx_board_number_to_nic_id", |backend| {
+        let description = Board::attach(backend, board)?.description()?;
         // SAFETY: promised by the caller.
         unsafe { put(nic, description.mac.nic_id()) };
         Ok(())
@@ -92,8 +95,8 @@ pub unsafe extern "C" fn omx_board_number_to_nic_id(board: u32, nic: *mut u64) -
 /// `board` is null or valid for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx_nic_id_to_board_number(nic: u64, board: *mut u32) -> Return {
-    initialised("omx_nic_id_to_board_number", |home| {
-        for (number, candidate) in Board::all(home)? {
+    initialised("omx_nic_id_to_board_number", |backend| {
+        for (number, candidate) in Board::all(backend)? {
             if candidate.description()?.mac == MacAddress::from_nic_id(nic) {
                 // SAFETY: promised by the caller.
                 unsafe { put(board, number) };
@@ -110,13 +113,13 @@ pub unsafe extern "C" fn omx_nic_id_to_board_number(nic: u64, board: *mut u32) -
 /// `name` is a C string; `nic` is null or valid for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx_hostname_to_nic_id(name: *const c_char, nic: *mut u64) -> Return {
-    initialised("omx_hostname_to_nic_id", |home| {
+    initialised("omx_hostname_to_nic_id", |backend| {
         if name.is_null() {
             return Err(Error::NoPeerName(String::new()));
         }
         // SAFETY: promised by the caller.
         let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
-        let boards = Board::all(home)?;
+        let boards = Board::all(backend)?;
         let found = boards
             .iter()
             .map(|(_, board)| board.nic_id_by_hostname(&name))
@@ -134,8 +137,8 @@ pub unsafe extern "C" fn omx_hostname_to_nic_id(name: *const c_char, nic: *mut u
 /// `name` is null or has room for 80 bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx_nic_id_to_hostname(nic: u64, name: *mut c_char) -> Return {
-    initialised("omx_nic_id_to_hostname", |home| {
-        let boards = Board::all(home)?;
+    initialised("omx_nic_id_to_hostname", |backend| {
+        let boards = Board::all(backend)?;
         let found = boards
             .iter()
             .find_map(|(_, board)| board.peer(board.peer_by_nic_id(nic).ok()?));

@@ -11,7 +11,7 @@ use open_mx::Error;
 use open_mx::raw::{RAW_FRAME_MAX, RawEndpoint, RawEvent};
 
 use super::endpoint::read_parameters;
-use super::library::home;
+use super::library::backend;
 use super::types::{EndpointParameter, ErrorHandler, Return};
 use super::{errors, put, timeout};
 
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn omx_raw_open_endpoint(
     out: *mut RawHandle,
 ) -> Return {
     let call = "omx_raw_open_endpoint";
-    let Some(home) = home() else {
+    let Some(backend) = backend() else {
         return errors::handled(None, call, Code::NotInitialized);
     };
     // SAFETY: promised by the caller.
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn omx_raw_open_endpoint(
         Ok(parameters) => parameters,
         Err(code) => return errors::handled(None, call, code),
     };
-    let opened = RawEndpoint::open(&home, board).map(|endpoint| {
+    let opened = RawEndpoint::open(&backend, board).map(|endpoint| {
         let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
         table.last += 1;
         let number = table.last;

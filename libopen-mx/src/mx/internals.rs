@@ -6,7 +6,7 @@ use mx_engine::Code;
 use open_mx::board::Board;
 
 use super::Return;
-use crate::ffi::library::home;
+use crate::ffi::library::backend;
 use crate::ffi::put;
 
 /// `mx_mapper_state_t`.
@@ -58,8 +58,8 @@ pub unsafe extern "C" fn mx__get_mapper_state(handle: c_int, state: *mut MapperS
 
 /// How many peers a board knows; none where there is no such board.
 fn peers(board: c_int) -> u32 {
-    let board = u32::try_from(board).ok().zip(home());
-    let board = board.and_then(|(board, home)| Board::attach(&home, board).ok());
+    let board = u32::try_from(board).ok().zip(backend());
+    let board = board.and_then(|(board, backend)| Board::attach(&backend, board).ok());
     board.map_or(0, |board| board.peers().count() as u32)
 }
 

@@ -100,8 +100,8 @@ pub unsafe extern "C" fn mx_raw_next_event(
 /// Changes the board of a raw endpoint.
 fn change(handle: RawHandle, call: &str, change: &Change) -> Return {
     returned(on_raw(handle, call, |open| {
-        let (home, board) = open.endpoint.board();
-        Board::change(home, board, change)
+        let (backend, board) = open.endpoint.board();
+        Board::change(backend, board, change)
     }))
 }
 

@@ -87,7 +87,7 @@ static void access_denied(void) {
   RETURNS(OMX_ACCESS_DENIED, omx_init());
 }
 
-/* Answers the first question as a home of that version of the shared memory. */
+/* Answers the first question as a backend of that version of the shared memory. */
 static void *answer(void *version) {
   uint32_t words[32];
   int connection = accept(*(int *)version, NULL, NULL);
@@ -98,20 +98,20 @@ static void *answer(void *version) {
   return NULL;
 }
 
-static void home_of_version(int version, omx_return_t code) {
+static void backend_of_version(int version, omx_return_t code) {
   int arguments[2];
-  pthread_t home;
+  pthread_t backend;
   arguments[0] = own_socket(1);
   arguments[1] = version;
-  CHECK(pthread_create(&home, NULL, answer, arguments) == 0);
+  CHECK(pthread_create(&backend, NULL, answer, arguments) == 0);
   RETURNS(code, omx_init());
-  CHECK(pthread_join(home, NULL) == 0);
+  CHECK(pthread_join(backend, NULL) == 0);
 }
 
-static void bad_kernel_abi(void) { home_of_version(0, OMX_BAD_KERNEL_ABI); }
+static void bad_kernel_abi(void) { backend_of_version(0, OMX_BAD_KERNEL_ABI); }
 
 static void bad_lib_abi(void) {
-  home_of_version(0x7fffffff, OMX_BAD_LIB_ABI);
+  backend_of_version(0x7fffffff, OMX_BAD_LIB_ABI);
   RETURNS(OMX_BAD_LIB_ABI, omx__init_api(0x201));
   RETURNS(OMX_BAD_LIB_ABI, omx__init_api(0));
 }

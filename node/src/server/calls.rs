@@ -2,10 +2,10 @@
 
 use std::os::fd::OwnedFd;
 
-use mx_home::{ChangeError, EndpointError, EndpointKey, Home, RegionError};
+use mx_backend::{Backend, ChangeError, EndpointError, EndpointKey, RegionError};
 use mx_ring::mapping::{Access, Mapping, MappingError, freed_at_last};
 use mx_ring::uapi::{ANY_ENDPOINT, Call, CallReply, CallRequest, RAW_ENDPOINT};
-use mx_ring::{EndpointLayout, Geometry, HomeSide, RegionKey, heap};
+use mx_ring::{BackendSide, EndpointLayout, Geometry, RegionKey, heap};
 use rustix::io::Errno;
 use tracing::{debug, info, warn};
 
@@ -70,7 +70,7 @@ impl Server {
                 ..
             } => {
                 let wanted = (length, writable, reserve);
-                let region = self.register(id, wanted, descriptors, around.home)?;
+                let region = self.register(id, wanted, descriptors, around.backend)?;
                 Ok(Answer::Now(
                     CallReply::Registered { region },
                     Along::Nothing,
@@ -79,7 +79,7 @@ impl Server {
             CallRequest::Deregister { region } => {
                 let key = self.endpoint_of(id)?;
                 around
-                    .home
+                    .backend
                     .deregister_region(key, region)
                     .map_err(|error| match error {
                         RegionError::Busy => Errno::BUSY,
@@ -115,7 +115,7 @@ impl Server {
                 let board = self.boards.get(board as usize).ok_or(Errno::NODEV)?;
                 info!("board {}: {change}, for {}", board.id.0, client.credentials);
                 around
-                    .home
+                    .backend
                     .change(around.now, board.id, &change)
                     .map_err(|error| match error {
                         ChangeError::NoBoard => Errno::NODEV,
@@ -210,9 +210,9 @@ impl Server {
             }
         })?;
         let session = random().map_err(|_| Errno::AGAIN)? as u32;
-        let side = HomeSide::new(layout, opened.w.slice(), opened.r.slice());
+        let side = BackendSide::new(layout, opened.w.slice(), opened.r.slice());
         around
-            .home
+            .backend
             .open_endpoint(around.now, key, session, side.map_err(|_| Errno::INVAL)?)
             .map_err(|error| match error {
                 EndpointError::NoBoard => Errno::NODEV,
@@ -225,7 +225,7 @@ impl Server {
                 warn!("no endpoint for {of}: {error}");
             }
             // Just opened: it closes at once, and its completion finds nothing to give back.
-            let _ = around.home.close_endpoint(key);
+            let _ = around.backend.close_endpoint(key);
             return Err(Errno::NOMEM);
         }
         client.role = Role::Owner(key);
@@ -246,7 +246,7 @@ impl Server {
         id: ClientId,
         (length, writable, reserve): (u32, bool, bool),
         descriptors: &[OwnedFd],
-        home: &mut Home,
+        backend: &mut Backend,
     ) -> Result<RegionKey, Errno> {
         let key = self.endpoint_of(id)?;
         if !heap::has_room(heap::ROOM) {
@@ -282,7 +282,8 @@ impl Server {
                 _ => Errno::INVAL,
             }
         })?;
-        home.register_region(key, region, writable, vec![mapping.slice()])
+        backend
+            .register_region(key, region, writable, vec![mapping.slice()])
             .map_err(|error| match error {
                 RegionError::NotOpen => Errno::BADF,
                 RegionError::Busy | RegionError::BadSlot => Errno::AGAIN,

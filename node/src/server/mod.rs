@@ -10,10 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use mx_backend::{Backend, EndpointKey, Misbehaviour, Sleepers};
 use mx_board::{BoardId, Instant};
-use mx_home::{EndpointKey, Home, Misbehaviour, Sleepers};
 use mx_ring::uapi::{Call, CallReply, CallRequest};
-use mx_ring::{HomeSide, RegionKey, heap, uapi_socket};
+use mx_ring::{BackendSide, RegionKey, heap, uapi_socket};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use tracing::{debug, info, warn};
@@ -39,8 +39,8 @@ const NOBODY: u32 = u32::MAX;
 
 /// What a call can touch besides the server.
 pub struct Surroundings<'a> {
-    /// The boards' home.
-    pub home: &'a mut Home,
+    /// The boards' backend.
+    pub backend: &'a mut Backend,
     /// The descriptors that are watched.
     pub poller: &'a Poller,
     /// The way out of the node.
@@ -336,14 +336,14 @@ impl Server {
         self.spare.forget_complaint();
         if let Role::Raw(board) = client.role {
             self.raws.remove(&board);
-            around.home.close_raw(board);
+            around.backend.close_raw(board);
         }
         if let Role::Owner(key) = client.role
             && let Some(endpoint) = self.endpoints.get_mut(&key)
         {
             endpoint.client = None;
-            // Refused when the home has begun to close it already.
-            let _ = around.home.close_endpoint(key);
+            // Refused when the backend has begun to close it already.
+            let _ = around.backend.close_endpoint(key);
         }
         // Whoever closes it last may take his time.
         if let Err(error) = around.poller.forget(&client.socket) {
@@ -362,10 +362,10 @@ impl Server {
         {
             warn!("a bell that rings no more is still heard: {error}");
         }
-        around.home.kicked(around.now, key);
+        around.backend.kicked(around.now, key);
     }
 
-    /// The home closes an endpoint whose process wrote what cannot be.
+    /// The backend closes an endpoint whose process wrote what cannot be.
     pub fn misbehaved(&self, key: EndpointKey, misbehaviour: &Misbehaviour) {
         if let Some(endpoint) = self.endpoints.get(&key) {
             warn!(
@@ -377,14 +377,14 @@ impl Server {
         }
     }
 
-    /// The home has let go of an endpoint: its memory goes, and who waited for its index is served.
+    /// The backend has let go of an endpoint: its memory goes, and who waited for its index is served.
     pub fn closed(&mut self, key: EndpointKey, around: &mut Surroundings<'_>) {
         let Some(endpoint) = self.endpoints.remove(&key) else {
             return;
         };
         let (uid, bytes) = (endpoint.credentials.uid, endpoint.regions.freed_at_last());
         self.closing.free(uid, endpoint.regions, bytes);
-        // The home closed it by itself, or the node ends: the process sees its connection go.
+        // The backend closed it by itself, or the node ends: the process sees its connection go.
         if let Some(id) = endpoint.client {
             self.disconnect(id, around);
         }
@@ -405,7 +405,7 @@ impl Server {
         }
     }
 
-    /// The home has let go of a region.
+    /// The backend has let go of a region.
     pub fn released(&mut self, key: EndpointKey, region: RegionKey, around: &mut Surroundings<'_>) {
         let Some(endpoint) = self.endpoints.get_mut(&key) else {
             return;
@@ -497,7 +497,7 @@ fn watch_both(
 }
 
 impl Sleepers for Server {
-    fn wake_if_armed(&mut self, key: EndpointKey, side: &mut HomeSide) {
+    fn wake_if_armed(&mut self, key: EndpointKey, side: &mut BackendSide) {
         if side.wake_needed()
             && let Some(endpoint) = self.endpoints.get(&key)
         {

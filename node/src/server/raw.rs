@@ -1,7 +1,7 @@
 //! Raw endpoints: a connection that carries RAW frames instead of calls.
 
+use mx_backend::EndpointError;
 use mx_board::BoardId;
-use mx_home::EndpointError;
 use mx_ring::uapi::{CallReply, RAW_FRAME_MAX};
 use mx_ring::uapi_socket;
 use rustix::io::Errno;
@@ -36,10 +36,13 @@ impl Server {
             return Err(Errno::BUSY);
         }
         let board = self.boards.get(board as usize).ok_or(Errno::NODEV)?.id;
-        around.home.open_raw(board).map_err(|error| match error {
-            EndpointError::Busy => Errno::BUSY,
-            _ => Errno::NODEV,
-        })?;
+        around
+            .backend
+            .open_raw(board)
+            .map_err(|error| match error {
+                EndpointError::Busy => Errno::BUSY,
+                _ => Errno::NODEV,
+            })?;
         info!("board {}: raw endpoint of {}", board.0, client.credentials);
         client.role = Role::Raw(board);
         let raw = Raw {
@@ -80,7 +83,7 @@ impl Server {
         if received.length != 0 {
             let frame = frame.get(..received.length).unwrap_or_default();
             let (now, sink) = (around.now, &mut *around.outgoing);
-            if let Err(error) = around.home.send_raw(now, board, frame, sink) {
+            if let Err(error) = around.backend.send_raw(now, board, frame, sink) {
                 debug!("{}: {error}", client.credentials);
             }
         }
@@ -92,7 +95,7 @@ impl Server {
     /// Hands the frames that wait over to the raw endpoints, as far as their connections have room.
     pub fn pass_raw_frames(&mut self, around: &mut Surroundings<'_>) {
         for (board, raw) in &mut self.raws {
-            let frames = around.home.raw_frames(*board);
+            let frames = around.backend.raw_frames(*board);
             let (Some(frames), Some(client)) = (frames, self.clients.get(&raw.client)) else {
                 continue;
             };

@@ -4,8 +4,8 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
+use mx_backend::{FrameSink, Handed, Payload, Token};
 use mx_board::Full;
-use mx_home::{FrameSink, Handed, Payload, Token};
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage};
 use tracing::debug;
 

@@ -4,7 +4,7 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use mx_home::InterfaceState;
+use mx_backend::InterfaceState;
 use mx_ring::warning::{Notice, Notices, Warning};
 use mx_wire::{Format, MacAddress};
 use tracing::{info, warn};

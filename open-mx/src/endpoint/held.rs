@@ -8,9 +8,9 @@ use mx_ring::mapping::Mapping;
 use super::attendance::Attendance;
 use super::polling::Polling;
 use super::state::EndpointState;
+use crate::backend::Channel;
 use crate::clock;
 use crate::error::Error;
-use crate::home::Channel;
 
 /// What a child of the process that opened the endpoint must neither use nor give back.
 pub struct Held {

@@ -49,7 +49,7 @@ impl Held {
         if due == Due::Nothing {
             return state;
         }
-        let starves = due == Due::HandOver && state.home_starves();
+        let starves = due == Due::HandOver && state.backend_starves();
         drop(state);
         siblings::look_after_others_of(self);
         if due == Due::HandOver {

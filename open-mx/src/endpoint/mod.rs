@@ -30,9 +30,9 @@ use mx_ring::heap;
 use mx_wire::MacAddress;
 use slotmap::{Key, KeyData};
 
+use crate::backend::{Backend, CallError, Marks, Regions};
 use crate::board::Board;
 use crate::error::Error;
-use crate::home::{CallError, Home, Marks, Regions};
 use crate::{clock, environment};
 pub use buffer::Buffer;
 pub use handling::{UnexpectedHandler, UnexpectedMessage};
@@ -42,7 +42,7 @@ use polling::Polling;
 use port::Port;
 use state::EndpointState;
 
-/// How long a close waits for its home to take what was posted.
+/// How long a close waits for its backend to take what was posted.
 const LAST_COMMANDS: Duration = Duration::from_millis(200);
 
 /// A request of an endpoint. It is used up when its completion is told.
@@ -99,12 +99,12 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Opens an endpoint.
-    pub fn open(home: &Home, options: &EndpointOptions) -> Result<Self, Error> {
+    pub fn open(backend: &Backend, options: &EndpointOptions) -> Result<Self, Error> {
         if !heap::has_room(heap::ROOM) {
             return Err(Error::NO_MEMORY);
         }
-        let greeted = home.channel()?;
-        let layout = options.layout(home, &greeted)?;
+        let greeted = backend.channel()?;
+        let layout = options.layout(backend, &greeted)?;
         let (number, opened) = options.open(&greeted, &layout)?;
         let process = ProcessSide::new(layout, opened.w.slice(), opened.r.slice())
             .map_err(|_| Error::Confused)?;

@@ -5,10 +5,10 @@ use mx_ring::uapi::ANY_ENDPOINT;
 use mx_ring::{EndpointLayout, Geometry};
 use rustix::io::Errno;
 
+use crate::backend::{Backend, Greeted, Opened};
 use crate::board::{Board, no_board};
 use crate::environment;
 use crate::error::Error;
-use crate::home::{Greeted, Home, Opened};
 use crate::lack::is_lack;
 
 /// Which endpoint to open, and how.
@@ -40,14 +40,18 @@ impl EndpointOptions {
     }
 
     /// How its queues are laid out.
-    pub(super) fn layout(&self, home: &Home, greeted: &Greeted) -> Result<EndpointLayout, Error> {
+    pub(super) fn layout(
+        &self,
+        backend: &Backend,
+        greeted: &Greeted,
+    ) -> Result<EndpointLayout, Error> {
         let wanted = self
             .queue_entries
             .or(environment::communication().queue_entries)
             .or((greeted.queue_entries != 0).then_some(greeted.queue_entries));
         // A board that is not there is told of when the endpoint is opened.
         let of_board = || {
-            let board = Board::attach(home, self.board.unwrap_or(0)).ok()?;
+            let board = Board::attach(backend, self.board.unwrap_or(0)).ok()?;
             Some(board.description().ok()?.queue_entries.into())
         };
         let entries = wanted

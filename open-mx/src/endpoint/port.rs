@@ -3,7 +3,7 @@
 use mx_engine::{Memory, Part, QueuePort, Refused, Registered, Use};
 use mx_ring::{Command, ProcessSide, VolatileSlice, Window};
 
-use crate::home::Regions;
+use crate::backend::Regions;
 
 /// Queues and regions of one endpoint.
 pub struct Port {
@@ -11,7 +11,7 @@ pub struct Port {
     pub process: ProcessSide,
     /// What is registered.
     pub regions: Regions,
-    /// Whether something was posted since this was last cleared: the home may have to be woken.
+    /// Whether something was posted since this was last cleared: the backend may have to be woken.
     pub posted: bool,
 }
 

@@ -12,19 +12,19 @@ use super::handling::Handling;
 use super::port::Port;
 use super::spin::Spin;
 use super::{Address, Status};
+use crate::backend::Channel;
 use crate::board::Board;
 use crate::clock;
 use crate::error::Error;
-use crate::home::Channel;
 
 /// Events taken in one round, so that a flood does not keep a caller for ever.
 const EVENTS_PER_ROUND: usize = 256;
-/// When a home that reads nothing is taken to lack a processor. The clock has steps of up to 10 ms.
+/// When a backend that reads nothing is taken to lack a processor. The clock has steps of up to 10 ms.
 const STARVED: Duration = Duration::from_millis(12);
-/// Status of an endpoint that its home serves.
+/// Status of an endpoint that its backend serves.
 pub const OPEN: u32 = Reason::Ok as u32;
-const HOME_GONE: u32 = Reason::HomeGone as u32;
-/// How often a silent home is asked whether it is still there.
+const BACKEND_GONE: u32 = Reason::BackendGone as u32;
+/// How often a silent backend is asked whether it is still there.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// State of an endpoint.
@@ -39,7 +39,7 @@ pub struct EndpointState {
     pub own: (u64, u32),
     /// Why the endpoint is of no use any more.
     pub broken: Option<Error>,
-    /// Whether a thread sleeps at the home.
+    /// Whether a thread sleeps at the backend.
     pub sleeping: bool,
     /// Whether a thread that waits on another endpoint sleeps for this one, too.
     pub covered: bool,
@@ -53,14 +53,14 @@ pub struct EndpointState {
     pub nic_ids: Vec<Option<u64>>,
     /// Events that were taken since time was last judged, while there were always more.
     pub behind: usize,
-    /// The time, and how far the home had read, when progress was last made and left nothing to do.
+    /// The time, and how far the backend had read, when progress was last made and left nothing to do.
     pub rested: Option<(Duration, u32)>,
-    /// When the home was last known to be there.
+    /// When the backend was last known to be there.
     pub heard: Duration,
     /// How long to look before sleeping.
     pub spin: Spin,
-    /// What the process has posted and the home has not read, and since when: the time of the last look that found it
-    /// changed.
+    /// What the process has posted and the backend has not read, and since when: the time of the last look that found
+    /// it changed.
     pub unread: (u32, Duration),
     /// Whether the application has forbidden progress.
     pub disabled: bool,
@@ -119,8 +119,9 @@ impl EndpointState {
         self.rested == Some((now, process.sent())) && !process.event_waits()
     }
 
-    /// Whether the home has read nothing of what was posted for longer than it takes to wake: it does not get to run.
-    pub fn home_starves(&mut self) -> bool {
+    /// Whether the backend has read nothing of what was posted for longer than it takes to wake: it does not get to
+    /// run.
+    pub fn backend_starves(&mut self) -> bool {
         let (process, now) = (&self.port.process, clock::now());
         let sent = process.sent();
         if sent == process.next_command_index() || sent != self.unread.0 {
@@ -173,13 +174,13 @@ impl EndpointState {
         } else {
             match self.port.process.status() {
                 OPEN => {}
-                HOME_GONE => return self.fail(Error::HomeGone),
+                BACKEND_GONE => return self.fail(Error::BackendGone),
                 reason => return self.fail(Error::Closed(reason)),
             }
             if now.saturating_sub(self.heard) > SIGN_OF_LIFE {
                 self.heard = now;
                 if !channel.alive() {
-                    return self.fail(Error::HomeGone);
+                    return self.fail(Error::BackendGone);
                 }
             }
         }
@@ -214,7 +215,7 @@ impl EndpointState {
         self.port.process.release_receive(position, length.into());
     }
 
-    /// Wakes the home if something was posted and it sleeps.
+    /// Wakes the backend if something was posted and it sleeps.
     pub fn flush(&mut self, channel: &dyn Channel) {
         if std::mem::take(&mut self.port.posted) && self.port.process.kick_needed() {
             channel.kick();

@@ -1,7 +1,8 @@
 //! Waiting: look many times, then sleep.
 //!
-//! At most one thread of an endpoint sleeps at the home. Others that wait sleep until that one, or a thread that only
-//! tests, has moved something. Who sleeps does so for all endpoints of the process that no other thread looks after.
+//! At most one thread of an endpoint sleeps at the backend. Others that wait sleep until that one, or a thread that
+//! only tests, has moved something. Who sleeps does so for all endpoints of the process that no other thread looks
+//! after.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,9 +13,9 @@ use rustix::io::Errno;
 use super::held::Held;
 use super::siblings;
 use super::state::EndpointState;
+use crate::backend::{CallError, Slept, sleep_on_all};
 use crate::clock;
 use crate::error::Error;
-use crate::home::{CallError, Slept, sleep_on_all};
 
 /// Looks after it was woken for nothing that it waits for.
 const LOOKS_AGAIN: u32 = 8;
@@ -236,7 +237,7 @@ fn cover(other: &Held, now: Duration) -> Cover {
     Cover::Taken(due)
 }
 
-/// The calling thread has slept for another endpoint, whose home may be gone.
+/// The calling thread has slept for another endpoint, whose backend may be gone.
 fn uncover(other: &Held, gone: bool) {
     let mut state = other.lock();
     state.covered = false;

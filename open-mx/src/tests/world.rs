@@ -3,28 +3,28 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use mx_backend::fake::{Awake, Outbox};
+use mx_backend::{Backend, BackendConfig};
 use mx_board::{BoardId, EndpointKey, HostName, Instant};
 use mx_engine::Code;
 use mx_engine::{Memory, PartnerKey, RequestKey};
-use mx_home::fake::{Awake, Outbox};
-use mx_home::{Home, HomeConfig};
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::uapi::{CallReply, CallRequest};
 use mx_ring::{
-    EndpointLayout, Geometry, HomeSide, PAGE_SIZE, ProcessSide, RegionKey, VolatileSlice,
+    BackendSide, EndpointLayout, Geometry, PAGE_SIZE, ProcessSide, RegionKey, VolatileSlice,
 };
 use mx_testnet::{Faults, Network};
 use mx_wire::{Format, MacAddress};
 
+use crate::backend::{CallError, Channel, Opened, Regions};
 use crate::board::Board;
 use crate::endpoint::port::Port;
 use crate::endpoint::state::EndpointState;
 use crate::endpoint::{Buffer, Status};
-use crate::home::{CallError, Channel, Opened, Regions};
 
 struct Node {
-    home: Home,
+    backend: Backend,
     board: BoardId,
     pages: Memfd,
 }
@@ -64,7 +64,7 @@ impl Net {
 
     fn join(&mut self, mac: MacAddress, format: Format, seed: u64) {
         let node = self.wire.join();
-        let mut home = Home::new(HomeConfig {
+        let mut backend = Backend::new(BackendConfig {
             format,
             generation: 1,
             endpoint_max: 32,
@@ -78,10 +78,14 @@ impl Net {
         let board_pages = BoardPages::new(pages.slice()).unwrap();
         board_pages.format();
         let name = HostName::new(format!("node{node}:0").as_bytes());
-        let board = home
+        let board = backend
             .add_board(instant(self.now), mac, name, board_pages, true)
             .unwrap();
-        self.nodes.push(Node { home, board, pages });
+        self.nodes.push(Node {
+            backend,
+            board,
+            pages,
+        });
     }
 
     /// Lets 10 microseconds pass, or a millisecond when only timers can make something happen.
@@ -94,10 +98,10 @@ impl Net {
         for node in 0..self.nodes.len() {
             let mut out = Outbox::default();
             while let Some(frame) = self.wire.receive(node) {
-                self.nodes[node].home.frame(now, &frame, &mut out);
+                self.nodes[node].backend.frame(now, &frame, &mut out);
             }
-            self.nodes[node].home.turn(now, &mut out, &mut Awake);
-            while self.nodes[node].home.next_completion().is_some() {}
+            self.nodes[node].backend.turn(now, &mut out, &mut Awake);
+            while self.nodes[node].backend.next_completion().is_some() {}
             self.send(node, out);
         }
     }
@@ -146,7 +150,7 @@ impl World {
     pub fn hear(&self, node: usize, frame: &[u8]) {
         let mut net = self.net();
         let (now, mut out) = (instant(net.now), Outbox::default());
-        net.nodes[node].home.frame(now, frame, &mut out);
+        net.nodes[node].backend.frame(now, frame, &mut out);
         net.send(node, out);
     }
 
@@ -176,9 +180,9 @@ impl World {
         let now = instant(net.now);
         let board = net.nodes[node].board;
         let name = EndpointKey { board, endpoint };
-        let side = HomeSide::new(layout, w.slice(), r.slice()).unwrap();
-        let home = &mut net.nodes[node].home;
-        home.open_endpoint(now, name, session, side).unwrap();
+        let side = BackendSide::new(layout, w.slice(), r.slice()).unwrap();
+        let backend = &mut net.nodes[node].backend;
+        backend.open_endpoint(now, name, session, side).unwrap();
         let pages = Mapping::of(
             net.nodes[node].pages.descriptor(),
             0,
@@ -227,14 +231,15 @@ impl Channel for TestChannel {
                     generation: 7,
                 };
                 let parts: Vec<VolatileSlice> = vec![memory.unwrap().slice()];
-                let home = &mut net.nodes[self.node].home;
-                home.register_region(self.name, region, writable, parts)
+                let backend = &mut net.nodes[self.node].backend;
+                backend
+                    .register_region(self.name, region, writable, parts)
                     .unwrap();
                 Ok(CallReply::Registered { region })
             }
             CallRequest::Deregister { region } => {
-                let home = &mut net.nodes[self.node].home;
-                home.deregister_region(self.name, region).unwrap();
+                let backend = &mut net.nodes[self.node].backend;
+                backend.deregister_region(self.name, region).unwrap();
                 Ok(CallReply::Done)
             }
             _ => Err(CallError(rustix::io::Errno::INVAL)),
@@ -266,7 +271,7 @@ impl Channel for TestChannel {
     fn kick(&self) {
         let mut net = self.world.net();
         let now = instant(net.now);
-        net.nodes[self.node].home.kicked(now, self.name);
+        net.nodes[self.node].backend.kicked(now, self.name);
     }
 
     fn wakeup(&self) {}
@@ -302,7 +307,10 @@ impl Station {
     pub fn connect(&mut self, node: usize, endpoint: u8, key: u32) -> RequestKey {
         let (mac, _) = {
             let net = self.world.net();
-            net.nodes[node].home.board(net.nodes[node].board).unwrap()
+            net.nodes[node]
+                .backend
+                .board(net.nodes[node].board)
+                .unwrap()
         };
         let nic = mac.nic_id();
         let peer = self.state.peer_by_nic_id(nic).unwrap();
@@ -354,12 +362,12 @@ impl Station {
         Some(self.state.status(outcome))
     }
 
-    /// Closes at the home, without a word to anybody.
+    /// Closes at the backend, without a word to anybody.
     pub fn vanish(self) {
         let mut net = self.world.net();
-        let home = &mut net.nodes[self.channel.node].home;
-        home.close_endpoint(self.channel.name).unwrap();
-        while home.next_completion().is_some() {}
+        let backend = &mut net.nodes[self.channel.node].backend;
+        backend.close_endpoint(self.channel.name).unwrap();
+        while backend.next_completion().is_some() {}
     }
 }
 

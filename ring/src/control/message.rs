@@ -11,7 +11,7 @@ pub(super) const REQUEST_SIZE: usize = 128;
 const CHANGE: usize = 8;
 const _: () = assert!(CHANGE + admin::SIZE <= REQUEST_SIZE);
 
-/// From the module to the home. Everything in it is an allegation of that guest's kernel.
+/// From the module to the backend. Everything in it is an allegation of that guest's kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ControlRequest {
     /// Take an endpoint. Its pages' grant references (W first, then R) lie in the staging pages from entry 0.
@@ -35,7 +35,7 @@ pub enum ControlRequest {
         endpoint: u8,
         /// Slot and generation.
         region: RegionKey,
-        /// Whether the home may write it (a receive buffer).
+        /// Whether the backend may write it (a receive buffer).
         writable: bool,
         /// Byte offset of the region's first byte in its first page.
         offset: u16,
@@ -74,14 +74,14 @@ pub enum ControlRequest {
     Change(Change),
 }
 
-/// The home's answer, or a notice (`id` 0).
+/// The backend's answer, or a notice (`id` 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlResponse {
     /// Number of the request, from 1; 0 for a notice.
     pub id: u32,
     /// How it went; for a notice, why.
     pub status: Status,
-    /// For a notice: the endpoint that the home has closed.
+    /// For a notice: the endpoint that the backend has closed.
     pub endpoint: u8,
 }
 
@@ -103,8 +103,8 @@ pub enum Status {
     BadGrant = 5,
     /// Notice: the process wrote something impossible into its queue pages.
     Misbehaved = 6,
-    /// Only as an endpoint's status, and from the kernel: the home is gone. No home says so of itself.
-    HomeGone = 7,
+    /// Only as an endpoint's status, and from the kernel: the backend is gone. No backend says so of itself.
+    BackendGone = 7,
     /// Notice: RAW frames wait. Said once, until a [`ControlRequest::TakeRaw`] found none.
     RawWaits = 8,
     /// The guest may not do this.

@@ -1,4 +1,4 @@
-//! The pages between a guest's kernel and its home (class K), and what travels through them.
+//! The pages between a guest's kernel and its backend (class K), and what travels through them.
 //!
 //! A device has 17 pages, all granted once. D0's grant reference is the one that goes through xenstore; its header
 //! lists the others.
@@ -6,10 +6,10 @@
 //! | page | written by | content |
 //! |---|---|---|
 //! | D0 | module | header, indices, 16 requests of 128 bytes |
-//! | D1 | home | indices, 64 responses of 32 bytes, a RAW frame |
+//! | D1 | backend | indices, 64 responses of 32 bytes, a RAW frame |
 //! | D2 | module | an `armed` counter of 16 bytes per endpoint |
 //! | D3 | both, by or and swap only | doorbell bits, wake bits |
-//! | D4 to D12 | home | [`crate::board_page`] (class R) |
+//! | D4 to D12 | backend | [`crate::board_page`] (class R) |
 //! | D13 to D16 | module | staging: lists of grant references, 4096 in all, or a RAW frame |
 
 mod message;
@@ -18,7 +18,7 @@ mod rings;
 
 pub use message::{ControlError, ControlRequest, ControlResponse, Status};
 pub use pages::{ArmedCounters, Doorbells, Staging};
-pub use rings::{HomeControl, ModuleControl, ResponseWatch};
+pub use rings::{BackendControl, ModuleControl, ResponseWatch};
 
 use crate::layout::PAGE_SIZE;
 

@@ -1,4 +1,4 @@
-//! Counters, bits and lists between kernel and home: no rings.
+//! Counters, bits and lists between kernel and backend: no rings.
 
 use super::STAGING_REFS;
 use crate::layout::PAGE_SIZE;
@@ -21,7 +21,7 @@ impl ArmedCounters {
     }
 
     /// The module: one more sleeper; several threads may arm at the same time. Fences, so that a following look at the
-    /// producer indices sees what the home published before it looked here.
+    /// producer indices sees what the backend published before it looked here.
     pub fn arm(&self, endpoint: u8) {
         self.page
             .word(usize::from(endpoint) * 16)
@@ -29,7 +29,7 @@ impl ArmedCounters {
         fence(Ordering::SeqCst);
     }
 
-    /// The home: the counter. The caller has fenced after it published.
+    /// The backend: the counter. The caller has fenced after it published.
     pub fn get(&self, endpoint: u8) -> u32 {
         self.page
             .word(usize::from(endpoint) * 16)
@@ -58,12 +58,12 @@ impl Doorbells {
         self.set(0, endpoint);
     }
 
-    /// The home: takes 64 doorbell bits (`group` 0 to 3) and clears them.
+    /// The backend: takes 64 doorbell bits (`group` 0 to 3) and clears them.
     pub fn take_rung(&self, group: usize) -> u64 {
         self.take(0, group)
     }
 
-    /// The home: endpoint has events for a sleeper. An event must follow.
+    /// The backend: endpoint has events for a sleeper. An event must follow.
     pub fn wake(&self, endpoint: u8) {
         self.set(WAKE, endpoint);
     }

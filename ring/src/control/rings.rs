@@ -43,7 +43,7 @@ pub struct ModuleControl {
 }
 
 impl ModuleControl {
-    /// Formats D0 (zeroed) with the grant references of all pages; `d1` is the home's page.
+    /// Formats D0 (zeroed) with the grant references of all pages; `d1` is the backend's page.
     pub fn format(
         d0: VolatileSlice,
         d1: VolatileSlice,
@@ -122,8 +122,8 @@ impl ModuleControl {
         })
     }
 
-    /// Copies the frame that the home has put into D1, after its answer to [`ControlRequest::TakeRaw`]; `None` for a length
-    /// that none has.
+    /// Copies the frame that the backend has put into D1, after its answer to [`ControlRequest::TakeRaw`]; `None` for a
+    /// length that none has.
     pub fn frame(&self, frame: &mut [u8; RAW_FRAME_MAX]) -> Option<usize> {
         let length = self.d1.word(at::FRAME_LENGTH).load(Ordering::Relaxed) as usize;
         self.d1.read(at::FRAME, frame.get_mut(..length)?).ok()?;
@@ -146,15 +146,15 @@ impl ResponseWatch {
     }
 }
 
-/// The control pages, as the home sees them.
-pub struct HomeControl {
+/// The control pages, as the backend sees them.
+pub struct BackendControl {
     d0: VolatileSlice,
     d1: VolatileSlice,
     request_cons: u32,
     response_prod: u32,
 }
 
-impl HomeControl {
+impl BackendControl {
     /// Reads the grant references of all pages from D0, once magic and version fit.
     pub fn references(d0: &VolatileSlice) -> Result<[u32; DEVICE_PAGES], ControlError> {
         let d0 = d0.line_part(0, PAGE_SIZE)?;

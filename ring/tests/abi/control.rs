@@ -1,9 +1,9 @@
-//! The pages between a guest's kernel and its home.
+//! The pages between a guest's kernel and its backend.
 
 use mx_ring::admin::Change;
 use mx_ring::control::{
-    ArmedCounters, BOARD_PAGE, ControlRequest, ControlResponse, DEVICE_PAGES, Doorbells, ENDPOINTS,
-    HomeControl, ModuleControl, PROTOCOL, STAGING_PAGE, STAGING_REFS, Staging, Status,
+    ArmedCounters, BOARD_PAGE, BackendControl, ControlRequest, ControlResponse, DEVICE_PAGES,
+    Doorbells, ENDPOINTS, ModuleControl, PROTOCOL, STAGING_PAGE, STAGING_REFS, Staging, Status,
 };
 use mx_ring::uapi::RAW_FRAME_MAX;
 use mx_ring::{Geometry, RegionKey, VolatileSlice};
@@ -31,7 +31,7 @@ const REFS: [u32; DEVICE_PAGES] = {
 /// D0 and D1 with both their sides.
 struct Device {
     module: ModuleControl,
-    home: HomeControl,
+    backend: BackendControl,
     d0: VolatileSlice,
     d1: VolatileSlice,
     _memory: [Pages; 2],
@@ -42,11 +42,11 @@ impl Device {
         let mut memory = [Pages::new(4096), Pages::new(4096)];
         let [d0, d1] = [memory[0].slice(), memory[1].slice()];
         let module = ModuleControl::format(d0, d1, &REFS).expect("whole pages");
-        assert_eq!(HomeControl::references(&d0), Ok(REFS));
-        let home = HomeControl::new(d0, d1).expect("whole pages");
+        assert_eq!(BackendControl::references(&d0), Ok(REFS));
+        let backend = BackendControl::new(d0, d1).expect("whole pages");
         Self {
             module,
-            home,
+            backend,
             d0,
             d1,
             _memory: memory,
@@ -70,7 +70,7 @@ pub fn list(listing: &mut Listing) {
     responses(listing);
     listing.kinds("control responses", status_is_known);
     listing.title("statuses that only an endpoint has");
-    listing.line(Status::HomeGone as u32);
+    listing.line(Status::BackendGone as u32);
     frames(listing);
     words(listing);
 }
@@ -155,14 +155,14 @@ fn requests() -> Vec<(String, ControlRequest)> {
     requests.into_iter().chain(changes).collect()
 }
 
-/// A request as the module writes it, which the home reads as it was.
+/// A request as the module writes it, which the backend reads as it was.
 fn asked(listing: &mut Listing, name: &str, request: &ControlRequest) {
     let mut device = Device::new();
     let formatted = content(&device.d0);
     assert!(device.module.post(0x0706_0504, request));
     listing.title(format_args!("control request: {name}"));
     listing.changed("D0", &formatted, &content(&device.d0));
-    let next = device.home.next_request();
+    let next = device.backend.next_request();
     assert_eq!(next, Some(Ok((0x0706_0504, *request))));
     listing.pages("D1", &device.d1);
 }
@@ -172,7 +172,7 @@ fn request_is_known(kind: u8) -> bool {
     let any = ControlRequest::Change(Change::ClearCounters);
     assert!(device.module.post(1, &any));
     device.d0.write(RING, &[kind]).expect("inside");
-    device.home.next_request().expect("a request").is_ok()
+    device.backend.next_request().expect("a request").is_ok()
 }
 
 fn change_is_known(kind: u8) -> bool {
@@ -180,10 +180,10 @@ fn change_is_known(kind: u8) -> bool {
     let any = ControlRequest::Change(Change::ClearCounters);
     assert!(device.module.post(1, &any));
     device.d0.write(RING + CHANGE, &[kind]).expect("inside");
-    device.home.next_request().expect("a request").is_ok()
+    device.backend.next_request().expect("a request").is_ok()
 }
 
-/// An answer, and each notice, as the home writes them.
+/// An answer, and each notice, as the backend writes them.
 fn responses(listing: &mut Listing) {
     let mut device = Device::new();
     let formatted = content(&device.d0);
@@ -198,7 +198,7 @@ fn responses(listing: &mut Listing) {
         endpoint,
     });
     for response in &responses {
-        assert!(device.home.respond(response));
+        assert!(device.backend.respond(response));
     }
     assert!(device.module.watch().waiting());
     for response in responses {
@@ -216,7 +216,7 @@ fn status_is_known(status: u8) -> bool {
         status: Status::Ok,
         endpoint: 0,
     };
-    assert!(device.home.respond(&any));
+    assert!(device.backend.respond(&any));
     device.d1.write(RING + STATUS, &[status]).expect("inside");
     device.module.next_response().expect("a response").is_ok()
 }
@@ -225,8 +225,8 @@ fn status_is_known(status: u8) -> bool {
 fn frames(listing: &mut Listing) {
     let frame: [u8; 20] = core::array::from_fn(|i| 0xe0 + i as u8);
     let device = Device::new();
-    assert!(device.home.put_frame(&frame));
-    listing.title("a RAW frame from the home");
+    assert!(device.backend.put_frame(&frame));
+    listing.title("a RAW frame from the backend");
     listing.pages("D1", &device.d1);
     let mut read = [0; RAW_FRAME_MAX];
     assert_eq!(device.module.frame(&mut read), Some(frame.len()));

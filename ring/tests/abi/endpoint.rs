@@ -68,7 +68,7 @@ fn windows(listing: &mut Listing) {
         endpoint.process.bind_window(id as u8, &window);
         listing.title(format_args!("window {id} that reaches {what}"));
         listing.pages("W", &endpoint.w);
-        assert_eq!(endpoint.home.window(id as u8), Some(window));
+        assert_eq!(endpoint.backend.window(id as u8), Some(window));
     }
 }
 
@@ -84,18 +84,18 @@ fn positions(listing: &mut Listing) {
     let command = Command::to_board(CommandBody::AbortPull { cookie: 1 });
     assert!(endpoint.process.post(&command, &[]));
     assert_eq!(
-        endpoint.home.next_command(),
+        endpoint.backend.next_command(),
         Some(Ok((start.command, command)))
     );
-    endpoint.home.publish_commands(start.command);
+    endpoint.backend.publish_commands(start.command);
     let done = Event::of_board(EventBody::PullDone(PullDone {
         cookie: 1,
         status: PullStatus::Done,
         transferred: 0,
     }));
-    let expected = endpoint.home.deliver_expected(&done);
+    let expected = endpoint.backend.deliver_expected(&done);
     expected.expect("an empty queue has room");
-    let unexpected = endpoint.home.deliver_payload(
+    let unexpected = endpoint.backend.deliver_payload(
         65,
         |place| place.write(0, &payload::<65>()).expect("as long as asked"),
         |position| {
@@ -107,7 +107,7 @@ fn positions(listing: &mut Listing) {
         },
     );
     unexpected.expect("an empty ring has room");
-    endpoint.home.set_status(6);
+    endpoint.backend.set_status(6);
     endpoint.process.next_unexpected();
     endpoint.process.next_expected();
     endpoint.process.publish_consumed();
@@ -123,15 +123,15 @@ fn sleep(listing: &mut Listing) {
     let mut endpoint = Endpoint::at(Positions::default());
     endpoint.process.arm();
     endpoint.process.arm();
-    endpoint.home.ask_for_kick();
+    endpoint.backend.ask_for_kick();
     listing.title("both sides sleep");
     listing.pages("W", &endpoint.w);
     listing.pages("R", &endpoint.r);
-    assert!(endpoint.process.kick_needed() && endpoint.home.wake_needed());
+    assert!(endpoint.process.kick_needed() && endpoint.backend.wake_needed());
     let watch = EndpointWatch::new(endpoint.r).expect("a whole page");
-    watch.home_gone();
-    endpoint.home.polled_again();
-    listing.title("the home has gone");
+    watch.backend_gone();
+    endpoint.backend.polled_again();
+    listing.title("the backend has gone");
     listing.pages("R", &endpoint.r);
 }
 

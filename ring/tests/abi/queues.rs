@@ -50,7 +50,7 @@ pub fn list(listing: &mut Listing) {
     listing.kinds("events", event_is_known);
 }
 
-/// A message of each type, as a home delivers it.
+/// A message of each type, as a backend delivers it.
 fn messages() -> [(&'static str, Content, Place); 5] {
     let match_info = MATCH_INFO;
     let tiny = Content::Tiny(Eager {
@@ -190,7 +190,7 @@ fn events() -> Vec<(&'static str, Event)> {
         let is_tiny = content.kind() == FrameKind::Tiny;
         listed.push((name, Event { from, body }));
         if is_tiny {
-            let name = "tiny of a board of the same home";
+            let name = "tiny of a board of the same backend";
             listed.push((name, Event { from: here, body }));
         }
     }
@@ -206,7 +206,7 @@ fn events() -> Vec<(&'static str, Event)> {
     listed
 }
 
-/// A command as the process writes it, which the home reads as it was.
+/// A command as the process writes it, which the backend reads as it was.
 fn posted(listing: &mut Listing, name: &str, command: &Command) {
     let mut endpoint = Endpoint::at(Positions::default());
     let data: &[u8] = match command.message() {
@@ -216,10 +216,10 @@ fn posted(listing: &mut Listing, name: &str, command: &Command) {
     assert!(endpoint.process.post(command, data));
     listing.title(format_args!("command: {name}"));
     listing.pages("W", &endpoint.w);
-    assert_eq!(endpoint.home.next_command(), Some(Ok((0, *command))));
+    assert_eq!(endpoint.backend.next_command(), Some(Ok((0, *command))));
 }
 
-/// An event as the home writes it, which the process reads as it was.
+/// An event as the backend writes it, which the process reads as it was.
 fn delivered(listing: &mut Listing, name: &str, event: &Event) {
     listing.title(format_args!("event: {name}"));
     listing.bytes("R", &after(event));
@@ -228,7 +228,7 @@ fn delivered(listing: &mut Listing, name: &str, event: &Event) {
 /// The R area after the delivery of an event.
 fn after(event: &Event) -> Vec<u8> {
     let mut endpoint = Endpoint::at(Positions::default());
-    let delivered = endpoint.home.deliver(event);
+    let delivered = endpoint.backend.deliver(event);
     delivered.expect("an empty queue has room");
     let pages = content(&endpoint.r);
     assert_eq!(endpoint.process.next_unexpected(), Some(Ok(*event)));
@@ -267,13 +267,13 @@ fn codes(listing: &mut Listing) {
     }
 }
 
-/// Whether a home takes a command of this kind, whatever else is in it.
+/// Whether a backend takes a command of this kind, whatever else is in it.
 fn command_is_known(kind: u8) -> bool {
     let mut endpoint = Endpoint::at(Positions::default());
     let any = Command::to_board(CommandBody::AbortPull { cookie: 0 });
     assert!(endpoint.process.post(&any, &[]));
     endpoint.w.write(FIRST_COMMAND, &[kind]).expect("inside");
-    endpoint.home.next_command().expect("a command").is_ok()
+    endpoint.backend.next_command().expect("a command").is_ok()
 }
 
 /// Whether a process takes an event of this kind, whatever else is in it.
@@ -285,7 +285,7 @@ fn event_is_known(kind: u8) -> bool {
         transferred: 0,
     }));
     endpoint
-        .home
+        .backend
         .deliver(&any)
         .expect("an empty queue has room");
     endpoint.r.write(FIRST_EVENT, &[kind]).expect("inside");

@@ -4,11 +4,13 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
-use mx_ring::{EndpointLayout, Geometry, HomeSide, Place, Positions, ProcessSide, VolatileSlice};
+use mx_ring::{
+    BackendSide, EndpointLayout, Geometry, Place, Positions, ProcessSide, VolatileSlice,
+};
 use mx_wire::Content;
 
-/// What a process says of a message: a small one lies in the data of its own descriptor, and the home knows where a window
-/// begins.
+/// What a process says of a message: a small one lies in the data of its own descriptor, and the backend knows where a
+/// window begins.
 pub fn posted(mut content: Content, place: Place) -> (Content, Place) {
     let place = match &mut content {
         Content::Small(_) => Place::Apart,
@@ -63,7 +65,7 @@ pub fn layout() -> EndpointLayout {
 /// Both sides of an endpoint, and its raw memory for a liar to write.
 pub struct Endpoint {
     pub process: ProcessSide,
-    pub home: HomeSide,
+    pub backend: BackendSide,
     pub w: VolatileSlice,
     pub r: VolatileSlice,
     _memory: [Pages; 2],
@@ -76,7 +78,7 @@ impl Endpoint {
         let [w, r] = [memory[0].slice(), memory[1].slice()];
         Self {
             process: ProcessSide::resume(layout, w, r, &positions).unwrap(),
-            home: HomeSide::resume(layout, w, r, &positions).unwrap(),
+            backend: BackendSide::resume(layout, w, r, &positions).unwrap(),
             w,
             r,
             _memory: memory,

@@ -1,4 +1,4 @@
-//! Every order in which the steps of process, kernel and home can take effect: no lost wake-up (loom calls it a
+//! Every order in which the steps of process, kernel and backend can take effect: no lost wake-up (loom calls it a
 //! deadlock), no torn entry (a race on plain memory). `RUSTFLAGS="--cfg loom" cargo test -p mx-ring --release --test loom`
 #![cfg(loom)]
 
@@ -11,8 +11,8 @@ use mx_ring::control::{ArmedCounters, Doorbells};
 use mx_ring::model::{self, ModelMemory};
 use mx_ring::sleep::EndpointWatch;
 use mx_ring::{
-    Command, CommandBody, EndpointLayout, Event, EventBody, Geometry, HomeSide, Origin, Positions,
-    ProcessSide, VolatileSlice,
+    BackendSide, Command, CommandBody, EndpointLayout, Event, EventBody, Geometry, Origin,
+    Positions, ProcessSide, VolatileSlice,
 };
 use mx_wire::{NackCode, NackLib};
 
@@ -67,10 +67,10 @@ impl Endpoint {
         }
     }
 
-    fn sides(&self) -> (ProcessSide, HomeSide) {
+    fn sides(&self) -> (ProcessSide, BackendSide) {
         let (w, r) = self.slices();
         let process = ProcessSide::resume(layout(), w, r, &AT).unwrap();
-        (process, HomeSide::resume(layout(), w, r, &AT).unwrap())
+        (process, BackendSide::resume(layout(), w, r, &AT).unwrap())
     }
 
     fn watch(&self) -> EndpointWatch {
@@ -115,6 +115,6 @@ fn event(number: u16) -> Event {
     }
 }
 
-fn take_command(home: &mut HomeSide) -> Option<Command> {
-    home.next_command().map(|taken| taken.unwrap().1)
+fn take_command(backend: &mut BackendSide) -> Option<Command> {
+    backend.next_command().map(|taken| taken.unwrap().1)
 }

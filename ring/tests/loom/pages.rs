@@ -8,7 +8,7 @@ use super::*;
 fn a_window_is_read_whole_or_not_at_all() {
     explore(3, || {
         let endpoint = Endpoint::new();
-        let (process, home) = endpoint.sides();
+        let (process, backend) = endpoint.sides();
         let window = |n: u16| mx_ring::Window {
             region: mx_ring::RegionKey {
                 slot: n,
@@ -25,14 +25,14 @@ fn a_window_is_read_whole_or_not_at_all() {
             process.bind_window(0, &window(2));
         });
         for _ in 0..2 {
-            if let Some(read) = home.window(0)
+            if let Some(read) = backend.window(0)
                 && read.reach != mx_ring::Reach::Nothing
             {
                 assert!(read == window(1) || read == window(2), "torn: {read:?}");
             }
         }
         binder.join().unwrap();
-        assert_eq!(home.window(0), Some(window(2)));
+        assert_eq!(backend.window(0), Some(window(2)));
     });
 }
 
@@ -40,7 +40,7 @@ fn a_window_is_read_whole_or_not_at_all() {
 fn a_window_that_moves_is_bound_all_the_time() {
     explore(3, || {
         let endpoint = Endpoint::new();
-        let (process, home) = endpoint.sides();
+        let (process, backend) = endpoint.sides();
         let window = |n: u16| mx_ring::Window {
             region: mx_ring::RegionKey {
                 slot: n,
@@ -53,13 +53,13 @@ fn a_window_that_moves_is_bound_all_the_time() {
         };
         process.bind_window(0, &window(1));
         let mover = thread::spawn(move || process.bind_window(0, &window(2)));
-        let read = home.window(0).expect("bound");
+        let read = backend.window(0).expect("bound");
         assert_eq!((read.seqnum, read.length), (23, 9));
         if read.reach != mx_ring::Reach::Nothing {
             assert!(read == window(1) || read == window(2), "torn: {read:?}");
         }
         mover.join().unwrap();
-        assert_eq!(home.window(0), Some(window(2)));
+        assert_eq!(backend.window(0), Some(window(2)));
     });
 }
 

@@ -1,4 +1,4 @@
-//! Commands, events and payloads between a process and its home.
+//! Commands, events and payloads between a process and its backend.
 
 use loom::thread;
 use mx_ring::Place;
@@ -10,7 +10,7 @@ use super::*;
 fn commands_arrive_whole_and_in_order_over_the_wrap() {
     explore(3, || {
         let endpoint = Endpoint::new();
-        let (mut process, mut home) = endpoint.sides();
+        let (mut process, mut backend) = endpoint.sides();
         let poster = thread::spawn(move || {
             for number in 0..3 {
                 assert!(process.post(&command(number), &[]));
@@ -18,26 +18,26 @@ fn commands_arrive_whole_and_in_order_over_the_wrap() {
         });
         for number in 0..3 {
             let taken = loop {
-                match take_command(&mut home) {
+                match take_command(&mut backend) {
                     Some(taken) => break taken,
                     None => thread::yield_now(),
                 }
             };
             assert_eq!(taken, command(number));
-            home.publish_commands(home.command_index());
+            backend.publish_commands(backend.command_index());
         }
         poster.join().unwrap();
     });
 }
 
 #[test]
-fn a_full_command_queue_is_not_overwritten_before_the_home_let_go() {
+fn a_full_command_queue_is_not_overwritten_before_the_backend_let_go() {
     explore(2, || {
         let slots: Vec<usize> = (0..64).collect();
         let endpoint = Endpoint::with_slots(&slots);
         let (w, r) = endpoint.slices();
         let mut process = ProcessSide::new(layout(), w, r).unwrap();
-        let mut home = HomeSide::new(layout(), w, r).unwrap();
+        let mut backend = BackendSide::new(layout(), w, r).unwrap();
         for number in 0..64 {
             assert!(process.post(&command(number), b"old "));
         }
@@ -47,12 +47,12 @@ fn a_full_command_queue_is_not_overwritten_before_the_home_let_go() {
                 thread::yield_now();
             }
         });
-        assert_eq!(take_command(&mut home), Some(command(0)));
+        assert_eq!(take_command(&mut backend), Some(command(0)));
         let mut data = [0; 4];
-        let slot = home.command_data(0, 4).unwrap();
+        let slot = backend.command_data(0, 4).unwrap();
         slot.read(0, &mut data).unwrap();
         assert_eq!(&data, b"old ");
-        home.publish_commands(1);
+        backend.publish_commands(1);
         poster.join().unwrap();
     });
 }
@@ -61,7 +61,7 @@ fn a_full_command_queue_is_not_overwritten_before_the_home_let_go() {
 fn a_payload_is_there_before_its_event_and_stays_until_released() {
     explore(3, || {
         let endpoint = Endpoint::new();
-        let (mut process, mut home) = endpoint.sides();
+        let (mut process, mut backend) = endpoint.sides();
         // Each payload takes the whole ring, so the second waits for the release of the first.
         let deliverer = thread::spawn(move || {
             for payload in [*b"one ", *b"two "] {
@@ -84,7 +84,7 @@ fn a_payload_is_there_before_its_event_and_stays_until_released() {
                     ),
                 };
                 let fill = |place: &VolatileSlice| place.write(0, &payload).unwrap();
-                while home.deliver_payload(u16::MAX, fill, medium).is_err() {
+                while backend.deliver_payload(u16::MAX, fill, medium).is_err() {
                     thread::yield_now();
                 }
             }

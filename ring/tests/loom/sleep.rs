@@ -7,10 +7,10 @@ use loom::thread;
 use super::*;
 
 #[test]
-fn a_home_that_goes_to_sleep_misses_no_command() {
+fn a_backend_that_goes_to_sleep_misses_no_command() {
     explore(3, || {
         let endpoint = Endpoint::new();
-        let (mut process, mut home) = endpoint.sides();
+        let (mut process, mut backend) = endpoint.sides();
         let kick = Arc::new(Notify::new());
         let kicker = kick.clone();
         let poster = thread::spawn(move || {
@@ -22,12 +22,12 @@ fn a_home_that_goes_to_sleep_misses_no_command() {
             }
         });
         for number in 0..2 {
-            home.ask_for_kick();
-            while !home.command_waits() {
+            backend.ask_for_kick();
+            while !backend.command_waits() {
                 kick.wait();
             }
-            home.polled_again();
-            assert_eq!(take_command(&mut home), Some(command(number)));
+            backend.polled_again();
+            assert_eq!(take_command(&mut backend), Some(command(number)));
         }
         poster.join().unwrap();
     });
@@ -37,13 +37,13 @@ fn a_home_that_goes_to_sleep_misses_no_command() {
 fn a_process_that_arms_itself_misses_no_event() {
     explore(3, || {
         let endpoint = Endpoint::new();
-        let (mut process, mut home) = endpoint.sides();
+        let (mut process, mut backend) = endpoint.sides();
         let wake = Arc::new(Notify::new());
         let waker = wake.clone();
         let deliverer = thread::spawn(move || {
             for number in 0..2 {
-                home.deliver(&event(number)).unwrap();
-                if home.wake_needed() {
+                backend.deliver(&event(number)).unwrap();
+                if backend.wake_needed() {
                     waker.notify();
                 }
             }
@@ -66,18 +66,18 @@ fn a_process_that_arms_itself_misses_no_event() {
 fn two_that_answer_each_other_and_both_sleep_do_not_miss_each_other() {
     explore(3, || {
         let endpoint = Endpoint::new();
-        let (mut process, mut home) = endpoint.sides();
+        let (mut process, mut backend) = endpoint.sides();
         let (kick, wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (kicker, waker) = (kick.clone(), wake.clone());
         let answerer = thread::spawn(move || {
-            home.ask_for_kick();
-            while !home.command_waits() {
+            backend.ask_for_kick();
+            while !backend.command_waits() {
                 kick.wait();
             }
-            home.polled_again();
-            assert_eq!(take_command(&mut home), Some(command(1)));
-            home.deliver(&event(1)).unwrap();
-            if home.wake_needed() {
+            backend.polled_again();
+            assert_eq!(take_command(&mut backend), Some(command(1)));
+            backend.deliver(&event(1)).unwrap();
+            if backend.wake_needed() {
                 waker.notify();
             }
         });
@@ -102,7 +102,7 @@ struct Kernel {
     queue: Mutex<u32>,
     woken: Condvar,
     event_channel: Notify,
-    /// The home sends no more events.
+    /// The backend sends no more events.
     finished: AtomicU32,
 }
 
@@ -141,19 +141,19 @@ impl Kernel {
 fn a_process_that_its_kernel_puts_to_sleep_misses_no_event() {
     explore(2, || {
         let endpoint = Endpoint::new();
-        let (mut process, mut home) = endpoint.sides();
+        let (mut process, mut backend) = endpoint.sides();
         let (armed, doorbells) = endpoint.control();
         let watch = endpoint.watch();
         let kernel = Kernel::new();
-        let (of_home, of_interrupt) = (kernel.clone(), kernel.clone());
+        let (of_backend, of_interrupt) = (kernel.clone(), kernel.clone());
         let deliverer = thread::spawn(move || {
-            home.deliver(&event(1)).unwrap();
-            // A home that sees nobody asleep sends no event; the interrupt handler's thread is let go all the same.
-            if home.sleeper_armed(&armed, 0) {
+            backend.deliver(&event(1)).unwrap();
+            // A backend that sees nobody asleep sends no event; the interrupt handler's thread is let go all the same.
+            if backend.sleeper_armed(&armed, 0) {
                 doorbells.wake(0);
             }
-            of_home.finished.store(1, Ordering::Release);
-            of_home.event_channel.notify();
+            of_backend.finished.store(1, Ordering::Release);
+            of_backend.event_channel.notify();
         });
         let interrupt = thread::spawn(move || {
             let mut finished = 0;
@@ -173,18 +173,18 @@ fn a_process_that_its_kernel_puts_to_sleep_misses_no_event() {
 }
 
 #[test]
-fn a_home_that_goes_wakes_who_waits_for_it() {
+fn a_backend_that_goes_wakes_who_waits_for_it() {
     explore(2, || {
         let endpoint = Endpoint::new();
-        let (mut process, mut home) = endpoint.sides();
+        let (mut process, mut backend) = endpoint.sides();
         let (armed, _) = endpoint.control();
         let (watch, of_kernel) = (endpoint.watch(), endpoint.watch());
         let kernel = Kernel::new();
         let closer = kernel.clone();
-        // The home dies between the publication and the wake.
-        let dying = thread::spawn(move || home.deliver(&event(1)).unwrap());
+        // The backend dies between the publication and the wake.
+        let dying = thread::spawn(move || backend.deliver(&event(1)).unwrap());
         let closing = thread::spawn(move || {
-            of_kernel.home_gone();
+            of_kernel.backend_gone();
             closer.wake_all();
         });
         kernel.wait(&armed, &watch, process.consumed());
@@ -198,7 +198,7 @@ fn a_home_that_goes_wakes_who_waits_for_it() {
 }
 
 #[test]
-fn a_successor_wakes_who_armed_under_the_old_home() {
+fn a_successor_wakes_who_armed_under_the_old_backend() {
     explore(2, || {
         let endpoint = Endpoint::new();
         let (mut process, _dead) = endpoint.sides();
@@ -206,9 +206,9 @@ fn a_successor_wakes_who_armed_under_the_old_home() {
         let (wake, waiting) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (waker, waiter) = (wake.clone(), waiting.clone());
         let successor = thread::spawn(move || {
-            let mut home = HomeSide::resume(layout(), w, r, &AT).unwrap();
-            home.deliver(&event(1)).unwrap();
-            if home.wake_needed() {
+            let mut backend = BackendSide::resume(layout(), w, r, &AT).unwrap();
+            backend.deliver(&event(1)).unwrap();
+            if backend.wake_needed() {
                 waker.notify();
             }
             waiter.notify();

@@ -85,7 +85,7 @@ static void run(const struct options *options) {
       judge(options, (enum wrong)wrong, 0, lengths[i]);
     }
   }
-  /* Their endpoints are closed, and the home serves others. */
+  /* Their endpoints are closed, and the backend serves others. */
   begin(options);
   endpoint = open_one(options);
   to = connect_back(endpoint, options);

@@ -35,8 +35,8 @@ fn no_sequence_of_frames_breaks_a_board() {
 }
 
 #[test]
-fn nothing_that_a_process_writes_breaks_its_home() {
-    holds("home");
+fn nothing_that_a_process_writes_breaks_its_backend() {
+    holds("backend");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn any_call_is_refused_or_means_what_it_says() {
 }
 
 #[test]
-fn nothing_that_a_home_writes_breaks_the_library() {
+fn nothing_that_a_backend_writes_breaks_the_library() {
     holds("library");
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub use child::Child;
 use lossy::{End, LossyWire};
 pub use namespace::Namespace;
-use open_mx::{Board, Home};
+use open_mx::{Backend, Board};
 
 /// Lets processes of the same user trace this one, where the kernel restricts that to parents.
 pub fn let_anyone_trace() {
@@ -65,10 +65,10 @@ impl Node {
     /// # Panics
     /// When the process ends before, or takes too long.
     pub fn of(mut child: Child, socket: PathBuf) -> Self {
-        let home = Home::Socket(socket.clone());
+        let backend = Backend::Socket(socket.clone());
         wait_for("a node's start", || {
             assert!(!child.has_ended(), "the node ended before it listened");
-            Board::all(&home).is_ok()
+            Board::all(&backend).is_ok()
         });
         Self { child, socket }
     }
@@ -84,8 +84,8 @@ impl Node {
     }
 
     /// For the library.
-    pub fn home(&self) -> Home {
-        Home::Socket(self.socket.clone())
+    pub fn backend(&self) -> Backend {
+        Backend::Socket(self.socket.clone())
     }
 
     /// The node's socket as an argument.
@@ -96,7 +96,7 @@ impl Node {
     /// Waits until a board of this node knows the boards of these names.
     pub fn wait_for_peers(&self, board: u32, names: &[&str]) {
         wait_for("the discovery of peers", || {
-            Board::attach(&self.home(), board).is_ok_and(|board| {
+            Board::attach(&self.backend(), board).is_ok_and(|board| {
                 let known = |name: &&str| board.nic_id_by_hostname(&name_of(name)).is_ok();
                 names.iter().all(known)
             })

@@ -58,7 +58,7 @@ fn a_node_that_is_asked_to_end_ends_well_and_its_processes_see_it() {
     assert!(pair.left.terminate().success());
     assert!(!pair.left.socket.exists());
     wait_for("the notice of the node's end", || {
-        matches!(own.progress(), Err(Error::HomeGone | Error::Closed(_)))
+        matches!(own.progress(), Err(Error::BackendGone | Error::Closed(_)))
     });
     let said = own.progress().expect_err("it has ended").to_string();
     assert!(

@@ -284,7 +284,7 @@ fn a_node_whose_start_finds_no_heap_says_so() {
             wait_for("a node's start or end", || {
                 ended = node.try_wait().unwrap();
                 ended.is_some()
-                    || open_mx::Board::all(&open_mx::Home::Socket(socket.clone())).is_ok()
+                    || open_mx::Board::all(&open_mx::Backend::Socket(socket.clone())).is_ok()
             });
         }
         let happened = fault.happened();

@@ -259,7 +259,7 @@ fn calls_that_fail_under_a_program_that_sleeps_end_it_with_a_word_or_not_at_all(
     let echo = ["-s", "-b", "1", "-e", "3"];
     let _echo = Child::start(PERF, &echo, &[("OMX_SOCKET", node.socket())]);
     wait_for("the receiver's endpoint", || {
-        let openers = open_mx::Board::openers(&node.home(), 1).unwrap();
+        let openers = open_mx::Board::openers(&node.backend(), 1).unwrap();
         openers.iter().any(Option::is_some)
     });
     // Lengths of 13, 390, 11 700 and 351 000 bytes.
@@ -285,11 +285,11 @@ fn begin(fault: &Fault, socket: &Path) -> (std::process::Child, bool) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("strace (Debian: strace)");
-    let home = open_mx::Home::Socket(socket.into());
+    let backend = open_mx::Backend::Socket(socket.into());
     let mut ended = false;
     wait_for("a node's start or end", || {
         ended = node.try_wait().unwrap().is_some();
-        ended || open_mx::Board::all(&home).is_ok()
+        ended || open_mx::Board::all(&backend).is_ok()
     });
     (node, ended)
 }

@@ -76,12 +76,12 @@ fn said(directory: &tempfile::TempDir, name: &str, what: &str) -> usize {
 }
 
 fn board(node: &Node) -> BoardDescription {
-    let board = Board::attach(&node.home(), 0).unwrap();
+    let board = Board::attach(&node.backend(), 0).unwrap();
     board.description().unwrap()
 }
 
 fn count(node: &Node, counter: Counter) -> u32 {
-    let board = Board::attach(&node.home(), 0).unwrap();
+    let board = Board::attach(&node.backend(), 0).unwrap();
     board.counter(counter.index())
 }
 
@@ -267,7 +267,7 @@ fn frames_of_another_vlan_are_not_heard() {
         network.send("left", &beacon(mac, vlan));
     }
     let known = |mac: [u8; 6]| {
-        let board = Board::attach(&right.home(), 0).unwrap();
+        let board = Board::attach(&right.backend(), 0).unwrap();
         board.peers().any(|(_, peer)| peer.mac.0 == mac)
     };
     wait_for("what was sent last", || known(plain));

@@ -166,7 +166,7 @@ fn echo(alone: &Alone) -> Child {
     let echo = ["-s", "-b", "1", "-e", "3"];
     let echo = Child::start(PERF, &echo, &[("OMX_SOCKET", alone.node.socket())]);
     wait_for("the receiver's endpoint", || {
-        let openers = open_mx::Board::openers(&alone.node.home(), 1).unwrap();
+        let openers = open_mx::Board::openers(&alone.node.backend(), 1).unwrap();
         openers.iter().any(Option::is_some)
     });
     echo

@@ -55,7 +55,7 @@ fn the_example_greets_another_under_memcheck_without_an_error_or_a_leak() {
         .spawn()
         .unwrap();
     wait_for("the opening of the example's endpoint", || {
-        let openers = Board::openers(&pair.right.home(), 0).unwrap();
+        let openers = Board::openers(&pair.right.backend(), 0).unwrap();
         openers.iter().any(Option::is_some)
     });
     let greeted = run(&hello, "right:0", &pair.left);

@@ -32,7 +32,7 @@ fn wait_for_warning(nodes: &[Node; 2], warning: Warning) {
 }
 
 fn has(node: &Node, warning: Warning) -> bool {
-    let board = Board::attach(&node.home(), 0).unwrap();
+    let board = Board::attach(&node.backend(), 0).unwrap();
     board.description().unwrap().notices.has(warning)
 }
 
@@ -41,10 +41,10 @@ fn two_nodes_of_one_name_say_so_and_the_name_leads_to_neither() {
     let (nodes, _directory) = joined([&["--name", "same"], &["--name", "same"]]);
     wait_for_warning(&nodes, Warning::OwnName);
     let macs = nodes.each_ref().map(|node| {
-        let board = Board::attach(&node.home(), 0).unwrap();
+        let board = Board::attach(&node.backend(), 0).unwrap();
         board.description().unwrap().mac.nic_id()
     });
-    let board = Board::attach(&nodes[0].home(), 0).unwrap();
+    let board = Board::attach(&nodes[0].backend(), 0).unwrap();
     let found = board.nic_id_by_hostname("same:0");
     assert!(
         matches!(&found, Err(Error::NameTwice(_, both)) if *both == macs),
@@ -70,7 +70,7 @@ fn sends_until_noticed(from: &Node, to: &Node, peer: &str, length: usize) {
         endpoint: Some(3),
         ..EndpointOptions::new(KEY)
     };
-    let receiver = Endpoint::open(&to.home(), &options).unwrap();
+    let receiver = Endpoint::open(&to.backend(), &options).unwrap();
     let nic = sender.with_board(|board| board.nic_id_by_hostname(peer));
     let connected = std::thread::scope(|scope| {
         let connecting = scope.spawn(|| sender.connect(nic.unwrap(), 3, KEY, None));

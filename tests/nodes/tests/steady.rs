@@ -12,7 +12,7 @@ use trace::system_calls;
 
 /// Messages that a node's board has received from other boards so far.
 fn received(node: &Node) -> u32 {
-    let board = Board::attach(&node.home(), 0).unwrap();
+    let board = Board::attach(&node.backend(), 0).unwrap();
     board.counter(Counter::RecvTiny as usize)
 }
 

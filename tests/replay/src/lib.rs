@@ -1,6 +1,6 @@
 #![forbid(unsafe_code)]
-//! Plays captures of native Open-MX nodes again: our whole stack (library, shared memory, home, board) takes the place
-//! of one node, hears what the other one said, and must say what the native node said.
+//! Plays captures of native Open-MX nodes again: our whole stack (library, shared memory, backend, board) takes the
+//! place of one node, hears what the other one said, and must say what the native node said.
 //!
 //! * [`replay_file`], [`replay_directory`]: a [`SideReport`] for each file and side;
 //! * what the applications did is inferred from the frames ([`actions`]), as far as frames tell; the rest is a table

@@ -1,4 +1,4 @@
-//! Our stack as one node: a home with one board, and a process with the library's engine for each open endpoint.
+//! Our stack as one node: a backend with one board, and a process with the library's engine for each open endpoint.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_backend::fake::{Awake, Outbox};
+use mx_backend::{Backend, BackendConfig, BoardId, EndpointKey, HostName, Instant};
 use mx_engine::Code;
 use mx_engine::{Memory, PartnerKey, RequestKey};
-use mx_home::fake::{Awake, Outbox};
-use mx_home::{BoardId, EndpointKey, Home, HomeConfig, HostName, Instant};
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Geometry, PAGE_SIZE};
@@ -19,7 +19,7 @@ use sim::Process;
 use crate::actions::Action;
 use crate::recording::{Acquaintance, Opened};
 
-/// Turns of the home at one moment: more would be work that never ends.
+/// Turns of the backend at one moment: more would be work that never ends.
 const TURNS: u32 = 100_000;
 
 /// What a request of a process is for.
@@ -44,7 +44,7 @@ struct Open {
 /// The node.
 pub struct Stack {
     now: Instant,
-    home: Rc<RefCell<Home>>,
+    backend: Rc<RefCell<Backend>>,
     board: BoardId,
     mac: MacAddress,
     format: Format,
@@ -60,7 +60,7 @@ impl Stack {
     /// A node of that address and name.
     pub fn new(format: Format, mac: MacAddress, name: &str) -> Self {
         let now = Instant::from_nanos(1_000_000_000);
-        let mut home = Home::new(HomeConfig {
+        let mut backend = Backend::new(BackendConfig {
             format,
             generation: 1,
             endpoint_max: 32,
@@ -73,12 +73,12 @@ impl Stack {
         let memory = Memfd::create("replay board", PAGES * PAGE_SIZE).expect("memory");
         let pages = BoardPages::new(memory.slice()).expect("whole pages");
         pages.format();
-        let board = home
+        let board = backend
             .add_board(now, mac, HostName::new(name.as_bytes()), pages, true)
             .expect("a station's address");
         Self {
             now,
-            home: Rc::new(RefCell::new(home)),
+            backend: Rc::new(RefCell::new(backend)),
             board,
             mac,
             format,
@@ -98,7 +98,7 @@ impl Stack {
         };
         let open = Open {
             process: Process::open(
-                &self.home,
+                &self.backend,
                 self.pages,
                 key,
                 (opened.session, opened.key),
@@ -114,10 +114,11 @@ impl Stack {
     /// Closes an endpoint, as the end of its process does.
     pub fn close(&mut self, endpoint: u8) {
         if let Some(open) = self.open.remove(&endpoint) {
-            let mut home = self.home.borrow_mut();
-            home.close_endpoint(open.process.key)
+            let mut backend = self.backend.borrow_mut();
+            backend
+                .close_endpoint(open.process.key)
                 .expect("an open endpoint");
-            while home.next_completion().is_some() {}
+            while backend.next_completion().is_some() {}
         }
     }
 
@@ -183,20 +184,20 @@ impl Stack {
         let length = frame
             .emit(&self.format, &mut buffer)
             .expect("a frame that was parsed");
-        self.home
+        self.backend
             .borrow_mut()
             .frame(self.now, &buffer[..length], &mut self.out);
         self.serve();
         self.now = self.now + Duration::from_micros(10);
     }
 
-    /// Lets the home do all that is due.
+    /// Lets the backend do all that is due.
     fn serve(&mut self) -> Option<Instant> {
-        let mut home = self.home.borrow_mut();
+        let mut backend = self.backend.borrow_mut();
         for _ in 0..TURNS {
-            let activity = home.turn(self.now, &mut self.out, &mut Awake);
-            while let Some(completion) = home.next_completion() {
-                if let mx_home::Completion::RegionReleased(key, region) = completion
+            let activity = backend.turn(self.now, &mut self.out, &mut Awake);
+            while let Some(completion) = backend.next_completion() {
+                if let mx_backend::Completion::RegionReleased(key, region) = completion
                     && let Some(open) = self.open.get_mut(&key.endpoint)
                 {
                     open.process.released(region);
@@ -206,14 +207,14 @@ impl Stack {
                 return activity.deadline;
             }
         }
-        panic!("the home does not come to rest");
+        panic!("the backend does not come to rest");
     }
 
-    /// Lets all processes call the library, and the home work, until nobody has anything to do now. Says when somebody
-    /// has again.
+    /// Lets all processes call the library, and the backend work, until nobody has anything to do now. Says when
+    /// somebody has again.
     pub fn run(&mut self) -> Option<Instant> {
         loop {
-            let mut home = self.serve();
+            let mut backend = self.serve();
             let mut moved = false;
             for open in self.open.values_mut() {
                 moved |= open.process.progress(self.now);
@@ -223,9 +224,9 @@ impl Stack {
                 for open in self.open.values() {
                     let due = open.process.engine.deadline();
                     let due = due.map(|due| Instant::default() + due);
-                    home = [home, due].into_iter().flatten().min();
+                    backend = [backend, due].into_iter().flatten().min();
                 }
-                return home;
+                return backend;
             }
         }
     }

@@ -1,11 +1,11 @@
-//! Homes with boards and processes, joined by a network.
+//! Backends with boards and processes, joined by a network.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mx_home::fake::{Nics, Woken};
-use mx_home::{BoardId, Completion, EndpointKey, Home, HomeConfig, HostName, Instant};
+use mx_backend::fake::{Nics, Woken};
+use mx_backend::{Backend, BackendConfig, BoardId, Completion, EndpointKey, HostName, Instant};
 use mx_ring::board_page::{BoardPages, PAGES, PEERS};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Geometry, PAGE_SIZE};
@@ -16,11 +16,11 @@ use crate::process::{Process, Stage};
 
 /// What every endpoint is opened with.
 pub(crate) const APP_KEY: u32 = 7;
-/// Turns of a home at one moment: more would be work that never ends.
+/// Turns of a backend at one moment: more would be work that never ends.
 const TURNS: u32 = 100_000;
 
 struct Node {
-    home: Rc<RefCell<Home>>,
+    backend: Rc<RefCell<Backend>>,
     boards: Vec<(BoardId, BoardPages)>,
     _pages: Vec<Memfd>,
     deadline: Option<Instant>,
@@ -29,9 +29,9 @@ struct Node {
 /// Where a board is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoardPlace {
-    /// Number of the home.
-    pub home: usize,
-    /// Number of the board in that home.
+    /// Number of the backend.
+    pub backend: usize,
+    /// Number of the board in that backend.
     pub board: usize,
 }
 
@@ -40,14 +40,14 @@ pub struct Fabric {
     now: Instant,
     network: Nics,
     nodes: Vec<Node>,
-    /// Processes, with the number of their home.
+    /// Processes, with the number of their backend.
     pub processes: Vec<(usize, Process)>,
-    /// Endpoints that homes have closed because of what their process wrote.
+    /// Endpoints that backends have closed because of what their process wrote.
     pub misbehaved: Vec<EndpointKey>,
 }
 
 impl Fabric {
-    /// `boards[i]` boards in home `i`.
+    /// `boards[i]` boards in backend `i`.
     ///
     /// # Panics
     /// When memory lacks.
@@ -79,11 +79,11 @@ impl Fabric {
         session: u32,
         geometry: Geometry,
     ) -> usize {
-        let node = &self.nodes[place.home];
+        let node = &self.nodes[place.backend];
         let (board, pages) = node.boards[place.board];
         let key = EndpointKey { board, endpoint };
         let mut process = Process::open(
-            &node.home,
+            &node.backend,
             pages,
             key,
             (session, APP_KEY),
@@ -91,7 +91,7 @@ impl Fabric {
             self.now,
         );
         process.make_memory_scarce();
-        self.processes.push((place.home, process));
+        self.processes.push((place.backend, process));
         self.processes.len() - 1
     }
 
@@ -101,19 +101,19 @@ impl Fabric {
     /// # Panics
     /// When it is closed already.
     pub fn close(&mut self, process: usize) {
-        let home = self.processes[process].0;
+        let backend = self.processes[process].0;
         self.processes[process].1.close(self.now);
         // The library waits until its last commands are taken.
-        self.serve(home);
+        self.serve(backend);
         let process = &self.processes[process].1;
-        self.nodes[home]
-            .home
+        self.nodes[backend]
+            .backend
             .borrow_mut()
             .close_endpoint(process.key)
             .expect("an open endpoint");
     }
 
-    /// Whether the home has let go of the closed endpoint of a process.
+    /// Whether the backend has let go of the closed endpoint of a process.
     pub fn is_closed(&self, process: usize) -> bool {
         self.processes[process].1.state == Stage::Closed
     }
@@ -142,7 +142,7 @@ impl Fabric {
     /// by `limit`.
     ///
     /// # Panics
-    /// When a home does not come to rest.
+    /// When a backend does not come to rest.
     pub fn step(&mut self, limit: Option<Duration>) {
         self.network.advance(self.now);
         for node in 0..self.nodes.len() {
@@ -168,31 +168,31 @@ impl Fabric {
             let due = process.engine.deadline().filter(|_| open(process))?;
             Some(Instant::default() + due)
         });
-        let homes = self.nodes.iter().filter_map(|node| node.deadline);
-        engines.chain(homes).chain(self.network.next()).min()
+        let backends = self.nodes.iter().filter_map(|node| node.deadline);
+        engines.chain(backends).chain(self.network.next()).min()
     }
 
     fn serve(&mut self, number: usize) {
         let node = &mut self.nodes[number];
-        let mut home = node.home.borrow_mut();
+        let mut backend = node.backend.borrow_mut();
         while let Some(token) = self.network.sent(number) {
-            home.token_sent(token);
+            backend.token_sent(token);
         }
         while let Some(frame) = self.network.received(number) {
-            home.frame(self.now, &frame, &mut self.network.sink(number));
+            backend.frame(self.now, &frame, &mut self.network.sink(number));
         }
         let mut woken = Woken::default();
         let mut turns = 0;
         loop {
-            let activity = home.turn(self.now, &mut self.network.sink(number), &mut woken);
+            let activity = backend.turn(self.now, &mut self.network.sink(number), &mut woken);
             node.deadline = activity.deadline;
             if !activity.busy {
                 break;
             }
             turns += 1;
-            assert!(turns < TURNS, "home {number} does not come to rest");
+            assert!(turns < TURNS, "backend {number} does not come to rest");
         }
-        while let Some(completion) = home.next_completion() {
+        while let Some(completion) = backend.next_completion() {
             match completion {
                 Completion::RegionReleased(key, region) => {
                     if let Some(process) = owner(&mut self.processes, number, key) {
@@ -214,17 +214,17 @@ impl Fabric {
 /// The last process that had this endpoint: it is opened again only when the one before has lost it.
 fn owner(
     processes: &mut [(usize, Process)],
-    home: usize,
+    backend: usize,
     key: EndpointKey,
 ) -> Option<&mut Process> {
     let mut latest_first = processes.iter_mut().rev();
-    let found = latest_first.find(|(of, process)| *of == home && process.key == key);
+    let found = latest_first.find(|(of, process)| *of == backend && process.key == key);
     found.map(|(_, process)| process)
 }
 
 impl Node {
     fn new(format: Format, number: usize, count: usize, seed: u64) -> Self {
-        let mut home = Home::new(HomeConfig {
+        let mut backend = Backend::new(BackendConfig {
             format,
             generation: 1,
             endpoint_max: 32,
@@ -243,7 +243,7 @@ impl Node {
                 view.format();
                 let mac = MacAddress([2, 0, 0, 0, number as u8, board as u8]);
                 let name = HostName::new(format!("n{number}b{board}:0").as_bytes());
-                let id = home
+                let id = backend
                     .add_board(Instant::default(), mac, name, view, true)
                     .expect("room for a board");
                 memory.push(pages);
@@ -251,7 +251,7 @@ impl Node {
             })
             .collect();
         Self {
-            home: Rc::new(RefCell::new(home)),
+            backend: Rc::new(RefCell::new(backend)),
             boards,
             _pages: memory,
             deadline: None,

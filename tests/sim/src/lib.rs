@@ -1,8 +1,9 @@
 #![forbid(unsafe_code)]
-//! Whole fabrics in virtual time: the library's engine, real shared memory, real homes and boards, over a network that
-//! loses, doubles, delays, flips and cuts frames. No socket, no thread, no clock: the same seed gives the same run.
+//! Whole fabrics in virtual time: the library's engine, real shared memory, real backends and boards, over a network
+//! that loses, doubles, delays, flips and cuts frames. No socket, no thread, no clock: the same seed gives the same
+//! run.
 //!
-//! Neighbours: everything but the two homes' owners, whose part (descriptors, grants, cards) it plays. It refuses to
+//! Neighbours: everything but the two backends' owners, whose part (descriptors, grants, cards) it plays. It refuses to
 //! judge: the tests do.
 
 mod fabric;

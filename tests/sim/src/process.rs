@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mx_backend::{Backend, EndpointKey, Instant};
 use mx_engine::{Config, ContextIds, Engine, Memory, Part, QueuePort, Refused, Registered, Use};
-use mx_home::{EndpointKey, Home, Instant};
 use mx_ring::board_page::BoardPages;
 use mx_ring::mapping::Memfd;
 use mx_ring::{
-    Command, EndpointLayout, Event, Geometry, HomeSide, ProcessSide, RegionKey, VolatileSlice,
+    BackendSide, Command, EndpointLayout, Event, Geometry, ProcessSide, RegionKey, VolatileSlice,
     Window,
 };
 
@@ -27,7 +27,7 @@ pub struct Process {
     pub board: BoardPages,
     /// Whether it still has its endpoint.
     pub state: Stage,
-    /// How far the home had read when it last looked for work.
+    /// How far the backend had read when it last looked for work.
     sent_seen: u32,
 }
 
@@ -36,7 +36,7 @@ pub struct Process {
 pub enum Stage {
     /// In use.
     Open,
-    /// Closed by its process; its home still uses the memory.
+    /// Closed by its process; its backend still uses the memory.
     Closing,
     /// Gone.
     Closed,
@@ -45,10 +45,10 @@ pub enum Stage {
 /// The engine's queue port.
 pub struct Port {
     side: ProcessSide,
-    home: Rc<RefCell<Home>>,
+    backend: Rc<RefCell<Backend>>,
     key: EndpointKey,
     posted: bool,
-    /// Registered memory, kept until the home has let go of it.
+    /// Registered memory, kept until the backend has let go of it.
     regions: BTreeMap<RegionKeyOrder, Arc<Memfd>>,
     next_slot: u32,
     /// See [`Process::make_memory_scarce`].
@@ -65,7 +65,7 @@ pub struct Port {
 /// A region by slot, then generation.
 type RegionKeyOrder = (u16, u16);
 
-/// Regions that the home has room for.
+/// Regions that the backend has room for.
 const SLOTS: u32 = 64;
 /// Bytes of a piece of a message, where memory is scarce.
 const PIECE: u32 = 50_001;
@@ -74,9 +74,9 @@ impl Process {
     /// Opens an endpoint of that session, with the application's key.
     ///
     /// # Panics
-    /// When the home does not take it: the tests open what exists.
+    /// When the backend does not take it: the tests open what exists.
     pub fn open(
-        home: &Rc<RefCell<Home>>,
+        backend: &Rc<RefCell<Backend>>,
         board: BoardPages,
         key: EndpointKey,
         (session, app_key): (u32, u32),
@@ -86,8 +86,9 @@ impl Process {
         let layout = EndpointLayout::new(geometry).expect("a possible geometry");
         let w = Memfd::create("sim W", layout.w_size()).expect("memory");
         let r = Memfd::create("sim R", layout.r_size()).expect("memory");
-        let side = HomeSide::new(layout, w.slice(), r.slice()).expect("areas of the layout");
-        home.borrow_mut()
+        let side = BackendSide::new(layout, w.slice(), r.slice()).expect("areas of the layout");
+        backend
+            .borrow_mut()
             .open_endpoint(now, key, session, side)
             .expect("a free endpoint");
         let description = board.board().expect("a described board");
@@ -100,7 +101,7 @@ impl Process {
             engine: Engine::new(config),
             port: Port {
                 side: ProcessSide::new(layout, w.slice(), r.slice()).expect("areas of the layout"),
-                home: home.clone(),
+                backend: backend.clone(),
                 key,
                 posted: false,
                 regions: BTreeMap::new(),
@@ -143,7 +144,7 @@ impl Process {
     /// Takes events and does what is due; whether there were events or posts.
     ///
     /// # Panics
-    /// When the home wrote what is no event.
+    /// When the backend wrote what is no event.
     pub fn progress(&mut self, now: Instant) -> bool {
         if self.state != Stage::Open {
             return false;
@@ -152,11 +153,11 @@ impl Process {
         let mut any = false;
         while let Some(event) = self.port.side.next_unexpected() {
             any = true;
-            self.take(&event.expect("an event of the home"));
+            self.take(&event.expect("an event of the backend"));
         }
         while let Some(event) = self.port.side.next_expected() {
             any = true;
-            let event = event.expect("an event of the home");
+            let event = event.expect("an event of the backend");
             self.engine.event(&event, None, &mut self.port);
         }
         if any {
@@ -185,11 +186,11 @@ impl Process {
         self.sent_seen = sent;
     }
 
-    /// Wakes the home, if something was posted and it asks for that.
+    /// Wakes the backend, if something was posted and it asks for that.
     pub fn kick(&mut self, now: Instant) -> bool {
         let posted = std::mem::take(&mut self.port.posted);
         if posted && self.port.side.kick_needed() {
-            self.port.home.borrow_mut().kicked(now, self.key);
+            self.port.backend.borrow_mut().kicked(now, self.key);
         }
         posted
     }
@@ -204,7 +205,7 @@ impl Process {
         self.port.side.release_receive(position, length.into());
     }
 
-    /// The home has let go of a region.
+    /// The backend has let go of a region.
     pub fn released(&mut self, region: RegionKey) {
         self.port.regions.remove(&(region.slot, region.generation));
     }
@@ -246,7 +247,7 @@ impl Port {
             slot: (number % SLOTS) as u16,
             generation: (number / SLOTS) as u16,
         };
-        self.home
+        self.backend
             .borrow_mut()
             .register_region(self.key, region, writable, self.parts(&memory))
             .map_err(|_| Refused::Later)?;
@@ -342,7 +343,7 @@ impl QueuePort for Port {
     fn release(&mut self, registered: Registered) {
         self.piece = self.piece.filter(|piece| *piece != registered.region);
         let _ = self
-            .home
+            .backend
             .borrow_mut()
             .deregister_region(self.key, registered.region);
     }

@@ -284,9 +284,9 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
     };
     let format = Format::native(9000).map_err(|error| error.to_string())?;
     let mut fabric = Fabric::new(format, &[1, 1], faults, plan.seed);
-    for home in 0..2 {
-        let place = BoardPlace { home, board: 0 };
-        fabric.open(place, 0, 1 + home as u32, Geometry::default());
+    for backend in 0..2 {
+        let place = BoardPlace { backend, board: 0 };
+        fabric.open(place, 0, 1 + backend as u32, Geometry::default());
     }
     let mut random = Rng::with_seed(plan.seed);
     let partners = connect_all(&mut fabric, &[(0, 1), (1, 0)], FIRST_CONTACT);
@@ -384,7 +384,7 @@ fn end(fabric: &mut Fabric) -> Result<(), String> {
     match fabric.misbehaved[..] {
         [] => Ok(()),
         [key, ..] => Err(format!(
-            "the home closed endpoint {key:?}: its queues held garbage"
+            "the backend closed endpoint {key:?}: its queues held garbage"
         )),
     }
 }

@@ -35,12 +35,12 @@ struct Run {
 }
 
 impl Run {
-    /// Senders in the first home, receivers in the second one, connected by a good wire.
+    /// Senders in the first backend, receivers in the second one, connected by a good wire.
     fn start(format: Format, seed: u64) -> Self {
         let mut fabric = Fabric::new(format, &[1, 1], Faults::default(), seed);
-        let open = |fabric: &mut Fabric, home, pair: usize| {
-            let place = BoardPlace { home, board: 0 };
-            let session = seed as u32 * 1000 + (home * PAIRS + pair) as u32 + 1;
+        let open = |fabric: &mut Fabric, backend, pair: usize| {
+            let place = BoardPlace { backend, board: 0 };
+            let session = seed as u32 * 1000 + (backend * PAIRS + pair) as u32 + 1;
             fabric.open(place, pair as u8, session, Geometry::default())
         };
         let senders: Vec<usize> = (0..PAIRS).map(|pair| open(&mut fabric, 0, pair)).collect();

@@ -27,7 +27,7 @@ fn formats() -> Vec<Format> {
         .collect()
 }
 
-/// Two homes; in the first one two boards, of which the first has two processes.
+/// Two backends; in the first one two boards, of which the first has two processes.
 fn fabric(format: Format, faults: Faults, seed: u64) -> Fabric {
     let mut fabric = Fabric::new(format, &[2, 1], faults, seed);
     open_processes(&mut fabric, 0);
@@ -36,7 +36,7 @@ fn fabric(format: Format, faults: Faults, seed: u64) -> Fabric {
 
 /// Four processes, at endpoints from `first`.
 fn open_processes(fabric: &mut Fabric, first: u8) {
-    let place = |home, board| BoardPlace { home, board };
+    let place = |backend, board| BoardPlace { backend, board };
     let small = Geometry {
         commands: 64,
         unexpected: 64,

@@ -12,9 +12,9 @@ fn each_byte_of_a_long_message_is_written_once_to_its_place() {
     for format in [Format::native(9000).unwrap(), Format::mx_wire()] {
         for length in [5_000_000, 30_000_001] {
             let mut fabric = Fabric::new(format, &[1, 1], Faults::default(), 1);
-            for home in [0, 1] {
-                let place = BoardPlace { home, board: 0 };
-                fabric.open(place, 0, 1 + home as u32, Geometry::default());
+            for backend in [0, 1] {
+                let place = BoardPlace { backend, board: 0 };
+                fabric.open(place, 0, 1 + backend as u32, Geometry::default());
             }
             let carried = carry(&mut fabric, length, Duration::from_secs(60));
             assert_eq!(carried, Carried::whole(length));

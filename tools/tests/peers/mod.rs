@@ -6,27 +6,27 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use open_mx::{Address, Board, Buffer, Code, Endpoint, EndpointOptions, Home, Request, Status};
+use open_mx::{Address, Backend, Board, Buffer, Code, Endpoint, EndpointOptions, Request, Status};
 
 /// How long anything may take on a busy machine before it counts as hung.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The node of all tests of a process.
-pub fn home() -> &'static Home {
-    static HOME: OnceLock<Home> = OnceLock::new();
-    HOME.get_or_init(|| {
+pub fn backend() -> &'static Backend {
+    static BACKEND: OnceLock<Backend> = OnceLock::new();
+    BACKEND.get_or_init(|| {
         let place = std::env::temp_dir().join(format!("open-mx-peers-{}", std::process::id()));
         std::fs::create_dir_all(&place).expect("a directory");
         let socket = place.join("omxd.sock");
         mx_testnode::of_two_boards(&socket);
-        Home::Socket(socket)
+        Backend::Socket(socket)
     })
 }
 
 /// Where it listens.
 fn socket() -> PathBuf {
-    match home() {
-        Home::Socket(path) | Home::Device(path) => path.clone(),
+    match backend() {
+        Backend::Socket(path) | Backend::Device(path) => path.clone(),
     }
 }
 
@@ -46,7 +46,7 @@ pub fn tool(program: &str, arguments: &[&str]) -> Running {
 pub fn receiver(program: &str, endpoint: u32, arguments: &[&str]) -> Running {
     let number = endpoint.to_string();
     let running = tool(program, &[&["-b", "1", "-e", &number], arguments].concat());
-    until(|| Board::openers(home(), 1).unwrap()[endpoint as usize].is_some());
+    until(|| Board::openers(backend(), 1).unwrap()[endpoint as usize].is_some());
     running
 }
 
@@ -119,7 +119,7 @@ impl Peer {
             endpoint: Some(endpoint),
             ..EndpointOptions::new(key)
         };
-        let endpoint = Endpoint::open(home(), &options).expect("a free endpoint");
+        let endpoint = Endpoint::open(backend(), &options).expect("a free endpoint");
         Self { endpoint, key }
     }
 

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Empty messages there and back, one at a time, by two processes that sleep while they wait: each finds its home
+//! Empty messages there and back, one at a time, by two processes that sleep while they wait: each finds its backend
 //! asleep, too. What it takes longest tells of a wake-up that was lost, since a message that nobody was woken for is only
 //! found when some timer runs out.
 //!
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use open_mx::{Address, Buffer, Code, Endpoint, EndpointOptions, Error, Home, Request, Status};
+use open_mx::{Address, Backend, Buffer, Code, Endpoint, EndpointOptions, Error, Request, Status};
 
 /// Match infos. The first message carries the number of round trips in its own, below [`CALL`].
 const CALL: u64 = 1 << 48;
@@ -85,7 +85,7 @@ impl Line {
             endpoint: Some(endpoint),
             ..EndpointOptions::new(KEY)
         };
-        Ok(Self(Endpoint::open(&Home::find()?, &options)?))
+        Ok(Self(Endpoint::open(&Backend::find()?, &options)?))
     }
 
     fn send(&self, empty: &Buffer, to: Address, info: u64) -> Result<Request, Failure> {

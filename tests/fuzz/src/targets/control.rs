@@ -1,8 +1,8 @@
-//! The control pages, as the home reads a kernel's and as the kernel reads a home's.
+//! The control pages, as the backend reads a kernel's and as the kernel reads a backend's.
 
 use mx_ring::PAGE_SIZE;
 use mx_ring::control::{
-    ControlResponse, DEVICE_PAGES, HomeControl, ModuleControl, STAGING_REFS, Staging, Status,
+    BackendControl, ControlResponse, DEVICE_PAGES, ModuleControl, STAGING_REFS, Staging, Status,
 };
 use mx_ring::mapping::Memfd;
 use mx_ring::uapi::RAW_FRAME_MAX;
@@ -24,7 +24,7 @@ pub fn run(bytes: &[u8]) -> u64 {
     };
     let refs = [7; DEVICE_PAGES];
     let mut module = ModuleControl::format(page(0), page(1), &refs).expect("pages");
-    let mut home = HomeControl::new(page(0), page(1)).expect("pages");
+    let mut backend = BackendControl::new(page(0), page(1)).expect("pages");
     let staging = pages
         .slice()
         .part(2 * PAGE_SIZE, 4 * PAGE_SIZE)
@@ -43,12 +43,12 @@ pub fn run(bytes: &[u8]) -> u64 {
             }
             2 => {
                 let mut taken = 0;
-                while let Some(request) = home.next_request() {
+                while let Some(request) = backend.next_request() {
                     seen.push((2, request.is_ok()));
                     taken += 1;
                     assert!(taken <= ENTRIES_MAX, "the ring of requests has no end");
                     let Ok((id, _)) = request else { break };
-                    let _full = home.respond(&ControlResponse {
+                    let _full = backend.respond(&ControlResponse {
                         id,
                         status: Status::Ok,
                         endpoint: 0,
@@ -69,7 +69,7 @@ pub fn run(bytes: &[u8]) -> u64 {
                 }
             }
             4 => {
-                let found = HomeControl::references(&page(0));
+                let found = BackendControl::references(&page(0));
                 seen.push((4, found.is_ok()));
             }
             _ => {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use driver_domain::device::{Device, Identity};
 use driver_domain::fake::{DATA_PAGE, FIRST_REF, GUEST_PAGES, Guest};
-use mx_home::fake::Outbox;
-use mx_home::{Completion, EndpointKey, Home, HomeConfig, HostName, Instant, Sleepers};
+use mx_backend::fake::Outbox;
+use mx_backend::{Backend, BackendConfig, Completion, EndpointKey, HostName, Instant, Sleepers};
 use mx_ring::admin::Change;
 use mx_ring::board_page::HOSTNAME_MAX;
 use mx_ring::control::{
     ControlRequest, DEVICE_PAGES, ModuleControl, STAGING_PAGE, STAGING_REFS, Staging,
 };
-use mx_ring::{Descriptor, EndpointLayout, Geometry, HomeSide, PAGE_SIZE, RegionKey};
+use mx_ring::{BackendSide, Descriptor, EndpointLayout, Geometry, PAGE_SIZE, RegionKey};
 use mx_wire::{Format, MacAddress};
 
 use crate::input::Input;
@@ -39,14 +39,14 @@ const GEOMETRY: Geometry = Geometry {
 struct Wakes<'a>(&'a mut Device<Guest>);
 
 impl Sleepers for Wakes<'_> {
-    fn wake_if_armed(&mut self, endpoint: EndpointKey, side: &mut HomeSide) {
+    fn wake_if_armed(&mut self, endpoint: EndpointKey, side: &mut BackendSide) {
         self.0.wake_if_armed(endpoint.endpoint, side);
     }
 }
 
 struct Bench {
     guest: Guest,
-    home: Home,
+    backend: Backend,
     device: Device<Guest>,
     kernel: ModuleControl,
     staging: Staging,
@@ -65,7 +65,7 @@ impl Bench {
     fn new() -> Self {
         let guest = Guest::new().expect("memory");
         let kernel = guest.format();
-        let mut home = Home::new(HomeConfig {
+        let mut backend = Backend::new(BackendConfig {
             format: Format::native(9000).expect("in range"),
             generation: 1,
             endpoint_max: ENDPOINTS,
@@ -81,14 +81,14 @@ impl Bench {
         };
         let now = Instant::from_nanos(1);
         let memory = guest.clone();
-        let device = Device::connect(memory, FIRST_REF, identity, ENDPOINTS, now, &mut home);
+        let device = Device::connect(memory, FIRST_REF, identity, ENDPOINTS, now, &mut backend);
         let staging = guest.slice(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE);
         Self {
             device: device.expect("an honest start"),
             kernel,
             staging: Staging::new(staging).expect("pages"),
             guest,
-            home,
+            backend,
             out: Outbox::default(),
             now,
             open: BTreeSet::new(),
@@ -104,13 +104,13 @@ impl Bench {
         self.now = self.now + Duration::from_micros(10);
         let before = self.guest.mapped.borrow().len();
         let mut budget = BUDGET;
-        let (home, out) = (&mut self.home, &mut self.out);
-        let served = self.device.serve(self.now, home, out, &mut budget);
+        let (backend, out) = (&mut self.backend, &mut self.out);
+        let served = self.device.serve(self.now, backend, out, &mut budget);
         let moved = self.guest.mapped.borrow().len().abs_diff(before);
         assert!(moved <= BUDGET, "a turn maps {moved} pages");
         let sleepers = &mut Wakes(&mut self.device);
-        self.home.turn(self.now, &mut self.out, sleepers);
-        self.device.tell_of_raw(&mut self.home);
+        self.backend.turn(self.now, &mut self.out, sleepers);
+        self.device.tell_of_raw(&mut self.backend);
         for frame in self.out.frames.drain(..) {
             assert_eq!(frame[6..12], OWN.0, "nobody speaks as another");
             let raw = frame[16] == RAW;
@@ -125,7 +125,7 @@ impl Bench {
     }
 
     fn completions(&mut self) {
-        while let Some(completion) = self.home.next_completion() {
+        while let Some(completion) = self.backend.next_completion() {
             self.removed |= matches!(completion, Completion::BoardRemoved(_));
             self.device.completed(completion);
         }
@@ -208,7 +208,7 @@ impl Bench {
             9 => {
                 let mut frame = self.frame_of(STRANGER);
                 frame.extend(input.piece(255));
-                self.home.frame(self.now, &frame, &mut self.out);
+                self.backend.frame(self.now, &frame, &mut self.out);
                 ControlRequest::TakeRaw
             }
             10 => ControlRequest::Change(match odd % 6 {
@@ -275,7 +275,7 @@ impl Bench {
                 self.scribbled |= page == 0;
             }
             6 => {
-                // Any memory of the guest: it owns the pages that it grants, those included that the home writes.
+                // Any memory of the guest: it owns the pages that it grants, those included that the backend writes.
                 let all = GUEST_PAGES * PAGE_SIZE;
                 let at = DATA_PAGE * PAGE_SIZE
                     + input.double() as usize % (all - DATA_PAGE * PAGE_SIZE - 256);
@@ -295,9 +295,9 @@ impl Bench {
                     DATA_PAGE * PAGE_SIZE + EndpointLayout::COMMANDS + index * Descriptor::SIZE;
                 let written = self.guest.slice(0, GUEST_PAGES).write(at, &entry);
                 written.expect("within the guest");
-                self.device.rung(self.now, &mut self.home);
+                self.device.rung(self.now, &mut self.backend);
             }
-            8 => self.device.rung(self.now, &mut self.home),
+            8 => self.device.rung(self.now, &mut self.backend),
             _ => {
                 let reference = FIRST_REF + u32::from(input.word()) % GUEST_PAGES as u32;
                 let mut refused = self.guest.refused.borrow_mut();
@@ -319,11 +319,11 @@ impl Bench {
             turns += 1;
             assert!(turns < TURNS_MAX, "no answer to {:?}", self.open);
         }
-        self.device.retire(&mut self.home);
+        self.device.retire(&mut self.backend);
         for turn in 0.. {
             assert!(turn < TURNS_MAX, "the device does not go");
             let sleepers = &mut Wakes(&mut self.device);
-            self.home.turn(self.now, &mut self.out, sleepers);
+            self.backend.turn(self.now, &mut self.out, sleepers);
             self.completions();
             if self.device.gone(&mut BUDGET.clone()) {
                 break;

@@ -1,4 +1,4 @@
-//! The library's engine behind queues that a lying home writes.
+//! The library's engine behind queues that a lying backend writes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,7 +99,7 @@ struct Bench {
     board: BoardPages,
     board_memory: Memfd,
     now: Duration,
-    /// Entries that the lying home has written: unexpected, expected.
+    /// Entries that the lying backend has written: unexpected, expected.
     written: [u32; 2],
     requests: Vec<RequestKey>,
     partners: Vec<PartnerKey>,

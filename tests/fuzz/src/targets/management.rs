@@ -8,7 +8,7 @@ use driver_domain::management::snapshot::{
     BoardSnapshot, Counts, DomainSnapshot, NIC_COUNTERS, PeerSnapshot, Snapshot,
 };
 use driver_domain::management::{Address, Management};
-use mx_home::HostName;
+use mx_backend::HostName;
 use mx_ring::Counter;
 use mx_ring::warning::Notices;
 use mx_wire::MacAddress;

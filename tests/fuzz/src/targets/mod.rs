@@ -1,10 +1,10 @@
 //! The targets.
 
+mod backend;
 mod calls;
 mod control;
 mod device;
 mod frame;
-mod home;
 mod library;
 mod management;
 pub mod module;
@@ -39,14 +39,14 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "board",
         reads: "sequences of frames at a board with open endpoints, regions and running pulls",
-        run: home::frames,
-        seeds: home::seeds,
+        run: backend::frames,
+        seeds: backend::seeds,
     },
     Target {
-        name: "home",
+        name: "backend",
         reads: "a process's commands, windows, indices and regions, between frames",
-        run: home::process,
-        seeds: home::seeds,
+        run: backend::process,
+        seeds: backend::seeds,
     },
     Target {
         name: "control",
@@ -68,7 +68,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "library",
-        reads: "a home's events, their slots in the receive ring and the board's pages, between calls of an application",
+        reads: "a backend's events, their slots in the receive ring and the board's pages, between calls of an application",
         run: library::run,
         seeds: Vec::new,
     },

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use nodes::{KEY, Node, name_of};
-use open_mx::{Address, Buffer, Code, Endpoint, EndpointOptions, Error, Home};
+use open_mx::{Address, Backend, Buffer, Code, Endpoint, EndpointOptions, Error};
 
 /// What messages take where processes are more than processors.
 #[derive(Parser)]
@@ -117,7 +117,7 @@ fn play(
         endpoint: Some(arguments.endpoint),
         ..EndpointOptions::new(KEY)
     };
-    let own = Endpoint::open(&Home::Socket(socket.into()), &options)?;
+    let own = Endpoint::open(&Backend::Socket(socket.into()), &options)?;
     let to = connect(&own, other)?;
     let buffer = Buffer::new(2 * arguments.length)?;
     let length = arguments.length;

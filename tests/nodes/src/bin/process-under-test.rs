@@ -14,7 +14,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use nodes::{KEY, MESSAGE_MAX, name_of};
-use open_mx::{Address, Buffer, Code, Endpoint, EndpointOptions, Error, Home};
+use open_mx::{Address, Backend, Buffer, Code, Endpoint, EndpointOptions, Error};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -56,7 +56,7 @@ fn open_silently(socket: &str, endpoint: Option<u32>) -> Result<Endpoint, Error>
         endpoint,
         ..EndpointOptions::new(KEY)
     };
-    Endpoint::open(&Home::Socket(socket.into()), &options)
+    Endpoint::open(&Backend::Socket(socket.into()), &options)
 }
 
 fn echo(socket: &str, endpoint: Option<u32>) -> Result<(), Error> {

@@ -58,7 +58,7 @@ pub fn open(node: &Node, board: u32) -> Endpoint {
         board: Some(board),
         ..EndpointOptions::new(KEY)
     };
-    Endpoint::open(&node.home(), &options).unwrap()
+    Endpoint::open(&node.backend(), &options).unwrap()
 }
 
 pub fn connect(own: &Endpoint, peer: &str, endpoint: u32) -> Address {

@@ -12,8 +12,8 @@ use sim::{BoardPlace, Carried, Fabric, carry};
 
 /// Send a long message between two nodes over a good network and verify every byte.
 ///
-/// Library, queues, homes and boards are the real ones; network and time are simulated. The message's bytes repeat, and so
-/// does the memory that holds them: a few megabytes are enough. Exit status 0 means that it arrived whole.
+/// Library, queues, backends and boards are the real ones; network and time are simulated. The message's bytes repeat,
+/// and so does the memory that holds them: a few megabytes are enough. Exit status 0 means that it arrived whole.
 #[derive(Parser)]
 #[command(name = "longest", version)]
 struct Options {
@@ -33,9 +33,9 @@ fn main() -> ExitCode {
     for (name, format) in [("native", format), ("MX's", Format::mx_wire())] {
         let begun = Instant::now();
         let mut fabric = Fabric::new(format, &[1, 1], Faults::default(), 1);
-        for home in [0, 1] {
-            let place = BoardPlace { home, board: 0 };
-            fabric.open(place, 0, 1 + home as u32, Geometry::default());
+        for backend in [0, 1] {
+            let place = BoardPlace { backend, board: 0 };
+            fabric.open(place, 0, 1 + backend as u32, Geometry::default());
         }
         let carried = carry(&mut fabric, length, WITHIN);
         if carried != Carried::whole(length) {

@@ -11,9 +11,9 @@ use sim::soak::{Plan, Report, run};
 /// Send messages of mixed sizes between two nodes over a network that loses, doubles and reorders frames, and verify
 /// every byte.
 ///
-/// Library, queues, homes and boards are the real ones; the network and the time are simulated, so that a run depends on
-/// its seed alone. Exit status 0 means that every message arrived once, whole and in order; 1, that something is wrong:
-/// the first thing is printed.
+/// Library, queues, backends and boards are the real ones; the network and the time are simulated, so that a run
+/// depends on its seed alone. Exit status 0 means that every message arrived once, whole and in order; 1, that
+/// something is wrong: the first thing is printed.
 #[derive(Parser)]
 #[command(name = "soak", version)]
 struct Options {

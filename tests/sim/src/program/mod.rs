@@ -119,7 +119,7 @@ impl Program {
             _ => ContextIds::new(TAG_BITS, TAG_SHIFT).unwrap_or_default(),
         };
         let mut fabric = Fabric::new(format, &[2, 1], faults, random.u64(..));
-        let places = [(0, 0), (1, 0), (0, 1)].map(|(home, board)| BoardPlace { home, board });
+        let places = [(0, 0), (1, 0), (0, 1)].map(|(backend, board)| BoardPlace { backend, board });
         let actors = (0..2 + random.u32(..4) as usize).map(|number| {
             let place = places[number % places.len()];
             let endpoint = number as u8;
@@ -509,7 +509,9 @@ impl Program {
         }
         match self.fabric.misbehaved[..] {
             [] => Ok(()),
-            [key, ..] => Err(format!("the home closed {key:?}: its queues held garbage")),
+            [key, ..] => Err(format!(
+                "the backend closed {key:?}: its queues held garbage"
+            )),
         }
     }
 
@@ -567,7 +569,9 @@ impl Program {
         }
         match self.fabric.misbehaved[..] {
             [] => self.ledger.check_places(),
-            [key, ..] => Err(format!("the home closed {key:?}: its queues held garbage")),
+            [key, ..] => Err(format!(
+                "the backend closed {key:?}: its queues held garbage"
+            )),
         }
     }
 }

@@ -10,14 +10,14 @@ use mx_ring::admin::Change;
 use mx_wire::MacAddress;
 use omx_tools::{ToolOptions, Usage, board_line, end, json_string};
 use open_mx::board::{Board, text};
-use open_mx::{Error, Home};
+use open_mx::{Backend, Error};
 
 const USAGE: &str = "\
 omx_counters [options]
  Shows what the Open-MX boards of this machine have counted: frames by type, and what was dropped and why.
  -b <n>   only the board of this number
  -a       shared communication, then all boards (default)
- -s       only shared communication: messages between boards of one home, which no wire carries
+ -s       only shared communication: messages between boards of one backend, which no wire carries
  -c       clear them (for administrators; with -s those of all boards, which the shared ones are part of)
  -q       only counters that are not zero (default)
  -v       all counters; of those that never rise, why
@@ -86,14 +86,14 @@ struct Section {
 }
 
 fn show(choice: &Choice) -> Result<(), Error> {
-    let home = Home::find()?;
+    let backend = Backend::find()?;
     let wanted = match choice.which {
         Which::Board(number) => Some(number),
         Which::All | Which::Shared => None,
     };
-    let boards = Board::chosen(&home, wanted)?;
+    let boards = Board::chosen(&backend, wanted)?;
     if choice.clear {
-        return clear(&home, &boards);
+        return clear(&backend, &boards);
     }
     let mut sections = Vec::new();
     if wanted.is_none() {
@@ -122,9 +122,9 @@ fn show(choice: &Choice) -> Result<(), Error> {
     Ok(())
 }
 
-fn clear(home: &Home, boards: &[(u32, Board)]) -> Result<(), Error> {
+fn clear(backend: &Backend, boards: &[(u32, Board)]) -> Result<(), Error> {
     for (number, board) in boards {
-        Board::change(home, *number, &Change::ClearCounters)?;
+        Board::change(backend, *number, &Change::ClearCounters)?;
         let title = board_line(*number, &board.description()?);
         println!("{title}: counters are cleared");
     }
@@ -153,7 +153,7 @@ fn own(number: u32, board: &Board) -> Result<Section, Error> {
     })
 }
 
-/// Sums over all boards of what stayed within their home.
+/// Sums over all boards of what stayed within their backend.
 fn shared(boards: &[(u32, Board)]) -> Section {
     let sum = |counter: Counter| {
         if counter.index() < FIRST_SHARED.index() {

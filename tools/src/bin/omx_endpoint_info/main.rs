@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use omx_tools::{ToolOptions, Usage, board_line, end, json_string};
 use open_mx::board::{Board, Opener, text};
-use open_mx::{Error, Home};
+use open_mx::{Backend, Error};
 
 const USAGE: &str = "\
 omx_endpoint_info [options]
@@ -54,14 +54,14 @@ fn main() -> ExitCode {
 }
 
 fn show(choice: &Choice) -> Result<(), Error> {
-    let home = Home::find()?;
+    let backend = Backend::find()?;
     let mut objects = Vec::new();
-    for (number, board) in Board::chosen(&home, choice.board)? {
+    for (number, board) in Board::chosen(&backend, choice.board)? {
         let shown = Shown {
             number,
             board,
-            raw: Board::raw_opener(&home, number)?,
-            regular: Board::openers(&home, number)?,
+            raw: Board::raw_opener(&backend, number)?,
+            regular: Board::openers(&backend, number)?,
         };
         if choice.json {
             objects.push(shown.json()?);

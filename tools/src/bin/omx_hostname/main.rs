@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use mx_ring::admin::Change;
 use omx_tools::{ToolOptions, Usage, end, json_string, name_bytes};
 use open_mx::board::{Board, text};
-use open_mx::{Error, Home};
+use open_mx::{Backend, Error};
 
 const USAGE: &str = "\
 omx_hostname [options]
@@ -62,8 +62,8 @@ fn main() -> ExitCode {
 }
 
 fn run(choice: &Choice) -> Result<(), Error> {
-    let home = Home::find()?;
-    let description = Board::attach(&home, choice.board)?.description()?;
+    let backend = Backend::find()?;
+    let description = Board::attach(&backend, choice.board)?.description()?;
     let name = text(&description.hostname);
     let mac = description.mac;
     let interface = text(&description.interface);
@@ -82,10 +82,10 @@ fn run(choice: &Choice) -> Result<(), Error> {
     }
     if let Some(new) = &choice.name {
         let new = name_bytes(new).ok_or(Error::BadChange)?;
-        Board::change(&home, choice.board, &Change::SetHostname(new))?;
+        Board::change(&backend, choice.board, &Change::SetHostname(new))?;
     }
     if choice.clear {
-        Board::change(&home, choice.board, &Change::ClearPeerNames)?;
+        Board::change(&backend, choice.board, &Change::ClearPeerNames)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use mx_wire::MacAddress;
 use omx_tools::{ToolOptions, Usage, board_line, end, json_string};
 use open_mx::board::{Board, text};
-use open_mx::{Error, Home};
+use open_mx::{Backend, Error};
 
 const USAGE: &str = "\
 omx_info [options]
@@ -58,8 +58,8 @@ fn main() -> ExitCode {
 }
 
 fn show(choice: &Choice) -> Result<(), Error> {
-    let home = Home::find()?;
-    let boards = Board::chosen(&home, choice.board)?;
+    let backend = Backend::find()?;
+    let boards = Board::chosen(&backend, choice.board)?;
     if choice.json {
         let boards = boards.iter().map(json).collect::<Result<Vec<_>, _>>()?;
         println!("{{\"boards\": [{}]}}", boards.join(", "));

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use mx_ring::admin::Change;
 use omx_tools::ToolOptions;
 use open_mx::board::Board;
-use open_mx::{Code, Error, Home};
+use open_mx::{Backend, Code, Error};
 use options::{Choice, USAGE, What};
 use peers::{BadLine, Peer};
 
@@ -60,12 +60,15 @@ fn main() -> ExitCode {
 }
 
 fn run(choice: &Choice) -> Result<(), Failure> {
-    let home = Home::find()?;
-    let boards: Vec<u32> = Board::all(&home)?.iter().map(|(board, _)| *board).collect();
+    let backend = Backend::find()?;
+    let boards: Vec<u32> = Board::all(&backend)?
+        .iter()
+        .map(|(board, _)| *board)
+        .collect();
     let change = |change: &Change| {
         let mut changes = boards
             .iter()
-            .map(|board| Board::change(&home, *board, change));
+            .map(|board| Board::change(&backend, *board, change));
         changes.try_for_each(|changed| changed)
     };
     if choice.clear {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use memory::{Buffer, Change, Piece, fill, first_wrong, message};
 use mx_ring::VolatileSlice;
 use mx_ring::uapi::{CallReply, CallRequest, DEVICE_PATH};
-use open_mx::{Address, Code, Endpoint, EndpointOptions, Home, Memory, Status};
+use open_mx::{Address, Backend, Code, Endpoint, EndpointOptions, Memory, Status};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 const KEY: u32 = 0x12_34;
@@ -279,12 +279,12 @@ fn granted() -> Option<u64> {
 }
 
 fn open(endpoint: Option<u32>) -> Result<Endpoint> {
-    let home = Home::find().map_err(text)?;
+    let backend = Backend::find().map_err(text)?;
     let options = EndpointOptions {
         endpoint,
         ..EndpointOptions::new(KEY)
     };
-    Endpoint::open(&home, &options).map_err(text)
+    Endpoint::open(&backend, &options).map_err(text)
 }
 
 /// Greets with the number of messages, or the length of the long one, in a message's match info.

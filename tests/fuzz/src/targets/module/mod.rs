@@ -5,7 +5,7 @@ use mx_ring::control::{BOARD_PAGE, STAGING_REFS, Status};
 use crate::input::Input;
 use run::{Run, Step};
 
-// The kernel and the home of the module's own tests.
+// The kernel and the backend of the module's own tests.
 #[path = "../../../../../guest-frontend-kmod/tests/logic/guest.rs"]
 #[allow(dead_code, reason = "the step-by-step tests use the rest")]
 pub mod guest;
@@ -52,7 +52,7 @@ fn step(input: &mut Input<'_>) -> Step {
         4 => Step::Close { nth },
         5 => Step::KillWaiter { nth },
         6 => Step::PollWaiters,
-        7 | 8 => Step::HomeTakes { count: 1 + nth },
+        7 | 8 => Step::BackendTakes { count: 1 + nth },
         9..=11 => {
             const REFUSALS: [Status; 6] = [
                 Status::Invalid,
@@ -67,14 +67,14 @@ fn step(input: &mut Input<'_>) -> Step {
                 _ => REFUSALS[usize::from(odd) / 8 % REFUSALS.len()],
             };
             let lie = choice > 200;
-            Step::HomeAnswers { nth, status, lie }
+            Step::BackendAnswers { nth, status, lie }
         }
-        12 => Step::HomeLetsGo,
-        13 => Step::HomeSays {
+        12 => Step::BackendLetsGo,
+        13 => Step::BackendSays {
             id: if choice < 200 { 0 } else { u32::from(odd) % 32 },
             endpoint: odd % 6,
         },
-        14 => home_writes(input, choice, odd),
+        14 => backend_writes(input, choice, odd),
         15 => Step::Change { nth },
         16 => Step::Use { nth },
         17 => Step::Sweep { nth },
@@ -93,7 +93,7 @@ fn step(input: &mut Input<'_>) -> Step {
 }
 
 /// Mostly the index and the entries of the ring of answers, else anything.
-fn home_writes(input: &mut Input<'_>, choice: u8, odd: u8) -> Step {
+fn backend_writes(input: &mut Input<'_>, choice: u8, odd: u8) -> Step {
     let (page, offset) = match odd % 4 {
         0 => (1, 68),
         1 => (1, 1024 + usize::from(odd / 4) % 64 * 32),
@@ -104,7 +104,7 @@ fn home_writes(input: &mut Input<'_>, choice: u8, odd: u8) -> Step {
         ),
     };
     let bytes = input.piece(64).to_vec();
-    Step::HomeWrites {
+    Step::BackendWrites {
         page,
         offset,
         bytes,

@@ -1,0 +1,267 @@
+//! The switch's ports: where the names that it uses become memory, queues and frames.
+
+use alloc::vec::Vec;
+
+use mx_board::{
+    BadMemory, BoardId, EndpointKey, Extent, Full, Instant, NoRoom, Ports, RegionInfo, Source,
+    Taken,
+};
+use mx_ring::{DeliverError, Event, EventBody, Place, RegionKey, VolatileSlice, Window};
+use mx_wire::Header;
+
+use crate::endpoint::{Slots, Unresolved};
+use crate::error::Misbehaviour;
+use crate::frame_sink::{FrameSink, Handed, Payload, Token};
+use crate::in_flight::Pinned;
+use crate::region::Parts;
+
+/// Payloads up to this length are copied behind their header: a card takes one short piece faster than two.
+const INLINE: usize = 256;
+const INLINE_FRAME: usize = INLINE + 64;
+
+/// RAW frames that wait for a raw endpoint at most (wire.md §6.1).
+const RAW_QUEUE: usize = 32;
+
+/// What came out of a call of the switch, besides frames and events.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// Endpoints that got events.
+    pub published: Vec<EndpointKey>,
+    /// Endpoints whose process is to blame.
+    pub blamed: Vec<EndpointKey>,
+    /// Peers whose description is to be written anew.
+    pub peers: Vec<(BoardId, u16)>,
+}
+
+/// The ports, for one call.
+pub(crate) struct BackendPorts<'a, L> {
+    pub now: Instant,
+    pub sink: &'a mut L,
+    pub slots: &'a mut Slots,
+    pub outcome: &'a mut Outcome,
+}
+
+impl<L> BackendPorts<'_, L> {
+    pub fn blame(&mut self, key: EndpointKey, misbehaviour: Misbehaviour) {
+        if let Some(endpoint) = self.slots.endpoint_mut(key)
+            && endpoint.blamed.is_none()
+            && !endpoint.closing
+        {
+            endpoint.blamed = Some(misbehaviour);
+            self.outcome.blamed.push(key);
+        }
+    }
+
+    fn unresolved(&mut self, why: Unresolved) {
+        if let Unresolved::OutOfArea(owner) = why {
+            self.blame(owner, Misbehaviour::OutOfArea);
+        }
+    }
+}
+
+impl<L: FrameSink> BackendPorts<'_, L> {
+    /// A frame whose payload is short: one piece, padded.
+    fn transmit_inline(
+        &mut self,
+        header: &Header,
+        payload: &Source<'_>,
+        parts: &[VolatileSlice],
+    ) -> Result<Taken, Full> {
+        let mut frame = [0; INLINE_FRAME];
+        let head = header.as_bytes();
+        let (place, rest) = frame.split_at_mut(head.len());
+        place.copy_from_slice(head);
+        match payload {
+            Source::Bytes(bytes) => rest[..bytes.len()].copy_from_slice(bytes),
+            _ => {
+                let mut at = 0;
+                for part in parts {
+                    // Sum of the parts: the payload's length, which the caller has compared with INLINE.
+                    if part.read(0, &mut rest[at..at + part.len()]).is_err() {
+                        return Ok(Taken::Sent);
+                    }
+                    at += part.len();
+                }
+            }
+        }
+        let length = header.frame_length().min(INLINE_FRAME);
+        self.sink
+            .transmit(&frame[..length], Payload::NONE, Token::new(Pinned::Nothing))
+            .map(taken)
+    }
+
+    /// Books a frame in flight on the memory that it pins.
+    fn in_flight(&mut self, pinned: Pinned) {
+        let (Pinned::Command(key, _) | Pinned::Region(key, _)) = pinned else {
+            return;
+        };
+        let Some(endpoint) = self.slots.endpoint_mut(key) else {
+            return;
+        };
+        endpoint.in_flight += 1;
+        match pinned {
+            Pinned::Command(_, index) => endpoint.commands.start(index),
+            Pinned::Region(_, region) => {
+                if let Some(region) = endpoint.regions.any_mut(region) {
+                    region.in_flight += 1;
+                }
+            }
+            Pinned::Nothing => {}
+        }
+    }
+}
+
+const fn taken(handed: Handed) -> Taken {
+    match handed {
+        Handed::Copied | Handed::InFlight => Taken::Sent,
+        Handed::Lost => Taken::Lost,
+    }
+}
+
+impl<L: FrameSink> Ports for BackendPorts<'_, L> {
+    #[inline]
+    fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full> {
+        if let Some(frame) = header.whole_frame() {
+            let token = Token::new(Pinned::Nothing);
+            return self.sink.transmit(frame, Payload::NONE, token).map(taken);
+        }
+        let (parts, pinned) = match self.slots.resolve(&payload) {
+            Ok(resolved) => resolved,
+            Err(why) => {
+                self.unresolved(why);
+                return Ok(Taken::Sent);
+            }
+        };
+        if payload.length() <= INLINE {
+            return self.transmit_inline(header, &payload, &parts);
+        }
+        let payload = match payload {
+            Source::Bytes(bytes) => Payload::Bytes(bytes),
+            _ => Payload::Shared(&parts),
+        };
+        let handed = self
+            .sink
+            .transmit(header.as_bytes(), payload, Token::new(pinned))?;
+        if handed == Handed::InFlight {
+            self.in_flight(pinned);
+        }
+        Ok(taken(handed))
+    }
+
+    fn deliver(
+        &mut self,
+        to: EndpointKey,
+        event: &Event,
+        payload: Source<'_>,
+    ) -> Result<(), NoRoom> {
+        let parts = match payload {
+            // In private memory, or nothing at all.
+            Source::Bytes(_) => Parts::new(),
+            _ => match self.slots.resolve(&payload) {
+                Ok((parts, _)) => parts,
+                Err(why) => {
+                    self.unresolved(why);
+                    return Ok(());
+                }
+            },
+        };
+        let now = self.now;
+        let Some(endpoint) = self.slots.endpoint_mut(to).filter(|e| !e.closing) else {
+            return Err(NoRoom);
+        };
+        let side = &mut endpoint.side;
+        let delivered = match event.body {
+            EventBody::PullDone(_) => side.deliver_expected(event),
+            EventBody::Message(_, Place::At(_)) => side.deliver_payload(
+                // The switch has bounded it by the largest fragment.
+                payload.length() as u16,
+                |place| fill(place, &payload, &parts),
+                |position| placed(event, position),
+            ),
+            _ => side.deliver(event),
+        };
+        match delivered {
+            Ok(()) => {
+                endpoint.active_at = now;
+                if !endpoint.published {
+                    endpoint.published = true;
+                    self.outcome.published.push(to);
+                }
+                Ok(())
+            }
+            Err(DeliverError::NoRoom) => Err(NoRoom),
+            Err(DeliverError::ImpossibleIndex) => {
+                self.blame(to, Misbehaviour::ImpossibleIndex);
+                Err(NoRoom)
+            }
+        }
+    }
+
+    fn copy(&mut self, from: Source<'_>, to: Extent) -> Result<(), BadMemory> {
+        let target = self
+            .slots
+            .usable(to.owner)
+            .and_then(|endpoint| endpoint.regions.usable(to.region))
+            .filter(|region| region.info().writable)
+            .ok_or(BadMemory)?;
+        match from {
+            Source::Bytes(bytes) => target.write(to.offset, bytes),
+            Source::Region(extent) => {
+                let source = self
+                    .slots
+                    .usable(extent.owner)
+                    .and_then(|endpoint| endpoint.regions.usable(extent.region))
+                    .ok_or(BadMemory)?;
+                target.write_region(to.offset, source, extent.offset, extent.length)
+            }
+            Source::CommandData { .. } | Source::Transmit { .. } => Err(BadMemory),
+        }
+    }
+
+    fn window(&mut self, owner: EndpointKey, id: u8) -> Option<Window> {
+        self.slots.usable(owner)?.side.window(id)
+    }
+
+    fn region(&mut self, owner: EndpointKey, region: RegionKey) -> Option<RegionInfo> {
+        Some(self.slots.usable(owner)?.regions.usable(region)?.info())
+    }
+
+    fn peer_changed(&mut self, board: BoardId, index: u16) {
+        if self.outcome.peers.last() != Some(&(board, index)) {
+            self.outcome.peers.push((board, index));
+        }
+    }
+
+    fn raw(&mut self, to: BoardId, frame: &[u8]) -> Result<(), NoRoom> {
+        let Some(waiting) = self.slots.board_mut(to).and_then(|slot| slot.raw.as_mut()) else {
+            return Ok(());
+        };
+        if waiting.len() >= RAW_QUEUE {
+            return Err(NoRoom);
+        }
+        waiting.push_back(frame.to_vec());
+        Ok(())
+    }
+}
+
+/// Copies a payload into the receive ring. What cannot be read leaves the place as it is: the length was checked.
+fn fill(place: &VolatileSlice, payload: &Source<'_>, parts: &[VolatileSlice]) {
+    if let Source::Bytes(bytes) = payload {
+        let _short = place.write(0, bytes);
+        return;
+    }
+    let mut at = 0;
+    for part in parts {
+        let _short = place.write_slice(at, part);
+        at += part.len();
+    }
+}
+
+/// The event with the place of its payload in the receive ring.
+fn placed(event: &Event, at: u32) -> Event {
+    let mut event = *event;
+    if let EventBody::Message(_, place) = &mut event.body {
+        *place = Place::At(at);
+    }
+    event
+}
