@@ -1,69 +1,43 @@
 //! What may be wrong with a request to the backend, and with a process.
 
-use core::fmt;
-
 use mx_board::Blame;
 use mx_ring::DescriptorError;
 
 /// Why a region was not registered or given back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegionError {
     /// The endpoint is not open.
+    #[error("the endpoint of the region is not open")]
     NotOpen,
     /// The slot is in use, or still being given back.
+    #[error("the region's slot is in use, or still being given back: use another, or try again")]
     Busy,
     /// The slot is beyond the limit of an endpoint.
+    #[error("the region's slot is beyond an endpoint's limit: use a smaller one")]
     BadSlot,
     /// There is no such region.
+    #[error("there is no region of that slot and generation")]
     NotFound,
     /// The region has no bytes or 4 GiB and more, or an inner part is no whole number of pages.
+    #[error(
+        "a region has 1 byte to 4 GiB, and all its parts but the first and the last are whole pages"
+    )]
     BadParts,
 }
 
-impl fmt::Display for RegionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotOpen => "the endpoint of the region is not open",
-            Self::Busy => {
-                "the region's slot is in use, or still being given back: use another, or try again"
-            }
-            Self::BadSlot => "the region's slot is beyond an endpoint's limit: use a smaller one",
-            Self::NotFound => "there is no region of that slot and generation",
-            Self::BadParts => {
-                "a region has 1 byte to 4 GiB, and all its parts but the first and the last are whole pages"
-            }
-        })
-    }
-}
-
-impl core::error::Error for RegionError {}
-
 /// What a process wrote that cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misbehaviour {
     /// A descriptor of the command queue without a meaning.
+    #[error(transparent)]
     Descriptor(DescriptorError),
     /// A command that names memory outside of the endpoint's areas.
+    #[error("a command names memory outside of its endpoint's areas")]
     OutOfArea,
     /// A consumer index that cannot be.
+    #[error("a consumer index that no order of events leads to")]
     ImpossibleIndex,
     /// A command that an honest library never gives.
+    #[error(transparent)]
     Command(Blame),
 }
-
-impl fmt::Display for Misbehaviour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Descriptor(error) => error.fmt(f),
-            Self::OutOfArea => {
-                f.write_str("a command names memory outside of its endpoint's areas")
-            }
-            Self::ImpossibleIndex => {
-                f.write_str("a consumer index that no order of events leads to")
-            }
-            Self::Command(blame) => blame.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for Misbehaviour {}

@@ -1,14 +1,13 @@
 //! What the switch asks of its backend, and the ways in which it says no.
 
-use core::fmt;
-
 use mx_ring::{Event, RegionKey, Window};
 use mx_wire::Header;
 
 use crate::key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 
 /// The outgoing side cannot take a frame now. The switch keeps what must not be lost and asks again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the outgoing side is full: try again after it has sent something")]
 pub struct Full;
 
 /// What becomes of a frame that the outgoing side has taken.
@@ -20,70 +19,41 @@ pub enum Taken {
     Lost,
 }
 
-impl fmt::Display for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the outgoing side is full: try again after it has sent something")
-    }
-}
-
-impl core::error::Error for Full {}
-
 /// An event found no room. Events of messages are then dropped, as a full card would; a `PullDone` is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the endpoint's event queue or receive ring is full")]
 pub struct NoRoom;
 
-impl fmt::Display for NoRoom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the endpoint's event queue or receive ring is full")
-    }
-}
-
-impl core::error::Error for NoRoom {}
-
 /// Memory that was named does not exist (any more), or may not be used so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the named memory is not registered, too short, or not writable")]
 pub struct BadMemory;
 
-impl fmt::Display for BadMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the named memory is not registered, too short, or not writable")
-    }
-}
-
-impl core::error::Error for BadMemory {}
-
 /// What a process did that an honest library never does. Its endpoint is to be closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Blame {
     /// The endpoint that commands is not open on this board.
+    #[error("a command of an endpoint that is not open")]
     NotOpen,
     /// A payload is longer than its message type allows.
+    #[error("a payload longer than its message type allows")]
     PayloadTooLong,
     /// A medium fragment does not fit its message, or the message is longer than the format allows.
+    #[error("a medium fragment that does not fit its message")]
     BadFragment,
     /// A pull of 0 bytes, or one whose end is beyond 4 GiB, or that starts where the wire format cannot name it.
+    #[error("a pull of no bytes, or beyond the end of a message")]
     BadPullLength,
 }
 
-impl fmt::Display for Blame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotOpen => "a command of an endpoint that is not open",
-            Self::PayloadTooLong => "a payload longer than its message type allows",
-            Self::BadFragment => "a medium fragment that does not fit its message",
-            Self::BadPullLength => "a pull of no bytes, or beyond the end of a message",
-        })
-    }
-}
-
-impl core::error::Error for Blame {}
-
 /// Why a command was not carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// No room on the way out, or no free pull: give the same command again later.
+    #[error("no room for the command's frame: try again later")]
     Full,
     /// The process is to blame: close its endpoint.
+    #[error(transparent)]
     Misbehaved(Blame),
 }
 
@@ -98,17 +68,6 @@ impl From<Blame> for CommandError {
         Self::Misbehaved(blame)
     }
 }
-
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => f.write_str("no room for the command's frame: try again later"),
-            Self::Misbehaved(blame) => blame.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for CommandError {}
 
 /// The backend's side of the switch, borrowed for one call. It cannot call back.
 ///

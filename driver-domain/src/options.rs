@@ -12,7 +12,6 @@
 //! | `manage` | `dhcp`, `<address>/<prefix>`, `<address>/<prefix>,<router>`: where a browser and Prometheus find the domain, on the card's own address | off |
 //! | `self-test` | `trap`, `panic`, `stack`: ends at once by this fault, to see what it leaves on the console | none |
 
-use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
@@ -61,13 +60,22 @@ pub enum Interrupt {
 }
 
 /// What is wrong with the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     /// No option has this name, or it has no `=`.
+    #[error(
+        "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, queue-entries={ENTRIES}, \
+         idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, self-test={SELF_TEST}",
+        .0.escape_default()
+    )]
     Unknown(String),
     /// An option has a value that it cannot have; its name, the value, the possible ones.
+    #[error("option {0}: \"{value}\" is not possible, choose {2}", value = .1.escape_default())]
     Value(&'static str, String, &'static str),
     /// `mtu` together with `wire=mx`.
+    #[error(
+        "option mtu: not together with wire=mx, whose frames have fixed sizes; leave one of them out"
+    )]
     MtuWithMx,
 }
 
@@ -81,28 +89,6 @@ const IDLE: &str = "auto, or 0 to 100000 (microseconds)";
 const MANAGE: &str =
     "dhcp, or an address with its prefix and perhaps a router, like 10.0.0.5/24,10.0.0.1";
 const SELF_TEST: &str = "trap, panic or stack";
-
-impl fmt::Display for OptionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(word) => write!(
-                f,
-                "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, queue-entries={ENTRIES}, idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, self-test={SELF_TEST}",
-                word.escape_default()
-            ),
-            Self::Value(name, value, possible) => write!(
-                f,
-                "option {name}: \"{}\" is not possible, choose {possible}",
-                value.escape_default()
-            ),
-            Self::MtuWithMx => f.write_str(
-                "option mtu: not together with wire=mx, whose frames have fixed sizes; leave one of them out",
-            ),
-        }
-    }
-}
-
-impl core::error::Error for OptionError {}
 
 /// Reads the command line.
 pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {

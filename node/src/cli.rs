@@ -1,6 +1,5 @@
 //! The options of `omxd`.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -149,16 +148,9 @@ pub enum DatagramPair {
 }
 
 /// An argument that is not what it should be; the sentence says what is expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct BadArgument(String);
-
-impl fmt::Display for BadArgument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadArgument {}
 
 impl FromStr for DatagramPair {
     type Err = BadArgument;

@@ -1,6 +1,5 @@
 //! Why a node cannot start or go on.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -10,11 +9,13 @@ use mx_wire::{FormatError, MacAddress};
 use rustix::io::Errno;
 
 /// Each sentence names the cause and the way out.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The MTU cannot be.
+    #[error(transparent)]
     Format(FormatError),
     /// A board cannot be added.
+    #[error("board {name} with address {mac}: {error}")]
     Board {
         /// Its name.
         name: String,
@@ -24,16 +25,35 @@ pub enum NodeError {
         error: AddBoardError,
     },
     /// No shared memory.
+    #[error(transparent)]
     Memory(MappingError),
     /// There is no interface of that name with an Ethernet address.
+    #[error("there is no Ethernet interface '{0}': `ip link` lists those of this machine")]
     NoInterface(String),
     /// No interface can have that name.
+    #[error("'{}' cannot be the name of an interface, which has 1 to 15 characters: `ip link` lists those of this machine",
+        .0.escape_default()
+    )]
     InterfaceName(String),
     /// No board can have that name.
+    #[error(
+        "'{}' cannot be the name of a board, which has 1 to 77 characters, letters, digits and signs: give another \
+         with --name or --board",
+        .0.escape_default()
+    )]
     BoardName(String),
     /// Two boards of that name.
+    #[error(
+        "two boards are called '{0}', and nobody could tell one from the other: give each a name of its own with \
+         --name and --board"
+    )]
     NameTwice(String),
     /// The interface's MTU (payload bytes) is too small for the frames.
+    #[error(
+        "{interface} has an MTU of {has} bytes, the frames need {needed}: raise it with \
+         `ip link set dev {interface} mtu {needed}`, or give --mtu {} to all nodes of the fabric",
+        .has + 14
+    )]
     InterfaceMtu {
         /// The interface.
         interface: String,
@@ -43,10 +63,15 @@ pub enum NodeError {
         needed: u32,
     },
     /// A raw socket was refused.
+    #[error("raw access to {0} was refused: run as root, or give the program CAP_NET_RAW")]
     NotAllowed(String),
     /// Another node serves the socket.
+    #[error("another node serves {}: choose another path with --socket",
+        .0.display()
+    )]
     SocketInUse(PathBuf),
     /// A system call failed while it did what the text says.
+    #[error("{0}: {1}")]
     System(String, io::Error),
 }
 
@@ -65,60 +90,6 @@ impl NodeError {
         }
     }
 }
-
-impl fmt::Display for NodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Format(error) => error.fmt(f),
-            Self::Board { name, mac, error } => {
-                write!(f, "board {name} with address {mac}: {error}")
-            }
-            Self::Memory(error) => error.fmt(f),
-            Self::NoInterface(name) => write!(
-                f,
-                "there is no Ethernet interface '{name}': `ip link` lists those of this machine"
-            ),
-            Self::InterfaceName(name) => write!(
-                f,
-                "'{}' cannot be the name of an interface, which has 1 to 15 characters: `ip link` lists those of this machine",
-                name.escape_default()
-            ),
-            Self::BoardName(name) => write!(
-                f,
-                "'{}' cannot be the name of a board, which has 1 to 77 characters, letters, digits and signs: give another \
-                 with --name or --board",
-                name.escape_default()
-            ),
-            Self::NameTwice(name) => write!(
-                f,
-                "two boards are called '{name}', and nobody could tell one from the other: give each a name of its own with \
-                 --name and --board"
-            ),
-            Self::InterfaceMtu {
-                interface,
-                has,
-                needed,
-            } => write!(
-                f,
-                "{interface} has an MTU of {has} bytes, the frames need {needed}: raise it with \
-                 `ip link set dev {interface} mtu {needed}`, or give --mtu {} to all nodes of the fabric",
-                has + 14
-            ),
-            Self::NotAllowed(interface) => write!(
-                f,
-                "raw access to {interface} was refused: run as root, or give the program CAP_NET_RAW"
-            ),
-            Self::SocketInUse(path) => write!(
-                f,
-                "another node serves {}: choose another path with --socket",
-                path.display()
-            ),
-            Self::System(doing, error) => write!(f, "{doing}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for NodeError {}
 
 impl From<FormatError> for NodeError {
     fn from(error: FormatError) -> Self {

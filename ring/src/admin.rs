@@ -47,16 +47,9 @@ impl core::fmt::Display for Change {
 }
 
 /// Bytes that are no change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a change of a board of unknown kind {0}")]
 pub struct UnknownChange(pub u8);
-
-impl core::fmt::Display for UnknownChange {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "a change of a board of unknown kind {}", self.0)
-    }
-}
-
-impl core::error::Error for UnknownChange {}
 
 mod at {
     use super::HOSTNAME_MAX;

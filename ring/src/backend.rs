@@ -11,24 +11,15 @@ use crate::message::{Command, Event, Window};
 use crate::process::{Positions, lap, r0, w0};
 
 /// Why an event was not delivered, or an endpoint must be closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliverError {
     /// The queue or the receive ring is full: the event is dropped, the protocol retransmits.
+    #[error("the event queue or the receive ring is full")]
     NoRoom,
     /// The process published a consumer index that cannot be: close its endpoint.
+    #[error("the process published an impossible consumer index")]
     ImpossibleIndex,
 }
-
-impl core::fmt::Display for DeliverError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::NoRoom => "the event queue or the receive ring is full",
-            Self::ImpossibleIndex => "the process published an impossible consumer index",
-        })
-    }
-}
-
-impl core::error::Error for DeliverError {}
 
 /// How often a window that changes is read: an honest process changes its first word twice when it moves one.
 const WINDOW_READS: u32 = 4;

@@ -59,23 +59,12 @@ impl Geometry {
 }
 
 /// Which size of a [`Geometry`] cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GeometryError {
     /// A queue or area is not a power of two, or outside of its limits; its name and the size that was asked for.
+    #[error("a {0} of {1} is not a power of two within its limits")]
     Size(&'static str, u32),
 }
-
-impl core::fmt::Display for GeometryError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self::Size(name, size) = self;
-        write!(
-            f,
-            "a {name} of {size} is not a power of two within its limits"
-        )
-    }
-}
-
-impl core::error::Error for GeometryError {}
 
 /// Offsets in bytes of the parts of an endpoint's W area and R area, for a checked [`Geometry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,49 +28,35 @@ pub enum Access {
 }
 
 /// Why memory cannot be shared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MappingError {
     /// A length of 0, or one that no address space holds; the length.
+    #[error("{0} bytes of shared memory cannot be mapped")]
     Length(usize),
     /// The file is not a memfd (only those have seals).
+    #[error("the descriptor is not a memfd: send one of memfd_create")]
     NotMemfd,
     /// The memfd lacks the seal against shrinking: its owner could make every access to it fail.
+    #[error("the memfd can shrink: seal it with F_SEAL_SHRINK first")]
     NotSealed,
     /// The memfd takes no seals against holes: its owner could make every access to it wait.
+    #[error(
+        "the memfd cannot be sealed against holes: send a descriptor that may be written, without F_SEAL_SEAL"
+    )]
     NotToBeSealed,
     /// The memfd has fewer bytes than were to be mapped; the bytes that it has.
+    #[error("the memfd has only {0} bytes: enlarge it first")]
     TooShort(u64),
     /// Not all bytes of the memfd have memory behind them: touching the others would take it from whoever maps it. The
     /// bytes that have.
+    #[error(
+        "only {0} bytes of the memfd have memory behind them: allocate all of it first (fallocate)"
+    )]
     Sparse(u64),
     /// A system call failed.
+    #[error("shared memory: {0}")]
     System(Errno),
 }
-
-impl core::fmt::Display for MappingError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Length(length) => write!(f, "{length} bytes of shared memory cannot be mapped"),
-            Self::NotMemfd => {
-                f.write_str("the descriptor is not a memfd: send one of memfd_create")
-            }
-            Self::NotSealed => {
-                f.write_str("the memfd can shrink: seal it with F_SEAL_SHRINK first")
-            }
-            Self::NotToBeSealed => f.write_str(
-                "the memfd cannot be sealed against holes: send a descriptor that may be written, without F_SEAL_SEAL",
-            ),
-            Self::TooShort(has) => write!(f, "the memfd has only {has} bytes: enlarge it first"),
-            Self::Sparse(has) => write!(
-                f,
-                "only {has} bytes of the memfd have memory behind them: allocate all of it first (fallocate)"
-            ),
-            Self::System(errno) => write!(f, "shared memory: {errno}"),
-        }
-    }
-}
-
-impl std::error::Error for MappingError {}
 
 impl From<Errno> for MappingError {
     fn from(errno: Errno) -> Self {

@@ -18,18 +18,11 @@ unsafe impl Send for VolatileSlice {}
 unsafe impl Sync for VolatileSlice {}
 
 /// An access outside of a [`VolatileSlice`], or a slice for words that does not start on a cache line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an access outside of the shared memory, or a span for words that does not start on a cache line"
+)]
 pub struct VolatileSliceError;
-
-impl core::fmt::Display for VolatileSliceError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(
-            "an access outside of the shared memory, or a span for words that does not start on a cache line",
-        )
-    }
-}
-
-impl core::error::Error for VolatileSliceError {}
 
 impl VolatileSlice {
     /// Names `length` bytes at `base`.

@@ -56,16 +56,9 @@ unsafe impl Send for VolatileSlice {}
 unsafe impl Sync for VolatileSlice {}
 
 /// An access outside of a [`VolatileSlice`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an access outside of the shared memory")]
 pub struct VolatileSliceError;
-
-impl core::fmt::Display for VolatileSliceError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("an access outside of the shared memory")
-    }
-}
-
-impl core::error::Error for VolatileSliceError {}
 
 impl VolatileSlice {
     /// Names `length` bytes of model memory.

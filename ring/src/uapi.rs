@@ -237,20 +237,9 @@ pub enum CallReply {
 }
 
 /// A call of unknown kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a call of unknown kind {0}: library and home are of different versions")]
 pub struct UnknownCall(pub u32);
-
-impl core::fmt::Display for UnknownCall {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(
-            f,
-            "a call of unknown kind {}: library and backend are of different versions",
-            self.0
-        )
-    }
-}
-
-impl core::error::Error for UnknownCall {}
 
 fn region_word(region: RegionKey) -> u64 {
     u64::from(region.slot) | u64::from(region.generation) << 16

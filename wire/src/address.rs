@@ -46,28 +46,19 @@ impl MacAddress {
 }
 
 /// Why a text is not the address that it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MacAddressError {
     /// Not six numbers of one or two hexadecimal digits with colons between them.
+    #[error(
+        "an Ethernet address is written as six pairs of hexadecimal digits, like 00:16:3e:00:00:01"
+    )]
     Form,
     /// The address of a group, or all zeros, where that of a single station is needed.
+    #[error(
+        "an address of a single station is needed: the first pair must be even, and not all may be zero"
+    )]
     NotOfStation,
 }
-
-impl fmt::Display for MacAddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Form => {
-                "an Ethernet address is written as six pairs of hexadecimal digits, like 00:16:3e:00:00:01"
-            }
-            Self::NotOfStation => {
-                "an address of a single station is needed: the first pair must be even, and not all may be zero"
-            }
-        })
-    }
-}
-
-impl core::error::Error for MacAddressError {}
 
 impl FromStr for MacAddress {
     type Err = MacAddressError;

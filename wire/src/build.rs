@@ -1,7 +1,5 @@
 //! From a packet to bytes: a header on the stack, so that the payload may lie elsewhere, or a whole frame.
 
-use core::fmt;
-
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::header::{ETHERNET, Ethernet};
@@ -14,9 +12,10 @@ const SHORTEST_FRAME: u16 = 60;
 const HEADER_MAX: usize = ETHERNET + size_of::<LongestBody>();
 
 /// Why a frame cannot be built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// Payload and packet disagree: give the packet the length of the payload.
+    #[error("the packet announces {packet} bytes of payload but is given {payload}")]
     PayloadLength {
         /// What the packet says.
         packet: usize,
@@ -24,8 +23,10 @@ pub enum BuildError {
         payload: usize,
     },
     /// Every receiver would drop it, for this reason.
+    #[error("a receiver would drop the frame: {0}")]
     Refused(ParseError),
     /// MX-wire has fewer bits for this field of a pull: stay below 2^8 windows and 2^16 bytes of offset and block.
+    #[error("MX-wire has no room for a {field} of {value} in a pull")]
     MxWireField {
         /// The field of [`Pull`](crate::Pull).
         field: &'static str,
@@ -33,6 +34,7 @@ pub enum BuildError {
         value: u32,
     },
     /// The buffer cannot hold the frame.
+    #[error("the frame takes {needed} bytes, the buffer has {given}")]
     BufferTooSmall {
         /// Bytes of the frame.
         needed: usize,
@@ -40,26 +42,6 @@ pub enum BuildError {
         given: usize,
     },
 }
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PayloadLength { packet, payload } => write!(
-                f,
-                "the packet announces {packet} bytes of payload but is given {payload}"
-            ),
-            Self::Refused(cause) => write!(f, "a receiver would drop the frame: {cause}"),
-            Self::MxWireField { field, value } => {
-                write!(f, "MX-wire has no room for a {field} of {value} in a pull")
-            }
-            Self::BufferTooSmall { needed, given } => {
-                write!(f, "the frame takes {needed} bytes, the buffer has {given}")
-            }
-        }
-    }
-}
-
-impl core::error::Error for BuildError {}
 
 impl From<ParseError> for BuildError {
     fn from(cause: ParseError) -> Self {

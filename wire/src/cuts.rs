@@ -3,15 +3,18 @@
 //! A transfer is cut into frames of L bytes. The cuts are at multiples of L *in the sender's window*, so a message
 //! that starts inside such a frame has a shorter frame 0; the later cuts are shifted against the message by as much.
 
-use core::fmt;
 use core::ops::Range;
 
 use crate::{Format, Pull, PullReply};
 
 /// Why a PULL cannot be served. Each cause names the counter of protocol.md §15 that it raises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PullError {
     /// More replies than one request may ask for ("Drop Pull Bad Number of Replies").
+    #[error(
+        "the pull asks for {replies} replies at once, {max} are allowed: \
+         do both ends speak the same wire mode and MTU?"
+    )]
     TooManyReplies {
         /// Replies asked for.
         replies: u64,
@@ -19,25 +22,9 @@ pub enum PullError {
         max: u32,
     },
     /// No byte, or bytes that no 32-bit message or window can have ("Drop Pull Bad Offset or Length").
+    #[error("offset and length of the pull lie outside of any window")]
     OffsetOrLength,
 }
-
-impl fmt::Display for PullError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooManyReplies { replies, max } => write!(
-                f,
-                "the pull asks for {replies} replies at once, {max} are allowed: \
-                 do both ends speak the same wire mode and MTU?"
-            ),
-            Self::OffsetOrLength => {
-                f.write_str("offset and length of the pull lie outside of any window")
-            }
-        }
-    }
-}
-
-impl core::error::Error for PullError {}
 
 /// The bytes that a PULL asks for, as the replier reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,31 +112,18 @@ impl PullBlock {
 }
 
 /// Why a PULL_REPLY does not fit into its transfer. Each cause names the counter of protocol.md §15 that it raises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PullReplyError {
     /// Its offset belongs to another frame than its number ("Drop Pull Reply Bad Frame SeqNum WrapAround").
+    #[error("frame number and message offset of the reply contradict each other")]
     WrapAround,
     /// Its frame is not asked for now ("Drop Pull Reply Bad Frame SeqNum").
+    #[error("the reply's frame is not asked for now")]
     FrameSeqnum,
     /// It does not carry exactly the bytes of its frame ("Drop Bad Data Length").
+    #[error("the reply does not carry the bytes of its frame: do both ends use the same MTU?")]
     Extent,
 }
-
-impl fmt::Display for PullReplyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WrapAround => {
-                "frame number and message offset of the reply contradict each other"
-            }
-            Self::FrameSeqnum => "the reply's frame is not asked for now",
-            Self::Extent => {
-                "the reply does not carry the bytes of its frame: do both ends use the same MTU?"
-            }
-        })
-    }
-}
-
-impl core::error::Error for PullReplyError {}
 
 /// A transfer cut into frames, as the puller counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

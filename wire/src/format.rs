@@ -1,7 +1,5 @@
 //! What Open-MX fixes when it is built and we choose when we start: wire mode, MTU, and the sizes that follow.
 
-use core::fmt;
-
 /// Which of the two incompatible layouts is spoken. Nothing on the wire announces it (wire.md §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -19,26 +17,12 @@ pub struct Format {
 }
 
 /// Why a [`Format`] cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// The MTU constant is outside of 1500 to 9000 bytes.
+    #[error("an MTU of {0} bytes is not possible: choose 1500 to 9000")]
     MtuOutOfRange(u16),
 }
-
-impl fmt::Display for FormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MtuOutOfRange(mtu) => {
-                write!(
-                    f,
-                    "an MTU of {mtu} bytes is not possible: choose 1500 to 9000"
-                )
-            }
-        }
-    }
-}
-
-impl core::error::Error for FormatError {}
 
 impl Format {
     /// The native layout for an MTU constant of 1500 to 9000 bytes (it counts the 14 bytes of the Ethernet header).

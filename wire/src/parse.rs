@@ -1,7 +1,5 @@
 //! From bytes to a [`Frame`], with every check that the format itself allows (wire.md §2, §5, §6).
 
-use core::fmt;
-
 use crate::envelope::Envelope;
 use crate::frame::check_addresses;
 use crate::header::{ETHERNET, ETHERTYPE, Ethernet, NO_INDEX, kind, split_at};
@@ -11,11 +9,13 @@ use crate::{
 };
 
 /// Why a frame is dropped. Each cause names the counter of protocol.md §15 that it raises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// The EtherType is not 0x86df: the frame is not Open-MX's, and no counter's affair.
+    #[error("EtherType {0:04x} is not Open-MX's 86df")]
     ForeignEtherType(u16),
     /// The frame ends within the header of its type ("Drop Bad Data Length for Headers").
+    #[error("the frame has {length} bytes, its header alone takes {needed}")]
     HeaderTruncated {
         /// Bytes that Ethernet header and body take.
         needed: usize,
@@ -23,6 +23,7 @@ pub enum ParseError {
         length: usize,
     },
     /// The frame ends before the payload that its header announces ("Drop Bad Skbuff Length").
+    #[error("the header announces {announced} bytes of payload, the frame holds {present}")]
     PayloadTruncated {
         /// Payload bytes announced.
         announced: usize,
@@ -30,6 +31,7 @@ pub enum ParseError {
         present: usize,
     },
     /// A length field holds what its packet type does not allow ("Drop Bad Data Length").
+    #[error("packet type {kind} does not allow a length of {length}")]
     DataLength {
         /// The packet type.
         kind: u8,
@@ -37,6 +39,10 @@ pub enum ParseError {
         length: usize,
     },
     /// Total, number and length of a medium fragment contradict each other ("Drop Bad Data Length").
+    #[error(
+        "fragment {fragment} of a message of {total} bytes cannot have {length} bytes: \
+         do both ends speak the same wire mode and MTU?"
+    )]
     Fragment {
         /// Bytes of the message.
         total: u32,
@@ -46,81 +52,37 @@ pub enum ParseError {
         length: u16,
     },
     /// An MX-wire fragment has another stride than 2^12 ("Drop Bad Data Length").
+    #[error("a fragment stride of 2^{0} is not MX-wire's 2^12: does the sender speak native?")]
     Pipeline(u8),
     /// A RAW frame of more than 1024 bytes, thus with a payload of more than 1007 ("Drop Raw Packet Too Large").
+    #[error("a RAW payload of {0} bytes exceeds 1007")]
     RawTooLarge(usize),
     /// The source address is a group's, which no station has ("Drop Bad Peer Addr").
+    #[error("the source address {0} is a group's")]
     GroupSource(MacAddress),
     /// Anything but RAW sent to a group ("Drop Bad Peer Addr").
+    #[error("only RAW frames may go to a group such as {0}")]
     GroupDestination(MacAddress),
     /// A packet type that MX knows and Open-MX does not serve ("Drop Invalid Packet Type").
+    #[error("packet type {0} is not served by Open-MX")]
     InvalidType(u8),
     /// A packet type that does not exist ("Drop Unknown Packet Type").
+    #[error("packet type {0} does not exist")]
     UnknownType(u8),
     /// A CONNECT that is neither request nor reply ("Drop Not Implemented Packet Type").
+    #[error("a CONNECT of kind {0} is neither request nor reply")]
     ConnectKind(u8),
     /// A TRUC that carries no acknowledgement ("Drop Not Implemented Packet Type").
+    #[error("a TRUC of sub-type {0:02x} is no acknowledgement")]
     TrucSubtype(u8),
     /// A TRUC whose two sessions differ ("Drop Bad Session").
+    #[error("a TRUC for session {destination:08x} acknowledges session {acked:08x}")]
     TrucSessions {
         /// The session in the header.
         destination: u32,
         /// The session in the acknowledgement.
         acked: u32,
     },
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::ForeignEtherType(found) => {
-                write!(f, "EtherType {found:04x} is not Open-MX's 86df")
-            }
-            Self::HeaderTruncated { needed, length } => write!(
-                f,
-                "the frame has {length} bytes, its header alone takes {needed}"
-            ),
-            Self::PayloadTruncated { announced, present } => write!(
-                f,
-                "the header announces {announced} bytes of payload, the frame holds {present}"
-            ),
-            Self::DataLength { kind, length } => {
-                write!(f, "packet type {kind} does not allow a length of {length}")
-            }
-            Self::Fragment {
-                total,
-                fragment,
-                length,
-            } => write!(
-                f,
-                "fragment {fragment} of a message of {total} bytes cannot have {length} bytes: \
-                 do both ends speak the same wire mode and MTU?"
-            ),
-            Self::Pipeline(found) => write!(
-                f,
-                "a fragment stride of 2^{found} is not MX-wire's 2^12: does the sender speak native?"
-            ),
-            Self::RawTooLarge(length) => {
-                write!(f, "a RAW payload of {length} bytes exceeds 1007")
-            }
-            Self::GroupSource(source) => write!(f, "the source address {source} is a group's"),
-            Self::GroupDestination(destination) => {
-                write!(f, "only RAW frames may go to a group such as {destination}")
-            }
-            Self::InvalidType(found) => write!(f, "packet type {found} is not served by Open-MX"),
-            Self::UnknownType(found) => write!(f, "packet type {found} does not exist"),
-            Self::ConnectKind(found) => {
-                write!(f, "a CONNECT of kind {found} is neither request nor reply")
-            }
-            Self::TrucSubtype(found) => {
-                write!(f, "a TRUC of sub-type {found:02x} is no acknowledgement")
-            }
-            Self::TrucSessions { destination, acked } => write!(
-                f,
-                "a TRUC for session {destination:08x} acknowledges session {acked:08x}"
-            ),
-        }
-    }
 }
 
 impl ParseError {
@@ -137,8 +99,6 @@ impl ParseError {
         )
     }
 }
-
-impl core::error::Error for ParseError {}
 
 impl<'a> Frame<'a> {
     /// Reads a frame as it came from the wire, without frame check. What follows the payload is ignored.

@@ -55,32 +55,21 @@ impl fmt::Display for GrantStatus {
 }
 
 /// Why pages could not be mapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MapError {
     /// No run of addresses of that length is free in the arena.
+    #[error("the arena for foreign pages is full")]
     NoAddresses,
     /// More references than addresses were reserved for.
+    #[error("more pages than were asked for at first")]
     TooMany,
     /// Xen refused the whole call.
+    #[error("Xen refused the grant operation: {0}")]
     Refused(Errno),
     /// Xen refused the page of that number (counted from the start of the mapping).
+    #[error("page {0}, grant reference {reference}: {2}", reference = .1.0)]
     Page(usize, GrantRef, GrantStatus),
 }
-
-impl fmt::Display for MapError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoAddresses => f.write_str("the arena for foreign pages is full"),
-            Self::TooMany => f.write_str("more pages than were asked for at first"),
-            Self::Refused(error) => write!(f, "Xen refused the grant operation: {error}"),
-            Self::Page(page, reference, status) => {
-                write!(f, "page {page}, grant reference {}: {status}", reference.0)
-            }
-        }
-    }
-}
-
-impl core::error::Error for MapError {}
 
 /// How foreign pages may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! The own grant table: pages that others may map.
 
-use core::fmt;
 use core::sync::atomic::Ordering;
 
 use alloc::vec::Vec;
@@ -21,30 +20,21 @@ use crate::types::{DomId, Errno, GrantRef, Mfn, PAGE_SIZE};
 const ENTRIES: u32 = (PAGE_SIZE / size_of::<GrantEntryV1>()) as u32;
 
 /// Why the own grant table could not be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// Xen refused the call.
+    #[error("Xen refused: {0}")]
     Refused(Errno),
     /// Xen refused the operation.
+    #[error("Xen refused: {0}")]
     Status(GrantStatus),
     /// The table could not be mapped.
+    #[error(transparent)]
     Window(WindowError),
     /// No entry is free.
+    #[error("all entries of the own grant table are in use")]
     Full,
 }
-
-impl fmt::Display for GrantError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(error) => write!(f, "Xen refused: {error}"),
-            Self::Status(status) => write!(f, "Xen refused: {status}"),
-            Self::Window(error) => error.fmt(f),
-            Self::Full => f.write_str("all entries of the own grant table are in use"),
-        }
-    }
-}
-
-impl core::error::Error for GrantError {}
 
 /// The own grant table.
 pub struct GrantTable {

@@ -1,7 +1,6 @@
 //! The PCI frontend: configuration space and interrupts of the devices that dom0 passed through to this domain
 //! (`io/pciif.h`; the backend is dom0's pciback).
 
-use core::fmt;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
@@ -27,39 +26,30 @@ const DIRECTORY: &str = "device/pci/0";
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Why there is no PCI.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PciError {
     /// Xenstore failed.
+    #[error("xenstore: {0}")]
     Store(xenstore::Error),
     /// The backend's directory names a domain that cannot be.
+    #[error("the backend's domain number cannot be")]
     BadBackend,
     /// No page for the shared structure, or no grant for it.
+    #[error("no grant for the shared page: {0}")]
     Grant(GrantError),
     /// No page.
+    #[error("no page for the shared structure")]
     NoMemory,
     /// No event channel.
+    #[error("no event channel: {0}")]
     Event(Errno),
     /// The backend did not connect, or did not answer.
+    #[error("the PCI backend in dom0 does not answer")]
     Timeout,
     /// The backend refused an operation.
+    #[error("the PCI backend refused: error {0}")]
     Operation(i32),
 }
-
-impl fmt::Display for PciError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(error) => write!(f, "xenstore: {error}"),
-            Self::BadBackend => f.write_str("the backend's domain number cannot be"),
-            Self::Grant(error) => write!(f, "no grant for the shared page: {error}"),
-            Self::NoMemory => f.write_str("no page for the shared structure"),
-            Self::Event(error) => write!(f, "no event channel: {error}"),
-            Self::Timeout => f.write_str("the PCI backend in dom0 does not answer"),
-            Self::Operation(error) => write!(f, "the PCI backend refused: error {error}"),
-        }
-    }
-}
-
-impl core::error::Error for PciError {}
 
 impl From<xenstore::Error> for PciError {
     fn from(error: xenstore::Error) -> Self {

@@ -4,8 +4,6 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
-
 use mx_backend::HostName;
 use mx_ring::control::PROTOCOL;
 use mx_wire::MacAddress;
@@ -47,33 +45,21 @@ pub struct Published {
 }
 
 /// Why a device is not served.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Refusal {
+    #[error("its {0} cannot be read: {1}")]
     Store(&'static str, xenstore::Error),
+    #[error("it speaks \"{}\", this end {PROTOCOL}", .0.escape_default())]
     Protocol(String),
+    #[error(
+        "it speaks version {0} of the shared memory, this end {own}: install matching versions",
+        own = mx_ring::ABI_VERSION
+    )]
     Version(u32),
+    #[error("its event channel cannot be bound: {0}")]
     Event(xen_pv_boot::Errno),
+    #[error(transparent)]
     Connect(crate::device::ConnectError),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(key, error) => write!(f, "its {key} cannot be read: {error}"),
-            Self::Protocol(protocol) => write!(
-                f,
-                "it speaks \"{}\", this end {PROTOCOL}",
-                protocol.escape_default()
-            ),
-            Self::Version(version) => write!(
-                f,
-                "it speaks version {version} of the shared memory, this end {}: install matching versions",
-                mx_ring::ABI_VERSION
-            ),
-            Self::Event(error) => write!(f, "its event channel cannot be bound: {error}"),
-            Self::Connect(error) => error.fmt(f),
-        }
-    }
 }
 
 /// What a probe came back with.

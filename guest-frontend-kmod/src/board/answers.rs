@@ -14,23 +14,14 @@ use crate::region::{Region, RegionState};
 use crate::shared::Shared;
 
 /// Why a backend cannot be served any longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// It wrote something impossible into the control ring.
+    #[error(transparent)]
     Control(ControlError),
     /// It answered a request that nobody made.
+    #[error("the home answered request {0}, which nobody made")]
     UnknownRequest(u32),
-}
-
-impl core::fmt::Display for Fault {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Control(error) => error.fmt(f),
-            Self::UnknownRequest(id) => {
-                write!(f, "the backend answered request {id}, which nobody made")
-            }
-        }
-    }
 }
 
 /// What the backend has said.

@@ -129,17 +129,25 @@ impl Status {
 }
 
 /// Why a control page cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// The page does not start with the magic number.
+    #[error("not a control page: it starts with {0:#010x}")]
     BadMagic(u32),
     /// The other side speaks another version of this ABI.
+    #[error(
+        "the other side speaks version {0} of the shared memory, this one {own}: install matching versions",
+        own = crate::ABI_VERSION
+    )]
     Version(u32),
     /// A request or response of unknown kind.
+    #[error("a control message of unknown kind {0}")]
     UnknownKind(u32),
     /// A producer or consumer index that cannot be.
+    #[error("an impossible index in a control page")]
     ImpossibleIndex,
     /// Fewer bytes than the pages need.
+    #[error(transparent)]
     Slice(VolatileSliceError),
 }
 
@@ -148,24 +156,6 @@ impl From<VolatileSliceError> for ControlError {
         Self::Slice(error)
     }
 }
-
-impl core::fmt::Display for ControlError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::BadMagic(value) => write!(f, "not a control page: it starts with {value:#010x}"),
-            Self::Version(theirs) => write!(
-                f,
-                "the other side speaks version {theirs} of the shared memory, this one {}: install matching versions",
-                crate::ABI_VERSION
-            ),
-            Self::UnknownKind(kind) => write!(f, "a control message of unknown kind {kind}"),
-            Self::ImpossibleIndex => f.write_str("an impossible index in a control page"),
-            Self::Slice(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for ControlError {}
 
 pub(super) fn put(bytes: &mut [u8], at: usize, value: u32) {
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());

@@ -43,29 +43,15 @@ const _: () =
     assert!(size_of::<Descriptor>() == Descriptor::SIZE && Descriptor::LAP + 4 == Descriptor::SIZE);
 
 /// What is wrong with a descriptor that the other side wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DescriptorError {
     /// No such kind in this queue.
+    #[error("an entry of unknown kind {0:#04x}")]
     UnknownKind(u8),
     /// A length is larger than its place.
+    #[error("an entry whose length of {0} bytes does not fit its place")]
     LengthOutOfRange(u32),
 }
-
-impl core::fmt::Display for DescriptorError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::UnknownKind(kind) => write!(f, "an entry of unknown kind {kind:#04x}"),
-            Self::LengthOutOfRange(length) => {
-                write!(
-                    f,
-                    "an entry whose length of {length} bytes does not fit its place"
-                )
-            }
-        }
-    }
-}
-
-impl core::error::Error for DescriptorError {}
 
 const CONNECT_REQUEST: u8 = 0x11;
 const CONNECT_REPLY: u8 = 0x12;

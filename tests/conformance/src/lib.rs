@@ -8,7 +8,6 @@
 //!
 //! Neighbours: `libopen-mx/include`, and the shared library. It refuses to look inside of either.
 
-use std::fmt;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -35,27 +34,18 @@ const FLAGS: [&str; 8] = [
 ];
 
 /// Why the programs were not built.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A file could not be read or made.
+    #[error("{file}: {1}", file = .0.display())]
     File(PathBuf, io::Error),
     /// There is no C compiler.
+    #[error("cc does not start (Debian: gcc): {0}")]
     NoCompiler(io::Error),
     /// The compiler found something; what it said.
+    #[error("a program in C does not compile:\n{0}")]
     Refused(String),
 }
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::NoCompiler(error) => write!(f, "cc does not start (Debian: gcc): {error}"),
-            Self::Refused(said) => write!(f, "a program in C does not compile:\n{said}"),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {}
 
 /// Builds `conformance` into a directory, where links to this shared library are laid beside it.
 pub fn build(library: &Path, into: &Path) -> Result<PathBuf, BuildError> {

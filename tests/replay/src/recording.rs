@@ -7,11 +7,15 @@ use mx_wire::{Connect, ConnectStatus, Format, Frame, MacAddress, Packet, ParseEr
 use omx_captures::{CaptureError, CaptureFile, Frames};
 
 /// Why a capture cannot be replayed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// It cannot be read.
+    #[error(transparent)]
     Capture(CaptureError),
     /// A frame of it is no frame.
+    #[error(
+        "{file} frame {number} does not parse ({source}): is the format right? `cargo lab captures` says more"
+    )]
     Frame {
         /// The file.
         file: String,
@@ -21,24 +25,6 @@ pub enum ReplayError {
         source: ParseError,
     },
 }
-
-impl std::fmt::Display for ReplayError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Capture(source) => source.fmt(f),
-            Self::Frame {
-                file,
-                number,
-                source,
-            } => write!(
-                f,
-                "{file} frame {number} does not parse ({source}): is the format right? `cargo lab captures` says more"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ReplayError {}
 
 impl From<CaptureError> for ReplayError {
     fn from(source: CaptureError) -> Self {

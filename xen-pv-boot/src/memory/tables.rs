@@ -28,21 +28,14 @@ struct Tables {
 }
 
 /// Why boot cannot go on.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum BootError {
     /// The domain has too few pages for its page tables.
+    #[error("the domain is too small, give it 16 MiB or more")]
     TooSmall,
     /// Xen refused a page-table operation.
+    #[error("Xen refused a page table: {0}")]
     Refused(Errno),
-}
-
-impl core::fmt::Display for BootError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::TooSmall => f.write_str("the domain is too small, give it 16 MiB or more"),
-            Self::Refused(error) => write!(f, "Xen refused a page table: {error}"),
-        }
-    }
 }
 
 impl From<Errno> for BootError {

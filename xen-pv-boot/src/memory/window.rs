@@ -10,24 +10,15 @@ use crate::hypercall;
 use crate::types::{Errno, Mfn, PAGE_SIZE};
 
 /// Why something could not be mapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
     /// The 16 MiB are used up.
+    #[error("the 16 MiB of addresses for devices are used up")]
     Full,
     /// Xen refused: the frames are not the domain's (EPERM), for instance.
+    #[error("Xen refused to map the page: {0}")]
     Refused(Errno),
 }
-
-impl core::fmt::Display for WindowError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Full => f.write_str("the 16 MiB of addresses for devices are used up"),
-            Self::Refused(error) => write!(f, "Xen refused to map the page: {error}"),
-        }
-    }
-}
-
-impl core::error::Error for WindowError {}
 
 static NEXT: Mutex<usize> = Mutex::new(0);
 

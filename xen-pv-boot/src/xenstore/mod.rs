@@ -20,7 +20,6 @@ mod tasks;
 mod wire;
 
 use core::cell::RefCell;
-use core::fmt;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -49,45 +48,36 @@ const NOTICE: Duration = Duration::from_secs(2);
 const MESSAGES_PER_TURN: usize = 4;
 
 /// Why a request failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No such node.
+    #[error("there is no such node (ENOENT)")]
     NotFound,
     /// Not allowed.
+    #[error("this domain may not do that (EACCES)")]
     Denied,
     /// A transaction has to be tried again.
+    #[error("the transaction met another one (EAGAIN)")]
     Again,
     /// Another error, by its name (`EINVAL`, …).
+    #[error("{0}")]
     Other(String),
     /// The reply is no text, or of another kind than the request.
+    #[error("the xenstore daemon's reply makes no sense")]
     BadReply,
     /// The daemon did not answer in time.
+    #[error("the xenstore daemon did not answer in time; is it alive?")]
     Timeout,
     /// The ring is broken: the daemon moved an index, or told a length, that cannot be.
+    #[error("the ring shared with the xenstore daemon is broken")]
     Broken,
     /// The request is too long for a message.
+    #[error("the path or value is too long for xenstore")]
     TooLong,
     /// The daemon takes no requests: too many wait already.
+    #[error("the xenstore daemon takes no requests; is it alive?")]
     Busy,
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotFound => "there is no such node (ENOENT)",
-            Self::Denied => "this domain may not do that (EACCES)",
-            Self::Again => "the transaction met another one (EAGAIN)",
-            Self::Other(name) => name,
-            Self::BadReply => "the xenstore daemon's reply makes no sense",
-            Self::Timeout => "the xenstore daemon did not answer in time; is it alive?",
-            Self::Broken => "the ring shared with the xenstore daemon is broken",
-            Self::TooLong => "the path or value is too long for xenstore",
-            Self::Busy => "the xenstore daemon takes no requests; is it alive?",
-        })
-    }
-}
-
-impl core::error::Error for Error {}
 
 /// The connection to the xenstore daemon.
 pub struct Xenstore {
