@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 //! What the tools share (`omx_info`, `omx_perf`, `mx_pingpong`, …, in `src/bin`): options as Open-MX's tools take them, how
-//! boards are named, how the tools end, and endpoints that talk with one other side ([`line`], [`partner`]).
+//! boards are named, how the tools end, and endpoints that talk with one other side ([`line`](mod@line),
+//! [`partner`]).
 //!
 //! They use the library as any Rust program does. Each has a manual page of its name in `man`.
 
