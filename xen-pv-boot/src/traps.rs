@@ -1,8 +1,10 @@
 //! Exceptions. None is expected, so each ends the domain, after its registers were written to the console; but for the
 //! NMI, by which an operator asks for the registers of a running domain (`xl trigger <domain> nmi`).
 
-use core::fmt::Write;
+use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
+
+use x86_64::structures::idt::{ExceptionVector, PageFaultErrorCode, SelectorErrorCode};
 
 use crate::clock;
 use crate::console::{self, Line};
@@ -61,19 +63,43 @@ fn name(vector: u64) -> &'static str {
     }
 }
 
+/// What an exception's error code says, where it says something.
+struct Meaning<'a>(&'a Frame);
+
+impl fmt::Display for Meaning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ExceptionVector::{GeneralProtection, InvalidTss, Page, SegmentNotPresent, Stack};
+
+        let Self(frame) = self;
+        match ExceptionVector::try_from(frame.vector as u8) {
+            Ok(Page) => write!(
+                f,
+                " {:?}",
+                PageFaultErrorCode::from_bits_truncate(frame.error)
+            ),
+            Ok(InvalidTss | SegmentNotPresent | Stack | GeneralProtection) if frame.error != 0 => {
+                let code = SelectorErrorCode::new_truncate(frame.error);
+                write!(f, " ({:?} entry {})", code.descriptor_table(), code.index())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Called by the stubs; never returns to them.
 pub(crate) extern "C" fn on_trap(frame: &Frame) -> ! {
     if DYING.swap(true, Ordering::Relaxed) {
         crate::hypercall::sched_shutdown(xen_sys::sched::SHUTDOWN_CRASH);
     }
     let fault = clock::shared_info().map_or(0, |shared| shared.vcpu_info[0].arch.cr2);
-    let mut title = Line::<128>::new();
+    let mut title = Line::<256>::new();
     let _ = write!(
         title,
-        "TRAP {}: {}, error code {:#x}, address {fault:#x}",
+        "TRAP {}: {}, error code {:#x}{}, address {fault:#x}",
         frame.vector,
         name(frame.vector),
         frame.error,
+        Meaning(frame),
     );
     dump(title.text(), frame);
     shutdown(End::Crash)

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use x86_64::structures::paging::PageTableFlags;
+
 pub use mx_ring::PAGE_SIZE;
 pub(crate) const PAGE_SHIFT: u32 = PAGE_SIZE.trailing_zeros();
 
@@ -17,6 +19,11 @@ impl Mfn {
     /// The address that a device uses for the frame's first byte.
     pub const fn bus(self) -> u64 {
         self.0 << PAGE_SHIFT
+    }
+
+    /// A page-table entry that leads to the frame.
+    pub(crate) const fn entry(self, flags: PageTableFlags) -> u64 {
+        self.bus() | flags.bits()
     }
 }
 

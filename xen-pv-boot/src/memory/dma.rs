@@ -111,7 +111,7 @@ fn exchange(pool: &mut Pool, pages: usize) -> Option<Pfn> {
         // SAFETY: the frame is the domain's own; the page is unused until it is handed out.
         let mapped = unsafe {
             hypercall::mmu_update(&[update]).and_then(|()| {
-                hypercall::update_va_mapping(direct(own(index)), frame.bus() | entry::WRITE)
+                hypercall::update_va_mapping(direct(own(index)), frame.entry(entry::WRITE))
             })
         };
         if let Err(error) = mapped {

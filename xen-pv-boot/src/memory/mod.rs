@@ -32,22 +32,25 @@ pub(crate) const ARENA_PAGES: usize = 1 << 18;
 pub(crate) const WINDOW: u64 = 0xffff_8810_4000_0000;
 pub(crate) const WINDOW_PAGES: usize = 1 << 12;
 
-/// Bits of a page-table entry.
+/// Flags of a page-table entry.
 pub(crate) mod entry {
-    pub(crate) const PRESENT: u64 = 1;
-    pub(crate) const WRITABLE: u64 = 1 << 1;
-    pub(crate) const USER: u64 = 1 << 2;
-    pub(crate) const UNCACHED: u64 = 1 << 4;
-    pub(crate) const ACCESSED: u64 = 1 << 5;
-    pub(crate) const DIRTY: u64 = 1 << 6;
-    pub(crate) const NO_EXECUTE: u64 = 1 << 63;
+    use x86_64::structures::paging::PageTableFlags as Flags;
 
     /// A page that is read.
-    pub(crate) const READ: u64 = PRESENT | USER | ACCESSED | DIRTY | NO_EXECUTE;
+    pub(crate) const READ: Flags = Flags::PRESENT
+        .union(Flags::USER_ACCESSIBLE)
+        .union(Flags::ACCESSED)
+        .union(Flags::DIRTY)
+        .union(Flags::NO_EXECUTE);
     /// A page that is written too.
-    pub(crate) const WRITE: u64 = READ | WRITABLE;
+    pub(crate) const WRITE: Flags = READ.union(Flags::WRITABLE);
+    /// Registers of a device.
+    pub(crate) const DEVICE: Flags = WRITE.union(Flags::NO_CACHE);
     /// A page table.
-    pub(crate) const TABLE: u64 = PRESENT | WRITABLE | USER | ACCESSED;
+    pub(crate) const TABLE: Flags = Flags::PRESENT
+        .union(Flags::WRITABLE)
+        .union(Flags::USER_ACCESSIBLE)
+        .union(Flags::ACCESSED);
 }
 
 static P2M: AtomicPtr<u64> = AtomicPtr::new(core::ptr::null_mut());

@@ -4,6 +4,8 @@
 //! they lose their writable boot mapping where they have one (the builder rounds its mapping up to 4 MiB), Xen clears
 //! and fills them on request, and the direct map shows them read-only.
 
+use x86_64::VirtAddr;
+use x86_64::structures::paging::{PageTableFlags, PageTableIndex};
 use xen_sys::xen::{MMU_NORMAL_PT_UPDATE, MmuUpdate, StartInfo};
 
 use super::{ARENA, ARENA_PAGES, DIRECT_MAP, VIRT_BASE, WINDOW, WINDOW_PAGES, entry, mfn};
@@ -57,7 +59,7 @@ impl Tables {
             hypercall::clear_page(frame.0)?;
             if pfn < self.boot_mapped {
                 let address = VIRT_BASE + (pfn.0 << PAGE_SHIFT);
-                hypercall::update_va_mapping(address, frame.bus() | entry::READ)?;
+                hypercall::update_va_mapping(address, frame.entry(entry::READ))?;
             }
         }
         Ok(frame)
@@ -95,14 +97,18 @@ pub(crate) unsafe fn build(info: &StartInfo) -> Result<Layout, BootError> {
     };
     let root = mfn(Pfn(boot_tables)).ok_or(BootError::TooSmall)?;
     let level3 = tables.new_table()?;
-    link(root, DIRECT_MAP >> 39, level3)?;
+    link(root, VirtAddr::new(DIRECT_MAP).p4_index(), level3)?;
 
     for gib in 0..level2 {
         let table2 = tables.new_table()?;
-        link(level3, (DIRECT_MAP >> 30) + gib, table2)?;
+        link(
+            level3,
+            VirtAddr::new(DIRECT_MAP + (gib << 30)).p3_index(),
+            table2,
+        )?;
         for slot in 0..ENTRIES.min(level1 - gib * ENTRIES) {
             let table1 = tables.new_table()?;
-            link(table2, slot, table1)?;
+            link(table2, PageTableIndex::new_truncate(slot as u16), table1)?;
             let from = (gib * ENTRIES + slot) * ENTRIES;
             fill(table1, from, |pfn| {
                 let is_table = (boot_tables..boot_tables + info.nr_pt_frames).contains(&pfn)
@@ -113,10 +119,10 @@ pub(crate) unsafe fn build(info: &StartInfo) -> Result<Layout, BootError> {
     }
     for (start, count) in [(ARENA, arena), (WINDOW, window)] {
         let table2 = tables.new_table()?;
-        link(level3, start >> 30, table2)?;
+        link(level3, VirtAddr::new(start).p3_index(), table2)?;
         for slot in 0..count {
             let table1 = tables.new_table()?;
-            link(table2, slot, table1)?;
+            link(table2, PageTableIndex::new_truncate(slot as u16), table1)?;
         }
     }
     Ok(Layout {
@@ -124,18 +130,18 @@ pub(crate) unsafe fn build(info: &StartInfo) -> Result<Layout, BootError> {
     })
 }
 
-/// Puts `below` into entry `index` (modulo the table) of `table`.
-fn link(table: Mfn, index: u64, below: Mfn) -> Result<(), Errno> {
+/// Puts `below` into entry `index` of `table`.
+fn link(table: Mfn, index: PageTableIndex, below: Mfn) -> Result<(), Errno> {
     let update = MmuUpdate {
-        ptr: (table.bus() + (index % ENTRIES) * 8) | MMU_NORMAL_PT_UPDATE,
-        val: below.bus() | entry::TABLE,
+        ptr: (table.bus() + u64::from(index) * 8) | MMU_NORMAL_PT_UPDATE,
+        val: below.entry(entry::TABLE),
     };
     // SAFETY: the entry was empty, so no address in use changes its meaning.
     unsafe { hypercall::mmu_update(&[update]) }
 }
 
 /// Fills a level-1 table with own pages from `first` on.
-fn fill(table: Mfn, first: u64, flags: impl Fn(u64) -> u64) -> Result<(), Errno> {
+fn fill(table: Mfn, first: u64, flags: impl Fn(u64) -> PageTableFlags) -> Result<(), Errno> {
     let mut updates = [MmuUpdate { ptr: 0, val: 0 }; ENTRIES as usize];
     let mut used = 0;
     for (slot, update) in updates.iter_mut().enumerate() {
@@ -143,7 +149,7 @@ fn fill(table: Mfn, first: u64, flags: impl Fn(u64) -> u64) -> Result<(), Errno>
         let Some(frame) = mfn(Pfn(pfn)) else { break };
         *update = MmuUpdate {
             ptr: (table.bus() + slot as u64 * 8) | MMU_NORMAL_PT_UPDATE,
-            val: frame.bus() | flags(pfn),
+            val: frame.entry(flags(pfn)),
         };
         used += 1;
     }

@@ -4,6 +4,7 @@
 use core::ptr::NonNull;
 
 use spin::Mutex;
+use x86_64::structures::paging::PageTableFlags;
 
 use super::{WINDOW, WINDOW_PAGES, entry, pages_of};
 use crate::hypercall;
@@ -33,12 +34,15 @@ fn reserve(pages: usize) -> Result<u64, WindowError> {
     Ok(WINDOW + (first * PAGE_SIZE) as u64)
 }
 
-fn map(frames: impl ExactSizeIterator<Item = Mfn>, flags: u64) -> Result<NonNull<u8>, WindowError> {
+fn map(
+    frames: impl ExactSizeIterator<Item = Mfn>,
+    flags: PageTableFlags,
+) -> Result<NonNull<u8>, WindowError> {
     let start = reserve(frames.len())?;
     for (index, frame) in frames.enumerate() {
         let address = start + (index * PAGE_SIZE) as u64;
         // SAFETY: the address is fresh, so nothing in use changes its meaning.
-        unsafe { hypercall::update_va_mapping(address, frame.bus() | flags) }
+        unsafe { hypercall::update_va_mapping(address, frame.entry(flags)) }
             .map_err(WindowError::Refused)?;
     }
     NonNull::new(start as *mut u8).ok_or(WindowError::Full)
@@ -51,7 +55,7 @@ pub(crate) fn map_registers(bus: u64, bytes: usize) -> Result<NonNull<u8>, Windo
     let pages = pages_of(within.checked_add(bytes).ok_or(WindowError::Full)?);
     let base = map(
         (0..pages).map(|page| Mfn(first + page as u64)),
-        entry::WRITE | entry::UNCACHED,
+        entry::DEVICE,
     )?;
     // SAFETY: `within` is less than a page of the mapping.
     Ok(unsafe { base.add(within) })
