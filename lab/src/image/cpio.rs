@@ -9,6 +9,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use cpio::newc::{Builder, trailer};
+
 /// What is at a path.
 enum Node {
     Directory,
@@ -97,27 +99,19 @@ impl Tree {
             };
             entry(&mut out, number, mode, path, &bytes).at("write", to)?;
         }
-        entry(&mut out, 0, 0, "TRAILER!!!", &[]).at("write", to)?;
+        trailer(&mut out).at("write", to)?;
         out.flush().at("write", to)
     }
 }
 
-/// One entry: 13 hexadecimal numbers, the name, the bytes, each padded to four.
-fn entry(out: &mut impl Write, number: u32, mode: u32, path: &str, bytes: &[u8]) -> io::Result<()> {
+/// One entry, as it is in the archive.
+fn entry(out: impl Write, number: u32, mode: u32, path: &str, bytes: &[u8]) -> io::Result<()> {
     let size = u32::try_from(bytes.len()).map_err(|_| io::Error::other("a file over 4 GiB"))?;
     let links = if mode & 0o170_000 == 0o040_000 { 2 } else { 1 };
-    let name_size = path.len() as u32 + 1;
-    let fields = [number, mode, 0, 0, links, 0, size, 0, 0, 0, 0, name_size, 0];
-    out.write_all(b"070701")?;
-    for field in fields {
-        write!(out, "{field:08x}")?;
-    }
-    out.write_all(path.as_bytes())?;
-    let padding = |length: usize| &[0_u8; 3][..(4 - length % 4) % 4];
-    out.write_all(b"\0")?;
-    out.write_all(padding(110 + path.len() + 1))?;
-    out.write_all(bytes)?;
-    out.write_all(padding(bytes.len()))
+    let entry = Builder::new(path).ino(number).mode(mode).nlink(links);
+    let mut entry = entry.write(out, size);
+    entry.write_all(bytes)?;
+    entry.finish().map(drop)
 }
 
 #[cfg(test)]
