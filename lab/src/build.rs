@@ -104,7 +104,7 @@ pub fn everything(machine: &Machine) -> Result<Built, Error> {
 }
 
 /// Where cargo puts what it builds.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| place::repository().join("target"), PathBuf::from)
 }

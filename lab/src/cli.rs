@@ -78,7 +78,7 @@ pub enum Command {
     ///
     /// Changes inputs at random and keeps those that cause a new kind of behaviour, on stable Rust. The tests do this for a
     /// second per target. An input that breaks one is shortened and kept in target/fuzz. Exit status 1 means that there
-    /// was one, 3 that one hangs.
+    /// was one, 3 that one hangs. With --guided it is libFuzzer that searches, by the branches that inputs take.
     Fuzz(fuzz::FuzzArgs),
     /// Run the tests of the shared memory's unsafe code by Miri, an interpreter that knows what undefined behaviour is.
     ///

@@ -1,5 +1,7 @@
 //! `cargo lab fuzz`: the long run of the fuzz targets, whose short run is part of the tests.
 
+mod guided;
+
 use crate::error::{At, Error};
 use clap::Args;
 use omx_fuzz::{Budget, Failure, Progress, TARGETS, Target, check, run as search};
@@ -20,8 +22,20 @@ pub struct FuzzArgs {
     /// What the search starts from; another one each time unless it is named.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Search by the branches that inputs take, with libFuzzer, instead of by kinds of behaviour. Takes a C++ compiler and
+    /// a build of its own; starts from tests/fuzz/corpus and from what was found before.
+    #[arg(long)]
+    pub guided: bool,
+    /// Keep in tests/fuzz/corpus the fewest short inputs that take all the branches that were found.
+    #[arg(long, requires = "guided")]
+    pub keep: bool,
     /// Try this one input instead of searching, as a failure names it.
-    #[arg(long, value_name = "FILE", requires = "target")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "target",
+        conflicts_with = "guided"
+    )]
     pub input: Option<PathBuf>,
     /// Say which targets there are.
     #[arg(long)]
@@ -43,6 +57,9 @@ pub fn run(args: &FuzzArgs) -> Result<ExitCode, Error> {
             vec![target.ok_or_else(|| Error::FuzzTarget(name.clone()))?]
         }
     };
+    if args.guided {
+        return guided::run(args, &chosen);
+    }
     // What breaks is told below, once and shortened.
     std::panic::set_hook(Box::new(|_| {}));
     if let (Some(path), Some(target)) = (&args.input, chosen.first()) {

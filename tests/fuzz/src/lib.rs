@@ -8,6 +8,7 @@
 //!
 //! It refuses to know what right answers are: the other tests do.
 
+mod corpus;
 mod input;
 mod search;
 mod targets;

@@ -24,6 +24,20 @@ fn holds(name: &str) {
     }
 }
 
+/// What the guided search has found (`cargo lab fuzz --guided --keep`).
+#[test]
+fn no_input_of_the_corpus_breaks_its_target() {
+    let mut tried = 0;
+    for target in TARGETS {
+        for input in target.corpus().unwrap() {
+            let kept = check(target, &input);
+            assert!(kept.is_ok(), "{}: {kept:?} by {input:02x?}", target.name);
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "only {tried} inputs are kept");
+}
+
 #[test]
 fn any_frame_is_refused_or_means_what_it_says() {
     holds("frame");
