@@ -176,7 +176,7 @@ fn a_frame_that_ends_too_early_is_shown_to_be_dropped_just_if_a_receiver_drops_i
             Err(ParseError::HeaderTruncated { .. } | ParseError::PayloadTruncated { .. }) => true,
             Err(other) => panic!("{other}"),
         };
-        let shown = row[0] != "";
+        let shown = !row[0].is_empty();
         assert_eq!(shown, drops, "{bytes:02x?}: {row:?}");
         assert_eq!(row[1], "", "{bytes:02x?}: {row:?}");
         dropped += usize::from(drops);
@@ -224,6 +224,6 @@ fn bytes_that_nobody_meant_as_a_frame_do_not_break_the_dissector() {
         &[LUA_ERROR],
     );
     for (bytes, row) in frames.iter().zip(rows) {
-        assert!(row[0] == "" && row[1] != "", "{bytes:02x?}: {row:?}");
+        assert!(row[0].is_empty() && !row[1].is_empty(), "{bytes:02x?}: {row:?}");
     }
 }
