@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use mx_records::record;
 use mx_ring::Counter;
 use mx_wire::MacAddress;
 
@@ -217,6 +218,7 @@ impl Board {
             ] {
                 for _ in 0..times {
                     self.count(counter);
+                    record!(debug, "{}: {}", self.name, counter.label());
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! From a packet that reached a board to the event, the job or the nack that it causes. The checks are made in the
 //! order of wire.md §5: peer, endpoint, session, room.
 
+use mx_records::record;
 use mx_ring::{Counter, Event, EventBody, Origin, Place};
 use mx_wire::{
     Content, Ends, Format, HostReply, MacAddress, Message, NackCode, NackLib, NackMcp, Packet,
@@ -95,6 +96,17 @@ impl Board {
             Ok(answer) => answer,
             Err(refusal) => {
                 self.count(refusal.counter);
+                record!(
+                    debug,
+                    "{}: {}: {} from {}",
+                    self.name,
+                    refusal.counter.label(),
+                    incoming.packet,
+                    incoming.source
+                );
+                if let Some(answer) = &refusal.answer {
+                    record!(debug, "{}: answered by {}", self.name, answer.packet);
+                }
                 refusal.answer
             }
         }
@@ -146,6 +158,13 @@ impl Board {
                 connect,
             } => {
                 let peer = self.by_address(incoming)?;
+                record!(
+                    debug,
+                    "{}: {} from {}",
+                    self.name,
+                    incoming.packet,
+                    incoming.source
+                );
                 self.learn_reverse(peer, sender_index);
                 let nack = Nack::Lib { seq: 0 };
                 let (to, from) = self.admit_peer(door, incoming, peer, ends, None, nack)?;
@@ -193,6 +212,13 @@ impl Board {
         if ports.deliver(to, event, incoming.payload).is_err() {
             return Err(Counter::UnexpectedEventQueueFull.into());
         }
+        record!(
+            trace,
+            "{}: delivered: {} from {}",
+            self.name,
+            incoming.packet,
+            incoming.source
+        );
         // Open-MX counts local deliveries at the sender, as shared.
         if !incoming.local {
             self.count(counters::received(incoming.packet));

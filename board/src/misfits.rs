@@ -1,5 +1,6 @@
 //! What is seen of machines that do not fit into this network, and which board warns of it (wire.md §4).
 
+use mx_records::record;
 use mx_ring::Counter;
 use mx_ring::warning::Warning;
 use mx_wire::{Beacon, Frame, MacAddress, Packet, ParseError};
@@ -50,6 +51,7 @@ impl Switch {
             && let Some(board) = self.meant(bytes)
         {
             board.count(counter);
+            record!(debug, "{}: {}: {error}", board.name, counter.label());
         }
     }
 
@@ -76,7 +78,9 @@ impl Switch {
         };
         board.warn(now, warning, frame.source);
         if frame.packet == Packet::Raw {
-            board.count(Counter::DropBadPeerAddr);
+            let counter = Counter::DropBadPeerAddr;
+            board.count(counter);
+            record!(debug, "{}: {}: {frame}", board.name, counter.label());
         }
     }
 }

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use mx_records::record;
 use mx_ring::Counter;
 use mx_wire::{Beacon, Frame, MacAddress, Packet};
 
@@ -101,6 +102,12 @@ impl Switch {
                 && ports.raw(board.id, bytes).is_err()
             {
                 board.count(Counter::DropRawQueueFull);
+                record!(
+                    debug,
+                    "{}: {}",
+                    board.name,
+                    Counter::DropRawQueueFull.label()
+                );
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use mx_records::record;
 use mx_ring::{
     Command, CommandBody, Counter, Destination, Farewell, PullOrder, PullStatus, RegionKey,
 };
@@ -286,6 +287,11 @@ impl Switch {
         };
         let Some(known) = board.peers.get_mut(peer) else {
             board.count(Counter::DropBadPeerIndex);
+            record!(
+                debug,
+                "{}: not sent, there is no peer {peer}: {packet}",
+                board.name
+            );
             return Ok(());
         };
         if outgoing::is_unasked(packet) {
@@ -308,6 +314,15 @@ impl Switch {
             Ok(Taken::Sent) => counters::sent(packet),
             Ok(Taken::Lost) | Err(Full) => Counter::SendSkbuffAllocFailed,
         });
+        match taken {
+            Ok(Taken::Sent) => record!(trace, "{}: sent: {packet} to {mac}", board.name),
+            Ok(Taken::Lost) => record!(
+                debug,
+                "{}: lost on the way out: {packet} to {mac}",
+                board.name
+            ),
+            Err(Full) => record!(debug, "{}: no room to send: {packet} to {mac}", board.name),
+        }
         taken.map(|_| ())
     }
 

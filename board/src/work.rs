@@ -1,6 +1,7 @@
 //! What boards do without being asked: beacons, questions for names, timers of pulls, replies, local copies. A turn is
 //! bounded, and a board gets its share of bytes (deficit round robin).
 
+use mx_records::record;
 use mx_ring::{Counter, Event, EventBody, PullStatus, Reach, RegionKey, Wanted, Window};
 use mx_wire::{NackCode, Packet, PullReply};
 
@@ -293,6 +294,7 @@ impl Switch {
         pulls.tell_later(now);
         if let Some(board) = self.board_mut(key.board) {
             board.count(Counter::ExpectedEventQueueFull);
+            record!(debug, "{}: no room yet for the event: {event}", board.name);
         }
     }
 
@@ -403,6 +405,14 @@ impl Switch {
             None => (NackCode::EndpointClosed, Counter::DropBadEndpoint),
         };
         board.count(counter);
+        record!(
+            debug,
+            "{}: {}: a pull here {}, window {}, {code}",
+            board.name,
+            counter.label(),
+            pull.to,
+            order.window
+        );
         Err(code)
     }
 }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use mx_records::record;
 use mx_ring::{Command, CommandBody, Farewell, Origin};
 use mx_wire::{LibAck, NackCode, NackLib};
 
@@ -136,6 +137,11 @@ impl Engine {
             partner.ack_number_sent = number;
             partner.last_acked = partner.next_fragment;
             partner.ack_due = None;
+            record!(
+                trace,
+                "sent: TRUC {to}, ack {}",
+                partner.last_acked.to_wire()
+            );
         }
         posted
     }
@@ -187,7 +193,15 @@ impl Engine {
             let Some(outgoing) = partner.unacked.pop_front() else {
                 break;
             };
+            let session = partner.session.unwrap_or_default();
             if let Some(message) = self.outgoing.get(outgoing) {
+                record!(
+                    trace,
+                    "acknowledged: {}, session {session:08x}, seq {}, sent {} times",
+                    message.body.name(),
+                    message.seq.to_wire(),
+                    message.transmissions
+                );
                 if newest.is_none() && message.transmissions > 1 {
                     oldest_again = Some(message.last_sent);
                 }
@@ -256,6 +270,13 @@ impl Engine {
         let Some(partner) = self.partners.get_mut(key) else {
             return;
         };
+        record!(
+            info,
+            "refused by the board {from}: session {:08x}, seq {}, {}",
+            partner.session.unwrap_or_default(),
+            nack.seq,
+            nack.code
+        );
         // A connect has the number 0. So has a message now and then, but not one that waits together with a connect.
         if seq.to_wire() == 0 && !partner.connects.is_empty() {
             let oldest = partner.connects.remove(0);

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use mx_records::record;
+
 use crate::code::Code;
 use crate::engine::Engine;
 use crate::queue_port::QueuePort;
@@ -15,6 +17,15 @@ const SCRAMBLE_DISCONNECT: u16 = 0x0f0f;
 impl Engine {
     /// The partner does not answer any more.
     pub(crate) fn give_up(&mut self, key: PartnerKey, port: &mut impl QueuePort) {
+        record!(
+            warn,
+            "given up: {} does not answer, session {:08x}, from seq {} on",
+            self.partners.named(key),
+            self.partners.session(key),
+            self.partners
+                .get(key)
+                .map_or(0, |partner| partner.next_acked.to_wire())
+        );
         self.break_off(key, SCRAMBLE_GIVE_UP, port);
     }
 

@@ -8,6 +8,7 @@
 
 use core::time::Duration;
 
+use mx_records::record;
 use mx_ring::{Command, CommandBody, Destination, Origin};
 use mx_wire::{ConnectReply, ConnectRequest, ConnectStatus, FrameKind};
 
@@ -55,7 +56,9 @@ impl Engine {
             };
             partner.connect_counter = partner.connect_counter.wrapping_add(1);
             // A full queue is a lost frame: the request is sent again.
-            port.post(&request_command(peer, endpoint, &connect), &[]);
+            let command = request_command(peer, endpoint, &connect);
+            port.post(&command, &[]);
+            record!(debug, "sent: {command}");
             partner.connects.push(connect);
             self.resend_by(now + wait);
         }
@@ -114,7 +117,9 @@ impl Engine {
             session,
         };
         let body = CommandBody::Connect(mx_wire::Connect::Reply(reply));
-        port.post(&Command { to, body }, &[]);
+        let command = Command { to, body };
+        port.post(&command, &[]);
+        record!(debug, "sent: {command}");
     }
 
     /// A peer answers a connect.
@@ -142,6 +147,10 @@ impl Engine {
             return;
         };
         let Some(at) = partner.connects.iter().position(|c| c.counter == counter) else {
+            record!(
+                debug,
+                "dropped, a duplicate: CONNECT reply {from}, connect {counter}"
+            );
             self.counts.duplicates.add(FrameKind::Connect, 1);
             return;
         };
@@ -196,6 +205,13 @@ impl Engine {
         if known.is_some() {
             self.end_relation(key, port);
         }
+        record!(
+            info,
+            "connected with {}: it is session {session:08x}, this is {:08x}; it expects seq {}",
+            self.partners.named(key),
+            self.config.session,
+            expected.to_wire()
+        );
         if let Some(partner) = self.partners.get_mut(key) {
             if let Some(past) = partner.last_session.replace(session)
                 && past != session

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use mx_records::record;
 use mx_ring::{Command, CommandBody, Destination, PullDone, PullOrder, PullStatus};
 use mx_wire::{Content, Notify, Rendezvous};
 
@@ -134,14 +135,11 @@ impl Engine {
                         window_offset: u32::from(pull.offer.window_offset).wrapping_add(pull.done),
                         cookie,
                     };
+                    let body = CommandBody::Pull(order);
+                    let command = Command { to, body };
                     // There is room in the queue: it was asked for above.
-                    port.post(
-                        &Command {
-                            to,
-                            body: CommandBody::Pull(order),
-                        },
-                        &[],
-                    );
+                    port.post(&command, &[]);
+                    record!(debug, "pull begins: {command}");
                     pull.registered = Some(registered);
                     pull.began = Some(self.now);
                     let timeout = self.requests.timeout_of(Some(pull.request));
@@ -214,6 +212,12 @@ impl Engine {
         let Some(pull) = self.pulls.remove(&cookie) else {
             return;
         };
+        record!(
+            debug,
+            "pull ends: cookie {cookie} from {}, {} bytes, {code}",
+            self.partners.named(pull.partner),
+            pull.length
+        );
         if let Some(registered) = pull.registered {
             self.pulls_running -= 1;
             if code == Code::Success
@@ -294,6 +298,14 @@ impl Engine {
         } = &mut outgoing.body
         {
             *notified = Some(notify.transferred);
+            record!(
+                debug,
+                "fetched by {}: session {:08x}, seq {}, {} bytes",
+                self.partners.named(partner),
+                self.partners.session(partner),
+                outgoing.seq.to_wire(),
+                notify.transferred
+            );
             if *acked {
                 self.end_outgoing(key, Code::Success, port);
             }

@@ -7,6 +7,7 @@
 
 use alloc::vec::Vec;
 
+use mx_records::record;
 use mx_ring::{Command, CommandBody, Place};
 use mx_wire::{Content, Eager, Message, TINY_MAX};
 
@@ -135,6 +136,11 @@ fn ask(partner: &mut Partner, port: &mut impl QueuePort) {
         &[],
     );
     if posted {
+        record!(
+            debug,
+            "asked whether it is there: TINY {to}, seq {}",
+            message.seq
+        );
         partner.last_acked = partner.next_fragment;
         partner.ack_due = None;
     }

@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use mx_records::record;
 use mx_ring::{Command, CommandBody};
 
 use crate::engine::Engine;
@@ -35,6 +36,7 @@ impl Engine {
                     &[],
                 );
                 if pull.expired {
+                    record!(debug, "pull takes too long: cookie {cookie}, {timeout:?}");
                     continue;
                 }
                 at = self.now + self.config.registration_pause;

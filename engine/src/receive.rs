@@ -1,5 +1,6 @@
 //! The order of what comes from a partner (protocol.md §5).
 
+use mx_records::record;
 use mx_ring::Origin;
 use mx_wire::{Content, Message};
 
@@ -34,6 +35,7 @@ impl Engine {
             || !seq.same_relation(partner.next_fragment)
             || !ack.same_relation(partner.next_send)
         {
+            self.say("dropped, of a relation that is over", key, seq, &content);
             return;
         }
         self.acknowledged(key, ack, port);
@@ -46,6 +48,12 @@ impl Engine {
             partner.next_match.since(partner.next_fragment),
         );
         if distance <= reach {
+            record!(
+                trace,
+                "received: {} {from}, session {:08x}, {message}",
+                content.name(),
+                self.config.session
+            );
             self.in_turn(key, seq, content, payload, port);
             self.take_early(key, port);
             self.hurry_at_a_gap(key);
@@ -55,7 +63,7 @@ impl Engine {
             // The partner repeats what is whole here: an acknowledgement was probably lost. It may repeat its oldest
             // messages alone, or all of them, which takes one answer.
             let newest = seq.next() == partner.next_fragment;
-            self.duplicate(&content);
+            self.duplicate(key, seq, &content);
             if newest {
                 self.ack_at_once(key);
             } else {
@@ -77,8 +85,22 @@ impl Engine {
 
     /// Counts a frame that brings nothing new.
     #[inline]
-    pub(crate) fn duplicate(&mut self, content: &Content) {
+    pub(crate) fn duplicate(&mut self, key: PartnerKey, seq: Sequence, content: &Content) {
+        self.say("dropped, a duplicate", key, seq, content);
         self.counts.duplicates.add(content.kind(), 1);
+    }
+
+    /// A record of a message that came from a partner.
+    #[inline]
+    pub(crate) fn say(&self, what: &str, key: PartnerKey, seq: Sequence, content: &Content) {
+        record!(
+            debug,
+            "{what}: {} from {}, session {:08x}, seq {}",
+            content.name(),
+            self.partners.named(key),
+            self.config.session,
+            seq.to_wire()
+        );
     }
 
     /// A message that is not early: the next one, a part of an incomplete one, or a duplicate.
@@ -108,7 +130,7 @@ impl Engine {
         } else if let Content::Medium(m) = &content {
             self.later_fragment(key, seq, m, payload);
         } else {
-            self.duplicate(&content);
+            self.duplicate(key, seq, &content);
         }
         self.advance(key);
         if self.config.mx_wire
@@ -156,6 +178,7 @@ impl Engine {
         if self.reorder_bytes + payload.len() > self.config.kept_bytes_max / 2
             || self.kept_bytes() + payload.len() > self.config.kept_bytes_max
         {
+            self.say("dropped, no room for what is early", key, seq, &content);
             return;
         }
         let Some(partner) = self.partners.get_mut(key) else {
@@ -165,7 +188,7 @@ impl Engine {
             .reorder_buffer
             .place(partner.next_fragment, seq, &content)
         else {
-            self.duplicate(&content);
+            self.duplicate(key, seq, &content);
             return;
         };
         if let Some(data) = payload.to_vec() {
@@ -173,6 +196,7 @@ impl Engine {
             partner
                 .reorder_buffer
                 .insert(place, EarlyMessage { seq, content, data });
+            self.say("kept until what is before it comes", key, seq, &content);
         }
     }
 

@@ -9,6 +9,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use mx_records::record;
 use mx_wire::FrameKind;
 
 use crate::config::Config;
@@ -168,7 +169,13 @@ impl Engine {
                     return true;
                 }
                 if connect.next <= now {
-                    port.post(&request_command(peer, endpoint, connect), &[]);
+                    let command = request_command(peer, endpoint, connect);
+                    port.post(&command, &[]);
+                    record!(
+                        debug,
+                        "sent again, {} times before: {command}",
+                        connect.transmissions
+                    );
                     connect.transmissions += 1;
                     connect.wait = (connect.wait * 2).min(self.config.connect_wait_max);
                     connect.next = now + connect.wait;

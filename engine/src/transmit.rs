@@ -1,5 +1,6 @@
 //! How a message looks in the command queue, the first time and again.
 
+use mx_records::record;
 use mx_ring::{Command, CommandBody, Place};
 use mx_wire::{Content, Medium, Message, Rendezvous};
 
@@ -88,6 +89,15 @@ impl Engine {
         if outgoing.transmissions > 0 {
             let frames = outgoing.commands(self.config.medium_fragment);
             self.counts.resent.add(outgoing.body.kind(), frames);
+            record!(
+                debug,
+                "sent again, {:?} after the last of {} times: {} {to}, seq {seq}",
+                self.now.saturating_sub(outgoing.last_sent),
+                outgoing.transmissions,
+                outgoing.body.name()
+            );
+        } else {
+            record!(trace, "sent: {} {to}, seq {seq}", outgoing.body.name());
         }
         outgoing.transmissions += 1;
         outgoing.last_sent = self.now;

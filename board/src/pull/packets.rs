@@ -1,5 +1,6 @@
 //! The packets of pulls as they reach a board: requests to the replier, replies and refusals to the puller.
 
+use mx_records::record;
 use mx_ring::warning::Warning;
 use mx_ring::{Counter, PullStatus};
 use mx_wire::{Format, NackCode, NackMcp, Pull, PullBlock, PullError, PullReply};
@@ -122,6 +123,7 @@ impl Board {
         }
         if let Some(counter) = counted {
             self.count(counter);
+            record!(debug, "{}: {}: {reply}", self.name, counter.label());
         }
         self.touched(index);
         Ok(())

@@ -105,6 +105,17 @@ pub enum Body {
 }
 
 impl Body {
+    /// The type of its frames as Open-MX calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Tiny { .. } => "TINY",
+            Self::Small { .. } => "SMALL",
+            Self::Medium { .. } => "MEDIUM",
+            Self::Large { .. } => "RNDV",
+            Self::Bare(content) => content.name(),
+        }
+    }
+
     /// The kind of its frames.
     #[inline]
     pub fn kind(&self) -> FrameKind {

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use mx_ring::Destination;
@@ -219,8 +220,35 @@ impl Partners {
         self.all.get_mut(key)
     }
 
+    /// A partner as records call it.
+    pub fn named(&self, key: PartnerKey) -> Named {
+        Named(
+            self.get(key)
+                .map(|partner| (partner.peer, partner.endpoint)),
+        )
+    }
+
+    /// Its session as records tell it, 0 without one.
+    pub fn session(&self, key: PartnerKey) -> u32 {
+        self.get(key)
+            .and_then(|partner| partner.session)
+            .unwrap_or_default()
+    }
+
     /// Every partner.
     pub fn keys(&self) -> Vec<PartnerKey> {
         self.all.keys().collect()
+    }
+}
+
+/// Peer and endpoint, as commands and events show them.
+pub struct Named(Option<(u16, u8)>);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((peer, endpoint)) => write!(f, "{peer}:{endpoint}"),
+            None => f.write_str("nobody"),
+        }
     }
 }

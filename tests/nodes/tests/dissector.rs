@@ -224,6 +224,9 @@ fn bytes_that_nobody_meant_as_a_frame_do_not_break_the_dissector() {
         &[LUA_ERROR],
     );
     for (bytes, row) in frames.iter().zip(rows) {
-        assert!(row[0].is_empty() && !row[1].is_empty(), "{bytes:02x?}: {row:?}");
+        assert!(
+            row[0].is_empty() && !row[1].is_empty(),
+            "{bytes:02x?}: {row:?}"
+        );
     }
 }
