@@ -14,6 +14,7 @@
 //! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
 //! | [`management`], `snapshot` | the address by which a browser and Prometheus read what the domain does |
 //! | [`statistics`] | what was done, on request in `data/omx-stats` |
+//! | `records` | records of the boards on the console, so many in a second |
 //! | `refusal` | a domain that serves nobody, and says why |
 //! | `run` | the start and the loop |
 //!
@@ -43,6 +44,8 @@ pub mod names;
 #[cfg(target_os = "none")]
 mod nic;
 pub mod options;
+#[cfg(feature = "trace")]
+pub mod records;
 #[cfg(target_os = "none")]
 mod refusal;
 pub mod report;

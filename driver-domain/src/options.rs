@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `mtu` | 1500 to 9000: longest frame in bytes, Ethernet header included | 9000 |
 //! | `wire` | `native`, `mx` (whose frames have fixed sizes, so without `mtu`) | native |
-//! | `log` | `error`, `warn`, `info`, `debug` | info |
+//! | `log` | `error`, `warn`, `info`, `debug`; `trace` in a domain with the feature `trace` | info |
 //! | `endpoints` | 1 to 256: endpoints that each guest may open | 32 |
 //! | `queue-entries` | a power of two from 64 to 2048: queue entries of a guest's endpoint, unless its module or its program asks for another number; 256 are 1.64 MiB of the guest's memory | 256 |
 //! | `idle` | `auto`, or 0 to 100000: microseconds without work before the domain stops looking for it and sleeps; `auto` learns from the waits of late | auto |
@@ -81,7 +81,11 @@ pub enum OptionError {
 
 const MTU: &str = "1500 to 9000";
 const WIRE: &str = "native or mx";
-const LOG: &str = "error, warn, info or debug";
+const LOG: &str = if cfg!(feature = "trace") {
+    "error, warn, info, debug or trace"
+} else {
+    "error, warn, info or debug"
+};
 const ENDPOINTS: &str = "1 to 256";
 const ENTRIES: &str = "a power of two from 64 to 2048";
 const INTERRUPT: &str = "auto, msi-x, msi or none";
@@ -120,6 +124,8 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
                     "warn" => LevelFilter::Warn,
                     "info" => LevelFilter::Info,
                     "debug" => LevelFilter::Debug,
+                    #[cfg(feature = "trace")]
+                    "trace" => LevelFilter::Trace,
                     _ => return Err(OptionError::Value("log", value.to_string(), LOG)),
                 }
             }
@@ -257,7 +263,7 @@ mod tests {
             ("mtu=9001", "mtu", "1500 to 9000"),
             ("mtu=", "mtu", "1500 to 9000"),
             ("wire=MX", "wire", "native or mx"),
-            ("log=loud", "log", "error, warn, info or debug"),
+            ("log=loud", "log", LOG),
             ("endpoints=0", "endpoints", "1 to 256"),
             ("queue-entries=32", "queue-entries", "64 to 2048"),
             ("queue-entries=4096", "queue-entries", "64 to 2048"),

@@ -48,6 +48,8 @@ pub fn run(machine: Machine) -> ! {
         }
     };
     log::set_max_level(options.log);
+    #[cfg(feature = "trace")]
+    crate::records::listen(clock::now);
     if let Some(fault) = options.self_test {
         log::warn!("self-test: ending by {fault}");
         self_test::fail(fault);

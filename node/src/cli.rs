@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Parser, ValueEnum};
 use mx_ring::{Geometry, QUEUE_ENTRIES, QUEUE_ENTRIES_MAX, QUEUE_ENTRIES_MIN};
 use mx_wire::{Format, FormatError, MacAddress};
+use omx_output::log::Filter;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,9 +94,10 @@ pub struct NodeOptions {
     #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
     pub poll: u64,
 
-    /// How much to say on standard error.
-    #[arg(long, value_enum, default_value = "info")]
-    pub log: LogLevel,
+    /// What to say on standard error: error, warn, info, debug (each client and endpoint, each dropped frame) or trace (each
+    /// frame), or levels of parts, as in info,mx_board=trace.
+    #[arg(long, default_value = "info", value_name = "FILTER")]
+    pub log: Filter,
 }
 
 fn queue_entries(text: &str) -> Result<u16, String> {
@@ -113,19 +115,6 @@ pub enum WireMode {
     Native,
     /// That of Myricom's MX firmware.
     Mx,
-}
-
-/// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogLevel {
-    /// What ends the node.
-    Error,
-    /// And what is not as it should be.
-    Warn,
-    /// And starts, ends, clients that misbehave.
-    Info,
-    /// And each client and endpoint.
-    Debug,
 }
 
 /// Two ends of a datagram socket.

@@ -19,7 +19,7 @@
 //! | `closing` | what clients have shared, and may make the node wait |
 //! | `complaints` | what of them is told in the log |
 //! | `wire` | interface, what becomes of it, and datagram sockets |
-//! | `poller`, `clock`, `credentials`, `log` | descriptors, time, who a process is, what is said |
+//! | `poller`, `clock`, `credentials` | descriptors, time, who a process is |
 
 mod bell;
 mod boards;
@@ -31,7 +31,6 @@ mod complaints;
 mod credentials;
 mod error;
 mod limits;
-mod log;
 mod node;
 mod poller;
 mod regions;
@@ -39,5 +38,4 @@ mod server;
 mod wire;
 
 pub use error::NodeError;
-pub use log::log_to_standard_error;
 pub use node::Node;

@@ -11,7 +11,7 @@ use omx_node::cli::NodeOptions;
 
 fn main() -> ExitCode {
     let options: NodeOptions = omx_output::options();
-    omx_node::log_to_standard_error(options.log);
+    omx_output::log::begin(&options.log);
     match Node::start(&options).and_then(Node::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

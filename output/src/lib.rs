@@ -18,6 +18,8 @@ use std::process::exit;
 /// Exit status of a program whose reader has gone, as shells show one that SIGPIPE has ended.
 pub const READER_GONE: i32 = 128 + 13;
 
+#[cfg(feature = "log")]
+pub mod log;
 #[cfg(feature = "trial")]
 pub mod trial;
 

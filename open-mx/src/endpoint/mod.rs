@@ -128,6 +128,11 @@ impl Endpoint {
             let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
             state.engine.loop_back_by_network(peer, endpoint);
         }
+        tracing::info!(
+            "endpoint {endpoint} of board {} is open: session {:08x}",
+            MacAddress::from_nic_id(state.own.0),
+            opened.session
+        );
         communication.bind(MacAddress::from_nic_id(state.own.0), endpoint);
         for queues in [&opened.w, &opened.r] {
             queues.keep_from_children().map_err(CallError::from)?;

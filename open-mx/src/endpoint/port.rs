@@ -30,6 +30,7 @@ impl QueuePort for Port {
     fn post(&mut self, command: &Command, data: &[u8]) -> bool {
         let posted = self.process.post(command, data);
         self.posted |= posted;
+        tracing::trace!(posted, "command: {command}");
         posted
     }
 

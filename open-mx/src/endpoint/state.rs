@@ -155,7 +155,10 @@ impl EndpointState {
         {
             ended += 1;
             match event {
-                Ok(event) => self.engine.event(&event, None, &mut self.port),
+                Ok(event) => {
+                    tracing::trace!("event: {event}");
+                    self.engine.event(&event, None, &mut self.port);
+                }
                 Err(_) => return self.fail(Error::Confused),
             }
         }
@@ -198,6 +201,7 @@ impl EndpointState {
     }
 
     fn take(&mut self, event: &Event) {
+        tracing::trace!("event: {event}");
         if let EventBody::Connect {
             connect: Connect::Request(_),
             ..

@@ -39,7 +39,7 @@ pub enum Effect {
 
 use Effect::{Elsewhere, Honoured, Nothing};
 
-const DEBUG_ONLY: &str = "there is no debug library: use a debugger, or OMX_VERBOSE";
+const DEBUG_ONLY: &str = "there is no debug library: use OMX_LOG, or a debugger";
 const NO_SHARED_PATH: &str = "neighbours on one host keep the thresholds and frames of the network";
 const SCRIPT: &str = "the start script of the original's module";
 
@@ -94,6 +94,7 @@ pub const VARIABLES: &[Variable] = &[
     own("OMX_CAPTURES", Elsewhere("this library's tests")),
     own("OMX_SOCKET", Honoured),
     own("OMX_QUEUE_ENTRIES", Honoured),
+    own("OMX_LOG", Honoured),
 ];
 
 const fn own(name: &'static str, effect: Effect) -> Variable {
@@ -155,6 +156,9 @@ pub(crate) fn communication() -> &'static Communication {
             for forced in settings::forced(&of_process) {
                 say(&forced);
             }
+        }
+        if let Some(filter) = &communication.log {
+            omx_output::log::begin(filter);
         }
         communication
     })

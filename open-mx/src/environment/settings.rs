@@ -5,6 +5,7 @@ use std::time::Duration;
 use mx_engine::{Config, ContextIds};
 use mx_ring::Geometry;
 use mx_wire::MacAddress;
+use omx_output::log::Filter;
 
 use super::{Binding, Effect, Speaker, VARIABLES, Variable, prefix, say};
 
@@ -24,7 +25,7 @@ pub struct Reporting {
 }
 
 /// How endpoints communicate. `None` is the library's own choice.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Communication {
     /// Whether messages to the own endpoint take the way of all others.
     pub self_by_network: bool,
@@ -50,6 +51,8 @@ pub struct Communication {
     pub any_endpoint: Option<u32>,
     /// Queue entries of an endpoint.
     pub queue_entries: Option<u32>,
+    /// Which records go to standard error.
+    pub log: Option<Filter>,
 }
 
 /// Half a second for each transmission of the original (protocol.md §8).
@@ -165,6 +168,11 @@ impl Communication {
                     let entries = value.parse().ok();
                     entries.filter(|entries| Geometry::of_entries(*entries).is_some())
                 },
+            ),
+            log: reader.parsed(
+                "OMX_LOG",
+                "error, warn, info, debug or trace, or levels of parts as in info,mx_engine=trace",
+                |value| value.parse().ok(),
             ),
         };
         (communication, reader.complaints)
@@ -284,6 +292,7 @@ mod tests {
             communication "OMX_PROCESS_BINDING" = "all:1" => process_binding Binding::parse("all:1");
         omx_ctxids_is_read: communication "OMX_CTXIDS" = "10,10" => context_ids ContextIds::new(10, 10);
         omx_queue_entries_is_read: communication "OMX_QUEUE_ENTRIES" = "1024" => queue_entries Some(1024);
+        omx_log_is_read: communication "OMX_LOG" = "warn,mx_engine=trace" => log "warn,mx_engine=trace".parse().ok();
         omx_any_endpoint_is_read: communication "OMX_ANY_ENDPOINT" = "5" => any_endpoint Some(5);
     }
 
@@ -315,6 +324,7 @@ mod tests {
             ("OMX_QUEUE_ENTRIES", "300"),
             ("OMX_QUEUE_ENTRIES", "4096"),
             ("OMX_CTXIDS", "10"),
+            ("OMX_LOG", "loud"),
             ("OMX_PROCESS_BINDING", "none"),
             ("MX_IMM_ACK", "-1"),
         ] {

@@ -7,7 +7,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let options = omx_node::cli::NodeOptions::parse();
-    omx_node::log_to_standard_error(options.log);
+    omx_output::log::begin(&options.log);
     match omx_node::Node::start(&options).and_then(omx_node::Node::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
