@@ -33,7 +33,7 @@ pub enum ChangeError {
     #[error("{0} is no address of a station")]
     BadAddress(MacAddress),
     /// The peer table has no room.
-    #[error("the peer table is full: restart the home to empty it")]
+    #[error("the peer table is full: restart the backend to empty it")]
     PeersFull,
     /// A board of this backend has that name.
     #[error("{0} is the name of another board here: choose another name")]

@@ -238,7 +238,7 @@ pub enum CallReply {
 
 /// A call of unknown kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a call of unknown kind {0}: library and home are of different versions")]
+#[error("a call of unknown kind {0}: library and backend are of different versions")]
 pub struct UnknownCall(pub u32);
 
 fn region_word(region: RegionKey) -> u64 {

@@ -20,7 +20,7 @@ pub enum Fault {
     #[error(transparent)]
     Control(ControlError),
     /// It answered a request that nobody made.
-    #[error("the home answered request {0}, which nobody made")]
+    #[error("the backend answered request {0}, which nobody made")]
     UnknownRequest(u32),
 }
 
