@@ -1,5 +1,6 @@
 //! The backend: boards, their endpoints and regions, and how they come and go.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -21,6 +22,7 @@ use crate::frame_sink::{FrameSink, Handed, Payload, Token};
 use crate::in_flight::{CommandsInFlight, Pinned};
 use crate::ports::{BackendPorts, Outcome};
 use crate::region::RegionTable;
+use crate::tap::Tap;
 
 /// How long frames in flight may hold up a close or a deregistration before the transmit ring is to be reset.
 const QUIESCE: Duration = Duration::from_millis(200);
@@ -76,6 +78,8 @@ pub struct Backend {
     pub(crate) switch: Switch,
     pub(crate) slots: Slots,
     pub(crate) outcome: Outcome,
+    /// Who looks on.
+    pub(crate) tap: Option<Box<dyn Tap>>,
     pub(crate) link_up: bool,
     /// Payload bytes of a frame that the interface takes, where they are too few.
     pub(crate) short_mtu: u32,
@@ -120,6 +124,7 @@ impl Backend {
             }),
             slots: Slots::default(),
             outcome: Outcome::default(),
+            tap: None,
             link_up: true,
             short_mtu: 0,
             faults: Notices::default(),
@@ -135,6 +140,11 @@ impl Backend {
         }
     }
 
+    /// From now on shows every frame to this one.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
+        self.tap = Some(tap);
+    }
+
     /// Calls the switch with its ports.
     pub(crate) fn with_switch<L: FrameSink, R>(
         &mut self,
@@ -146,6 +156,7 @@ impl Backend {
             sink,
             slots: &mut self.slots,
             outcome: &mut self.outcome,
+            tap: &mut self.tap,
         };
         call(&mut self.switch, &mut ports)
     }

@@ -21,6 +21,7 @@ mod publish;
 mod raw;
 mod region;
 mod serve;
+mod tap;
 
 pub use backend::{Backend, BackendConfig, Completion};
 pub use error::{Misbehaviour, RegionError};
@@ -31,3 +32,4 @@ pub use mx_board::{
 };
 pub use publish::InterfaceState;
 pub use serve::Activity;
+pub use tap::Tap;

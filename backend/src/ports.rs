@@ -1,5 +1,6 @@
 //! The switch's ports: where the names that it uses become memory, queues and frames.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mx_board::{
@@ -7,13 +8,14 @@ use mx_board::{
     Taken,
 };
 use mx_ring::{DeliverError, Event, EventBody, Place, RegionKey, VolatileSlice, Window};
-use mx_wire::Header;
+use mx_wire::{BuildError, Header};
 
 use crate::endpoint::{Slots, Unresolved};
 use crate::error::Misbehaviour;
 use crate::frame_sink::{FrameSink, Handed, Payload, Token};
 use crate::in_flight::Pinned;
 use crate::region::Parts;
+use crate::tap::Tap;
 
 /// Payloads up to this length are copied behind their header: a card takes one short piece faster than two.
 const INLINE: usize = 256;
@@ -39,6 +41,8 @@ pub(crate) struct BackendPorts<'a, L> {
     pub sink: &'a mut L,
     pub slots: &'a mut Slots,
     pub outcome: &'a mut Outcome,
+    /// Who looks on.
+    pub tap: &'a mut Option<Box<dyn Tap>>,
 }
 
 impl<L> BackendPorts<'_, L> {
@@ -85,9 +89,41 @@ impl<L: FrameSink> BackendPorts<'_, L> {
             }
         }
         let length = header.frame_length().min(INLINE_FRAME);
-        self.sink
-            .transmit(&frame[..length], Payload::NONE, Token::new(Pinned::Nothing))
-            .map(taken)
+        let frame = &frame[..length];
+        let token = Token::new(Pinned::Nothing);
+        let handed = self.sink.transmit(frame, Payload::NONE, token)?;
+        self.went_out(handed, frame, Payload::NONE, length);
+        Ok(taken(handed))
+    }
+
+    /// Shows a frame that went out, if it did.
+    #[inline]
+    fn went_out(&mut self, handed: Handed, head: &[u8], payload: Payload<'_>, length: usize) {
+        if let Some(tap) = self.tap
+            && handed != Handed::Lost
+        {
+            tap.frame(head, payload, length);
+        }
+    }
+
+    /// Shows a packet that one board hands to another.
+    #[cold]
+    fn handed_over(
+        &mut self,
+        header: impl FnOnce() -> Result<Header, BuildError>,
+        payload: &Source<'_>,
+    ) {
+        let (Some(tap), Ok(header)) = (self.tap.as_mut(), header()) else {
+            return;
+        };
+        let Ok((parts, _)) = self.slots.resolve(payload) else {
+            return;
+        };
+        let payload = match payload {
+            Source::Bytes(bytes) => Payload::Bytes(bytes),
+            _ => Payload::Shared(&parts),
+        };
+        tap.frame(header.as_bytes(), payload, header.frame_length());
     }
 
     /// Books a frame in flight on the memory that it pins.
@@ -123,7 +159,9 @@ impl<L: FrameSink> Ports for BackendPorts<'_, L> {
     fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full> {
         if let Some(frame) = header.whole_frame() {
             let token = Token::new(Pinned::Nothing);
-            return self.sink.transmit(frame, Payload::NONE, token).map(taken);
+            let handed = self.sink.transmit(frame, Payload::NONE, token)?;
+            self.went_out(handed, frame, Payload::NONE, frame.len());
+            return Ok(taken(handed));
         }
         let (parts, pinned) = match self.slots.resolve(&payload) {
             Ok(resolved) => resolved,
@@ -145,7 +183,15 @@ impl<L: FrameSink> Ports for BackendPorts<'_, L> {
         if handed == Handed::InFlight {
             self.in_flight(pinned);
         }
+        self.went_out(handed, header.as_bytes(), payload, header.frame_length());
         Ok(taken(handed))
+    }
+
+    #[inline]
+    fn look(&mut self, header: impl FnOnce() -> Result<Header, BuildError>, payload: Source<'_>) {
+        if self.tap.is_some() {
+            self.handed_over(header, &payload);
+        }
     }
 
     fn deliver(

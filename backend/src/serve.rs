@@ -8,6 +8,7 @@ use mx_ring::Command;
 use crate::backend::Backend;
 use crate::error::Misbehaviour;
 use crate::frame_sink::{FrameSink, Sleepers};
+use crate::tap;
 
 /// Bytes that a board's commands may move in a turn. What they move beyond is taken from its next turns.
 const QUANTUM: i64 = 64 << 10;
@@ -37,6 +38,9 @@ impl Backend {
     pub fn frame(&mut self, now: Instant, frame: &[u8], sink: &mut impl FrameSink) {
         self.now = now;
         self.counted = true;
+        if let Some(tap) = &mut self.tap {
+            tap::came_in(tap.as_mut(), frame);
+        }
         self.with_switch(sink, |switch, ports| switch.frame(now, frame, ports));
     }
 

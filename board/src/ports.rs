@@ -1,7 +1,7 @@
 //! What the switch asks of its backend, and the ways in which it says no.
 
 use mx_ring::{Event, RegionKey, Window};
-use mx_wire::Header;
+use mx_wire::{BuildError, Header};
 
 use crate::key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 
@@ -79,6 +79,11 @@ pub trait Ports {
     ///
     /// A payload whose memory cannot be resolved is taken: nothing is sent, as if the frame had been lost on its way.
     fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full>;
+
+    /// A packet goes from one board to another, as a value: whoever looks on may have the header that it would have on the
+    /// wire.
+    fn look(&mut self, _header: impl FnOnce() -> Result<Header, BuildError>, _payload: Source<'_>) {
+    }
 
     /// Puts an event into the endpoint's queue: `PullDone` into the expected one, everything else into the unexpected
     /// one. The payload of `Small` and `Medium` goes into the receive ring, and the backend fills in the event's

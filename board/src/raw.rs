@@ -50,16 +50,13 @@ impl Switch {
         }
         let payload = Source::Bytes(frame.payload);
         let here = self.by_mac(frame.destination);
-        if here.is_none() {
-            let header = frame.packet.header(
-                &format,
-                frame.destination,
-                frame.source,
-                Some(0),
-                payload.length(),
-            );
+        let (to, from, length) = (frame.destination, frame.source, payload.length());
+        let header = || frame.packet.header(&format, to, from, Some(0), length);
+        if here.is_some() {
+            ports.look(header, payload);
+        } else {
             // What could be parsed can be built.
-            if let Ok(header) = header {
+            if let Ok(header) = header() {
                 let counter = match ports.transmit(&header, payload)? {
                     Taken::Sent => Counter::SendRaw,
                     Taken::Lost => Counter::SendSkbuffAllocFailed,

@@ -359,6 +359,11 @@ impl Switch {
             local: true,
         };
         let target = self.board_mut(to).filter(|board| !board.muted)?;
+        let (mac, length) = (target.mac, payload.length());
+        ports.look(
+            || packet.header(&format, mac, source, sender_index, length),
+            payload,
+        );
         target.receive(now, &format, endpoint_max, &incoming, ports)
     }
 

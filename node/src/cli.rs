@@ -19,6 +19,9 @@ Examples:
       remote.type=inet,remote.host=127.0.0.1,remote.port=7002
   omxd --alone --name a --board b
       Two boards that reach each other and nobody else; the tools choose one with -b.
+  omxd --interface eth1 --pcap omx.pcap &
+  tshark -n -X lua_script:wireshark/openmx.lua -r omx.pcap
+      The same with all its frames in a file, of which tshark shows a line each.
 
 Programs find the node by its socket; for another one than the default set OMX_SOCKET, for example
   OMX_SOCKET=./omxd.sock omx_info
@@ -93,6 +96,15 @@ pub struct NodeOptions {
     /// How long to go on polling after the last message before sleeping, in microseconds.
     #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
     pub poll: u64,
+
+    /// Write every frame of this node to a file for tshark or Wireshark, those between its own boards too, with what the
+    /// messages hold. Only this user can read it; a plain file of that name is replaced.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+
+    /// How long that file may become; then the capture ends, and the node goes on.
+    #[arg(long, default_value_t = 256, value_name = "MIB", requires = "pcap", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub pcap_limit: u64,
 
     /// What to say on standard error: error, warn, info, debug (each client and endpoint, each dropped frame) or trace (each
     /// frame), or levels of parts, as in info,mx_board=trace.

@@ -70,6 +70,12 @@ pub enum NodeError {
         .0.display()
     )]
     SocketInUse(PathBuf),
+    /// There is something else in the place of the capture.
+    #[error(
+        "{} is there already, and is no plain file of this user: choose another name with --pcap",
+        .0.display()
+    )]
+    CaptureTaken(PathBuf),
     /// A system call failed while it did what the text says.
     #[error("{0}: {1}")]
     System(String, io::Error),

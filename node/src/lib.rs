@@ -18,11 +18,13 @@
 //! | `limits` | what a user may have |
 //! | `closing` | what clients have shared, and may make the node wait |
 //! | `complaints` | what of them is told in the log |
+//! | `capture` | frames in a file |
 //! | `wire` | interface, what becomes of it, and datagram sockets |
 //! | `poller`, `clock`, `credentials` | descriptors, time, who a process is |
 
 mod bell;
 mod boards;
+mod capture;
 pub mod cli;
 mod client;
 mod clock;

@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use crate::boards;
+use crate::capture::Capture;
 use crate::cli::NodeOptions;
 use crate::clock::Clock;
 use crate::error::{NodeError, is_lack};
@@ -64,6 +65,10 @@ impl Node {
             idle_spell: options.idle_spell(),
             seed: boards::random()?,
         });
+        if let Some(path) = &options.pcap {
+            let capture = Capture::start(path, options.pcap_limit << 20)?;
+            backend.set_tap(Box::new(capture));
+        }
         let own_mac = wire.followed.as_ref().map(Interface::mac);
         let boards = boards::add(options, own_mac, &mut backend, clock.now())?;
         if boards.len() > 1 && options.interface.is_some() {
