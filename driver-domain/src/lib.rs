@@ -12,6 +12,7 @@
 //! | [`xenstore_writer`], [`status`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
 //! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
+//! | [`capture`] | the last frames, to be read at that address |
 //! | [`management`], `snapshot` | the address by which a browser and Prometheus read what the domain does |
 //! | [`statistics`] | what was done, on request in `data/omx-stats` |
 //! | `records` | records of the boards on the console, so many in a second |
@@ -28,6 +29,7 @@ extern crate alloc;
 #[cfg(feature = "fake")]
 extern crate std;
 
+pub mod capture;
 pub mod control;
 pub mod device;
 #[cfg(feature = "fake")]

@@ -10,6 +10,7 @@
 //! | `idle` | `auto`, or 0 to 100000: microseconds without work before the domain stops looking for it and sleeps; `auto` learns from the waits of late | auto |
 //! | `interrupt` | `auto`: the best that the card and dom0 agree to; `msi-x`, `msi` only so; `none`: the card is polled | auto |
 //! | `manage` | `dhcp`, `<address>/<prefix>`, `<address>/<prefix>,<router>`: where a browser and Prometheus find the domain, on the card's own address | off |
+//! | `capture` | 64 to 4096: KiB for the first 60 bytes of each of the last frames, guests' own to each other too, which whoever reaches the address of `manage` may read as `/capture.pcap` | off |
 //! | `self-test` | `trap`, `panic`, `stack`: ends at once by this fault, to see what it leaves on the console | none |
 
 use core::str::FromStr;
@@ -42,6 +43,8 @@ pub struct DomainOptions {
     pub interrupt: Interrupt,
     /// The management's address; none: off.
     pub manage: Option<Address>,
+    /// Bytes for the last frames; none: off.
+    pub capture: Option<usize>,
     /// Ends by this fault.
     pub self_test: Option<Fault>,
 }
@@ -65,7 +68,7 @@ pub enum OptionError {
     /// No option has this name, or it has no `=`.
     #[error(
         "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, queue-entries={ENTRIES}, \
-         idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, self-test={SELF_TEST}",
+         idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, capture={CAPTURE}, self-test={SELF_TEST}",
         .0.escape_default()
     )]
     Unknown(String),
@@ -92,6 +95,7 @@ const INTERRUPT: &str = "auto, msi-x, msi or none";
 const IDLE: &str = "auto, or 0 to 100000 (microseconds)";
 const MANAGE: &str =
     "dhcp, or an address with its prefix and perhaps a router, like 10.0.0.5/24,10.0.0.1";
+const CAPTURE: &str = "64 to 4096 (KiB)";
 const SELF_TEST: &str = "trap, panic or stack";
 
 /// Reads the command line.
@@ -104,6 +108,7 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
     let mut idle = Policy::Learnt;
     let mut interrupt = Interrupt::Auto;
     let mut manage = None;
+    let mut capture = None;
     let mut self_test = None;
     for word in line.split_ascii_whitespace() {
         let Some((name, value)) = word.split_once('=') else {
@@ -170,6 +175,9 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
                     .ok_or_else(|| OptionError::Value("manage", value.to_string(), MANAGE))?;
                 manage = Some(address);
             }
+            "capture" => {
+                capture = Some(number::<usize>("capture", value, 64, 4096, CAPTURE)? << 10)
+            }
             "self-test" => {
                 self_test = Some(match value {
                     "trap" => Fault::Trap,
@@ -203,6 +211,7 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
         idle,
         interrupt,
         manage,
+        capture,
         self_test,
     })
 }
@@ -235,6 +244,7 @@ mod tests {
         assert_eq!(options.endpoints, 32);
         assert_eq!(options.queue_entries, 256);
         assert_eq!(options.idle, Policy::Learnt);
+        assert_eq!(options.capture, None);
     }
 
     #[test]
@@ -253,6 +263,7 @@ mod tests {
             let options = parse(&format!("interrupt={word}")).unwrap();
             assert_eq!(options.interrupt, interrupt);
         }
+        assert_eq!(parse("capture=64").unwrap().capture, Some(65536));
         assert_eq!(parse("wire=mx").unwrap().format.mode(), Mode::MxWire);
     }
 
@@ -271,6 +282,8 @@ mod tests {
             ("idle=-1", "idle", "0 to 100000"),
             ("interrupt=msix", "interrupt", "auto, msi-x, msi or none"),
             ("manage=10.0.0.5", "manage", "10.0.0.5/24,10.0.0.1"),
+            ("capture=63", "capture", "64 to 4096"),
+            ("capture=5000", "capture", "64 to 4096"),
             ("self-test=fire", "self-test", "trap, panic or stack"),
             ("wire=mx mtu=9000", "mtu", "leave one of them out"),
             ("quiet", "quiet", "mtu=1500 to 9000"),

@@ -13,6 +13,7 @@ use xen_pv_boot::{Machine, clock, self_test};
 use alloc::boxed::Box;
 use alloc::format;
 
+use crate::capture::Capture;
 use crate::control::{self, Control, ToolRequest};
 use crate::frontends::{self, Frontends, Offer};
 use crate::idle::Idle;
@@ -68,6 +69,7 @@ struct Domain {
     idle: Idle,
     frontends: Frontends,
     management: Option<Management>,
+    capture: Option<Capture>,
     description: Description,
     report: Report,
     /// When the card is looked at again.
@@ -112,7 +114,7 @@ impl Domain {
             }
         };
         let idle = Idle::new(options.idle);
-        let backend = Backend::new(BackendConfig {
+        let mut backend = Backend::new(BackendConfig {
             format,
             generation: own,
             endpoint_max: options.endpoints,
@@ -122,6 +124,15 @@ impl Domain {
             idle_spell: idle.spell(),
             seed: clock::seed(),
         });
+        let capture = options.capture.and_then(begin_capture);
+        if capture.is_some() && options.manage.is_none() {
+            log::warn!(
+                "option capture: frames are read at the address of option manage, and there is none"
+            );
+        }
+        if let Some(capture) = &capture {
+            backend.set_tap(Box::new(capture.clone()));
+        }
         let mut writer = XenstoreWriter::new(client.clone());
         for write in status::program(format) {
             writer.add(write);
@@ -189,6 +200,7 @@ impl Domain {
             idle,
             frontends: Frontends::new(arena, offer, client),
             management,
+            capture,
             description: Description {
                 domain: own,
                 format,
@@ -281,6 +293,7 @@ impl Domain {
             backend: &self.backend,
             wire: &self.wire,
             frontends: &self.frontends,
+            capture: self.capture.as_ref(),
         };
         let worked = management.turn(begun, &snapshot);
         while let Some(frame) = management.next_frame() {
@@ -332,6 +345,7 @@ impl Domain {
             backend: &self.backend,
             wire: &self.wire,
             frontends: &self.frontends,
+            capture: self.capture.as_ref(),
         };
         for write in self.report.changes(&snapshot) {
             self.writer.add(write);
@@ -443,6 +457,17 @@ impl Senses for Domain {
             interrupt.take();
         }
     }
+}
+
+/// Begins to keep frames, if there is memory for so many bytes.
+fn begin_capture(bytes: usize) -> Option<Capture> {
+    let capture = Capture::new(bytes, clock::now);
+    if capture.is_none() {
+        log::warn!(
+            "option capture: no memory for {bytes} bytes, so no frames are kept: give the domain more"
+        );
+    }
+    capture
 }
 
 /// A name, NUL-padded.

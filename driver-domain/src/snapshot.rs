@@ -7,6 +7,7 @@ use mx_ring::Counter;
 use mx_wire::{Format, MacAddress, Mode};
 use xen_pv_boot::{clock, counters};
 
+use crate::capture::Capture;
 use crate::frontends::Frontends;
 use crate::management::Own;
 use crate::management::snapshot::{BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Snapshot};
@@ -36,6 +37,7 @@ pub struct RunningDomain<'a> {
     pub backend: &'a Backend,
     pub wire: &'a Wire,
     pub frontends: &'a Frontends,
+    pub capture: Option<&'a Capture>,
 }
 
 impl RunningDomain<'_> {
@@ -100,6 +102,10 @@ impl Snapshot for RunningDomain<'_> {
         let (board, _) = self.place(number)?;
         let counters = self.backend.counters(board)?;
         Some(Counter::ALL.map(|counter| counters.get(counter).into()))
+    }
+
+    fn capture(&self) -> Option<&Capture> {
+        self.capture
     }
 
     fn peer(&self, number: usize, index: u16) -> Option<PeerSnapshot> {

@@ -2,6 +2,7 @@
 //! wait meanwhile.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use arrayvec::ArrayVec;
@@ -11,6 +12,7 @@ use super::http::Resource;
 use super::rates::Rates;
 use super::snapshot::{Counts, Snapshot};
 use super::{metrics, page};
+use crate::capture::Reader;
 
 /// Peers, or boards, in one chunk.
 const ROWS: usize = 8;
@@ -35,32 +37,45 @@ enum Step {
 }
 
 /// The chunks of a resource, one after the other.
-#[derive(Debug)]
-pub struct Chunks {
-    resource: Resource,
-    step: Step,
+pub enum Chunks {
+    /// Of the page for a browser.
+    Page(Text),
+    /// Of the metrics.
+    Metrics(Text),
+    /// Of the capture.
+    Capture(Reader),
 }
 
 impl Chunks {
-    /// From the first chunk on.
-    pub fn new(resource: Resource) -> Self {
-        Self {
-            resource,
-            step: Step::Domain,
-        }
+    /// From the first chunk on; `None` for what there is not.
+    pub fn new(resource: Resource, snapshot: &impl Snapshot) -> Option<Self> {
+        let text = Text { step: Step::Domain };
+        Some(match resource {
+            Resource::Page => Self::Page(text),
+            Resource::Metrics => Self::Metrics(text),
+            Resource::Capture => Self::Capture(snapshot.capture()?.reader()),
+        })
     }
 
     /// The next chunk; `None` after the last. Boards and peers that come or go meanwhile may be missed or shown twice.
-    pub fn next(&mut self, snapshot: &impl Snapshot, rates: &Rates) -> Option<String> {
-        let mut text = String::new();
+    pub fn next(&mut self, snapshot: &impl Snapshot, rates: &Rates) -> Option<Vec<u8>> {
+        let mut written = String::new();
         // Writing to a string cannot fail.
-        let _ = match self.resource {
-            Resource::Page => self.page(&mut text, snapshot, rates)?,
-            Resource::Metrics => self.metrics(&mut text, snapshot)?,
+        let _ = match self {
+            Self::Page(text) => text.page(&mut written, snapshot, rates)?,
+            Self::Metrics(text) => text.metrics(&mut written, snapshot)?,
+            Self::Capture(reader) => return reader.next(),
         };
-        Some(text)
+        Some(written.into_bytes())
     }
+}
 
+/// How far a text is.
+pub struct Text {
+    step: Step,
+}
+
+impl Text {
     fn page(
         &mut self,
         text: &mut String,

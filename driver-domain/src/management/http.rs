@@ -1,4 +1,4 @@
-//! Requests of HTTP/1.1 as far as reading two pages needs them (RFC 9112), and the heads of responses.
+//! Requests of HTTP/1.1 as far as reading a few pages needs them (RFC 9112), and the heads of responses.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,6 +13,8 @@ pub enum Resource {
     Page,
     /// `/metrics`
     Metrics,
+    /// `/capture.pcap`
+    Capture,
 }
 
 /// A request that can be answered.
@@ -72,6 +74,7 @@ pub fn parse(bytes: &[u8]) -> Option<Result<HttpRequest, Refusal>> {
     let resource = match path {
         b"/" => Resource::Page,
         b"/metrics" => Resource::Metrics,
+        b"/capture.pcap" => Resource::Capture,
         _ => return Some(Err(Refusal::NotFound)),
     };
     Some(Ok(HttpRequest {
@@ -85,6 +88,7 @@ pub fn head(resource: Resource) -> String {
     let kind = match resource {
         Resource::Page => "text/html; charset=utf-8",
         Resource::Metrics => "text/plain; version=0.0.4; charset=utf-8",
+        Resource::Capture => "application/vnd.tcpdump.pcap",
     };
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\n\
@@ -134,6 +138,10 @@ mod tests {
             (
                 "HEAD /metrics?a=b HTTP/1.1\r\n\r\n",
                 get(Resource::Metrics, true),
+            ),
+            (
+                "GET /capture.pcap HTTP/1.1\r\n\r\n",
+                get(Resource::Capture, false),
             ),
             ("GET / HTTP/1.1\r\nHost: x\r\n", None),
             (

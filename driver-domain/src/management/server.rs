@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -66,7 +65,7 @@ enum Stage {
     /// What has come of the request.
     Reading(Vec<u8>),
     /// What is being sent and how much of it was, and what follows.
-    Writing(String, usize, Option<Chunks>),
+    Writing(Vec<u8>, usize, Option<Chunks>),
     /// All is sent, or given up.
     Closing,
 }
@@ -214,13 +213,16 @@ impl Connection {
                     credit.requests = credit.requests.saturating_sub(1);
                     let (text, chunks) = match parsed {
                         _ if !allowed => (http::refusal(Refusal::TooMany), None),
-                        Ok(request) => (
-                            http::head(request.resource),
-                            (!request.head_only).then(|| Chunks::new(request.resource)),
-                        ),
+                        Ok(request) => match Chunks::new(request.resource, snapshot) {
+                            Some(chunks) => (
+                                http::head(request.resource),
+                                (!request.head_only).then_some(chunks),
+                            ),
+                            None => (http::refusal(Refusal::NotFound), None),
+                        },
                         Err(why) => (http::refusal(why), None),
                     };
-                    self.stage = Stage::Writing(text, 0, chunks);
+                    self.stage = Stage::Writing(text.into_bytes(), 0, chunks);
                     return true;
                 }
                 match came {
@@ -235,7 +237,7 @@ impl Connection {
             }
             Stage::Writing(text, sent, chunks) => {
                 if *sent < text.len() {
-                    let rest = &text.as_bytes()[*sent..];
+                    let rest = &text[*sent..];
                     return match socket.send_slice(&rest[..rest.len().min(credit.bytes)]) {
                         Ok(0) => false,
                         Ok(more) => {

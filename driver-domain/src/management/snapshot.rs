@@ -8,6 +8,7 @@ use mx_ring::warning::Notices;
 use mx_wire::MacAddress;
 
 use super::address::Own;
+use crate::capture::Capture;
 
 /// Counters of a card that are shown.
 pub const NIC_COUNTERS: usize = 10;
@@ -138,6 +139,10 @@ pub trait Snapshot {
     fn board(&self, number: usize) -> Option<BoardSnapshot>;
     /// The counters of such a board.
     fn counts(&self, number: usize) -> Option<Counts>;
+    /// The last frames, where they are kept.
+    fn capture(&self) -> Option<&Capture> {
+        None
+    }
     /// A peer of such a board.
     fn peer(&self, number: usize, index: u16) -> Option<PeerSnapshot>;
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use driver_domain::management::snapshot::Snapshot;
 use driver_domain::management::{Address, Management};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -63,17 +64,17 @@ impl Device for ClientNic {
 }
 
 /// Both ends of the link.
-pub struct Link {
+pub struct Link<F = Domain> {
     pub management: Management,
-    pub domain: Domain,
+    pub domain: F,
     nic: ClientNic,
     interface: Interface,
     pub sockets: SocketSet<'static>,
     pub now: Duration,
 }
 
-impl Link {
-    pub fn new(domain: Domain) -> Self {
+impl<F: Snapshot> Link<F> {
+    pub fn new(domain: F) -> Self {
         let now = Duration::from_secs(100);
         let address = Address::parse("10.0.0.5/24").unwrap();
         let management = Management::new(OWN, address, 7, now);

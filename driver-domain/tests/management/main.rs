@@ -1,6 +1,7 @@
 //! The management over a fake link, in virtual time.
 
 mod bounds;
+mod capture;
 mod dhcp;
 mod domain;
 mod hostile;
