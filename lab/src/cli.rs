@@ -4,7 +4,7 @@ use crate::build;
 use crate::captures;
 use crate::demo;
 use crate::deny;
-use crate::error::Error;
+use crate::error::{At, Error};
 use crate::fresh;
 use crate::fuzz;
 use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm};
@@ -19,7 +19,9 @@ use crate::soak;
 use crate::stage::Stage;
 use crate::test;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -152,6 +154,9 @@ pub struct UpArgs {
     /// manage=10.0.2.15/24: QEMU's own network, with a DHCP server, joins the wire.
     #[arg(long, value_name = "PORT")]
     pub http: Option<u16>,
+    /// Write every frame of the card to a new file for tshark or Wireshark, as long as the host runs and without a limit.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
     /// The card behind it.
     #[arg(long, value_enum, default_value_t)]
     pub nic: Nic,
@@ -258,6 +263,7 @@ fn up(args: &UpArgs) -> Result<ExitCode, Error> {
     let mut spec = HostSpec::new(images, place::work().join("host"));
     spec.wire = args.wire;
     spec.http = args.http;
+    spec.pcap = args.pcap.as_deref().map(new_capture).transpose()?;
     spec.nic = args.nic;
     spec.icount = args.icount;
     spec.cpus = args.cpus;
@@ -275,6 +281,18 @@ fn up(args: &UpArgs) -> Result<ExitCode, Error> {
             Err(error)
         }
     }
+}
+
+/// Makes a capture that its user alone may read, for QEMU to write. What is there already stays, and is an error.
+fn new_capture(path: &Path) -> Result<PathBuf, Error> {
+    let path = std::path::absolute(path).at("name", path)?;
+    let new = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path);
+    new.at("make the capture", &path)?;
+    Ok(path)
 }
 
 /// The exit status of a command inside a domain, as this program's.

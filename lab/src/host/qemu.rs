@@ -164,6 +164,14 @@ fn arguments(
     if wire.is_some() || spec.http.is_some() {
         add("-device", &spec.nic.device(spec.longest_packet));
     }
+    if let Some(pcap) = &spec.pcap {
+        // The option ends at a comma, so commas in a name are doubled.
+        let file = pcap.display().to_string().replace(',', ",,");
+        add(
+            "-object",
+            &format!("filter-dump,id=pcap,netdev={WIRE},file={file}"),
+        );
+    }
     add("-serial", &format!("file:{}", spec.console_log().display()));
     add("-kernel", &spec.images.xen.display().to_string());
     add("-append", &xen_options(spec));
@@ -234,7 +242,8 @@ mod tests {
             dom0_kernel: "/x/a,b".into(),
             dom0_initrd: "/x/initrd".into(),
         };
-        let spec = HostSpec::new(images, "/x".into());
+        let mut spec = HostSpec::new(images, "/x".into());
+        spec.pcap = Some("/x/c,d".into());
         let wire = UdpSocket::bind("127.0.0.1:0").unwrap();
         let words = arguments(
             &spec,
@@ -248,10 +257,11 @@ mod tests {
             value.starts_with("/x/a,,b ") && value.ends_with(",/x/initrd"),
             "{value}"
         );
-        assert!(
-            words
-                .iter()
-                .any(|word| word.to_string_lossy().contains("local.type=fd"))
-        );
+        let any = |part: &str| {
+            let mut words = words.iter();
+            words.any(|word| word.to_string_lossy().contains(part))
+        };
+        assert!(any("local.type=fd"));
+        assert!(any(&format!("netdev={WIRE},file=/x/c,,d")));
     }
 }

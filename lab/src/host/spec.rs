@@ -118,6 +118,8 @@ pub struct HostSpec {
     /// Bytes of the longest packet that a virtio card says to take, Ethernet header not included; it says nothing
     /// otherwise.
     pub longest_packet: Option<u16>,
+    /// Where QEMU writes every frame of the card.
+    pub pcap: Option<PathBuf>,
     /// The deterministic clock: a tick per instruction.
     pub icount: bool,
     /// dom0 runs a script of its image and switches off; there is no agent, whose port would not be deterministic.
@@ -140,6 +142,7 @@ impl HostSpec {
             http: None,
             nic: Nic::default(),
             longest_packet: None,
+            pcap: None,
             icount: false,
             scripted: false,
             kvm: false,
