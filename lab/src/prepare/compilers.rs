@@ -1,16 +1,16 @@
 //! Compilers that are newer than the machine's, unpacked into the cache: gcc 14 and clang 19 of Debian 13.
 //!
-//! They need that release's own libraries, so each is started through that release's own loader, by a script. What they
-//! compile and link is for this machine: headers, C library and linker are its own.
+//! They need that release's own libraries, which come with them into a [`Root`]. What they compile and link is for this
+//! machine: headers, C library and linker are its own, and so the root has none of these.
 
 use super::apt::Apt;
+use super::root::Root;
 use crate::error::{At, Error};
-use crate::place;
 use crate::run::Run;
 use crate::stage::Stage;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where they come from.
 const SUITE: &str = "trixie";
@@ -58,69 +58,38 @@ pub struct Compiler {
 
 /// Fetches and unpacks them, unless they are there.
 pub fn newer() -> Result<[Compiler; 2], Error> {
-    let root = place::cache()?.join("compilers");
-    let scripts = scripts(&root);
-    let stamp = root.join("PACKAGES");
-    let texts = scripts.iter().map(|(_, text)| text.as_str());
-    let wanted: Vec<&str> = PACKAGES.into_iter().chain(texts).collect();
-    let wanted = wanted.join("\n");
-    if fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
-        let apt = Apt::of(SUITE)?;
-        apt.update()?;
-        let title = "fetching and unpacking gcc 14 and clang 19 (into the lab's own cache)";
-        let stage = Stage::begin(title);
-        apt.unpack(&PACKAGES.map(str::to_owned), &root)?;
-        for (file, text) in scripts {
-            fs::write(&file, text).at("write", &file)?;
-            let mode = Permissions::from_mode(0o755);
-            fs::set_permissions(&file, mode).at("change", &file)?;
-        }
-        fs::write(&stamp, wanted).at("write", &stamp)?;
-        stage.done("");
-    }
-    let compiler = |name, c, cpp| Compiler {
-        name,
-        c: root.join(c),
-        cpp: root.join(cpp),
-    };
-    Ok([
-        compiler("gcc 14", "gcc-14", "g++-14"),
-        compiler("clang 19", "clang", "clang++"),
-    ])
-}
-
-/// The scripts that start the compilers, and those that gcc starts in place of its own parts.
-fn scripts(root: &Path) -> Vec<(PathBuf, String)> {
-    let there = root.display();
-    let load = format!(
-        "exec '{there}/usr/lib64/ld-linux-x86-64.so.2' --library-path '{there}/usr/lib/x86_64-linux-gnu'"
-    );
-    let mut scripts = Vec::new();
-    let mut add = |name: &str, lines: String| {
-        scripts.push((root.join(name), format!("#!/bin/sh\n{lines}\n")));
-    };
-    for part in ["cc1", "cc1plus", "collect2"] {
-        let own = format!("{there}/usr/libexec/gcc/x86_64-linux-gnu/14/{part}");
-        add(part, format!("{load} '{own}' \"$@\""));
-    }
-    for compiler in ["gcc-14", "g++-14"] {
-        let own = format!("{there}/usr/bin/x86_64-linux-gnu-{compiler}");
+    let root = Root::of("compilers")?;
+    let title = "looking for gcc 14 and clang 19, or fetching them (into the lab's own cache)";
+    let stage = Stage::begin(title);
+    root.add_alone(&Apt::of(SUITE)?, &PACKAGES.map(str::to_owned))?;
+    let programs = root.directory().join("usr/bin");
+    let gcc = |name: &str| -> Result<PathBuf, Error> {
+        let own = programs.join(format!("x86_64-linux-gnu-{name}"));
+        let script = root.directory().join(name);
         // The machine's linker cannot load this gcc's plugin.
-        let options = format!("-B '{there}/' -fno-use-linker-plugin");
-        add(compiler, format!("{load} '{own}' {options} \"$@\""));
-    }
-    for compiler in ["clang", "clang++"] {
-        let own = format!("{there}/usr/lib/llvm-19/bin/clang");
-        // It starts itself again, with -cc1 as its first argument, by the name that it is told.
-        let options =
-            format!("-no-canonical-prefixes -resource-dir '{there}/usr/lib/llvm-19/lib/clang/19'");
-        let choose = format!("case $1 in -cc1*) ;; *) set -- {options} \"$@\" ;; esac");
-        add(
-            compiler,
-            format!("{choose}\n{load} --argv0 \"$0\" '{own}' \"$@\""),
+        let text = format!(
+            "#!/bin/sh\nexec '{}' -fno-use-linker-plugin \"$@\"\n",
+            own.display()
         );
-    }
-    scripts
+        fs::write(&script, text).at("write", &script)?;
+        let mode = Permissions::from_mode(0o755);
+        fs::set_permissions(&script, mode).at("change", &script)?;
+        Ok(script)
+    };
+    let compilers = [
+        Compiler {
+            name: "gcc 14",
+            c: gcc("gcc-14")?,
+            cpp: gcc("g++-14")?,
+        },
+        Compiler {
+            name: "clang 19",
+            c: programs.join("clang-19"),
+            cpp: programs.join("clang++-19"),
+        },
+    ];
+    stage.done("");
+    Ok(compilers)
 }
 
 impl Compiler {

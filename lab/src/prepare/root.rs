@@ -2,7 +2,7 @@
 //!
 //! They may want another C library than the machine has. So each program is given the root's own loader and libraries
 //! (`patchelf`), once, and then runs as it is, with the programs that it starts: without privileges, and whatever the
-//! machine runs. A root grows as more is wanted of its suite.
+//! machine runs. A root grows as more is wanted of it.
 
 use super::apt::Apt;
 use crate::error::{At, Error};
@@ -21,15 +21,15 @@ const STAMP: &str = "PACKAGES";
 /// Where libraries are in a root.
 const LIBRARIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
 
-/// The root of a suite.
+/// A root, with packages of one suite.
 pub struct Root {
     directory: PathBuf,
 }
 
 impl Root {
-    /// The root of a suite, with what was unpacked into it so far.
-    pub fn of(suite: &str) -> Result<Self, Error> {
-        let directory = place::cache()?.join(format!("root-{suite}"));
+    /// The root of that name, with what was unpacked into it so far.
+    pub fn of(name: &str) -> Result<Self, Error> {
+        let directory = place::cache()?.join(format!("root-{name}"));
         for merged in ["lib", "lib64", "bin", "sbin"] {
             let real = directory.join("usr").join(merged);
             fs::create_dir_all(&real).at("create", &real)?;
@@ -42,6 +42,11 @@ impl Root {
             }
         }
         Ok(Root { directory })
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A PATH that finds its programs before the machine's.
@@ -57,6 +62,20 @@ impl Root {
     /// Fetches and unpacks packages with all that they depend on, and makes their programs run, unless the packages were
     /// asked for before.
     pub fn add(&self, apt: &Apt, packages: &[String]) -> Result<(), Error> {
+        self.unpack(apt, packages, Apt::closure)
+    }
+
+    /// The same without what they depend on: the machine has that, or it is named as well.
+    pub fn add_alone(&self, apt: &Apt, packages: &[String]) -> Result<(), Error> {
+        self.unpack(apt, packages, |_, packages| Ok(packages.to_vec()))
+    }
+
+    fn unpack(
+        &self,
+        apt: &Apt,
+        packages: &[String],
+        all: impl FnOnce(&Apt, &[String]) -> Result<Vec<String>, Error>,
+    ) -> Result<(), Error> {
         let lock = self.directory.with_extension("lock");
         let lock = File::create(&lock).at("create", &lock)?;
         lock.lock().at("lock", &self.directory)?;
@@ -64,7 +83,7 @@ impl Root {
         if packages.iter().all(|name| there.contains(name)) {
             return Ok(());
         }
-        let mut missing = apt.closure(packages)?;
+        let mut missing = all(apt, packages)?;
         missing.retain(|package| !there.contains(package));
         apt.fetch(&missing, &self.directory)?;
         self.adopt(&self.directory)?;
