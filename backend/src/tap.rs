@@ -8,8 +8,8 @@ use crate::frame_sink::Payload;
 /// Where the EtherType is in a frame.
 const TYPE: core::ops::Range<usize> = 12..14;
 
-/// Who gets the copies. He is called in the backend's loop: he must not block.
-pub trait Tap {
+/// Who gets the copies. He is called in the backend's loop: he must not block. He goes with the backend to another thread.
+pub trait Tap: Send {
     /// A frame of `length` bytes: `head`, then `payload`, then zeros. What the payload holds may change while it is read,
     /// and need not be what was sent.
     fn frame(&mut self, head: &[u8], payload: Payload<'_>, length: usize);

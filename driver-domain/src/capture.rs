@@ -4,13 +4,12 @@
 //! gets are the last frames before he asked, without a hole. Of a frame the first bytes alone are kept, which are all of its
 //! header: short messages may be in it whole, of longer ones the bytes are not.
 
-use core::cell::RefCell;
-
-use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use mx_backend::{Payload, Tap};
+use spin::Mutex;
 
 /// Bytes of a frame that are kept: the longest header.
 pub const KEPT: usize = 60;
@@ -39,9 +38,9 @@ struct Ring {
     clock: fn() -> Duration,
 }
 
-/// The last frames, to be written and read.
+/// The last frames, to be written and read. The lock is never waited for: loop and management take turns.
 #[derive(Clone)]
-pub struct Capture(Rc<RefCell<Ring>>);
+pub struct Capture(Arc<Mutex<Ring>>);
 
 /// What a reader still gets.
 pub struct Reader {
@@ -56,7 +55,7 @@ impl Capture {
         let room = (bytes / size_of::<Frame>()).max(1);
         let mut frames = Vec::new();
         frames.try_reserve_exact(room).ok()?;
-        Some(Self(Rc::new(RefCell::new(Ring {
+        Some(Self(Arc::new(Mutex::new(Ring {
             frames,
             room,
             added: 0,
@@ -67,7 +66,7 @@ impl Capture {
 
     /// Begins to read, from the oldest frame on.
     pub fn reader(&self) -> Reader {
-        let mut ring = self.0.borrow_mut();
+        let mut ring = self.0.lock();
         ring.readers += 1;
         Reader {
             capture: self.clone(),
@@ -79,7 +78,7 @@ impl Capture {
 
 impl Tap for Capture {
     fn frame(&mut self, head: &[u8], payload: Payload<'_>, length: usize) {
-        let mut ring = self.0.borrow_mut();
+        let mut ring = self.0.lock();
         if ring.readers > 0 {
             return;
         }
@@ -112,7 +111,7 @@ impl Iterator for Reader {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        let ring = self.capture.0.borrow();
+        let ring = self.capture.0.lock();
         let mut piece = Vec::new();
         if !self.begun {
             self.begun = true;
@@ -141,7 +140,7 @@ impl Iterator for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let mut ring = self.capture.0.borrow_mut();
+        let mut ring = self.capture.0.lock();
         ring.readers = ring.readers.saturating_sub(1);
     }
 }
