@@ -14,7 +14,7 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
     let port = free_port()?;
     let shape = Shape {
         http: Some(port),
-        options: page::OPTION,
+        options: page::OPTIONS,
         ..Shape::of(Some(nic))
     };
     let fabric = Fabric::start(images, programs, shape)?;

@@ -1,6 +1,7 @@
-//! The driver domain's page and its /metrics, read from the other end of the card's wire while messages flow: by curl, and
-//! by a browser, which also takes a picture.
+//! The driver domain's page, its /metrics and its /capture.pcap, read from the other end of the card's wire: by curl while
+//! messages flow, by a browser, which also takes a picture, and by tshark.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use crate::error::{At, Error};
 use crate::host::spec::MANAGEMENT;
 use crate::place;
 use crate::run::Run;
-use crate::scenario::judge::{expect, wait_until};
+use crate::scenario::judge::{exchange, expect, wait_until};
 
-/// The option of a driver domain that is to be read: its address is from QEMU's DHCP server.
-pub const OPTION: &str = "manage=dhcp";
+/// The options of a driver domain that is to be read: its address is from QEMU's DHCP server, and it keeps frames.
+pub const OPTIONS: &str = "manage=dhcp capture=256";
 
 /// How long a lease may take: a driver domain asks again after some seconds.
 const LEASE: Duration = Duration::from_secs(60);
@@ -45,7 +46,14 @@ pub fn judge(fabric: &Fabric<'_>, port: u16) -> Result<(), Error> {
         "a browser shows the page, and takes a picture of it",
         || by_browser(&address),
     )?;
-    programs.into_iter().try_for_each(Program::kill)
+    programs.into_iter().try_for_each(Program::kill)?;
+    stage(
+        "tshark reads the last frames, those between guests too",
+        || {
+            exchange(fabric, "guest2", "guest1")?;
+            by_tshark(&address)
+        },
+    )
 }
 
 /// Messages without data and without end from node1 to guest1: receiver and sender.
@@ -120,6 +128,38 @@ fn by_browser(address: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Who has sent short messages of late, by the frames that the driver domain keeps: all three, though the wire has none
+/// of those between the guests.
+fn by_tshark(address: &str) -> Result<(), Error> {
+    let file = place::work().join("results/capture.pcap");
+    Run::new("curl", "page-capture")
+        .args(["--fail", "--silent", "--show-error", "--max-time", TIMEOUT])
+        .args(["--output", &file.display().to_string()])
+        .args([format!("{address}/capture.pcap")])
+        .output()?;
+    let script = place::repository().join("wireshark/openmx.lua");
+    let shown = Run::new("tshark", "page-tshark")
+        .args(["-n", "-T", "tabs", "-o"])
+        .args(["gui.column.format:\"from\",\"%s\",\"what\",\"%i\""])
+        .args(["-X", &format!("lua_script:{}", script.display())])
+        .args(["-r", &file.display().to_string()])
+        .output()?;
+    let senders = senders_of_tiny(&shown);
+    println!("    {} frames", shown.lines().count());
+    expect(senders.len() == 3, || {
+        format!(
+            "senders of short messages, by {}: {senders:?}",
+            file.display()
+        )
+    })
+}
+
+fn senders_of_tiny(shown: &str) -> BTreeSet<&str> {
+    let columns = shown.lines().filter_map(|line| line.split_once('\t'));
+    let tiny = columns.filter(|(_, what)| what.starts_with("TINY "));
+    tiny.map(|(from, _)| from.trim()).collect()
+}
+
 /// Runs Chromium on the page, with a profile of its own; what it prints.
 fn chromium(address: &str, options: &[&str]) -> Result<String, Error> {
     let profile = place::work().join("chromium");
@@ -141,6 +181,17 @@ fn chromium(address: &str, options: &[&str]) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_sends_short_messages_is_told_by_their_frames() {
+        let shown =
+            "02:00:00:00:00:0a\tTINY 0 > 0, session 1\n02:00:00:00:00:0b\tTRUC 0 > 0, session 1\n";
+        let senders = senders_of_tiny(shown);
+        assert_eq!(
+            senders.into_iter().collect::<Vec<_>>(),
+            ["02:00:00:00:00:0a"]
+        );
+    }
 
     #[test]
     fn a_count_is_found_by_its_board() {
