@@ -23,6 +23,19 @@ use open_mx::Error;
 use open_mx::board::text;
 pub use options::{ToolOptions, Usage};
 
+/// Runs a tool with what its user has chosen, or tells him how it is used.
+pub fn tool<C, E: std::fmt::Display>(
+    name: &str,
+    usage: &str,
+    choice: Result<C, Usage>,
+    run: impl FnOnce(C) -> Result<(), E>,
+) -> ExitCode {
+    match choice {
+        Ok(choice) => end(name, run(choice)),
+        Err(wrong) => wrong.explain(usage),
+    }
+}
+
 /// Ends a tool: says on standard error what failed, if anything did.
 pub fn end<E: std::fmt::Display>(tool: &str, result: Result<(), E>) -> ExitCode {
     match result {

@@ -111,9 +111,13 @@ impl ToolOptions {
         value.ok_or_else(|| Usage::Value(self.current.clone(), "a number, as 17 or 0x11"))
     }
 
-    /// An option that this tool does not have.
-    pub fn unknown(&self) -> Usage {
-        Usage::Unknown(self.current.clone())
+    /// What the option that was just taken means if the tool has none of that name: a question for help, or a wrong call.
+    pub fn other(&self) -> Usage {
+        match self.current.as_str() {
+            "-h" => Usage::Help,
+            "--help" => Usage::Manual,
+            other => Usage::Unknown(other.to_owned()),
+        }
     }
 }
 

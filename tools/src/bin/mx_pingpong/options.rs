@@ -113,9 +113,7 @@ impl Choice {
                 "-W" => plan.warmup = options.integer()?,
                 "-V" => plan.verify = true,
                 "--json" => choice.json = true,
-                "-h" => return Err(Usage::Help),
-                "--help" => return Err(Usage::Manual),
-                _ => return Err(options.unknown()),
+                _ => return Err(options.other()),
             }
         }
         Ok(choice)

@@ -80,9 +80,7 @@ impl Choice {
                 "-N" => plan.messages = options.integer()?,
                 "-x" => plan.both = true,
                 "-V" => plan.verify = true,
-                "-h" => return Err(Usage::Help),
-                "--help" => return Err(Usage::Manual),
-                _ => return Err(options.unknown()),
+                _ => return Err(options.other()),
             }
         }
         Ok(choice)

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use mx_ring::Counter;
 use mx_ring::admin::Change;
 use mx_wire::MacAddress;
-use omx_tools::{ToolOptions, Usage, board_line, end, json_string};
+use omx_tools::{ToolOptions, Usage, board_line, json_string, tool};
 use open_mx::board::{Board, text};
 use open_mx::{Backend, Error};
 
@@ -59,19 +59,15 @@ fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
             "-q" => choice.verbose = false,
             "-v" => choice.verbose = true,
             "--json" => choice.json = true,
-            "-h" => return Err(Usage::Help),
-            "--help" => return Err(Usage::Manual),
-            _ => return Err(options.unknown()),
+            _ => return Err(options.other()),
         }
     }
     Ok(choice)
 }
 
 fn main() -> ExitCode {
-    match choose(ToolOptions::of_process()) {
-        Ok(choice) => end("omx_counters", show(&choice)),
-        Err(usage) => usage.explain(USAGE),
-    }
+    let choice = choose(ToolOptions::of_process());
+    tool("omx_counters", USAGE, choice, |choice| show(&choice))
 }
 
 /// A value for each counter.

@@ -5,7 +5,7 @@ extern crate omx_output;
 
 use std::process::ExitCode;
 
-use omx_tools::{ToolOptions, Usage, board_line, end, json_string};
+use omx_tools::{ToolOptions, Usage, board_line, json_string, tool};
 use open_mx::board::{Board, Opener, text};
 use open_mx::{Backend, Error};
 
@@ -38,19 +38,15 @@ fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
             "-a" => choice.board = None,
             "-v" => choice.verbose = true,
             "--json" => choice.json = true,
-            "-h" => return Err(Usage::Help),
-            "--help" => return Err(Usage::Manual),
-            _ => return Err(options.unknown()),
+            _ => return Err(options.other()),
         }
     }
     Ok(choice)
 }
 
 fn main() -> ExitCode {
-    match choose(ToolOptions::of_process()) {
-        Ok(choice) => end("omx_endpoint_info", show(&choice)),
-        Err(usage) => usage.explain(USAGE),
-    }
+    let choice = choose(ToolOptions::of_process());
+    tool("omx_endpoint_info", USAGE, choice, |choice| show(&choice))
 }
 
 fn show(choice: &Choice) -> Result<(), Error> {

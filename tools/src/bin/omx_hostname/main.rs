@@ -6,7 +6,7 @@ extern crate omx_output;
 use std::process::ExitCode;
 
 use mx_ring::admin::Change;
-use omx_tools::{ToolOptions, Usage, end, json_string, name_bytes};
+use omx_tools::{ToolOptions, Usage, json_string, name_bytes, tool};
 use open_mx::board::{Board, text};
 use open_mx::{Backend, Error};
 
@@ -46,19 +46,15 @@ fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
             "-c" => choice.clear = true,
             "-v" => choice.verbose = true,
             "--json" => choice.json = true,
-            "-h" => return Err(Usage::Help),
-            "--help" => return Err(Usage::Manual),
-            _ => return Err(options.unknown()),
+            _ => return Err(options.other()),
         }
     }
     Ok(choice)
 }
 
 fn main() -> ExitCode {
-    match choose(ToolOptions::of_process()) {
-        Ok(choice) => end("omx_hostname", run(&choice)),
-        Err(usage) => usage.explain(USAGE),
-    }
+    let choice = choose(ToolOptions::of_process());
+    tool("omx_hostname", USAGE, choice, |choice| run(&choice))
 }
 
 fn run(choice: &Choice) -> Result<(), Error> {

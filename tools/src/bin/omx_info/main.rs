@@ -6,7 +6,7 @@ extern crate omx_output;
 use std::process::ExitCode;
 
 use mx_wire::MacAddress;
-use omx_tools::{ToolOptions, Usage, board_line, end, json_string};
+use omx_tools::{ToolOptions, Usage, board_line, json_string, tool};
 use open_mx::board::{Board, text};
 use open_mx::{Backend, Error};
 
@@ -41,20 +41,15 @@ fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
             "-q" => choice.verbose = false,
             "-v" => choice.verbose = true,
             "--json" => choice.json = true,
-            "-h" => return Err(Usage::Help),
-            "--help" => return Err(Usage::Manual),
-            _ => return Err(options.unknown()),
+            _ => return Err(options.other()),
         }
     }
     Ok(choice)
 }
 
 fn main() -> ExitCode {
-    let choice = match choose(ToolOptions::of_process()) {
-        Ok(choice) => choice,
-        Err(usage) => return usage.explain(USAGE),
-    };
-    end("omx_info", show(&choice))
+    let choice = choose(ToolOptions::of_process());
+    tool("omx_info", USAGE, choice, |choice| show(&choice))
 }
 
 fn show(choice: &Choice) -> Result<(), Error> {

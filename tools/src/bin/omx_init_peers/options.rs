@@ -48,14 +48,12 @@ impl Choice {
                 "-a" => choice.clear = false,
                 "-d" => choice.done = true,
                 "-v" => choice.verbose = true,
-                "-h" => return Err(Usage::Help),
-                "--help" => return Err(Usage::Manual),
-                word if word.starts_with('-') => return Err(options.unknown()),
+                word if word.starts_with('-') => return Err(options.other()),
                 word => {
                     choice.what = match choice.what {
                         What::Nothing => What::File(word.to_owned()),
                         What::File(address) => What::Peer(address, word.to_owned()),
-                        What::Peer(..) => return Err(options.unknown()),
+                        What::Peer(..) => return Err(options.other()),
                     }
                 }
             }

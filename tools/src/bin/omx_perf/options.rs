@@ -97,9 +97,7 @@ impl Choice {
                 "-Y" => parameters.synchronous = true,
                 "--json" => choice.json = true,
                 "--ticks" => choice.ticks = true,
-                "-h" => return Err(Usage::Help),
-                "--help" => return Err(Usage::Manual),
-                _ => return Err(options.unknown()),
+                _ => return Err(options.other()),
             }
         }
         Ok(choice)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use omx_tools::line::{Failure, Line, bytes_of};
 use omx_tools::partner::Partner;
-use omx_tools::{ToolOptions, end};
+use omx_tools::{ToolOptions, tool};
 use open_mx::{Buffer, Code, Error};
 
 use crate::options::{Choice, USAGE};
@@ -18,11 +18,10 @@ const READY: u64 = 0;
 const LEAVE: Duration = Duration::from_millis(500);
 
 /// The tool under one of its names: reads the options of this process, and runs.
-pub fn main(tool: &'static str) -> ExitCode {
-    match Choice::from_options(ToolOptions::of_process()) {
-        Ok(choice) => end(tool, run(tool, &choice)),
-        Err(usage) => usage.explain(&USAGE.replace("omx_perf", tool)),
-    }
+pub fn main(name: &'static str) -> ExitCode {
+    let choice = Choice::from_options(ToolOptions::of_process());
+    let usage = USAGE.replace("omx_perf", name);
+    tool(name, &usage, choice, |choice| run(name, &choice))
 }
 
 fn run(tool: &'static str, choice: &Choice) -> Result<(), Failure> {

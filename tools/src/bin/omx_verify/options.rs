@@ -86,9 +86,7 @@ impl Choice {
                 "--iterations" => choice.iterations = iterations(&mut options)?,
                 "--seconds" => choice.seconds = options.number()?,
                 "--json" => choice.json = true,
-                "-h" => return Err(Usage::Help),
-                "--help" => return Err(Usage::Manual),
-                _ => return Err(options.unknown()),
+                _ => return Err(options.other()),
             }
         }
         Ok(choice)
