@@ -11,8 +11,12 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use xen_sys::xs_wire::{
+    XS_DIRECTORY, XS_READ, XS_RM, XS_SET_PERMS, XS_TRANSACTION_END, XS_TRANSACTION_START,
+    XS_UNWATCH, XS_WATCH, XS_WRITE,
+};
 
-use super::message::{self, Incoming, Kind};
+use super::message::{self, Incoming};
 use super::{Permissions, Store, StoreError, Transaction};
 
 /// The variable that libxenstore looks at, too: the socket's path.
@@ -72,7 +76,7 @@ impl Client {
 
     fn ask(
         &mut self,
-        kind: Kind,
+        kind: u32,
         operation: &'static str,
         t: Transaction,
         path: &str,
@@ -156,7 +160,7 @@ fn text(bytes: Vec<u8>) -> String {
 
 impl Store for Client {
     fn read(&mut self, t: Transaction, path: &str) -> Result<Option<String>, StoreError> {
-        match self.ask(Kind::Read, "read", t, path, &terminated(path)?) {
+        match self.ask(XS_READ, "read", t, path, &terminated(path)?) {
             Ok(value) => Ok(Some(text(value))),
             Err(error) if error.is("ENOENT") => Ok(None),
             Err(error) => Err(error),
@@ -164,7 +168,7 @@ impl Store for Client {
     }
 
     fn list(&mut self, t: Transaction, path: &str) -> Result<Vec<String>, StoreError> {
-        match self.ask(Kind::Directory, "list", t, path, &terminated(path)?) {
+        match self.ask(XS_DIRECTORY, "list", t, path, &terminated(path)?) {
             Ok(names) => Ok(names
                 .split(|b| *b == 0)
                 .filter(|n| !n.is_empty())
@@ -177,11 +181,11 @@ impl Store for Client {
 
     fn write(&mut self, t: Transaction, path: &str, value: &str) -> Result<(), StoreError> {
         let payload = [&terminated(path)?, value.as_bytes()].concat();
-        self.ask(Kind::Write, "write", t, path, &payload).map(drop)
+        self.ask(XS_WRITE, "write", t, path, &payload).map(drop)
     }
 
     fn remove(&mut self, t: Transaction, path: &str) -> Result<(), StoreError> {
-        match self.ask(Kind::Remove, "remove", t, path, &terminated(path)?) {
+        match self.ask(XS_RM, "remove", t, path, &terminated(path)?) {
             Err(error) if !error.is("ENOENT") => Err(error),
             _ => Ok(()),
         }
@@ -195,18 +199,12 @@ impl Store for Client {
     ) -> Result<(), StoreError> {
         let who = format!("n{}\0r{}\0", p.owner, p.reader);
         let payload = [&terminated(path)?, who.as_bytes()].concat();
-        self.ask(
-            Kind::SetPermissions,
-            "change of permissions",
-            t,
-            path,
-            &payload,
-        )
-        .map(drop)
+        self.ask(XS_SET_PERMS, "change of permissions", t, path, &payload)
+            .map(drop)
     }
 
     fn begin(&mut self) -> Result<Transaction, StoreError> {
-        let id = self.ask(Kind::TransactionStart, "start", 0, "transaction", b"\0")?;
+        let id = self.ask(XS_TRANSACTION_START, "start", 0, "transaction", b"\0")?;
         text(id)
             .trim_end_matches('\0')
             .parse()
@@ -216,7 +214,7 @@ impl Store for Client {
     }
 
     fn commit(&mut self, t: Transaction) -> Result<bool, StoreError> {
-        match self.ask(Kind::TransactionEnd, "end", t, "transaction", b"T\0") {
+        match self.ask(XS_TRANSACTION_END, "end", t, "transaction", b"T\0") {
             Ok(_) => Ok(true),
             Err(error) if error.is("EAGAIN") => Ok(false),
             Err(error) => Err(error),
@@ -224,7 +222,7 @@ impl Store for Client {
     }
 
     fn abort(&mut self, t: Transaction) -> Result<(), StoreError> {
-        self.ask(Kind::TransactionEnd, "end", t, "transaction", b"F\0")
+        self.ask(XS_TRANSACTION_END, "end", t, "transaction", b"F\0")
             .map(drop)
     }
 
@@ -233,7 +231,7 @@ impl Store for Client {
             return Ok(());
         }
         let payload = terminated(path)?.repeat(2);
-        self.ask(Kind::Watch, "watch", 0, path, &payload)?;
+        self.ask(XS_WATCH, "watch", 0, path, &payload)?;
         self.watched.insert(path.into());
         Ok(())
     }
@@ -243,7 +241,7 @@ impl Store for Client {
             return Ok(());
         }
         let payload = terminated(path)?.repeat(2);
-        self.ask(Kind::Unwatch, "end of watch", 0, path, &payload)
+        self.ask(XS_UNWATCH, "end of watch", 0, path, &payload)
             .map(drop)
     }
 
@@ -276,6 +274,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::io::Write;
+    use xen_sys::xs_wire::XS_WATCH_EVENT;
 
     /// A client, and what plays xenstored.
     fn pair(answer: Duration) -> (Client, UnixStream) {
@@ -323,7 +322,7 @@ mod tests {
     #[test]
     fn events_that_never_end_do_not_keep_a_wait_from_its_end() {
         let (mut client, mut daemon) = pair(Duration::from_secs(60));
-        let event = message(message::WATCH_EVENT, 0, b"/a\0/a\0");
+        let event = message(XS_WATCH_EVENT, 0, b"/a\0/a\0");
         let flood = std::thread::spawn(move || while daemon.write_all(&event).is_ok() {});
         for _ in 0..3 {
             assert!(
@@ -339,11 +338,9 @@ mod tests {
     #[test]
     fn an_event_beside_an_answer_ends_the_next_wait_and_no_other() {
         let (mut client, mut daemon) = pair(Duration::from_secs(60));
-        let event = message(message::WATCH_EVENT, 0, b"/a\0/a\0");
+        let event = message(XS_WATCH_EVENT, 0, b"/a\0/a\0");
         daemon.write_all(&event).unwrap();
-        daemon
-            .write_all(&message(Kind::Read as u32, 1, b"4"))
-            .unwrap();
+        daemon.write_all(&message(XS_READ, 1, b"4")).unwrap();
         let value = client.read(super::super::NONE, "/a").unwrap();
         assert_eq!(value.as_deref(), Some("4"));
         assert!(

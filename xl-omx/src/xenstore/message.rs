@@ -2,43 +2,12 @@
 
 use std::io::{self, Write};
 
+use xen_sys::xs_wire::{HEADER_SIZE, XENSTORE_PAYLOAD_MAX, XS_ERROR, XS_WATCH_EVENT};
+
 use super::StoreError;
 
-/// Bytes of a payload at most (XENSTORE_PAYLOAD_MAX).
-pub const PAYLOAD_MAX: usize = 4096;
-/// Bytes of a header.
-pub const HEADER: usize = 16;
 /// Bytes of a message at most.
-pub const LONGEST: usize = HEADER + PAYLOAD_MAX;
-
-/// Request kinds (enum xsd_sockmsg_type).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Kind {
-    /// List children.
-    Directory = 1,
-    /// Read a value.
-    Read = 2,
-    /// Watch a path.
-    Watch = 4,
-    /// End a watch.
-    Unwatch = 5,
-    /// Start a transaction.
-    TransactionStart = 6,
-    /// End one.
-    TransactionEnd = 7,
-    /// Write a value.
-    Write = 11,
-    /// Remove a subtree.
-    Remove = 13,
-    /// Set permissions.
-    SetPermissions = 14,
-}
-
-/// What tells that a watch fired.
-pub const WATCH_EVENT: u32 = 15;
-/// What refuses a request.
-pub const ERROR: u32 = 16;
+pub const LONGEST: usize = HEADER_SIZE + XENSTORE_PAYLOAD_MAX;
 
 /// What xenstored sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,20 +23,20 @@ pub enum Incoming {
     Event,
 }
 
-/// Sends a request.
+/// Sends a request of a kind (`XS_…`).
 pub fn send(
     to: &mut impl Write,
-    kind: Kind,
+    kind: u32,
     id: u32,
     transaction: u32,
     payload: &[u8],
 ) -> io::Result<()> {
     let length = u32::try_from(payload.len())
         .ok()
-        .filter(|_| payload.len() <= PAYLOAD_MAX);
+        .filter(|_| payload.len() <= XENSTORE_PAYLOAD_MAX);
     let length = length.ok_or_else(|| io::Error::other("a request longer than xenstore takes"))?;
-    let mut message = Vec::with_capacity(16 + payload.len());
-    for word in [kind as u32, id, transaction, length] {
+    let mut message = Vec::with_capacity(HEADER_SIZE + payload.len());
+    for word in [kind, id, transaction, length] {
         message.extend_from_slice(&word.to_ne_bytes());
     }
     message.extend_from_slice(payload);
@@ -76,21 +45,21 @@ pub fn send(
 
 /// The first message in `bytes` and its length; nothing while it is not complete.
 pub fn parse(bytes: &[u8]) -> Result<Option<(Incoming, usize)>, StoreError> {
-    let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER_SIZE>() else {
         return Ok(None);
     };
     let word =
         |i: usize| u32::from_ne_bytes([header[i], header[i + 1], header[i + 2], header[i + 3]]);
     let (kind, id, length) = (word(0), word(4), word(12) as usize);
-    if length > PAYLOAD_MAX {
+    if length > XENSTORE_PAYLOAD_MAX {
         return Err(StoreError::Malformed("a payload longer than 4096 bytes"));
     }
     let Some(payload) = rest.get(..length) else {
         return Ok(None);
     };
     let incoming = match kind {
-        WATCH_EVENT => Incoming::Event,
-        ERROR => Incoming::Reply {
+        XS_WATCH_EVENT => Incoming::Event,
+        XS_ERROR => Incoming::Reply {
             id,
             result: Err(first_string(payload)),
         },
@@ -99,7 +68,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Incoming, usize)>, StoreError> {
             result: Ok(payload.to_vec()),
         },
     };
-    Ok(Some((incoming, HEADER + length)))
+    Ok(Some((incoming, HEADER_SIZE + length)))
 }
 
 /// The text before the first NUL.
@@ -115,6 +84,7 @@ fn first_string(payload: &[u8]) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use xen_sys::xs_wire::XS_WRITE;
 
     proptest! {
         #[test]
@@ -127,7 +97,7 @@ mod tests {
         #[test]
         fn an_error_answer_carries_its_name(id: u32, name in "[A-Z]{1,12}") {
             let mut bytes = Vec::new();
-            for word in [ERROR, id, 0, name.len() as u32 + 1] {
+            for word in [XS_ERROR, id, 0, name.len() as u32 + 1] {
                 bytes.extend_from_slice(&word.to_ne_bytes());
             }
             bytes.extend_from_slice(name.as_bytes());
@@ -144,7 +114,7 @@ mod tests {
     #[test]
     fn an_oversized_request_is_not_sent() {
         let mut sent = Vec::new();
-        assert!(send(&mut sent, Kind::Write, 1, 0, &[0; PAYLOAD_MAX + 1]).is_err());
+        assert!(send(&mut sent, XS_WRITE, 1, 0, &[0; XENSTORE_PAYLOAD_MAX + 1]).is_err());
         assert!(sent.is_empty());
     }
 }

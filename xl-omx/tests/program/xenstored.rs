@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use xl_omx::xenstore::message::{ERROR, HEADER, Kind, WATCH_EVENT};
+use xen_sys::xs_wire::{
+    HEADER_SIZE, XS_DIRECTORY, XS_ERROR, XS_READ, XS_RM, XS_SET_PERMS, XS_TRANSACTION_END,
+    XS_TRANSACTION_START, XS_UNWATCH, XS_WATCH, XS_WATCH_EVENT, XS_WRITE,
+};
 use xl_omx::xenstore::tree::{Pending, Permission, Refusal, Tree};
 
 /// A domain that looks at the tree after each change.
@@ -105,11 +108,11 @@ impl Xenstored {
             let answer = state.answer(id, &request);
             let (kind, payload) = match answer {
                 Ok(payload) => (request.kind, payload),
-                Err(code) => (ERROR, [code.as_bytes(), b"\0"].concat()),
+                Err(code) => (XS_ERROR, [code.as_bytes(), b"\0"].concat()),
             };
             let words = [kind, request.id, request.transaction];
             state.send(id, words, &payload);
-            if request.kind == Kind::Watch as u32 {
+            if request.kind == XS_WATCH {
                 let path = request.words().swap_remove(0);
                 state.event(id, &path, &path);
             }
@@ -131,7 +134,7 @@ struct Request {
 
 impl Request {
     fn receive(stream: &mut UnixStream) -> io::Result<Self> {
-        let mut header = [0; HEADER];
+        let mut header = [0; HEADER_SIZE];
         stream.read_exact(&mut header)?;
         let (words, _) = header.as_chunks::<4>();
         let [kind, id, transaction, length] = [0, 1, 2, 3].map(|n| u32::from_ne_bytes(words[n]));
@@ -191,15 +194,15 @@ fn listing(names: impl IntoIterator<Item = String>) -> Vec<u8> {
 
 impl State {
     fn answer(&mut self, connection: u64, request: &Request) -> Result<Vec<u8>, Refusal> {
-        let is = |kind: Kind| request.kind == kind as u32;
+        let is = |kind: u32| request.kind == kind;
         let key = (connection, request.transaction);
-        if is(Kind::TransactionStart) {
+        if is(XS_TRANSACTION_START) {
             self.next += 1;
             let begun = Pending::begin(&self.tree);
             self.transactions.insert((connection, self.next), begun);
             return Ok(format!("{}\0", self.next).into());
         }
-        if is(Kind::TransactionEnd) {
+        if is(XS_TRANSACTION_END) {
             let pending = self.transactions.remove(&key).ok_or("ENOENT")?;
             if request.payload == b"T\0" {
                 pending.commit(&mut self.tree)?;
@@ -207,11 +210,11 @@ impl State {
             return Ok(OK.into());
         }
         let path = request.path();
-        if is(Kind::Watch) || is(Kind::Unwatch) {
+        if is(XS_WATCH) || is(XS_UNWATCH) {
             let token = request.words().swap_remove(1);
             let watch = (connection, path, token);
             let known = self.watches.contains(&watch);
-            return match is(Kind::Watch) {
+            return match is(XS_WATCH) {
                 true if known => Err("EEXIST"),
                 true => {
                     self.watches.push(watch);
@@ -228,15 +231,15 @@ impl State {
             None if request.transaction != 0 => Err("ENOENT"),
             None => {
                 let tree = &mut self.tree;
-                if is(Kind::Read) {
+                if is(XS_READ) {
                     tree.read(0, &path)
-                } else if is(Kind::Directory) {
+                } else if is(XS_DIRECTORY) {
                     tree.list(0, &path).map(listing)
-                } else if is(Kind::Write) {
+                } else if is(XS_WRITE) {
                     tree.write(0, &path, request.rest()).map(|()| OK.into())
-                } else if is(Kind::Remove) {
+                } else if is(XS_RM) {
                     tree.remove(0, &path).map(|()| OK.into())
-                } else if is(Kind::SetPermissions) {
+                } else if is(XS_SET_PERMS) {
                     let who = request.permissions();
                     tree.set_permissions(0, &path, who).map(|()| OK.into())
                 } else {
@@ -244,15 +247,15 @@ impl State {
                 }
             }
             Some(pending) => {
-                if is(Kind::Read) {
+                if is(XS_READ) {
                     pending.read(&path)
-                } else if is(Kind::Directory) {
+                } else if is(XS_DIRECTORY) {
                     pending.list(&path).map(listing)
-                } else if is(Kind::Write) {
+                } else if is(XS_WRITE) {
                     pending.write(&path, request.rest()).map(|()| OK.into())
-                } else if is(Kind::Remove) {
+                } else if is(XS_RM) {
                     pending.remove(&path).map(|()| OK.into())
-                } else if is(Kind::SetPermissions) {
+                } else if is(XS_SET_PERMS) {
                     let who = request.permissions();
                     pending.set_permissions(&path, who).map(|()| OK.into())
                 } else {
@@ -286,7 +289,7 @@ impl State {
 
     fn event(&mut self, connection: u64, path: &str, token: &str) {
         let payload = format!("{path}\0{token}\0");
-        self.send(connection, [WATCH_EVENT, 0, 0], payload.as_bytes());
+        self.send(connection, [XS_WATCH_EVENT, 0, 0], payload.as_bytes());
     }
 
     fn fire(&mut self, path: &str) {

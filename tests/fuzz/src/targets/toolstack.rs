@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use xen_sys::xs_wire::HEADER_SIZE;
 use xl_omx::attachments::{self, Attachments};
 use xl_omx::error::Error;
 use xl_omx::inventory::Inventory;
@@ -31,7 +32,7 @@ pub fn run(bytes: &[u8]) -> u64 {
 fn messages(mut bytes: &[u8]) -> u64 {
     let mut whole = 0_u64;
     while let Ok(Some((incoming, length))) = message::parse(bytes) {
-        assert!(length >= message::HEADER && length <= bytes.len());
+        assert!(length >= HEADER_SIZE && length <= bytes.len());
         whole = super::kind((whole, std::mem::discriminant(&incoming)));
         bytes = &bytes[length..];
     }
