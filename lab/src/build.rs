@@ -1,12 +1,14 @@
 //! Building what the scenarios run.
 
 use crate::error::{At, Error};
+use crate::lock;
 use crate::place;
 use crate::prepare::{Headers, Machine};
 use crate::run::Run;
 use crate::stage::Stage;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Packages with programs for Linux.
 const PACKAGES: [&str; 5] = ["libopen-mx", "omx-tools", "omx-node", "xl-omx", "lab-agent"];
@@ -94,8 +96,16 @@ pub struct Built {
     pub module: PathBuf,
 }
 
-/// Builds everything.
+/// Builds everything. Another lab of this checkout, which would put other files in their places and in those of the images
+/// made of them, waits until this process ends.
 pub fn everything(machine: &Machine) -> Result<Built, Error> {
+    static ONLY_ONE: OnceLock<File> = OnceLock::new();
+    if ONLY_ONE.get().is_none() {
+        let directory = place::work();
+        fs::create_dir_all(&directory).at("create", &directory)?;
+        let lock = lock::wait(&directory.join("lock"), "another lab of this checkout runs")?;
+        ONLY_ONE.get_or_init(|| lock);
+    }
     Ok(Built {
         programs: Programs::build()?,
         driver_domain: driver_domain()?,

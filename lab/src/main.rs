@@ -19,6 +19,7 @@ mod fresh;
 mod fuzz;
 mod host;
 mod image;
+mod lock;
 mod miri;
 mod modules;
 mod node;

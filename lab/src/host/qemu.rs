@@ -122,6 +122,8 @@ fn arguments(
     let mut words: Vec<OsString> = Vec::new();
     let mut add = |option: &str, value: &str| words.extend([option.into(), value.into()]);
     add("-nodefaults", "-no-user-config");
+    // A Xen that fails would boot for ever, which looks like progress.
+    add("-action", "reboot=shutdown");
     add("-display", "none");
     add("-machine", "q35");
     add("-m", &spec.memory.to_string());
