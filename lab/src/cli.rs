@@ -154,7 +154,8 @@ pub struct UpArgs {
     /// manage=10.0.2.15/24: QEMU's own network, with a DHCP server, joins the wire.
     #[arg(long, value_name = "PORT")]
     pub http: Option<u16>,
-    /// Write every frame of the card to a new file for tshark or Wireshark, as long as the host runs and without a limit.
+    /// Write every frame of the card (see --wire and --http) to a new file for tshark or Wireshark, as long as the host runs
+    /// and without a limit.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
     /// The card behind it.
@@ -255,6 +256,9 @@ impl Command {
 }
 
 fn up(args: &UpArgs) -> Result<ExitCode, Error> {
+    if args.pcap.is_some() && args.wire.is_none() && args.http.is_none() {
+        return Err(Error::NoCard);
+    }
     let images = match (&args.images, &args.guest_kernel) {
         (Some(folder), _) => Images::of(folder),
         (None, Some(begin)) => image::made_with(&Kernel::newest_of(begin)?)?.0,

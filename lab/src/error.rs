@@ -81,6 +81,11 @@ pub enum Error {
     /// `up` keeps a host.
     #[error("a Xen host that `cargo lab up` started runs already ({}); `cargo lab down` ends it", .0.display())]
     HostRuns(PathBuf),
+    /// Frames of a card are wanted, and the host has none.
+    #[error(
+        "--pcap writes a card's frames, and this host would have no card: give it one with --wire or --http"
+    )]
+    NoCard,
     /// No host is kept.
     #[error("no Xen host is up; start one with `cargo lab up`")]
     NoHost,
