@@ -277,11 +277,11 @@ impl Stage {
     }
 
     fn reap(&mut self) {
-        for (house, state) in self.lab.houses.iter_mut().enumerate() {
+        for (backend, state) in self.lab.backends.iter_mut().enumerate() {
             for completion in state.completions.drain(..) {
                 if let Completion::EndpointClosed(key) = completion {
                     self.closed += 1;
-                    let place = 2 * house + usize::from(key.board != self.boards[2 * house]);
+                    let place = 2 * backend + usize::from(key.board != self.boards[2 * backend]);
                     self.graves.extend(self.guests[place].take());
                 }
             }
@@ -324,7 +324,7 @@ impl Stage {
                     return;
                 };
                 let memory = mx_ring::mapping::Memfd::create("region", length.into()).unwrap();
-                let _refused = self.lab.houses[place / 2].backend.register_region(
+                let _refused = self.lab.backends[place / 2].backend.register_region(
                     guest.key,
                     region(slot.into()),
                     slot != 2,
@@ -336,14 +336,16 @@ impl Stage {
             Deed::Deregister { guest: place, slot } => {
                 let place = usize::from(place);
                 if let Some(guest) = &self.guests[place] {
-                    let backend = &mut self.lab.houses[place / 2].backend;
+                    let backend = &mut self.lab.backends[place / 2].backend;
                     let _refused = backend.deregister_region(guest.key, region(slot.into()));
                 }
             }
             Deed::Close { guest: place } => {
                 let place = usize::from(place);
                 if let Some(guest) = &self.guests[place] {
-                    let _refused = self.lab.houses[place / 2].backend.close_endpoint(guest.key);
+                    let _refused = self.lab.backends[place / 2]
+                        .backend
+                        .close_endpoint(guest.key);
                 }
             }
             Deed::Open { guest: place } => {
@@ -361,14 +363,14 @@ impl Stage {
                 frame.extend([0x86, 0xdf, 0, kind % 5, kind]);
                 frame.extend(rest);
                 let mut sink = self.lab.network.sink(0);
-                self.lab.houses[0]
+                self.lab.backends[0]
                     .backend
                     .frame(self.lab.now, &frame, &mut sink);
             }
             Deed::Kick { guest: place } => {
                 let place = usize::from(place);
                 if let Some(guest) = &self.guests[place] {
-                    let backend = &mut self.lab.houses[place / 2].backend;
+                    let backend = &mut self.lab.backends[place / 2].backend;
                     backend.kicked(self.lab.now, guest.key);
                 }
             }
@@ -384,7 +386,7 @@ impl Stage {
     fn end(mut self) {
         for place in 0..4 {
             if let Some(guest) = &self.guests[place] {
-                let backend = &mut self.lab.houses[place / 2].backend;
+                let backend = &mut self.lab.backends[place / 2].backend;
                 match backend.close_endpoint(guest.key) {
                     Ok(()) | Err(EndpointError::Busy) => {}
                     Err(other) => panic!("{other}"),
@@ -397,18 +399,22 @@ impl Stage {
         self.turns();
         assert_eq!(self.closed, self.opened, "every endpoint closes once");
         assert!(self.guests.iter().all(Option::is_none));
-        for (house, board) in [(0, 0), (0, 1), (1, 2), (1, 3)] {
-            self.lab.houses[house]
+        for (backend, board) in [(0, 0), (0, 1), (1, 2), (1, 3)] {
+            self.lab.backends[backend]
                 .backend
                 .remove_board(self.boards[board]);
         }
         self.lab.turn();
-        for house in &self.lab.houses {
+        for backend in &self.lab.backends {
             assert!(matches!(
-                house.completions[..],
+                backend.completions[..],
                 [Completion::BoardRemoved(_), Completion::BoardRemoved(_)]
             ));
-            assert!(!house.backend.overdue(self.lab.now + Duration::from_secs(1)));
+            assert!(
+                !backend
+                    .backend
+                    .overdue(self.lab.now + Duration::from_secs(1))
+            );
         }
     }
 }

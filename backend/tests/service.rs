@@ -36,7 +36,7 @@ fn two_backends() -> (Lab, Guest, Guest) {
 #[test]
 fn what_a_board_finds_wrong_is_said_once_and_stands_in_its_pages_beside_what_its_interface_has() {
     let (mut lab, ..) = two_backends();
-    let house = &mut lab.houses[0];
+    let backend = &mut lab.backends[0];
     let payload = Beacon {
         board: mac(1),
         serial: 0x1234,
@@ -46,19 +46,19 @@ fn what_a_board_finds_wrong_is_said_once_and_stands_in_its_pages_beside_what_its
     let beacon = Beacon::frame(mac(1), &payload).emit(&formats()[1], &mut frame);
     let mut said = Vec::new();
     for _ in 0..3 {
-        house
+        backend
             .backend
             .frame(lab.now, &frame[..beacon.unwrap()], &mut Outbox::default());
-        house.backend.turn(
+        backend.backend.turn(
             lab.now,
             &mut Outbox::default(),
             &mut mx_backend::fake::Awake,
         );
-        said.extend(std::iter::from_fn(|| house.backend.next_warning()));
+        said.extend(std::iter::from_fn(|| backend.backend.next_warning()));
     }
     assert_eq!(said.len(), 1);
     assert_eq!(said[0].1, Warning::OwnAddress);
-    let pages = BoardPages::new(house.pages[0].slice()).unwrap();
+    let pages = BoardPages::new(backend.pages[0].slice()).unwrap();
     let described = pages.board().unwrap();
     assert!(described.notices.has(Warning::OwnAddress));
     let mut faults = Notices::default();
@@ -67,7 +67,7 @@ fn what_a_board_finds_wrong_is_said_once_and_stands_in_its_pages_beside_what_its
         about: MacAddress::default(),
     };
     faults.set(Warning::ShortMtu, once);
-    house.backend.set_interface(&InterfaceState {
+    backend.backend.set_interface(&InterfaceState {
         name: *b"west\0\0\0\0\0\0\0\0\0\0\0\0",
         up: false,
         short_mtu: 1400,
@@ -85,17 +85,17 @@ fn an_idle_endpoint_asks_for_a_kick_and_is_polled_again_after_it() {
     let (mut lab, mut a, mut b) = one_backend();
     assert!(!a.process.kick_needed());
     lab.run(Duration::from_millis(1));
-    assert!(!lab.houses[0].activity.busy);
+    assert!(!lab.backends[0].activity.busy);
     assert!(a.process.kick_needed() && b.process.kick_needed());
     a.post(&tiny(to(1, 0, 0xb), 1), &[]);
     lab.run(Duration::from_millis(1));
     assert!(b.events().is_empty(), "nobody was told to look");
     let now = lab.now;
-    lab.houses[0].backend.kicked(now, a.key);
+    lab.backends[0].backend.kicked(now, a.key);
     assert!(!a.process.kick_needed());
     lab.turn();
     assert_eq!(b.events().len(), 1);
-    assert!(lab.houses[0].activity.busy, "it is polled for a spell");
+    assert!(lab.backends[0].activity.busy, "it is polled for a spell");
     lab.run(Duration::from_millis(1));
     assert!(a.process.kick_needed());
 }
@@ -105,16 +105,16 @@ fn a_sleeper_is_woken_once_and_only_if_it_armed_itself() {
     let (mut lab, mut a, b) = one_backend();
     a.post(&tiny(to(1, 0, 0xb), 1), &[]);
     lab.turn();
-    assert!(lab.houses[0].woken.0.is_empty());
+    assert!(lab.backends[0].woken.0.is_empty());
     b.process.arm();
     for seq in 2..5 {
         a.post(&tiny(to(1, 0, 0xb), seq), &[]);
     }
     lab.turn();
-    assert_eq!(lab.houses[0].woken.0, [b.key]);
+    assert_eq!(lab.backends[0].woken.0, [b.key]);
     a.post(&tiny(to(1, 0, 0xb), 5), &[]);
     lab.turn();
-    assert_eq!(lab.houses[0].woken.0.len(), 1);
+    assert_eq!(lab.backends[0].woken.0.len(), 1);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_guest_with_many_greedy_endpoints_takes_no_more_than_its_share() {
         )
     };
     let peer_of = |lab: &Lab, board: usize| {
-        let pages = lab.houses[0].pages[board].slice();
+        let pages = lab.backends[0].pages[board].slice();
         let pages = mx_ring::board_page::BoardPages::new(pages).unwrap();
         (0..3)
             .find(|n| pages.peer(*n).is_some_and(|peer| peer.mac == mac(3)))
@@ -242,22 +242,22 @@ fn stuck_reply() -> (Lab, Guest, Guest) {
 #[test]
 fn a_region_is_released_when_the_last_frame_that_reads_it_has_left() {
     let (mut lab, a, _b) = stuck_reply();
-    let backend = &mut lab.houses[0].backend;
+    let backend = &mut lab.backends[0].backend;
     backend.deregister_region(a.key, region(1)).unwrap();
     assert_eq!(
         backend.deregister_region(a.key, region(1)),
         Err(RegionError::Busy)
     );
     lab.run(Duration::from_millis(100));
-    assert!(lab.houses[0].completions.is_empty());
-    assert!(!lab.houses[0].backend.overdue(lab.now));
+    assert!(lab.backends[0].completions.is_empty());
+    assert!(!lab.backends[0].backend.overdue(lab.now));
     lab.network.link_up = true;
     lab.run(Duration::from_millis(1));
     assert_eq!(
-        lab.houses[0].completions,
+        lab.backends[0].completions,
         [Completion::RegionReleased(a.key, region(1))]
     );
-    let backend = &mut lab.houses[0].backend;
+    let backend = &mut lab.backends[0].backend;
     assert_eq!(
         backend.deregister_region(a.key, region(1)),
         Err(RegionError::NotFound)
@@ -267,41 +267,41 @@ fn a_region_is_released_when_the_last_frame_that_reads_it_has_left() {
 #[test]
 fn a_ring_that_nothing_leaves_is_overdue_after_200_ms_and_its_reset_completes_the_close() {
     let (mut lab, a, _b) = stuck_reply();
-    lab.houses[0].backend.close_endpoint(a.key).unwrap();
+    lab.backends[0].backend.close_endpoint(a.key).unwrap();
     assert_eq!(
-        lab.houses[0].backend.close_endpoint(a.key),
+        lab.backends[0].backend.close_endpoint(a.key),
         Err(EndpointError::Busy)
     );
     lab.run(Duration::from_millis(199));
-    assert!(!lab.houses[0].backend.overdue(lab.now));
+    assert!(!lab.backends[0].backend.overdue(lab.now));
     lab.run(Duration::from_millis(2));
-    assert!(lab.houses[0].backend.overdue(lab.now));
-    assert!(lab.houses[0].completions.is_empty());
+    assert!(lab.backends[0].backend.overdue(lab.now));
+    assert!(lab.backends[0].completions.is_empty());
     lab.network.reset_ring(0);
     lab.turn();
     assert_eq!(
-        lab.houses[0].completions,
+        lab.backends[0].completions,
         [Completion::EndpointClosed(a.key)]
     );
-    assert!(!lab.houses[0].backend.overdue(lab.now));
+    assert!(!lab.backends[0].backend.overdue(lab.now));
     lab.open(0, a.key.board, a.key.endpoint, 0xaa);
 }
 
 #[test]
 fn a_board_is_removed_after_its_endpoints_and_is_a_stranger_to_its_neighbours_then() {
     let (mut lab, a, b) = one_backend();
-    let backend = &mut lab.houses[0].backend;
+    let backend = &mut lab.backends[0].backend;
     backend.remove_board(a.key.board);
     assert!(backend.board(a.key.board).is_none());
     lab.turn();
     assert_eq!(
-        lab.houses[0].completions,
+        lab.backends[0].completions,
         [
             Completion::EndpointClosed(a.key),
             Completion::BoardRemoved(a.key.board)
         ]
     );
-    let pages = mx_ring::board_page::BoardPages::new(lab.houses[0].pages[1].slice()).unwrap();
+    let pages = mx_ring::board_page::BoardPages::new(lab.backends[0].pages[1].slice()).unwrap();
     let peer = pages.peer(1).unwrap();
     assert_eq!((peer.mac, peer.local), (mac(1), false));
     // The same guest comes back: the same index means it again.
@@ -324,9 +324,9 @@ fn misbehave(lie: impl FnOnce(&mut Guest)) -> Misbehaviour {
     let [
         Completion::Misbehaved(key, what),
         Completion::EndpointClosed(closed),
-    ] = lab.houses[0].completions[..]
+    ] = lab.backends[0].completions[..]
     else {
-        panic!("{:?}", lab.houses[0].completions)
+        panic!("{:?}", lab.backends[0].completions)
     };
     assert_eq!((key, closed), (a.key, a.key));
     assert_eq!(a.process.status(), Status::Misbehaved as u32);
@@ -362,45 +362,28 @@ fn an_entry_without_a_meaning_closes_the_endpoint_alone() {
     assert!(matches!(what, Misbehaviour::Descriptor(_)));
 }
 
+/// Posts a fragment of a message that has one of 1000 bytes.
+fn post_fragment(guest: &mut Guest, fragment: u8, offset: u32) {
+    let medium = Medium {
+        match_info: 0,
+        total: 1000,
+        length: 1000,
+        fragment,
+    };
+    let content = Content::Medium(medium);
+    let command = message(to(1, 0, 0xb), (1, 1), content, Place::At(offset));
+    guest.post(&command, &[]);
+}
+
 #[test]
 fn a_fragment_outside_of_the_transmit_area_closes_the_endpoint_alone() {
-    let what = misbehave(|guest| {
-        guest.post(
-            &message(
-                to(1, 0, 0xb),
-                (1, 1),
-                Content::Medium(Medium {
-                    match_info: 0,
-                    total: 1000,
-                    length: 1000,
-                    fragment: 0,
-                }),
-                Place::At((64 << 10) - 999),
-            ),
-            &[],
-        );
-    });
+    let what = misbehave(|guest| post_fragment(guest, 0, (64 << 10) - 999));
     assert_eq!(what, Misbehaviour::OutOfArea);
 }
 
 #[test]
 fn a_fragment_that_contradicts_itself_closes_the_endpoint_alone() {
-    let what = misbehave(|guest| {
-        guest.post(
-            &message(
-                to(1, 0, 0xb),
-                (1, 1),
-                Content::Medium(Medium {
-                    match_info: 0,
-                    total: 1000,
-                    length: 1000,
-                    fragment: 1,
-                }),
-                Place::At(0),
-            ),
-            &[],
-        );
-    });
+    let what = misbehave(|guest| post_fragment(guest, 1, 0));
     assert!(matches!(what, Misbehaviour::Command(_)));
 }
 
@@ -411,7 +394,7 @@ fn an_impossible_consumer_index_closes_the_endpoint_alone() {
     b.post(&tiny(to(1, 0, 0xa), 1), &[]);
     lab.turn();
     assert_eq!(
-        lab.houses[0].completions,
+        lab.backends[0].completions,
         [
             Completion::Misbehaved(a.key, Misbehaviour::ImpossibleIndex),
             Completion::EndpointClosed(a.key)
@@ -426,7 +409,7 @@ fn regions_must_be_of_whole_pages_inside_and_slots_are_not_shared() {
     lab.register(0, &mut a, 1, &pattern(10_000));
     let slice = a.memory[0].1.slice();
     let part = |at, length| slice.part(at, length).unwrap();
-    let backend = &mut lab.houses[0].backend;
+    let backend = &mut lab.backends[0].backend;
     let mut register = |slot, parts| backend.register_region(a.key, region(slot), true, parts);
     assert_eq!(register(1, vec![slice]), Err(RegionError::Busy));
     assert_eq!(register(2, vec![]), Err(RegionError::BadParts));
@@ -444,12 +427,12 @@ fn regions_must_be_of_whole_pages_inside_and_slots_are_not_shared() {
 #[test]
 fn the_number_of_a_board_means_no_other_one_before_its_removal_is_told() {
     let (mut lab, a, b) = one_backend();
-    let backend = &mut lab.houses[0].backend;
+    let backend = &mut lab.backends[0].backend;
     backend.remove_board(a.key.board);
     backend.remove_board(b.key.board);
     let early = lab.board(0, 3);
     assert!(![a.key.board, b.key.board].contains(&early));
-    let backend = &mut lab.houses[0].backend;
+    let backend = &mut lab.backends[0].backend;
     let mut removed = Vec::new();
     while let Some(completion) = backend.next_completion() {
         if let Completion::BoardRemoved(board) = completion {

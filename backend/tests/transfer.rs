@@ -176,13 +176,16 @@ fn flipped_bits_and_cut_frames_break_nothing() {
         }
         lab.run(Duration::from_secs(30));
         // Whatever came of it: both endpoints close in good order.
-        for (house, guest) in [(0, &a), (1, &b)] {
-            lab.houses[house].backend.close_endpoint(guest.key).unwrap();
+        for (backend, guest) in [(0, &a), (1, &b)] {
+            lab.backends[backend]
+                .backend
+                .close_endpoint(guest.key)
+                .unwrap();
         }
         lab.run(Duration::from_millis(1));
-        for house in &lab.houses {
+        for backend in &lab.backends {
             assert!(matches!(
-                house.completions[..],
+                backend.completions[..],
                 [mx_backend::Completion::EndpointClosed(_)]
             ));
         }
@@ -195,7 +198,7 @@ fn processes_see_their_board_its_peers_and_its_counters() {
     a.post(&tiny(to(1, 4, 0xb), 1), &[]);
     lab.run(Duration::from_millis(100));
     assert_eq!(b.events().len(), 1);
-    let pages = BoardPages::new(lab.houses[0].pages[0].slice()).unwrap();
+    let pages = BoardPages::new(lab.backends[0].pages[0].slice()).unwrap();
     let board = pages.board().unwrap();
     assert_eq!((board.mac, board.mtu, board.generation), (mac(1), 9000, 3));
     assert_eq!(&board.hostname[..9], b"guest1:0\0");
@@ -205,8 +208,8 @@ fn processes_see_their_board_its_peers_and_its_counters() {
     assert_eq!((peer.mac, peer.local), (mac(2), false));
     assert_eq!(&peer.hostname[..9], b"guest2:0\0");
     assert_eq!(pages.counter(Counter::SendTiny as usize), 1);
-    let other = BoardPages::new(lab.houses[1].pages[0].slice()).unwrap();
+    let other = BoardPages::new(lab.backends[1].pages[0].slice()).unwrap();
     assert_eq!(other.counter(Counter::RecvTiny as usize), 1);
-    lab.houses[0].backend.set_link_up(false);
+    lab.backends[0].backend.set_link_up(false);
     assert!(!pages.board().unwrap().link_up);
 }

@@ -66,12 +66,13 @@ impl Board {
 
     /// Number of the board with this address.
     pub fn number_of(backend: &Backend, nic_id: u64) -> Result<u32, Error> {
+        let mac = MacAddress::from_nic_id(nic_id);
         for (number, board) in Self::all(backend)? {
-            if board.description()?.mac.nic_id() == nic_id {
+            if board.description()?.mac == mac {
                 return Ok(number);
             }
         }
-        Err(Error::NoPeer(nic_id))
+        Err(Error::NoBoardAt(mac))
     }
 
     /// Who has opened each endpoint of a board, by their indices.

@@ -3,6 +3,7 @@
 use std::io;
 
 use mx_engine::Code;
+use mx_wire::MacAddress;
 use rustix::io::Errno;
 
 use crate::backend::call_error::CallError;
@@ -29,6 +30,8 @@ pub enum Error {
     Refused(Errno),
     /// There is no board of this number.
     NoBoard(u32),
+    /// There is no board of this address.
+    NoBoardAt(MacAddress),
     /// What was asked for is in use.
     Busy,
     /// The endpoint of this number is in use.
@@ -111,7 +114,7 @@ impl Error {
             Self::QueueEntries(_) => Code::EndpointParamBadValue,
             Self::PeersFull => Code::NoResources,
             Self::Refused(_) | Self::UserLimit => Code::NoSystemResources,
-            Self::NoBoard(_) => Code::BoardNotFound,
+            Self::NoBoard(_) | Self::NoBoardAt(_) => Code::BoardNotFound,
             Self::NoEndpoint(_) | Self::NotOpen | Self::Closed(_) => Code::BadEndpoint,
             Self::NoPeer(_) => Code::NicIdNotFound,
             Self::NoPeerName(_) | Self::NameTwice(..) => Code::PeerNotFound,
@@ -172,6 +175,10 @@ impl core::fmt::Display for Error {
                 None => write!(f, "the backend refused: {errno}"),
             },
             Self::NoBoard(board) => write!(f, "there is no board {board}"),
+            Self::NoBoardAt(mac) => write!(
+                f,
+                "no board here has the address {mac}; omx_info lists those that there are"
+            ),
             Self::Busy => f.write_str("it is in use: omx_endpoint_info names the owner"),
             Self::EndpointInUse(endpoint) => write!(
                 f,

@@ -109,7 +109,7 @@ impl Guest {
 }
 
 /// A backend with its boards' pages.
-pub struct House {
+pub struct LabBackend {
     pub backend: Backend,
     pub pages: Vec<Memfd>,
     pub completions: Vec<Completion>,
@@ -120,13 +120,13 @@ pub struct House {
 /// Backends on a network.
 pub struct Lab {
     pub network: Nics,
-    pub houses: Vec<House>,
+    pub backends: Vec<LabBackend>,
     pub now: Instant,
 }
 
 impl Lab {
-    pub fn new(format: Format, houses: usize, faults: Faults, seed: u64) -> Self {
-        let house = |n: usize| House {
+    pub fn new(format: Format, backends: usize, faults: Faults, seed: u64) -> Self {
+        let backend = |n: usize| LabBackend {
             backend: Backend::new(BackendConfig {
                 format,
                 generation: 3,
@@ -147,27 +147,27 @@ impl Lab {
             },
         };
         Self {
-            network: Nics::new(houses, faults, seed),
-            houses: (0..houses).map(house).collect(),
+            network: Nics::new(backends, faults, seed),
+            backends: (0..backends).map(backend).collect(),
             now: Instant::from_nanos(1_000_000_000),
         }
     }
 
-    /// Adds board `n` (its address and name) to a house.
-    pub fn board(&mut self, house: usize, n: u8) -> BoardId {
+    /// Adds board `n` (its address and name) to a backend.
+    pub fn board(&mut self, backend: usize, n: u8) -> BoardId {
         let memory = Memfd::create("board", PAGES * PAGE_SIZE).unwrap();
         let pages = BoardPages::new(memory.slice()).unwrap();
         pages.format();
-        let house = &mut self.houses[house];
-        house.pages.push(memory);
+        let backend = &mut self.backends[backend];
+        backend.pages.push(memory);
         let name = HostName::new(format!("guest{n}:0").as_bytes());
-        house
+        backend
             .backend
             .add_board(self.now, mac(n), name, pages, true)
             .expect("a good address")
     }
 
-    pub fn open(&mut self, house: usize, board: BoardId, endpoint: u8, session: u32) -> Guest {
+    pub fn open(&mut self, backend: usize, board: BoardId, endpoint: u8, session: u32) -> Guest {
         let layout = EndpointLayout::new(Geometry {
             commands: 64,
             unexpected: 256,
@@ -181,7 +181,7 @@ impl Lab {
         let key = EndpointKey { board, endpoint };
         let side = BackendSide::new(layout, w.slice(), r.slice()).unwrap();
         let process = ProcessSide::new(layout, w.slice(), r.slice()).unwrap();
-        self.houses[house]
+        self.backends[backend]
             .backend
             .open_endpoint(self.now, key, session, side)
             .expect("a free endpoint");
@@ -196,7 +196,7 @@ impl Lab {
     }
 
     /// Registers a copy of `bytes` as a region of odd pieces: 100 bytes, whole pages, the rest.
-    pub fn register(&mut self, house: usize, guest: &mut Guest, slot: u16, bytes: &[u8]) {
+    pub fn register(&mut self, backend: usize, guest: &mut Guest, slot: u16, bytes: &[u8]) {
         let memory = Memfd::create("region", bytes.len()).unwrap();
         let slice = memory.slice();
         slice.write(0, bytes).unwrap();
@@ -207,7 +207,7 @@ impl Lab {
             parts.push(slice.part(at, length).unwrap());
             at += length;
         }
-        self.houses[house]
+        self.backends[backend]
             .backend
             .register_region(guest.key, region(slot), true, parts)
             .expect("a free slot");
@@ -217,22 +217,24 @@ impl Lab {
     /// Frames, tokens and a turn for every backend.
     pub fn turn(&mut self) {
         self.network.advance(self.now);
-        for (port, house) in self.houses.iter_mut().enumerate() {
+        for (port, backend) in self.backends.iter_mut().enumerate() {
             while let Some(token) = self.network.sent(port) {
-                house.backend.token_sent(token);
+                backend.backend.token_sent(token);
             }
             for _ in 0..32 {
                 let Some(frame) = self.network.received(port) else {
                     break;
                 };
-                house
+                backend
                     .backend
                     .frame(self.now, &frame, &mut self.network.sink(port));
             }
             let mut sink = self.network.sink(port);
-            house.activity = house.backend.turn(self.now, &mut sink, &mut house.woken);
-            while let Some(completion) = house.backend.next_completion() {
-                house.completions.push(completion);
+            backend.activity = backend
+                .backend
+                .turn(self.now, &mut sink, &mut backend.woken);
+            while let Some(completion) = backend.backend.next_completion() {
+                backend.completions.push(completion);
             }
         }
     }
@@ -241,11 +243,11 @@ impl Lab {
     pub fn step(&mut self, end: Instant) -> bool {
         self.turn();
         let soon = self.now + Duration::from_micros(1);
-        let busy = self.houses.iter().any(|house| house.activity.busy);
+        let busy = self.backends.iter().any(|backend| backend.activity.busy);
         let deadlines = self
-            .houses
+            .backends
             .iter()
-            .filter_map(|house| house.activity.deadline);
+            .filter_map(|backend| backend.activity.deadline);
         let next = deadlines
             .chain(self.network.next())
             .chain(busy.then_some(soon))
@@ -273,9 +275,9 @@ impl Lab {
     /// Until every board of every backend knows `peers` peers by name.
     pub fn meet(&mut self, peers: u16) {
         self.until(|lab| {
-            lab.houses
+            lab.backends
                 .iter()
-                .flat_map(|house| &house.pages)
+                .flat_map(|backend| &backend.pages)
                 .all(|page| {
                     let pages = BoardPages::new(page.slice()).unwrap();
                     (0..peers).all(|n| pages.peer(n).is_some_and(|peer| peer.hostname[0] != 0))

@@ -5,7 +5,6 @@ use std::sync::{PoisonError, RwLock};
 
 use mx_engine::Code;
 use mx_ring::heap;
-use mx_wire::MacAddress;
 use open_mx::board::{Board, text};
 use open_mx::environment;
 use open_mx::{Backend, Error};
@@ -96,14 +95,10 @@ pub unsafe extern "C" fn omx_board_number_to_nic_id(board: u32, nic: *mut u64) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn omx_nic_id_to_board_number(nic: u64, board: *mut u32) -> Return {
     initialised("omx_nic_id_to_board_number", |backend| {
-        for (number, candidate) in Board::all(backend)? {
-            if candidate.description()?.mac == MacAddress::from_nic_id(nic) {
-                // SAFETY: promised by the caller.
-                unsafe { put(board, number) };
-                return Ok(());
-            }
-        }
-        Err(Error::NoBoard(u32::MAX))
+        let number = Board::number_of(backend, nic)?;
+        // SAFETY: promised by the caller.
+        unsafe { put(board, number) };
+        Ok(())
     })
 }
 

@@ -55,13 +55,7 @@ impl Choice {
     /// Reads the arguments.
     pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
         let mut choice = Self {
-            place: Place {
-                board: 0,
-                nic: None,
-                endpoint: Some(0),
-                key: 0x1234_5678,
-                waiting: Waiting::Poll,
-            },
+            place: Place::PERF,
             again: false,
             verbose: false,
             host: None,

@@ -50,13 +50,7 @@ impl Choice {
     /// Reads the arguments.
     pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
         let mut choice = Self {
-            place: Place {
-                board: 0,
-                nic: None,
-                endpoint: Some(0),
-                key: 0x1234_5678,
-                waiting: Waiting::Poll,
-            },
+            place: Place::PERF,
             again: false,
             host: None,
             remote: 0,
