@@ -76,29 +76,33 @@ impl Tap for Capture {
         let Some(records) = &self.records else {
             return;
         };
-        let mut frame = Vec::new();
-        let room = length.max(head.len() + payload.length());
-        let copied = frame.try_reserve_exact(room).is_ok() && {
-            frame.extend_from_slice(head);
-            payload.append_to(&mut frame).is_ok()
+        let left_out = || self.left_out.fetch_add(1, Ordering::Relaxed);
+        let Some(frame) = copy(head, payload, length) else {
+            left_out();
+            return;
         };
-        frame.resize(frame.len().max(if copied { length } else { 0 }), 0);
         let at = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        let sent = if copied {
-            records.try_send(Record { at, frame })
-        } else {
-            Err(TrySendError::Full(Record { at, frame }))
-        };
-        match sent {
+        match records.try_send(Record { at, frame }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
-                self.left_out.fetch_add(1, Ordering::Relaxed);
+                left_out();
             }
             Err(TrySendError::Disconnected(_)) => self.records = None,
         }
     }
+}
+
+/// The frame with its zeros, if there is memory for it and its payload can be read.
+fn copy(head: &[u8], payload: Payload<'_>, length: usize) -> Option<Vec<u8>> {
+    let length = length.max(head.len() + payload.length());
+    let mut frame = Vec::new();
+    frame.try_reserve_exact(length).ok()?;
+    frame.extend_from_slice(head);
+    payload.append_to(&mut frame).ok()?;
+    frame.resize(length, 0);
+    Some(frame)
 }
 
 impl Drop for Capture {

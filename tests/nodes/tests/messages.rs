@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::bounded::{conformance, run_within};
 use common::{LENGTHS, NODE, connect, echo, exchange, open, pair};
 use nodes::{Namespace, Node, TIMEOUT};
 use open_mx::{Buffer, Code, Endpoint};
@@ -100,4 +101,26 @@ fn a_buffer_passes_messages_of_two_endpoints_and_of_one_that_is_opened_later() {
     }
     drop((first, second));
     pass(&open(&node, 0), 3);
+}
+
+#[test]
+fn what_happens_to_messages_is_told_on_standard_error_to_whoever_asks() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--alone", "--name", "one", "--board", "two"];
+    let node = Node::start(NODE, directory.path().join("sock"), &options);
+    let told = |filter: &str| {
+        let around = ["env", filter];
+        let ended = run_within(&around, conformance(), "vectors", &node.socket);
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success(), "{said}");
+        said
+    };
+    assert_eq!(told("OMX_LOG=warn"), "", "nothing went wrong");
+    let all = told("OMX_LOG=trace");
+    for word in ["command: ", "event: ", "sent: ", "received: "] {
+        assert!(all.contains(word), "no '{word}' in {all}");
+    }
+    let engine = told("OMX_LOG=warn,mx_engine=trace");
+    assert!(engine.contains("sent: "), "{engine}");
+    assert!(!engine.contains("event: "), "{engine}");
 }
