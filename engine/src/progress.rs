@@ -17,10 +17,14 @@ impl Engine {
     /// answer is not judged, for the answer may be among them.
     pub fn work_between(&mut self, port: &mut impl QueuePort) {
         self.transmit.settle(port.sent());
-        self.start_pulls(port);
-        self.export_wanted(port);
-        self.send_delayed(port);
-        self.send_throttled(port);
+        if self.awaits_memory() {
+            self.start_pulls(port);
+            self.export_wanted(port);
+            self.send_delayed(port);
+        }
+        if !self.throttled.is_empty() {
+            self.send_throttled(port);
+        }
         self.send_due_acks(port);
     }
 

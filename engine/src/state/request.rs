@@ -200,10 +200,12 @@ impl Requests {
     /// Takes a done request away.
     #[inline]
     pub fn take_done(&mut self, key: RequestKey) -> Option<Outcome> {
-        if self.is_done(key) != Some(true) {
+        let request = self.all.get(key)?;
+        if !matches!(request.purpose, Purpose::Done) {
             return None;
         }
-        let outcome = self.all.remove(key)?.outcome;
+        let outcome = request.outcome;
+        self.all.remove(key);
         self.done_live = self.done_live.saturating_sub(1);
         let all = &self.all;
         self.done

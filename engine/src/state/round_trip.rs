@@ -10,8 +10,9 @@ use crate::config::Config;
 /// A partner's answers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RoundTrip {
-    /// Smoothed time and its variation, once one was measured.
-    estimate: Option<(Duration, Duration)>,
+    /// Smoothed time and its variation in nanoseconds, once one was measured: every message is, and whole numbers take a
+    /// tenth of the instructions that durations do.
+    estimate: Option<(u64, u64)>,
     /// How often the wait is doubled.
     doublings: u32,
 }
@@ -25,7 +26,7 @@ impl RoundTrip {
     #[inline]
     pub fn measured(&mut self, time: Duration, config: &Config) {
         // Longer than this, and the application was away, not the partner.
-        let time = time.min(config.resend_delay);
+        let time = nanoseconds(time.min(config.resend_delay));
         self.estimate = Some(match self.estimate {
             None => (time, time / 2),
             Some((smoothed, variation)) => (
@@ -65,7 +66,8 @@ impl RoundTrip {
         let Some((smoothed, variation)) = self.estimate else {
             return config.resend_delay;
         };
-        (smoothed + variation * 4 + config.resend_delay_min).min(config.resend_delay)
+        let usual = smoothed + variation * 4 + nanoseconds(config.resend_delay_min);
+        Duration::from_nanos(usual).min(config.resend_delay)
     }
 
     /// How long a connect waits for its answer before it is repeated for the first time.
@@ -79,8 +81,15 @@ impl RoundTrip {
     /// How long to wait now: longer each time that nothing came.
     #[inline]
     pub fn wait(&self, config: &Config) -> Duration {
-        (self.usual(config) * (1 << self.doublings)).min(config.resend_delay)
+        let wait = nanoseconds(self.usual(config)) << self.doublings;
+        Duration::from_nanos(wait).min(config.resend_delay)
     }
+}
+
+/// Of a time that [`Config::resend_delay`] bounds, so that sums and doublings of it stay far below 64 bits.
+#[inline]
+fn nanoseconds(time: Duration) -> u64 {
+    time.as_secs() * 1_000_000_000 + u64::from(time.subsec_nanos())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 mod fabric;
 mod long;
+pub mod ping_pong;
 mod process;
 pub mod program;
 pub mod soak;
