@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use driver_domain::capture::Capture;
 use driver_domain::management::snapshot::{
     BoardSnapshot, Counts, DomainSnapshot, NIC_COUNTERS, PeerSnapshot, Snapshot,
 };
 use driver_domain::management::{Address, Management};
-use mx_backend::HostName;
+use mx_backend::{HostName, Payload, Tap};
 use mx_ring::Counter;
 use mx_ring::warning::Notices;
 use mx_wire::MacAddress;
@@ -29,10 +30,11 @@ const IP: usize = 14;
 const BODY: usize = 34;
 
 /// Ends of lines and beginnings of requests, which no search would find soon.
-const WORDS: [&[u8]; 8] = [
+const WORDS: [&[u8]; 9] = [
     b"GET / HTTP/1.1\r\n\r\n",
     b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
     b"HEAD /metrics HTTP/1.0\r\n\r\n",
+    b"GET /capture.pcap HTTP/1.1\r\n\r\n",
     b"\r\n",
     b"GET ",
     b" HTTP/1.1",
@@ -40,8 +42,31 @@ const WORDS: [&[u8]; 8] = [
     b"POST / HTTP/1.1\r\n\r\n",
 ];
 
-/// A domain with a board and a peer.
-struct Domain;
+/// Bytes of the domain's last frames that are kept: more than goes out at once.
+const KEPT: usize = 16 << 10;
+
+/// A domain with a board, a peer and last frames.
+struct Domain {
+    capture: Capture,
+}
+
+impl Domain {
+    fn new() -> Self {
+        let mut capture = Capture::new(KEPT, Duration::default).expect("memory");
+        for number in 0..=u8::MAX {
+            capture.frame(&[number; 60], Payload::Bytes(&[]), 60);
+        }
+        Self { capture }
+    }
+
+    /// Whether a frame that passes is kept: not while somebody reads the last ones.
+    fn keeps_frames(&mut self) -> bool {
+        let frame = b"the last frame that passes";
+        self.capture.frame(frame, Payload::Bytes(&[]), frame.len());
+        let file: Vec<u8> = self.capture.reader().flatten().collect();
+        file.ends_with(frame)
+    }
+}
 
 impl Snapshot for Domain {
     fn domain(&self) -> DomainSnapshot {
@@ -77,6 +102,10 @@ impl Snapshot for Domain {
 
     fn counts(&self, number: usize) -> Option<Counts> {
         (number < 2).then_some([u64::MAX; Counter::ALL.len()])
+    }
+
+    fn capture(&self) -> Option<&Capture> {
+        Some(&self.capture)
     }
 
     fn peer(&self, _: usize, index: u16) -> Option<PeerSnapshot> {
@@ -130,6 +159,7 @@ fn ip_frame(source: [u8; 4], destination: [u8; 4], protocol: u8, body: &[u8]) ->
 
 struct Bench {
     management: Management,
+    domain: Domain,
     now: Duration,
     /// Of each port of the client: the next sequence number, and what it has to acknowledge.
     connections: BTreeMap<u16, (u32, u32)>,
@@ -146,6 +176,7 @@ impl Bench {
         let now = Duration::from_secs(100);
         let mut bench = Self {
             management: Management::new(OWN, address, 7, now),
+            domain: Domain::new(),
             now,
             connections: BTreeMap::new(),
             question: None,
@@ -166,7 +197,7 @@ impl Bench {
     /// Turns until nothing is left to do at this moment.
     fn turn(&mut self) {
         let mut turns = 0;
-        while self.management.turn(self.now, &Domain) {
+        while self.management.turn(self.now, &self.domain) {
             self.out();
             turns += 1;
             assert!(turns < TURNS_MAX, "the management does not come to rest");
@@ -295,6 +326,7 @@ pub fn run(bytes: &[u8]) -> u64 {
     // Whoever held a connection, it is free again.
     bench.now += Duration::from_secs(100);
     bench.turn();
+    assert!(bench.domain.keeps_frames(), "somebody reads for ever");
     bench.seen.dedup();
     bench.seen.truncate(12);
     super::kind(bench.seen)
@@ -308,6 +340,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     vec![
         [&[0][..], &connect, &ask, &acknowledge, &acknowledge].concat(),
         [&[0][..], &connect, &[0, 1, 64, 32], &[0, 1, 64, 32]].concat(),
+        [&[0][..], &connect, &[0, 1, 64, 3], &acknowledge].concat(),
         vec![
             3, 4, 0, 0, 0, 0, 0, 2, 0, 0, 9, 0, 4, 0, 0, 0, 0, 0, 5, 1, 0, 9, 0,
         ],
