@@ -54,6 +54,16 @@ impl Nics {
         self.wire.faults = faults;
     }
 
+    /// A port more, without a card: whoever is there sees every frame, and sends what it likes.
+    pub fn join(&mut self) -> usize {
+        self.wire.join()
+    }
+
+    /// Sends a frame from a port without a card.
+    pub fn inject(&mut self, port: usize, frame: &[u8]) {
+        self.wire.send(port, frame);
+    }
+
     /// The way out for the backend at a port.
     pub fn sink(&mut self, port: usize) -> FakeSink<'_> {
         FakeSink { nics: self, port }

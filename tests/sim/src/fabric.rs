@@ -13,6 +13,7 @@ use mx_testnet::Faults;
 use mx_wire::{Format, MacAddress};
 
 use crate::process::{Process, Stage};
+use crate::strangers::Strangers;
 
 /// What every endpoint is opened with.
 pub(crate) const APP_KEY: u32 = 7;
@@ -40,6 +41,8 @@ pub struct Fabric {
     now: Instant,
     network: Nics,
     nodes: Vec<Node>,
+    /// Who disturbs, and at which port.
+    strangers: Option<(Strangers, usize)>,
     /// Processes, with the number of their backend.
     pub processes: Vec<(usize, Process)>,
     /// Endpoints that backends have closed because of what their process wrote.
@@ -61,9 +64,24 @@ impl Fabric {
             now: Instant::default(),
             network: Nics::new(boards.len(), faults, seed),
             nodes,
+            strangers: None,
             processes: Vec::new(),
             misbehaved: Vec::new(),
         }
+    }
+
+    /// From now on strangers send so many frames in each millisecond, on top of what the nodes send.
+    pub fn disturb(&mut self, format: Format, rate: u32, seed: u64) {
+        let boards = self.nodes.iter().flat_map(|node| &node.boards);
+        let known = boards.filter_map(|(_, pages)| Some(pages.board()?.mac));
+        let strangers = Strangers::new(format, known.collect(), (self.elapsed(), rate), seed);
+        self.strangers = Some((strangers, self.network.join()));
+    }
+
+    /// Frames that the strangers have sent, and frames that the nodes have sent to them.
+    pub fn disturbed(&self) -> (u64, u64) {
+        let strangers = self.strangers.as_ref();
+        strangers.map_or((0, 0), |(strangers, _)| strangers.tally())
     }
 
     /// The time since the start.
@@ -145,6 +163,15 @@ impl Fabric {
     /// When a backend does not come to rest.
     pub fn step(&mut self, limit: Option<Duration>) {
         self.network.advance(self.now);
+        let elapsed = self.elapsed();
+        if let Some((strangers, port)) = &mut self.strangers {
+            while let Some(frame) = self.network.received(*port) {
+                strangers.hear(elapsed, frame);
+            }
+            while let Some(frame) = strangers.speak(elapsed) {
+                self.network.inject(*port, &frame);
+            }
+        }
         for node in 0..self.nodes.len() {
             self.serve(node);
         }

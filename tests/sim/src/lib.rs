@@ -12,6 +12,7 @@ pub mod ping_pong;
 mod process;
 pub mod program;
 pub mod soak;
+mod strangers;
 mod traffic;
 
 pub use fabric::{BoardPlace, Fabric};

@@ -39,6 +39,8 @@ pub struct Plan {
     pub messages: u64,
     /// Per cent of the frames that are lost; as many are doubled, and as many come late.
     pub loss: u8,
+    /// Frames that strangers send in each millisecond.
+    pub strangers: u32,
     /// Determines everything.
     pub seed: u64,
 }
@@ -56,6 +58,8 @@ pub struct Report {
     pub resent: Vec<(&'static str, u64)>,
     /// Frames that brought nothing new.
     pub duplicates: Vec<(&'static str, u64)>,
+    /// Frames that strangers sent, and frames that they got.
+    pub strangers: (u64, u64),
 }
 
 /// A piece of memory for one message at a time, between guards.
@@ -288,6 +292,9 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
         let place = BoardPlace { backend, board: 0 };
         fabric.open(place, 0, 1 + backend as u32, Geometry::default());
     }
+    if plan.strangers > 0 {
+        fabric.disturb(format, plan.strangers, plan.seed);
+    }
     let mut random = Rng::with_seed(plan.seed);
     let partners = connect_all(&mut fabric, &[(0, 1), (1, 0)], FIRST_CONTACT);
     let mut flows = Vec::new();
@@ -342,6 +349,7 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
         messages: flows.iter().map(|flow| flow.received).sum(),
         bytes: flows.iter().map(|flow| flow.bytes).sum(),
         virtual_time: fabric.elapsed(),
+        strangers: fabric.disturbed(),
         resent: frames(
             &fabric,
             |counts| counts.0,

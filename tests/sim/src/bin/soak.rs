@@ -23,6 +23,10 @@ struct Options {
     /// Per cent of the frames that are lost; as many are doubled, and as many come late.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=50))]
     loss: u8,
+    /// Frames that strangers send in each millisecond of the network's time: noise, repeated, cut, long and tagged frames,
+    /// forged beacons, names, refusals, pulls and connects.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    strangers: u32,
     /// What determines the run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
     let plan = Plan {
         messages: options.messages,
         loss: options.loss,
+        strangers: options.strangers,
         seed: options.seed,
     };
     let begun = Instant::now();
@@ -63,8 +68,8 @@ fn main() -> ExitCode {
         Ok(report) => print(&plan, &report, begun.elapsed()),
         Err(error) => {
             eprintln!(
-                "soak: {error}\nThe same again: --messages {} --loss {} --seed {}",
-                plan.messages, plan.loss, plan.seed
+                "soak: {error}\nThe same again: --messages {} --loss {} --strangers {} --seed {}",
+                plan.messages, plan.loss, plan.strangers, plan.seed
             );
             return ExitCode::FAILURE;
         }
@@ -81,6 +86,10 @@ fn print(plan: &Plan, report: &Report, took: Duration) {
         report.virtual_time.as_secs_f64(),
         plan.loss
     );
+    if plan.strangers > 0 {
+        let (sent, answers) = report.strangers;
+        println!("strangers sent {sent} frames and got {answers}");
+    }
     for (title, frames) in [
         ("sent again", &report.resent),
         ("duplicates", &report.duplicates),
@@ -101,13 +110,15 @@ fn json(plan: &Plan, report: &Report, took: Duration) -> String {
         members.collect::<Vec<_>>().join(",")
     };
     format!(
-        "{{\"messages\":{},\"bytes\":{},\"seconds\":{:.3},\"virtual_seconds\":{:.3},\"loss\":{},\"seed\":{},\
+        "{{\"messages\":{},\"bytes\":{},\"seconds\":{:.3},\"virtual_seconds\":{:.3},\"loss\":{},\"strangers\":{{\"sent\":{},\"got\":{}}},\"seed\":{},\
          \"resent\":{{{}}},\"duplicates\":{{{}}}}}",
         report.messages,
         report.bytes,
         took.as_secs_f64(),
         report.virtual_time.as_secs_f64(),
         plan.loss,
+        report.strangers.0,
+        report.strangers.1,
         plan.seed,
         object(&report.resent),
         object(&report.duplicates)
