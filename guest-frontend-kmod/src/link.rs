@@ -83,7 +83,7 @@ impl<K: Kernel> Link<K> {
                     .ok_or(ControlError::Slice(mx_ring::VolatileSliceError))?;
                 Ok(kernel.slice(*page, count))
             };
-            let control = ModuleControl::format(slice(0, 1)?, slice(1, 1)?, refs)?;
+            let control = ModuleControl::format(slice(0, 1)?, slice(1, 1)?, refs, false)?;
             let doorbells = Doorbells::new(slice(3, 1)?)?;
             let staging = Staging::new(slice(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE)?)?;
             Ok((control, doorbells, staging))

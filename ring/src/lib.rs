@@ -76,4 +76,4 @@ pub use process::{Positions, ProcessSide};
 pub use tsc::tsc;
 
 /// Version of everything in this crate. Both sides compare it for equality before they share a page.
-pub const ABI_VERSION: u32 = 6;
+pub const ABI_VERSION: u32 = 7;

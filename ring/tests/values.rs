@@ -269,6 +269,7 @@ fn control_request() -> impl Strategy<Value = control::ControlRequest> {
                     endpoint,
                     session: word,
                     geometry,
+                    adopt: writable,
                 },
                 1 => control::ControlRequest::CloseEndpoint { endpoint },
                 2 => control::ControlRequest::Register {
@@ -393,12 +394,13 @@ proptest! {
     }
 
     #[test]
-    fn a_control_request_is_taken_as_it_was_posted(requests in prop::collection::vec((any::<u32>(), control_request()), 1..16)) {
+    fn a_control_request_is_taken_as_it_was_posted(requests in prop::collection::vec((any::<u32>(), control_request()), 1..16), adopting: bool) {
         let mut pages = [Pages::new(4096), Pages::new(4096)];
         let [d0, d1] = [pages[0].slice(), pages[1].slice()];
         let refs = core::array::from_fn(|i| i as u32 * 7);
-        let mut module = ModuleControl::format(d0, d1, &refs).unwrap();
+        let mut module = ModuleControl::format(d0, d1, &refs, adopting).unwrap();
         prop_assert_eq!(BackendControl::references(&d0), Ok(refs));
+        prop_assert_eq!(BackendControl::adopting(&d0), Ok(adopting));
         let mut backend = BackendControl::new(d0, d1).unwrap();
         for (id, request) in &requests {
             prop_assert!(module.post(*id, request));
@@ -413,7 +415,7 @@ proptest! {
     fn a_raw_frame_is_read_as_it_was_put_either_way(frame in prop::collection::vec(any::<u8>(), 0..1200)) {
         let mut pages = [Pages::new(4096), Pages::new(4096)];
         let [d0, d1] = [pages[0].slice(), pages[1].slice()];
-        let module = ModuleControl::format(d0, d1, &[0; 17]).unwrap();
+        let module = ModuleControl::format(d0, d1, &[0; 17], false).unwrap();
         let backend = BackendControl::new(d0, d1).unwrap();
         let mut memory = Pages::new(4 * 4096);
         let staging = Staging::new(memory.slice()).unwrap();
@@ -435,7 +437,7 @@ proptest! {
         let mut pages = [Pages::new(4096), Pages::new(4096)];
         let [d0, d1] = [pages[0].slice(), pages[1].slice()];
         let mut backend = BackendControl::new(d0, d1).unwrap();
-        let mut module = ModuleControl::format(d0, d1, &[0; 17]).unwrap();
+        let mut module = ModuleControl::format(d0, d1, &[0; 17], false).unwrap();
         let noise = common::noise(seed, 4096);
         d0.write(0, &noise).unwrap();
         d1.write(0, &noise).unwrap();

@@ -30,7 +30,9 @@ impl<M: Memory> Device<M> {
                 endpoint,
                 session,
                 geometry,
+                adopt,
             } => match EndpointLayout::new(geometry) {
+                _ if adopt => Err(Status::Denied),
                 Ok(layout) => self.open(id, endpoint, session, layout),
                 Err(_) => Err(Status::Invalid),
             },

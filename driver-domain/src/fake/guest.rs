@@ -67,7 +67,7 @@ impl Guest {
     pub fn format(&self) -> ModuleControl {
         let mut refs = [0; DEVICE_PAGES];
         refs.copy_from_slice(&Self::refs(0, DEVICE_PAGES));
-        let control = ModuleControl::format(self.slice(0, 1), self.slice(1, 1), &refs);
+        let control = ModuleControl::format(self.slice(0, 1), self.slice(1, 1), &refs, false);
         control.expect("whole pages")
     }
 }

@@ -25,6 +25,7 @@ fn any_request() -> impl Strategy<Value = ControlRequest> {
                 endpoint,
                 session,
                 geometry,
+                adopt: false,
             }
         }),
         endpoint().prop_map(|endpoint| ControlRequest::CloseEndpoint { endpoint }),

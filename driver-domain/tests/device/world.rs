@@ -161,6 +161,7 @@ impl World {
             endpoint,
             session: 9,
             geometry: geometry(),
+            adopt: false,
         });
         self.answer(id)
     }

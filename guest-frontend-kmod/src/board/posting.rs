@@ -72,6 +72,7 @@ fn post_open<K: Kernel>(
         endpoint: id.index,
         session: endpoint.session,
         geometry: endpoint.layout.geometry(),
+        adopt: false,
     };
     let subject = Subject::Open(id);
     let posted = link.post_staged(&shared.kernel, subject, &request, endpoint.queues.refs());

@@ -22,6 +22,9 @@ pub enum ControlRequest {
         session: u32,
         /// Queue sizes.
         geometry: Geometry,
+        /// Whether the pages are those of an endpoint that is open, left by another backend at any moment (takeover,
+        /// interfaces §7). Otherwise they are zeroed.
+        adopt: bool,
     },
     /// Give an endpoint back, its regions too. Answered when nothing of it is mapped any more.
     CloseEndpoint {
@@ -176,6 +179,7 @@ impl ControlRequest {
                 endpoint,
                 session,
                 geometry,
+                adopt,
             } => {
                 put(&mut b, 0, 1);
                 put(&mut b, 8, endpoint.into());
@@ -185,6 +189,7 @@ impl ControlRequest {
                 put(&mut b, 24, geometry.expected);
                 put(&mut b, 28, geometry.transmit);
                 put(&mut b, 32, geometry.receive);
+                put(&mut b, 36, adopt.into());
             }
             Self::CloseEndpoint { endpoint } => {
                 put(&mut b, 0, 2);
@@ -252,6 +257,7 @@ impl ControlRequest {
                     transmit: get(b, 28),
                     receive: get(b, 32),
                 },
+                adopt: get(b, 36) & 1 != 0,
             },
             2 => Self::CloseEndpoint { endpoint },
             3 => Self::Register {

@@ -19,6 +19,8 @@ mod at {
     pub const MAGIC: usize = 0;
     pub const VERSION: usize = 4;
     pub const FEATURES: usize = 8;
+    /// In D0: 1 when the module has open endpoints, or a peer table, of an earlier backend.
+    pub const ADOPTING: usize = 12;
     /// In D0 the producer of requests, in D1 their consumer.
     pub const REQUEST_INDEX: usize = 64;
     /// In D0 the consumer of responses, in D1 their producer.
@@ -43,11 +45,14 @@ pub struct ModuleControl {
 }
 
 impl ModuleControl {
-    /// Formats D0 (zeroed) with the grant references of all pages; `d1` is the backend's page.
+    /// Formats D0 (zeroed) with the grant references of all pages; `d1` (zeroed) is the backend's page. `adopting` says
+    /// that the board pages are those of an earlier backend, whose peers and endpoints the next one is to take over
+    /// (interfaces §7).
     pub fn format(
         d0: VolatileSlice,
         d1: VolatileSlice,
         refs: &[u32; DEVICE_PAGES],
+        adopting: bool,
     ) -> Result<Self, ControlError> {
         let (d0, d1) = (d0.line_part(0, PAGE_SIZE)?, d1.line_part(0, PAGE_SIZE)?);
         for (i, reference) in refs.iter().enumerate() {
@@ -57,6 +62,8 @@ impl ModuleControl {
         d0.word(at::VERSION)
             .store(crate::ABI_VERSION, Ordering::Relaxed);
         d0.word(at::FEATURES).store(0, Ordering::Relaxed);
+        d0.word(at::ADOPTING)
+            .store(adopting.into(), Ordering::Relaxed);
         d0.word(at::MAGIC).store(MAGIC, Ordering::Release);
         Ok(Self {
             d0,
@@ -171,6 +178,13 @@ impl BackendControl {
             *reference = d0.word(at::REFS + i * 4).load(Ordering::Relaxed);
         }
         Ok(refs)
+    }
+
+    /// Whether the guest's kernel wants its board and endpoints taken over from an earlier backend. Read once, after
+    /// [`Self::references`].
+    pub fn adopting(d0: &VolatileSlice) -> Result<bool, ControlError> {
+        let d0 = d0.line_part(0, PAGE_SIZE)?;
+        Ok(d0.word(at::ADOPTING).load(Ordering::Relaxed) & 1 != 0)
     }
 
     /// Takes both control pages.

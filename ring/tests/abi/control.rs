@@ -39,9 +39,13 @@ struct Device {
 
 impl Device {
     fn new() -> Self {
+        Self::of(false)
+    }
+
+    fn of(adopting: bool) -> Self {
         let mut memory = [Pages::new(4096), Pages::new(4096)];
         let [d0, d1] = [memory[0].slice(), memory[1].slice()];
-        let module = ModuleControl::format(d0, d1, &REFS).expect("whole pages");
+        let module = ModuleControl::format(d0, d1, &REFS, adopting).expect("whole pages");
         assert_eq!(BackendControl::references(&d0), Ok(REFS));
         let backend = BackendControl::new(d0, d1).expect("whole pages");
         Self {
@@ -62,6 +66,12 @@ pub fn list(listing: &mut Listing) {
     ));
     listing.title("a device before its first request");
     listing.pages("D0", &Device::new().d0);
+    listing.title("a device that is to be taken over");
+    listing.changed(
+        "D0",
+        &content(&Device::new().d0),
+        &content(&Device::of(true).d0),
+    );
     for (name, request) in requests() {
         asked(listing, &name, &request);
     }
@@ -109,21 +119,21 @@ fn requests() -> Vec<(String, ControlRequest)> {
         pages: 0x2322_2120,
         staging: 0x2726_2524,
     };
+    let open = |adopt| ControlRequest::OpenEndpoint {
+        endpoint: 8,
+        session: 0x0f0e_0d0c,
+        geometry: Geometry {
+            commands: 0x1312_1110,
+            unexpected: 0x1716_1514,
+            expected: 0x1b1a_1918,
+            transmit: 0x1f1e_1d1c,
+            receive: 0x2322_2120,
+        },
+        adopt,
+    };
     let requests = [
-        (
-            "open an endpoint",
-            ControlRequest::OpenEndpoint {
-                endpoint: 8,
-                session: 0x0f0e_0d0c,
-                geometry: Geometry {
-                    commands: 0x1312_1110,
-                    unexpected: 0x1716_1514,
-                    expected: 0x1b1a_1918,
-                    transmit: 0x1f1e_1d1c,
-                    receive: 0x2322_2120,
-                },
-            },
-        ),
+        ("open an endpoint", open(false)),
+        ("adopt an endpoint", open(true)),
         (
             "close an endpoint",
             ControlRequest::CloseEndpoint { endpoint: 8 },

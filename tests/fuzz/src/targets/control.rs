@@ -23,7 +23,7 @@ pub fn run(bytes: &[u8]) -> u64 {
             .expect("a page")
     };
     let refs = [7; DEVICE_PAGES];
-    let mut module = ModuleControl::format(page(0), page(1), &refs).expect("pages");
+    let mut module = ModuleControl::format(page(0), page(1), &refs, false).expect("pages");
     let mut backend = BackendControl::new(page(0), page(1)).expect("pages");
     let staging = pages
         .slice()

@@ -177,6 +177,7 @@ impl Bench {
                     endpoint,
                     session: input.double(),
                     geometry,
+                    adopt: false,
                 }
             }
             2 => ControlRequest::CloseEndpoint { endpoint },
