@@ -87,15 +87,12 @@ pub struct Backend {
     pub(crate) faults: Notices,
     /// What boards have found wrong with the network, and nobody was told of.
     pub(crate) unsaid: VecDeque<(BoardId, Warning, Notice)>,
-    /// The board whose commands are served first in the next turn.
-    pub(crate) cursor: u16,
     /// When something was last done.
     pub(crate) active_at: Instant,
-    /// Counters have changed since they were published.
-    pub(crate) counted: bool,
     pub(crate) counters_due: Instant,
     /// The idle spell in nanoseconds.
     pub(crate) idle_nanos: u64,
+    /// The oldest first.
     waiting: Vec<Waiting>,
     completions: VecDeque<Completion>,
     pub(crate) now: Instant,
@@ -129,9 +126,7 @@ impl Backend {
             short_mtu: 0,
             faults: Notices::default(),
             unsaid: VecDeque::new(),
-            cursor: 0,
             active_at: Instant::default(),
-            counted: false,
             counters_due: Instant::default(),
             idle_nanos: config.idle_spell.as_nanos() as u64,
             waiting: Vec::new(),
@@ -157,6 +152,7 @@ impl Backend {
             slots: &mut self.slots,
             outcome: &mut self.outcome,
             tap: &mut self.tap,
+            idle_nanos: self.idle_nanos,
         };
         call(&mut self.switch, &mut ports)
     }
@@ -201,7 +197,6 @@ impl Backend {
         })?;
         self.publish_changes();
         self.describe(board);
-        self.counted = true;
         self.publish_counters(now, true);
         Ok(())
     }
@@ -265,7 +260,6 @@ impl Backend {
                 in_flight: 0,
                 closing: false,
                 blamed: None,
-                polled: false,
                 active_at: now,
                 published: false,
             }),
@@ -296,9 +290,6 @@ impl Backend {
         endpoint.closing = true;
         // An endpoint that is open here is open there.
         let _known = self.switch.close_endpoint(self.now, key);
-        if let Some(slot) = self.slots.board_mut(key.board) {
-            slot.polled.retain(|endpoint| *endpoint != key.endpoint);
-        }
         self.waiting.retain(|waiting| waiting.key != key);
         self.waiting.push(Waiting {
             key,
@@ -435,17 +426,12 @@ impl Backend {
     /// Whether frames in flight have held up a close or a deregistration for 200 ms: the owner then resets its transmit
     /// ring and reports all tokens.
     pub fn overdue(&self, now: Instant) -> bool {
-        self.waiting
-            .iter()
-            .any(|waiting| now - waiting.since >= QUIESCE)
+        self.overdue_at().is_some_and(|at| at <= now)
     }
 
     /// When [`Self::overdue`] may become true.
     pub(crate) fn overdue_at(&self) -> Option<Instant> {
-        self.waiting
-            .iter()
-            .map(|waiting| waiting.since + QUIESCE)
-            .min()
+        self.waiting.first().map(|waiting| waiting.since + QUIESCE)
     }
 
     /// The next thing that is complete. To be asked after each turn until `None`. The number of a board is given to
@@ -477,7 +463,7 @@ impl Backend {
     /// Open endpoints of a board, and how many of them are polled.
     pub fn endpoints(&self, board: BoardId) -> Option<(usize, usize)> {
         let slot = self.slots.board(board)?;
-        Some((slot.open().count(), slot.polled.len()))
+        Some((slot.open().count(), self.switch.board(board)?.polled()))
     }
 
     /// The counters of a board.

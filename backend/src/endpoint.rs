@@ -23,8 +23,6 @@ pub(crate) struct ServedEndpoint {
     pub closing: bool,
     /// What its process did, once.
     pub blamed: Option<Misbehaviour>,
-    /// It is in its board's list of polled endpoints.
-    pub polled: bool,
     /// When it last had a command or an event.
     pub active_at: Instant,
     /// It is in the list of those whose sleepers are to be looked at.
@@ -43,7 +41,6 @@ impl ServedEndpoint {
             self.side.polled_again();
             return false;
         }
-        self.polled = false;
         true
     }
 }
@@ -52,12 +49,6 @@ impl ServedEndpoint {
 pub(crate) struct BoardSlot {
     endpoints: Vec<Option<Box<ServedEndpoint>>>,
     pub pages: BoardPages,
-    /// Endpoints whose command queues are looked at in every turn.
-    pub polled: Vec<u8>,
-    /// Which of them is first in the next turn.
-    pub cursor: usize,
-    /// Bytes that the board's commands may still move in this turn.
-    pub credit: i64,
     /// It goes away: its pages are no longer written.
     pub removing: bool,
     /// Its removal is complete, and is yet to be told.
@@ -73,9 +64,6 @@ impl BoardSlot {
         Self {
             endpoints,
             pages,
-            polled: Vec::new(),
-            cursor: 0,
-            credit: 0,
             removing: false,
             removed: false,
             raw: None,
@@ -129,11 +117,6 @@ impl Slots {
 
     pub fn count(&self) -> u16 {
         self.0.len() as u16
-    }
-
-    /// A place of a board's list of polled endpoints.
-    pub fn polled(&self, id: BoardId, place: usize) -> Option<u8> {
-        self.board(id)?.polled.get(place).copied()
     }
 
     pub fn endpoint(&self, key: EndpointKey) -> Option<&ServedEndpoint> {

@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mx_board::{
-    BadMemory, BoardId, EndpointKey, Extent, Full, Instant, NoRoom, Ports, RegionInfo, Source,
-    Taken,
+    BadMemory, Blame, BoardId, EndpointKey, Extent, Full, Instant, NoRoom, Ports, RegionInfo,
+    Source, Taken,
 };
-use mx_ring::{DeliverError, Event, EventBody, Place, RegionKey, VolatileSlice, Window};
+use mx_ring::{Command, DeliverError, Event, EventBody, Place, RegionKey, VolatileSlice, Window};
 use mx_wire::{BuildError, Header};
 
 use crate::endpoint::{Slots, Unresolved};
@@ -43,10 +43,12 @@ pub(crate) struct BackendPorts<'a, L> {
     pub outcome: &'a mut Outcome,
     /// Who looks on.
     pub tap: &'a mut Option<Box<dyn Tap>>,
+    /// How long an endpoint without commands is still polled.
+    pub idle_nanos: u64,
 }
 
 impl<L> BackendPorts<'_, L> {
-    pub fn blame(&mut self, key: EndpointKey, misbehaviour: Misbehaviour) {
+    fn misbehaved(&mut self, key: EndpointKey, misbehaviour: Misbehaviour) {
         if let Some(endpoint) = self.slots.endpoint_mut(key)
             && endpoint.blamed.is_none()
             && !endpoint.closing
@@ -58,7 +60,7 @@ impl<L> BackendPorts<'_, L> {
 
     fn unresolved(&mut self, why: Unresolved) {
         if let Unresolved::OutOfArea(owner) = why {
-            self.blame(owner, Misbehaviour::OutOfArea);
+            self.misbehaved(owner, Misbehaviour::OutOfArea);
         }
     }
 }
@@ -156,6 +158,47 @@ const fn taken(handed: Handed) -> Taken {
 
 impl<L: FrameSink> Ports for BackendPorts<'_, L> {
     #[inline]
+    fn next_command(&mut self, owner: EndpointKey) -> Option<(u32, Command)> {
+        let endpoint = self.slots.endpoint_mut(owner)?;
+        if endpoint.blamed.is_some() {
+            return None;
+        }
+        match endpoint.side.next_command()? {
+            Ok(next) => Some(next),
+            Err(error) => {
+                self.misbehaved(owner, Misbehaviour::Descriptor(error));
+                None
+            }
+        }
+    }
+
+    fn put_back(&mut self, owner: EndpointKey) {
+        if let Some(endpoint) = self.slots.endpoint_mut(owner) {
+            endpoint.side.put_back();
+        }
+    }
+
+    #[inline]
+    fn commands_done(&mut self, owner: EndpointKey) {
+        if let Some(endpoint) = self.slots.endpoint_mut(owner) {
+            endpoint.active_at = self.now;
+            let sent = endpoint.commands.sent(endpoint.side.command_index());
+            endpoint.side.publish_commands(sent);
+        }
+    }
+
+    #[inline]
+    fn may_rest(&mut self, owner: EndpointKey) -> bool {
+        let (now, idle_nanos) = (self.now, self.idle_nanos);
+        let endpoint = self.slots.endpoint_mut(owner);
+        endpoint.is_none_or(|endpoint| endpoint.falls_idle(now, idle_nanos))
+    }
+
+    fn blame(&mut self, owner: EndpointKey, blame: Blame) {
+        self.misbehaved(owner, Misbehaviour::Command(blame));
+    }
+
+    #[inline]
     fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full> {
         if let Some(frame) = header.whole_frame() {
             let token = Token::new(Pinned::Nothing);
@@ -237,7 +280,7 @@ impl<L: FrameSink> Ports for BackendPorts<'_, L> {
             }
             Err(DeliverError::NoRoom) => Err(NoRoom),
             Err(DeliverError::ImpossibleIndex) => {
-                self.blame(to, Misbehaviour::ImpossibleIndex);
+                self.misbehaved(to, Misbehaviour::ImpossibleIndex);
                 Err(NoRoom)
             }
         }

@@ -124,12 +124,11 @@ impl Backend {
 
     /// Writes the counters, if they have changed and it is time, or there is time.
     pub(crate) fn publish_counters(&mut self, now: Instant, idle: bool) {
-        if !self.counted || (!idle && now < self.counters_due) {
+        if !self.switch.has_counted() || (!idle && now < self.counters_due) {
             return;
         }
-        self.counted = false;
         self.counters_due = now + COUNTERS_EVERY;
-        for id in (0..self.slots.count()).map(BoardId) {
+        while let Some(id) = self.switch.next_counted() {
             let (Some(slot), Some(counters)) = (self.slots.board(id), self.switch.counters_mut(id))
             else {
                 continue;

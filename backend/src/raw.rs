@@ -44,10 +44,8 @@ impl Backend {
         sink: &mut impl FrameSink,
     ) -> Result<(), RawError> {
         self.now = now;
-        let sent = self.with_switch(sink, |switch, ports| {
+        self.with_switch(sink, |switch, ports| {
             switch.send_raw(now, board, frame, ports)
-        });
-        self.counted = true;
-        sent
+        })
     }
 }

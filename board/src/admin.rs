@@ -42,6 +42,8 @@ impl Switch {
             }
             Change::MarkPeersConfigured => board.peers_marked = true,
         }
+        self.note(id);
+        self.counted.insert(id.0);
         Ok(())
     }
 

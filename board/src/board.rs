@@ -15,7 +15,9 @@ use crate::key::{BoardId, EndpointKey};
 use crate::name::HostName;
 use crate::peers::PeerTable;
 use crate::random::Random;
+use crate::set::EndpointSet;
 use crate::time::Instant;
+use crate::turn::{Order, Share};
 use crate::warnings::Warnings;
 
 /// Endpoint indices are bytes.
@@ -36,15 +38,20 @@ pub struct Board {
     pub(crate) muted: bool,
     /// Somebody has declared the peer table complete.
     pub(crate) peers_marked: bool,
-    /// Bytes that it may still move in this turn; negative when it moved too many in the last.
-    pub(crate) credit: i64,
+    pub(crate) share: Share,
+    /// Which of its endpoints is served next.
+    pub(crate) order: Order,
+    /// Endpoints whose command queues are looked at in every turn.
+    pub(crate) polled: EndpointSet,
+    /// Endpoints for which it has something to do.
+    pub(crate) active: EndpointSet,
+    /// A timer has run out.
+    pub(crate) due: bool,
+    /// It may have other work, or other timers, than its switch knows of.
+    pub(crate) stirred: bool,
     /// What closed endpoints have left to be said.
     pub(crate) departed: Departed,
     endpoints: Vec<Option<Box<EndpointRecord>>>,
-    /// A bit per endpoint that has work.
-    active: [u64; ENDPOINTS / 64],
-    /// The endpoint whose turn is next.
-    cursor: u8,
     /// No pull's timer is due before.
     pull_timer: Option<Instant>,
 }
@@ -73,11 +80,14 @@ impl Board {
             random,
             muted: false,
             peers_marked: false,
-            credit: 0,
+            share: Share::default(),
+            order: Order::default(),
+            polled: EndpointSet::default(),
+            active: EndpointSet::default(),
+            due: false,
+            stirred: false,
             departed: Departed::default(),
             endpoints,
-            active: [0; ENDPOINTS / 64],
-            cursor: 0,
             pull_timer: None,
         }
     }
@@ -105,6 +115,11 @@ impl Board {
     /// What it has found wrong with the network.
     pub const fn warnings(&self) -> &Warnings {
         &self.warnings
+    }
+
+    /// How many of its endpoints are polled.
+    pub fn polled(&self) -> usize {
+        self.polled.len()
     }
 
     /// Whether it drops whatever it receives.
@@ -140,6 +155,7 @@ impl Board {
 
     /// Opens or, with `None`, closes an endpoint.
     pub(crate) fn set_endpoint(&mut self, endpoint: u8, state: Option<EndpointRecord>) {
+        self.polled.remove(endpoint.into());
         if let Some(place) = self.endpoints.get_mut(usize::from(endpoint)) {
             *place = state.map(Box::new);
         }
@@ -152,74 +168,68 @@ impl Board {
             let timers = [endpoint.pulls.timer(), endpoint.replies.timer()];
             (endpoint.has_work(), timers.into_iter().flatten().min())
         });
-        if let Some(word) = self.active.get_mut(usize::from(endpoint) / 64) {
-            let bit = 1 << (endpoint % 64);
-            *word = if works { *word | bit } else { *word & !bit };
-        }
+        self.active.set(endpoint.into(), works);
+        self.stirred = true;
         if let Some(at) = timer {
             self.pull_timer = Some(self.pull_timer.map_or(at, |timer| timer.min(at)));
         }
     }
 
-    /// Whether any endpoint has work.
+    /// Whether there is anything to do, or to look at, now.
     #[inline]
-    pub(crate) fn has_work(&self) -> bool {
-        let [a, b, c, d] = self.active;
-        a | b | c | d != 0
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.due || !self.polled.is_empty() || !self.active.is_empty()
     }
 
-    /// Whether there is anything to do now.
+    /// Whether an endpoint has something to do, or to be looked at.
     #[inline]
-    pub(crate) fn wants_turn(&self, now: Instant) -> bool {
-        self.has_work()
-            || self.pull_timer.is_some_and(|timer| now >= timer)
-            || self.departed.timer().is_some_and(|timer| now >= timer)
-            || (!self.muted && now >= self.discovery.deadline(self.peers.has_nameless()))
+    pub(crate) fn has_turn(&self, endpoint: u16) -> bool {
+        self.polled.contains(endpoint) || self.active.contains(endpoint)
     }
 
-    /// The endpoint with work whose turn it is, and how many after the cursor it lies. `passed` endpoints after the
-    /// cursor have had their turn.
-    pub(crate) fn next_active(&self, passed: u16) -> Option<(u8, u16)> {
-        (passed..ENDPOINTS as u16).find_map(|distance| {
-            let endpoint = self.cursor.wrapping_add(distance as u8);
-            let word = self.active.get(usize::from(endpoint) / 64)?;
-            (word & 1 << (endpoint % 64) != 0).then_some((endpoint, distance))
-        })
+    /// The first such endpoint from `from` on, and around, without those that were served.
+    #[inline]
+    pub(crate) fn next_turn(&self, from: u16, served_out: &EndpointSet) -> Option<u16> {
+        let all = self.polled.or(&self.active);
+        all.without(served_out).next_around(from)
     }
 
-    /// The next turn starts with the endpoint after this one.
-    pub(crate) fn turn_ended_at(&mut self, endpoint: u8) {
-        self.cursor = endpoint.wrapping_add(1);
-    }
-
-    /// Looks at the clock for all pulls and what is put aside.
-    pub(crate) fn retry_pulls(&mut self, now: Instant) {
+    /// If a timer of pulls, or of what is put aside, has run out: finds out whose, for their next turns. Whether it had.
+    pub(crate) fn begin_retries(&mut self, now: Instant) -> bool {
         if self.pull_timer.is_none_or(|timer| now < timer) {
-            return;
+            return false;
         }
         self.pull_timer = None;
         for endpoint in 0..=u8::MAX {
-            let Some(open) = self.endpoint_mut(endpoint) else {
-                continue;
-            };
-            open.replies.look_again(now);
-            let found = open.pulls.retry(now);
-            self.touched(endpoint);
-            for (times, counter) in [
-                (
-                    found.first_blocks,
-                    Counter::PullTimeoutHandlerRequestsFirstBlock,
-                ),
-                (
-                    found.other_blocks,
-                    Counter::PullTimeoutHandlerRequestsNonFirstBlock,
-                ),
-                (found.given_up, Counter::PullTimeoutAbort),
-            ] {
-                for _ in 0..times {
-                    self.count(counter);
-                    record!(debug, "{}: {}", self.name, counter.label());
-                }
+            if let Some(open) = self.endpoint_mut(endpoint) {
+                open.replies.look_again(now);
+                open.pulls.begin_retry(now);
+                self.touched(endpoint);
+            }
+        }
+        true
+    }
+
+    /// Looks at some more clocks of an endpoint's pulls.
+    pub(crate) fn retry_pulls(&mut self, now: Instant, endpoint: u8) {
+        let Some(open) = self.endpoint_mut(endpoint) else {
+            return;
+        };
+        let found = open.pulls.retry(now);
+        for (times, counter) in [
+            (
+                found.first_blocks,
+                Counter::PullTimeoutHandlerRequestsFirstBlock,
+            ),
+            (
+                found.other_blocks,
+                Counter::PullTimeoutHandlerRequestsNonFirstBlock,
+            ),
+            (found.given_up, Counter::PullTimeoutAbort),
+        ] {
+            for _ in 0..times {
+                self.count(counter);
+                record!(debug, "{}: {}", self.name, counter.label());
             }
         }
     }

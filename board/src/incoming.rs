@@ -186,6 +186,7 @@ impl Board {
                 Ok(None)
             }
             Packet::HostQuery(query) => {
+                self.stirred = true;
                 let peer = self.by_address(incoming)?;
                 self.learn_reverse(peer, query.sender_index);
                 self.heard(now, peer);
@@ -196,8 +197,14 @@ impl Board {
                 });
                 Ok(Some(Answer { peer, packet }))
             }
-            Packet::HostReply(reply) => self.host_reply(now, incoming, &reply, ports),
-            Packet::Raw => Ok(self.hear(now, incoming, ports)),
+            Packet::HostReply(reply) => {
+                self.stirred = true;
+                self.host_reply(now, incoming, &reply, ports)
+            }
+            Packet::Raw => {
+                self.stirred = true;
+                Ok(self.hear(now, incoming, ports))
+            }
         }
     }
 
@@ -300,6 +307,8 @@ impl Board {
             ends,
             session,
         });
+        // What is left to say to the sender may be due at once.
+        self.stirred = true;
         let answer = match (late, nack) {
             (Some(late), Nack::Lib { seq }) => self.departed.answer(door.now, &late, seq),
             _ => None,

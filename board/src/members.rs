@@ -63,6 +63,9 @@ impl Switch {
             *slot = Some(board);
         }
         self.by_mac.insert(sorted, (nic_id, id));
+        self.deadlines.reserve(self.boards.len());
+        self.counted.insert(id.0);
+        self.note(id);
         Ok(id)
     }
 
@@ -75,6 +78,7 @@ impl Switch {
             let serial = board.discovery.serial();
             board.discovery = Discovery::new(now, serial);
         }
+        self.note(id);
     }
 
     /// Removes a board with all that its endpoints were doing. To the others it is a peer somewhere on the wire now.
@@ -83,6 +87,7 @@ impl Switch {
             return;
         };
         *slot = None;
+        self.note(id);
         self.by_mac.retain(|(_, other)| *other != id);
         for board in self.boards.iter_mut().flatten() {
             for index in 0..board.peers.count() {

@@ -39,7 +39,9 @@ impl Switch {
     /// The board that a frame was meant for, read or not.
     fn meant(&mut self, bytes: &[u8]) -> Option<&mut Board> {
         let to = bytes.first_chunk().map(|mac| MacAddress(*mac))?;
-        self.board_mut(self.by_mac(to)?)
+        let to = self.by_mac(to)?;
+        self.counted.insert(to.0);
+        self.board_mut(to)
     }
 
     /// Counts a frame that cannot be read at the board that it was meant for.
@@ -66,6 +68,7 @@ impl Switch {
 
     /// The wire brings a frame from the address of a board of this backend.
     pub(crate) fn own_address(&mut self, now: Instant, owner: BoardId, frame: &Frame<'_>) {
+        self.counted.insert(owner.0);
         let Some(board) = self.board_mut(owner) else {
             return;
         };

@@ -1,6 +1,6 @@
 //! What the switch asks of its backend, and the ways in which it says no.
 
-use mx_ring::{Event, RegionKey, Window};
+use mx_ring::{Command, Event, RegionKey, Window};
 use mx_wire::{BuildError, Header};
 
 use crate::key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
@@ -49,9 +49,12 @@ pub enum Blame {
 /// Why a command was not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// No room on the way out, or no free pull: give the same command again later.
+    /// No room on the way out: give the same command again later.
     #[error("no room for the command's frame: try again later")]
     Full,
+    /// The endpoint has as many pulls running as it may: give the same command again later.
+    #[error("as many pulls run as the endpoint may have: try again later")]
+    PullsFull,
     /// The process is to blame: close its endpoint.
     #[error(transparent)]
     Misbehaved(Blame),
@@ -75,6 +78,21 @@ impl From<Blame> for CommandError {
 /// against what is registered at that moment, and counts whatever goes on reading it after the call (a frame in
 /// flight).
 pub trait Ports {
+    /// Takes the endpoint's next command, with its index in the queue. Of one that has no meaning the backend takes care.
+    fn next_command(&mut self, owner: EndpointKey) -> Option<(u32, Command)>;
+
+    /// The endpoint's last command could not be carried out: it will be the next again.
+    fn put_back(&mut self, owner: EndpointKey);
+
+    /// Commands of the endpoint were carried out, for now the last.
+    fn commands_done(&mut self, owner: EndpointKey);
+
+    /// No command of the endpoint waits. Whether it is no longer to be polled, but only after [`crate::Switch::poll`].
+    fn may_rest(&mut self, owner: EndpointKey) -> bool;
+
+    /// The endpoint's process did what an honest one never does.
+    fn blame(&mut self, owner: EndpointKey, blame: Blame);
+
     /// Hands a frame to the wire: the header, the payload, then zeros up to the header's frame length.
     ///
     /// A payload whose memory cannot be resolved is taken: nothing is sent, as if the frame had been lost on its way.

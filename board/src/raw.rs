@@ -64,6 +64,7 @@ impl Switch {
                 if let Some(board) = self.board_mut(id) {
                     board.count(counter);
                 }
+                self.counted.insert(id.0);
             }
         }
         let incoming = Incoming {
@@ -73,9 +74,8 @@ impl Switch {
             payload,
             local: true,
         };
-        for place in 0..self.boards.len() {
-            let to = BoardId(place as u16);
-            if to != id && (here == Some(to) || frame.destination.is_group()) {
+        for to in self.addressed(frame.destination) {
+            if to != id {
                 self.receive(now, to, &incoming, ports);
             }
         }
@@ -91,12 +91,11 @@ impl Switch {
         bytes: &[u8],
         ports: &mut P,
     ) {
-        for board in self.boards.iter_mut().flatten() {
-            let meant = board.mac == destination || destination.is_group();
-            if meant
+        for id in self.addressed(destination) {
+            if let Some(board) = self.board_mut(id)
                 && !board.muted
-                && Some(board.id) != sender
-                && ports.raw(board.id, bytes).is_err()
+                && Some(id) != sender
+                && ports.raw(id, bytes).is_err()
             {
                 board.count(Counter::DropRawQueueFull);
                 record!(
@@ -105,7 +104,18 @@ impl Switch {
                     board.name,
                     Counter::DropRawQueueFull.label()
                 );
+                self.counted.insert(id.0);
             }
         }
+    }
+
+    /// The numbers that boards with this destination may have: one, or all.
+    fn addressed(&self, destination: MacAddress) -> impl Iterator<Item = BoardId> + use<> {
+        let all = if destination.is_group() {
+            0..self.boards.len() as u16
+        } else {
+            self.by_mac(destination).map_or(0..0, |id| id.0..id.0 + 1)
+        };
+        all.map(BoardId)
     }
 }

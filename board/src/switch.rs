@@ -11,6 +11,7 @@ use mx_wire::{Beacon, Format, Frame, MacAddress, Packet};
 use crate::board::Board;
 use crate::counters;
 use crate::counters::Counters;
+use crate::deadlines::Deadlines;
 use crate::departed::{WORDS_MAX, Word};
 use crate::endpoint::EndpointRecord;
 use crate::error::EndpointError;
@@ -19,9 +20,11 @@ use crate::key::{BoardId, EndpointKey, Source};
 use crate::outgoing;
 use crate::peers::Peer;
 use crate::ports::{Blame, CommandError, Full, Ports, Taken};
-use crate::pull::{PullTable, ReplyJobs};
+use crate::pull::PullTable;
 use crate::random::Random;
+use crate::set::BoardSet;
 use crate::time::Instant;
+use crate::turn::Order;
 use crate::warnings::Warnings;
 
 /// What all boards of a backend have in common.
@@ -39,17 +42,6 @@ pub struct Settings {
 
 const PEERS: u16 = 1024;
 
-/// How a turn of work went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Progress {
-    /// There was nothing to do.
-    Idle,
-    /// There is something to do, but the outgoing side is full.
-    Blocked,
-    /// Something was done; there may be more.
-    Busy,
-}
-
 /// All boards of a backend.
 #[derive(Debug)]
 pub struct Switch {
@@ -57,8 +49,16 @@ pub struct Switch {
     pub(crate) boards: Vec<Option<Board>>,
     /// Sorted by NIC id, which compares faster than an address.
     pub(crate) by_mac: Vec<(u64, BoardId)>,
-    /// The board whose turn of work is next.
-    pub(crate) cursor: usize,
+    /// Which board is served next.
+    pub(crate) order: Order,
+    /// Boards that have something to do, or endpoints that are polled.
+    pub(crate) ready: BoardSet,
+    /// Boards with endpoints that are polled.
+    pub(crate) polled: BoardSet,
+    /// Boards whose counters or warnings may have changed.
+    pub(crate) counted: BoardSet,
+    /// When the timers of the others run out.
+    pub(crate) deadlines: Deadlines,
     pub(crate) random: Random,
 }
 
@@ -73,7 +73,11 @@ impl Switch {
             },
             boards: Vec::new(),
             by_mac: Vec::new(),
-            cursor: 0,
+            order: Order::default(),
+            ready: BoardSet::default(),
+            polled: BoardSet::default(),
+            counted: BoardSet::default(),
+            deadlines: Deadlines::default(),
             random: Random::new(settings.seed),
         }
     }
@@ -124,13 +128,12 @@ impl Switch {
         let random = board.random.next();
         board.set_endpoint(
             key.endpoint,
-            Some(EndpointRecord {
+            Some(EndpointRecord::new(
                 session,
-                pulls: PullTable::new(expected_entries, random),
-                replies: ReplyJobs::default(),
-                words: Vec::new(),
-            }),
+                PullTable::new(expected_entries, random),
+            )),
         );
+        self.note(key.board);
         Ok(())
     }
 
@@ -144,6 +147,7 @@ impl Switch {
         let (session, words) = (endpoint.session, core::mem::take(&mut endpoint.words));
         board.departed.add(now, key.endpoint, session, words);
         board.set_endpoint(key.endpoint, None);
+        self.note(key.board);
         Ok(())
     }
 
@@ -156,6 +160,7 @@ impl Switch {
             endpoint.pulls.abort_region(region);
         }
         board.touched(key.endpoint);
+        self.note(key.board);
     }
 
     /// Carries out a process's command, the one at `index` of its queue.
@@ -179,7 +184,7 @@ impl Switch {
                 if order.length == 0 || order.offset.checked_add(order.length).is_none() {
                     return Err(Blame::BadPullLength.into());
                 }
-                Ok(self.start_pull(now, key, to, order)?)
+                self.start_pull(now, key, to, order)
             }
             CommandBody::AbortPull { cookie } => {
                 self.abort_pull(key, cookie);
@@ -222,6 +227,7 @@ impl Switch {
             endpoint.pulls.abort_cookie(cookie);
         }
         board.touched(key.endpoint);
+        self.note(key.board);
     }
 
     /// Starts a pull, from memory to memory if the peer is a board of this backend that listens. A peer that does not
@@ -232,7 +238,7 @@ impl Switch {
         key: EndpointKey,
         to: Destination,
         order: PullOrder,
-    ) -> Result<(), Full> {
+    ) -> Result<(), CommandError> {
         let format = self.settings.format;
         let Some(board) = self.board(key.board) else {
             return Ok(());
@@ -261,11 +267,12 @@ impl Switch {
             (None, Some(wait)) => endpoint.pulls.start_wire(now, wait, &format, to, order),
             (None, None) => endpoint.pulls.start_ended(cookie, PullStatus::TimedOut),
         };
-        started.ok_or(Full)?;
+        started.ok_or(CommandError::PullsFull)?;
         if local.is_some() {
             board.count(Counter::SharedPull);
         }
         board.touched(key.endpoint);
+        self.note(key.board);
         Ok(())
     }
 
@@ -364,7 +371,12 @@ impl Switch {
             || packet.header(&format, mac, source, sender_index, length),
             payload,
         );
-        target.receive(now, &format, endpoint_max, &incoming, ports)
+        let answer = target.receive(now, &format, endpoint_max, &incoming, ports);
+        if target.stirred {
+            self.note(to);
+        }
+        self.counted.insert(to.0);
+        answer
     }
 
     /// Brings an answer of board `from` to a peer of this backend. Answers are not answered.
@@ -435,10 +447,15 @@ impl Switch {
         let Some(board) = self.board_mut(to).filter(|board| !board.muted) else {
             return;
         };
-        let Some(answer) = board.receive(now, &format, endpoint_max, incoming, ports) else {
+        let answer = board.receive(now, &format, endpoint_max, incoming, ports);
+        let name = board.name;
+        if board.stirred {
+            self.note(to);
+        }
+        self.counted.insert(to.0);
+        let Some(answer) = answer else {
             return;
         };
-        let name = board.name;
         let payload = match answer.packet {
             Packet::HostReply(_) => Source::Bytes(name.as_bytes()),
             _ => Source::NONE,
@@ -503,12 +520,36 @@ impl Switch {
         self.boards.iter_mut().flatten()
     }
 
+    /// The work or the timers of a board may have changed.
+    pub(crate) fn note(&mut self, id: BoardId) {
+        let place = usize::from(id.0);
+        let board = self.boards.get_mut(place).and_then(Option::as_mut);
+        let (mut ready, mut polled, mut deadline) = (false, false, None);
+        if let Some(board) = board {
+            board.stirred = false;
+            ready = board.is_ready();
+            polled = !board.polled.is_empty();
+            // One that is due is ready: it needs no timer.
+            deadline = board.deadline().filter(|_| !board.due);
+        }
+        self.ready.set(id.0, ready);
+        self.polled.set(id.0, polled);
+        self.deadlines.set(place, deadline);
+    }
+
+    /// Whether [`Self::next_counted`] names any.
+    #[inline]
+    pub const fn has_counted(&self) -> bool {
+        !self.counted.is_empty()
+    }
+
+    /// One of the boards whose counters or warnings may have changed since it was named here.
+    pub fn next_counted(&mut self) -> Option<BoardId> {
+        self.counted.pop().map(BoardId)
+    }
+
     /// When [`Self::work`] is to be called again, at the latest, if nothing else happens.
     pub fn deadline(&self) -> Option<Instant> {
-        self.boards
-            .iter()
-            .flatten()
-            .filter_map(Board::deadline)
-            .min()
+        self.deadlines.earliest()
     }
 }

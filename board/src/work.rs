@@ -1,5 +1,5 @@
-//! What boards do without being asked: beacons, questions for names, timers of pulls, replies, local copies. A turn is
-//! bounded, and a board gets its share of bytes (deficit round robin).
+//! What boards do without being asked: beacons, questions for names, timers of pulls, replies, local copies. Whose turn it is,
+//! and for how much, is the affair of `turn`.
 
 use mx_records::record;
 use mx_ring::{Counter, Event, EventBody, PullStatus, Reach, RegionKey, Wanted, Window};
@@ -8,12 +8,11 @@ use mx_wire::{NackCode, Packet, PullReply};
 use crate::board::Board;
 use crate::key::{BoardId, EndpointKey, Extent, Source};
 use crate::ports::{Full, Ports};
-use crate::pull::{Attention, COPY_SLICE, LocalPull, PullTable};
-use crate::switch::{Progress, Switch};
+use crate::pull::{Attention, LocalPull, PullTable};
+use crate::switch::Switch;
 use crate::time::Instant;
+use crate::turn::{CLOCKS, MESSAGE, NEWS, Served};
 
-/// Bytes that a board may move in a turn. What it moves beyond is taken from its next turns.
-const QUANTUM: i64 = 128 << 10;
 /// Replies that an endpoint sends in a turn.
 const REPLIES: u32 = 8;
 /// Farewells that a board sends in a turn.
@@ -22,45 +21,14 @@ const FAREWELLS: u32 = 16;
 const QUERIES: u32 = 16;
 
 impl Switch {
-    /// One bounded turn for every board.
-    pub fn work<P: Ports>(&mut self, now: Instant, ports: &mut P) -> Progress {
-        let count = self.boards.len();
-        let mut progress = Progress::Idle;
-        let first = self.cursor;
-        for place in (first..count).chain(0..first) {
-            let wants = self
-                .boards
-                .get(place)
-                .is_some_and(|board| board.as_ref().is_some_and(|board| board.wants_turn(now)));
-            if wants {
-                progress = progress.max(self.work_board(now, BoardId(place as u16), ports));
-            }
-        }
-        self.cursor = if first + 1 < count { first + 1 } else { 0 };
-        progress
-    }
-
-    fn work_board<P: Ports>(&mut self, now: Instant, id: BoardId, ports: &mut P) -> Progress {
-        let Some(board) = self.board_mut(id) else {
-            return Progress::Idle;
-        };
-        board.retry_pulls(now);
-        let has_work = board.has_work();
-        let mut progress = if board.muted {
-            Progress::Idle
-        } else {
-            self.discover(now, id, ports)
-        };
-        progress = progress.max(self.say_farewells(now, id, ports));
-        if has_work {
-            progress = progress.max(self.work_endpoints(now, id, ports));
-        }
-        progress
-    }
-
     /// What closed endpoints have left to be said, and is due.
-    fn say_farewells<P: Ports>(&mut self, now: Instant, id: BoardId, ports: &mut P) -> Progress {
-        let mut progress = Progress::Idle;
+    pub(crate) fn say_farewells<P: Ports>(
+        &mut self,
+        now: Instant,
+        id: BoardId,
+        ports: &mut P,
+    ) -> Served {
+        let mut all = Served::default();
         for _ in 0..FAREWELLS {
             let Some(board) = self.board_mut(id) else {
                 break;
@@ -68,27 +36,33 @@ impl Switch {
             let Some((mac, packet)) = board.departed.due(now) else {
                 break;
             };
-            progress = Progress::Busy;
+            all.did(MESSAGE);
             if let Some(peer) = board.peers.index_of(mac) {
                 // One that does not get out is said again like one that is lost.
                 let _lost = self.send(now, id, peer, &packet, Source::NONE, ports);
             }
         }
-        progress
+        all
     }
 
     /// Beacons and host queries that are due.
-    fn discover<P: Ports>(&mut self, now: Instant, id: BoardId, ports: &mut P) -> Progress {
+    pub(crate) fn discover<P: Ports>(
+        &mut self,
+        now: Instant,
+        id: BoardId,
+        ports: &mut P,
+    ) -> Served {
+        let mut all = Served::default();
         let Some(board) = self.board_mut(id) else {
-            return Progress::Idle;
+            return all;
         };
-        let mut progress = Progress::Idle;
         if board.discovery.beacon_due(now) {
             board.tidy(now, ports);
-            progress = match self.beacon(now, id, ports) {
-                Ok(()) => Progress::Busy,
-                Err(Full) => return Progress::Blocked,
-            };
+            if self.beacon(now, id, ports).is_err() {
+                all.found_full();
+                return all;
+            }
+            all.did(MESSAGE + NEWS * self.boards.len() as i64);
         }
         for _ in 0..QUERIES {
             let Some(board) = self.board_mut(id) else {
@@ -106,66 +80,35 @@ impl Switch {
                 .send(now, id, peer, &query, Source::NONE, ports)
                 .is_err()
             {
-                return Progress::Blocked;
+                all.found_full();
+                break;
             }
             if let Some(board) = self.board_mut(id) {
                 board.peers.asked(peer, now);
             }
-            progress = Progress::Busy;
+            all.did(MESSAGE);
         }
-        progress
+        all
     }
 
-    /// A slice for every endpoint of a board that has work, as far as the board's credit goes.
-    fn work_endpoints<P: Ports>(&mut self, now: Instant, id: BoardId, ports: &mut P) -> Progress {
-        let Some(board) = self.board_mut(id) else {
-            return Progress::Idle;
-        };
-        board.credit = (board.credit + QUANTUM).min(QUANTUM);
-        let mut progress = Progress::Idle;
-        let mut passed = 0;
-        let mut last = None;
-        while let Some(board) = self.board_mut(id)
-            && board.credit > 0
-            && let Some((endpoint, distance)) = board.next_active(passed)
-        {
-            passed = distance + 1;
-            last = Some(endpoint);
-            let key = board.key(endpoint);
-            let (replied, reply_bytes) = self.reply(now, key, ports);
-            let (pulled, copied) = self.pull(now, key, ports);
-            progress = progress.max(replied).max(pulled);
-            if let Some(board) = self.board_mut(id) {
-                board.credit -= i64::from(reply_bytes) + i64::from(copied);
-                board.touched(endpoint);
-            }
-        }
-        if let Some(endpoint) = last
-            && let Some(board) = self.board_mut(id)
-        {
-            board.turn_ended_at(endpoint);
-        }
-        // Credit is not enough for anybody: it grows with the next turn.
-        if last.is_none() {
-            Progress::Busy
-        } else {
-            progress
-        }
-    }
-
-    /// Sends some replies of the transfer whose turn it is; says how many bytes.
-    fn reply<P: Ports>(
+    /// Sends some replies of the transfer whose turn it is, for at most so much and one more.
+    pub(crate) fn reply<P: Ports>(
         &mut self,
         now: Instant,
         key: EndpointKey,
+        most: i64,
         ports: &mut P,
-    ) -> (Progress, u32) {
+    ) -> Served {
+        let mut all = Served::default();
+        if most <= 0 {
+            return all;
+        }
         let Some(mut transfer) = self
             .board_mut(key.board)
             .and_then(|board| board.endpoint_mut(key.endpoint))
             .and_then(|endpoint| endpoint.replies.take_next())
         else {
-            return (Progress::Idle, 0);
+            return all;
         };
         // The window may have been unbound or bound anew since the pull came: then its bytes are no longer to be read.
         let Some(window) = ports
@@ -173,19 +116,19 @@ impl Switch {
             .filter(|window| transfer.reads(window))
             .filter(|window| window_fits(ports, key, window))
         else {
-            return (Progress::Busy, 0);
+            all.did(MESSAGE);
+            return all;
         };
-        let mut bytes = 0;
-        let mut blocked = false;
         let mut waits = false;
         for _ in 0..REPLIES {
-            let Some(reply) = transfer.next_reply() else {
+            let Some(reply) = transfer.next_reply().filter(|_| all.cost < most) else {
                 break;
             };
             let length = reply.length.into();
             let Some((region, offset)) = reached(ports, key, &window, reply.window_offset, length)
             else {
                 waits = true;
+                all.did(MESSAGE);
                 if transfer.window_told != Some(window) {
                     let wanted = wanted(transfer.window_id, &window, reply.window_offset);
                     if ports.deliver(key, &wanted, Source::NONE).is_ok() {
@@ -211,11 +154,11 @@ impl Switch {
                 .send(now, key.board, transfer.peer, &packet, payload, ports)
                 .is_err()
             {
-                blocked = true;
+                all.found_full();
                 break;
             }
             transfer.reply_sent();
-            bytes += u32::from(reply.length);
+            all.did(MESSAGE + i64::from(reply.length));
         }
         if let Some(endpoint) = self
             .board_mut(key.board)
@@ -224,51 +167,62 @@ impl Switch {
             if waits {
                 endpoint.replies.put_aside(now, transfer);
             } else {
-                endpoint.replies.put_back(transfer, blocked);
+                endpoint.replies.put_back(transfer, all.full);
             }
         }
-        let progress = match (bytes, blocked) {
-            (0, true) => Progress::Blocked,
-            _ => Progress::Busy,
-        };
-        (progress, bytes)
+        all
     }
 
-    /// Gives every waiting pull of an endpoint a turn: requests, ends, and local copies up to a slice in all; says how
-    /// many bytes were copied.
-    fn pull<P: Ports>(&mut self, now: Instant, key: EndpointKey, ports: &mut P) -> (Progress, u32) {
-        let mut copied = 0;
-        let mut progress = Progress::Idle;
+    /// Gives the waiting pulls of an endpoint their turns, for at most so much and one more: requests, ends, slices of local
+    /// copies, and clocks that are to be looked at.
+    pub(crate) fn pull<P: Ports>(
+        &mut self,
+        now: Instant,
+        key: EndpointKey,
+        most: i64,
+        ports: &mut P,
+    ) -> Served {
+        let mut all = Served::default();
+        while all.cost < most && self.pulls(key).is_some_and(|pulls| pulls.is_retrying()) {
+            all.did(CLOCKS);
+            if let Some(board) = self.board_mut(key.board) {
+                board.retry_pulls(now, key.endpoint);
+            }
+        }
         let waiting = self.pulls(key).map_or(0, |pulls| pulls.waiting());
         for _ in 0..waiting {
+            if all.cost >= most {
+                break;
+            }
             let Some(slot) = self.pulls(key).and_then(PullTable::next_waiting) else {
                 break;
             };
             match self.pulls(key).and_then(|pulls| pulls.attention(slot)) {
                 None => {}
                 Some(Attention::Tell(event)) => {
+                    all.did(MESSAGE);
                     self.tell(now, key, slot, event, ports);
-                    progress = Progress::Busy;
                 }
                 Some(Attention::Copy(pull)) => {
-                    copied += self.copy(now, key, slot, &pull, ports);
-                    progress = Progress::Busy;
-                    if copied >= COPY_SLICE {
-                        break;
-                    }
+                    let copied = self.copy(now, key, slot, &pull, ports);
+                    all.did(MESSAGE + i64::from(copied));
                 }
                 Some(Attention::Ask { peer }) => {
-                    if self.ask(now, key, slot, peer, ports).is_err() {
+                    let (requests, asked) = self.ask(now, key, slot, peer, ports);
+                    if requests > 0 {
+                        all.did(MESSAGE * requests);
+                    }
+                    if asked.is_err() {
                         if let Some(pulls) = self.pulls(key) {
                             pulls.wait(slot);
                         }
-                        return (progress.max(Progress::Blocked), copied);
+                        all.found_full();
+                        break;
                     }
-                    progress = Progress::Busy;
                 }
             }
         }
-        (progress, copied)
+        all
     }
 
     fn pulls(&mut self, key: EndpointKey) -> Option<&mut PullTable> {
@@ -298,7 +252,7 @@ impl Switch {
         }
     }
 
-    /// Sends the requests that a pull wants to send.
+    /// Sends the requests that a pull wants to send; how many, and whether there was room for all.
     fn ask<P: Ports>(
         &mut self,
         now: Instant,
@@ -306,18 +260,22 @@ impl Switch {
         slot: u16,
         peer: u16,
         ports: &mut P,
-    ) -> Result<(), Full> {
+    ) -> (i64, Result<(), Full>) {
+        let mut sent = 0;
         while let Some((frames, request)) = self
             .pulls(key)
             .and_then(|pulls| pulls.next_request(slot, key.endpoint))
         {
             let packet = Packet::Pull(request);
-            self.send(now, key.board, peer, &packet, Source::NONE, ports)?;
+            if let Err(full) = self.send(now, key.board, peer, &packet, Source::NONE, ports) {
+                return (sent, Err(full));
+            }
+            sent += 1;
             if let Some(pulls) = self.pulls(key) {
                 pulls.asked(now, slot, frames);
             }
         }
-        Ok(())
+        (sent, Ok(()))
     }
 
     /// Copies a slice between local endpoints, or ends the pull; says how many bytes were copied.

@@ -265,7 +265,7 @@ proptest! {
             world.ports.sent.clear();
             world.work();
             prop_assert!(world.ports.sent.len() <= TURN_FRAMES);
-            prop_assert!(world.ports.copied <= 32 << 10);
+            prop_assert!(world.ports.copied <= 64 << 10);
         }
         // With room, and without the world, everything comes to rest.
         world.ports.room = None;

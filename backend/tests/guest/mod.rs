@@ -214,6 +214,13 @@ impl Lab {
         guest.memory.push((region(slot), memory));
     }
 
+    /// Kicks a backend if the process of an endpoint there is asked to.
+    pub fn kick(&mut self, backend: usize, guest: &Guest) {
+        if guest.process.kick_needed() {
+            self.backends[backend].backend.kicked(self.now, guest.key);
+        }
+    }
+
     /// Frames, tokens and a turn for every backend.
     pub fn turn(&mut self) {
         self.network.advance(self.now);

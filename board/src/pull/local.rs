@@ -7,7 +7,7 @@ use crate::key::EndpointKey;
 use crate::time::Instant;
 
 /// Bytes that one turn copies, so that a large message does not stall everyone else.
-pub(crate) const COPY_SLICE: u32 = 32 << 10;
+const COPY_SLICE: u32 = 32 << 10;
 
 /// A pull between two local endpoints.
 #[derive(Clone, Copy, Debug)]

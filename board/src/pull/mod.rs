@@ -10,7 +10,7 @@ mod replier;
 mod round_trip;
 mod table;
 
-pub(crate) use local::{COPY_SLICE, LocalPull};
+pub(crate) use local::LocalPull;
 pub(crate) use puller::WirePull;
 pub(crate) use replier::{ReplyJobs, Transfer};
 pub(crate) use round_trip::RoundTrip;

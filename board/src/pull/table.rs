@@ -18,6 +18,8 @@ use crate::time::Instant;
 const SLOTS_MAX: u32 = 1 << 10;
 const GENERATION_BITS: u32 = 22;
 const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
+/// Slots whose clocks are looked at in one go.
+const LOOK: usize = 64;
 /// How soon a `PullDone` that found no room is tried again.
 const DELIVER_AGAIN: Duration = Duration::from_millis(1);
 
@@ -69,6 +71,8 @@ pub(crate) struct PullTable {
     /// Slots that wait for their turn, in order.
     waiting: VecDeque<u16>,
     timer: Option<Instant>,
+    /// The slot whose clock is looked at next, while all are looked at.
+    retrying: Option<usize>,
 }
 
 impl PullTable {
@@ -81,6 +85,7 @@ impl PullTable {
             first_generation: random as u32 & GENERATION_MASK,
             waiting: VecDeque::new(),
             timer: None,
+            retrying: None,
         }
     }
 
@@ -321,19 +326,33 @@ impl PullTable {
         self.timer = Some(self.timer.map_or(at, |timer| timer.min(at)));
     }
 
-    /// When [`Self::retry`] is to be called, at the latest.
+    /// When [`Self::begin_retry`] is to be called, at the latest.
     pub const fn timer(&self) -> Option<Instant> {
         self.timer
     }
 
-    /// Looks at the clock for every pull.
+    /// If the timer has run out, all clocks are to be looked at: some in each [`Self::retry`].
+    pub fn begin_retry(&mut self, now: Instant) {
+        if self.retrying.is_none() && self.timer.is_some_and(|timer| now >= timer) {
+            self.timer = None;
+            self.retrying = Some(0);
+        }
+    }
+
+    /// Whether clocks are still to be looked at.
+    pub const fn is_retrying(&self) -> bool {
+        self.retrying.is_some()
+    }
+
+    /// Looks at the clocks of some more pulls.
     pub fn retry(&mut self, now: Instant) -> Retries {
         let mut found = Retries::default();
-        if self.timer.is_none_or(|timer| now < timer) {
+        let Some(start) = self.retrying else {
             return found;
-        }
-        self.timer = None;
-        for index in 0..self.slots.len() {
+        };
+        let end = (start + LOOK).min(self.slots.len());
+        self.retrying = (end < self.slots.len()).then_some(end);
+        for index in start..end {
             let slot = &mut self.slots[index];
             match &mut slot.state {
                 PullState::Free => {}

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use mx_board::*;
-use mx_ring::{Event, Reach, RegionKey, Window};
+use mx_ring::{Command, Event, Reach, RegionKey, Window};
 use mx_wire::{Format, Frame, Header, MacAddress, Packet};
 
 /// The three formats that the captures show.
@@ -53,6 +53,11 @@ pub struct Recorder {
     pub windows: HashMap<(EndpointKey, u8), Window>,
     pub transmit: HashMap<EndpointKey, Vec<u8>>,
     pub command_data: HashMap<EndpointKey, Vec<u8>>,
+    /// Commands that wait.
+    pub commands: HashMap<EndpointKey, VecDeque<Command>>,
+    /// Commands that were carried out, in order.
+    pub taken: Vec<(EndpointKey, Command)>,
+    pub blamed: Vec<(EndpointKey, Blame)>,
     /// Events, with their payloads.
     pub events: BTreeMap<EndpointKey, Vec<(Event, Vec<u8>)>>,
     /// Frames that went out.
@@ -117,6 +122,27 @@ impl Recorder {
 }
 
 impl Ports for Recorder {
+    fn next_command(&mut self, owner: EndpointKey) -> Option<(u32, Command)> {
+        let command = self.commands.get_mut(&owner)?.pop_front()?;
+        self.taken.push((owner, command));
+        Some((0, command))
+    }
+
+    fn put_back(&mut self, owner: EndpointKey) {
+        let (_, command) = self.taken.pop().expect("it was taken");
+        self.commands.entry(owner).or_default().push_front(command);
+    }
+
+    fn commands_done(&mut self, _: EndpointKey) {}
+
+    fn may_rest(&mut self, _: EndpointKey) -> bool {
+        true
+    }
+
+    fn blame(&mut self, owner: EndpointKey, blame: Blame) {
+        self.blamed.push((owner, blame));
+    }
+
     fn transmit(&mut self, header: &Header, payload: Source<'_>) -> Result<Taken, Full> {
         if let Some(room) = &mut self.room {
             *room = room.checked_sub(1).ok_or(Full)?;
