@@ -30,6 +30,15 @@ use crate::types::{DomId, Errno, GrantRef, PAGE_SIZE};
 
 /// Operations of one hypercall.
 const BATCH: usize = 64;
+/// Status of an operation that Xen did not come to.
+const NOT_DONE: i16 = i16::MIN;
+const NO_UNMAP: UnmapGrantRef = UnmapGrantRef {
+    host_addr: 0,
+    dev_bus_addr: 0,
+    handle: 0,
+    status: NOT_DONE,
+    pad: 0,
+};
 
 /// Result of a grant operation (`GNTST_*` of `grant_table.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +96,20 @@ pub struct Arena {
 }
 
 struct Shared {
+    calls: Calls,
     free: RefCell<Ranges>,
     /// A record per page of the arena.
     records: Vec<Cell<Record>>,
+}
+
+/// The two calls of Xen that are made here; tests have others in their place. Both carry an operation out, or say in its
+/// status why not, one after the other; where Xen refuses the call as a whole, operations before that may be done.
+#[derive(Clone, Copy)]
+struct Calls {
+    /// Safe with addresses in the arena that nobody uses.
+    map: unsafe fn(&mut [MapGrantRef]) -> Result<(), Errno>,
+    /// Safe when nobody uses the mappings any more.
+    unmap: unsafe fn(&mut [UnmapGrantRef]) -> Result<(), Errno>,
 }
 
 /// What is needed to undo a mapping, and to tell a device where the page is.
@@ -104,6 +124,10 @@ impl Arena {
     pub(crate) fn new() -> Self {
         Self {
             shared: Rc::new(Shared {
+                calls: Calls {
+                    map: hypercall::grant_map,
+                    unmap: hypercall::grant_unmap,
+                },
                 free: RefCell::new(Ranges::new(ARENA_PAGES)),
                 records: vec![Cell::default(); ARENA_PAGES],
             }),
@@ -181,21 +205,28 @@ impl ForeignPages {
     /// Maps more pages behind those that are mapped already. On an error those stay, and nothing else does.
     pub fn map(
         &mut self,
-        references: impl ExactSizeIterator<Item = GrantRef>,
+        mut references: impl ExactSizeIterator<Item = GrantRef>,
     ) -> Result<(), MapError> {
         if references.len() > self.capacity - self.mapped {
             return Err(MapError::TooMany);
         }
         let before = self.mapped;
-        let mut references = references.peekable();
-        while references.peek().is_some() {
-            let batch: Vec<GrantRef> = references.by_ref().take(BATCH).collect();
-            if let Err(error) = self.map_batch(&batch) {
+        loop {
+            // In place: a guest's pages are mapped without memory of this domain.
+            let mut batch = [GrantRef(0); BATCH];
+            let mut count = 0;
+            for (place, reference) in batch.iter_mut().zip(references.by_ref()) {
+                *place = reference;
+                count += 1;
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            if let Err(error) = self.map_batch(&batch[..count]) {
                 self.unmap_to(before);
                 return Err(error);
             }
         }
-        Ok(())
     }
 
     fn map_batch(&mut self, references: &[GrantRef]) -> Result<(), MapError> {
@@ -206,92 +237,101 @@ impl ForeignPages {
                 Access::ReadWrite => 0,
             };
         let start = self.mapped;
-        let mut operations: Vec<MapGrantRef> = references
-            .iter()
-            .enumerate()
-            .map(|(index, reference)| MapGrantRef {
-                host_addr: self.address(start + index),
-                flags,
-                gref: reference.0,
-                dom: self.domain.number(),
-                status: i16::MIN,
-                handle: u32::MAX,
-                dev_bus_addr: 0,
-            })
-            .collect();
+        let mut operations: [MapGrantRef; BATCH] = core::array::from_fn(|index| MapGrantRef {
+            host_addr: self.address(start + index),
+            flags,
+            gref: references.get(index).map_or(0, |reference| reference.0),
+            dom: self.domain.number(),
+            status: NOT_DONE,
+            handle: u32::MAX,
+            dev_bus_addr: 0,
+        });
+        let operations = &mut operations[..references.len()];
         // SAFETY: the addresses lie in this mapping's own, unused part of the arena.
-        unsafe { hypercall::grant_map(&mut operations) }.map_err(MapError::Refused)?;
+        let called = unsafe { (self.arena.shared.calls.map)(operations) };
         let failed = operations
             .iter()
             .position(|operation| operation.status != GNTST_OKAY);
-        let Some(failed) = failed else {
-            for (index, operation) in operations.iter().enumerate() {
-                self.record(start + index).set(Record {
-                    handle: operation.handle,
-                    frame: (operation.dev_bus_addr / PAGE_SIZE as u64) as u32,
-                });
+        let error = match (called, failed) {
+            (Err(errno), _) => MapError::Refused(errno),
+            (Ok(()), Some(failed)) => MapError::Page(
+                start + failed,
+                references[failed],
+                GrantStatus(operations[failed].status),
+            ),
+            (Ok(()), None) => {
+                for (index, operation) in operations.iter().enumerate() {
+                    self.record(start + index).set(Record {
+                        handle: operation.handle,
+                        frame: (operation.dev_bus_addr / PAGE_SIZE as u64) as u32,
+                    });
+                }
+                self.mapped += references.len();
+                return Ok(());
             }
-            self.mapped += references.len();
-            return Ok(());
         };
-        // Entries behind the failed one may have been mapped all the same.
-        let mut undo: Vec<UnmapGrantRef> = operations
+        // Entries behind a failed one may have been mapped all the same, as those before the end of a refused call.
+        let done = operations
             .iter()
-            .filter(|operation| operation.status == GNTST_OKAY)
-            .map(|operation| UnmapGrantRef {
-                host_addr: operation.host_addr,
-                dev_bus_addr: operation.dev_bus_addr,
-                handle: operation.handle,
-                status: i16::MIN,
-                pad: 0,
-            })
-            .collect();
-        self.undo(&mut undo);
-        Err(MapError::Page(
-            start + failed,
-            references[failed],
-            GrantStatus(operations[failed].status),
-        ))
+            .filter(|operation| operation.status == GNTST_OKAY);
+        self.undo(done.map(|operation| UnmapGrantRef {
+            host_addr: operation.host_addr,
+            dev_bus_addr: operation.dev_bus_addr,
+            handle: operation.handle,
+            status: NOT_DONE,
+            pad: 0,
+        }));
+        Err(error)
     }
 
     /// Unmaps pages at the end until `pages` are left.
     fn unmap_to(&mut self, pages: usize) {
         while self.mapped > pages {
             let start = pages.max(self.mapped.saturating_sub(BATCH));
-            let mut undo: Vec<UnmapGrantRef> = (start..self.mapped)
-                .map(|page| {
-                    let record = self.record(page).take();
-                    UnmapGrantRef {
-                        host_addr: self.address(page),
-                        dev_bus_addr: u64::from(record.frame) * PAGE_SIZE as u64,
-                        handle: record.handle,
-                        status: i16::MIN,
-                        pad: 0,
-                    }
-                })
-                .collect();
-            self.mapped = start;
-            self.undo(&mut undo);
+            let end = core::mem::replace(&mut self.mapped, start);
+            let operations: [UnmapGrantRef; BATCH] = core::array::from_fn(|index| {
+                let page = start + index;
+                let record = match page < end {
+                    true => self.record(page).take(),
+                    false => Record::default(),
+                };
+                UnmapGrantRef {
+                    host_addr: self.address(page),
+                    dev_bus_addr: u64::from(record.frame) * PAGE_SIZE as u64,
+                    handle: record.handle,
+                    status: NOT_DONE,
+                    pad: 0,
+                }
+            });
+            self.undo(operations.into_iter().take(end - start));
         }
     }
 
-    fn undo(&mut self, operations: &mut [UnmapGrantRef]) {
+    /// Undoes mappings, at most [`BATCH`].
+    fn undo(&mut self, wanted: impl Iterator<Item = UnmapGrantRef>) {
+        let mut operations = [NO_UNMAP; BATCH];
+        let mut count = 0;
+        for (place, operation) in operations.iter_mut().zip(wanted) {
+            *place = operation;
+            count += 1;
+        }
+        let operations = &mut operations[..count];
         if operations.is_empty() {
             return;
         }
         // SAFETY: they undo mappings of this value, whose user is done with them.
-        if let Err(error) = unsafe { hypercall::grant_unmap(operations) } {
+        if let Err(error) = unsafe { (self.arena.shared.calls.unmap)(operations) } {
             log::error!("Xen refused to unmap pages of {}: {error}", self.domain);
-            self.lost = true;
-            return;
         }
         for operation in operations {
             if operation.status != GNTST_OKAY {
-                log::error!(
-                    "a page of {} could not be unmapped: {}",
-                    self.domain,
-                    GrantStatus(operation.status)
-                );
+                if operation.status != NOT_DONE {
+                    log::error!(
+                        "a page of {} could not be unmapped: {}",
+                        self.domain,
+                        GrantStatus(operation.status)
+                    );
+                }
                 self.lost = true;
             }
         }
@@ -345,5 +385,154 @@ impl Drop for ForeignPages {
                 .borrow_mut()
                 .give(self.first, self.capacity);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// What Xen has mapped, by handle, and how it behaves.
+    #[derive(Default)]
+    struct Xen {
+        mapped: BTreeMap<u32, u64>,
+        next: u32,
+        /// Operations that are still carried out before a call is refused as a whole.
+        until_refusal: Option<usize>,
+        /// The same of calls that unmap.
+        until_unmap_refusal: Option<usize>,
+        /// A reference that cannot be mapped.
+        bad: Option<u32>,
+    }
+
+    std::thread_local! {
+        static XEN: RefCell<Xen> = RefCell::default();
+    }
+
+    fn xen<R>(with: impl FnOnce(&mut Xen) -> R) -> R {
+        XEN.with_borrow_mut(with)
+    }
+
+    const EFAULT: Errno = Errno(14);
+
+    /// Xen comes to the next operation, or stops.
+    fn come_to(until_refusal: &mut Option<usize>) -> Result<(), Errno> {
+        match until_refusal {
+            Some(0) => Err(EFAULT),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn map(operations: &mut [MapGrantRef]) -> Result<(), Errno> {
+        xen(|xen| {
+            for operation in operations {
+                come_to(&mut xen.until_refusal)?;
+                if Some(operation.gref) == xen.bad {
+                    operation.status = -1;
+                    continue;
+                }
+                xen.next += 1;
+                let addresses: Vec<u64> = xen.mapped.values().copied().collect();
+                assert!(!addresses.contains(&operation.host_addr), "in use");
+                xen.mapped.insert(xen.next, operation.host_addr);
+                operation.handle = xen.next;
+                operation.dev_bus_addr = u64::from(operation.gref) * PAGE_SIZE as u64;
+                operation.status = GNTST_OKAY;
+            }
+            Ok(())
+        })
+    }
+
+    fn unmap(operations: &mut [UnmapGrantRef]) -> Result<(), Errno> {
+        xen(|xen| {
+            for operation in operations {
+                come_to(&mut xen.until_unmap_refusal)?;
+                let address = xen.mapped.remove(&operation.handle);
+                assert_eq!(address, Some(operation.host_addr), "of this handle");
+                operation.status = GNTST_OKAY;
+            }
+            Ok(())
+        })
+    }
+
+    fn arena() -> Arena {
+        xen(|xen| *xen = Xen::default());
+        Arena {
+            shared: Rc::new(Shared {
+                calls: Calls { map, unmap },
+                free: RefCell::new(Ranges::new(256)),
+                records: vec![Cell::default(); 256],
+            }),
+        }
+    }
+
+    fn guest() -> DomId {
+        DomId::new(3).unwrap()
+    }
+
+    fn reference(number: u32) -> GrantRef {
+        GrantRef(number + 8)
+    }
+
+    fn references(count: u32) -> impl ExactSizeIterator<Item = GrantRef> {
+        (0..count).map(reference)
+    }
+
+    /// Pages that Xen has mapped.
+    fn mapped() -> usize {
+        xen(|xen| xen.mapped.len())
+    }
+
+    #[test]
+    fn a_call_that_xen_refuses_as_a_whole_leaves_nothing_behind_wherever_it_stopped() {
+        for done in [0, 1, 63, 64, 65, 99, 127] {
+            let arena = arena();
+            let mut pages = arena.reserve(guest(), 200, Access::Read).unwrap();
+            pages.map(references(50)).unwrap();
+            xen(|xen| xen.until_refusal = Some(done));
+            let refused = pages.map(references(150));
+            assert_eq!(refused, Err(MapError::Refused(EFAULT)), "after {done}");
+            assert_eq!((mapped(), pages.pages()), (50, 50), "after {done}");
+            xen(|xen| xen.until_refusal = None);
+            pages.map(references(150)).unwrap();
+            let first = pages.address(0) as usize;
+            let bus = arena.bus(first + 49 * PAGE_SIZE + 5).unwrap();
+            assert_eq!(bus, (57 * PAGE_SIZE + 5) as u64);
+            assert_eq!(arena.bus(first + 200 * PAGE_SIZE), None);
+            drop(pages);
+            assert_eq!((mapped(), arena.free_pages()), (0, 256));
+            assert_eq!(arena.bus(first), None);
+        }
+    }
+
+    #[test]
+    fn a_page_that_xen_does_not_map_leaves_none_of_its_call_mapped() {
+        let arena = arena();
+        xen(|xen| xen.bad = Some(reference(70).0));
+        let refused = arena.map(guest(), references(100), Access::ReadWrite);
+        let why = MapError::Page(70, reference(70), GrantStatus(-1));
+        assert_eq!(refused.map(drop), Err(why));
+        assert_eq!((mapped(), arena.free_pages()), (0, 256));
+    }
+
+    #[test]
+    fn addresses_that_could_not_be_unmapped_are_not_used_again() {
+        let arena = arena();
+        let pages = arena.map(guest(), references(100), Access::Read).unwrap();
+        xen(|xen| xen.until_unmap_refusal = Some(90));
+        drop(pages);
+        assert_eq!((mapped(), arena.free_pages()), (10, 156));
+        xen(|xen| xen.until_unmap_refusal = None);
+        // Whoever maps there now would meet what is left: the model of Xen says so.
+        let others = arena.map(guest(), references(156), Access::Read).unwrap();
+        drop(others);
+        assert_eq!((mapped(), arena.free_pages()), (10, 156));
     }
 }
