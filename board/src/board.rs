@@ -14,7 +14,6 @@ use crate::endpoint::EndpointRecord;
 use crate::key::{BoardId, EndpointKey};
 use crate::name::HostName;
 use crate::peers::PeerTable;
-use crate::random::Random;
 use crate::set::EndpointSet;
 use crate::time::Instant;
 use crate::turn::{Order, Share};
@@ -33,7 +32,6 @@ pub struct Board {
     pub(crate) counters: Counters,
     pub(crate) warnings: Warnings,
     pub(crate) discovery: Discovery,
-    pub(crate) random: Random,
     /// Drops whatever it receives: its guest has not registered its endpoints yet.
     pub(crate) muted: bool,
     /// Somebody has declared the peer table complete.
@@ -63,10 +61,8 @@ impl Board {
         mac: MacAddress,
         name: HostName,
         peer_max: u16,
-        seed: u64,
+        serial: u32,
     ) -> Self {
-        let mut random = Random::new(seed);
-        let serial = random.next() as u32;
         let mut endpoints = Vec::new();
         endpoints.resize_with(ENDPOINTS, || None);
         Self {
@@ -77,7 +73,6 @@ impl Board {
             counters: Counters::new(),
             warnings: Warnings::default(),
             discovery: Discovery::new(now, serial),
-            random,
             muted: false,
             peers_marked: false,
             share: Share::default(),

@@ -286,6 +286,11 @@ impl Board {
         session: Option<u32>,
         nack: Nack,
     ) -> Result<(EndpointKey, Origin), Refusal> {
+        // From the wire anybody may speak as that peer: it must not pay for what others send in its name.
+        let tries = incoming.local && session.is_some();
+        if tries && !self.peers.may_try(peer, door.now) {
+            return Err(Counter::DropBadSession.into());
+        }
         let (code, counter) = match self.endpoint(ends.destination) {
             Some(endpoint) if session.is_none_or(|session| session == endpoint.session) => {
                 let from = Origin {
@@ -302,6 +307,9 @@ impl Board {
             }
             None => (NackCode::EndpointClosed, Counter::DropBadEndpoint),
         };
+        if tries {
+            self.peers.has_tried(peer, door.now);
+        }
         let late = session.map(|session| Late {
             source: incoming.source,
             ends,

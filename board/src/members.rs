@@ -39,8 +39,8 @@ impl Switch {
             None => return Err(AddBoardError::TooMany),
         };
         let id = BoardId(place as u16);
-        let seed = self.random.next();
-        let mut board = Board::new(now, id, mac, name, self.settings.peer_max, seed);
+        let serial = self.random.next() as u32;
+        let mut board = Board::new(now, id, mac, name, self.settings.peer_max, serial);
         board.muted = muted;
         introduce(now, &mut board, (mac, id, name), 0, ports);
         for other in self.boards.iter_mut().flatten() {

@@ -10,7 +10,7 @@ use crate::key::BoardId;
 use crate::name::HostName;
 use crate::pull::RoundTrip;
 use crate::time::Instant;
-use crate::token_bucket::{NackBucket, StrangerBucket};
+use crate::token_bucket::{NackBucket, StrangerBucket, TryBucket};
 
 /// Entries that only boards of this backend may take, so that a flood of forged beacons cannot keep a guest from
 /// reaching its neighbours.
@@ -31,6 +31,8 @@ pub struct Peer {
     /// The serial of its last beacon.
     pub(crate) serial: Option<u32>,
     pub(crate) nacks: NackBucket,
+    /// Sessions that it may name in vain, if it is a board of this backend.
+    pub(crate) tries: TryBucket,
     /// How long it takes to answer a PULL.
     pub(crate) round_trip: RoundTrip,
     pub(crate) asking: Asking,
@@ -71,6 +73,7 @@ impl Peer {
             reverse: None,
             serial: None,
             nacks: NackBucket::default(),
+            tries: TryBucket::default(),
             round_trip: RoundTrip::default(),
             asking: Asking::default(),
             fixed: false,
@@ -126,6 +129,18 @@ pub struct PeerTable {
 }
 
 impl PeerTable {
+    /// Whether a board of this backend has not named too many sessions in vain.
+    pub(crate) fn may_try(&self, index: u16, now: Instant) -> bool {
+        self.get(index).is_some_and(|peer| peer.tries.has(now))
+    }
+
+    /// It has named one in vain.
+    pub(crate) fn has_tried(&mut self, index: u16, now: Instant) {
+        if let Some(peer) = self.get_mut(index) {
+            peer.tries.take(now);
+        }
+    }
+
     pub(crate) fn new(max: u16) -> Self {
         Self {
             peers: Vec::new(),

@@ -41,6 +41,8 @@ pub struct Settings {
 }
 
 const PEERS: u16 = 1024;
+/// Sets the seed of handles apart from that of everything else.
+const HANDLES: u64 = 0x5851_f42d_4c95_7f2d;
 
 /// All boards of a backend.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub struct Switch {
     /// When the timers of the others run out.
     pub(crate) deadlines: Deadlines,
     pub(crate) random: Random,
+    /// What decides of the handles of pulls, and of nothing that anybody sees.
+    handles: Random,
 }
 
 impl Switch {
@@ -79,6 +83,7 @@ impl Switch {
             counted: BoardSet::default(),
             deadlines: Deadlines::default(),
             random: Random::new(settings.seed),
+            handles: Random::new(HANDLES ^ settings.seed.rotate_left(32)),
         }
     }
 
@@ -125,12 +130,13 @@ impl Switch {
             return Err(EndpointError::Busy);
         }
         board.departed.replaced(key.endpoint);
-        let random = board.random.next();
+        let seed = self.handles.next();
+        let board = self.board_mut(key.board).ok_or(EndpointError::NoBoard)?;
         board.set_endpoint(
             key.endpoint,
             Some(EndpointRecord::new(
                 session,
-                PullTable::new(expected_entries, random),
+                PullTable::new(expected_entries, seed),
             )),
         );
         self.note(key.board);

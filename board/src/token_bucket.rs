@@ -15,6 +15,11 @@ pub(crate) struct TokenBucket<const BURST: u8, const MILLIS: u64> {
 /// (interfaces.md §1).
 pub(crate) type NackBucket = TokenBucket<64, 8>;
 
+/// Messages of a board of this backend that name a session which nobody has. A good one shows itself without a nack, so it
+/// is the tries that are limited: more than this in a row, and nothing of that board gets in. Honest ones are messages on
+/// their way to an endpoint that was closed.
+pub(crate) type TryBucket = TokenBucket<255, 1>;
+
 /// Strangers that take the places of others in a table of peers. Each costs a search and a question on the wire.
 pub(crate) type StrangerBucket = TokenBucket<64, 4>;
 
@@ -28,6 +33,12 @@ impl<const BURST: u8, const MILLIS: u64> Default for TokenBucket<BURST, MILLIS> 
 }
 
 impl<const BURST: u8, const MILLIS: u64> TokenBucket<BURST, MILLIS> {
+    /// Whether there is a token.
+    #[inline]
+    pub fn has(&self, now: Instant) -> bool {
+        self.left > 0 || now - self.since >= Duration::from_millis(MILLIS)
+    }
+
     /// Takes one token, if there is one.
     pub fn take(&mut self, now: Instant) -> bool {
         let one = Duration::from_millis(MILLIS).as_nanos();
@@ -55,6 +66,8 @@ mod tests {
         let start = Instant::from_nanos(5_000_000_000);
         let burst = (0..1000).filter(|_| bucket.take(start)).count();
         assert_eq!(burst, 64);
+        assert!(!bucket.has(start));
+        assert!(bucket.has(start + Duration::from_millis(8)));
         let per_second = (0..10_000)
             .filter(|i| bucket.take(start + Duration::from_micros(i * 100)))
             .count();

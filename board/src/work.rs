@@ -7,6 +7,7 @@ use mx_wire::{NackCode, Packet, PullReply};
 
 use crate::board::Board;
 use crate::key::{BoardId, EndpointKey, Extent, Source};
+use crate::peers::Peer;
 use crate::ports::{Full, Ports};
 use crate::pull::{Attention, LocalPull, PullTable};
 use crate::switch::Switch;
@@ -287,9 +288,18 @@ impl Switch {
         pull: &LocalPull,
         ports: &mut P,
     ) -> u32 {
+        if !self.may_be_refused(now, key.board, pull) {
+            if let Some(pulls) = self.pulls(key) {
+                pulls.copy_later(now, slot, pull.window_told);
+            }
+            return 0;
+        }
         let slice = pull.slice();
         let start = pull.order.window_offset + pull.done;
         let window = self.readable(pull, ports).map_err(PullStatus::from);
+        if window.is_err() {
+            self.refused(now, key.board, pull);
+        }
         let place = window.map(|window| reached(ports, pull.owner, &window, start, slice));
         if let (Ok(window), Ok(None)) = (window, place) {
             let wanted = wanted(pull.order.window, &window, start);
@@ -330,6 +340,28 @@ impl Switch {
                 pulls.end(slot, status);
                 0
             }
+        }
+    }
+
+    /// How the window's owner knows the board that pulls.
+    fn puller(&mut self, from: BoardId, pull: &LocalPull) -> Option<&mut Peer> {
+        let index = self.board(from)?.peers.get(pull.to.peer)?.reverse?;
+        self.board_mut(pull.owner.board)?.peers.get_mut(index)
+    }
+
+    /// Whether a refusal may be told now. A pull that has begun named the right session; any other one is not even looked
+    /// at until then, since a session can be tried by what is not refused, too.
+    fn may_be_refused(&mut self, now: Instant, from: BoardId, pull: &LocalPull) -> bool {
+        pull.done > 0
+            || self
+                .puller(from, pull)
+                .is_none_or(|peer| peer.nacks.has(now))
+    }
+
+    /// A local pull is refused, which counts as a nack.
+    fn refused(&mut self, now: Instant, from: BoardId, pull: &LocalPull) {
+        if let Some(peer) = self.puller(from, pull) {
+            peer.nacks.take(now);
         }
     }
 

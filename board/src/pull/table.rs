@@ -12,6 +12,7 @@ use super::backoff::Backoff;
 use super::puller::Retry;
 use super::{LocalPull, WirePull};
 use crate::key::EndpointKey;
+use crate::random::Shuffled;
 use crate::time::Instant;
 
 /// A handle is 10 bits of slot and 22 bits of generation (wire.md §6.8).
@@ -20,6 +21,8 @@ const GENERATION_BITS: u32 = 22;
 const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 /// Slots whose clocks are looked at in one go.
 const LOOK: usize = 64;
+/// Generations, so that no handle comes again before all others of its slot have been used.
+type Generations = Shuffled<{ GENERATION_BITS / 2 }>;
 /// How soon a `PullDone` that found no room is tried again.
 const DELIVER_AGAIN: Duration = Duration::from_millis(1);
 
@@ -67,7 +70,7 @@ pub(crate) struct PullTable {
     slots: Vec<Slot>,
     free: Vec<u16>,
     limit: u32,
-    first_generation: u32,
+    generations: Generations,
     /// Slots that wait for their turn, in order.
     waiting: VecDeque<u16>,
     timer: Option<Instant>,
@@ -76,13 +79,13 @@ pub(crate) struct PullTable {
 }
 
 impl PullTable {
-    /// Handles start at a random generation, so that a reply meant for an earlier life of the endpoint fits none.
-    pub fn new(expected_entries: u32, random: u64) -> Self {
+    /// `seed` decides of the handles, so that a reply meant for an earlier life of the endpoint fits none.
+    pub fn new(expected_entries: u32, seed: u64) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
             limit: expected_entries.min(SLOTS_MAX),
-            first_generation: random as u32 & GENERATION_MASK,
+            generations: Generations::new(seed),
             waiting: VecDeque::new(),
             timer: None,
             retrying: None,
@@ -138,7 +141,7 @@ impl PullTable {
             Some(index) => index,
             None if (self.slots.len() as u32) < self.limit => {
                 self.slots.push(Slot {
-                    generation: self.first_generation,
+                    generation: 0,
                     state: PullState::Free,
                     queued: false,
                 });
@@ -146,7 +149,9 @@ impl PullTable {
             }
             None => return None,
         };
-        self.slots.get_mut(usize::from(index))?.state = state;
+        let slot = self.slots.get_mut(usize::from(index))?;
+        slot.generation = self.generations.next();
+        slot.state = state;
         self.wait(index);
         Some(index)
     }
@@ -297,11 +302,10 @@ impl PullTable {
         }
     }
 
-    /// The end was told: the slot is free for another pull, under another generation.
+    /// The end was told: the slot is free for another pull, which has another handle.
     pub fn told(&mut self, index: u16) {
         if let Some(slot) = self.slots.get_mut(usize::from(index)) {
             slot.state = PullState::Free;
-            slot.generation = slot.generation.wrapping_add(1) & GENERATION_MASK;
             self.free.push(index);
         }
     }
