@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::attach::renewed;
 use crate::attachments::{Attachment, Attachments};
 use crate::device;
-use crate::domain;
+use crate::domain::{self, Domain};
 use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::job::{Job, Next};
@@ -32,6 +32,21 @@ pub enum Outcome {
 pub struct Applier {
     jobs: Vec<Job>,
     watched: BTreeSet<String>,
+    /// What gone guests have left: it is swept away when its driver domain has given it back.
+    leftovers: BTreeSet<String>,
+}
+
+/// What a look has found.
+#[derive(Default)]
+pub struct Looked {
+    /// The entries that fail already.
+    pub outcomes: Vec<Outcome>,
+    /// How many entries were meant.
+    pub meant: usize,
+    /// The running domains.
+    pub domains: Vec<Domain>,
+    /// All that is remembered and makes sense.
+    pub entries: Vec<Attachment>,
 }
 
 impl Outcome {
@@ -51,16 +66,17 @@ impl Applier {
     }
 
     /// Looks at all that is remembered, of one guest or of all, and begins what is to be done. Guests that do not run
-    /// now are passed over. The entries that fail already come back, and how many entries were meant.
+    /// now are passed over.
     pub fn look(
         &mut self,
         store: &mut impl Store,
         remembered: &Attachments,
         only: Option<&str>,
-    ) -> Result<(Vec<Outcome>, usize), Error> {
+    ) -> Result<Looked, Error> {
         let _lock = remembered.lock()?;
         let inventory = Inventory::take(store)?;
         inventory.sweep(store)?;
+        self.follow(store, &inventory.leftovers)?;
         let known = owner::follow_names(remembered, &inventory.domains)?;
         let mut outcomes = Vec::new();
         let mut meant = 0;
@@ -94,7 +110,25 @@ impl Applier {
                 Err(error) => outcomes.push(Outcome::Failed(key, one_of_all(error)?)),
             }
         }
-        Ok((outcomes, meant))
+        Ok(Looked {
+            outcomes,
+            meant,
+            domains: inventory.domains,
+            entries: known.whole,
+        })
+    }
+
+    /// From now on a change of what gone guests have left ends a wait.
+    fn follow(&mut self, store: &mut impl Store, leftovers: &[String]) -> Result<(), Error> {
+        let now: BTreeSet<String> = leftovers.iter().cloned().collect();
+        for path in self.leftovers.difference(&now) {
+            store.unwatch(path)?;
+        }
+        for path in now.difference(&self.leftovers) {
+            store.watch(path)?;
+        }
+        self.leftovers = now;
+        Ok(())
     }
 
     /// Goes on with all that is under way; what has come to an end, and when to go on again.
@@ -153,7 +187,7 @@ fn missing(
     store: &mut impl Store,
     inventory: &Inventory,
     entry: &Attachment,
-    guest: &domain::Domain,
+    guest: &Domain,
 ) -> Result<Option<Job>, Error> {
     let backend = domain::named(&inventory.domains, &entry.backend)?;
     let mut served = inventory.backends(guest.id, entry.index);
@@ -180,7 +214,7 @@ pub fn one_of_all(error: Error) -> Result<Error, Error> {
 /// An error with the device that it is about. The name of a file says that already.
 pub fn told(key: &Key, error: Error) -> Error {
     match error {
-        Error::BadFile { .. } | Error::File { .. } => error,
+        Error::BadFile { .. } | Error::File { .. } | Error::NotCreated { .. } => error,
         error => Error::Entry {
             guest: key.0.clone(),
             index: key.1,
@@ -217,8 +251,9 @@ pub fn carry_out(
     mut tell: impl FnMut(Outcome),
 ) -> Result<(), Error> {
     let mut applier = Applier::default();
-    let (mut outcomes, meant) = applier.look(store, remembered, only)?;
-    if let (Some(only), 0) = (only, meant) {
+    let looked = applier.look(store, remembered, only)?;
+    let mut outcomes = looked.outcomes;
+    if let (Some(only), 0) = (only, looked.meant) {
         return Err(Error::NothingRemembered(only.into()));
     }
     let mut failed = 0;

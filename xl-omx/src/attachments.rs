@@ -60,7 +60,7 @@ pub struct Attachments {
     directory: PathBuf,
 }
 
-/// As long as it lives, no other `xl-omx` changes what is attached.
+/// As long as it lives, no other `xl-omx` changes what is attached, or creates a driver domain of a name.
 pub struct Lock {
     _file: File,
 }
@@ -89,12 +89,7 @@ impl Attachments {
     pub fn lock(&self) -> Result<Lock, Error> {
         let path = self.directory.join(".lock");
         let lock = || {
-            fs::create_dir_all(&self.directory)?;
-            let file = File::options()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)?;
+            let file = self.open_lock(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => file.lock()?,
@@ -106,6 +101,42 @@ impl Attachments {
             path: path.clone(),
             source,
         })
+    }
+
+    /// The configuration from which a driver domain of that name is to be created, if there is one: a file or a link.
+    pub fn configuration(&self, backend: &str) -> Option<PathBuf> {
+        let path = self.configuration_path(backend);
+        path.is_file().then_some(path)
+    }
+
+    /// Where the configuration of a driver domain of that name is looked for.
+    pub fn configuration_path(&self, backend: &str) -> PathBuf {
+        self.directory
+            .join(format!("{}.cfg", escape::encode(backend)))
+    }
+
+    /// Keeps others from creating a driver domain of that name; `None` while another one does.
+    pub fn lock_creation(&self, backend: &str) -> Result<Option<Lock>, Error> {
+        let name = format!(".{}.creation", escape::encode(backend));
+        let path = self.directory.join(name);
+        let lock = || {
+            let file = self.open_lock(&path)?;
+            match file.try_lock() {
+                Ok(()) => Ok(Some(Lock { _file: file })),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(error)) => Err(error),
+            }
+        };
+        lock().map_err(|source| Error::File {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    fn open_lock(&self, path: &Path) -> io::Result<File> {
+        fs::create_dir_all(&self.directory)?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true).open(path)
     }
 
     /// Writes what is to be remembered to the disk, so that [`Prepared::commit`] has only to give it its name.
@@ -339,6 +370,24 @@ mod tests {
         drop(attachments.prepare(&other).unwrap());
         assert_eq!(attachments.all().unwrap().whole, [before]);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn one_creates_a_driver_domain_of_a_name_and_its_configuration_is_no_device() {
+        let directory = tempfile::tempdir().unwrap();
+        let attachments = Attachments::new(directory.path().join("omx.d"));
+        assert_eq!(attachments.configuration("a/b"), None);
+        let first = attachments.lock_creation("a/b").unwrap();
+        assert!(first.is_some());
+        assert!(attachments.lock_creation("a/b").unwrap().is_none());
+        assert!(attachments.lock_creation("other").unwrap().is_some());
+        drop(first);
+        assert!(attachments.lock_creation("a/b").unwrap().is_some());
+        let path = attachments.configuration_path("a/b");
+        fs::write(&path, "").unwrap();
+        assert_eq!(attachments.configuration("a/b"), Some(path));
+        let all = attachments.all().unwrap();
+        assert!(all.whole.is_empty() && all.broken.is_empty());
     }
 
     #[test]

@@ -16,11 +16,12 @@ use crate::domain;
 use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::owner;
+use crate::replace::{self, Successor};
 use crate::terminal;
 use crate::watch;
 use crate::xenstore::{Client, Store};
 
-/// Attach, detach and list the Open-MX devices of Xen guests.
+/// Attach, detach and list the Open-MX devices of Xen guests, and replace driver domains.
 ///
 /// A device connects a guest to a driver domain: the guest becomes a node of its own on the Open-MX network, with
 /// its own address. dom0 only introduces the two to each other and never sees a message.
@@ -92,7 +93,32 @@ enum Command {
         domain: Option<String>,
     },
     /// Stay, and apply whenever a domain comes or goes; what failed is tried again.
+    ///
+    /// A driver domain that has ended is created again, when its configuration (or a link to it) lies beside what is
+    /// remembered, as <its name>.cfg: `ln -s /etc/xen/driver-domain.cfg /etc/xen/omx.d/`. All guests are attached to it at
+    /// the same time. `xl shutdown` does not end such a domain for good: remove the link first.
     Watch,
+    /// Put another driver domain in the place of one, under load: guests' endpoints live on.
+    ///
+    /// With a configuration, the old domain is destroyed, and one with its name and card is created from it. With a running
+    /// domain, which has a card of its own, the guests are led to that one first. Then the old one is destroyed. It waits
+    /// until all devices are connected; exit status 3 means that some are not in time, and connect later.
+    ///
+    /// Example: xl-omx replace driver-domain /etc/xen/driver-domain.cfg
+    Replace {
+        /// The driver domain that is to go, by name or number.
+        old: String,
+        /// Its successor: a running domain, by name or number, or the path of a configuration (with a / or ending in .cfg).
+        #[arg(value_parser = Successor::parse)]
+        new: Successor,
+        /// Print JSON instead of progress: when the old domain was gone, the new one there, and each device connected, in
+        /// seconds. Progress goes to standard error.
+        #[arg(long)]
+        json: bool,
+        /// Seconds to wait for the devices.
+        #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+        timeout: u32,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +178,24 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::List { domains, json } => list(&mut Client::open()?, &remembered, &domains, json),
         Command::Apply { domain } => {
             apply::apply(&mut Client::open()?, &remembered, domain.as_deref())
+        }
+        Command::Replace {
+            old,
+            new,
+            json,
+            timeout,
+        } => {
+            let wish = replace::Wish {
+                old,
+                new,
+                limit: Duration::from_secs(timeout.into()),
+            };
+            let tell = if json { terminal::note } else { terminal::say };
+            let report = replace::replace(&mut Client::open()?, &remembered, &wish, tell)?;
+            if json {
+                terminal::json(&serde_json::json!(report));
+            }
+            report.judge()
         }
         Command::Watch => watch::watch(&remembered).map(|never| match never {}),
     }

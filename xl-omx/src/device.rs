@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::attachments::Attachment;
 use crate::domain::{self, Domain};
 use crate::error::Error;
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, Inventory, Served};
 use crate::state::XenbusState;
 use crate::xenstore::{NONE, Permissions, Store, Transaction, transaction};
 
@@ -168,42 +168,63 @@ pub fn attach(
         if mac_taken(store, t, backend.id, mac)? {
             return Err(Error::MacTaken(mac));
         }
-        let (of_backend, of_guest) = (
-            Permissions {
-                owner: backend.id,
-                reader: guest.id,
-            },
-            Permissions {
-                owner: guest.id,
-                reader: backend.id,
-            },
-        );
-        for (directory, permissions) in [(b, of_backend), (f, of_guest)] {
-            store.write(t, directory, "")?;
-            store.set_permissions(t, directory, permissions)?;
-        }
-        for (path, value) in [
-            (format!("{b}/frontend"), f.clone()),
-            (format!("{b}/frontend-id"), guest.id.to_string()),
-            (format!("{b}/online"), "1".into()),
-            // The driver domain may not read the guest's own directory, and names its board after this.
-            (format!("{b}/name"), guest.name.clone()),
-            (format!("{b}/mac"), mac.to_string()),
-            (format!("{b}/state"), XenbusState::Initialising.text()),
-            (format!("{f}/backend"), b.clone()),
-            (format!("{f}/backend-id"), backend.id.to_string()),
-            (format!("{f}/mac"), mac.to_string()),
-            (format!("{f}/state"), XenbusState::Initialising.text()),
+        write_backend(store, t, &device, guest, backend.id, mac)?;
+        let of_guest = Permissions {
+            owner: guest.id,
+            reader: backend.id,
+        };
+        store.write(t, f, "")?;
+        store.set_permissions(t, f, of_guest)?;
+        for (key, value) in [
+            ("backend", b.clone()),
+            ("backend-id", backend.id.to_string()),
+            ("mac", mac.to_string()),
+            ("state", XenbusState::Initialising.text()),
         ] {
-            store.write(t, &path, &value)?;
+            store.write(t, &format!("{f}/{key}"), &value)?;
         }
         Ok(())
     })?;
     Ok(device)
 }
 
+/// Writes the backend's directory of a device, as a new one.
+pub fn write_backend(
+    store: &mut impl Store,
+    t: Transaction,
+    device: &Device,
+    guest: &Domain,
+    backend: u32,
+    mac: MacAddress,
+) -> Result<(), Error> {
+    let of_backend = Permissions {
+        owner: backend,
+        reader: guest.id,
+    };
+    let b = &device.backend;
+    store.write(t, b, "")?;
+    store.set_permissions(t, b, of_backend)?;
+    for (key, value) in [
+        ("frontend", device.frontend.clone()),
+        ("frontend-id", guest.id.to_string()),
+        ("online", "1".into()),
+        // The driver domain may not read the guest's own directory, and names its board after this.
+        ("name", guest.name.clone()),
+        ("mac", mac.to_string()),
+        ("state", XenbusState::Initialising.text()),
+    ] {
+        store.write(t, &format!("{b}/{key}"), &value)?;
+    }
+    Ok(())
+}
+
 /// Whether a device of a running guest has the address at that backend.
-fn mac_taken(store: &mut impl Store, t: u32, backend: u32, mac: MacAddress) -> Result<bool, Error> {
+pub fn mac_taken(
+    store: &mut impl Store,
+    t: Transaction,
+    backend: u32,
+    mac: MacAddress,
+) -> Result<bool, Error> {
     let root = inventory::directory(backend);
     for guest in store.list(t, &root)? {
         for index in store.list(t, &format!("{root}/{guest}"))? {
@@ -250,8 +271,17 @@ pub fn list(
             Ok(text.and_then(|text| text.parse().ok()))
         };
         let (event_channel, ring_ref) = (number("event-channel")?, number("ring-ref")?);
-        let served = inventory.backends(guest, index).next();
         let remembered = entries.iter().find(|entry| entry.index == index);
+        // While it is handed over, two have it.
+        let is_its_own = |served: &&Served| {
+            let its_name = |backend: &Domain| {
+                let entry = remembered.filter(|entry| entry.backend == backend.name);
+                entry.is_some() && backend.id == served.backend
+            };
+            inventory.domains.iter().any(its_name)
+        };
+        let served = inventory.backends(guest, index).find(is_its_own);
+        let served = served.or_else(|| inventory.backends(guest, index).next());
         let backend_path = served.map(|served| Device::new(guest, served.backend, index).backend);
         let state_of_backend = match &backend_path {
             Some(path) => state(store, path)?,

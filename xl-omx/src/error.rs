@@ -130,6 +130,57 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// `xl` cannot be run.
+    #[error("`{command}` cannot be run ({source}): is Xen's xl in the PATH?")]
+    NoXl {
+        /// What was to be run.
+        command: String,
+        /// Why it cannot.
+        source: std::io::Error,
+    },
+    /// `xl` has failed, and said why.
+    #[error("`{command}` failed ({status}): what xl says stands above, and in /var/log/xen")]
+    Xl {
+        /// What was run.
+        command: String,
+        /// How it ended.
+        status: String,
+    },
+    /// A name that xl cannot be told.
+    #[error("'{}' cannot be written as a name for xl: give the driver domain another by `xl rename`", crate::plain::shown(.0))]
+    Unquotable(String),
+    /// A driver domain that is gone, and could not be created.
+    #[error("driver domain '{name}' cannot be created from {configuration}: {why}")]
+    NotCreated {
+        /// Whose name it was to have.
+        name: String,
+        /// From which file.
+        configuration: PathBuf,
+        /// Why it cannot.
+        why: Box<Error>,
+    },
+    /// Another one creates the driver domain.
+    #[error(
+        "another xl-omx creates or replaces driver domain '{0}' just now: see `xl list`, and try again when it is done"
+    )]
+    ReplacedMeanwhile(String),
+    /// A domain is its own successor.
+    #[error(
+        "'{0}' cannot take its own place: name another running domain, or the configuration from which it is to be \
+         created again"
+    )]
+    OwnSuccessor(String),
+    /// Some devices have a new driver domain and do not work yet.
+    #[error(
+        "{count} devices have '{new}' as their backend now and are not connected yet; they connect as soon as both sides \
+         can: see `xl-omx list <guest>`"
+    )]
+    NotAllConnected {
+        /// How many.
+        count: usize,
+        /// The new driver domain.
+        new: String,
+    },
     /// The kernel gave no random bytes.
     #[error("no random address can be made ({0}): choose one with mac=")]
     Random(std::io::Error),
@@ -165,7 +216,7 @@ impl Error {
     /// 1 for a failure, 3 when the other side did not answer in time. (2 is a wrong command line.)
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NotReached { .. } => 3,
+            Self::NotReached { .. } | Self::NotAllConnected { .. } => 3,
             Self::NotConnected { why, .. } | Self::NotDetached { why, .. } => why.exit_code(),
             _ => 1,
         }

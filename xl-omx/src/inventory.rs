@@ -26,8 +26,10 @@ pub struct Inventory {
     pub domains: Vec<Domain>,
     /// Their devices.
     pub served: Vec<Served>,
-    /// Directories of guests without a device: paths.
+    /// Directories of guests that have gone, without a device: paths.
     empty: Vec<String>,
+    /// Directories of guests that have gone, whose devices the driver domain has not given back yet: paths.
+    pub leftovers: Vec<String>,
 }
 
 /// A backend's directory of guests.
@@ -47,8 +49,12 @@ impl Inventory {
             for guest in numbers(store, &directory(backend))? {
                 let path = format!("{}/{guest}", directory(backend));
                 let indices = numbers(store, &path)?;
-                if indices.is_empty() && !found.runs(guest) {
-                    found.empty.push(path.clone());
+                if !found.runs(guest) {
+                    let kind = match indices.is_empty() {
+                        true => &mut found.empty,
+                        false => &mut found.leftovers,
+                    };
+                    kind.push(path.clone());
                 }
                 for index in indices {
                     let mac = store.read(NONE, &format!("{path}/{index}/mac"))?;
@@ -125,6 +131,7 @@ mod tests {
         ]);
         let inventory = Inventory::take(&mut store).unwrap();
         inventory.sweep(&mut store).unwrap();
+        assert_eq!(inventory.leftovers, ["/local/domain/1/backend/omx/4"]);
         let left = store.list(NONE, "/local/domain/1/backend/omx").unwrap();
         assert_eq!(left, ["2", "4"]);
         let mac = mac::generate([0, 0, 1]);

@@ -2,23 +2,31 @@
 //! at once.
 //!
 //! 1. What a former device left at the driver domain goes: it gives that back by itself, in moments.
-//! 2. What the guest knows as a device of that number goes. Linux compares xenstore with what it has when it comes to
+//! 2. A device that the guest has not given up is handed over, and remembered: the guest lets the new backend adopt it.
+//!    Only when the guest gives it up after all, it goes on with 3.
+//! 3. What the guest knows as a device of that number goes. Linux compares xenstore with what it has when it comes to
 //!    it: a guest that is too slow takes the new device for the old one, and never looks at it.
-//! 3. The device is attached, and remembered.
-//! 4. Where there was one before, the guest must look at it; otherwise again from 2, and the guest gets longer.
+//! 4. The device is attached, and remembered.
+//! 5. Where there was one before, the guest must look at it; otherwise again from 3, and the guest gets longer.
 
 use std::time::{Duration, Instant};
+
+use mx_wire::MacAddress;
 
 use crate::attachments::{Attachment, Attachments};
 use crate::device::{self, Device};
 use crate::domain::Domain;
 use crate::error::Error;
+use crate::hand_over;
 use crate::inventory::{self, Inventory};
 use crate::state::XenbusState;
 use crate::xenstore::{NONE, Store};
 
 /// How long a driver domain may take to give back what a former device had. One that is slower is most likely dead.
 const CLEARED: Duration = Duration::from_secs(5);
+
+/// How long a guest is watched that may adopt a device or give it up. One that does neither goes on with it later.
+const ADOPTED: Duration = Duration::from_secs(30);
 
 /// How long a guest is given to see that a device has gone, and then that another is there.
 const RENEWALS: [(Duration, Duration); 3] = [
@@ -39,11 +47,14 @@ pub struct Job {
     pub backend: Domain,
     step: Step,
     tries: usize,
+    handed_over: bool,
 }
 
 enum Step {
     Begin,
     Clear { until: Instant },
+    HandOver,
+    Adopt { until: Instant },
     Replace,
     Gone { until: Instant },
     Attach { look: bool },
@@ -73,6 +84,7 @@ impl Job {
             backend,
             step: Step::Begin,
             tries: 0,
+            handed_over: false,
         }
     }
 
@@ -84,6 +96,7 @@ impl Job {
     pub fn watches(&self) -> [String; 3] {
         let device = self.device();
         [
+            // Of this device, and of the guest that had its address.
             inventory::directory(self.backend.id),
             device.trace,
             format!("{}/state", device.frontend),
@@ -108,7 +121,29 @@ impl Job {
                     if now < until && self.has_leftovers(store)? {
                         return Ok(Next::At(until));
                     }
-                    self.step = Step::Replace;
+                    self.step = Step::HandOver;
+                }
+                Step::HandOver => match self.hand_over(store, remembered)? {
+                    Some((device, XenbusState::Initialising)) => return Ok(Next::Done(device)),
+                    Some(_) => {
+                        self.handed_over = true;
+                        self.former = Some(self.entry.clone());
+                        self.step = Step::Adopt {
+                            until: now + ADOPTED,
+                        };
+                    }
+                    None => self.step = Step::Replace,
+                },
+                Step::Adopt { until } => {
+                    let device = self.device();
+                    let (backend, frontend) = device.states(store)?;
+                    if is_given_up(frontend) {
+                        self.step = Step::Replace;
+                    } else if backend == XenbusState::Connected || now >= until {
+                        return Ok(Next::Done(device));
+                    } else {
+                        return Ok(Next::At(until));
+                    }
                 }
                 Step::Replace => self.replace(store, remembered)?,
                 Step::Gone { until } if now < until => return Ok(Next::At(until)),
@@ -153,12 +188,75 @@ impl Job {
                 }
             }
         }
-        let inventory = Inventory::take(store)?;
-        let same = |served: &inventory::Served| served.mac == Some(self.entry.mac);
-        let mut dead = inventory.served.iter().filter(|served| {
-            served.backend == self.backend.id && same(served) && !inventory.runs(served.guest)
-        });
-        Ok(dead.next().is_some())
+        let directory = inventory::directory(self.backend.id);
+        let domains = inventory::numbers(store, "/local/domain")?;
+        for guest in inventory::numbers(store, &directory)? {
+            if domains.contains(&guest) {
+                continue;
+            }
+            let path = format!("{directory}/{guest}");
+            for index in inventory::numbers(store, &path)? {
+                let mac = store.read(NONE, &format!("{path}/{index}/mac"))?;
+                let mac = mac.and_then(|mac| MacAddress::of_station(&mac).ok());
+                if mac == Some(self.entry.mac) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Hands a device over that its guest has not given up, and remembers it; the guest's state at that time. `None`
+    /// when there is none.
+    fn hand_over(
+        &self,
+        store: &mut impl Store,
+        remembered: &Attachments,
+    ) -> Result<Option<(Device, XenbusState)>, Error> {
+        let _lock = remembered.lock()?;
+        let device = self.device();
+        if !device::is_there(store, NONE, &device.frontend)? {
+            return Ok(None);
+        }
+        let (backend, frontend) = device.states(store)?;
+        if backend != XenbusState::Unknown || is_given_up(frontend) {
+            return Ok(None);
+        }
+        self.is_wanted_still(remembered)?;
+        let prepared = remembered.prepare(&self.entry)?;
+        let (index, mac) = (self.entry.index, self.entry.mac);
+        let handed = hand_over::hand_over(store, &self.guest, &self.backend, index, mac);
+        match handed {
+            // It removed the device meanwhile: it gets a new one.
+            Err(Error::Gone { .. }) => return Ok(None),
+            handed => handed?,
+        };
+        // What is not remembered now is handed over all the same, and remembered by the next who looks.
+        prepared.commit()?;
+        self.forget_former(remembered)?;
+        Ok(Some((device, frontend)))
+    }
+
+    /// Whoever detached it meanwhile does not want it again.
+    fn is_wanted_still(&self, remembered: &Attachments) -> Result<(), Error> {
+        if let Some(former) = &self.former
+            && !remembered.all()?.whole.contains(former)
+        {
+            return Err(Error::NoSuchDevice {
+                domain: self.guest.name.clone(),
+                device: self.entry.index.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    fn forget_former(&self, remembered: &Attachments) -> Result<(), Error> {
+        match &self.former {
+            Some(former) if former.guest != self.entry.guest => {
+                remembered.forget(&former.guest, former.index)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Removes what the guest has of that number. A guest that has never looked at it need not see it go.
@@ -167,7 +265,7 @@ impl Job {
         let device = self.device();
         let there = device::is_there(store, NONE, &device.frontend)?;
         let whole = there && device::is_there(store, NONE, &device.backend)?;
-        if self.tries == 0 && whole {
+        if self.tries == 0 && whole && !self.handed_over {
             return Err(Error::AttachedMeanwhile {
                 guest: self.guest.name.clone(),
                 index: self.entry.index,
@@ -201,15 +299,7 @@ impl Job {
         remembered: &Attachments,
     ) -> Result<Device, Error> {
         let _lock = remembered.lock()?;
-        if let Some(former) = &self.former {
-            // Whoever detached it meanwhile does not want it again.
-            if !remembered.all()?.whole.contains(former) {
-                return Err(Error::NoSuchDevice {
-                    domain: self.guest.name.clone(),
-                    device: self.entry.index.to_string(),
-                });
-            }
-        }
+        self.is_wanted_still(remembered)?;
         let inventory = Inventory::take(store)?;
         if inventory.has_other(self.guest.id, self.entry.index, self.entry.mac) {
             return Err(Error::MacTaken(self.entry.mac));
@@ -223,12 +313,15 @@ impl Job {
             device::remove(store, &inventory, self.guest.id, index)?;
             return Err(error);
         }
-        if let Some(former) = self.former.as_ref().filter(|f| f.guest != self.entry.guest) {
-            remembered.forget(&former.guest, former.index)?;
-        }
+        self.forget_former(remembered)?;
         self.former = Some(self.entry.clone());
         Ok(device)
     }
+}
+
+/// Whether a guest's state says that it has nothing of the device any more.
+fn is_given_up(state: XenbusState) -> bool {
+    matches!(state, XenbusState::Closing | XenbusState::Closed)
 }
 
 /// Carries out one job.

@@ -11,7 +11,9 @@
 //! |---|---|
 //! | `cli` | the commands |
 //! | `attach`, `detach`, `apply`, `watch` | what each of them does |
-//! | `job` | the steps by which one device is attached |
+//! | `job`, `hand_over` | the steps by which one device is attached, or gets another backend |
+//! | `replace`, `revive` | another driver domain in the place of one that ends, or has ended |
+//! | `xl`, `pciback` | what xl is asked to do, and what it waits for |
 //! | `attachments`, `owner`, `escape` | what is remembered, whose it is, and names in files |
 //! | `inventory`, `domain`, `device` | what xenstore holds |
 //! | `wait` | waiting for the two sides of a device |
@@ -27,13 +29,18 @@ pub mod device;
 pub mod domain;
 pub mod error;
 pub mod escape;
+pub mod hand_over;
 pub mod inventory;
 pub mod job;
 pub mod mac;
 pub mod owner;
+pub mod pciback;
 pub mod plain;
+pub mod replace;
+pub mod revive;
 pub mod state;
 pub mod terminal;
 pub mod wait;
 pub mod watch;
 pub mod xenstore;
+pub mod xl;

@@ -1,6 +1,8 @@
 //! A host: domains, those who serve and those who are served, and `xl-omx` in dom0.
 
 use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use tempfile::TempDir;
 use xl_omx::xenstore::tree::{Permission, Tree};
 
 use crate::xenstored::Xenstored;
+use crate::xl::Xl;
 
 /// Only a failure takes so long.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -200,7 +203,8 @@ impl Host {
     }
 
     pub fn module(&self, id: u32) {
-        self.xenstored.join(Box::new(move |tree| module(tree, id)));
+        let mut module = Module::new(id);
+        self.xenstored.join(Box::new(move |tree| module.act(tree)));
     }
 
     /// A driver domain that serves.
@@ -219,6 +223,21 @@ impl Host {
     /// Whoever waits for a change looks again.
     pub fn nudge(&self) {
         self.xenstored.act(|_| ());
+    }
+
+    /// The `xl` that the program finds from now on.
+    pub fn xl(&self) -> Xl {
+        Xl::new(&self.programs())
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.place.path().join("bin")
+    }
+
+    fn search_path(&self) -> OsString {
+        let paths = env::var_os("PATH").unwrap_or_default();
+        let others = env::split_paths(&paths);
+        env::join_paths([self.programs()].into_iter().chain(others)).unwrap()
     }
 
     fn directory(&self) -> PathBuf {
@@ -275,6 +294,7 @@ impl Host {
             .arg(self.directory())
             .args(arguments)
             .env("XENSTORED_PATH", self.place.path().join("socket"))
+            .env("PATH", self.search_path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -349,26 +369,47 @@ fn serve(tree: &mut Tree, id: u32) {
     }
 }
 
-/// What a guest's module does, by what it may read and write.
-fn module(tree: &mut Tree, id: u32) {
-    let root = format!("/local/domain/{id}/device/omx");
-    for index in tree.children(&root) {
-        let own = format!("{root}/{index}");
-        let Ok(backend) = tree.read(id, &format!("{own}/backend")) else {
-            continue;
-        };
-        let backend = String::from_utf8_lossy(&backend).into_owned();
-        let read = |tree: &Tree, directory: &str| {
-            let state = tree.read(id, &format!("{directory}/state"));
-            state.map(|state| String::from_utf8_lossy(&state).into_owned())
-        };
-        let next = match (read(tree, &own).as_deref(), read(tree, &backend).as_deref()) {
-            (Ok("1"), Ok("2")) => "3",
-            (Ok("3"), Ok("4")) => "4",
-            (Ok("1" | "3" | "4"), Err(_) | Ok("5" | "6")) => "6",
-            _ => continue,
-        };
-        tree.write(id, &format!("{own}/state"), next.as_bytes())
-            .unwrap();
+/// A guest's module: what it does, by what it may read and write.
+pub struct Module {
+    id: u32,
+    /// The backend's directory of each device, as it was when the module looked at the device first.
+    backends: BTreeMap<String, String>,
+}
+
+impl Module {
+    pub fn new(id: u32) -> Self {
+        let backends = BTreeMap::new();
+        Self { id, backends }
+    }
+
+    pub fn act(&mut self, tree: &mut Tree) {
+        let id = self.id;
+        let root = format!("/local/domain/{id}/device/omx");
+        for index in tree.children(&root) {
+            let own = format!("{root}/{index}");
+            let Ok(backend) = tree.read(id, &format!("{own}/backend")) else {
+                continue;
+            };
+            let read = |tree: &Tree, directory: &str| {
+                let state = tree.read(id, &format!("{directory}/state"));
+                state.map(|state| String::from_utf8_lossy(&state).into_owned())
+            };
+            let state = read(tree, &own);
+            if state.as_deref() == Ok("1") {
+                let backend = String::from_utf8_lossy(&backend).into_owned();
+                self.backends.insert(own.clone(), backend);
+            }
+            let Some(backend) = self.backends.get(&own) else {
+                continue;
+            };
+            let next = match (state.as_deref(), read(tree, backend).as_deref()) {
+                (Ok("1"), Ok("2")) => "3",
+                (Ok("3"), Ok("4")) => "4",
+                (Ok("1" | "3" | "4"), Err(_) | Ok("5" | "6")) => "6",
+                _ => continue,
+            };
+            tree.write(id, &format!("{own}/state"), next.as_bytes())
+                .unwrap();
+        }
     }
 }

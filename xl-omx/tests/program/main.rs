@@ -8,6 +8,8 @@
 //! | `again` | guests that come again: reboot, made anew, renamed |
 //! | `each_for_itself` | many devices, some of which cannot be attached |
 //! | `lies` | what a guest or a name says decides nothing |
+//! | `successors` | a driver domain ends, and another one takes its place |
+//! | `xl` | what the tests have for `xl` |
 //! | `times` | waits that end, and what is said then |
 //! | `broken` | xenstored dies, the disk is full, two at the same time |
 
@@ -16,5 +18,7 @@ mod broken;
 mod each_for_itself;
 mod host;
 mod lies;
+mod successors;
 mod times;
 mod xenstored;
+mod xl;
