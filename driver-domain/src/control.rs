@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `control/shutdown` | `xl shutdown`, `xl reboot` | devices are told to go, the domain ends; another word (`suspend`) is refused in the log |
 //! | `control/sysrq` | `xl sysrq driver-domain s` | the statistics go to the log |
+//! | `control/sysrq` | `xl sysrq driver-domain c` | the domain crashes, as a Linux does by that letter: who wants to see what its guests then do |
 //! | `data/omx-stats-request` | anybody in dom0 | the statistics go to `data/omx-stats` |
 
 use alloc::string::String;
@@ -27,6 +28,8 @@ pub enum ToolRequest {
     Shutdown(String),
     /// The statistics, in the log.
     Sysrq,
+    /// A crash.
+    Crash,
     /// The statistics, with this word, in xenstore.
     Statistics(String),
 }
@@ -72,7 +75,9 @@ impl Control {
             let Some(request) = read else { continue };
             match &request {
                 ToolRequest::Shutdown(_) => writer.add(Write::Own(SHUTDOWN.into(), String::new())),
-                ToolRequest::Sysrq => writer.add(Write::Own(SYSRQ.into(), String::new())),
+                ToolRequest::Sysrq | ToolRequest::Crash => {
+                    writer.add(Write::Own(SYSRQ.into(), String::new()))
+                }
                 ToolRequest::Statistics(_) => {}
             }
             return Some(request);
@@ -87,6 +92,7 @@ fn request(node: &str, value: String) -> Option<ToolRequest> {
     match node {
         _ if value.is_empty() => None,
         SHUTDOWN => Some(ToolRequest::Shutdown(value)),
+        SYSRQ if value == "c" => Some(ToolRequest::Crash),
         SYSRQ => Some(ToolRequest::Sysrq),
         _ => Some(ToolRequest::Statistics(value)),
     }
@@ -105,7 +111,10 @@ mod tests {
             request(SHUTDOWN, "reboot".into()),
             Some(ToolRequest::Shutdown("reboot".into()))
         );
-        assert_eq!(request(SYSRQ, "s".into()), Some(ToolRequest::Sysrq));
+        for letter in ["s", "h", "C", "cc"] {
+            assert_eq!(request(SYSRQ, letter.into()), Some(ToolRequest::Sysrq));
+        }
+        assert_eq!(request(SYSRQ, "c".into()), Some(ToolRequest::Crash));
         assert_eq!(
             request(statistics::REQUEST, "7".into()),
             Some(ToolRequest::Statistics("7".into()))

@@ -15,6 +15,7 @@
 //! | [`capture`] | the last frames, to be read at that address |
 //! | [`management`], `snapshot` | the address by which a browser and Prometheus read what the domain does |
 //! | [`statistics`] | what was done, on request in `data/omx-stats` |
+//! | [`watchdog`] | an end by Xen when the loop hangs |
 //! | `records` | records of the boards on the console, so many in a second |
 //! | `refusal` | a domain that serves nobody, and says why |
 //! | `run` | the start and the loop |
@@ -58,6 +59,7 @@ pub mod sleep;
 mod snapshot;
 pub mod statistics;
 pub mod status;
+pub mod watchdog;
 pub mod wire_link;
 pub mod xenstore_writer;
 

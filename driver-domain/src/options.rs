@@ -11,6 +11,7 @@
 //! | `interrupt` | `auto`: the best that the card and dom0 agree to; `msi-x`, `msi` only so; `none`: the card is polled | auto |
 //! | `manage` | `dhcp`, `<address>/<prefix>`, `<address>/<prefix>,<router>`: where a browser and Prometheus find the domain, on the card's own address | off |
 //! | `capture` | 64 to 4096: KiB for the first 60 bytes of each of the last frames, guests' own to each other too, which whoever reaches the address of `manage` may read as `/capture.pcap` | off |
+//! | `watchdog` | 0 to 3600: seconds that the domain may hang before Xen ends it; 0: for ever | 60 |
 //! | `self-test` | `trap`, `panic`, `stack`: ends at once by this fault, to see what it leaves on the console | none |
 
 use core::str::FromStr;
@@ -45,6 +46,8 @@ pub struct DomainOptions {
     pub manage: Option<Address>,
     /// Bytes for the last frames; none: off.
     pub capture: Option<usize>,
+    /// Seconds that the domain may hang before Xen ends it; 0: for ever.
+    pub watchdog: u32,
     /// Ends by this fault.
     pub self_test: Option<Fault>,
 }
@@ -68,7 +71,8 @@ pub enum OptionError {
     /// No option has this name, or it has no `=`.
     #[error(
         "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, queue-entries={ENTRIES}, \
-         idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, capture={CAPTURE}, self-test={SELF_TEST}",
+         idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, capture={CAPTURE}, watchdog={WATCHDOG}, \
+         self-test={SELF_TEST}",
         .0.escape_default()
     )]
     Unknown(String),
@@ -96,6 +100,7 @@ const IDLE: &str = "auto, or 0 to 100000 (microseconds)";
 const MANAGE: &str =
     "dhcp, or an address with its prefix and perhaps a router, like 10.0.0.5/24,10.0.0.1";
 const CAPTURE: &str = "64 to 4096 (KiB)";
+const WATCHDOG: &str = "0 to 3600 (seconds; 0: off)";
 const SELF_TEST: &str = "trap, panic or stack";
 
 /// Reads the command line.
@@ -109,6 +114,7 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
     let mut interrupt = Interrupt::Auto;
     let mut manage = None;
     let mut capture = None;
+    let mut watchdog = 60;
     let mut self_test = None;
     for word in line.split_ascii_whitespace() {
         let Some((name, value)) = word.split_once('=') else {
@@ -178,6 +184,7 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
             "capture" => {
                 capture = Some(number::<usize>("capture", value, 64, 4096, CAPTURE)? << 10)
             }
+            "watchdog" => watchdog = number("watchdog", value, 0, 3600, WATCHDOG)?,
             "self-test" => {
                 self_test = Some(match value {
                     "trap" => Fault::Trap,
@@ -212,6 +219,7 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
         interrupt,
         manage,
         capture,
+        watchdog,
         self_test,
     })
 }
@@ -245,6 +253,7 @@ mod tests {
         assert_eq!(options.queue_entries, 256);
         assert_eq!(options.idle, Policy::Learnt);
         assert_eq!(options.capture, None);
+        assert_eq!(options.watchdog, 60);
     }
 
     #[test]
@@ -264,6 +273,7 @@ mod tests {
             assert_eq!(options.interrupt, interrupt);
         }
         assert_eq!(parse("capture=64").unwrap().capture, Some(65536));
+        assert_eq!(parse("watchdog=0").unwrap().watchdog, 0);
         assert_eq!(parse("wire=mx").unwrap().format.mode(), Mode::MxWire);
     }
 
@@ -284,6 +294,7 @@ mod tests {
             ("manage=10.0.0.5", "manage", "10.0.0.5/24,10.0.0.1"),
             ("capture=63", "capture", "64 to 4096"),
             ("capture=5000", "capture", "64 to 4096"),
+            ("watchdog=3601", "watchdog", "0 to 3600"),
             ("self-test=fire", "self-test", "trap, panic or stack"),
             ("wire=mx mtu=9000", "mtu", "leave one of them out"),
             ("quiet", "quiet", "mtu=1500 to 9000"),

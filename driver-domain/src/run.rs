@@ -26,6 +26,7 @@ use crate::sleep::{Senses, sleep};
 use crate::snapshot::{Description, RunningDomain};
 use crate::statistics;
 use crate::status;
+use crate::watchdog::Watchdog;
 use crate::wire_link::Wire;
 use crate::xenstore_writer::{Write, XenstoreWriter};
 
@@ -72,6 +73,7 @@ struct Domain {
     capture: Option<Capture>,
     description: Description,
     report: Report,
+    watchdog: Watchdog,
     /// When the card is looked at again.
     look_at: Duration,
     /// The link as it was last told to xenstore; none without a card.
@@ -211,6 +213,7 @@ impl Domain {
                 asleep: Duration::ZERO,
             },
             report: Report::default(),
+            watchdog: Watchdog::start(options.watchdog, clock::now()),
             look_at: Duration::ZERO,
         };
         log::info!("ready: waiting for frontends");
@@ -226,6 +229,7 @@ impl Domain {
                 self.check_nic();
                 self.look_at = time + LOOK;
                 self.tell_counts(time);
+                self.watchdog.turn(time);
             }
             let management = &mut self.management;
             let received = self.wire.receive(now, &mut self.backend, |frame| {
@@ -319,6 +323,9 @@ impl Domain {
                 earlier(clock::now() + POLL);
             }
         }
+        if let Some(due) = self.watchdog.due() {
+            earlier(due);
+        }
         if let Some(due) = self.management.as_ref().and_then(Management::deadline) {
             earlier(due);
         }
@@ -393,6 +400,7 @@ impl Domain {
                 let line = self.statistics("sysrq");
                 log::info!("{line}");
             }
+            ToolRequest::Crash => panic!("a crash was asked for (xl sysrq c)"),
             ToolRequest::Statistics(word) => {
                 let line = self.statistics(&word);
                 self.writer.add(Write::Own(statistics::ANSWER.into(), line));

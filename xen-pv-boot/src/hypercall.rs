@@ -329,6 +329,24 @@ pub(crate) fn sched_poll(ports: &[u32], timeout: u64) -> Result<(), Errno> {
     .map(drop)
 }
 
+/// Starts a watchdog (`id` 0) or renews one; which it is.
+pub(crate) fn sched_watchdog(id: u32, timeout: u32) -> Result<u32, Errno> {
+    counters::add(Counter::Other, 1);
+    let argument = sched::SchedWatchdog { id, timeout };
+    // SAFETY: Xen only reads the argument.
+    let answer = unsafe {
+        call(
+            xen::HYPERVISOR_SCHED_OP,
+            u64::from(sched::SCHEDOP_WATCHDOG),
+            address(&argument),
+            0,
+            0,
+        )
+    }?;
+    // A new one has its number, one that is renewed has 0.
+    Ok(answer as u32)
+}
+
 /// Ends the domain.
 pub(crate) fn sched_shutdown(reason: u32) -> ! {
     let argument = sched::SchedShutdown { reason };

@@ -15,6 +15,7 @@
 //! | [`pci`] | devices that were passed through: configuration space, interrupts |
 //! | [`xenstore`], [`xenbus`] | the store with watches and transactions; states of split devices |
 //! | [`shutdown`] | the ends of a domain |
+//! | [`watchdog`] | an end by Xen for a domain that hangs |
 //! | [`self_test`] | bad ends on purpose, to see what they leave on the console |
 //! | [`counters`] | what all of this cost in hypercalls, events and grants |
 //!
@@ -53,6 +54,7 @@ mod stubs;
 #[cfg(target_os = "none")]
 mod traps;
 mod types;
+pub mod watchdog;
 pub mod xenbus;
 pub mod xenstore;
 

@@ -8,6 +8,8 @@ pub const SCHEDOP_YIELD: u32 = 0;
 pub const SCHEDOP_SHUTDOWN: u32 = 2;
 /// Wait for any of some ports, or a time.
 pub const SCHEDOP_POLL: u32 = 3;
+/// Start or renew a timer that ends the domain.
+pub const SCHEDOP_WATCHDOG: u32 = 6;
 
 /// The domain ended in order.
 pub const SHUTDOWN_POWEROFF: u32 = 0;
@@ -39,7 +41,18 @@ pub struct SchedPoll {
     pub timeout: u64,
 }
 
+/// `struct sched_watchdog`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct SchedWatchdog {
+    /// Which timer; 0 takes a new one.
+    pub id: u32,
+    /// Seconds until it ends the domain; 0 stops it.
+    pub timeout: u32,
+}
+
 const _: () = {
+    assert!(size_of::<SchedWatchdog>() == 8);
     assert!(size_of::<SchedShutdown>() == 4);
     assert!(size_of::<SchedPoll>() == 24);
     assert!(offset_of!(SchedPoll, timeout) == 16);
