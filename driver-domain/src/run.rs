@@ -8,7 +8,7 @@ use mx_wire::{MacAddress, Mode};
 use xen_pv_boot::event::{self, Channel};
 use xen_pv_boot::shutdown::{End, shutdown};
 use xen_pv_boot::xenstore::Xenstore;
-use xen_pv_boot::{Machine, clock, self_test};
+use xen_pv_boot::{Machine, boot, clock, self_test};
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -416,7 +416,7 @@ impl Domain {
             .fold((0, 0), |(boards, pages), (_, _, held)| {
                 (boards + 1, pages + held)
             });
-        statistics::line(request, nic, boards, pages)
+        statistics::line(request, nic, boards, pages, boot::heap_space())
     }
 
     /// The tools ask the domain to end.

@@ -7,7 +7,7 @@
 //!
 //! The names: `request`, `time-us`, `hypercalls` (all kinds together), then each counter of
 //! [`xen_pv_boot::counters`], `frames-out`, `frames-in`, `doorbells` (register writes to the card), `boards`,
-//! `pages` (of guests, held).
+//! `pages` (of guests, held), `heap-used` and `heap-size` (bytes).
 
 use alloc::string::String;
 use core::fmt::Write;
@@ -21,7 +21,13 @@ pub const REQUEST: &str = "data/omx-stats-request";
 pub const ANSWER: &str = "data/omx-stats";
 
 /// The answer to a request: names and values in one line.
-pub fn line(request: &str, nic: Statistics, boards: usize, pages: usize) -> String {
+pub fn line(
+    request: &str,
+    nic: Statistics,
+    boards: usize,
+    pages: usize,
+    (heap_free, heap_size): (usize, usize),
+) -> String {
     let word: String = request
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -40,8 +46,12 @@ pub fn line(request: &str, nic: Statistics, boards: usize, pages: usize) -> Stri
     }
     let _ = write!(
         line,
-        " frames-out={} frames-in={} doorbells={} boards={boards} pages={pages}",
-        nic.transmitted_frames, nic.received_frames, nic.doorbells
+        " frames-out={} frames-in={} doorbells={} boards={boards} pages={pages} heap-used={} \
+         heap-size={heap_size}",
+        nic.transmitted_frames,
+        nic.received_frames,
+        nic.doorbells,
+        heap_size.saturating_sub(heap_free)
     );
     line
 }
@@ -52,11 +62,13 @@ mod tests {
 
     #[test]
     fn the_line_names_its_request_and_every_counter() {
-        let line = line("serial 7!\u{1b}", Statistics::default(), 2, 17);
+        let line = line("serial 7!\u{1b}", Statistics::default(), 2, 17, (10, 30));
         assert!(line.starts_with("request=serial7 time-us="));
         for (_, name) in counters::NAMES {
             assert!(line.contains(&alloc::format!(" {name}=")), "{name}");
         }
-        assert!(line.ends_with(" frames-out=0 frames-in=0 doorbells=0 boards=2 pages=17"));
+        assert!(line.ends_with(
+            " frames-out=0 frames-in=0 doorbells=0 boards=2 pages=17 heap-used=20 heap-size=30"
+        ));
     }
 }
