@@ -9,16 +9,13 @@ use xen_sys::xs_wire::DomainInterface;
 use crate::event::Channel;
 use crate::foreign::Arena;
 use crate::grant::GrantTable;
-use crate::memory::{self, tables, window};
+use crate::memory::{self, Footprint, PAGES_PER_TABLE, tables, window};
 use crate::types::{Mfn, PAGE_SIZE, Pfn};
 use crate::xenstore::Xenstore;
 use crate::{clock, console, event, hypercall, logger, stack, stubs};
 
 #[global_allocator]
 static HEAP: memory::heap::Allocator = memory::heap::Allocator::new();
-
-/// A quarter of the free memory is for devices, but not more than this many pages (32 MiB).
-const DMA_PAGES_MAX: u64 = 8192;
 
 /// What the program gets: the services that have an owner. The others are functions of this crate.
 pub struct Machine {
@@ -41,7 +38,7 @@ pub fn heap_space() -> (usize, usize) {
 ///
 /// # Safety
 /// `info` is the start info of this domain; called once.
-pub(crate) unsafe fn boot(info: &'static StartInfo) -> Machine {
+pub(crate) unsafe fn boot(info: &'static StartInfo, footprint: &Footprint) -> Machine {
     // SAFETY: the start info is Xen's.
     unsafe { memory::init_p2m(info) };
     // SAFETY: the console page is one of the boot pages, mapped for good, and shared with the daemon as atomics.
@@ -57,7 +54,7 @@ pub(crate) unsafe fn boot(info: &'static StartInfo) -> Machine {
     }
 
     // SAFETY: called once, here.
-    let layout = match unsafe { tables::build(info) } {
+    let layout = match unsafe { tables::build(info, footprint) } {
         Ok(layout) => layout,
         Err(error) => panic!("{} pages could not be mapped: {error}", info.nr_pages),
     };
@@ -70,7 +67,7 @@ pub(crate) unsafe fn boot(info: &'static StartInfo) -> Machine {
     event::mask_all();
 
     let free = info.nr_pages - layout.first_free.0;
-    let dma_pages = (free / 4).min(DMA_PAGES_MAX);
+    let dma_pages = footprint.device_pages(free);
     let heap_pages = free - dma_pages;
     // SAFETY: pages behind the tables are unused, and the direct map has them.
     unsafe {
@@ -82,13 +79,13 @@ pub(crate) unsafe fn boot(info: &'static StartInfo) -> Machine {
     memory::dma::init(Pfn(layout.first_free.0 + heap_pages), dma_pages as usize);
     let (major, minor) = hypercall::xen_version();
     log::info!(
-        "started under Xen {major}.{minor}: {} MiB, of them {} for the heap and {} for devices",
-        info.nr_pages >> 8,
-        heap_pages >> 8,
-        dma_pages >> 8
+        "started under Xen {major}.{minor}: {} KiB, of them {} for the heap and {} for devices",
+        info.nr_pages << 2,
+        heap_pages << 2,
+        dma_pages << 2
     );
 
-    let grants = match GrantTable::new() {
+    let grants = match GrantTable::new(footprint.grant_frames) {
         Ok(grants) => grants,
         Err(error) => panic!("the grant table could not be set up: {error}"),
     };
@@ -99,7 +96,7 @@ pub(crate) unsafe fn boot(info: &'static StartInfo) -> Machine {
         command_line: command_line(&info.cmd_line),
         xenstore: Xenstore::new(ring, Channel::existing(info.store_evtchn)),
         grants,
-        arena: Arena::new(),
+        arena: Arena::new(footprint.arena_tables() * PAGES_PER_TABLE),
     }
 }
 

@@ -6,6 +6,7 @@ use xen_sys::elfnote;
 use xen_sys::xen::StartInfo;
 
 use crate::boot::boot;
+use crate::memory::Footprint;
 use crate::stack::{STACK, STACK_SIZE};
 
 // What the domain builder reads (elfnote.h), and the entry point.
@@ -54,10 +55,12 @@ _start:
 unsafe extern "Rust" {
     /// Defined by [`crate::entry!`].
     safe fn xen_pv_main(machine: crate::Machine) -> !;
+    /// As well.
+    safe fn xen_pv_footprint() -> Footprint;
 }
 
 extern "C" fn start(info: &'static StartInfo) -> ! {
     // SAFETY: the domain builder passes the start info in rsi, and this is the first and only call.
-    let machine = unsafe { boot(info) };
+    let machine = unsafe { boot(info, &xen_pv_footprint()) };
     xen_pv_main(machine)
 }

@@ -1,4 +1,4 @@
-//! Pages that other domains granted, mapped into an arena of 1 GiB of addresses.
+//! Pages that other domains granted, mapped into an arena of addresses, up to 1 GiB.
 //!
 //! Nothing of Rust's ever lies in the arena, and only [`VolatileSlice`] touches it, by atomics and racing copies. So a `VolatileSlice`
 //! that outlives its mapping is a fault of the program (it crashes, or meets another foreign page), never one of
@@ -24,7 +24,7 @@ use xen_sys::grant_table::{
 };
 
 use crate::hypercall;
-use crate::memory::{ARENA, ARENA_PAGES};
+use crate::memory::ARENA;
 use crate::ranges::Ranges;
 use crate::types::{DomId, Errno, GrantRef, PAGE_SIZE};
 
@@ -121,15 +121,16 @@ struct Record {
 }
 
 impl Arena {
-    pub(crate) fn new() -> Self {
+    /// An arena of so many pages, whose page tables are there.
+    pub(crate) fn new(pages: usize) -> Self {
         Self {
             shared: Rc::new(Shared {
                 calls: Calls {
                     map: hypercall::grant_map,
                     unmap: hypercall::grant_unmap,
                 },
-                free: RefCell::new(Ranges::new(ARENA_PAGES)),
-                records: vec![Cell::default(); ARENA_PAGES],
+                free: RefCell::new(Ranges::new(pages)),
+                records: vec![Cell::default(); pages],
             }),
         }
     }

@@ -9,11 +9,12 @@
 //! | [`boot`] | [`Machine`]: what `main` gets |
 //! | [`console`], `log` | the console; the `log` crate writes to it, with time and level |
 //! | [`clock`] | monotonic time without a hypercall |
-//! | [`memory`] | heap (the global allocator), machine-contiguous memory for devices |
+//! | [`memory`] | heap (the global allocator), machine-contiguous memory for devices, pages to share; how much of each |
 //! | [`event`] | event channels, and sleeping until one has an event |
 //! | [`grant`], [`foreign`] | own pages for others; pages of others |
 //! | [`pci`] | devices that were passed through: configuration space, interrupts |
 //! | [`xenstore`], [`xenbus`] | the store with watches and transactions; states of split devices |
+//! | [`frontend`] | the front end of a split device, by watches |
 //! | [`shutdown`] | the ends of a domain |
 //! | [`watchdog`] | an end by Xen for a domain that hangs |
 //! | [`self_test`] | bad ends on purpose, to see what they leave on the console |
@@ -38,6 +39,7 @@ pub mod counters;
 mod entry;
 pub mod event;
 pub mod foreign;
+pub mod frontend;
 pub mod grant;
 mod hypercall;
 #[cfg(target_os = "none")]
@@ -60,18 +62,31 @@ pub mod xenstore;
 
 #[cfg(target_os = "none")]
 pub use boot::Machine;
+pub use memory::Footprint;
 pub use types::{DomId, Errno, GrantRef, Mfn, PAGE_SIZE, Pfn, RemotePort};
 
-/// Names the function that runs once the domain is up: `fn main(machine: Machine) -> !`.
+/// Names the function that runs once the domain is up, `fn main(machine: Machine) -> !`, and what it needs of the
+/// domain's memory: [`Footprint::BACKEND`] unless it says otherwise.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
+        $crate::entry!($main, $crate::Footprint::BACKEND);
+    };
+    ($main:path, $footprint:expr) => {
         // The name is the one that the boot code of `xen-pv-boot` calls; the type is checked below.
         #[allow(unsafe_code)]
         #[unsafe(no_mangle)]
         fn xen_pv_main(machine: $crate::Machine) -> ! {
             let main: fn($crate::Machine) -> ! = $main;
             main(machine)
+        }
+
+        // As above.
+        #[allow(unsafe_code)]
+        #[unsafe(no_mangle)]
+        fn xen_pv_footprint() -> $crate::Footprint {
+            const FOOTPRINT: $crate::Footprint = $footprint;
+            FOOTPRINT
         }
     };
 }

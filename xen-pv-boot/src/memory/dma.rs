@@ -34,6 +34,14 @@ pub(crate) fn init(first: Pfn, pages: usize) {
     *POOL.lock() = Some(Pool::new(first, pages));
 }
 
+/// Takes `pages` pages that nobody needs side by side in the machine, zeroed; `None` when there are none.
+pub(crate) fn take(pages: usize) -> Option<Pfn> {
+    let first = POOL.lock().as_mut()?.take(pages, 1, |_, _| true)?;
+    // SAFETY: the pages are mapped by the direct map, and nobody else has them.
+    unsafe { (direct(first) as *mut u8).write_bytes(0, pages * PAGE_SIZE) };
+    Some(first)
+}
+
 /// Takes `pages` machine-contiguous pages, zeroed; `None` when there are none.
 pub fn allocate(pages: usize) -> Option<Region> {
     let mut pool = POOL.lock();

@@ -3,7 +3,7 @@
 //! | addresses | what |
 //! |---|---|
 //! | `0xffff_8800_0000_0000` | direct map: all own pages, by PFN |
-//! | `0xffff_8810_0000_0000` | grant arena: 1 GiB for foreign pages |
+//! | `0xffff_8810_0000_0000` | grant arena: up to 1 GiB for foreign pages, as the program chooses ([`Footprint`]) |
 //! | `0xffff_8810_4000_0000` | window: 16 MiB for device registers and pages of Xen |
 //! | `0xffff_ffff_8000_0000` | the boot mapping: image, P2M, start info, console, xenstore, page tables |
 //!
@@ -12,10 +12,14 @@
 
 pub mod devices;
 pub mod dma;
+mod footprint;
 pub(crate) mod heap;
 pub(crate) mod pool;
+pub mod shared;
 pub(crate) mod tables;
 pub(crate) mod window;
+
+pub use footprint::Footprint;
 
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
@@ -28,9 +32,12 @@ use crate::types::{Mfn, PAGE_SHIFT, PAGE_SIZE, Pfn};
 pub(crate) const VIRT_BASE: u64 = 0xffff_ffff_8000_0000;
 pub(crate) const DIRECT_MAP: u64 = 0xffff_8800_0000_0000;
 pub(crate) const ARENA: u64 = 0xffff_8810_0000_0000;
-pub(crate) const ARENA_PAGES: usize = 1 << 18;
-pub(crate) const WINDOW: u64 = 0xffff_8810_4000_0000;
+/// Pages from the arena's start to the window: the most that an arena has.
+pub(crate) const WINDOW_OFFSET: usize = 1 << 18;
+pub(crate) const WINDOW: u64 = ARENA + ((WINDOW_OFFSET as u64) << PAGE_SHIFT);
 pub(crate) const WINDOW_PAGES: usize = 1 << 12;
+/// Pages that one page table of the lowest level maps.
+pub(crate) const PAGES_PER_TABLE: usize = 512;
 
 /// Flags of a page-table entry.
 pub(crate) mod entry {
@@ -81,6 +88,11 @@ pub fn mfn(pfn: Pfn) -> Option<Mfn> {
             .add(pfn.0 as usize)
             .read_volatile()
     }))
+}
+
+/// Whether a machine frame is one of the domain's own pages.
+pub(crate) fn is_own(frame: Mfn) -> bool {
+    (0..pages()).any(|pfn| mfn(Pfn(pfn)) == Some(frame))
 }
 
 /// Notes that an own page now is another machine frame.

@@ -8,12 +8,14 @@ use x86_64::VirtAddr;
 use x86_64::structures::paging::{PageTableFlags, PageTableIndex};
 use xen_sys::xen::{MMU_NORMAL_PT_UPDATE, MmuUpdate, StartInfo};
 
-use super::{ARENA, ARENA_PAGES, DIRECT_MAP, VIRT_BASE, WINDOW, WINDOW_PAGES, entry, mfn};
+use super::{
+    ARENA, DIRECT_MAP, Footprint, PAGES_PER_TABLE, VIRT_BASE, WINDOW, WINDOW_PAGES, entry, mfn,
+};
 use crate::hypercall;
 use crate::types::{Errno, Mfn, PAGE_SHIFT, Pfn};
 
 /// Entries of a table.
-const ENTRIES: u64 = 512;
+const ENTRIES: u64 = PAGES_PER_TABLE as u64;
 
 /// Which own pages are spoken for after boot.
 pub(crate) struct Layout {
@@ -33,7 +35,7 @@ struct Tables {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BootError {
     /// The domain has too few pages for its page tables.
-    #[error("the domain is too small, give it 16 MiB or more")]
+    #[error("the domain is too small for its program, give it more memory")]
     TooSmall,
     /// Xen refused a page-table operation.
     #[error("Xen refused a page table: {0}")]
@@ -75,14 +77,14 @@ const fn count(pages: u64, per: u64) -> u64 {
 ///
 /// # Safety
 /// Called once, at boot, with the start info of this domain.
-pub(crate) unsafe fn build(info: &StartInfo) -> Result<Layout, BootError> {
+pub(crate) unsafe fn build(info: &StartInfo, footprint: &Footprint) -> Result<Layout, BootError> {
     let boot_tables = (info.pt_base - VIRT_BASE) >> PAGE_SHIFT;
     // The domain builder places one page of boot stack behind its tables.
     let first = boot_tables + info.nr_pt_frames + 1;
     let total = info.nr_pages;
     let level1 = count(total, ENTRIES);
     let level2 = count(level1, ENTRIES);
-    let arena = ARENA_PAGES as u64 / ENTRIES;
+    let arena = footprint.arena_tables() as u64;
     let window = WINDOW_PAGES as u64 / ENTRIES;
     // The arena and the window have a level-2 table each; all share one level-3 table.
     let end = first + level1 + level2 + (1 + arena) + (1 + window) + 1;

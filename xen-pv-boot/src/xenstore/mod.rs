@@ -1,6 +1,6 @@
 //! The client of xenstore: operations as futures, whose bytes the owner of the connection moves in its loop.
 //!
-//! Nothing here blocks but [`Xenstore::wait`], for the start and the end of a domain. A daemon that does not answer
+//! Nothing here blocks but [`Xenstore::wait`], for the start and the end of a domain, and [`Watcher`]. A daemon that does not answer
 //! keeps the futures waiting, in bounded memory, and nobody else.
 //!
 //! | file | what |
@@ -10,6 +10,7 @@
 //! | `exchange` | requests on their way out, replies and watches on their way in |
 //! | `client` | the operations |
 //! | `tasks` | futures that a loop goes on with |
+//! | `watcher` | waiting for watches, for programs without such a loop |
 
 mod client;
 mod exchange;
@@ -17,6 +18,7 @@ mod exchange;
 mod fake;
 mod ring;
 mod tasks;
+mod watcher;
 mod wire;
 
 use core::cell::RefCell;
@@ -36,6 +38,7 @@ use ring::Ring;
 
 pub use client::Client;
 pub use tasks::Tasks;
+pub use watcher::Watcher;
 pub use wire::WatchEvent;
 
 /// How long [`Xenstore::wait`] waits at most. A daemon under load takes milliseconds.

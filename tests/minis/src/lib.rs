@@ -1,0 +1,33 @@
+#![no_std]
+#![forbid(unsafe_code)]
+//! A mini guest: a PV domain of a few MiB, without Linux, that is a frontend of the class `omx` and either loads its
+//! driver domain honestly and verifies what comes back, or lies to it in every way that a guest can.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`domain`] | what a frontend needs of its domain: pages, grants, events, keys |
+//! | [`device`] | the control pages of a device, from its guest's side |
+//! | [`endpoint`] | an endpoint: its pages, its queues, its end |
+//! | [`load`] | honest messages, verified and counted |
+//! | [`lies`] | lies, counted by kind |
+//! | [`order`] | what a mini is told to do, and what it answers |
+//! | `run` | the program on Xen |
+//!
+//! Why it exists: a driver domain is shared by strangers, and Linux guests are too large to have many of them in a test,
+//! and too honest. Its neighbours: `mx-ring` has both sides of the shared memory, `xen-pv-boot` the domain. The same code
+//! runs in a test's process against the driver domain's devices, without Xen, so that a lie that breaks one is found and
+//! repeated there.
+
+extern crate alloc;
+
+pub mod device;
+pub mod domain;
+pub mod endpoint;
+pub mod lies;
+pub mod load;
+pub mod order;
+#[cfg(target_os = "none")]
+mod run;
+
+#[cfg(target_os = "none")]
+pub use run::run;

@@ -1,0 +1,122 @@
+//! Which kinds of lies there are, and how often each is told.
+
+use core::fmt;
+
+use fastrand::Rng;
+
+/// Declares kinds with their names and weights.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $name:literal $weight:literal,)*) => {
+        /// A kind of lie.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $($(#[$doc])* $kind,)* }
+
+        impl Kind {
+            /// All kinds.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// Its name in reports.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// How often it is told, beside the others: what takes a connection costs a hundred times as much as what takes
+            /// a descriptor.
+            const fn weight(self) -> u32 {
+                match self { $(Self::$kind => $weight,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A field of a command's descriptor was changed before it is looked at.
+    Command "command" 300,
+    /// It changes while it is looked at.
+    CommandInUse "command-in-use" 300,
+    /// An index of the queues, or any other word beside them, is what it cannot be.
+    Index "index" 100,
+    /// A window is bound to what is not there, or changes.
+    Window "window" 200,
+    /// Endpoints of anybody are asked for a connection of which nothing follows.
+    HalfOpen "half-open-connect" 150,
+    /// A field of a request was changed before it is looked at.
+    Request "request" 40,
+    /// It changes while it is looked at.
+    RequestInUse "request-in-use" 40,
+    /// Any word of the pages between kernel and driver domain.
+    ControlPage "control-page" 20,
+    /// The list of grants changes while it is mapped.
+    StagingInUse "staging-in-use" 30,
+    /// Regions are registered and dropped without waiting.
+    RegionStorm "region-storm" 60,
+    /// Doorbells of endpoints that have nothing, or that there are not: 64 at a time.
+    Doorbell "doorbell-storm" 100,
+    /// Events for nothing: 64 at a time.
+    EventStorm "event-storm" 100,
+    /// RAW frames that speak as somebody else.
+    ForgedFrame "forged-frame" 60,
+    /// Peers that there are not, or by others' names.
+    ForgedPeer "forged-peer" 60,
+    /// Grants that are revoked while they are mapped or just before.
+    GrantRevoked "grant-revoked" 30,
+    /// References of nothing.
+    GrantMissing "grant-missing" 30,
+    /// Read-only where writing was asked for, or another domain's.
+    GrantAccess "grant-access" 30,
+    /// A frame of the machine that is somebody else's.
+    GrantForeign "grant-foreign" 30,
+    /// A large message whose two ends take the memory away, the window and the endpoint.
+    Pair "pair" 100,
+    /// States out of order.
+    State "state" 2,
+    /// Keys that are missing, absurd or huge.
+    Keys "keys" 2,
+    /// Names and addresses in xenstore that are somebody else's.
+    Name "name" 2,
+}
+
+impl Kind {
+    /// A kind by chance.
+    pub(super) fn any(rng: &mut Rng) -> Self {
+        let all = Self::ALL.iter();
+        let weights: u32 = all.clone().map(|kind| kind.weight()).sum();
+        let mut left = rng.u32(..weights);
+        for kind in all {
+            match left.checked_sub(kind.weight()) {
+                Some(rest) => left = rest,
+                None => return *kind,
+            }
+        }
+        Self::Command
+    }
+}
+
+/// How many lies were told of each kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts([u64; Kind::ALL.len()]);
+
+impl Counts {
+    pub(super) fn add(&mut self, kind: Kind) {
+        self.0[kind as usize] += 1;
+    }
+
+    /// Of this kind.
+    pub fn of(&self, kind: Kind) -> u64 {
+        self.0[kind as usize]
+    }
+
+    /// Of all kinds.
+    pub fn all(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+/// Names and numbers as words.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lies={}", self.all())?;
+        let mut kinds = Kind::ALL.iter();
+        kinds.try_for_each(|kind| write!(f, " {}={}", kind.name(), self.of(*kind)))
+    }
+}
