@@ -8,18 +8,12 @@ use core::time::Duration;
 use minis::device::Device;
 use minis::lies::{Kind, Liar};
 use minis::load::{Load, Size, Target};
-use world::World;
+use world::{InProcess, World};
 
 #[test]
 fn honest_minis_verify_all_that_they_send_to_each_other() {
     let world = World::new(2);
-    let mut minis: Vec<_> = (0..2)
-        .map(|guest| {
-            let mut device = Device::connect(world.domain(guest)).expect("connected");
-            let load = Load::open(&mut device).expect("open");
-            (device, load)
-        })
-        .collect();
+    let mut minis = [0, 1].map(|guest| honest(&world, guest));
     let macs = [minis[1].0.mac(), minis[0].0.mac()];
     for size in [Size::Tiny, Size::Small, Size::Large] {
         let mut verified = 0;
@@ -43,13 +37,7 @@ fn honest_minis_verify_all_that_they_send_to_each_other() {
 fn whatever_two_liars_say_the_boards_go_on_and_everything_is_given_back() {
     for seed in 0..4 {
         let world = World::new(2);
-        let devices = [0, 1].map(|guest| Device::connect(world.domain(guest)).expect("connected"));
-        let macs = [devices[1].mac(), devices[0].mac()];
-        let mut number = 0;
-        let mut liars = devices.map(|device| {
-            number += 1;
-            Liar::new(device, seed * 2 + number, macs[number as usize - 1]).expect("open")
-        });
+        let mut liars = liars(&world, [0, 1], seed);
         for _ in 0..LIES {
             for liar in &mut liars {
                 liar.lie().expect("a liar goes on");
@@ -68,6 +56,53 @@ fn whatever_two_liars_say_the_boards_go_on_and_everything_is_given_back() {
         drop(liars);
         world.end();
     }
+}
+
+#[test]
+fn honest_minis_beside_liars_get_nothing_wrong_and_go_on() {
+    let world = World::new(4);
+    let mut honest = [0, 1].map(|guest| honest(&world, guest));
+    let macs = [honest[1].0.mac(), honest[0].0.mac()];
+    let mut liars = liars(&world, [2, 3], 5);
+    let mut verified = [0; 2];
+    for lie in 0..LIES {
+        for liar in &mut liars {
+            liar.lie().expect("a liar goes on");
+        }
+        if lie % 8 != 0 {
+            continue;
+        }
+        for (at, (device, load)) in honest.iter_mut().enumerate() {
+            let now = world.now();
+            let window = (now, now + Duration::from_micros(200));
+            let size = [Size::Tiny, Size::Small, Size::Large][lie as usize / 8 % 3];
+            let tally = load.run(device, size, Target::Partner(macs[at]), window);
+            let tally = tally.expect("a run");
+            assert_eq!(tally.wrong, 0);
+            verified[at] += tally.verified;
+        }
+    }
+    assert!(verified.iter().all(|count| *count > 100), "{verified:?}");
+    drop((liars, honest));
+    world.end();
+}
+
+/// An honest guest with its endpoint.
+fn honest(world: &World, guest: usize) -> (Device<InProcess>, Load) {
+    let mut device = Device::connect(world.domain(guest)).expect("connected");
+    let load = Load::open(&mut device).expect("open");
+    (device, load)
+}
+
+/// Two that lie and help each other.
+fn liars(world: &World, guests: [usize; 2], seed: u64) -> [Liar<InProcess>; 2] {
+    let devices = guests.map(|guest| Device::connect(world.domain(guest)).expect("connected"));
+    let macs = [devices[1].mac(), devices[0].mac()];
+    let mut seeds = [seed * 2, seed * 2 + 1].into_iter().zip(macs);
+    devices.map(|device| {
+        let (seed, partner) = seeds.next().expect("two");
+        Liar::new(device, seed, partner).expect("open")
+    })
 }
 
 /// Lies of each liar: each kind is told.
