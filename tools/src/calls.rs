@@ -47,11 +47,23 @@ impl Line {
                 Ok(address) => return Ok(Partner::connected(self, address, host.to_owned())),
                 Err(Error::Connect(Code::Timeout)) => {}
                 Err(Error::Connect(code)) => {
-                    return Err(Failure::Refused {
-                        tool: self.tool,
-                        peer: host.to_owned(),
-                        endpoint,
-                        code,
+                    let (tool, peer) = (self.tool, host.to_owned());
+                    return Err(match code {
+                        Code::RemoteEndpointClosed => Failure::NotOpen {
+                            tool,
+                            peer,
+                            endpoint,
+                        },
+                        Code::RemoteEndpointBadConnectionKey => Failure::OtherKey {
+                            tool,
+                            peer,
+                            endpoint,
+                        },
+                        code => Failure::Refused {
+                            peer,
+                            endpoint,
+                            code,
+                        },
                     });
                 }
                 Err(error) => return Err(error.into()),

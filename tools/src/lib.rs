@@ -11,7 +11,7 @@ extern crate omx_output;
 pub mod ahead;
 mod calls;
 pub mod line;
-mod options;
+pub mod options;
 pub mod partner;
 pub mod pattern;
 
@@ -21,29 +21,31 @@ use mx_ring::admin::Name;
 use mx_ring::board_page::{BoardDescription, HOSTNAME_MAX};
 use open_mx::Error;
 use open_mx::board::text;
-pub use options::{ToolOptions, Usage};
+use options::Usage;
 
-/// Runs a tool with what its user has chosen, or tells him how it is used.
+/// Runs a tool with what its user has chosen, or tells him how it is used; says on standard error what failed, if
+/// anything did.
 pub fn tool<C, E: std::fmt::Display>(
     name: &str,
-    usage: &str,
     choice: Result<C, Usage>,
-    run: impl FnOnce(C) -> Result<(), E>,
+    run: impl FnOnce(&C) -> Result<(), E>,
 ) -> ExitCode {
-    match choice {
-        Ok(choice) => end(name, run(choice)),
-        Err(wrong) => wrong.explain(usage),
+    match choice.map(|choice| run(&choice)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
+        Err(usage) => usage.explain(),
     }
 }
 
-/// Ends a tool: says on standard error what failed, if anything did.
-pub fn end<E: std::fmt::Display>(tool: &str, result: Result<(), E>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{tool}: {error}");
-            ExitCode::FAILURE
-        }
+/// Prints a line that is no result: beside those for machines it goes to standard error.
+pub fn say(json: bool, line: &str) {
+    if json {
+        eprintln!("{line}");
+    } else {
+        println!("{line}");
     }
 }
 

@@ -4,7 +4,6 @@
 //! Nobody waits for ever without a word: see [`Partner`](super::partner::Partner).
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,7 +42,7 @@ pub enum Waiting {
 
 /// Which endpoint to open, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct LocalEndpoint {
     /// The local board, by its number.
     pub board: u32,
     /// Or by its address, which counts more.
@@ -56,29 +55,43 @@ pub struct Place {
     pub waiting: Waiting,
 }
 
-impl Place {
-    /// Where `omx_perf` and what is like it are, unless their users say otherwise; the key is the original's.
-    pub const PERF: Self = Self {
-        board: 0,
-        nic: None,
-        endpoint: Some(0),
-        key: 0x1234_5678,
-        waiting: Waiting::Poll,
-    };
-}
-
-/// Why a run ended early.
-#[derive(Clone, Debug)]
+/// Why a run ended early, or badly.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
     /// A call failed.
-    Call(Error),
+    #[error(transparent)]
+    Call(#[from] Error),
     /// A request ended with this code.
+    #[error("the {0} failed: {1}")]
     Request(&'static str, Code),
-    /// The other side refused to be connected to.
-    Refused {
+    /// Nobody has opened the endpoint that was to be connected to.
+    #[error(
+        "nobody has opened endpoint {endpoint} of {peer}: start {tool} there first, or name the endpoint that it has by -r"
+    )]
+    NotOpen {
         /// The tool that asks.
         tool: &'static str,
         /// Whom it asked.
+        peer: String,
+        /// Its endpoint.
+        endpoint: u32,
+    },
+    /// Who has opened the endpoint expects another key.
+    #[error(
+        "the program at endpoint {endpoint} of {peer} expects another key: it is not {tool}, or was given another filter"
+    )]
+    OtherKey {
+        /// The tool that asks.
+        tool: &'static str,
+        /// Whom it asked.
+        peer: String,
+        /// Its endpoint.
+        endpoint: u32,
+    },
+    /// The other side refused to be connected to for another reason.
+    #[error("endpoint {endpoint} of {peer} refuses: {code}")]
+    Refused {
+        /// Whom the tool asked.
         peer: String,
         /// Its endpoint.
         endpoint: u32,
@@ -86,10 +99,19 @@ pub enum Failure {
         code: Code,
     },
     /// The other side has ended in the middle.
+    #[error("{0} has ended before the run did")]
     Gone(String),
     /// The other side is there, and says nothing to what it was told.
+    #[error(
+        "{1} is there, but does not answer: another program than {0} waits there, or another version, or it is busy with \
+         another sender"
+    )]
     NoAnswer(&'static str, String),
     /// The first message of a sender was not this tool's.
+    #[error(
+        "the first message of {peer} has {length} bytes and match info {match_info:#018x}: that is another program than \
+         {tool}, or another version"
+    )]
     Stranger {
         /// The tool that waits.
         tool: &'static str,
@@ -101,14 +123,28 @@ pub enum Failure {
         length: u32,
     },
     /// A message in the middle was of another length than agreed on: bytes that it has, and that it should have.
+    #[error("a message has {0} bytes and not {1}: is the other side of another version?")]
     Length(u32, usize),
+    /// So many of these were not as they should be.
+    #[error("{0} {1} were wrong")]
+    Wrong(u64, &'static str),
     /// Another part of the tool has failed, and tells why.
+    #[error("the other direction has failed")]
     Elsewhere,
     /// This machine cannot do what was asked for; a sentence.
+    #[error("{0}")]
     Unable(&'static str),
 }
 
 impl Failure {
+    /// A failure unless all that was verified was right.
+    pub fn unless_right(wrong: u64, what: &'static str) -> Result<(), Self> {
+        match wrong {
+            0 => Ok(()),
+            wrong => Err(Self::Wrong(wrong, what)),
+        }
+    }
+
     /// Whether another sender may fare better.
     fn is_of_one_sender(&self) -> bool {
         match self {
@@ -118,71 +154,6 @@ impl Failure {
             ),
             Self::Unable(_) => false,
             _ => true,
-        }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Call(error)
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Call(error) => error.fmt(f),
-            Self::Request(what, code) => write!(f, "the {what} failed: {code}"),
-            Self::Refused {
-                tool,
-                peer,
-                endpoint,
-                code: Code::RemoteEndpointClosed,
-            } => write!(
-                f,
-                "nobody has opened endpoint {endpoint} of {peer}: start {tool} there first, or name the endpoint that it has \
-                 by -r"
-            ),
-            Self::Refused {
-                tool,
-                peer,
-                endpoint,
-                code: Code::RemoteEndpointBadConnectionKey,
-            } => write!(
-                f,
-                "the program at endpoint {endpoint} of {peer} expects another key: it is not {tool}, or was given another \
-                 filter"
-            ),
-            Self::Refused {
-                peer,
-                endpoint,
-                code,
-                ..
-            } => write!(f, "endpoint {endpoint} of {peer} refuses: {code}"),
-            Self::Gone(peer) => write!(f, "{peer} has ended before the run did"),
-            Self::NoAnswer(tool, peer) => write!(
-                f,
-                "{peer} is there, but does not answer: another program than {tool} waits there, or another version, or it is \
-                 busy with another sender"
-            ),
-            Self::Stranger {
-                tool,
-                peer,
-                match_info,
-                length,
-            } => write!(
-                f,
-                "the first message of {peer} has {length} bytes and match info {match_info:#018x}: that is another program \
-                 than {tool}, or another version"
-            ),
-            Self::Length(has, should) => {
-                write!(
-                    f,
-                    "a message has {has} bytes and not {should}: is the other side of another version?"
-                )
-            }
-            Self::Elsewhere => f.write_str("the other direction has failed"),
-            Self::Unable(why) => f.write_str(why),
         }
     }
 }
@@ -215,22 +186,22 @@ pub struct Line {
 
 impl Line {
     /// Opens the endpoint of a tool whose first messages have this match info.
-    pub fn open(tool: &'static str, place: Place, call: u64) -> Result<Self, Failure> {
+    pub fn open(tool: &'static str, local: LocalEndpoint, call: u64) -> Result<Self, Failure> {
         let backend = Backend::find()?;
-        let board = match place.nic {
+        let board = match local.nic {
             Some(nic) => Board::number_of(&backend, nic)?,
-            None => place.board,
+            None => local.board,
         };
         let options = EndpointOptions {
             board: Some(board),
-            endpoint: place.endpoint,
-            ..EndpointOptions::new(place.key)
+            endpoint: local.endpoint,
+            ..EndpointOptions::new(local.key)
         };
         Ok(Self {
             endpoint: Endpoint::open(&backend, &options)?,
             tool,
-            waiting: place.waiting,
-            key: place.key,
+            waiting: local.waiting,
+            key: local.key,
             call,
             kept: Mutex::default(),
         })

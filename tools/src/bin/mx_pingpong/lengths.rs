@@ -3,23 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// Why there are no lengths.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
+    #[error("{0}, line {1}: '{2}' is no length")]
     Line(PathBuf, usize, String),
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Line(path, number, line) => write!(
-                f,
-                "{}, line {number}: '{line}' is no length",
-                path.display()
-            ),
-        }
-    }
 }
 
 /// Reads a file with a length a line; empty lines and those that begin with # are passed over.

@@ -8,30 +8,22 @@ mod options;
 mod plan;
 mod run;
 
+use std::error::Error;
 use std::process::ExitCode;
 
-use omx_tools::ToolOptions;
-use options::{Choice, USAGE};
+use omx_tools::line::Failure;
+use omx_tools::options::of_process;
+use omx_tools::tool;
+use options::Choice;
 
 fn main() -> ExitCode {
-    let choice = match Choice::from_options(ToolOptions::of_process()) {
-        Ok(choice) => choice,
-        Err(usage) => return usage.explain(USAGE),
-    };
-    let file = choice.file.as_deref().map(lengths::read).transpose();
-    let wrong = file.map_err(|error| error.to_string()).and_then(|file| {
-        let wrong = run::run(&choice.heeding(file.as_deref()), file.as_deref());
-        wrong.map_err(|error| error.to_string())
-    });
-    match wrong {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(wrong) => {
-            eprintln!("mx_pingpong: {wrong} bytes were wrong");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("mx_pingpong: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    tool(
+        "mx_pingpong",
+        of_process("mx_pingpong"),
+        |choice: &Choice| {
+            let file = choice.file.as_deref().map(lengths::read).transpose()?;
+            let wrong = run::run(&choice.heeding(file.as_deref()), file.as_deref())?;
+            Ok::<_, Box<dyn Error>>(Failure::unless_right(wrong, "bytes")?)
+        },
+    )
 }

@@ -1,5 +1,8 @@
 //! What the sender tells the receiver at the beginning (api.md §8).
 
+use clap::Args;
+use clap::builder::ArgPredicate;
+use omx_tools::options::{SENDER, integer};
 use open_mx::board::text;
 use zerocopy::byteorder::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
@@ -31,25 +34,58 @@ struct Message {
 }
 
 /// Lengths and counts of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Args)]
+#[command(next_help_heading = SENDER)]
 pub struct Plan {
+    /// first length
+    #[arg(short = 'S', value_name = "n", default_value = "0", value_parser = integer::<u32>)]
     pub first: u32,
-    /// Exclusive.
+    // Exclusive here.
+    /// last length, inclusive
+    #[arg(short = 'E', value_name = "n", default_value = "128", value_parser = behind)]
     pub end: u32,
-    /// Between lengths; with 0 the multiplier counts.
+    // Between lengths; with 0 the multiplier counts.
+    /// increment
+    #[arg(short = 'I', value_name = "n", default_value = "1", value_parser = integer::<u32>)]
+    #[arg(default_value_if("multiplier", ArgPredicate::IsPresent, "0"))]
     pub increment: u32,
+    /// multiplier, as 2 or 1.5, instead of the increment
+    #[arg(
+        short = 'M',
+        value_name = "x",
+        default_value_t = 0.0,
+        hide_default_value = true
+    )]
+    #[arg(overrides_with = "increment")]
     pub multiplier: f64,
-    pub warmup: u32,
+    /// rendezvous: sends are synchronous, at both sides
+    #[arg(short = 'R')]
+    pub rendezvous: bool,
+    /// iterations
+    #[arg(short = 'N', value_name = "n", default_value = "1000", value_parser = integer::<u32>)]
     pub iterations: u32,
+    /// warm-up iterations
+    #[arg(short = 'W', value_name = "n", default_value = "10", value_parser = integer::<u32>)]
+    pub warmup: u32,
+    /// verify every byte at both sides (the times then say little)
+    #[arg(short = 'V')]
     pub verify: bool,
     /// The sender sleeps while it waits.
+    #[arg(skip)]
     pub blocking: bool,
-    /// Sends are synchronous.
-    pub rendezvous: bool,
     /// The sender's endpoint.
+    #[arg(skip)]
     pub endpoint: u32,
     /// The sender's board.
+    #[arg(skip)]
     pub nic: u64,
+}
+
+/// The end of the lengths whose last one is written here.
+fn behind(last: &str) -> Result<u32, &'static str> {
+    integer::<u32>(last)?
+        .checked_add(1)
+        .ok_or("4294967294 is the most")
 }
 
 impl Plan {

@@ -10,6 +10,7 @@ use omx_tools::ahead::Ahead;
 use omx_tools::line::{Failure, Line};
 use omx_tools::partner::{ANSWER, Partner};
 use omx_tools::pattern::{fill, wrong};
+use omx_tools::say;
 use open_mx::Buffer;
 
 use crate::options::Choice;
@@ -30,22 +31,26 @@ const LAST: Duration = Duration::from_millis(200);
 
 /// Runs the tool, with these lengths instead of the plan's: how many bytes were wrong.
 pub fn run(choice: &Choice, lengths: Option<&[u32]>) -> Result<u64, Failure> {
-    let line = Line::open("mx_pingpong", choice.place, MATCH)?;
-    let Some(host) = &choice.host else {
+    let line = Line::open("mx_pingpong", choice.mx.local(), MATCH)?;
+    let Some(host) = &choice.mx.host else {
         return line.serve(choice.again, || answer_sender(&line, lengths));
     };
     let own = line.address()?;
     let plan = Plan {
         endpoint: own.endpoint,
         nic: own.nic_id,
+        blocking: choice.mx.sleep,
         ..choice.plan
     };
-    let to = line.reach(host, choice.remote)?;
+    let to = line.reach(host, choice.mx.remote)?;
     let message = Buffer::new(SIZE)?;
     message.write(0, &plan.to_bytes())?;
     to.send(message.part(0, SIZE)?, MATCH, false)?;
-    say(choice, &format!("Running {} iterations.", plan.iterations));
-    say(choice, "   Length   Latency(us)    Bandwidth(MB/s)");
+    say(
+        choice.mx.json,
+        &format!("Running {} iterations.", plan.iterations),
+    );
+    say(choice.mx.json, "   Length   Latency(us)    Bandwidth(MB/s)");
     let mut sender = Sender {
         line: &line,
         to,
@@ -72,21 +77,13 @@ fn of_run(plan: Plan, lengths: Option<&[u32]>) -> Box<dyn Iterator<Item = u32> +
     }
 }
 
-/// Prints a line that is no result.
-fn say(choice: &Choice, line: &str) {
-    match choice.json {
-        true => eprintln!("{line}"),
-        false => println!("{line}"),
-    }
-}
-
 fn report(choice: &Choice, length: usize, elapsed: Duration) {
     // A clock that does not move must not divide by zero.
     let total = (elapsed.as_secs_f64() * 1e6).max(0.001);
     let iterations = f64::from(choice.plan.iterations.max(1));
     let latency = total / iterations / 2.0;
     let bandwidth = 2.0 * iterations * length as f64 / total;
-    if choice.json {
+    if choice.mx.json {
         println!("{{\"length\": {length}, \"us\": {latency:.3}, \"MBps\": {bandwidth:.3}}}");
     } else {
         println!("{length:>9}   {latency:>9.3}       {bandwidth:>8.3}");

@@ -11,23 +11,12 @@ mod run;
 
 use std::process::ExitCode;
 
-use omx_tools::ToolOptions;
-use options::{Choice, USAGE};
+use omx_tools::line::Failure;
+use omx_tools::options::of_process;
+use omx_tools::tool;
 
 fn main() -> ExitCode {
-    let choice = match Choice::from_options(ToolOptions::of_process()) {
-        Ok(choice) => choice,
-        Err(usage) => return usage.explain(USAGE),
-    };
-    match run::run(&choice) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(wrong) => {
-            eprintln!("mx_stream: {wrong} bytes were wrong");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("mx_stream: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    tool("mx_stream", of_process("mx_stream"), |choice| {
+        Failure::unless_right(run::run(choice)?, "bytes")
+    })
 }

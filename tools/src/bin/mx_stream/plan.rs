@@ -1,5 +1,7 @@
 //! What the two sides of a direction tell each other (api.md §8).
 
+use clap::Args;
+use omx_tools::options::{SENDER, integer};
 use zerocopy::byteorder::big_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
 
@@ -18,14 +20,24 @@ struct Message {
 
 /// A direction's messages. The sender tells it first, the receiver says it again when it is ready, and when it has
 /// received them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+#[command(next_help_heading = SENDER)]
 pub struct Plan {
+    /// length
+    #[arg(short = 'l', value_name = "n", default_value = "8192", value_parser = integer::<u32>)]
     pub length: u32,
+    /// messages
+    #[arg(short = 'N', value_name = "n", default_value = "1000", value_parser = integer::<u32>)]
     pub messages: u32,
     /// How long the receiver took for them all, in the last message.
+    #[arg(skip)]
     pub microseconds: u32,
+    /// verify every byte (the rates then say little)
+    #[arg(short = 'V')]
     pub verify: bool,
-    /// The receiver sends as many at the same time.
+    // The receiver sends as many.
+    /// both directions at the same time
+    #[arg(short = 'x')]
     pub both: bool,
 }
 

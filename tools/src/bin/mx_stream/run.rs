@@ -2,6 +2,7 @@
 
 use omx_tools::line::{Failure, Line};
 use omx_tools::partner::Partner;
+use omx_tools::say;
 
 use crate::direction::{self, Done};
 use crate::options::Choice;
@@ -13,10 +14,10 @@ const SECOND: u64 = 1;
 
 /// Runs the tool: how many bytes were wrong.
 pub fn run(choice: &Choice) -> Result<u64, Failure> {
-    let line = Line::open("mx_stream", choice.place, MAIN)?;
-    let (sent, received) = match &choice.host {
+    let line = Line::open("mx_stream", choice.mx.local(), MAIN)?;
+    let (sent, received) = match &choice.mx.host {
         Some(host) => {
-            let to = line.reach(host, choice.remote)?;
+            let to = line.reach(host, choice.mx.remote)?;
             let plan = choice.plan;
             tell(choice, plan);
             let receive = || direction::receive(&line, &to, None, SECOND);
@@ -78,10 +79,7 @@ fn tell(choice: &Choice, plan: Plan) {
     if choice.verbose {
         let way = if plan.both { ", both ways" } else { "" };
         let said = format!("{} messages of {} bytes{way}", plan.messages, plan.length);
-        match choice.json {
-            true => eprintln!("{said}"),
-            false => println!("{said}"),
-        }
+        say(choice.mx.json, &said);
     }
 }
 
@@ -94,7 +92,7 @@ fn rate(done: &Done) -> f64 {
 /// Prints a line; the rate again.
 fn report(choice: &Choice, name: &str, length: u32, rate: f64) -> f64 {
     let bandwidth = rate * f64::from(length) / 1e6;
-    if choice.json {
+    if choice.mx.json {
         let name = name.trim_end_matches(':').to_lowercase();
         println!(
             "{{\"direction\": \"{name}\", \"length\": {length}, \"MBps\": {bandwidth:.3}, \"messages_per_s\": {rate:.3}}}"

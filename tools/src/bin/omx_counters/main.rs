@@ -5,69 +5,49 @@ extern crate omx_output;
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use mx_ring::Counter;
 use mx_ring::admin::Change;
 use mx_wire::MacAddress;
-use omx_tools::{ToolOptions, Usage, board_line, json_string, tool};
+use omx_tools::options::of_process;
+use omx_tools::{board_line, json_string, tool};
 use open_mx::board::{Board, text};
 use open_mx::{Backend, Error};
-
-const USAGE: &str = "\
-omx_counters [options]
- Shows what the Open-MX boards of this machine have counted: frames by type, and what was dropped and why.
- -b <n>   only the board of this number
- -a       shared communication, then all boards (default)
- -s       only shared communication: messages between boards of one backend, which no wire carries
- -c       clear them (for administrators; with -s those of all boards, which the shared ones are part of)
- -q       only counters that are not zero (default)
- -v       all counters; of those that never rise, why
- --json   one JSON object instead, with all counters
- -h       this help (--help: the same, as a success)
-Example: omx_counters -b 0, before and after a run; omx_perf's lost messages show up as drops at one of the sides.
-";
 
 /// The first counter of messages that no wire carries; all that follow are of that kind.
 const FIRST_SHARED: Counter = Counter::SharedTiny;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Which {
-    All,
-    Shared,
-    Board(u32),
-}
-
+/// Shows what the Open-MX boards of this machine have counted: frames by type, and what was dropped and why.
+#[derive(Parser)]
+#[command(
+    after_help = "Example: omx_counters -b 0, before and after a run; omx_perf's lost messages show up as drops at one of the sides."
+)]
 struct Choice {
-    which: Which,
+    /// only the board of this number
+    #[arg(short = 'b', value_name = "n", overrides_with_all = ["shared", "all"])]
+    board: Option<u32>,
+    /// shared communication, then all boards (default)
+    #[arg(short = 'a', overrides_with_all = ["board", "shared"])]
+    all: bool,
+    /// only shared communication: messages between boards of one backend, which no wire carries
+    #[arg(short = 's')]
+    shared: bool,
+    /// clear them (for administrators; with -s those of all boards, which the shared ones are part of)
+    #[arg(short = 'c')]
     clear: bool,
+    /// only counters that are not zero (default)
+    #[arg(short = 'q', overrides_with = "verbose")]
+    quiet: bool,
+    /// all counters; of those that never rise, why
+    #[arg(short = 'v')]
     verbose: bool,
+    /// one JSON object instead, with all counters
+    #[arg(long)]
     json: bool,
 }
 
-fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
-    let mut choice = Choice {
-        which: Which::All,
-        clear: false,
-        verbose: false,
-        json: false,
-    };
-    while let Some(option) = options.next_option() {
-        match option.as_str() {
-            "-b" => choice.which = Which::Board(options.number()?),
-            "-a" => choice.which = Which::All,
-            "-s" => choice.which = Which::Shared,
-            "-c" => choice.clear = true,
-            "-q" => choice.verbose = false,
-            "-v" => choice.verbose = true,
-            "--json" => choice.json = true,
-            _ => return Err(options.other()),
-        }
-    }
-    Ok(choice)
-}
-
 fn main() -> ExitCode {
-    let choice = choose(ToolOptions::of_process());
-    tool("omx_counters", USAGE, choice, |choice| show(&choice))
+    tool("omx_counters", of_process("omx_counters"), show)
 }
 
 /// A value for each counter.
@@ -83,19 +63,15 @@ struct Section {
 
 fn show(choice: &Choice) -> Result<(), Error> {
     let backend = Backend::find()?;
-    let wanted = match choice.which {
-        Which::Board(number) => Some(number),
-        Which::All | Which::Shared => None,
-    };
-    let boards = Board::chosen(&backend, wanted)?;
+    let boards = Board::chosen(&backend, choice.board)?;
     if choice.clear {
         return clear(&backend, &boards);
     }
     let mut sections = Vec::new();
-    if wanted.is_none() {
+    if choice.board.is_none() {
         sections.push(shared(&boards));
     }
-    if choice.which != Which::Shared {
+    if !choice.shared {
         for (number, board) in &boards {
             sections.push(own(*number, board)?);
         }
@@ -184,6 +160,8 @@ fn json(section: &Section) -> String {
 
 #[cfg(test)]
 mod tests {
+    use omx_tools::options::read;
+
     use super::*;
 
     #[test]
@@ -201,12 +179,13 @@ mod tests {
 
     #[test]
     fn the_last_choice_of_boards_counts() {
-        let which = |arguments: &[&str]| {
-            let arguments = arguments.iter().map(|it| (*it).to_owned());
-            choose(ToolOptions::new(arguments)).unwrap().which
+        let chosen = |arguments: &[&str]| {
+            let (choice, _) = read::<Choice>("omx_counters", arguments).unwrap();
+            (choice.board, choice.shared)
         };
-        assert_eq!(which(&[]), Which::All);
-        assert_eq!(which(&["-s", "-b", "2"]), Which::Board(2));
-        assert_eq!(which(&["-b2", "-s"]), Which::Shared);
+        assert_eq!(chosen(&[]), (None, false));
+        assert_eq!(chosen(&["-s", "-b", "2"]), (Some(2), false));
+        assert_eq!(chosen(&["-b2", "-s"]), (None, true));
+        assert_eq!(chosen(&["-s", "-a"]), (None, false));
     }
 }

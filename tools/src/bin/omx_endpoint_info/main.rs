@@ -5,48 +5,32 @@ extern crate omx_output;
 
 use std::process::ExitCode;
 
-use omx_tools::{ToolOptions, Usage, board_line, json_string, tool};
+use clap::Parser;
+use omx_tools::options::of_process;
+use omx_tools::{board_line, json_string, tool};
 use open_mx::board::{Board, Opener, text};
 use open_mx::{Backend, Error};
 
-const USAGE: &str = "\
-omx_endpoint_info [options]
- Lists the open endpoints of the Open-MX boards of this machine, with the processes that have opened them.
- -b <n>   only the board of this number
- -a       all boards (default)
- -v       also endpoints that are not open
- --json   one JSON object instead
- -h       this help (--help: the same, as a success)
-Example: omx_endpoint_info -b 0 -v
-";
-
+/// Lists the open endpoints of the Open-MX boards of this machine, with the processes that have opened them.
+#[derive(Parser)]
+#[command(after_help = "Example: omx_endpoint_info -b 0 -v")]
 struct Choice {
+    /// only the board of this number
+    #[arg(short = 'b', value_name = "n", overrides_with = "all")]
     board: Option<u32>,
+    /// all boards (default)
+    #[arg(short = 'a')]
+    all: bool,
+    /// also endpoints that are not open
+    #[arg(short = 'v')]
     verbose: bool,
+    /// one JSON object instead
+    #[arg(long)]
     json: bool,
 }
 
-fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
-    let mut choice = Choice {
-        board: None,
-        verbose: false,
-        json: false,
-    };
-    while let Some(option) = options.next_option() {
-        match option.as_str() {
-            "-b" => choice.board = Some(options.number()?),
-            "-a" => choice.board = None,
-            "-v" => choice.verbose = true,
-            "--json" => choice.json = true,
-            _ => return Err(options.other()),
-        }
-    }
-    Ok(choice)
-}
-
 fn main() -> ExitCode {
-    let choice = choose(ToolOptions::of_process());
-    tool("omx_endpoint_info", USAGE, choice, |choice| show(&choice))
+    tool("omx_endpoint_info", of_process("omx_endpoint_info"), show)
 }
 
 fn show(choice: &Choice) -> Result<(), Error> {

@@ -5,56 +5,38 @@ extern crate omx_output;
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use mx_ring::admin::Change;
-use omx_tools::{ToolOptions, Usage, json_string, name_bytes, tool};
+use omx_tools::options::of_process;
+use omx_tools::{json_string, name_bytes, tool};
 use open_mx::board::{Board, text};
 use open_mx::{Backend, Error};
 
-const USAGE: &str = "\
-omx_hostname [options]
- Shows or sets the name under which peers know an Open-MX board of this machine.
- -b <n>     the board of this number [0]
- -n <name>  give it this name (for administrators); peers elsewhere learn it when they ask for it the next time
- -c         forget the names of all peers elsewhere and ask for them again (for administrators)
- -v         tell what the name was
- --json     a JSON object instead
- -h         this help (--help: the same, as a success)
+/// Shows or sets the name under which peers know an Open-MX board of this machine.
+#[derive(Parser)]
+#[command(after_help = "\
 The board of a Xen guest has the guest's name, which only its host's administrator changes (xl rename).
-Peers find a board by its name, by custom the machine's with the board's number: omx_hostname -b 1 -n node1:1
-";
-
+Peers find a board by its name, by custom the machine's with the board's number: omx_hostname -b 1 -n node1:1")]
 struct Choice {
+    /// the board of this number
+    #[arg(short = 'b', value_name = "n", default_value_t = 0)]
     board: u32,
+    /// give it this name (for administrators); peers elsewhere learn it when they ask for it the next time
+    #[arg(short = 'n', value_name = "name")]
     name: Option<String>,
+    /// forget the names of all peers elsewhere and ask for them again (for administrators)
+    #[arg(short = 'c')]
     clear: bool,
+    /// tell what the name was
+    #[arg(short = 'v')]
     verbose: bool,
+    /// a JSON object instead
+    #[arg(long)]
     json: bool,
 }
 
-fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
-    let mut choice = Choice {
-        board: 0,
-        name: None,
-        clear: false,
-        verbose: false,
-        json: false,
-    };
-    while let Some(option) = options.next_option() {
-        match option.as_str() {
-            "-b" => choice.board = options.number()?,
-            "-n" => choice.name = Some(options.text()?),
-            "-c" => choice.clear = true,
-            "-v" => choice.verbose = true,
-            "--json" => choice.json = true,
-            _ => return Err(options.other()),
-        }
-    }
-    Ok(choice)
-}
-
 fn main() -> ExitCode {
-    let choice = choose(ToolOptions::of_process());
-    tool("omx_hostname", USAGE, choice, |choice| run(&choice))
+    tool("omx_hostname", of_process("omx_hostname"), run)
 }
 
 fn run(choice: &Choice) -> Result<(), Error> {

@@ -5,51 +5,35 @@ extern crate omx_output;
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use mx_wire::MacAddress;
-use omx_tools::{ToolOptions, Usage, board_line, json_string, tool};
+use omx_tools::options::of_process;
+use omx_tools::{board_line, json_string, tool};
 use open_mx::board::{Board, text};
 use open_mx::{Backend, Error};
-
-const USAGE: &str = "\
-omx_info [options]
- Lists the Open-MX boards of this machine, and the peers that they know.
- -b <n>   only the board of this number
- -q       only the boards
- -v       also versions and peers (default)
- --json   one JSON object instead
- -h       this help (--help: the same, as a success)
-";
 
 /// The Open-MX whose interface and wire format this is, in the words that programs look for.
 const SPOKEN: &str = "1.5.4.90";
 
+/// Lists the Open-MX boards of this machine, and the peers that they know.
+#[derive(Parser)]
 struct Choice {
+    /// only the board of this number
+    #[arg(short = 'b', value_name = "n")]
     board: Option<u32>,
+    /// only the boards
+    #[arg(short = 'q')]
+    quiet: bool,
+    /// also versions and peers (default)
+    #[arg(short = 'v', overrides_with = "quiet")]
     verbose: bool,
+    /// one JSON object instead
+    #[arg(long)]
     json: bool,
 }
 
-fn choose(mut options: ToolOptions) -> Result<Choice, Usage> {
-    let mut choice = Choice {
-        board: None,
-        verbose: true,
-        json: false,
-    };
-    while let Some(option) = options.next_option() {
-        match option.as_str() {
-            "-b" => choice.board = Some(options.number()?),
-            "-q" => choice.verbose = false,
-            "-v" => choice.verbose = true,
-            "--json" => choice.json = true,
-            _ => return Err(options.other()),
-        }
-    }
-    Ok(choice)
-}
-
 fn main() -> ExitCode {
-    let choice = choose(ToolOptions::of_process());
-    tool("omx_info", USAGE, choice, |choice| show(&choice))
+    tool("omx_info", of_process("omx_info"), show)
 }
 
 fn show(choice: &Choice) -> Result<(), Error> {
@@ -60,7 +44,7 @@ fn show(choice: &Choice) -> Result<(), Error> {
         println!("{{\"boards\": [{}]}}", boards.join(", "));
         return Ok(());
     }
-    if choice.verbose {
+    if !choice.quiet {
         println!("Open-MX version {SPOKEN}");
         println!(
             " build: Xen2MX {} for {}, shared memory version {}",
@@ -79,9 +63,9 @@ fn show(choice: &Choice) -> Result<(), Error> {
         boards.len()
     );
     for (number, board) in &boards {
-        show_board(*number, board, choice.verbose)?;
+        show_board(*number, board, !choice.quiet)?;
     }
-    if choice.verbose {
+    if !choice.quiet {
         for (_, board) in &boards {
             show_peers(board)?;
         }

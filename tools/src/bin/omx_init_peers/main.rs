@@ -9,42 +9,30 @@ mod peers;
 use std::process::ExitCode;
 
 use mx_ring::admin::Change;
-use omx_tools::ToolOptions;
+use omx_tools::options::of_process;
 use open_mx::board::Board;
 use open_mx::{Backend, Code, Error};
-use options::{Choice, USAGE, What};
-use peers::{BadLine, Peer};
+use options::Choice;
+use peers::{BadPeer, Peer};
 
 /// Why the tool ended early.
+#[derive(Debug, thiserror::Error)]
 enum Failure {
-    Call(Error),
+    #[error(transparent)]
+    Call(#[from] Error),
+    #[error("{0} cannot be read: {1}")]
     File(String, std::io::Error),
-    Line(String, BadLine),
-    Peer(BadLine),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Call(error)
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Call(error) => error.fmt(f),
-            Self::File(path, error) => write!(f, "{path} cannot be read: {error}"),
-            Self::Line(path, line) => write!(f, "{path}, {line}"),
-            Self::Peer(line) => line.fmt(f),
-        }
-    }
+    #[error("{0}, line {1}: {2}")]
+    Line(String, usize, BadPeer),
+    #[error(transparent)]
+    Peer(#[from] BadPeer),
 }
 
 /// The exit status is Open-MX's code for what went wrong.
 fn main() -> ExitCode {
-    let choice = match Choice::from_options(ToolOptions::of_process()) {
+    let choice = match of_process("omx_init_peers") {
         Ok(choice) => choice,
-        Err(usage) => return usage.explain(USAGE),
+        Err(usage) => return usage.explain(),
     };
     match run(&choice) {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,23 +80,17 @@ fn run(choice: &Choice) -> Result<(), Failure> {
 }
 
 fn peers_of(choice: &Choice) -> Result<Vec<Peer>, Failure> {
-    match &choice.what {
-        What::Nothing => {
-            println!("Not adding any peer");
-            Ok(Vec::new())
-        }
-        What::File(path) => {
+    match (&choice.file, &choice.hostname) {
+        (Some(address), Some(name)) => Ok(vec![Peer::new(address, name)?]),
+        (Some(path), None) => {
             println!("Adding peers from file {path}...");
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Failure::File(path.clone(), error))?;
-            peers::parse(&text).map_err(|line| Failure::Line(path.clone(), line))
+            peers::parse(&text).map_err(|(number, peer)| Failure::Line(path.clone(), number, peer))
         }
-        What::Peer(address, name) => {
-            let peer = Peer::new(address, name).ok_or_else(|| BadLine {
-                number: None,
-                text: format!("{address} {name}"),
-            });
-            peer.map(|peer| vec![peer]).map_err(Failure::Peer)
+        (None, _) => {
+            println!("Not adding any peer");
+            Ok(Vec::new())
         }
     }
 }

@@ -1,81 +1,52 @@
 //! What the user may choose.
 
-use omx_tools::{ToolOptions, Usage};
+use clap::Parser;
 
-/// How the tool is used.
-pub const USAGE: &str = "\
-omx_init_peers [options] [<file> | <address> <hostname>]
- Tells all Open-MX boards of this machine of peers, where discovery is not to be waited for. For administrators.
- The file has a peer a line, as 00:11:22:33:44:55 node1:0; '#' begins a comment.
- -c       forget all peers elsewhere first (they come back when they are heard of)
- -a       keep them (default)
- -d       mark the peer table as configured
- -v       tell of each peer
- -h       this help (--help: the same, as a success)
+/// Tells all Open-MX boards of this machine of peers, where discovery is not to be waited for. For administrators. The file
+/// has a peer a line, as 00:11:22:33:44:55 node1:0; '#' begins a comment.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    override_usage = "omx_init_peers [options] [<file> | <address> <hostname>]",
+    after_help = "\
 Exit status: Open-MX's code for what went wrong, 0 for success.
-Example: omx_init_peers -v 00:11:22:33:44:55 node1:0
-";
-
-/// What is to be added.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    Nothing,
-    File(String),
-    Peer(String, String),
-}
-
-/// What was chosen.
-#[derive(Clone, Debug)]
+Example: omx_init_peers -v 00:11:22:33:44:55 node1:0"
+)]
 pub struct Choice {
+    /// forget all peers elsewhere first (they come back when they are heard of)
+    #[arg(short = 'c')]
     pub clear: bool,
+    /// keep them (default)
+    #[arg(short = 'a', overrides_with = "clear")]
+    keep: bool,
+    /// mark the peer table as configured
+    #[arg(short = 'd')]
     pub done: bool,
+    /// tell of each peer
+    #[arg(short = 'v')]
     pub verbose: bool,
-    pub what: What,
-}
-
-impl Choice {
-    /// Reads the arguments.
-    pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
-        let mut choice = Self {
-            clear: false,
-            done: false,
-            verbose: false,
-            what: What::Nothing,
-        };
-        while let Some(option) = options.next_option() {
-            match option.as_str() {
-                "-c" => choice.clear = true,
-                "-a" => choice.clear = false,
-                "-d" => choice.done = true,
-                "-v" => choice.verbose = true,
-                word if word.starts_with('-') => return Err(options.other()),
-                word => {
-                    choice.what = match choice.what {
-                        What::Nothing => What::File(word.to_owned()),
-                        What::File(address) => What::Peer(address, word.to_owned()),
-                        What::Peer(..) => return Err(options.other()),
-                    }
-                }
-            }
-        }
-        Ok(choice)
-    }
+    /// a file, or a peer's address
+    pub file: Option<String>,
+    /// the peer's name, behind its address
+    pub hostname: Option<String>,
 }
 
 #[cfg(test)]
 mod tests {
+    use omx_tools::options::read;
+
     use super::*;
 
     #[test]
     fn one_word_is_a_file_and_two_are_a_peer() {
-        let what = |arguments: &[&str]| {
-            let arguments = arguments.iter().map(|it| (*it).to_owned());
-            Choice::from_options(ToolOptions::new(arguments)).map(|choice| choice.what)
+        let words = |arguments: &[&str]| {
+            let read = read::<Choice>("omx_init_peers", arguments);
+            read.map(|(choice, _)| (choice.file, choice.hostname)).ok()
         };
-        assert_eq!(what(&["-v"]), Ok(What::Nothing));
-        assert_eq!(what(&["peers", "-c"]), Ok(What::File("peers".into())));
-        let peer = What::Peer("1:2:3:4:5:6".into(), "a:0".into());
-        assert_eq!(what(&["1:2:3:4:5:6", "a:0"]), Ok(peer));
-        assert!(what(&["a", "b", "c"]).is_err());
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(words(&["-v"]), Some((None, None)));
+        assert_eq!(words(&["peers", "-c"]), Some((some("peers"), None)));
+        let peer = Some((some("1:2:3:4:5:6"), some("a:0")));
+        assert_eq!(words(&["1:2:3:4:5:6", "a:0"]), peer);
+        assert_eq!(words(&["a", "b", "c"]), None);
     }
 }

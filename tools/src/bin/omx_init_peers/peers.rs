@@ -13,60 +13,40 @@ pub struct Peer {
     pub bytes: Name,
 }
 
-/// What is no peer; the number of its line in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadLine {
-    pub number: Option<usize>,
-    pub text: String,
-}
-
-impl std::fmt::Display for BadLine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(number) = self.number {
-            write!(f, "line {number}: ")?;
-        }
-        write!(
-            f,
-            "'{}' is no peer: an address and a name are needed, as in 00:11:22:33:44:55 node1:0",
-            self.text
-        )
-    }
-}
+/// What is no peer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no peer: an address and a name are needed, as in 00:11:22:33:44:55 node1:0")]
+pub struct BadPeer(String);
 
 impl Peer {
     /// From its address and its name.
-    pub fn new(address: &str, name: &str) -> Option<Self> {
-        Some(Self {
-            mac: address.parse().ok()?,
-            name: name.to_owned(),
-            bytes: name_bytes(name)?,
-        })
+    pub fn new(address: &str, name: &str) -> Result<Self, BadPeer> {
+        let peer = address.parse().ok().zip(name_bytes(name));
+        let (mac, bytes) = peer.ok_or_else(|| BadPeer(format!("{address} {name}")))?;
+        let name = name.to_owned();
+        Ok(Self { mac, name, bytes })
     }
 
-    fn from_line(line: &str) -> Option<Self> {
-        let mut words = line.split_whitespace();
-        let (address, name) = (words.next()?, words.next().unwrap_or_default());
-        match words.next() {
-            None => Self::new(address, name),
-            Some(_) => None,
-        }
+    fn from_line(line: &str) -> Result<Self, BadPeer> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let peer = match words[..] {
+            [address] => Self::new(address, ""),
+            [address, name] => Self::new(address, name),
+            _ => Err(BadPeer(String::new())),
+        };
+        peer.map_err(|_| BadPeer(line.to_owned()))
     }
 }
 
-/// The peers of a file: one a line, `#` begins a comment.
-pub fn parse(text: &str) -> Result<Vec<Peer>, BadLine> {
-    let mut peers = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
-        }
-        peers.push(Peer::from_line(line).ok_or_else(|| BadLine {
-            number: Some(number),
-            text: line.to_owned(),
-        })?);
-    }
-    Ok(peers)
+/// The peers of a file, one a line, `#` begins a comment; or the number of a line that is none.
+pub fn parse(text: &str) -> Result<Vec<Peer>, (usize, BadPeer)> {
+    let lines = (1..).zip(text.lines());
+    let lines =
+        lines.map(|(number, line)| (number, line.split('#').next().unwrap_or_default().trim()));
+    lines
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(number, line)| Peer::from_line(line).map_err(|bad| (number, bad)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -87,8 +67,8 @@ mod tests {
     #[test]
     fn a_bad_line_is_named_by_its_number() {
         for bad in ["node1:0 00:11:22:33:44:55", "00:11:22:33:44:55 a b"] {
-            let error = parse(&format!("# peers\n{bad}\n")).unwrap_err();
-            assert_eq!((error.number, error.text.as_str()), (Some(2), bad));
+            let error = parse(&format!("# peers\n{bad}\n"));
+            assert_eq!(error, Err((2, BadPeer(bad.to_owned()))));
         }
     }
 }

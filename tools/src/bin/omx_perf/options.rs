@@ -1,100 +1,56 @@
 //! What the user may choose.
 
-use std::time::Duration;
+use std::ffi::OsString;
 
-use omx_tools::line::{Place, Waiting};
-use omx_tools::{ToolOptions, Usage};
+use clap::Parser;
+use omx_tools::line::{LocalEndpoint, Waiting};
+use omx_tools::options::{PerfOptions, SENDER, Usage, read};
 
 use crate::parameters::Parameters;
 
-/// How the tool is used.
-pub const USAGE: &str = "\
-omx_perf [options]
- Without -d: receiver, waits for a sender. With -d: sender, prints a line per length.
-Common options:
- -b <n>      board [0]
- -e <n>      endpoint [0; any for a sender]
- -s          receiver: start again after each run
- -w          sleep while waiting instead of polling
- -y          yield the processor between polls
- -v          verbose
- -a          align buffers to 64 KiB
- -h          this help
-Sender options:
- -d <host>   name of the peer (omx_info lists them)
- -r <n>      endpoint of the peer [0]
- -S <n>      first length [0]
- -E <n>      end length, exclusive [4194305]
- -M <n>      multiplier [2]
- -I <n>      increment [0]
- -N <n>      iterations [1000]
- -W <n>      warm-up iterations [10]
- -P <ms>     pause between lengths [100]
- -U          unidirectional: replies have no bytes
- -Y          synchronous sends
- --json      a JSON object per length on standard output, all else on standard error
- --ticks     also the median of time-stamp counter ticks one way
-Next length = length * M + I, or I (1 without I) after 0.
-";
-
-/// What was chosen.
-#[derive(Clone, Debug)]
+/// Without -d: receiver, waits for a sender. With -d: sender, prints a line per length.
+#[derive(Clone, Debug, Parser)]
+#[command(after_help = "Next length = length * M + I, or I (1 without I) after 0.")]
 pub struct Choice {
-    pub place: Place,
-    pub again: bool,
+    #[command(flatten)]
+    pub perf: PerfOptions,
+    /// yield the processor between polls
+    #[arg(short = 'y', overrides_with = "sleep")]
+    yields: bool,
+    /// verbose
+    #[arg(short = 'v')]
     pub verbose: bool,
-    pub host: Option<String>,
-    pub remote: u32,
-    pub pause: Duration,
-    pub json: bool,
-    pub ticks: bool,
+    #[command(flatten)]
     pub parameters: Parameters,
+    /// pause between lengths, in milliseconds
+    #[arg(short = 'P', value_name = "ms", default_value_t = 100, help_heading = SENDER)]
+    pub pause: u64,
+    /// also the median of time-stamp counter ticks one way
+    #[arg(long, help_heading = SENDER)]
+    pub ticks: bool,
 }
 
 impl Choice {
-    /// Reads the arguments.
-    pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
-        let mut choice = Self {
-            place: Place::PERF,
-            again: false,
-            verbose: false,
-            host: None,
-            remote: 0,
-            pause: Duration::from_millis(100),
-            json: false,
-            ticks: false,
-            parameters: Parameters::default(),
-        };
-        let (place, parameters) = (&mut choice.place, &mut choice.parameters);
-        while let Some(option) = options.next_option() {
-            match option.as_str() {
-                "-b" => place.board = options.number()?,
-                "-e" => place.endpoint = Some(options.number()?),
-                "-s" => choice.again = true,
-                "-w" => place.waiting = Waiting::Sleep,
-                "-y" => place.waiting = Waiting::Yield,
-                "-v" => choice.verbose = true,
-                "-a" => parameters.align = true,
-                "-d" => {
-                    choice.host = Some(options.text()?);
-                    place.endpoint = None;
-                }
-                "-r" => choice.remote = options.number()?,
-                "-S" => parameters.min = options.number()?,
-                "-E" => parameters.max = options.number()?,
-                "-M" => parameters.multiplier = options.number()?,
-                "-I" => parameters.increment = options.number()?,
-                "-N" => parameters.iterations = options.number()?,
-                "-W" => parameters.warmup = options.number()?,
-                "-P" => choice.pause = Duration::from_millis(options.number()?),
-                "-U" => parameters.unidirectional = true,
-                "-Y" => parameters.synchronous = true,
-                "--json" => choice.json = true,
-                "--ticks" => choice.ticks = true,
-                _ => return Err(options.other()),
-            }
-        }
+    /// Reads the arguments of the tool of this name.
+    pub fn read(
+        tool: &'static str,
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, Usage> {
+        let (mut choice, matches) = read::<Self>(tool, arguments)?;
+        choice.perf.heed_order(&matches);
         Ok(choice)
+    }
+
+    /// The endpoint that is chosen.
+    pub fn local(&self) -> LocalEndpoint {
+        let local = self.perf.local();
+        match self.yields {
+            true => LocalEndpoint {
+                waiting: Waiting::Yield,
+                ..local
+            },
+            false => local,
+        }
     }
 }
 
@@ -103,27 +59,32 @@ mod tests {
     use super::*;
 
     fn choice(arguments: &[&str]) -> Result<Choice, Usage> {
-        Choice::from_options(ToolOptions::new(arguments.iter().map(|a| (*a).to_owned())))
+        Choice::read("omx_perf", arguments)
     }
 
     #[test]
     fn a_host_resets_the_endpoint_to_any_unless_it_comes_later() {
-        assert_eq!(choice(&["-e", "3"]).unwrap().place.endpoint, Some(3));
-        assert_eq!(
-            choice(&["-e", "3", "-d", "a:0"]).unwrap().place.endpoint,
-            None
-        );
-        assert_eq!(
-            choice(&["-d", "a:0", "-e", "3"]).unwrap().place.endpoint,
-            Some(3)
-        );
+        let endpoint = |arguments: &[&str]| choice(arguments).unwrap().local().endpoint;
+        assert_eq!(endpoint(&[]), Some(0));
+        assert_eq!(endpoint(&["-e", "3"]), Some(3));
+        assert_eq!(endpoint(&["-d", "a:0"]), None);
+        assert_eq!(endpoint(&["-e", "3", "-d", "a:0"]), None);
+        assert_eq!(endpoint(&["-d", "a:0", "-e", "3"]), Some(3));
+    }
+
+    #[test]
+    fn the_last_way_to_wait_counts() {
+        let waiting = |arguments: &[&str]| choice(arguments).unwrap().local().waiting;
+        assert_eq!(waiting(&[]), Waiting::Poll);
+        assert_eq!(waiting(&["-w", "-y"]), Waiting::Yield);
+        assert_eq!(waiting(&["-yw"]), Waiting::Sleep);
     }
 
     #[test]
     fn an_unknown_option_is_named() {
-        assert_eq!(
-            choice(&["-m", "2"]).unwrap_err(),
-            Usage::Unknown("-m".into())
-        );
+        match choice(&["-m", "2"]) {
+            Err(Usage::Wrong(said)) => assert!(said.starts_with("Unknown option -m\n"), "{said}"),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What the sender tells the receiver at the beginning (api.md §6 and §8; recorded in the captures `10-omx_perf`).
 
+use clap::Args;
+use omx_tools::options::SENDER;
 use zerocopy::byteorder::big_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
 
@@ -7,34 +9,36 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
 pub const SIZE: usize = 44;
 
 /// Lengths and counts of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+#[command(next_help_heading = SENDER)]
 pub struct Parameters {
-    pub iterations: u32,
-    pub warmup: u32,
+    /// first length
+    #[arg(short = 'S', value_name = "n", default_value_t = 0)]
     pub min: u64,
-    /// Exclusive.
+    /// end length, exclusive
+    #[arg(short = 'E', value_name = "n", default_value_t = 4_194_305)]
     pub max: u64,
+    /// multiplier
+    #[arg(short = 'M', value_name = "n", default_value_t = 2)]
     pub multiplier: u64,
+    /// increment
+    #[arg(short = 'I', value_name = "n", default_value_t = 0)]
     pub increment: u64,
+    /// iterations
+    #[arg(short = 'N', value_name = "n", default_value_t = 1000)]
+    pub iterations: u32,
+    /// warm-up iterations
+    #[arg(short = 'W', value_name = "n", default_value_t = 10)]
+    pub warmup: u32,
+    /// align buffers to 64 KiB, on both sides
+    #[arg(short = 'a')]
     pub align: bool,
+    /// unidirectional: replies have no bytes
+    #[arg(short = 'U')]
     pub unidirectional: bool,
+    /// synchronous sends
+    #[arg(short = 'Y')]
     pub synchronous: bool,
-}
-
-impl Default for Parameters {
-    fn default() -> Self {
-        Self {
-            iterations: 1000,
-            warmup: 10,
-            min: 0,
-            max: 4_194_305,
-            multiplier: 2,
-            increment: 0,
-            align: false,
-            unidirectional: false,
-            synchronous: false,
-        }
-    }
 }
 
 /// A 64-bit number as it travels: low half first.
@@ -154,22 +158,34 @@ impl std::fmt::Display for Parameters {
 mod tests {
     use std::path::Path;
 
+    use clap::Parser;
     use mx_wire::{Frame, Packet};
     use omx_captures::{CaptureFile, Frames, capture_files};
     use proptest::prelude::*;
 
     use super::*;
 
+    #[derive(Parser)]
+    struct Chosen {
+        #[command(flatten)]
+        parameters: Parameters,
+    }
+
+    /// What a user has who chooses nothing.
+    fn usual() -> Parameters {
+        Chosen::parse_from(["omx_perf"]).parameters
+    }
+
     #[test]
     fn the_lengths_are_those_of_the_native_tool() {
         let parameters = Parameters {
             max: 40_000,
             multiplier: 8,
-            ..Parameters::default()
+            ..usual()
         };
         let lengths: Vec<u64> = parameters.lengths().collect();
         assert_eq!(lengths, [0, 1, 8, 64, 512, 4096, 32768]);
-        assert_eq!(Parameters::default().longest(), 4 << 20);
+        assert_eq!(usual().longest(), 4 << 20);
     }
 
     #[test]
@@ -177,7 +193,7 @@ mod tests {
         let parameters = Parameters {
             min: 5,
             multiplier: 1,
-            ..Parameters::default()
+            ..usual()
         };
         assert_eq!(parameters.lengths().collect::<Vec<_>>(), [5]);
     }
@@ -216,7 +232,7 @@ mod tests {
             min: 0,
             max: 40_000,
             multiplier: 8,
-            ..Parameters::default()
+            ..usual()
         };
         let captured = captured();
         assert_eq!(captured.len(), 3, "one of each format");
@@ -236,7 +252,7 @@ mod tests {
             max: 0x5_0000_0006,
             multiplier: 0x7_0000_0008,
             increment: 0x9_0000_000a,
-            ..Parameters::default()
+            ..usual()
         };
         let flags = [
             (true, false, false),
@@ -261,7 +277,7 @@ mod tests {
             max,
             multiplier: 1,
             increment,
-            ..Parameters::default()
+            ..usual()
         };
         assert_eq!(steps(0, u64::MAX, 1).longest(), u64::MAX - 1);
         for (min, max, increment) in [(0, 10, 3), (1, 11, 3), (5, 6, 3), (7, 7, 3), (9, 3, 1)] {

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use omx_tools::line::{Failure, Line, bytes_of};
 use omx_tools::partner::Partner;
-use omx_tools::{ToolOptions, tool};
+use omx_tools::{say, tool};
 use open_mx::{Buffer, Code, Error};
 
-use crate::options::{Choice, USAGE};
+use crate::options::Choice;
 use crate::parameters::{Parameters, SIZE};
 
 const MATCH: u64 = 0x1234_5678_8765_4321;
@@ -19,9 +19,8 @@ const LEAVE: Duration = Duration::from_millis(500);
 
 /// The tool under one of its names: reads the options of this process, and runs.
 pub fn main(name: &'static str) -> ExitCode {
-    let choice = Choice::from_options(ToolOptions::of_process());
-    let usage = USAGE.replace("omx_perf", name);
-    tool(name, &usage, choice, |choice| run(name, &choice))
+    let choice = Choice::read(name, std::env::args_os().skip(1));
+    tool(name, choice, |choice| run(name, choice))
 }
 
 fn run(tool: &'static str, choice: &Choice) -> Result<(), Failure> {
@@ -30,9 +29,10 @@ fn run(tool: &'static str, choice: &Choice) -> Result<(), Failure> {
             "this machine has no time-stamp counter: leave --ticks out",
         ));
     }
-    let line = Line::open(tool, choice.place, MATCH)?;
+    let local = choice.local();
+    let line = Line::open(tool, local, MATCH)?;
     let (hostname, interface) = line.board()?;
-    let what = match choice.place.endpoint {
+    let what = match local.endpoint {
         Some(index) => format!("endpoint {index}"),
         None => "any endpoint".to_owned(),
     };
@@ -40,9 +40,9 @@ fn run(tool: &'static str, choice: &Choice) -> Result<(), Failure> {
     side.say(&format!(
         "Successfully open {what} for hostname '{hostname}' iface '{interface}'"
     ));
-    match &choice.host {
+    match &choice.perf.host {
         Some(host) => side.send(host),
-        None => side.line.serve(choice.again, || side.receive()),
+        None => side.line.serve(choice.perf.again, || side.receive()),
     }
 }
 
@@ -54,11 +54,7 @@ struct Side<'a> {
 impl Side<'_> {
     /// Prints a line that is no result.
     fn say(&self, line: &str) {
-        if self.choice.json {
-            eprintln!("{line}");
-        } else {
-            println!("{line}");
-        }
+        say(self.choice.perf.json, line);
     }
 
     /// Room for messages, and for the first message of another sender, which comes as they do.
@@ -70,7 +66,7 @@ impl Side<'_> {
     fn send(&self, host: &str) -> Result<(), Failure> {
         let parameters = self.choice.parameters;
         self.say(&format!("Starting sender to '{host}'..."));
-        let to = self.line.reach(host, self.choice.remote)?;
+        let to = self.line.reach(host, self.choice.perf.remote)?;
         let buffer = self.buffer(parameters.longest(), parameters.align)?;
         let replies = self.buffer(parameters.longest(), parameters.align)?;
         let ready = self.line.receive(replies.part(0, 0)?, READY, u64::MAX)?;
@@ -83,7 +79,7 @@ impl Side<'_> {
         to.wait_for_answer("answer", ready)?;
         for (turn, length) in parameters.lengths().enumerate() {
             if turn > 0 {
-                self.line.pause(self.choice.pause)?;
+                self.line.pause(Duration::from_millis(self.choice.pause))?;
             }
             self.ping(&parameters, &to, &buffer, &replies, length as usize)?;
         }
@@ -142,7 +138,7 @@ impl Side<'_> {
         let ticks = ticks
             .get(ticks.len() / 2)
             .map(|round_trip| round_trip / ways as u64);
-        if self.choice.json {
+        if self.choice.perf.json {
             let ticks = ticks.map_or(String::new(), |t| format!(", \"ticks\": {t}"));
             println!(
                 "{{\"length\": {length}, \"iterations\": {}, \"us\": {latency:.3}, \"MBps\": {bandwidth:.2}{ticks}}}",
@@ -208,7 +204,7 @@ impl Side<'_> {
             }
         }
         self.line.settle()?;
-        if self.choice.again {
+        if self.choice.perf.again {
             self.line.pause(LEAVE)?;
         }
         Ok(())

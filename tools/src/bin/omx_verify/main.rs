@@ -9,20 +9,13 @@ mod run;
 
 use std::process::ExitCode;
 
-use omx_tools::ToolOptions;
-use options::{Choice, USAGE};
+use omx_tools::line::Failure;
+use omx_tools::tool;
+use options::Choice;
 
 fn main() -> ExitCode {
-    let choice = match Choice::from_options(ToolOptions::of_process()) {
-        Ok(choice) => choice,
-        Err(usage) => return usage.explain(USAGE),
-    };
-    match run::run(&choice) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("omx_verify: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let choice = Choice::read(std::env::args_os().skip(1));
+    tool("omx_verify", choice, |choice| {
+        Failure::unless_right(run::run(choice)?, "messages")
+    })
 }

@@ -1,88 +1,70 @@
 //! What the user may choose.
 
+use std::ffi::OsString;
+use std::str::FromStr;
 use std::time::Duration;
 
-use omx_tools::line::{Place, Waiting};
-use omx_tools::{ToolOptions, Usage};
+use clap::Parser;
+use omx_tools::options::{PerfOptions, SENDER, Usage, read};
 
-/// How the tool is used.
-pub const USAGE: &str = "\
-omx_verify [options]
- Sends messages of many lengths to a receiver that sends each of them back; both check every byte, and
- that nothing beside the message was touched. Without -d: receiver. With -d: sender.
- -b <n>      board [0]
- -e <n>      endpoint [0; any for a sender]
- -w          sleep while waiting instead of polling
- -s          receiver: start again after each run
- -d <host>   name of the peer (omx_info lists them)
- -r <n>      endpoint of the peer [0]
- -S <n>      first length [0]
- -E <n>      end length, exclusive [4194305]
- -M <n>      multiplier [2]
- -Y          synchronous sends
- --iterations <n|auto>
-             messages per length; auto: 1000 to 4 KiB, 100 to 64 KiB, 10 above [auto]
- --seconds <n>
-             end a length after so long, but not before a tenth of its messages [0: never]
- --json      a JSON object per length and a last one on standard output, all else on standard error
- -h          this help
-The lengths beside each limit of the protocol (32, 128, 32768) are added. Exit status: 0 if all was right.
-";
-
-/// What was chosen.
-#[derive(Clone, Debug)]
+/// Sends messages of many lengths to a receiver that sends each of them back; both check every byte, and that nothing
+/// beside the message was touched. Without -d: receiver. With -d: sender.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    after_help = "The lengths beside each limit of the protocol (32, 128, 32768) are added. Exit status: 0 if all was right."
+)]
 pub struct Choice {
-    pub place: Place,
-    pub again: bool,
-    pub host: Option<String>,
-    pub remote: u32,
-    pub first: u32,
-    pub end: u32,
-    pub multiplier: u32,
+    #[command(flatten)]
+    pub perf: PerfOptions,
+    /// first length
+    #[arg(short = 'S', value_name = "n", default_value_t = 0, help_heading = SENDER)]
+    first: u32,
+    /// end length, exclusive
+    #[arg(short = 'E', value_name = "n", default_value_t = 4_194_305, help_heading = SENDER)]
+    end: u32,
+    /// multiplier
+    #[arg(short = 'M', value_name = "n", default_value_t = 2, help_heading = SENDER)]
+    multiplier: u32,
+    /// synchronous sends
+    #[arg(short = 'Y', help_heading = SENDER)]
     pub synchronous: bool,
-    pub iterations: Option<u32>,
-    /// How long a length may take, if it has its fewest messages; zero: as long as it takes.
-    pub seconds: u32,
-    pub json: bool,
+    /// messages per length; auto: 1000 to 4 KiB, 100 to 64 KiB, 10 above
+    #[arg(long, value_name = "n|auto", default_value = "auto", help_heading = SENDER)]
+    iterations: Iterations,
+    /// end a length after so long, but not before a tenth of its messages; 0: never
+    #[arg(long, value_name = "n", default_value_t = 0, help_heading = SENDER)]
+    seconds: u32,
+}
+
+/// Messages of a length.
+#[derive(Clone, Copy, Debug)]
+enum Iterations {
+    /// Fewer, the longer they are.
+    Auto,
+    Each(u32),
+}
+
+impl FromStr for Iterations {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            number => number
+                .parse()
+                .map(Self::Each)
+                .map_err(|_| "a number or 'auto' is needed"),
+        }
+    }
 }
 
 impl Choice {
     /// Reads the arguments.
-    pub fn from_options(mut options: ToolOptions) -> Result<Self, Usage> {
-        let mut choice = Self {
-            place: Place::PERF,
-            again: false,
-            host: None,
-            remote: 0,
-            first: 0,
-            end: 4_194_305,
-            multiplier: 2,
-            synchronous: false,
-            iterations: None,
-            seconds: 0,
-            json: false,
-        };
-        while let Some(option) = options.next_option() {
-            match option.as_str() {
-                "-b" => choice.place.board = options.number()?,
-                "-e" => choice.place.endpoint = Some(options.number()?),
-                "-w" => choice.place.waiting = Waiting::Sleep,
-                "-s" => choice.again = true,
-                "-d" => {
-                    choice.host = Some(options.text()?);
-                    choice.place.endpoint = None;
-                }
-                "-r" => choice.remote = options.number()?,
-                "-S" => choice.first = options.number()?,
-                "-E" => choice.end = options.number()?,
-                "-M" => choice.multiplier = options.number()?,
-                "-Y" => choice.synchronous = true,
-                "--iterations" => choice.iterations = iterations(&mut options)?,
-                "--seconds" => choice.seconds = options.number()?,
-                "--json" => choice.json = true,
-                _ => return Err(options.other()),
-            }
-        }
+    pub fn read(
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, Usage> {
+        let (mut choice, matches) = read::<Self>("omx_verify", arguments)?;
+        choice.perf.heed_order(&matches);
         Ok(choice)
     }
 
@@ -106,11 +88,12 @@ impl Choice {
 
     /// Messages of a length.
     pub fn messages(&self, length: u32) -> u32 {
-        self.iterations.unwrap_or(match length {
-            0..=0x1000 => 1000,
-            0x1001..=0x1_0000 => 100,
-            _ => 10,
-        })
+        match (self.iterations, length) {
+            (Iterations::Each(number), _) => number,
+            (Iterations::Auto, 0..=0x1000) => 1000,
+            (Iterations::Auto, 0x1001..=0x1_0000) => 100,
+            (Iterations::Auto, _) => 10,
+        }
     }
 
     /// Whether a length has had its time, and as many messages as it must have.
@@ -120,23 +103,12 @@ impl Choice {
     }
 }
 
-fn iterations(options: &mut ToolOptions) -> Result<Option<u32>, Usage> {
-    let text = options.text()?;
-    if text == "auto" {
-        return Ok(None);
-    }
-    let number = text.parse();
-    number
-        .map(Some)
-        .map_err(|_| Usage::Value("--iterations".into(), "a number or 'auto'"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn choice(arguments: &[&str]) -> Choice {
-        Choice::from_options(ToolOptions::new(arguments.iter().map(|a| (*a).to_owned()))).unwrap()
+        Choice::read(arguments).unwrap()
     }
 
     #[test]

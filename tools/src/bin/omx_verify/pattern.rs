@@ -13,12 +13,12 @@ fn byte(i: usize, match_info: u64) -> u8 {
 }
 
 /// A message's place between two guards.
-pub struct Place {
+pub struct Guarded {
     pub buffer: Buffer,
     scratch: Vec<u8>,
 }
 
-impl Place {
+impl Guarded {
     /// For messages of up to `longest` bytes.
     pub fn new(longest: u32) -> Result<Self, Error> {
         let size = longest as usize + 2 * GUARD;
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_wrong_byte_is_found_in_the_message_and_beside_it() {
-        let mut place = Place::new(1000).unwrap();
+        let mut place = Guarded::new(1000).unwrap();
         place.fill(700, 0x42).unwrap();
         assert_eq!(place.first_error(700, 0x42), Ok(None));
         assert_eq!(place.first_error(700, 0x43), Ok(Some(0)));
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_cleared_place_has_no_right_byte() {
-        let mut place = Place::new(64).unwrap();
+        let mut place = Guarded::new(64).unwrap();
         place.clear(64, 7).unwrap();
         let mut bytes = [0; 64];
         place.buffer.read(GUARD, &mut bytes).unwrap();

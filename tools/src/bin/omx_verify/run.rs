@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use omx_tools::line::{Failure, Line};
 use omx_tools::partner::Partner;
+use omx_tools::say;
 use open_mx::{Code, Request, Status};
 
 use crate::options::Choice;
-use crate::pattern::{GUARD, Place};
+use crate::pattern::{GUARD, Guarded};
 
 const MATCH_BASE: u64 = 0x1122_3344_5566_7700;
 const HELLO: u64 = 1;
@@ -23,14 +24,17 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// Runs the tool: how many messages were wrong.
 pub fn run(choice: &Choice) -> Result<u64, Failure> {
-    let line = Line::open("omx_verify", choice.place, HELLO)?;
+    let line = Line::open("omx_verify", choice.perf.local(), HELLO)?;
     let (hostname, _) = line.board()?;
     let endpoint = line.address()?.endpoint;
     let side = Side { line, choice };
-    side.say(&format!("endpoint {endpoint} of {hostname} is open"));
-    match &choice.host {
+    say(
+        choice.perf.json,
+        &format!("endpoint {endpoint} of {hostname} is open"),
+    );
+    match &choice.perf.host {
         Some(host) => side.send(host),
-        None => side.line.serve(choice.again, || side.receive()),
+        None => side.line.serve(choice.perf.again, || side.receive()),
     }
 }
 
@@ -48,18 +52,9 @@ struct Side<'a> {
 }
 
 impl Side<'_> {
-    /// Prints a line that is no result.
-    fn say(&self, line: &str) {
-        if self.choice.json {
-            eprintln!("{line}");
-        } else {
-            println!("{line}");
-        }
-    }
-
     fn send_part(
         &self,
-        place: &Place,
+        place: &Guarded,
         length: usize,
         to: &Partner<'_>,
         match_info: u64,
@@ -71,7 +66,7 @@ impl Side<'_> {
     /// Receives a message of this match info.
     fn receive_part(
         &self,
-        place: &Place,
+        place: &Guarded,
         length: usize,
         from: &Partner<'_>,
         match_info: u64,
@@ -84,7 +79,7 @@ impl Side<'_> {
     /// Checks a message that came; what is wrong is told.
     fn check(
         &self,
-        place: &mut Place,
+        place: &mut Guarded,
         status: &Status,
         length: usize,
         totals: &mut Totals,
@@ -111,9 +106,9 @@ impl Side<'_> {
     fn send(&self, host: &str) -> Result<u64, Failure> {
         let lengths = self.choice.lengths();
         let longest = lengths.last().copied().unwrap_or(0).max(HELLO_SIZE as u32);
-        let to = self.line.reach(host, self.choice.remote)?;
-        let mut out = Place::new(longest)?;
-        let mut back = Place::new(longest)?;
+        let to = self.line.reach(host, self.choice.perf.remote)?;
+        let mut out = Guarded::new(longest)?;
+        let mut back = Guarded::new(longest)?;
         out.buffer.write(GUARD, &longest.to_be_bytes())?;
         let answer = self
             .line
@@ -152,7 +147,7 @@ impl Side<'_> {
         length: u32,
         number: u64,
         to: &Partner<'_>,
-        (out, back): (&mut Place, &mut Place),
+        (out, back): (&mut Guarded, &mut Guarded),
         totals: &mut Totals,
     ) -> Result<(), Failure> {
         let match_info = MATCH_BASE | (number & 0xff);
@@ -172,7 +167,7 @@ impl Side<'_> {
             if errors == 0 { "ok" } else { "WRONG" },
             elapsed.as_millis(),
         );
-        if self.choice.json {
+        if self.choice.perf.json {
             println!(
                 "{{\"length\": {length}, \"messages\": {messages}, \"errors\": {errors}, \"ms\": {milliseconds}}}"
             );
@@ -193,7 +188,7 @@ impl Side<'_> {
             bytes,
             errors,
         } = totals;
-        if self.choice.json {
+        if self.choice.perf.json {
             println!(
                 "{{\"total_messages\": {messages}, \"total_bytes\": {bytes}, \"total_errors\": {errors}}}"
             );
@@ -205,7 +200,7 @@ impl Side<'_> {
     fn receive(&self) -> Result<u64, Failure> {
         let call = self.line.called(HELLO_SIZE)?;
         let longest = u32::from_be_bytes(call.bytes.try_into().unwrap_or_default());
-        let mut place = Place::new(longest)?;
+        let mut place = Guarded::new(longest)?;
         let to = self.line.call_back(call.from)?;
         to.send(place.buffer.part(GUARD, 0)?, HELLO, false)?;
 
