@@ -6,6 +6,7 @@ use core::ptr::with_exposed_provenance_mut;
 use mx_engine::Code;
 use open_mx::{Endpoint, Error};
 
+use super::messages::word;
 use super::registry::Handle;
 use super::types::{EndpointAddress, Return};
 use super::{errors, put};
@@ -31,7 +32,7 @@ pub extern "C" fn omx_set_endpoint_addr_context(
     address: EndpointAddress,
     context: *mut c_void,
 ) -> Return {
-    let word = context.expose_provenance() as u64;
+    let word = word(context);
     on_address(
         address,
         "omx_set_endpoint_addr_context",

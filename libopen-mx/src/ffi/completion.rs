@@ -1,7 +1,6 @@
 //! Completion of requests: test, wait, peek, probe, cancel, forget.
 //!
-//! Three shapes of calls, each in one function: those that use up a request, those that find something by its match
-//! info, and those that ask about a request.
+//! The calls have five shapes, each of which is one function; the calls themselves are a table.
 
 use core::ffi::c_void;
 use core::ptr::{null_mut, with_exposed_provenance_mut};
@@ -99,275 +98,160 @@ unsafe fn peek(
     })
 }
 
-/// A call that asks something about a request; when the answer is yes and `consumed`, the request is used up.
+/// A call that asks something about a request, which stays.
 ///
 /// # Safety
-/// `request` is valid for reads and writes; `result` is null or valid for a write.
+/// `request` is valid for a read; `result` is null or valid for a write.
 unsafe fn ask(
     call: &str,
     endpoint: EndpointHandle,
     (request, result): (*mut RequestHandle, *mut u32),
-    consumed: bool,
     question: impl FnOnce(&Endpoint, Request) -> Result<bool, Error>,
 ) -> Return {
     on(endpoint, call, |handle| {
         // SAFETY: promised by the caller.
         unsafe {
             let answer = question(handle.endpoint(), handle.named(request)?)?;
-            if answer && consumed {
-                put(request, null_mut());
-            }
             put(result, answer.into());
         }
         Ok(())
     })
 }
 
-/// Whether a request is done; then it is used up.
-///
-/// # Safety
-/// `request` is valid for reads and writes; `status` and `result` are null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_test(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    status: *mut Status,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        consume(
-            "omx_test",
-            endpoint,
-            (request, status, result),
-            Endpoint::test,
-        )
-    }
-}
-
-/// Waits for a request; when it is done it is used up.
-///
-/// # Safety
-/// As for [`omx_test`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_wait(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    status: *mut Status,
-    result: *mut u32,
-    milliseconds: u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        consume(
-            "omx_wait",
-            endpoint,
-            (request, status, result),
-            |endpoint, request| endpoint.wait(request, timeout(milliseconds)),
-        )
-    }
-}
-
-/// The first done request whose match info fits; it is used up.
-///
-/// # Safety
-/// `status` and `result` are null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_test_any(
-    endpoint: EndpointHandle,
-    match_info: u64,
-    mask: u64,
-    status: *mut Status,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        find("omx_test_any", endpoint, (status, result), |endpoint| {
-            endpoint.test_any(match_info, mask)
-        })
-    }
-}
-
-/// Waits for a done request whose match info fits; it is used up.
-///
-/// # Safety
-/// `status` and `result` are null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_wait_any(
-    endpoint: EndpointHandle,
-    match_info: u64,
-    mask: u64,
-    status: *mut Status,
-    result: *mut u32,
-    milliseconds: u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        find("omx_wait_any", endpoint, (status, result), |endpoint| {
-            endpoint.wait_any(match_info, mask, timeout(milliseconds))
-        })
-    }
-}
-
-/// The first done request, which stays.
-///
-/// # Safety
-/// `request` and `result` are null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_ipeek(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe { peek("omx_ipeek", endpoint, (request, result), Endpoint::ipeek) }
-}
-
-/// Waits for a done request, which stays.
-///
-/// # Safety
-/// `request` and `result` are null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_peek(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    result: *mut u32,
-    milliseconds: u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        peek("omx_peek", endpoint, (request, result), |endpoint| {
-            endpoint.peek(timeout(milliseconds))
-        })
-    }
-}
-
-/// The first unexpected message whose match info fits; it stays.
-///
-/// # Safety
-/// `status` and `result` are null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_iprobe(
-    endpoint: EndpointHandle,
-    match_info: u64,
-    mask: u64,
-    status: *mut Status,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        find("omx_iprobe", endpoint, (status, result), |endpoint| {
-            endpoint.iprobe(match_info, mask)
-        })
-    }
-}
-
-/// Waits for an unexpected message whose match info fits; it stays.
-///
-/// # Safety
-/// `status` and `result` are null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_probe(
-    endpoint: EndpointHandle,
-    match_info: u64,
-    mask: u64,
-    status: *mut Status,
-    result: *mut u32,
-    milliseconds: u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        find("omx_probe", endpoint, (status, result), |endpoint| {
-            endpoint.probe(match_info, mask, timeout(milliseconds))
-        })
-    }
-}
-
-/// Whether the memory of a send may be used again.
-///
-/// # Safety
-/// `request` is valid for a read; `result` is null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_ibuffered(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller; the request is not used up, hence not written.
-    unsafe {
-        ask(
-            "omx_ibuffered",
-            endpoint,
-            (request, result),
-            false,
-            Endpoint::ibuffered,
-        )
-    }
-}
-
-/// Takes back a receive that nothing has matched, or a pending connect; then the request is used up.
+/// A call that ends a request, if it can: then it is used up.
 ///
 /// # Safety
 /// `request` is valid for reads and writes; `result` is null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_cancel(
+unsafe fn end(
+    call: &str,
     endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    result: *mut u32,
+    (request, result): (*mut RequestHandle, *mut u32),
+    end: impl FnOnce(&Endpoint, Request) -> Result<bool, Error>,
 ) -> Return {
     // SAFETY: promised by the caller.
     unsafe {
-        ask(
-            "omx_cancel",
-            endpoint,
-            (request, result),
-            true,
-            Endpoint::cancel,
-        )
+        ask(call, endpoint, (request, result), |endpoint, named| {
+            end(endpoint, named).inspect(|is_ended| {
+                if *is_ended {
+                    put(request, null_mut());
+                }
+            })
+        })
     }
 }
 
-/// The same, but the request is then done, as cancelled, and still to be tested or waited for.
-///
-/// # Safety
-/// As for [`omx_cancel`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_cancel_notest(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        ask(
-            "omx_cancel_notest",
-            endpoint,
-            (request, result),
-            false,
-            Endpoint::cancel_told,
-        )
-    }
+/// Declares calls of one of these shapes: `SHAPE fn NAME(ENDPOINT, ARGUMENTS): (PLACES) = WHAT IS LOOKED FOR;`.
+macro_rules! calls {
+    ($(
+        $(#[$doc:meta])*
+        $shape:ident fn $name:ident($endpoint:ident, $($argument:ident: $type:ty),* $(,)?):
+            $places:tt = $look:expr;
+    )*) => {$(
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name($endpoint: EndpointHandle, $($argument: $type),*) -> Return {
+            // SAFETY: promised by the caller.
+            unsafe { $shape(stringify!($name), $endpoint, $places, $look) }
+        }
+    )*};
 }
 
-/// Gives up all interest in a request.
-///
-/// # Safety
-/// `request` is valid for reads and writes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_forget(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        ask(
-            "omx_forget",
-            endpoint,
-            (request, null_mut()),
-            true,
-            |endpoint, request| endpoint.forget(request).map(|()| true),
-        )
-    }
+calls! {
+    /// Whether a request is done; then it is used up.
+    ///
+    /// # Safety
+    /// `request` is valid for reads and writes; `status` and `result` are null or valid for a write.
+    consume fn omx_test(
+        endpoint, request: *mut RequestHandle, status: *mut Status, result: *mut u32,
+    ): (request, status, result) = Endpoint::test;
+
+    /// Waits for a request; when it is done it is used up.
+    ///
+    /// # Safety
+    /// As for [`omx_test`].
+    consume fn omx_wait(
+        endpoint, request: *mut RequestHandle, status: *mut Status, result: *mut u32, milliseconds: u32,
+    ): (request, status, result) = |endpoint, request| endpoint.wait(request, timeout(milliseconds));
+
+    /// The first done request whose match info fits; it is used up.
+    ///
+    /// # Safety
+    /// `status` and `result` are null or valid for a write.
+    find fn omx_test_any(
+        endpoint, match_info: u64, mask: u64, status: *mut Status, result: *mut u32,
+    ): (status, result) = |endpoint| endpoint.test_any(match_info, mask);
+
+    /// Waits for a done request whose match info fits; it is used up.
+    ///
+    /// # Safety
+    /// `status` and `result` are null or valid for a write.
+    find fn omx_wait_any(
+        endpoint, match_info: u64, mask: u64, status: *mut Status, result: *mut u32, milliseconds: u32,
+    ): (status, result) = |endpoint| endpoint.wait_any(match_info, mask, timeout(milliseconds));
+
+    /// The first unexpected message whose match info fits; it stays.
+    ///
+    /// # Safety
+    /// `status` and `result` are null or valid for a write.
+    find fn omx_iprobe(
+        endpoint, match_info: u64, mask: u64, status: *mut Status, result: *mut u32,
+    ): (status, result) = |endpoint| endpoint.iprobe(match_info, mask);
+
+    /// Waits for an unexpected message whose match info fits; it stays.
+    ///
+    /// # Safety
+    /// `status` and `result` are null or valid for a write.
+    find fn omx_probe(
+        endpoint, match_info: u64, mask: u64, status: *mut Status, result: *mut u32, milliseconds: u32,
+    ): (status, result) = |endpoint| endpoint.probe(match_info, mask, timeout(milliseconds));
+
+    /// The first done request, which stays.
+    ///
+    /// # Safety
+    /// `request` and `result` are null or valid for a write.
+    peek fn omx_ipeek(
+        endpoint, request: *mut RequestHandle, result: *mut u32,
+    ): (request, result) = Endpoint::ipeek;
+
+    /// Waits for a done request, which stays.
+    ///
+    /// # Safety
+    /// `request` and `result` are null or valid for a write.
+    peek fn omx_peek(
+        endpoint, request: *mut RequestHandle, result: *mut u32, milliseconds: u32,
+    ): (request, result) = |endpoint| endpoint.peek(timeout(milliseconds));
+
+    /// Whether the memory of a send may be used again.
+    ///
+    /// # Safety
+    /// `request` is valid for a read; `result` is null or valid for a write.
+    ask fn omx_ibuffered(
+        endpoint, request: *mut RequestHandle, result: *mut u32,
+    ): (request, result) = Endpoint::ibuffered;
+
+    /// Takes back a receive that nothing has matched, or a pending connect; then the request is used up.
+    ///
+    /// # Safety
+    /// `request` is valid for reads and writes; `result` is null or valid for a write.
+    end fn omx_cancel(
+        endpoint, request: *mut RequestHandle, result: *mut u32,
+    ): (request, result) = Endpoint::cancel;
+
+    /// The same, but the request is then done, as cancelled, and still to be tested or waited for.
+    ///
+    /// # Safety
+    /// As for [`omx_cancel`].
+    ask fn omx_cancel_notest(
+        endpoint, request: *mut RequestHandle, result: *mut u32,
+    ): (request, result) = Endpoint::cancel_told;
+
+    /// Gives up all interest in a request.
+    ///
+    /// # Safety
+    /// `request` is valid for reads and writes.
+    end fn omx_forget(
+        endpoint, request: *mut RequestHandle,
+    ): (request, null_mut()) = |endpoint, request| endpoint.forget(request).map(|()| true);
 }
 
 /// The context of a request, whichever endpoint it belongs to.

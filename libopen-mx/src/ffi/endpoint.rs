@@ -9,7 +9,7 @@ use open_mx::{Endpoint, EndpointOptions};
 
 use super::calls::on;
 use super::library::backend;
-use super::messages::hand_over;
+use super::messages::{start, word};
 use super::registry::Handle;
 use super::types::{
     EndpointAddress, EndpointHandle, EndpointParameter, ErrorHandler, RequestHandle, Return,
@@ -161,14 +161,13 @@ pub unsafe extern "C" fn omx_iconnect(
     context: *mut c_void,
     request: *mut RequestHandle,
 ) -> Return {
-    on(endpoint, "omx_iconnect", |handle| {
-        let context = context.expose_provenance() as u64;
-        let started = handle
-            .endpoint()
-            .iconnect(nic, remote, key, match_info, context)?;
-        // SAFETY: promised by the caller.
-        unsafe { hand_over(handle, started, request) }
-    })
+    // SAFETY: promised by the caller.
+    unsafe {
+        start("omx_iconnect", endpoint, request, |handle| {
+            let endpoint = handle.endpoint();
+            endpoint.iconnect(nic, remote, key, match_info, word(context))
+        })
+    }
 }
 
 /// Ends the relation with a partner.

@@ -60,130 +60,108 @@ unsafe fn several(segments: *const Segment, count: u32) -> Result<Memory, Error>
     Memory::several(spans.into()).map_err(|_| Error::Length)
 }
 
-/// Hands a started request over; without a place for it, it is forgotten.
+/// A pointer of the program's as the word of a request.
+pub fn word(context: *mut c_void) -> u64 {
+    context.expose_provenance() as u64
+}
+
+/// Starts a request and hands it over; without a place for it, it is forgotten.
 ///
 /// # Safety
 /// `place` is null or valid for a write.
-pub unsafe fn hand_over(
-    handle: &Handle,
-    started: Request,
+pub unsafe fn start(
+    call: &str,
+    endpoint: EndpointHandle,
     place: *mut RequestHandle,
-) -> Result<(), Error> {
-    if place.is_null() {
-        return handle.endpoint().forget(started);
-    }
-    // SAFETY: promised by the caller.
-    unsafe { put(place, handle.request_handle(started)) };
-    Ok(())
+    begin: impl FnOnce(&Handle) -> Result<Request, Error>,
+) -> Return {
+    on(endpoint, call, |handle| {
+        let started = begin(handle)?;
+        if place.is_null() {
+            return handle.endpoint().forget(started);
+        }
+        // SAFETY: promised by the caller.
+        unsafe { put(place, handle.request_handle(started)) };
+        Ok(())
+    })
 }
 
+/// Declares sends: what they read, how they read it, and whether they are synchronous.
 macro_rules! sends {
-    ($($one:ident $many:ident $synchronous:literal $what:literal)*) => {$(
-        #[doc = concat!("Starts a ", $what, "send of one span.")]
+    ($(
+        $(#[$doc:meta])*
+        fn $name:ident($spans:ident: $pointer:ty, $size:ident: $number:ty) = $memory:ident, $synchronous:literal;
+    )*) => {$(
+        $(#[$doc])*
         ///
         /// # Safety
-        /// `buffer` names `length` bytes until the request is done; `request` is null or valid for a write.
+        /// Until the request is done, the caller's memory stays and is left alone; `request` is null or valid for a write.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $one(
+        pub unsafe extern "C" fn $name(
             endpoint: EndpointHandle,
-            buffer: *mut c_void,
-            length: usize,
+            $spans: $pointer,
+            $size: $number,
             to: EndpointAddress,
             match_info: u64,
             context: *mut c_void,
             request: *mut RequestHandle,
         ) -> Return {
-            on(endpoint, stringify!($one), |handle| {
-                // SAFETY: promised by the caller.
-                let memory = unsafe { single(buffer, length) }?;
-                let context = context.expose_provenance() as u64;
-                let to = handle.partner(to)?;
-                let started =
-                    handle.endpoint().isend(memory, to, match_info, context, $synchronous)?;
-                // SAFETY: promised by the caller.
-                unsafe { hand_over(handle, started, request) }
-            })
+            // SAFETY: promised by the caller.
+            unsafe {
+                start(stringify!($name), endpoint, request, |handle| {
+                    let (memory, to) = ($memory($spans, $size)?, handle.partner(to)?);
+                    handle.endpoint().isend(memory, to, match_info, word(context), $synchronous)
+                })
+            }
         }
+    )*};
+}
 
-        #[doc = concat!("Starts a ", $what, "send of several spans.")]
+/// Declares receives likewise.
+macro_rules! receives {
+    ($(
+        $(#[$doc:meta])*
+        fn $name:ident($spans:ident: $pointer:ty, $size:ident: $number:ty) = $memory:ident;
+    )*) => {$(
+        $(#[$doc])*
         ///
         /// # Safety
-        /// `segments` names `count` segments, and each of them its bytes until the request is done; `request` is null
-        /// or valid for a write.
+        /// Until the request is done, the caller's memory stays and is left alone; `request` is null or valid for a write.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $many(
+        pub unsafe extern "C" fn $name(
             endpoint: EndpointHandle,
-            segments: *const Segment,
-            count: u32,
-            to: EndpointAddress,
+            $spans: $pointer,
+            $size: $number,
             match_info: u64,
+            mask: u64,
             context: *mut c_void,
             request: *mut RequestHandle,
         ) -> Return {
-            on(endpoint, stringify!($many), |handle| {
-                // SAFETY: promised by the caller.
-                let memory = unsafe { several(segments, count) }?;
-                let context = context.expose_provenance() as u64;
-                let to = handle.partner(to)?;
-                let started =
-                    handle.endpoint().isend(memory, to, match_info, context, $synchronous)?;
-                // SAFETY: promised by the caller.
-                unsafe { hand_over(handle, started, request) }
-            })
+            // SAFETY: promised by the caller.
+            unsafe {
+                start(stringify!($name), endpoint, request, |handle| {
+                    let memory = $memory($spans, $size)?;
+                    handle.endpoint().irecv(memory, match_info, mask, word(context))
+                })
+            }
         }
     )*};
 }
 
 sends! {
-    omx_isend omx_isendv false ""
-    omx_issend omx_issendv true "synchronous "
+    /// Starts a send of the `length` bytes at `buffer`.
+    fn omx_isend(buffer: *mut c_void, length: usize) = single, false;
+    /// Starts a send of `count` segments.
+    fn omx_isendv(segments: *const Segment, count: u32) = several, false;
+    /// Starts a synchronous send of the `length` bytes at `buffer`.
+    fn omx_issend(buffer: *mut c_void, length: usize) = single, true;
+    /// Starts a synchronous send of `count` segments.
+    fn omx_issendv(segments: *const Segment, count: u32) = several, true;
 }
 
-/// Starts a receive into one span.
-///
-/// # Safety
-/// `buffer` names `length` writable bytes until the request is done; `request` is null or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_irecv(
-    endpoint: EndpointHandle,
-    buffer: *mut c_void,
-    length: usize,
-    match_info: u64,
-    mask: u64,
-    context: *mut c_void,
-    request: *mut RequestHandle,
-) -> Return {
-    on(endpoint, "omx_irecv", |handle| {
-        // SAFETY: promised by the caller.
-        let memory = unsafe { single(buffer, length) }?;
-        let context = context.expose_provenance() as u64;
-        let started = handle.endpoint().irecv(memory, match_info, mask, context)?;
-        // SAFETY: promised by the caller.
-        unsafe { hand_over(handle, started, request) }
-    })
-}
-
-/// Starts a receive into several spans.
-///
-/// # Safety
-/// `segments` names `count` segments, and each of them its writable bytes until the request is done; `request` is null
-/// or valid for a write.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn omx_irecvv(
-    endpoint: EndpointHandle,
-    segments: *const Segment,
-    count: u32,
-    match_info: u64,
-    mask: u64,
-    context: *mut c_void,
-    request: *mut RequestHandle,
-) -> Return {
-    on(endpoint, "omx_irecvv", |handle| {
-        // SAFETY: promised by the caller.
-        let memory = unsafe { several(segments, count) }?;
-        let context = context.expose_provenance() as u64;
-        let started = handle.endpoint().irecv(memory, match_info, mask, context)?;
-        // SAFETY: promised by the caller.
-        unsafe { hand_over(handle, started, request) }
-    })
+receives! {
+    /// Starts a receive into the `length` bytes at `buffer`.
+    fn omx_irecv(buffer: *mut c_void, length: usize) = single;
+    /// Starts a receive into `count` segments.
+    fn omx_irecvv(segments: *const Segment, count: u32) = several;
 }

@@ -58,23 +58,25 @@ pub fn returned(code: Return) -> Return {
         .unwrap_or(for_handler(code))
 }
 
-/// The MX status of a code of this library.
-pub const fn status(code: Return) -> u32 {
-    match Code::from_number(code) {
-        Some(Code::Success) => 0,
-        Some(Code::Timeout) => 4,
-        Some(Code::MessageTruncated) => 5,
-        Some(Code::Cancelled) => 6,
-        Some(Code::RemoteEndpointClosed) => 8,
-        Some(Code::RemoteEndpointUnreachable) => 9,
-        Some(Code::RemoteEndpointBadSession) => 10,
-        Some(Code::RemoteEndpointBadConnectionKey) => 11,
-        Some(Code::RemoteEndpointBadId) => 12,
-        Some(Code::RemoteRdmaWindowBadId) => 13,
-        Some(Code::NoResources) => 16,
-        // MX has no status for anything else: the message failed.
-        _ => STATUS_ABORTED,
-    }
+/// MX's statuses that are codes of this library.
+const STATUSES: [(u32, Code); 11] = [
+    (0, Code::Success),
+    (4, Code::Timeout),
+    (5, Code::MessageTruncated),
+    (6, Code::Cancelled),
+    (8, Code::RemoteEndpointClosed),
+    (9, Code::RemoteEndpointUnreachable),
+    (10, Code::RemoteEndpointBadSession),
+    (11, Code::RemoteEndpointBadConnectionKey),
+    (12, Code::RemoteEndpointBadId),
+    (13, Code::RemoteRdmaWindowBadId),
+    (16, Code::NoResources),
+];
+
+/// The MX status of a code of this library. MX has none for most of them: the message failed.
+pub fn status(code: Return) -> u32 {
+    let found = STATUSES.iter().find(|(_, own)| *own as Return == code);
+    found.map_or(STATUS_ABORTED, |(status, _)| *status)
 }
 
 /// What MX alone says, or says with another number.
@@ -114,24 +116,16 @@ pub extern "C" fn mx_strerror(code: Return) -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn mx_strstatus(code: u32) -> *const c_char {
     let text = match code {
-        0 => c_text(Code::Success),
         1 => c"Pending",
         2 => c"Buffered",
         3 => c"Rejected",
-        4 => c_text(Code::Timeout),
-        5 => c_text(Code::MessageTruncated),
-        6 => c_text(Code::Cancelled),
         7 => c"Remote endpoint unknown",
-        8 => c_text(Code::RemoteEndpointClosed),
-        9 => c_text(Code::RemoteEndpointUnreachable),
-        10 => c_text(Code::RemoteEndpointBadSession),
-        11 => c_text(Code::RemoteEndpointBadConnectionKey),
-        12 => c_text(Code::RemoteEndpointBadId),
-        13 => c_text(Code::RemoteRdmaWindowBadId),
         STATUS_ABORTED => c_text(Code::MessageAborted),
         15 => c"Event queue full",
-        16 => c_text(Code::NoResources),
-        _ => c"Unknown Status Code",
+        _ => STATUSES
+            .iter()
+            .find(|(status, _)| *status == code)
+            .map_or(c"Unknown Status Code", |(_, own)| c_text(*own)),
     };
     text.as_ptr()
 }

@@ -33,211 +33,78 @@ unsafe fn told(
     returned(code)
 }
 
-/// Whether a request is done; then it is used up.
-///
-/// # Safety
-/// As for [`omx_test`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_test(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    status: *mut Status,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    unsafe {
-        told(status, result, |status, result| {
-            omx_test(endpoint, request, status, result)
-        })
-    }
-}
-
-/// Waits for a request; when it is done it is used up.
-///
-/// # Safety
-/// As for [`omx_wait`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_wait(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    milliseconds: u32,
-    status: *mut Status,
-    result: *mut u32,
-) -> Return {
-    let wait = |status, result| {
-        // SAFETY: promised by the caller.
-        unsafe { omx_wait(endpoint, request, status, result, timeout(milliseconds)) }
-    };
-    // SAFETY: promised by the caller.
-    unsafe { told(status, result, wait) }
-}
-
-/// The first done request whose match info fits; it is used up.
-///
-/// # Safety
-/// As for [`omx_test_any`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_test_any(
-    endpoint: EndpointHandle,
-    match_info: u64,
-    mask: u64,
-    status: *mut Status,
-    result: *mut u32,
-) -> Return {
-    let test = |status, result| {
-        // SAFETY: promised by the caller.
-        unsafe { omx_test_any(endpoint, match_info, mask, status, result) }
-    };
-    // SAFETY: promised by the caller.
-    unsafe { told(status, result, test) }
-}
-
-/// Waits for a done request whose match info fits; it is used up.
-///
-/// # Safety
-/// As for [`omx_wait_any`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_wait_any(
-    endpoint: EndpointHandle,
-    milliseconds: u32,
-    match_info: u64,
-    mask: u64,
-    status: *mut Status,
-    result: *mut u32,
-) -> Return {
-    let wait = |status, result| {
-        // SAFETY: promised by the caller.
-        unsafe {
-            omx_wait_any(
-                endpoint,
-                match_info,
-                mask,
-                status,
-                result,
-                timeout(milliseconds),
-            )
+/// Declares calls that tell a status: `=> status, result` stands for the places of both, the
+/// last two arguments.
+macro_rules! telling_calls {
+    ($(
+        $(#[$doc:meta])*
+        fn $name:ident($($argument:ident: $type:ty),* => $status:ident, $result:ident)
+            = $native:ident($($given:expr),* $(,)?);
+    )*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        #[doc = concat!("As for [`", stringify!($native), "`].")]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(
+            $($argument: $type,)*
+            $status: *mut Status,
+            $result: *mut u32,
+        ) -> Return {
+            // SAFETY: promised by the caller.
+            unsafe { told($status, $result, |$status, $result| $native($($given),*)) }
         }
-    };
-    // SAFETY: promised by the caller.
-    unsafe { told(status, result, wait) }
+    )*};
 }
 
-/// The first done request, which stays.
-///
-/// # Safety
-/// As for [`omx_ipeek`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_ipeek(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_ipeek(endpoint, request, result) })
+telling_calls! {
+    /// Whether a request is done; then it is used up.
+    fn mx_test(endpoint: EndpointHandle, request: *mut RequestHandle => status, result)
+        = omx_test(endpoint, request, status, result);
+
+    /// Waits for a request; when it is done it is used up.
+    fn mx_wait(
+        endpoint: EndpointHandle, request: *mut RequestHandle, milliseconds: u32 => status, result
+    ) = omx_wait(endpoint, request, status, result, timeout(milliseconds));
+
+    /// The first done request whose match info fits; it is used up.
+    fn mx_test_any(endpoint: EndpointHandle, match_info: u64, mask: u64 => status, result)
+        = omx_test_any(endpoint, match_info, mask, status, result);
+
+    /// Waits for a done request whose match info fits; it is used up.
+    fn mx_wait_any(
+        endpoint: EndpointHandle, milliseconds: u32, match_info: u64, mask: u64 => status, result
+    ) = omx_wait_any(endpoint, match_info, mask, status, result, timeout(milliseconds));
+
+    /// The first unexpected message whose match info fits; it stays.
+    fn mx_iprobe(endpoint: EndpointHandle, match_info: u64, mask: u64 => status, result)
+        = omx_iprobe(endpoint, match_info, mask, status, result);
+
+    /// Waits for an unexpected message whose match info fits; it stays.
+    fn mx_probe(
+        endpoint: EndpointHandle, milliseconds: u32, match_info: u64, mask: u64 => status, result
+    ) = omx_probe(endpoint, match_info, mask, status, result, timeout(milliseconds));
 }
 
-/// Waits for a done request, which stays.
-///
-/// # Safety
-/// As for [`omx_peek`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_peek(
-    endpoint: EndpointHandle,
-    milliseconds: u32,
-    request: *mut RequestHandle,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_peek(endpoint, request, result, timeout(milliseconds)) })
-}
+calls! {
+    /// The first done request, which stays.
+    fn mx_ipeek(endpoint: EndpointHandle, request: *mut RequestHandle, result: *mut u32)
+        = omx_ipeek(endpoint, request, result);
 
-/// The first unexpected message whose match info fits; it stays.
-///
-/// # Safety
-/// As for [`omx_iprobe`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_iprobe(
-    endpoint: EndpointHandle,
-    match_info: u64,
-    mask: u64,
-    status: *mut Status,
-    result: *mut u32,
-) -> Return {
-    let probe = |status, result| {
-        // SAFETY: promised by the caller.
-        unsafe { omx_iprobe(endpoint, match_info, mask, status, result) }
-    };
-    // SAFETY: promised by the caller.
-    unsafe { told(status, result, probe) }
-}
+    /// Waits for a done request, which stays.
+    fn mx_peek(
+        endpoint: EndpointHandle, milliseconds: u32, request: *mut RequestHandle, result: *mut u32,
+    ) = omx_peek(endpoint, request, result, timeout(milliseconds));
 
-/// Waits for an unexpected message whose match info fits; it stays.
-///
-/// # Safety
-/// As for [`omx_probe`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_probe(
-    endpoint: EndpointHandle,
-    milliseconds: u32,
-    match_info: u64,
-    mask: u64,
-    status: *mut Status,
-    result: *mut u32,
-) -> Return {
-    let probe = |status, result| {
-        // SAFETY: promised by the caller.
-        unsafe {
-            omx_probe(
-                endpoint,
-                match_info,
-                mask,
-                status,
-                result,
-                timeout(milliseconds),
-            )
-        }
-    };
-    // SAFETY: promised by the caller.
-    unsafe { told(status, result, probe) }
-}
+    /// Whether the memory of a send may be used again.
+    fn mx_ibuffered(endpoint: EndpointHandle, request: *mut RequestHandle, result: *mut u32)
+        = omx_ibuffered(endpoint, request, result);
 
-/// Whether the memory of a send may be used again.
-///
-/// # Safety
-/// As for [`omx_ibuffered`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_ibuffered(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_ibuffered(endpoint, request, result) })
-}
+    /// Takes back a receive that nothing has matched, or a pending connect.
+    fn mx_cancel(endpoint: EndpointHandle, request: *mut RequestHandle, result: *mut u32)
+        = omx_cancel(endpoint, request, result);
 
-/// Takes back a receive that nothing has matched, or a pending connect.
-///
-/// # Safety
-/// As for [`omx_cancel`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_cancel(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-    result: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_cancel(endpoint, request, result) })
-}
-
-/// The context of a request.
-///
-/// # Safety
-/// As for [`omx_context`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_context(
-    request: *mut RequestHandle,
-    context: *mut *mut c_void,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_context(request, context) })
+    /// The context of a request.
+    fn mx_context(request: *mut RequestHandle, context: *mut *mut c_void)
+        = omx_context(request, context);
 }

@@ -16,22 +16,29 @@ use crate::ffi::registry::Handle;
 use crate::ffi::types::{EndpointAddress, EndpointHandle, RequestHandle, UnexpectedHandler};
 use mx_engine::Code;
 
-/// Starts to connect.
-///
-/// # Safety
-/// As for [`omx_iconnect`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_iconnect(
-    endpoint: EndpointHandle,
-    nic: u64,
-    remote: u32,
-    key: u32,
-    match_info: u64,
-    context: *mut c_void,
-    request: *mut RequestHandle,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_iconnect(endpoint, nic, remote, key, match_info, context, request) })
+calls! {
+    /// Starts to connect.
+    fn mx_iconnect(
+        endpoint: EndpointHandle, nic: u64, remote: u32, key: u32, match_info: u64, context: *mut c_void,
+        request: *mut RequestHandle,
+    ) = omx_iconnect(endpoint, nic, remote, key, match_info, context, request);
+
+    /// Board, endpoint and session of an address.
+    fn mx_decompose_endpoint_addr2(
+        address: EndpointAddress, nic: *mut u64, remote: *mut u32, session: *mut u32,
+    ) = omx_decompose_endpoint_addr_with_session(address, nic, remote, session);
+
+    /// Gives up all interest in a request.
+    fn mx_forget(endpoint: EndpointHandle, request: *mut RequestHandle) = omx_forget(endpoint, request);
+
+    /// Sets who is asked about messages that no receive waits for; none for nobody.
+    fn mx_register_unexp_handler(
+        endpoint: EndpointHandle, handler: UnexpectedHandler, context: *mut c_void,
+    ) = omx_register_unexp_handler(endpoint, handler, context);
+
+    /// The pointer that [`mx_set_endpoint_addr_context`] has set.
+    fn mx_get_endpoint_addr_context(address: EndpointAddress, context: *mut *mut c_void)
+        = omx_get_endpoint_addr_context(address, context);
 }
 
 /// Ends the relation with a partner.
@@ -40,52 +47,10 @@ pub extern "C" fn mx_disconnect(endpoint: EndpointHandle, address: EndpointAddre
     returned(omx_disconnect(endpoint, address))
 }
 
-/// Board, endpoint and session of an address.
-///
-/// # Safety
-/// As for [`omx_decompose_endpoint_addr_with_session`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_decompose_endpoint_addr2(
-    address: EndpointAddress,
-    nic: *mut u64,
-    remote: *mut u32,
-    session: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_decompose_endpoint_addr_with_session(address, nic, remote, session) })
-}
-
-/// Gives up all interest in a request.
-///
-/// # Safety
-/// As for [`omx_forget`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_forget(
-    endpoint: EndpointHandle,
-    request: *mut RequestHandle,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_forget(endpoint, request) })
-}
-
 /// Makes progress.
 #[unsafe(no_mangle)]
 pub extern "C" fn mx_progress(endpoint: EndpointHandle) -> Return {
     returned(omx_progress(endpoint))
-}
-
-/// Sets who is asked about messages that no receive waits for; none for nobody.
-///
-/// # Safety
-/// As for [`omx_register_unexp_handler`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_register_unexp_handler(
-    endpoint: EndpointHandle,
-    handler: UnexpectedHandler,
-    context: *mut c_void,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_register_unexp_handler(endpoint, handler, context) })
 }
 
 /// The program's own pointer for a remote endpoint.
@@ -95,19 +60,6 @@ pub extern "C" fn mx_set_endpoint_addr_context(
     context: *mut c_void,
 ) -> Return {
     returned(omx_set_endpoint_addr_context(address, context))
-}
-
-/// The same pointer.
-///
-/// # Safety
-/// As for [`omx_get_endpoint_addr_context`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_get_endpoint_addr_context(
-    address: EndpointAddress,
-    context: *mut *mut c_void,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_get_endpoint_addr_context(address, context) })
 }
 
 /// How long a request is tried, or without one all that begin later.

@@ -22,42 +22,16 @@ pub extern "C" fn mx_finalize() -> Return {
     returned(omx_finalize())
 }
 
-/// Address of a local board.
-///
-/// # Safety
-/// As for [`omx_board_number_to_nic_id`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_board_number_to_nic_id(board: u32, nic: *mut u64) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_board_number_to_nic_id(board, nic) })
-}
+calls! {
+    /// Address of a local board.
+    fn mx_board_number_to_nic_id(board: u32, nic: *mut u64) = omx_board_number_to_nic_id(board, nic);
 
-/// Number of the local board with this address.
-///
-/// # Safety
-/// As for [`omx_nic_id_to_board_number`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_nic_id_to_board_number(nic: u64, board: *mut u32) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_nic_id_to_board_number(nic, board) })
-}
+    /// Number of the local board with this address.
+    fn mx_nic_id_to_board_number(nic: u64, board: *mut u32) = omx_nic_id_to_board_number(nic, board);
 
-/// Address of the peer with this name.
-///
-/// # Safety
-/// As for [`omx_hostname_to_nic_id`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_hostname_to_nic_id(name: *const c_char, nic: *mut u64) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_hostname_to_nic_id(name, nic) })
-}
+    /// Address of the peer with this name.
+    fn mx_hostname_to_nic_id(name: *const c_char, nic: *mut u64) = omx_hostname_to_nic_id(name, nic);
 
-/// Name of the peer with this address.
-///
-/// # Safety
-/// As for [`omx_nic_id_to_hostname`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_nic_id_to_hostname(nic: u64, name: *mut c_char) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_nic_id_to_hostname(nic, name) })
+    /// Name of the peer with this address.
+    fn mx_nic_id_to_hostname(nic: u64, name: *mut c_char) = omx_nic_id_to_hostname(nic, name);
 }

@@ -3,6 +3,25 @@
 //!
 //! Types have the same layouts in both, so a call here hands its pointers on and translates what comes back.
 
+/// Declares calls that are an `omx_*` call but for the order of their arguments, MX's timeouts, and MX's codes: each is
+/// `fn NAME(ARGUMENTS) = NATIVE(WHAT IT IS GIVEN);`.
+macro_rules! calls {
+    ($(
+        $(#[$doc:meta])*
+        fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $native:ident($($given:expr),* $(,)?);
+    )*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        #[doc = concat!("As for [`", stringify!($native), "`].")]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name($($argument: $type),*) -> Return {
+            // SAFETY: promised by the caller.
+            returned(unsafe { $native($($given),*) })
+        }
+    )*};
+}
+
 mod codes;
 mod completion;
 mod endpoint;

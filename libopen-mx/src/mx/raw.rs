@@ -23,19 +23,23 @@ const NAMELESS: Name = [0; size_of::<Name>()];
 /// `MX_SPEED_10G`.
 const SPEED_10G: u32 = 1;
 
-/// Opens the raw endpoint of a board.
-///
-/// # Safety
-/// As for [`omx_raw_open_endpoint`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_raw_open_endpoint(
-    board: u32,
-    parameters: *const EndpointParameter,
-    count: u32,
-    out: *mut RawHandle,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx_raw_open_endpoint(board, parameters, count, out) })
+calls! {
+    /// Opens the raw endpoint of a board.
+    fn mx_raw_open_endpoint(
+        board: u32, parameters: *const EndpointParameter, count: u32, out: *mut RawHandle,
+    ) = omx_raw_open_endpoint(board, parameters, count, out);
+
+    /// Sends a whole frame: what is on its way decides, not the route. An event with the context follows.
+    fn mx_raw_send(
+        handle: RawHandle, _port: u32, _route: *mut c_void, _route_length: u32, frame: *mut c_void, length: u32,
+        context: *mut c_void,
+    ) = omx__raw_send(handle, frame, length, 1, context);
+
+    /// The next event, waited for no longer than `milliseconds` (0: not at all).
+    fn mx_raw_next_event(
+        handle: RawHandle, port: *mut u32, context: *mut *mut c_void, buffer: *mut c_void, length: *mut u32,
+        milliseconds: u32, status: *mut u32,
+    ) = omx__raw_next_event(handle, port, context, buffer, length, milliseconds, status, 1);
 }
 
 /// Closes it.
@@ -48,53 +52,6 @@ pub extern "C" fn mx_raw_close_endpoint(handle: RawHandle) -> Return {
 #[unsafe(no_mangle)]
 pub extern "C" fn mx_raw_handle(handle: RawHandle) -> c_int {
     omx_raw_handle(handle)
-}
-
-/// Sends a whole frame: what is on its way decides, not the route. An event with the context follows.
-///
-/// # Safety
-/// As for [`omx__raw_send`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_raw_send(
-    handle: RawHandle,
-    _port: u32,
-    _route: *mut c_void,
-    _route_length: u32,
-    frame: *mut c_void,
-    length: u32,
-    context: *mut c_void,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe { omx__raw_send(handle, frame, length, 1, context) })
-}
-
-/// The next event, waited for no longer than `milliseconds` (0: not at all).
-///
-/// # Safety
-/// As for [`omx__raw_next_event`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mx_raw_next_event(
-    handle: RawHandle,
-    port: *mut u32,
-    context: *mut *mut c_void,
-    buffer: *mut c_void,
-    length: *mut u32,
-    milliseconds: u32,
-    status: *mut u32,
-) -> Return {
-    // SAFETY: promised by the caller.
-    returned(unsafe {
-        omx__raw_next_event(
-            handle,
-            port,
-            context,
-            buffer,
-            length,
-            milliseconds,
-            status,
-            1,
-        )
-    })
 }
 
 /// Changes the board of a raw endpoint.
