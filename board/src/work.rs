@@ -9,7 +9,7 @@ use crate::board::Board;
 use crate::key::{BoardId, EndpointKey, Extent, Source};
 use crate::peers::Peer;
 use crate::ports::{Full, Ports};
-use crate::pull::{Attention, LocalPull, PullTable};
+use crate::pull::{Attention, LocalPull, PullTable, Transfer};
 use crate::switch::Switch;
 use crate::time::Instant;
 use crate::turn::{CLOCKS, MESSAGE, NEWS, Served};
@@ -130,7 +130,9 @@ impl Switch {
             else {
                 waits = true;
                 all.did(MESSAGE);
-                if transfer.window_told != Some(window) {
+                if transfer.window_told != Some(window)
+                    && !self.reaches_another(key, &transfer, &window, ports)
+                {
                     let wanted = wanted(transfer.window_id, &window, reply.window_offset);
                     if ports.deliver(key, &wanted, Source::NONE).is_ok() {
                         transfer.told(window);
@@ -434,6 +436,32 @@ fn reached<P: Ports>(
     let end = offset.checked_add(length)?;
     let region = ports.region(owner, window.region)?;
     (end <= region.length).then_some((window.region, offset))
+}
+
+impl Switch {
+    /// Whether the window reaches what another transfer of its message sends next. That one goes first: if each of them had
+    /// the piece moved when it finds it elsewhere, none would ever find it in its place.
+    fn reaches_another<P: Ports>(
+        &self,
+        key: EndpointKey,
+        transfer: &Transfer,
+        window: &Window,
+        ports: &mut P,
+    ) -> bool {
+        let endpoint = self
+            .board(key.board)
+            .and_then(|board| board.endpoint(key.endpoint));
+        endpoint.is_some_and(|endpoint| {
+            let mut others = endpoint.replies.of_window(transfer.window_id);
+            others.any(|other| {
+                other.reads(window)
+                    && other.next_reply().is_some_and(|reply| {
+                        let length = reply.length.into();
+                        reached(ports, key, window, reply.window_offset, length).is_some()
+                    })
+            })
+        })
+    }
 }
 
 /// What tells a process that bytes from `offset` on are wanted.

@@ -198,7 +198,8 @@ fn replier() -> (World, EndpointKey, Format) {
     (world, a, format)
 }
 
-fn block(world: &mut World, format: &Format, frame_index: u32) {
+/// A pull of that handle asks for the block from a frame on.
+fn block(world: &mut World, format: &Format, handle: u32, frame_index: u32) {
     let pull = Packet::Pull(Pull {
         ends: Ends {
             destination: 0,
@@ -209,7 +210,7 @@ fn block(world: &mut World, format: &Format, frame_index: u32) {
         window: 9,
         window_seqnum: 23,
         window_offset: 0,
-        handle: 1,
+        handle,
         magic: 2,
         first_frame_offset: 0,
         block_length: 32 * 8968,
@@ -244,9 +245,9 @@ fn a_block_is_answered_as_its_window_moves_and_never_from_elsewhere() {
         .ports
         .windows
         .insert((a, 9), window(Reach::Nothing, 0, 0));
-    block(&mut world, &format, 0);
+    block(&mut world, &format, 1, 0);
     // The puller asks again meanwhile.
-    block(&mut world, &format, 0);
+    block(&mut world, &format, 1, 0);
     let mut slot = 100;
     let mut end = 0;
     while end < 32 * 8968 {
@@ -270,18 +271,48 @@ fn a_block_is_answered_as_its_window_moves_and_never_from_elsewhere() {
     assert_eq!(slot, 103);
 }
 
+/// A request that the network repeats late is a pull that ended long ago, while the next one of the message goes on.
+#[test]
+fn pulls_of_one_message_do_not_take_its_piece_away_from_each_other() {
+    let (mut world, a, format) = replier();
+    let bytes = pattern(MESSAGE as usize);
+    world
+        .ports
+        .windows
+        .insert((a, 9), window(Reach::Nothing, 0, 0));
+    block(&mut world, &format, 1, 0);
+    let (mut slot, mut replies) = (100, 0);
+    for step in 0..100_000 {
+        if step == 5 {
+            block(&mut world, &format, 2, 64);
+        }
+        world.now = world.now + Duration::from_micros(10);
+        world.settle();
+        replies += world.ports.sent.drain(..).count();
+        // The process follows at once.
+        for (told, _) in world.ports.take(a) {
+            if let EventBody::Wanted(wanted) = told.body {
+                slot += 1;
+                show(&mut world, a, slot, &bytes, wanted.offset);
+            }
+        }
+    }
+    assert!(replies >= 2 * 32, "{replies} replies");
+}
+
 #[test]
 fn a_piece_whose_region_went_away_is_wanted_again() {
     let (mut world, a, format) = replier();
     let bytes = pattern(MESSAGE as usize);
     show(&mut world, a, 101, &bytes, 0);
-    block(&mut world, &format, 0);
+    block(&mut world, &format, 1, 0);
     world.work();
-    assert_eq!(replies(&mut world, &bytes), Some(8 * 8968));
+    let end = replies(&mut world, &bytes).expect("a turn's replies");
+    assert!(end < PIECE);
     world.ports.regions.clear();
     world.switch.deregister(a, region(101));
     pass(&mut world, Duration::from_millis(1));
-    assert_eq!(wanted(&mut world, a), Some(8 * 8968));
+    assert_eq!(wanted(&mut world, a), Some(end));
 }
 
 #[test]
@@ -292,7 +323,7 @@ fn a_window_that_is_bound_anew_ends_what_waited_for_it() {
         .ports
         .windows
         .insert((a, 9), window(Reach::Nothing, 0, 0));
-    block(&mut world, &format, 0);
+    block(&mut world, &format, 1, 0);
     pass(&mut world, Duration::from_millis(1));
     assert_eq!(wanted(&mut world, a), Some(0));
     world.register(a, 1, 9, bytes.clone());

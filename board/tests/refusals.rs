@@ -225,10 +225,11 @@ fn a_window_that_is_unbound_meanwhile_is_not_read_any_more() {
         &[],
     );
     world.work();
-    assert_eq!(world.ports.sent.len(), 8);
+    let sent = world.ports.sent.len();
+    assert!((1..200_000 / 8968).contains(&sent), "{sent} replies");
     world.ports.windows.clear();
     world.settle();
-    assert_eq!(world.ports.sent.len(), 8);
+    assert_eq!(world.ports.sent.len(), sent);
 }
 
 #[test]

@@ -19,6 +19,10 @@ pub struct SoakArgs {
     /// Per cent of the frames that are lost; as many are doubled, and as many come late.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=50))]
     loss: u8,
+    /// Frames that strangers send in each millisecond of the network's time: noise, repeated, cut, long and tagged frames,
+    /// forged beacons, names, refusals, pulls and connects.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    strangers: u32,
     /// What determines the run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -36,6 +40,7 @@ pub fn run(args: &SoakArgs) -> Result<ExitCode, Error> {
     command
         .arg(format!("--messages={}", args.messages))
         .arg(format!("--loss={}", args.loss))
+        .arg(format!("--strangers={}", args.strangers))
         .arg(format!("--seed={}", args.seed));
     if args.json {
         command.arg("--json");

@@ -141,6 +141,12 @@ impl ReplyJobs {
         }
     }
 
+    /// The transfers of a window.
+    pub fn of_window(&self, id: u8) -> impl Iterator<Item = &Transfer> {
+        let all = self.transfers.iter().chain(&self.aside);
+        all.filter(move |transfer| transfer.window_id == id)
+    }
+
     /// Puts a transfer aside whose next bytes its window does not reach.
     pub fn put_aside(&mut self, now: Instant, mut transfer: Transfer) {
         transfer.look_at = now + transfer.backoff.next_wait();
