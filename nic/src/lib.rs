@@ -40,4 +40,5 @@ pub use nic::{
     Armed, Capabilities, Fragment, LinkState, MIN_FRAME, MacAddress, Nic, Reception, Statistics,
     Token,
 };
+use nic::{ETHERNET_HEADER, Received, frame_length};
 pub use platform::{HeapPlatform, Platform, Registers};

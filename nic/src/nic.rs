@@ -4,12 +4,15 @@ use core::time::Duration;
 
 use crate::{Fault, OpenError, TransmitError};
 
-/// An Ethernet address.
+/// An Ethernet address, its first octet first.
 pub type MacAddress = [u8; 6];
 
 /// Shortest frame in bytes, without the frame check (IEEE 802.3 clause 4A.4.2: 64 bytes with it). No driver pads:
 /// whoever builds the frame does.
 pub const MIN_FRAME: usize = 60;
+
+/// Bytes of an Ethernet header; what is shorter is no frame.
+pub(crate) const ETHERNET_HEADER: usize = 14;
 
 /// Names a frame in flight. The sender chooses it, and gets it back when the card no longer reads the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +77,17 @@ pub enum Armed {
     Quiet,
 }
 
+impl Armed {
+    /// Whether something came in the meantime.
+    pub(crate) const fn with(pending: bool) -> Self {
+        if pending {
+            Self::WorkPending
+        } else {
+            Self::Quiet
+        }
+    }
+}
+
 /// What a card makes of [`Nic::set_addresses`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reception {
@@ -111,7 +125,66 @@ pub struct Statistics {
     pub doorbells_saved: u64,
 }
 
+/// What a receive queue did with frames that came in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Received {
+    /// Frames taken from the card, or descriptors that go back to it.
+    pub(crate) taken: usize,
+    /// Frames shown, and their bytes.
+    pub(crate) shown: u64,
+    pub(crate) bytes: u64,
+    /// Frames dropped: shorter than a header, longer than agreed.
+    pub(crate) short: u64,
+    pub(crate) long: u64,
+    /// Why it ended early.
+    pub(crate) fault: Option<Fault>,
+}
+
+impl Received {
+    /// Counts a frame of that length; whether it is to be shown.
+    #[inline]
+    pub(crate) fn count(&mut self, len: usize, max_frame: usize) -> bool {
+        self.taken += 1;
+        if len < ETHERNET_HEADER {
+            self.short += 1;
+        } else if len > max_frame {
+            self.long += 1;
+        } else {
+            self.shown += 1;
+            self.bytes += len as u64;
+            return true;
+        }
+        false
+    }
+}
+
+/// Length of a frame whose pieces are possible: so many bytes in its head at most, and so many fragments.
+#[inline]
+pub(crate) fn frame_length(
+    head: usize,
+    fragments: &[Fragment],
+    (max_head, max_fragments): (usize, usize),
+) -> Option<usize> {
+    if head > max_head || fragments.len() > max_fragments {
+        return None;
+    }
+    fragments.iter().try_fold(head, |sum, fragment| {
+        // QEMU breaks a device for ever that is given an empty piece.
+        let possible = fragment.len > 0 && fragment.bus.checked_add(fragment.len.into()).is_some();
+        possible.then_some(sum.checked_add(fragment.len as usize))?
+    })
+}
+
 impl Statistics {
+    /// Counts what a receive queue did.
+    #[inline]
+    pub(crate) fn count_received(&mut self, received: &Received) {
+        self.received_frames += received.shown;
+        self.received_bytes += received.bytes;
+        self.received_short += received.short;
+        self.received_long += received.long;
+    }
+
     /// Counts a frame that was offered to a transmit queue, by what came of it: the bytes that were taken, or why not.
     pub(crate) fn count_transmit(
         &mut self,

@@ -30,7 +30,7 @@ pub use wire::Wire;
 
 use crate::{
     Armed, Capabilities, Fault, Fragment, LinkState, MIN_FRAME, MacAddress, Nic, Reception,
-    Statistics, Token, TransmitError,
+    Statistics, Token, TransmitError, frame_length,
 };
 
 /// Longest frame: an MTU of 9000.
@@ -129,19 +129,6 @@ impl FakeNic {
             .extend(self.outgoing.drain(..).map(|frame| frame.token));
     }
 
-    fn fits(&self, head: usize, fragments: &[Fragment]) -> Option<usize> {
-        let capabilities = self.capabilities();
-        if head > capabilities.max_head || fragments.len() > capabilities.max_fragments {
-            return None;
-        }
-        fragments
-            .iter()
-            .try_fold(head, |sum, fragment| {
-                (fragment.len > 0).then_some(sum.checked_add(fragment.len as usize))?
-            })
-            .filter(|len| (MIN_FRAME..=MAX_FRAME).contains(len))
-    }
-
     /// The whole frame, as the card reads it.
     fn gather(&self, frame: &Outgoing) -> Vec<u8> {
         let mut bytes = frame.head.clone();
@@ -187,9 +174,9 @@ impl Nic for FakeNic {
             return Err(TransmitError::Stopped);
         }
         let head = head.concat();
-        let len = self
-            .fits(head.len(), fragments)
-            .filter(|_| queue == 0)
+        let most = (MAX_FRAME, self.capabilities().max_fragments);
+        let len = frame_length(head.len(), fragments, most)
+            .filter(|len| queue == 0 && (MIN_FRAME..=MAX_FRAME).contains(len))
             .ok_or(TransmitError::Unfit)?;
         if self.outgoing.len() + self.done.len() >= TRANSMIT_SLOTS {
             self.statistics.transmit_full += 1;
@@ -250,11 +237,7 @@ impl Nic for FakeNic {
         if queue == 0 && self.fault.is_none() {
             self.wire.arm(self.end, true);
         }
-        if self.wire.waits(self.end) || !self.done.is_empty() {
-            Armed::WorkPending
-        } else {
-            Armed::Quiet
-        }
+        Armed::with(self.wire.waits(self.end) || !self.done.is_empty())
     }
 
     fn disarm(&mut self, queue: u16) {

@@ -5,6 +5,9 @@ use super::mmio::{GONE, Mmio, set, wait};
 use super::options::Interrupts;
 use crate::{LinkState, MacAddress, OpenError, Statistics};
 
+/// Bytes of a frame check.
+pub(super) const FRAME_CHECK: usize = 4;
+
 /// Where a ring of descriptors lies.
 #[derive(Clone, Copy, Debug)]
 pub struct RingPlace {
@@ -61,11 +64,52 @@ pub trait Chip {
     /// See [`Chip::RECEIVE_QUEUE`].
     const TRANSMIT_QUEUE: u32;
 
+    /// Bits of CTRL that reset the card and clear themselves, and for how many microseconds it is left alone then.
+    const RESET: (u32, u32);
+    /// The register with the state of the link, and its bit for a link that is up.
+    const LINK: (u32, u32);
+
     /// RAL of a unicast address; RAH follows it.
     fn receive_address(index: usize) -> u32;
 
     /// Stops everything, above all DMA, and resets the card. All interrupts are masked afterwards.
-    fn reset(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError>;
+    ///
+    /// What is under way on the bus ends before (82576 §5.2.3.3, 82599 §5.2.5.3.2). Where it does not, a second reset helps,
+    /// after [`Chip::flush`].
+    fn reset(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
+        if registers.read(STATUS) == GONE {
+            return Err(OpenError::Reset);
+        }
+        // 82576 §4.5.4, 82599 §4.6.3.1: no interrupts while the card is set up.
+        Self::mask(registers);
+        Self::stop(registers, pause);
+        set(registers, CONTROL, MASTER_DISABLE);
+        let is_quiet = wait(registers, pause, STATUS, MASTER_ENABLE, 0);
+        if !is_quiet {
+            Self::flush(registers, pause);
+        }
+        let (bits, settle) = Self::RESET;
+        for _ in 0..if is_quiet { 1 } else { 2 } {
+            set(registers, CONTROL, MASTER_DISABLE | bits);
+            pause(settle);
+            if !wait(registers, pause, CONTROL, bits, 0) {
+                return Err(OpenError::Reset);
+            }
+        }
+        let is_ready = Self::is_ready(registers, pause);
+        // 82599 §4.6.3.2: a reset unmasks nothing, but the EEPROM might.
+        Self::mask(registers);
+        is_ready.then_some(()).ok_or(OpenError::Reset)
+    }
+
+    /// Ends both directions before a reset.
+    fn stop(registers: &mut impl Mmio, pause: &dyn Fn(u32));
+
+    /// Empties the buffers of a card whose requests to the bus do not end, if it can.
+    fn flush(_registers: &mut impl Mmio, _pause: &dyn Fn(u32)) {}
+
+    /// Waits until a card that was reset can be set up; whether it can.
+    fn is_ready(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> bool;
 
     /// The address that the card has from its EEPROM, which has set the first receive address (82576 §4.5.5, 82599
     /// §8.2.3.7).
@@ -107,7 +151,14 @@ pub trait Chip {
     fn mask(registers: &mut impl Mmio);
 
     /// State of the link; `None` when the card is gone.
-    fn link(registers: &impl Mmio) -> Option<LinkState>;
+    fn link(registers: &impl Mmio) -> Option<LinkState> {
+        let (register, up) = Self::LINK;
+        match registers.read(register) {
+            GONE => None,
+            status if status & up != 0 => Some(LinkState::Up),
+            _ => Some(LinkState::Down),
+        }
+    }
 
     /// Adds what the card has counted, whose counters begin anew when they are read.
     fn count(registers: &impl Mmio, statistics: &mut Statistics);
@@ -120,36 +171,6 @@ const STATUS: u32 = 0x00008;
 pub(super) const MASTER_DISABLE: u32 = 1 << 2;
 /// STATUS: PCIe Master Enable Status, requests are under way, or may be.
 const MASTER_ENABLE: u32 = 1 << 19;
-
-/// Whether there is a card.
-pub(super) fn is_there(registers: &impl Mmio) -> bool {
-    registers.read(STATUS) != GONE
-}
-
-/// Resets a card that sends and receives nothing any more: what is under way on the bus ends before (82576 §5.2.3.3, 82599
-/// §5.2.5.3.2). Where it does not, a second reset helps, after `unblock`. `bits` of CTRL reset, and clear themselves;
-/// the card is left alone for `settle` microseconds (82576 §4.5.5, 82599 §4.6.3.2).
-pub(super) fn reset<R: Mmio>(
-    registers: &mut R,
-    pause: &dyn Fn(u32),
-    bits: u32,
-    settle: u32,
-    unblock: impl FnOnce(&mut R),
-) -> Result<(), OpenError> {
-    set(registers, CONTROL, MASTER_DISABLE);
-    let is_quiet = wait(registers, pause, STATUS, MASTER_ENABLE, 0);
-    if !is_quiet {
-        unblock(registers);
-    }
-    for _ in 0..if is_quiet { 1 } else { 2 } {
-        set(registers, CONTROL, MASTER_DISABLE | bits);
-        pause(settle);
-        if !wait(registers, pause, CONTROL, bits, 0) {
-            return Err(OpenError::Reset);
-        }
-    }
-    Ok(())
-}
 
 /// Tells a queue where its ring is, and that it is empty. The queue is disabled.
 pub(super) fn place_ring(registers: &mut impl Mmio, base: u32, ring: RingPlace) {
@@ -168,28 +189,10 @@ pub(super) fn switch_queue(
     base: u32,
     control: u32,
 ) -> Result<(), OpenError> {
-    registers.write(base + queue::CONTROL, control);
+    let register = base + queue::CONTROL;
+    registers.write(register, control);
     let wanted = control & queue::ENABLE;
-    if wait(
-        registers,
-        pause,
-        base + queue::CONTROL,
-        queue::ENABLE,
-        wanted,
-    ) {
-        Ok(())
-    } else {
-        Err(OpenError::Feature(
-            "a queue that can be switched on and off",
-        ))
-    }
-}
-
-/// State of a link that a bit of a register tells; `None` when the card is gone.
-pub(super) fn link(registers: &impl Mmio, register: u32, up: u32) -> Option<LinkState> {
-    match registers.read(register) {
-        GONE => None,
-        status if status & up != 0 => Some(LinkState::Up),
-        _ => Some(LinkState::Down),
-    }
+    let is_switched = wait(registers, pause, register, queue::ENABLE, wanted);
+    let lack = OpenError::Feature("a queue that can be switched on and off");
+    is_switched.then_some(()).ok_or(lack)
 }

@@ -90,8 +90,8 @@ impl<C: Chip, R: Mmio, P: Platform> IntelNic<C, R, P> {
         let pause = |time| platform.pause(time);
         let registers = &mut self.registers;
         let plan = ReceivePlan {
-            ring: place(self.receive.ring()),
-            buffer: self.receive.capacity(),
+            ring: place(&self.receive.ring),
+            buffer: self.receive.capacity,
             max_frame: self.max_frame,
         };
         // From here on the card may write.
@@ -105,7 +105,7 @@ impl<C: Chip, R: Mmio, P: Platform> IntelNic<C, R, P> {
         C::enable_receive_queue(registers, &plan, &pause)?;
         registers.write(C::RECEIVE_QUEUE + queue::TAIL, tail.into());
         C::receive(registers, &pause)?;
-        C::transmit(registers, place(self.transmit.ring()), &pause)
+        C::transmit(registers, place(&self.transmit.ring), &pause)
     }
 
     /// Resets the card, and sees whether it has confirmed.
@@ -207,19 +207,15 @@ impl<C: Chip, R: Mmio, P: Platform> Nic for IntelNic<C, R, P> {
         if !self.usable(queue) {
             return 0;
         }
-        let taken = self.receive.receive(max, each);
-        self.statistics.received_frames += taken.shown;
-        self.statistics.received_bytes += taken.bytes;
-        self.statistics.received_short += taken.short;
-        self.statistics.received_long += taken.long;
-        self.statistics.received_bad += taken.bad;
-        if let Some(fault) = taken.fault {
+        let received = self.receive.receive(max, each);
+        self.statistics.count_received(&received);
+        if let Some(fault) = received.fault {
             self.stop(fault);
-        } else if taken.descriptors > 0 {
+        } else if received.taken > 0 {
             self.write_tail(C::RECEIVE_QUEUE, self.receive.tail());
             self.statistics.doorbells += 1;
         }
-        taken.descriptors
+        received.taken
     }
 
     fn arm(&mut self, queue: u16) -> Armed {
@@ -229,11 +225,7 @@ impl<C: Chip, R: Mmio, P: Platform> Nic for IntelNic<C, R, P> {
         } else {
             queue == 0 && self.is_reset && !self.transmit.is_idle()
         };
-        if pending {
-            Armed::WorkPending
-        } else {
-            Armed::Quiet
-        }
+        Armed::with(pending)
     }
 
     fn disarm(&mut self, queue: u16) {
@@ -292,7 +284,10 @@ impl<C: Chip, R: Mmio, P: Platform> Nic for IntelNic<C, R, P> {
     }
 
     fn statistics(&self) -> Statistics {
-        self.statistics
+        Statistics {
+            received_bad: self.statistics.received_bad + self.receive.bad,
+            ..self.statistics
+        }
     }
 }
 

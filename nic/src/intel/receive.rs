@@ -2,14 +2,11 @@
 
 use alloc::vec::Vec;
 
+use super::chip::FRAME_CHECK;
 use super::descriptor::{DESCRIPTOR_SIZE, Ring};
 use crate::dma::{DmaMemory, PAGE_SIZE};
-use crate::{Fault, Platform};
+use crate::{Fault, Platform, Received};
 
-/// Bytes of an Ethernet header; what is shorter is no frame.
-const ETHERNET_HEADER: usize = 14;
-/// Bytes of the frame check, for which a buffer has room though the card strips it.
-const FRAME_CHECK: usize = 4;
 /// Buffers have a length that is a multiple of this (SRRCTL.BSIZEPACKET: 82576 §8.10, 82599 §8.2.3.8).
 const GRAIN: usize = 1024;
 /// Pages that are allocated together: one buffer for a frame of 9014 bytes, or six for one of 1514.
@@ -18,36 +15,22 @@ const CHUNK_PAGES: usize = 3;
 const LEAST: u16 = 8;
 const MOST: u16 = 4096;
 
-/// Longest frame that fits a buffer.
+/// Longest frame that fits a buffer, which has room for the check though the card strips it.
 pub(super) const LONGEST_FRAME: usize = CHUNK_PAGES * PAGE_SIZE - FRAME_CHECK;
-
-/// What a call of [`ReceiveRing::receive`] did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Taken {
-    /// Descriptors that go back to the card.
-    pub(super) descriptors: usize,
-    /// Frames shown, and their bytes.
-    pub(super) shown: u64,
-    pub(super) bytes: u64,
-    /// Frames dropped: shorter than a header, longer than a buffer, bad by the card's own word.
-    pub(super) short: u64,
-    pub(super) long: u64,
-    pub(super) bad: u64,
-    /// Why it ended early.
-    pub(super) fault: Option<Fault>,
-}
 
 /// Descriptor `n` always has buffer `n`. The card has all descriptors but the one before `next`.
 pub(super) struct ReceiveRing {
-    ring: Ring,
+    pub(super) ring: Ring,
     chunks: Vec<DmaMemory>,
-    capacity: usize,
+    /// Bytes of a buffer, a multiple of 1024.
+    pub(super) capacity: usize,
     /// The descriptor that the card fills next.
     next: u16,
     /// The frame at `next` began in an earlier descriptor: it is too long, and dropped until its end.
     in_long_frame: bool,
-    /// Extended errors that make a frame bad.
+    /// Extended errors that make a frame bad, and frames that were, since the card was opened.
     errors: u32,
+    pub(super) bad: u64,
 }
 
 impl ReceiveRing {
@@ -72,17 +55,8 @@ impl ReceiveRing {
             next: 0,
             in_long_frame: false,
             errors,
+            bad: 0,
         })
-    }
-
-    /// The descriptors, for telling the card where they are.
-    pub(super) const fn ring(&self) -> &Ring {
-        &self.ring
-    }
-
-    /// Bytes of a buffer, a multiple of 1024.
-    pub(super) const fn capacity(&self) -> usize {
-        self.capacity
     }
 
     /// Chunk and offset of a buffer.
@@ -119,16 +93,17 @@ impl ReceiveRing {
     }
 
     /// Takes up to `max` frames, shows them, and offers their buffers again; [`ReceiveRing::tail`] then tells the card.
-    pub(super) fn receive(&mut self, max: usize, each: &mut dyn FnMut(&[u8])) -> Taken {
-        let mut taken = Taken::default();
+    pub(super) fn receive(&mut self, max: usize, each: &mut dyn FnMut(&[u8])) -> Received {
+        let mut done = Received::default();
+        let mut descriptors = 0;
         // The card has one descriptor less than there are: a done bit in that one would be a lie.
         let most = max.min(usize::from(self.ring.size()) - 1);
-        while taken.descriptors < most
+        while descriptors < most
             && let Some(received) = self.ring.received(self.next)
         {
             let len = usize::from(received.len);
             if len > self.capacity {
-                taken.fault = Some(Fault::Length {
+                done.fault = Some(Fault::Length {
                     claimed: len as u32,
                     size: self.capacity as u32,
                 });
@@ -137,25 +112,22 @@ impl ReceiveRing {
             let is_long = self.in_long_frame || !received.last;
             self.in_long_frame = !received.last;
             if is_long {
-                taken.long += u64::from(received.last);
+                done.long += u64::from(received.last);
             } else if received.errors & self.errors != 0 {
-                taken.bad += 1;
-            } else if len < ETHERNET_HEADER {
-                taken.short += 1;
-            } else {
+                self.bad += 1;
+            } else if done.count(len, self.capacity) {
                 let (chunk, offset) = self.place(self.next);
                 // SAFETY: the card set the done bit of this descriptor, which it had, and the driver offers the
                 // buffer again only below, when the slice is gone.
                 let frame = unsafe { self.chunks[chunk].handed_over(offset, len) };
-                taken.shown += 1;
-                taken.bytes += len as u64;
                 each(frame);
             }
             self.offer(self.next);
             self.next = self.ring.after(self.next);
-            taken.descriptors += 1;
+            descriptors += 1;
         }
-        taken
+        done.taken = descriptors;
+        done
     }
 
     /// Keeps all memory for ever: the card could not be stopped.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::descriptor::{DESCRIPTOR_SIZE, Ring};
 use crate::dma::{DmaMemory, PAGE_SIZE};
-use crate::{Fragment, MIN_FRAME, Platform, Token, TransmitError};
+use crate::{Fragment, MIN_FRAME, Platform, Token, TransmitError, frame_length};
 
 /// Most fragments of a frame: one descriptor each. The 82599 would take 39 (§7.2.1.1), the 82576 more.
 pub const MAX_FRAGMENTS: usize = 7;
@@ -31,7 +31,7 @@ struct Frame {
 
 /// Frames are counted from 0 and never renumbered; frame `n` has slot `n % FRAMES`.
 pub(super) struct TransmitRing {
-    ring: Ring,
+    pub(super) ring: Ring,
     slots: DmaMemory,
     max_frame: usize,
     frames: Vec<Frame>,
@@ -75,11 +75,6 @@ impl TransmitRing {
         })
     }
 
-    /// The descriptors, for telling the card where they are.
-    pub(super) const fn ring(&self) -> &Ring {
-        &self.ring
-    }
-
     /// Puts a frame into the ring; its length in bytes.
     pub(super) fn transmit(
         &mut self,
@@ -88,7 +83,7 @@ impl TransmitRing {
         token: Token,
     ) -> Result<usize, TransmitError> {
         let head_len: usize = head.iter().map(|piece| piece.len()).sum();
-        let len = frame_length(head_len, fragments)
+        let len = frame_length(head_len, fragments, (MAX_HEAD, MAX_FRAGMENTS))
             .filter(|len| (MIN_FRAME..=self.max_frame).contains(len))
             .ok_or(TransmitError::Unfit)?;
         let descriptors = fragments.len() as u16 + u16::from(head_len > 0);
@@ -218,15 +213,4 @@ impl TransmitRing {
         self.ring.leak();
         self.slots.leak();
     }
-}
-
-/// Length of a frame whose pieces are possible.
-fn frame_length(head: usize, fragments: &[Fragment]) -> Option<usize> {
-    if head > MAX_HEAD || fragments.len() > MAX_FRAGMENTS {
-        return None;
-    }
-    fragments.iter().try_fold(head, |sum, fragment| {
-        let possible = fragment.len > 0 && fragment.bus.checked_add(fragment.len.into()).is_some();
-        possible.then_some(sum.checked_add(fragment.len as usize))?
-    })
 }

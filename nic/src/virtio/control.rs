@@ -41,11 +41,12 @@ const PAUSE_MICROSECONDS: u32 = 100;
 
 /// The control queue and the memory of its command. The card may use both until it is reset.
 pub(super) struct ControlQueue {
-    ring: SplitRing,
+    pub(super) ring: SplitRing,
     memory: DmaMemory,
-    queue: u16,
-    /// A command was not answered: the card has its memory.
-    silent: bool,
+    /// The number of the queue, which follows those of all pairs.
+    pub(super) queue: u16,
+    /// A command was not answered: the card has its memory, and gets no more commands until it is reset.
+    pub(super) silent: bool,
 }
 
 impl ControlQueue {
@@ -59,25 +60,10 @@ impl ControlQueue {
         })
     }
 
-    /// The ring, for telling the card where it is.
-    pub(super) const fn ring(&self) -> &SplitRing {
-        &self.ring
-    }
-
-    /// The number of the control queue, which follows those of all pairs.
-    pub(super) const fn queue(&self) -> u16 {
-        self.queue
-    }
-
     /// Begins anew, for a card that was reset.
     pub(super) fn restart(&mut self) {
         self.ring.restart();
         self.silent = false;
-    }
-
-    /// Whether the card still owes an answer. It gets no more commands until it is reset.
-    pub(super) const fn is_silent(&self) -> bool {
-        self.silent
     }
 
     /// Asks the card for frames to all addresses; whether it agreed.
@@ -96,14 +82,14 @@ impl ControlQueue {
         platform: &impl Platform,
         filter: &Filter,
     ) -> Result<bool, Fault> {
-        if filter.takes_all() {
+        if filter.all {
             return Ok(false);
         }
         let mut argument = [0; LONGEST];
-        let first = write_table(&mut argument, filter.unicast());
-        let second = write_table(&mut argument[first..], filter.multicast());
+        let first = write_table(&mut argument, &filter.unicast);
+        let second = write_table(&mut argument[first..], &filter.multicast);
         let argument = &argument[..first + second];
-        let all_groups = [u8::from(filter.takes_all_groups())];
+        let all_groups = [u8::from(filter.all_multicast)];
         // In this order no frame that is wanted is dropped meanwhile.
         Ok(self.command(transport, platform, SET_TABLE, argument)?
             && self.command(transport, platform, ALL_MULTICAST, &all_groups)?

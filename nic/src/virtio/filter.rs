@@ -11,10 +11,12 @@ pub(super) const MULTICAST: usize = 16;
 
 /// What is wanted besides the card's own address and broadcasts.
 pub(super) struct Filter {
-    unicast: Vec<MacAddress>,
-    multicast: Vec<MacAddress>,
-    all: bool,
-    all_multicast: bool,
+    /// Addresses of single cards, and of groups.
+    pub(super) unicast: Vec<MacAddress>,
+    pub(super) multicast: Vec<MacAddress>,
+    /// Whether frames to all addresses are wanted, or to all groups.
+    pub(super) all: bool,
+    pub(super) all_multicast: bool,
 }
 
 impl Filter {
@@ -40,25 +42,5 @@ impl Filter {
         if !self.all_multicast {
             self.multicast.extend_from_slice(multicast);
         }
-    }
-
-    /// Whether frames to all addresses are wanted.
-    pub(super) const fn takes_all(&self) -> bool {
-        self.all
-    }
-
-    /// Whether frames to all groups are.
-    pub(super) const fn takes_all_groups(&self) -> bool {
-        self.all_multicast
-    }
-
-    /// The addresses of single cards.
-    pub(super) fn unicast(&self) -> &[MacAddress] {
-        &self.unicast
-    }
-
-    /// The addresses of groups.
-    pub(super) fn multicast(&self) -> &[MacAddress] {
-        &self.multicast
     }
 }

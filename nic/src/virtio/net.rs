@@ -73,14 +73,22 @@ impl<T: Transport, P: Platform> VirtioNet<T, P> {
         for (number, pair) in (0..).zip(&mut self.pairs) {
             pair.receive.restart();
             pair.watch.forget();
-            let ring = pair.receive.ring();
-            plan::enable(transport, receive_queue(number), ring, receive)?;
-            let ring = pair.transmit.ring();
-            plan::enable(transport, transmit_queue(number), ring, transmit)?;
+            plan::enable(
+                transport,
+                receive_queue(number),
+                &pair.receive.ring,
+                receive,
+            )?;
+            plan::enable(
+                transport,
+                transmit_queue(number),
+                &pair.transmit.ring,
+                transmit,
+            )?;
         }
         if let Some(control) = &mut self.control {
             control.restart();
-            plan::enable(transport, control.queue(), control.ring(), None)?;
+            plan::enable(transport, control.queue, &control.ring, None)?;
         }
         transport.set_status(plan::AGREED | status::DRIVER_OK);
         for pair in 0..self.pairs.len() {
@@ -130,7 +138,7 @@ impl<T: Transport, P: Platform> VirtioNet<T, P> {
 
     /// Shows the card the buffers of a pair that were given back.
     fn refill(&mut self, pair: usize) {
-        let wanted = self.pairs[pair].receive.publish();
+        let wanted = self.pairs[pair].receive.ring.publish();
         self.ring_doorbell(receive_queue(pair as u16), wanted);
     }
 
@@ -211,7 +219,7 @@ impl<T: Transport, P: Platform> Nic for VirtioNet<T, P> {
             transmit_slots: self
                 .pairs
                 .first()
-                .map_or(0, |pair| pair.transmit.slots().into()),
+                .map_or(0, |pair| pair.transmit.ring.slots().into()),
         }
     }
 
@@ -233,7 +241,7 @@ impl<T: Transport, P: Platform> Nic for VirtioNet<T, P> {
 
     fn flush(&mut self, queue: u16) {
         if let Some(pair) = self.running(queue) {
-            let wanted = pair.transmit.publish();
+            let wanted = pair.transmit.ring.publish();
             self.ring_doorbell(transmit_queue(queue), wanted);
         }
     }
@@ -257,10 +265,7 @@ impl<T: Transport, P: Platform> Nic for VirtioNet<T, P> {
             return 0;
         };
         let received = pair.receive.receive(max, each);
-        self.statistics.received_frames += received.shown;
-        self.statistics.received_bytes += received.bytes;
-        self.statistics.received_short += received.short;
-        self.statistics.received_long += received.long;
+        self.statistics.count_received(&received);
         match received.fault {
             Some(fault) => self.stop(fault),
             None => self.refill(usize::from(queue)),
@@ -275,20 +280,16 @@ impl<T: Transport, P: Platform> Nic for VirtioNet<T, P> {
                 return pair.transmit.has_returned();
             }
             // Both are armed, whatever the first one says.
-            let completions = !pair.transmit.is_idle() && pair.transmit.arm();
-            pair.receive.arm() || completions
+            let completions = !pair.transmit.is_idle() && pair.transmit.ring.arm();
+            pair.receive.ring.arm() || completions
         });
-        if pending {
-            Armed::WorkPending
-        } else {
-            Armed::Quiet
-        }
+        Armed::with(pending)
     }
 
     fn disarm(&mut self, queue: u16) {
         if let Some(pair) = self.running(queue) {
-            pair.receive.disarm();
-            pair.transmit.disarm();
+            pair.receive.ring.disarm();
+            pair.transmit.ring.disarm();
         }
     }
 
@@ -348,7 +349,7 @@ impl<T: Transport, P: Platform> Nic for VirtioNet<T, P> {
 
     fn set_addresses(&mut self, unicast: &[MacAddress], multicast: &[MacAddress]) -> Reception {
         self.filter.set(unicast, multicast);
-        let is_silent = self.control.as_ref().is_some_and(ControlQueue::is_silent);
+        let is_silent = self.control.as_ref().is_some_and(|control| control.silent);
         if self.fault.is_some() || is_silent {
             return Reception::All;
         }

@@ -74,7 +74,7 @@ pub fn drives(vendor: u16, device: u16) -> bool {
 
 /// Where a structure lies.
 #[derive(Clone, Copy)]
-struct Place {
+struct Structure {
     bar: u8,
     offset: u32,
     length: u32,
@@ -148,7 +148,7 @@ impl PciTransport {
             if places[index].is_some() {
                 continue;
             }
-            places[index] = Some(Place {
+            places[index] = Some(Structure {
                 bar: access.read_word(function, at + CAP_BAR) as u8,
                 offset: access.read_word(function, at + CAP_OFFSET),
                 length: access.read_word(function, at + CAP_LENGTH),
@@ -158,7 +158,7 @@ impl PciTransport {
             }
         }
         let [common, doorbells, interrupt_status, configuration] = places;
-        let mut map = |place: Option<Place>, least, name| {
+        let mut map = |place: Option<Structure>, least, name| {
             let place = place.ok_or(OpenError::Registers(name))?;
             map(root, function, platform, place, least, name)
         };
@@ -199,7 +199,7 @@ fn map<C: ConfigurationAccess>(
     root: &mut PciRoot<C>,
     function: DeviceFunction,
     platform: &impl Platform,
-    place: Place,
+    place: Structure,
     least: u32,
     name: &'static str,
 ) -> Result<Registers, OpenError> {

@@ -12,10 +12,8 @@ use super::transmit::{PIECES, TransmitQueue};
 use super::transport::Transport;
 use super::{receive_queue, transmit_queue};
 use crate::hang::Watch;
-use crate::{MacAddress, OpenError, Platform};
+use crate::{ETHERNET_HEADER, MacAddress, OpenError, Platform};
 
-/// Bytes of an Ethernet header, which an MTU does not count.
-const ETHERNET_HEADER: usize = 14;
 /// Offsets of `mac`, `max_virtqueue_pairs` and `mtu` in `struct virtio_net_config` (§5.1.4).
 const CONFIGURATION_MAC: usize = 0;
 const CONFIGURATION_PAIRS: usize = 8;

@@ -11,10 +11,8 @@ use core::sync::atomic::Ordering;
 use super::NET_HEADER;
 use super::ring::{DEVICE_WRITES, SplitRing, Used};
 use crate::dma::{DmaMemory, PAGE_SIZE};
-use crate::{Fault, Platform};
+use crate::{Fault, Platform, Received};
 
-/// Bytes of an Ethernet header; what is shorter is no frame.
-const ETHERNET_HEADER: usize = 14;
 /// Buffers begin at multiples of this, so that several short ones share pages.
 const GRAIN: usize = 2048;
 /// Pages that are allocated together: one buffer for a whole frame of 9014 bytes, or six for one of 1514.
@@ -30,33 +28,18 @@ pub(super) const LONGEST_FRAME: usize = CHUNK_PAGES * PAGE_SIZE - NET_HEADER;
 /// Where a frame's header has `num_buffers` (§5.1.6).
 const PIECES: usize = 10;
 
-/// What a call of [`ReceiveQueue::receive`] did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Received {
-    /// Frames taken from the card.
-    pub(super) taken: usize,
-    /// Frames of them that were shown, and their bytes.
-    pub(super) shown: u64,
-    pub(super) bytes: u64,
-    /// Frames dropped: shorter than a header, longer than agreed.
-    pub(super) short: u64,
-    pub(super) long: u64,
-    /// Why it ended early.
-    pub(super) fault: Option<Fault>,
-}
-
 /// Where a buffer lies.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct BufferPlace {
     chunk: usize,
     offset: usize,
 }
 
 pub(super) struct ReceiveQueue {
-    ring: SplitRing,
+    pub(super) ring: SplitRing,
     chunks: Vec<DmaMemory>,
     /// Where the buffer of each slot lies.
-    places: Vec<Place>,
+    places: Vec<BufferPlace>,
     /// Bytes of a buffer that the card may fill.
     capacity: usize,
     max_frame: usize,
@@ -88,7 +71,7 @@ impl ReceiveQueue {
         };
         let buffers_per_chunk = chunk_pages * PAGE_SIZE / stride;
         let buffers = usize::from(buffers.min(ring.slots()));
-        let place = |slot| Place {
+        let place = |slot| BufferPlace {
             chunk: slot / buffers_per_chunk,
             offset: slot % buffers_per_chunk * stride,
         };
@@ -105,12 +88,7 @@ impl ReceiveQueue {
         })
     }
 
-    /// The ring, for telling the card where it is.
-    pub(super) const fn ring(&self) -> &SplitRing {
-        &self.ring
-    }
-
-    /// Gives all buffers to a card that was reset. It sees them after [`ReceiveQueue::publish`].
+    /// Gives all buffers to a card that was reset. It sees them after [`SplitRing::publish`].
     pub(super) fn restart(&mut self) {
         self.ring.restart();
         for (slot, place) in (0..).zip(&self.places) {
@@ -122,7 +100,7 @@ impl ReceiveQueue {
     }
 
     /// Where the buffer lies that the card gave back.
-    fn place(&self, used: Used) -> Place {
+    fn place(&self, used: Used) -> BufferPlace {
         self.places[usize::from(used.slot)]
     }
 
@@ -151,7 +129,7 @@ impl ReceiveQueue {
         each: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Fault> {
         let written = self.written(first, NET_HEADER)?;
-        let Place { chunk, offset } = self.place(first);
+        let BufferPlace { chunk, offset } = self.place(first);
         let pieces = if self.mergeable {
             let pieces = self.chunks[chunk].word16(offset + PIECES);
             u16::from_le(pieces.load(Ordering::Relaxed))
@@ -243,7 +221,7 @@ impl ReceiveQueue {
     fn join(&mut self, first: Used, second: Used) {
         let mut at = 0;
         for (piece, skip) in [(first, NET_HEADER), (second, 0)] {
-            let Place { chunk, offset } = self.place(piece);
+            let BufferPlace { chunk, offset } = self.place(piece);
             let len = piece.written as usize - skip;
             // SAFETY: as in `show`.
             let bytes = unsafe { self.chunks[chunk].handed_over(offset + skip, len) };
@@ -252,41 +230,9 @@ impl ReceiveQueue {
         }
     }
 
-    /// See [`SplitRing::publish`].
-    pub(super) fn publish(&mut self) -> Option<bool> {
-        self.ring.publish()
-    }
-
-    /// See [`SplitRing::arm`].
-    pub(super) fn arm(&self) -> bool {
-        self.ring.arm()
-    }
-
-    /// See [`SplitRing::disarm`].
-    pub(super) fn disarm(&self) {
-        self.ring.disarm();
-    }
-
     /// Keeps all memory for ever: the card could not be stopped.
     pub(super) fn leak(&mut self) {
         self.ring.leak();
         self.chunks.iter_mut().for_each(DmaMemory::leak);
-    }
-}
-
-impl Received {
-    /// Counts a frame of that length; whether it is to be shown.
-    fn count(&mut self, len: usize, max_frame: usize) -> bool {
-        self.taken += 1;
-        if len < ETHERNET_HEADER {
-            self.short += 1;
-        } else if len > max_frame {
-            self.long += 1;
-        } else {
-            self.shown += 1;
-            self.bytes += len as u64;
-            return true;
-        }
-        false
     }
 }

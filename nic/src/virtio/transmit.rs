@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::NET_HEADER;
 use super::ring::{DESCRIPTOR_SIZE, Descriptor, INDIRECT, MAX_SIZE, NEXT, SplitRing};
 use crate::dma::{DmaMemory, PAGE_SIZE};
-use crate::{Fault, Fragment, MIN_FRAME, Platform, Token, TransmitError};
+use crate::{Fault, Fragment, MIN_FRAME, Platform, Token, TransmitError, frame_length};
 
 /// Descriptors of a frame: its head and its fragments.
 pub(super) const PIECES: usize = 8;
@@ -22,7 +22,7 @@ const SLOT_HEAD: usize = SLOT_HEADER + NET_HEADER;
 pub const MAX_HEAD: usize = SLOT_SIZE - SLOT_HEAD;
 
 pub(super) struct TransmitQueue {
-    ring: SplitRing,
+    pub(super) ring: SplitRing,
     indirect: bool,
     max_frame: usize,
     slots: DmaMemory,
@@ -58,16 +58,6 @@ impl TransmitQueue {
         })
     }
 
-    /// The ring, for telling the card where it is.
-    pub(super) const fn ring(&self) -> &SplitRing {
-        &self.ring
-    }
-
-    /// Frames that fit.
-    pub(super) const fn slots(&self) -> u16 {
-        self.ring.slots()
-    }
-
     /// Puts a frame into the ring; its length in bytes.
     pub(super) fn transmit(
         &mut self,
@@ -76,7 +66,7 @@ impl TransmitQueue {
         token: Token,
     ) -> Result<usize, TransmitError> {
         let head_len: usize = head.iter().map(|piece| piece.len()).sum();
-        let len = frame_length(head_len, fragments)
+        let len = frame_length(head_len, fragments, (MAX_HEAD, MAX_FRAGMENTS))
             .filter(|len| (MIN_FRAME..=self.max_frame).contains(len))
             .ok_or(TransmitError::Unfit)?;
         let slot = self.free.pop().ok_or(TransmitError::Full)?;
@@ -178,22 +168,7 @@ impl TransmitQueue {
 
     /// Whether no token is out.
     pub(super) fn is_idle(&self) -> bool {
-        self.free.len() == usize::from(self.slots())
-    }
-
-    /// See [`SplitRing::publish`].
-    pub(super) fn publish(&mut self) -> Option<bool> {
-        self.ring.publish()
-    }
-
-    /// See [`SplitRing::arm`].
-    pub(super) fn arm(&self) -> bool {
-        self.ring.arm()
-    }
-
-    /// See [`SplitRing::disarm`].
-    pub(super) fn disarm(&self) {
-        self.ring.disarm();
+        self.free.len() == usize::from(self.ring.slots())
     }
 
     /// Keeps all memory for ever: the card could not be stopped.
@@ -201,18 +176,6 @@ impl TransmitQueue {
         self.ring.leak();
         self.slots.leak();
     }
-}
-
-/// Length of a frame whose pieces are possible.
-fn frame_length(head: usize, fragments: &[Fragment]) -> Option<usize> {
-    if head > MAX_HEAD || fragments.len() > MAX_FRAGMENTS {
-        return None;
-    }
-    fragments.iter().try_fold(head, |sum, fragment| {
-        // QEMU breaks a device for ever that is given an empty piece.
-        let possible = fragment.len > 0 && fragment.bus.checked_add(fragment.len.into()).is_some();
-        possible.then_some(sum.checked_add(fragment.len as usize))?
-    })
 }
 
 /// The pieces of a frame with their flags.

@@ -5,13 +5,13 @@ mod registers;
 
 use registers as reg;
 
-use super::chip::{self, Chip, ReceivePlan, RingPlace, place_ring, queue, switch_queue};
+use super::chip::{
+    self, Chip, FRAME_CHECK, ReceivePlan, RingPlace, place_ring, queue, switch_queue,
+};
 use super::mmio::{Mmio, clear, set, wait};
 use super::options::Interrupts;
-use crate::{LinkState, OpenError, Statistics};
+use crate::{OpenError, Statistics};
 
-/// Bytes of a frame check.
-const FRAME_CHECK: u32 = 4;
 /// After a reset no register is touched for a millisecond (§4.5.5).
 const RESET_PAUSE_MICROSECONDS: u32 = 1000;
 
@@ -23,40 +23,32 @@ impl Chip for Igb {
     const NAME: &'static str = "igb";
     const ADDRESSES: usize = 24;
     /// 9.5 KB with the check: what RLPML is after a reset (§8.10).
-    const MAX_FRAME: usize = 9728 - FRAME_CHECK as usize;
+    const MAX_FRAME: usize = 9728 - FRAME_CHECK;
     /// RXE (§7.1.5, write-back format). IPE and L4E are of checksums.
     const RECEIVE_ERRORS: u32 = 1 << 11;
     const MULTICAST_TABLE: u32 = reg::MTA;
     const RECEIVE_QUEUE: u32 = reg::RECEIVE_QUEUE;
     const TRANSMIT_QUEUE: u32 = reg::TRANSMIT_QUEUE;
+    const RESET: (u32, u32) = (reg::CTRL_RESET, RESET_PAUSE_MICROSECONDS);
+    const LINK: (u32, u32) = (reg::STATUS, reg::STATUS_LINK_UP);
 
     fn receive_address(index: usize) -> u32 {
         reg::receive_address(index)
     }
 
-    fn reset(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
-        if !chip::is_there(registers) {
-            return Err(OpenError::Reset);
-        }
-        // §4.5.4: no interrupts while the card is set up.
-        Self::mask(registers);
+    fn stop(registers: &mut impl Mmio, _pause: &dyn Fn(u32)) {
         // §4.5.9 and §4.5.10: both directions end before the queues do.
         clear(registers, reg::RCTL, reg::RCTL_ENABLE);
         clear(registers, reg::TCTL, reg::TCTL_ENABLE);
-        let settle = RESET_PAUSE_MICROSECONDS;
-        chip::reset(registers, pause, reg::CTRL_RESET, settle, |_| ())?;
+    }
+
+    fn is_ready(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> bool {
         // QEMU's card has its EEPROM's values at once, and never says so.
         if registers.read(reg::receive_address(0)) == 0 {
-            wait(
-                registers,
-                pause,
-                reg::EEC,
-                reg::EEC_AUTO_READ,
-                reg::EEC_AUTO_READ,
-            );
+            let done = reg::EEC_AUTO_READ;
+            wait(registers, pause, reg::EEC, done, done);
         }
-        Self::mask(registers);
-        Ok(())
+        true
     }
 
     fn start_link(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
@@ -67,14 +59,10 @@ impl Chip for Igb {
             (control & !(reg::CTRL_FORCE | chip::MASTER_DISABLE)) | reg::CTRL_SET_LINK_UP,
         );
         set(registers, reg::CTRL_EXT, reg::CTRL_EXT_DRIVER_LOADED);
-        let now = phy_read(registers, pause, reg::phy::CONTROL)?;
+        let now = phy(registers, pause, reg::MDIC_READ)?;
         let awake = now & !(reg::phy::POWER_DOWN | reg::phy::ISOLATE);
-        phy_write(
-            registers,
-            pause,
-            reg::phy::CONTROL,
-            awake | reg::phy::NEGOTIATE | reg::phy::RESTART_NEGOTIATION,
-        )
+        let wanted = awake | reg::phy::NEGOTIATE | reg::phy::RESTART_NEGOTIATION;
+        phy(registers, pause, reg::MDIC_WRITE | u32::from(wanted)).map(drop)
     }
 
     fn take_all(registers: &mut impl Mmio, all: bool) {
@@ -95,7 +83,7 @@ impl Chip for Igb {
         // §4.5.9: queue 0 is enabled after a reset, and must not be while it is set up.
         switch_queue(registers, pause, reg::RECEIVE_QUEUE, 0)?;
         registers.write(reg::MRQC, 0);
-        registers.write(reg::RLPML, plan.max_frame as u32 + FRAME_CHECK);
+        registers.write(reg::RLPML, (plan.max_frame + FRAME_CHECK) as u32);
         place_ring(registers, reg::RECEIVE_QUEUE, plan.ring);
         let kilobytes = (plan.buffer / 1024) as u32;
         registers.write(
@@ -169,10 +157,6 @@ impl Chip for Igb {
         registers.write(reg::EIMC, u32::MAX);
     }
 
-    fn link(registers: &impl Mmio) -> Option<LinkState> {
-        chip::link(registers, reg::STATUS, reg::STATUS_LINK_UP)
-    }
-
     fn count(registers: &impl Mmio, statistics: &mut Statistics) {
         let read = |register| u64::from(registers.read(register));
         statistics.received_bad += read(reg::CRCERRS);
@@ -182,43 +166,14 @@ impl Chip for Igb {
     }
 }
 
-/// Waits for the PHY's answer (§8.2, MDIC).
-fn phy_wait(registers: &impl Mmio, pause: &dyn Fn(u32)) -> Result<u16, OpenError> {
-    let is_done = wait(
-        registers,
-        pause,
-        reg::MDIC,
-        reg::MDIC_READY,
-        reg::MDIC_READY,
-    );
+/// Has the PHY read or write its control register (§8.2, MDIC), and waits for its answer.
+fn phy(registers: &mut impl Mmio, pause: &dyn Fn(u32), operation: u32) -> Result<u16, OpenError> {
+    let place = reg::phy::CONTROL << reg::MDIC_REGISTER_SHIFT;
+    registers.write(reg::MDIC, operation | reg::MDIC_OWN_PHY | place);
+    let ready = reg::MDIC_READY;
+    let is_done = wait(registers, pause, reg::MDIC, ready, ready);
     let answer = registers.read(reg::MDIC);
-    if is_done && answer & reg::MDIC_ERROR == 0 {
-        Ok(answer as u16)
-    } else {
-        Err(OpenError::Feature("a PHY that answers"))
-    }
-}
-
-fn phy_read(
-    registers: &mut impl Mmio,
-    pause: &dyn Fn(u32),
-    register: u32,
-) -> Result<u16, OpenError> {
-    let place = register << reg::MDIC_REGISTER_SHIFT;
-    registers.write(reg::MDIC, reg::MDIC_READ | reg::MDIC_OWN_PHY | place);
-    phy_wait(registers, pause)
-}
-
-fn phy_write(
-    registers: &mut impl Mmio,
-    pause: &dyn Fn(u32),
-    register: u32,
-    value: u16,
-) -> Result<(), OpenError> {
-    let place = register << reg::MDIC_REGISTER_SHIFT;
-    registers.write(
-        reg::MDIC,
-        reg::MDIC_WRITE | reg::MDIC_OWN_PHY | place | u32::from(value),
-    );
-    phy_wait(registers, pause).map(|_| ())
+    let is_fine = is_done && answer & reg::MDIC_ERROR == 0;
+    let lack = OpenError::Feature("a PHY that answers");
+    is_fine.then_some(answer as u16).ok_or(lack)
 }

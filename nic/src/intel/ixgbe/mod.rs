@@ -9,14 +9,12 @@ mod registers;
 
 use registers as reg;
 
-use super::chip::{self, Chip, ReceivePlan, RingPlace, place_ring, queue, switch_queue};
+use super::chip::{Chip, FRAME_CHECK, ReceivePlan, RingPlace, place_ring, queue, switch_queue};
 use super::filter::HASH_WORDS;
 use super::mmio::{Mmio, clear, set, wait};
 use super::options::Interrupts;
-use crate::{LinkState, OpenError, Statistics};
+use crate::{OpenError, Statistics};
 
-/// Bytes of a frame check.
-const FRAME_CHECK: u32 = 4;
 /// After a reset the card is left alone for 10 ms (§4.6.3.2).
 const RESET_PAUSE_MICROSECONDS: u32 = 10_000;
 /// How long buffers take to be flushed (specification update, "Master Disable Flow": 20 microseconds).
@@ -41,41 +39,47 @@ impl Chip for Ixgbe {
     const NAME: &'static str = "ixgbe";
     const ADDRESSES: usize = 128;
     /// 15.5 KB with the check (the datasheet's first page).
-    const MAX_FRAME: usize = 15872 - FRAME_CHECK as usize;
+    const MAX_FRAME: usize = 15872 - FRAME_CHECK;
     /// RXE (§7.1.6.2). IPE and L4E are of checksums.
     const RECEIVE_ERRORS: u32 = 1 << 9;
     const MULTICAST_TABLE: u32 = reg::MTA;
     const RECEIVE_QUEUE: u32 = reg::RECEIVE_QUEUE;
     const TRANSMIT_QUEUE: u32 = reg::TRANSMIT_QUEUE;
+    const RESET: (u32, u32) = (reg::CTRL_RESET, RESET_PAUSE_MICROSECONDS);
+    const LINK: (u32, u32) = (reg::LINKS, reg::LINKS_UP);
 
     fn receive_address(index: usize) -> u32 {
         reg::receive_address(index)
     }
 
-    fn reset(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
-        if !chip::is_there(registers) {
-            return Err(OpenError::Reset);
+    /// Receive path, then queues (§4.6.7.1, §4.6.8.1).
+    fn stop(registers: &mut impl Mmio, pause: &dyn Fn(u32)) {
+        clear(registers, reg::RXCTRL, reg::RXCTRL_ENABLE);
+        for base in [reg::RECEIVE_QUEUE, reg::TRANSMIT_QUEUE] {
+            let control = base + queue::CONTROL;
+            if registers.read(control) & queue::ENABLE != 0 {
+                clear(registers, control, queue::ENABLE);
+                // A queue that never ends is ended by the reset.
+                wait(registers, pause, control, queue::ENABLE, 0);
+                pause(DRAIN_PAUSE_MICROSECONDS);
+            }
         }
-        // §4.6.3.1: no interrupts while the card is set up.
-        Self::mask(registers);
-        stop_queues(registers, pause);
-        // §4.2.1.6. Requests that do not end are flushed (specification update, "Master Disable Flow").
-        let settle = RESET_PAUSE_MICROSECONDS;
-        chip::reset(registers, pause, reg::CTRL_RESET, settle, |registers| {
-            flush(registers, pause);
-        })?;
+    }
+
+    /// §4.2.1.6, and the specification update's "Master Disable Flow".
+    fn flush(registers: &mut impl Mmio, pause: &dyn Fn(u32)) {
+        set(registers, reg::HLREG0, reg::HLREG0_LOOPBACK);
+        set(registers, reg::GCR_EXT, reg::GCR_EXT_CLEAR_BUFFERS);
+        pause(FLUSH_PAUSE_MICROSECONDS);
+        clear(registers, reg::HLREG0, reg::HLREG0_LOOPBACK);
+        clear(registers, reg::GCR_EXT, reg::GCR_EXT_CLEAR_BUFFERS);
+    }
+
+    fn is_ready(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> bool {
         // §4.6.3: the EEPROM's values, then the card's own memories.
-        let auto_read = reg::EEC_AUTO_READ;
-        let ready = reg::RDRXCTL_READY;
-        let is_ready = wait(registers, pause, reg::EEC, auto_read, auto_read)
-            && wait(registers, pause, reg::RDRXCTL, ready, ready);
-        // §4.6.3.2: a reset unmasks nothing, but the EEPROM might.
-        Self::mask(registers);
-        if is_ready {
-            Ok(())
-        } else {
-            Err(OpenError::Reset)
-        }
+        let (done, ready) = (reg::EEC_AUTO_READ, reg::RDRXCTL_READY);
+        wait(registers, pause, reg::EEC, done, done)
+            && wait(registers, pause, reg::RDRXCTL, ready, ready)
     }
 
     fn start_link(registers: &mut impl Mmio, pause: &dyn Fn(u32)) -> Result<(), OpenError> {
@@ -124,7 +128,7 @@ impl Chip for Ixgbe {
             dma | reg::RDRXCTL_STRIP_CHECK | reg::RDRXCTL_FIXED_ONES,
         );
         set(registers, reg::HLREG0, reg::HLREG0_USED);
-        let longest = plan.max_frame as u32 + FRAME_CHECK;
+        let longest = (plan.max_frame + FRAME_CHECK) as u32;
         registers.write(reg::MAXFRS, longest << 16);
         // Then the queue.
         place_ring(registers, reg::RECEIVE_QUEUE, plan.ring);
@@ -202,10 +206,6 @@ impl Chip for Ixgbe {
         registers.write(reg::EIMC, u32::MAX >> 1);
     }
 
-    fn link(registers: &impl Mmio) -> Option<LinkState> {
-        chip::link(registers, reg::LINKS, reg::LINKS_UP)
-    }
-
     fn count(registers: &impl Mmio, statistics: &mut Statistics) {
         let read = |register| u64::from(registers.read(register));
         statistics.received_bad += read(reg::CRCERRS) + read(reg::RLEC);
@@ -213,29 +213,6 @@ impl Chip for Ixgbe {
         statistics.received_long += read(reg::ROC);
         statistics.received_missed += read(reg::RXMPC_0) + read(reg::QPRDC_0);
     }
-}
-
-/// Ends both directions: receive path, then queues (§4.6.7.1, §4.6.8.1).
-fn stop_queues(registers: &mut impl Mmio, pause: &dyn Fn(u32)) {
-    clear(registers, reg::RXCTRL, reg::RXCTRL_ENABLE);
-    for base in [reg::RECEIVE_QUEUE, reg::TRANSMIT_QUEUE] {
-        let control = base + queue::CONTROL;
-        if registers.read(control) & queue::ENABLE != 0 {
-            clear(registers, control, queue::ENABLE);
-            // A queue that never ends is ended by the reset.
-            wait(registers, pause, control, queue::ENABLE, 0);
-            pause(DRAIN_PAUSE_MICROSECONDS);
-        }
-    }
-}
-
-/// Empties the buffers of a card whose requests do not end.
-fn flush(registers: &mut impl Mmio, pause: &dyn Fn(u32)) {
-    set(registers, reg::HLREG0, reg::HLREG0_LOOPBACK);
-    set(registers, reg::GCR_EXT, reg::GCR_EXT_CLEAR_BUFFERS);
-    pause(FLUSH_PAUSE_MICROSECONDS);
-    clear(registers, reg::HLREG0, reg::HLREG0_LOOPBACK);
-    clear(registers, reg::GCR_EXT, reg::GCR_EXT_CLEAR_BUFFERS);
 }
 
 /// Takes the MAC's shared registers from firmware (§10.5.4).
