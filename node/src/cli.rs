@@ -183,7 +183,7 @@ impl FromStr for DatagramPair {
 /// A further board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardArgument {
-    /// Its name.
+    /// As its peers see it, but for the ":0" behind it.
     pub name: String,
     /// Its address, if given.
     pub mac: Option<MacAddress>,

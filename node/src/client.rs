@@ -13,9 +13,9 @@ use crate::error::NodeError;
 use crate::poller::ClientId;
 use crate::regions::Regions;
 
-/// A connection.
+/// A connection of a process.
 pub struct Client {
-    /// Its socket.
+    /// What its calls come by, a packet each; it never blocks.
     pub socket: OwnedFd,
     /// Who it was when it connected.
     pub credentials: Credentials,
@@ -45,14 +45,14 @@ pub enum Role {
 pub enum Pending {
     /// An open whose endpoint is still being given back by its former owner.
     Open {
-        /// The call.
+        /// What is to be answered.
         call: Call,
         /// What it waits for.
         endpoint: EndpointKey,
     },
     /// A deregistration of a region that is still in use.
     Deregister {
-        /// The call.
+        /// What is to be answered.
         call: Call,
         /// What it waits for.
         region: RegionKey,

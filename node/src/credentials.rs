@@ -10,9 +10,9 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 /// A process at the other end of a unix socket, at the time it connected.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// Its number.
+    /// Number of the process; 0 where it is of a PID namespace that this one does not see.
     pub pid: u32,
-    /// Its user.
+    /// User that it ran as, by which limits are counted.
     pub uid: u32,
     /// The first 15 bytes of its command's name, NUL-padded.
     pub command: [u8; 16],

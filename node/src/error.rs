@@ -13,20 +13,20 @@ use rustix::io::Errno;
 pub enum NodeError {
     /// The MTU cannot be.
     #[error(transparent)]
-    Format(FormatError),
+    Format(#[from] FormatError),
     /// A board cannot be added.
     #[error("board {name} with address {mac}: {error}")]
     Board {
-        /// Its name.
+        /// As the options name it.
         name: String,
-        /// Its address.
+        /// The address that it was to have.
         mac: MacAddress,
         /// Why.
         error: AddBoardError,
     },
     /// No shared memory.
     #[error(transparent)]
-    Memory(MappingError),
+    Memory(#[from] MappingError),
     /// There is no interface of that name with an Ethernet address.
     #[error("there is no Ethernet interface '{0}': `ip link` lists those of this machine")]
     NoInterface(String),
@@ -55,11 +55,11 @@ pub enum NodeError {
         .has + 14
     )]
     InterfaceMtu {
-        /// The interface.
+        /// Name of the interface.
         interface: String,
-        /// Its MTU.
+        /// Payload bytes that it takes.
         has: u32,
-        /// The one that is needed.
+        /// Payload bytes of the longest frame.
         needed: u32,
     },
     /// A raw socket was refused.
@@ -94,18 +94,6 @@ impl NodeError {
             Self::System(_, error) => Errno::from_io_error(error),
             _ => None,
         }
-    }
-}
-
-impl From<FormatError> for NodeError {
-    fn from(error: FormatError) -> Self {
-        Self::Format(error)
-    }
-}
-
-impl From<MappingError> for NodeError {
-    fn from(error: MappingError) -> Self {
-        Self::Memory(error)
     }
 }
 

@@ -5,8 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mx_backend::{Backend, BackendConfig, Completion};
-use mx_board::Instant;
+use mx_backend::{Activity, Backend, BackendConfig, Completion};
 use mx_ring::heap;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -20,7 +19,7 @@ use crate::clock::Clock;
 use crate::error::{NodeError, is_lack};
 use crate::poller::{Poller, Source};
 use crate::server::{Server, Surroundings};
-use crate::wire::{Incoming, Interface, Outgoing, Wire, padded};
+use crate::wire::{Incoming, Interface, Wire, padded};
 
 /// Memory that must be there at the start: what is allocated then is much less.
 const ROOM: usize = 4 << 20;
@@ -30,15 +29,13 @@ const END_WITHIN: Duration = Duration::from_secs(2);
 /// A node that serves its processes.
 pub struct Node {
     clock: Clock,
-    backend: Backend,
+    around: Surroundings,
     incoming: Incoming,
-    outgoing: Outgoing,
     /// The wire's socket is watched for room, too.
     watching_room: bool,
     socket: Option<Arc<OwnedFd>>,
     interface: Option<Interface>,
     server: Server,
-    poller: Poller,
     signals: SignalFd,
     ends: bool,
 }
@@ -92,16 +89,20 @@ impl Node {
         if let Some(interface) = &wire.followed {
             watch(interface.news(), Source::Links)?;
         }
+        let around = Surroundings {
+            now: clock.now(),
+            backend,
+            poller,
+            outgoing: wire.outgoing,
+        };
         let mut node = Self {
             clock,
-            backend,
+            around,
             incoming: wire.incoming,
-            outgoing: wire.outgoing,
             watching_room: false,
             socket: wire.socket,
             interface: wire.followed,
             server,
-            poller,
             signals,
             ends: false,
         };
@@ -125,19 +126,13 @@ impl Node {
 
     /// One round; whether another should follow at once. `found` is who had something to say.
     fn turn(&mut self, found: &mut Vec<Source>) -> Result<bool, NodeError> {
-        let now = self.clock.now();
+        self.around.now = self.clock.now();
         for source in found.drain(..) {
-            self.attend(source, now)?;
+            self.attend(source)?;
         }
-        let activity = self.backend.turn(now, &mut self.outgoing, &mut self.server);
-        self.outgoing.flush();
-        let completed = self.complete(now);
-        self.server.pass_raw_frames(&mut Surroundings {
-            backend: &mut self.backend,
-            poller: &self.poller,
-            outgoing: &mut self.outgoing,
-            now,
-        });
+        let activity = self.serve();
+        let completed = self.complete();
+        self.server.pass_raw_frames(&mut self.around);
         self.say_warnings();
         self.watch_room()?;
         let busy = activity.busy || completed;
@@ -148,25 +143,34 @@ impl Node {
                 .deadline
                 .map(|due| (due - self.clock.now()).as_nanos() as u64)
         };
-        self.poller
+        self.around
+            .poller
             .wait(timeout, found)
             .map_err(NodeError::system("waiting for work"))?;
         Ok(busy)
     }
 
-    fn attend(&mut self, source: Source, now: Instant) -> Result<(), NodeError> {
-        let around = &mut Surroundings {
-            backend: &mut self.backend,
-            poller: &self.poller,
-            outgoing: &mut self.outgoing,
-            now,
-        };
+    /// A turn of the backend, and what it sends.
+    fn serve(&mut self) -> Activity {
+        let around = &mut self.around;
+        let activity = around
+            .backend
+            .turn(around.now, &mut around.outgoing, &mut self.server);
+        around.outgoing.flush();
+        activity
+    }
+
+    fn attend(&mut self, source: Source) -> Result<(), NodeError> {
+        let around = &mut self.around;
         match source {
             Source::Wire => {
-                self.outgoing.take_error();
-                let (backend, outgoing) = (&mut self.backend, &mut self.outgoing);
+                around.outgoing.take_error();
                 self.incoming
-                    .receive(|frame| backend.frame(now, frame, outgoing))
+                    .receive(|frame| {
+                        around
+                            .backend
+                            .frame(around.now, frame, &mut around.outgoing)
+                    })
                     .map_err(NodeError::system("receiving from the wire"))?;
             }
             Source::Links => self.look_at_interface()?,
@@ -176,7 +180,7 @@ impl Node {
                     self.ends = true;
                 }
             }
-            Source::Listener => self.server.accept(&self.poller),
+            Source::Listener => self.server.accept(&around.poller),
             Source::Client(id) => self.server.heard(id, around),
             Source::End(id) => self.server.disconnect(id, around),
             Source::Kick(key) => self.server.kicked(key, around),
@@ -185,37 +189,15 @@ impl Node {
     }
 
     /// Tells processes what has been completed; whether there was something.
-    fn complete(&mut self, now: Instant) -> bool {
+    fn complete(&mut self) -> bool {
+        let (server, around) = (&mut self.server, &mut self.around);
         let mut any = false;
-        while let Some(completion) = self.backend.next_completion() {
+        while let Some(completion) = around.backend.next_completion() {
             any = true;
             match completion {
-                Completion::EndpointClosed(key) => {
-                    self.server.closed(
-                        key,
-                        &mut Surroundings {
-                            backend: &mut self.backend,
-                            poller: &self.poller,
-                            outgoing: &mut self.outgoing,
-                            now,
-                        },
-                    );
-                }
-                Completion::RegionReleased(key, region) => {
-                    self.server.released(
-                        key,
-                        region,
-                        &mut Surroundings {
-                            backend: &mut self.backend,
-                            poller: &self.poller,
-                            outgoing: &mut self.outgoing,
-                            now,
-                        },
-                    );
-                }
-                Completion::Misbehaved(key, misbehaviour) => {
-                    self.server.misbehaved(key, &misbehaviour);
-                }
+                Completion::EndpointClosed(key) => server.closed(key, around),
+                Completion::RegionReleased(key, region) => server.released(key, region, around),
+                Completion::Misbehaved(key, misbehaviour) => server.misbehaved(key, &misbehaviour),
                 Completion::BoardRemoved(board) => info!("board {} is gone", board.0),
             }
         }
@@ -227,17 +209,17 @@ impl Node {
         let Some(interface) = &mut self.interface else {
             return Ok(());
         };
+        let around = &mut self.around;
         let found = interface.look();
-        self.backend.set_interface(&found.state);
-        self.outgoing.limit(found.longest);
+        around.backend.set_interface(&found.state);
+        around.outgoing.limit(found.longest);
         if let Some(socket) = found.socket {
             // The old one leaves the set when nobody has it open any more.
-            self.poller
-                .watch(&socket, Source::Wire)
-                .map_err(NodeError::system("watching the wire"))?;
+            let watched = around.poller.watch(&socket, Source::Wire);
+            watched.map_err(NodeError::system("watching the wire"))?;
             self.watching_room = false;
             self.incoming.replace(socket.clone());
-            self.outgoing.replace(socket.clone());
+            around.outgoing.replace(socket.clone());
             self.socket = Some(socket);
         }
         Ok(())
@@ -245,18 +227,19 @@ impl Node {
 
     /// Says what boards have found wrong with the network.
     fn say_warnings(&mut self) {
-        while let Some((board, warning, notice)) = self.backend.next_warning() {
+        while let Some((board, warning, notice)) = self.around.backend.next_warning() {
             let about = notice.about;
             warn!("board {}, about {about}: {}", board.0, warning.sentence());
         }
     }
 
     fn watch_room(&mut self) -> Result<(), NodeError> {
-        let blocked = self.outgoing.is_blocked();
+        let around = &self.around;
+        let blocked = around.outgoing.is_blocked();
         if let Some(socket) = &self.socket
             && blocked != self.watching_room
         {
-            match self.poller.watch_room(socket, Source::Wire, blocked) {
+            match around.poller.watch_room(socket, Source::Wire, blocked) {
                 Ok(()) => self.watching_room = blocked,
                 // The next turn tries again.
                 Err(errno) if is_lack(errno) => {}
@@ -268,17 +251,15 @@ impl Node {
 
     /// Closes all endpoints, so that their processes see an end, and not a silence.
     fn end(mut self) -> Result<(), NodeError> {
-        let boards: Vec<_> = self.server.boards().iter().map(|board| board.id).collect();
-        for board in boards {
-            self.backend.remove_board(board);
+        for board in self.server.boards() {
+            self.around.backend.remove_board(board.id);
         }
         let started = self.clock.now();
         while !self.server.is_quiet() {
-            let now = self.clock.now();
-            self.complete(now);
-            self.backend.turn(now, &mut self.outgoing, &mut self.server);
-            self.outgoing.flush();
-            if now - started > END_WITHIN {
+            self.around.now = self.clock.now();
+            self.complete();
+            self.serve();
+            if self.around.now - started > END_WITHIN {
                 warn!("some endpoints are still in use: their processes lose them");
                 break;
             }
@@ -308,17 +289,15 @@ fn raise_descriptor_limit() {
 /// SIGTERM and SIGINT come through a descriptor. What is too long for a limit of files, the log not least, is an error and no
 /// end by SIGXFSZ.
 fn catch_signals() -> Result<SignalFd, NodeError> {
-    let mut ignored = SigSet::empty();
-    ignored.add(Signal::SIGXFSZ);
-    ignored
-        .thread_block()
-        .map_err(NodeError::system("blocking signals"))?;
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGTERM);
-    signals.add(Signal::SIGINT);
-    signals
-        .thread_block()
-        .map_err(NodeError::system("blocking signals"))?;
+    let block = |signals: &[Signal]| {
+        let signals: SigSet = signals.iter().copied().collect();
+        let blocked = signals.thread_block();
+        blocked
+            .map(|()| signals)
+            .map_err(NodeError::system("blocking signals"))
+    };
+    block(&[Signal::SIGXFSZ])?;
+    let signals = block(&[Signal::SIGTERM, Signal::SIGINT])?;
     SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         .map_err(NodeError::system("making a signalfd"))
 }

@@ -96,18 +96,13 @@ impl Poller {
     }
 
     /// Stops or goes on watching for something to read; an end of the other side is reported all the same.
-    pub fn mute(&self, descriptor: impl AsFd, source: Source, mute: bool) -> io::Result<()> {
+    pub fn mute(&self, descriptor: impl AsFd, source: Source, mute: bool) -> Result<(), Errno> {
         let flags = if mute {
             EventFlags::empty()
         } else {
             EventFlags::IN
         };
-        Ok(epoll::modify(
-            &self.epoll,
-            descriptor,
-            source.to_data(),
-            flags,
-        )?)
+        epoll::modify(&self.epoll, descriptor, source.to_data(), flags)
     }
 
     /// Watches a descriptor for room to send, too, or no longer.

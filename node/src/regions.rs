@@ -17,9 +17,9 @@ pub struct Regions {
     bytes: u64,
 }
 
-/// Memory that was registered.
-pub struct Memory {
-    /// It.
+/// Registered that was registered.
+pub struct Registered {
+    /// The memory, as this process sees it.
     pub mapping: Mapping,
     /// Bytes that are freed when it is dropped, at most: its file may have more than are registered.
     pub freed_at_last: u64,
@@ -28,7 +28,7 @@ pub struct Memory {
 #[derive(Default)]
 struct Slot {
     generation: u16,
-    memory: Option<Memory>,
+    memory: Option<Registered>,
     /// A buffer of last resort, which does not count.
     reserve: bool,
 }
@@ -66,7 +66,7 @@ impl Regions {
     }
 
     /// Keeps the memory of a region whose key came from [`Self::next_key`].
-    pub fn keep(&mut self, key: RegionKey, memory: Memory, reserve: bool) {
+    pub fn keep(&mut self, key: RegionKey, memory: Registered, reserve: bool) {
         let index = usize::from(key.slot);
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, Slot::default);
@@ -80,7 +80,7 @@ impl Regions {
     }
 
     /// The memory of a region that the backend no longer uses, which is none any more.
-    pub fn take(&mut self, key: RegionKey) -> Option<Memory> {
+    pub fn take(&mut self, key: RegionKey) -> Option<Registered> {
         let slot = self.slots.get_mut(usize::from(key.slot))?;
         if slot.generation != key.generation {
             return None;
@@ -99,9 +99,9 @@ mod tests {
     use super::*;
     use mx_ring::mapping::{Access, Memfd};
 
-    fn memory(length: usize) -> Memory {
+    fn memory(length: usize) -> Registered {
         let memfd = Memfd::create("test", length).unwrap();
-        Memory {
+        Registered {
             mapping: Mapping::of(memfd.descriptor(), 0, length, Access::ReadWrite).unwrap(),
             freed_at_last: length as u64,
         }

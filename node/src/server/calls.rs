@@ -14,7 +14,7 @@ use crate::boards::random;
 use crate::client::{ClientEndpoint, Pending, Role};
 use crate::complaints::Complaint;
 use crate::poller::{ClientId, Source};
-use crate::regions::Memory;
+use crate::regions::Registered;
 
 impl Server {
     /// Carries out a call of a client.
@@ -24,7 +24,7 @@ impl Server {
         call: &Call,
         request: &CallRequest,
         descriptors: &[OwnedFd],
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
     ) -> Result<Answer, Errno> {
         match *request {
             CallRequest::Hello { version } => {
@@ -70,7 +70,7 @@ impl Server {
                 ..
             } => {
                 let wanted = (length, writable, reserve);
-                let region = self.register(id, wanted, descriptors, around.backend)?;
+                let region = self.register(id, wanted, descriptors, &mut around.backend)?;
                 Ok(Answer::Now(
                     CallReply::Registered { region },
                     Along::Nothing,
@@ -148,7 +148,7 @@ impl Server {
         call: &Call,
         (board, endpoint): (u32, u32),
         geometry: Geometry,
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
     ) -> Result<Answer, Errno> {
         let client = self.clients.get(&id).ok_or(Errno::BADF)?;
         if client.role != Role::New {
@@ -290,7 +290,7 @@ impl Server {
                 RegionError::NotFound | RegionError::BadParts => Errno::INVAL,
             })?;
         let freed_at_last = freed_at_last(memfd);
-        let memory = Memory {
+        let memory = Registered {
             mapping,
             freed_at_last,
         };

@@ -2,12 +2,11 @@
 
 mod calls;
 mod full;
+mod listen;
 mod raw;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use mx_backend::{Backend, EndpointKey, Misbehaviour, Sleepers};
@@ -15,7 +14,7 @@ use mx_board::{BoardId, Instant};
 use mx_ring::uapi::{Call, CallReply, CallRequest};
 use mx_ring::{BackendSide, RegionKey, heap, uapi_socket};
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 use tracing::{debug, info, warn};
 
 use crate::bell::Heard;
@@ -30,6 +29,7 @@ use crate::limits::{Held, Limits};
 use crate::poller::{ClientId, Poller, Source};
 use crate::wire::Outgoing;
 use full::{Spare, refuse};
+use listen::listen;
 use raw::Raw;
 
 /// Connections that a user may have.
@@ -38,14 +38,14 @@ const CONNECTIONS_PER_USER: usize = 512;
 const NOBODY: u32 = u32::MAX;
 
 /// What a call can touch besides the server.
-pub struct Surroundings<'a> {
+pub struct Surroundings {
     /// The boards' backend.
-    pub backend: &'a mut Backend,
+    pub backend: Backend,
     /// The descriptors that are watched.
-    pub poller: &'a Poller,
+    pub poller: Poller,
     /// The way out of the node.
-    pub outgoing: &'a mut Outgoing,
-    /// The time.
+    pub outgoing: Outgoing,
+    /// The time of this turn.
     pub now: Instant,
 }
 
@@ -87,30 +87,7 @@ impl Server {
     /// Opens the socket.
     pub fn open(options: &NodeOptions, boards: Vec<Board>) -> Result<Self, NodeError> {
         let path: &Path = &options.socket;
-        let doing = || format!("opening the socket {}", path.display());
-        if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
-            open_to_all(directory).map_err(NodeError::system(doing()))?;
-        }
-        let address = SocketAddrUnix::new(path).map_err(NodeError::system(doing()))?;
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = || {
-            rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
-                .map_err(NodeError::system(doing()))
-        };
-        let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
-        if is_socket {
-            // A socket that nobody listens on is what a node left behind that was killed.
-            if rustix::net::connect(socket()?, &address) != Err(Errno::CONNREFUSED) {
-                return Err(NodeError::SocketInUse(path.into()));
-            }
-            std::fs::remove_file(path).map_err(NodeError::system(doing()))?;
-        }
-        let listener = socket()?;
-        rustix::net::bind(&listener, &address).map_err(NodeError::system(doing()))?;
-        // As a device for all users would be.
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))
-            .map_err(NodeError::system(doing()))?;
-        rustix::net::listen(&listener, 64).map_err(NodeError::system(doing()))?;
+        let listener = listen(path)?;
         info!("processes find this node at {}", path.display());
         Ok(Self {
             path: path.into(),
@@ -133,7 +110,7 @@ impl Server {
         self.listener.as_fd()
     }
 
-    /// The boards.
+    /// The boards by their numbers, as processes name them.
     pub fn boards(&self) -> &[Board] {
         &self.boards
     }
@@ -202,7 +179,7 @@ impl Server {
     }
 
     /// A client has said something, or has gone.
-    pub fn heard(&mut self, id: ClientId, around: &mut Surroundings<'_>) {
+    pub fn heard(&mut self, id: ClientId, around: &mut Surroundings) {
         let Some(client) = self.clients.get(&id) else {
             return;
         };
@@ -264,7 +241,7 @@ impl Server {
         id: ClientId,
         call: &Call,
         descriptors: &[OwnedFd],
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
     ) {
         let answer = match CallRequest::decode(call) {
             Err(unknown) => {
@@ -328,7 +305,7 @@ impl Server {
     }
 
     /// The connection is over, or its process: what it owned is closed.
-    pub fn disconnect(&mut self, id: ClientId, around: &mut Surroundings<'_>) {
+    pub fn disconnect(&mut self, id: ClientId, around: &mut Surroundings) {
         let Some(client) = self.clients.remove(&id) else {
             return;
         };
@@ -353,7 +330,7 @@ impl Server {
     }
 
     /// A process has kicked its endpoint.
-    pub fn kicked(&mut self, key: EndpointKey, around: &mut Surroundings<'_>) {
+    pub fn kicked(&mut self, key: EndpointKey, around: &mut Surroundings) {
         let Some(endpoint) = self.endpoints.get(&key) else {
             return;
         };
@@ -378,7 +355,7 @@ impl Server {
     }
 
     /// The backend has let go of an endpoint: its memory goes, and who waited for its index is served.
-    pub fn closed(&mut self, key: EndpointKey, around: &mut Surroundings<'_>) {
+    pub fn closed(&mut self, key: EndpointKey, around: &mut Surroundings) {
         let Some(endpoint) = self.endpoints.remove(&key) else {
             return;
         };
@@ -406,7 +383,7 @@ impl Server {
     }
 
     /// The backend has let go of a region.
-    pub fn released(&mut self, key: EndpointKey, region: RegionKey, around: &mut Surroundings<'_>) {
+    pub fn released(&mut self, key: EndpointKey, region: RegionKey, around: &mut Surroundings) {
         let Some(endpoint) = self.endpoints.get_mut(&key) else {
             return;
         };
@@ -431,7 +408,7 @@ impl Server {
 
     /// Listens again to a client whose call is about to be answered. One that cannot be heard is disconnected, and not left
     /// to wait for ever with its next call.
-    fn go_on(&mut self, id: ClientId, around: &mut Surroundings<'_>) -> bool {
+    fn go_on(&mut self, id: ClientId, around: &mut Surroundings) -> bool {
         let Some(client) = self.clients.get_mut(&id) else {
             return false;
         };
@@ -448,37 +425,6 @@ impl Server {
         }
         heard.is_ok()
     }
-}
-
-/// Makes a directory, with those above it that are missing, which all users may enter whatever the umask of this process
-/// is. Those that are there already have an owner who has decided; one that bars others is worth a word.
-fn open_to_all(directory: &Path) -> io::Result<()> {
-    match std::fs::metadata(directory) {
-        Ok(found) => {
-            if found.permissions().mode() & 0o001 == 0 {
-                warn!(
-                    "other users' programs do not find this node: its socket is in {}, which only its owner may enter (`chmod \
-                     o+x` it, or choose another place with --socket)",
-                    directory.display()
-                );
-            }
-            return Ok(());
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    if let Some(above) = directory.parent().filter(|it| !it.as_os_str().is_empty()) {
-        open_to_all(above)?;
-    }
-    match std::fs::create_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => {
-            made?;
-            // A mistyped path is seen by this alone.
-            info!("{} was not there and is made", directory.display());
-        }
-    }
-    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))
 }
 
 /// Watches a connection, and the process that made it: the descriptor that tells its end.

@@ -26,7 +26,7 @@ impl Server {
         &mut self,
         id: ClientId,
         board: u32,
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
     ) -> Result<Answer, Errno> {
         let client = self.clients.get_mut(&id).ok_or(Errno::BADF)?;
         if !client.credentials.may_administer() {
@@ -60,12 +60,7 @@ impl Server {
     }
 
     /// Takes a frame from a raw endpoint. One that must not be sent is dropped.
-    pub(super) fn raw_heard(
-        &mut self,
-        id: ClientId,
-        board: BoardId,
-        around: &mut Surroundings<'_>,
-    ) {
+    pub(super) fn raw_heard(&mut self, id: ClientId, board: BoardId, around: &mut Surroundings) {
         let Some(client) = self.clients.get(&id) else {
             return;
         };
@@ -82,7 +77,7 @@ impl Server {
         };
         if received.length != 0 {
             let frame = frame.get(..received.length).unwrap_or_default();
-            let (now, sink) = (around.now, &mut *around.outgoing);
+            let (now, sink) = (around.now, &mut around.outgoing);
             if let Err(error) = around.backend.send_raw(now, board, frame, sink) {
                 debug!("{}: {error}", client.credentials);
             }
@@ -93,7 +88,7 @@ impl Server {
     }
 
     /// Hands the frames that wait over to the raw endpoints, as far as their connections have room.
-    pub fn pass_raw_frames(&mut self, around: &mut Surroundings<'_>) {
+    pub fn pass_raw_frames(&mut self, around: &mut Surroundings) {
         for (board, raw) in &mut self.raws {
             let frames = around.backend.raw_frames(*board);
             let (Some(frames), Some(client)) = (frames, self.clients.get(&raw.client)) else {

@@ -97,7 +97,7 @@ impl Interface {
         self.socket.clone()
     }
 
-    /// Its address.
+    /// The address that it had when the node started.
     pub const fn mac(&self) -> MacAddress {
         self.mac
     }

@@ -15,12 +15,12 @@ use netlink_sys::{Socket, SocketAddr};
 /// The group that hears of every interface that comes, goes or changes (`RTNLGRP_LINK`).
 const LINKS: u32 = 1;
 
-/// An interface.
+/// An interface, as it was when the kernel was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Its number, which no other interface gets while it lives, whatever it is called.
     pub index: u32,
-    /// Its name.
+    /// What it is called now: a name may change.
     pub name: String,
     /// Its address, if it is an Ethernet interface.
     pub mac: Option<MacAddress>,
