@@ -151,14 +151,8 @@ impl<const N: usize> Line<N> {
 
     pub(crate) fn text(&self) -> &str {
         let bytes = self.bytes.get(..self.length).unwrap_or_default();
-        match core::str::from_utf8(bytes) {
-            Ok(text) => text,
-            // Only the cut at the end can have split a character.
-            Err(error) => {
-                core::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default())
-                    .unwrap_or_default()
-            }
-        }
+        // Only the cut at the end can have split a character.
+        bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
     }
 }
 

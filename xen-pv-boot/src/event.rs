@@ -19,7 +19,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Takes over a port that the domain was born with.
+    /// Takes over a port that the domain has, from its birth or just now.
     pub(crate) const fn existing(port: u32) -> Self {
         Self { port, held: None }
     }
@@ -32,10 +32,7 @@ impl Channel {
             local_port: 0,
         };
         hypercall::event_channel_op(&mut argument)?;
-        Ok(Self {
-            port: argument.local_port,
-            held: None,
-        })
+        Ok(Self::existing(argument.local_port))
     }
 
     /// Allots a port to which domain `remote` may connect.
@@ -46,10 +43,7 @@ impl Channel {
             port: 0,
         };
         hypercall::event_channel_op(&mut argument)?;
-        Ok(Self {
-            port: argument.port,
-            held: None,
-        })
+        Ok(Self::existing(argument.port))
     }
 
     /// Receives a physical interrupt that Xen does not hold back (MSI-X, from the PCI frontend).
@@ -60,10 +54,7 @@ impl Channel {
             port: 0,
         };
         hypercall::event_channel_op(&mut argument)?;
-        Ok(Self {
-            port: argument.port,
-            held: None,
-        })
+        Ok(Self::existing(argument.port))
     }
 
     /// Receives a physical interrupt whose successor Xen holds back until [`Channel::take`] (MSI). Measured: without an answer

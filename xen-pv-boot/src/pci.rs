@@ -30,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub enum PciError {
     /// Xenstore failed.
     #[error("xenstore: {0}")]
-    Store(xenstore::Error),
+    Store(#[from] xenstore::Error),
     /// The backend's directory names a domain that cannot be.
     #[error("the backend's domain number cannot be")]
     BadBackend,
@@ -49,12 +49,6 @@ pub enum PciError {
     /// The backend refused an operation.
     #[error("the PCI backend refused: error {0}")]
     Operation(i32),
-}
-
-impl From<xenstore::Error> for PciError {
-    fn from(error: xenstore::Error) -> Self {
-        Self::Store(error)
-    }
 }
 
 struct Shared {

@@ -32,7 +32,7 @@ impl Mfn {
 pub struct DomId(u16);
 
 impl DomId {
-    /// The control domain.
+    /// The domain that creates the others, and has xenstore.
     pub const DOM0: Self = Self(0);
 
     /// Checks that the number can be a domain's: below 0x7ff0.
