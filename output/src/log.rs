@@ -1,6 +1,5 @@
 //! The log of `omxd` and of the library, on standard error: which records, and their form, a line each.
 
-use std::fmt;
 use std::io;
 use std::str::FromStr;
 
@@ -19,21 +18,12 @@ const PARTS: [&str; 4] = ["mx_engine", "mx_board", "open_mx", "omx_node"];
 pub struct Filter(Targets);
 
 /// What is no filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{0}' is neither a level (error, warn, info, debug, trace) nor one of a part ({parts}), as in info,mx_board=trace",
+    parts = PARTS.join(", ")
+)]
 pub struct BadFilter(String);
-
-impl fmt::Display for BadFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "'{}' is neither a level (error, warn, info, debug, trace) nor one of a part ({}), as in info,mx_board=trace",
-            self.0,
-            PARTS.join(", ")
-        )
-    }
-}
-
-impl std::error::Error for BadFilter {}
 
 impl FromStr for Filter {
     type Err = BadFilter;

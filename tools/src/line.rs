@@ -58,7 +58,7 @@ pub struct LocalEndpoint {
 /// Why a run ended early, or badly.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
-    /// A call failed.
+    /// A call of the library failed.
     #[error(transparent)]
     Call(#[from] Error),
     /// A request ended with this code.
@@ -73,7 +73,7 @@ pub enum Failure {
         tool: &'static str,
         /// Whom it asked.
         peer: String,
-        /// Its endpoint.
+        /// The number of the endpoint there.
         endpoint: u32,
     },
     /// Who has opened the endpoint expects another key.
@@ -85,7 +85,7 @@ pub enum Failure {
         tool: &'static str,
         /// Whom it asked.
         peer: String,
-        /// Its endpoint.
+        /// The number of the endpoint there.
         endpoint: u32,
     },
     /// The other side refused to be connected to for another reason.
@@ -93,7 +93,7 @@ pub enum Failure {
     Refused {
         /// Whom the tool asked.
         peer: String,
-        /// Its endpoint.
+        /// The number of the endpoint there.
         endpoint: u32,
         /// How it was refused.
         code: Code,
@@ -117,9 +117,9 @@ pub enum Failure {
         tool: &'static str,
         /// Who sent it.
         peer: String,
-        /// Its match info.
+        /// The match info that it was sent with.
         match_info: u64,
-        /// Its bytes.
+        /// The length of the whole message in bytes.
         length: u32,
     },
     /// A message in the middle was of another length than agreed on: bytes that it has, and that it should have.
@@ -163,15 +163,15 @@ impl Failure {
 pub struct Call {
     /// Who sent it.
     pub from: Address,
-    /// Its match info.
+    /// The match info that it was sent with.
     pub match_info: u64,
     /// What it says.
     pub bytes: Vec<u8>,
 }
 
-/// An open endpoint.
+/// An open endpoint of a tool, and what came to it from others than the one that it serves.
 pub struct Line {
-    /// The endpoint.
+    /// For calls that have no method here.
     pub endpoint: Endpoint,
     /// The tool's name.
     pub tool: &'static str,

@@ -27,7 +27,7 @@ pub const ANSWER: Duration = Duration::from_secs(10);
 /// The other side of a run. A tool that has connected to it parts from it when this value is dropped.
 pub struct Partner<'a> {
     line: &'a Line,
-    /// Its endpoint.
+    /// Where messages to it go, and by which what came from it is known.
     pub address: Address,
     name: String,
     is_connected: bool,
@@ -57,7 +57,7 @@ impl<'a> Partner<'a> {
         }
     }
 
-    /// Its name.
+    /// How users call its machine: by its name, or its address where it has none.
     pub fn name(&self) -> &str {
         &self.name
     }

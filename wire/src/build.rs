@@ -24,7 +24,7 @@ pub enum BuildError {
     },
     /// Every receiver would drop it, for this reason.
     #[error("a receiver would drop the frame: {0}")]
-    Refused(ParseError),
+    Refused(#[from] ParseError),
     /// MX-wire has fewer bits for this field of a pull: stay below 2^8 windows and 2^16 bytes of offset and block.
     #[error("MX-wire has no room for a {field} of {value} in a pull")]
     MxWireField {
@@ -41,12 +41,6 @@ pub enum BuildError {
         /// Bytes of the buffer.
         given: usize,
     },
-}
-
-impl From<ParseError> for BuildError {
-    fn from(cause: ParseError) -> Self {
-        Self::Refused(cause)
-    }
 }
 
 /// Everything of a frame that precedes the payload, at most 60 bytes.

@@ -160,7 +160,7 @@ impl fmt::Display for Notify {
 /// A [`Notify`] with its number, as it is kept for a partner that may not have heard it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pulled {
-    /// Its sequence number.
+    /// The library's number of the message that says it.
     pub seq: u16,
     /// What it says.
     pub notify: Notify,

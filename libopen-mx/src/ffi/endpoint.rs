@@ -107,7 +107,7 @@ pub extern "C" fn omx_close_endpoint(endpoint: EndpointHandle) -> Return {
     errors::finish(None, "omx_close_endpoint", Handle::remove(endpoint))
 }
 
-/// The own address.
+/// The address by which others know the endpoint.
 ///
 /// # Safety
 /// `out` is null or valid for a write.

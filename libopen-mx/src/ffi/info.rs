@@ -118,18 +118,15 @@ pub unsafe fn answer(
         // SAFETY: not null and at least a byte long, by the caller's promise.
         Ok(u32::from(unsafe { input.cast::<u8>().read() }))
     };
-    let value = match find(handle.as_ref(), named) {
-        Ok(value) => value,
-        Err(code) => return errors::handled(handle.as_ref(), call, code),
-    };
-    if output.is_null() {
-        return errors::handled(handle.as_ref(), call, Code::BadInfoAddress);
-    }
-    // SAFETY: not null, hence as long as the caller promises.
-    match unsafe { value.write(output.cast(), output_length as usize) } {
-        Ok(()) => Code::Success as Return,
-        Err(code) => errors::handled(handle.as_ref(), call, code),
-    }
+    let answered = find(handle.as_ref(), named).and_then(|value| {
+        if output.is_null() {
+            return Err(Code::BadInfoAddress);
+        }
+        // SAFETY: not null, hence as long as the caller promises.
+        unsafe { value.write(output.cast(), output_length as usize) }
+    });
+    let code = answered.err().unwrap_or(Code::Success);
+    errors::handled(handle.as_ref(), call, code)
 }
 
 /// The value of a key.

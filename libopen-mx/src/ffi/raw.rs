@@ -25,7 +25,7 @@ const RECEIVE_COMPLETE: u32 = 2;
 
 /// An open raw endpoint and its own error handler.
 pub struct Open {
-    /// The endpoint.
+    /// The endpoint of the Rust library, which does the work.
     pub endpoint: RawEndpoint,
     handler: ErrorHandler,
 }

@@ -14,6 +14,7 @@ use super::types::{
 /// Endpoints that a process may have open: their number is a byte of each address.
 const MAX: usize = 256;
 
+#[derive(Default)]
 struct Slot {
     /// Counts the uses of the slot.
     generation: usize,
@@ -47,10 +48,7 @@ impl Handle {
         let at = match free {
             Some(at) => at,
             None if slots.len() < MAX => {
-                slots.push(Slot {
-                    generation: 0,
-                    endpoint: None,
-                });
+                slots.push(Slot::default());
                 slots.len() - 1
             }
             None => return Err(Error::TooManyEndpoints),
@@ -73,10 +71,15 @@ impl Handle {
         if slot.generation != number >> 8 {
             return None;
         }
+        Self::of(number & 0xff, slot)
+    }
+
+    /// The endpoint that is open in a slot.
+    fn of(at: usize, slot: &Slot) -> Option<Self> {
         Some(Self {
             open: slot.endpoint.clone()?,
             seat: Seat {
-                slot: number as u8,
+                slot: at as u8,
                 generation: slot.generation as u8,
             },
         })
@@ -91,16 +94,8 @@ impl Handle {
     /// All open endpoints.
     pub fn all() -> Vec<Self> {
         let slots = SLOTS.read().unwrap_or_else(PoisonError::into_inner);
-        let open = slots.iter().enumerate().filter_map(|(at, slot)| {
-            Some(Self {
-                open: slot.endpoint.clone()?,
-                seat: Seat {
-                    slot: at as u8,
-                    generation: slot.generation as u8,
-                },
-            })
-        });
-        open.collect()
+        let open = slots.iter().enumerate();
+        open.filter_map(|(at, slot)| Self::of(at, slot)).collect()
     }
 
     /// Forgets a handle: calls that wait on the endpoint end, and it closes when none uses it any more.
@@ -123,7 +118,7 @@ impl Handle {
         self.seat
     }
 
-    /// The endpoint.
+    /// The endpoint of the Rust library, which does the work.
     pub fn endpoint(&self) -> &Endpoint {
         &self.open.endpoint
     }

@@ -20,7 +20,7 @@ calls! {
         endpoint: EndpointHandle, nic: u64, remote: u32, key: u32, milliseconds: u32, out: *mut EndpointAddress,
     ) = omx_connect(endpoint, nic, remote, key, timeout(milliseconds), out);
 
-    /// The own address.
+    /// The address by which others know the endpoint.
     fn mx_get_endpoint_addr(endpoint: EndpointHandle, out: *mut EndpointAddress)
         = omx_get_endpoint_addr(endpoint, out);
 

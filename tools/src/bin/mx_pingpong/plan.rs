@@ -17,16 +17,9 @@ const TEXT_SIZE: usize = 64;
 #[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 struct Message {
-    first: U32,
-    end: U32,
-    increment: U32,
-    warmup: U32,
-    verify: U32,
-    iterations: U32,
-    blocking: U32,
-    endpoint: U32,
-    rendezvous: U32,
-    nic_low: U32,
+    /// First length, end, increment, warm-up, verify, iterations, blocking, endpoint, rendezvous, low 32 bits of the board's
+    /// address.
+    words: [U32; 10],
     nic_high: U16,
     /// As C prints it with `%f`, and NULs.
     multiplier: [u8; TEXT_SIZE],
@@ -95,17 +88,20 @@ impl Plan {
         let printed = format!("{:.6}", self.multiplier);
         let length = printed.len().min(TEXT_SIZE - 1);
         multiplier[..length].copy_from_slice(&printed.as_bytes()[..length]);
+        let words = [
+            self.first,
+            self.end,
+            self.increment,
+            self.warmup,
+            self.verify.into(),
+            self.iterations,
+            self.blocking.into(),
+            self.endpoint,
+            self.rendezvous.into(),
+            self.nic as u32,
+        ];
         zerocopy::transmute!(Message {
-            first: U32::new(self.first),
-            end: U32::new(self.end),
-            increment: U32::new(self.increment),
-            warmup: U32::new(self.warmup),
-            verify: U32::new(self.verify.into()),
-            iterations: U32::new(self.iterations),
-            blocking: U32::new(self.blocking.into()),
-            endpoint: U32::new(self.endpoint),
-            rendezvous: U32::new(self.rendezvous.into()),
-            nic_low: U32::new(self.nic as u32),
+            words: words.map(U32::new),
             nic_high: U16::new((self.nic >> 32) as u16),
             multiplier,
             pad: [0; 2],
@@ -115,18 +111,30 @@ impl Plan {
     /// As it came. A multiplier that is no number is 0.
     pub fn from_bytes(bytes: &[u8; SIZE]) -> Self {
         let message: Message = zerocopy::transmute!(*bytes);
+        let [
+            first,
+            end,
+            increment,
+            warmup,
+            verify,
+            iterations,
+            blocking,
+            endpoint,
+            rendezvous,
+            low,
+        ] = message.words.map(U32::get);
         Self {
-            first: message.first.get(),
-            end: message.end.get(),
-            increment: message.increment.get(),
+            first,
+            end,
+            increment,
             multiplier: text(&message.multiplier).trim().parse().unwrap_or(0.0),
-            warmup: message.warmup.get(),
-            iterations: message.iterations.get(),
-            verify: message.verify.get() != 0,
-            blocking: message.blocking.get() != 0,
-            rendezvous: message.rendezvous.get() != 0,
-            endpoint: message.endpoint.get(),
-            nic: u64::from(message.nic_high.get()) << 32 | u64::from(message.nic_low.get()),
+            warmup,
+            iterations,
+            verify: verify != 0,
+            blocking: blocking != 0,
+            rendezvous: rendezvous != 0,
+            endpoint,
+            nic: u64::from(message.nic_high.get()) << 32 | u64::from(low),
         }
     }
 

@@ -3,20 +3,11 @@
 use clap::Args;
 use omx_tools::options::{SENDER, integer};
 use zerocopy::byteorder::big_endian::U32;
-use zerocopy::{FromBytes, Immutable, IntoBytes, Unaligned};
 
+/// Words of the message: length, messages, microseconds, whether to verify, whether both directions.
+type Words = [U32; 5];
 /// Bytes of the message.
-pub const SIZE: usize = size_of::<Message>();
-
-#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
-#[repr(C)]
-struct Message {
-    length: U32,
-    iterations: U32,
-    microseconds: U32,
-    verify: U32,
-    both: U32,
-}
+pub const SIZE: usize = size_of::<Words>();
 
 /// A direction's messages. The sender tells it first, the receiver says it again when it is ready, and when it has
 /// received them all.
@@ -44,24 +35,21 @@ pub struct Plan {
 impl Plan {
     /// As it is sent.
     pub fn to_bytes(self) -> [u8; SIZE] {
-        zerocopy::transmute!(Message {
-            length: U32::new(self.length),
-            iterations: U32::new(self.messages),
-            microseconds: U32::new(self.microseconds),
-            verify: U32::new(self.verify.into()),
-            both: U32::new(self.both.into()),
-        })
+        let (verify, both) = (self.verify.into(), self.both.into());
+        let words = [self.length, self.messages, self.microseconds, verify, both];
+        zerocopy::transmute!(words.map(U32::new))
     }
 
     /// As it came.
     pub fn from_bytes(bytes: &[u8; SIZE]) -> Self {
-        let message: Message = zerocopy::transmute!(*bytes);
+        let words: Words = zerocopy::transmute!(*bytes);
+        let [length, messages, microseconds, verify, both] = words.map(U32::get);
         Self {
-            length: message.length.get(),
-            messages: message.iterations.get(),
-            microseconds: message.microseconds.get(),
-            verify: message.verify.get() != 0,
-            both: message.both.get() != 0,
+            length,
+            messages,
+            microseconds,
+            verify: verify != 0,
+            both: both != 0,
         }
     }
 }

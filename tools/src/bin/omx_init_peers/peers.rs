@@ -4,7 +4,7 @@ use mx_ring::admin::Name;
 use mx_wire::MacAddress;
 use omx_tools::name_bytes;
 
-/// A peer.
+/// A peer that boards are to be told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     pub mac: MacAddress,

@@ -41,74 +41,47 @@ pub struct Parameters {
     pub synchronous: bool,
 }
 
-/// A 64-bit number as it travels: low half first.
-#[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
-#[repr(C)]
-struct Long {
-    low: U32,
-    high: U32,
-}
-
-impl Long {
-    fn new(value: u64) -> Self {
-        Self {
-            low: U32::new(value as u32),
-            high: U32::new((value >> 32) as u32),
-        }
-    }
-
-    fn get(&self) -> u64 {
-        u64::from(self.high.get()) << 32 | u64::from(self.low.get())
-    }
-}
-
 /// The parameter message.
 #[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 struct Message {
-    iterations: U32,
-    warmup: U32,
-    min: Long,
-    max: Long,
-    multiplier: Long,
-    increment: Long,
-    align: u8,
-    unidirectional: u8,
-    synchronous: u8,
-    /// The original leaves it uninitialised.
-    pad: u8,
+    /// Iterations, those of the warm-up.
+    counts: [U32; 2],
+    /// First length, end, multiplier, increment; of each the low half first.
+    lengths: [[U32; 2]; 4],
+    /// Align, unidirectional, synchronous, and a byte that the original leaves uninitialised.
+    flags: [u8; 4],
 }
 
 impl Parameters {
     /// As they are sent.
     pub fn to_bytes(self) -> [u8; SIZE] {
+        let halves = |value: u64| [value as u32, (value >> 32) as u32].map(U32::new);
+        let flags = [self.align, self.unidirectional, self.synchronous, false];
         zerocopy::transmute!(Message {
-            iterations: U32::new(self.iterations),
-            warmup: U32::new(self.warmup),
-            min: Long::new(self.min),
-            max: Long::new(self.max),
-            multiplier: Long::new(self.multiplier),
-            increment: Long::new(self.increment),
-            align: self.align.into(),
-            unidirectional: self.unidirectional.into(),
-            synchronous: self.synchronous.into(),
-            pad: 0,
+            counts: [self.iterations, self.warmup].map(U32::new),
+            lengths: [self.min, self.max, self.multiplier, self.increment].map(halves),
+            flags: flags.map(u8::from),
         })
     }
 
     /// As they came.
     pub fn from_bytes(bytes: &[u8; SIZE]) -> Self {
         let message: Message = zerocopy::transmute!(*bytes);
+        let whole = |[low, high]: [U32; 2]| u64::from(high.get()) << 32 | u64::from(low.get());
+        let [iterations, warmup] = message.counts.map(U32::get);
+        let [min, max, multiplier, increment] = message.lengths.map(whole);
+        let [align, unidirectional, synchronous, _] = message.flags.map(|flag| flag != 0);
         Self {
-            iterations: message.iterations.get(),
-            warmup: message.warmup.get(),
-            min: message.min.get(),
-            max: message.max.get(),
-            multiplier: message.multiplier.get(),
-            increment: message.increment.get(),
-            align: message.align != 0,
-            unidirectional: message.unidirectional != 0,
-            synchronous: message.synchronous != 0,
+            min,
+            max,
+            multiplier,
+            increment,
+            iterations,
+            warmup,
+            align,
+            unidirectional,
+            synchronous,
         }
     }
 
