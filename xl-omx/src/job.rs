@@ -301,6 +301,8 @@ impl Job {
         let _lock = remembered.lock()?;
         self.is_wanted_still(remembered)?;
         let inventory = Inventory::take(store)?;
+        // What it waited for may have been the last of a guest that is gone.
+        inventory.sweep(store)?;
         if inventory.has_other(self.guest.id, self.entry.index, self.entry.mac) {
             return Err(Error::MacTaken(self.entry.mac));
         }

@@ -21,6 +21,8 @@ fn a_guest_that_was_made_again_is_attached_with_the_address_that_it_had() {
     host.run(&["attach", "guest1"]).succeeded();
     assert_eq!(host.mac(1, 7, 0), Some(mac.clone()));
     assert_eq!(host.states(1, 7, 0), [4, 4].map(|s| Some(s.to_string())));
+    let left = host.value("/local/domain/1/backend/omx/2");
+    assert_eq!(left, None, "of the guest that is gone");
     let files = host.remembered();
     let line = format!("backend=driver-domain mac={mac} uuid={}\n", uuid(7));
     assert_eq!(
