@@ -1,14 +1,14 @@
 //! A device of a running guest gets another backend, and stays: its endpoints live on.
 //!
 //! The guest's module sees that its `backend` names another directory, and lets that one adopt what it has. Its state is
-//! its own to write, and is left as it is.
+//! its own to write, and is left as it is: Closed, too, does not mean that its endpoints have ended.
 
 use mx_wire::MacAddress;
 
 use crate::device::{self, Device, is_there};
 use crate::domain::{self, Domain};
 use crate::error::Error;
-use crate::xenstore::{Permissions, Store, transaction};
+use crate::xenstore::{NONE, Permissions, Store, transaction};
 
 /// The nodes of a frontend that a backend reads. Those that are there keep the reader that they were made with, until
 /// they are told another.
@@ -22,6 +22,20 @@ const READ: [&str; 8] = [
     "protocol",
     "version",
 ];
+
+/// The first version of the shared memory whose modules let another backend adopt a device.
+const ADOPTED_FROM: u32 = 7;
+
+/// Whether the guest's module lets another backend adopt the device: by its own words, for which nobody else pays. It
+/// looks only where it is led to another directory.
+pub fn is_possible(store: &mut impl Store, device: &Device) -> Result<bool, Error> {
+    let f = &device.frontend;
+    let version = store.read(NONE, &format!("{f}/version"))?;
+    let version = version.and_then(|version| version.parse::<u32>().ok());
+    let backend = store.read(NONE, &format!("{f}/backend"))?;
+    Ok(version.is_some_and(|version| version >= ADOPTED_FROM)
+        && backend != Some(device.backend.clone()))
+}
 
 /// Makes the backend's directory of a device, and leads the guest to it, in one transaction.
 pub fn hand_over(
@@ -127,6 +141,22 @@ mod tests {
             store.value(&mac),
             store.value(&format!("{}/mac", old.backend))
         );
+    }
+
+    #[test]
+    fn only_a_module_that_says_so_is_led_elsewhere_and_only_elsewhere() {
+        let (mut store, old) = connected();
+        let new = Device::new(2, 5, 0);
+        for (version, possible) in [("6", false), ("7", true), ("8", true), ("x", false)] {
+            let path = format!("{}/version", old.frontend);
+            store.tree.write(2, &path, version.as_bytes()).unwrap();
+            assert_eq!(
+                is_possible(&mut store, &new).unwrap(),
+                possible,
+                "{version}"
+            );
+            assert!(!is_possible(&mut store, &old).unwrap(), "{version}");
+        }
     }
 
     #[test]

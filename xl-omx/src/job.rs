@@ -2,8 +2,8 @@
 //! at once.
 //!
 //! 1. What a former device left at the driver domain goes: it gives that back by itself, in moments.
-//! 2. A device that the guest has not given up is handed over, and remembered: the guest lets the new backend adopt it.
-//!    Only when the guest gives it up after all, it goes on with 3.
+//! 2. A device of a guest whose module can let another backend adopt it is handed over, and remembered; so is one that
+//!    no module has looked at. All else goes on with 3.
 //! 3. What the guest knows as a device of that number goes. Linux compares xenstore with what it has when it comes to
 //!    it: a guest that is too slow takes the new device for the old one, and never looks at it.
 //! 4. The device is attached, and remembered.
@@ -25,7 +25,8 @@ use crate::xenstore::{NONE, Store};
 /// How long a driver domain may take to give back what a former device had. One that is slower is most likely dead.
 const CLEARED: Duration = Duration::from_secs(5);
 
-/// How long a guest is watched that may adopt a device or give it up. One that does neither goes on with it later.
+/// How long a guest is waited for that lets another backend adopt its device: it does so when Xen shows that the former one
+/// has let go. One that needs longer does it later.
 const ADOPTED: Duration = Duration::from_secs(30);
 
 /// How long a guest is given to see that a device has gone, and then that another is there.
@@ -47,7 +48,6 @@ pub struct Job {
     pub backend: Domain,
     step: Step,
     tries: usize,
-    handed_over: bool,
 }
 
 enum Step {
@@ -84,7 +84,6 @@ impl Job {
             backend,
             step: Step::Begin,
             tries: 0,
-            handed_over: false,
         }
     }
 
@@ -126,24 +125,18 @@ impl Job {
                 Step::HandOver => match self.hand_over(store, remembered)? {
                     Some((device, XenbusState::Initialising)) => return Ok(Next::Done(device)),
                     Some(_) => {
-                        self.handed_over = true;
-                        self.former = Some(self.entry.clone());
-                        self.step = Step::Adopt {
-                            until: now + ADOPTED,
-                        };
+                        let until = now + ADOPTED;
+                        self.step = Step::Adopt { until };
                     }
                     None => self.step = Step::Replace,
                 },
                 Step::Adopt { until } => {
                     let device = self.device();
-                    let (backend, frontend) = device.states(store)?;
-                    if is_given_up(frontend) {
-                        self.step = Step::Replace;
-                    } else if backend == XenbusState::Connected || now >= until {
+                    let (backend, _) = device.states(store)?;
+                    if backend == XenbusState::Connected || now >= until {
                         return Ok(Next::Done(device));
-                    } else {
-                        return Ok(Next::At(until));
                     }
+                    return Ok(Next::At(until));
                 }
                 Step::Replace => self.replace(store, remembered)?,
                 Step::Gone { until } if now < until => return Ok(Next::At(until)),
@@ -206,8 +199,7 @@ impl Job {
         Ok(false)
     }
 
-    /// Hands a device over that its guest has not given up, and remembers it; the guest's state at that time. `None`
-    /// when there is none.
+    /// Hands a device over, if it is one that can be, and remembers it; the guest's state at that time.
     fn hand_over(
         &self,
         store: &mut impl Store,
@@ -219,7 +211,9 @@ impl Job {
             return Ok(None);
         }
         let (backend, frontend) = device.states(store)?;
-        if backend != XenbusState::Unknown || is_given_up(frontend) {
+        let is_new = frontend == XenbusState::Initialising;
+        let can_be = is_new || hand_over::is_possible(store, &device)?;
+        if backend != XenbusState::Unknown || !can_be {
             return Ok(None);
         }
         self.is_wanted_still(remembered)?;
@@ -265,7 +259,7 @@ impl Job {
         let device = self.device();
         let there = device::is_there(store, NONE, &device.frontend)?;
         let whole = there && device::is_there(store, NONE, &device.backend)?;
-        if self.tries == 0 && whole && !self.handed_over {
+        if self.tries == 0 && whole {
             return Err(Error::AttachedMeanwhile {
                 guest: self.guest.name.clone(),
                 index: self.entry.index,
@@ -319,11 +313,6 @@ impl Job {
         self.former = Some(self.entry.clone());
         Ok(device)
     }
-}
-
-/// Whether a guest's state says that it has nothing of the device any more.
-fn is_given_up(state: XenbusState) -> bool {
-    matches!(state, XenbusState::Closing | XenbusState::Closed)
 }
 
 /// Carries out one job.

@@ -203,7 +203,7 @@ impl Host {
     }
 
     pub fn module(&self, id: u32) {
-        let mut module = Module::new(id);
+        let mut module = Module::new(id, "6");
         self.xenstored.join(Box::new(move |tree| module.act(tree)));
     }
 
@@ -372,14 +372,20 @@ fn serve(tree: &mut Tree, id: u32) {
 /// A guest's module: what it does, by what it may read and write.
 pub struct Module {
     id: u32,
+    /// That of the shared memory.
+    version: &'static str,
     /// The backend's directory of each device, as it was when the module looked at the device first.
     backends: BTreeMap<String, String>,
 }
 
 impl Module {
-    pub fn new(id: u32) -> Self {
+    pub fn new(id: u32, version: &'static str) -> Self {
         let backends = BTreeMap::new();
-        Self { id, backends }
+        Self {
+            id,
+            version,
+            backends,
+        }
     }
 
     pub fn act(&mut self, tree: &mut Tree) {
@@ -408,8 +414,11 @@ impl Module {
                 (Ok("1" | "3" | "4"), Err(_) | Ok("5" | "6")) => "6",
                 _ => continue,
             };
-            tree.write(id, &format!("{own}/state"), next.as_bytes())
-                .unwrap();
+            let nodes = [("version", self.version), ("state", next)];
+            for (key, value) in nodes {
+                tree.write(id, &format!("{own}/{key}"), value.as_bytes())
+                    .unwrap();
+            }
         }
     }
 }

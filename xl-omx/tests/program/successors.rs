@@ -9,7 +9,7 @@ fn adopting(host: &Host, id: u32, name: &str) {
     host.create(id, name, &uuid(id));
     let own = format!("/local/domain/{id}/device/omx/0");
     let mut served_by = None;
-    let mut module = Module::new(id);
+    let mut module = Module::new(id, "7");
     host.xenstored.join(Box::new(move |tree| {
         let backend = value(tree, &format!("{own}/backend"));
         let there = backend
@@ -20,8 +20,8 @@ fn adopting(host: &Host, id: u32, name: &str) {
         }
         if there {
             served_by = backend;
-            module.act(tree);
         }
+        module.act(tree);
     }));
 }
 
