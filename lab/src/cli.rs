@@ -14,7 +14,7 @@ use crate::modules;
 use crate::place;
 use crate::prepare::{self, Kernel};
 use crate::replay;
-use crate::scenario::transitions;
+use crate::scenario::{life_cycle, transitions};
 use crate::soak;
 use crate::stage::Stage;
 use crate::test;
@@ -58,6 +58,12 @@ pub enum Command {
     /// on a slow machine, but 10 000 times at least. Exit status 1 means that a message lay for longer than half a
     /// second and 20 times the mean, or that the domain was not idle between messages.
     Wakes(WakesArgs),
+    /// Let devices, guests and driver domains come and go under load on a real Xen: detach and attach, destroyed guests, many
+    /// devices, driver domains that crash, hang, are destroyed and replaced.
+    ///
+    /// After each scenario grants, event ports, memory and nodes of xenstore are
+    /// what they were before, by Xen's own dumps. Exit status 1 means that something was left, or that a log holds what it may not.
+    LifeCycle(LifeCycleArgs),
     /// Hold captures of Open-MX frames against our codec: parse, check, build again, compare.
     ///
     /// Prints a line per file with its frames by type, and each frame that does not hold. Nothing on the wire tells the
@@ -193,6 +199,17 @@ pub struct WakesArgs {
     pub nic: Nic,
 }
 
+/// Options of `cargo lab life-cycle`.
+#[derive(Args)]
+pub struct LifeCycleArgs {
+    /// How often a device is detached and attached, and a driver domain replaced.
+    #[arg(long, default_value_t = 50)]
+    pub times: usize,
+    /// The driver domain's card.
+    #[arg(long, value_enum, default_value_t)]
+    pub nic: Nic,
+}
+
 /// Options of `cargo lab captures` and `cargo lab replay`.
 #[derive(Args)]
 pub struct CapturesArgs {
@@ -215,6 +232,11 @@ impl Command {
             Command::Wakes(args) => {
                 let (images, built) = image::made()?;
                 transitions::run(images, &built.programs, args.nic, args.times, Duration::MAX)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::LifeCycle(args) => {
+                let (images, built) = image::made()?;
+                life_cycle::run(images, &built.programs, args.nic, args.times)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),

@@ -224,7 +224,7 @@ fn xen_options(spec: &HostSpec) -> String {
     let memory = spec.dom0_memory;
     let mut options = format!(
         "dom0_mem={memory}M,max:{memory}M dom0_max_vcpus=1 console=com1 com1=115200,8n1 loglvl=warning \
-         guest_loglvl=warning noreboot=0 spec-ctrl=no ucode=no cpuidle=0 no-real-mode vga=none"
+         guest_loglvl=warning conring_size=1M noreboot=0 spec-ctrl=no ucode=no cpuidle=0 no-real-mode vga=none"
     );
     if spec.cpus > 1 {
         options.push_str(" dom0_vcpus_pin");

@@ -8,6 +8,8 @@
 //! | `faults` | processes and guests die; a driver domain has no card |
 //! | `newer_kernel` | guests that boot another kernel than dom0's |
 //! | `module` | the guests' module under load: two processors, deaths, devices taken away |
+//! | `life_cycle` | devices, guests and driver domains that come and go under load |
+//! | `leaks`, `logs` | what each of these must leave as it was, and what no log may hold |
 //! | `last_words` | what a driver domain that fails leaves in the logs |
 //! | `nic` | one card: its link, messages each way, sleep, the page |
 //! | `commands` | what an operator asks by `xl` |
@@ -23,8 +25,11 @@ pub mod faults;
 mod idle;
 mod judge;
 pub mod last_words;
+mod leaks;
+pub mod life_cycle;
 mod limits;
 mod link;
+mod logs;
 pub mod module;
 pub mod newer_kernel;
 pub mod nic;

@@ -57,7 +57,7 @@ fn side_by_side(fabric: &Fabric<'_>) -> Result<(), Error> {
 }
 
 /// Messages of 4 MiB without end between the guests: sender and receiver.
-fn load(fabric: &Fabric<'_>) -> Result<[Program; 2], Error> {
+pub(super) fn load(fabric: &Fabric<'_>) -> Result<[Program; 2], Error> {
     let receiver = fabric.start_answerer("guest1", &["omx_perf", "-w", "-e", "6"])?;
     let command = ["omx_perf", "-w", "-d", "guest1:0", "-r", "6", "-P", "0"];
     let lengths = ["-S", "4194304", "-E", "4194305", "-N", "100000"];
@@ -71,8 +71,7 @@ fn die_at_any_moment(fabric: &Fabric<'_>) -> Result<(), Error> {
     for milliseconds in [0, 170] {
         let programs = load(fabric)?;
         thread::sleep(Duration::from_millis(milliseconds));
-        kill_all(fabric)?;
-        programs.into_iter().try_for_each(ended)?;
+        end_load(fabric, programs)?;
     }
     Ok(())
 }
@@ -83,6 +82,15 @@ fn kill_all(fabric: &Fabric<'_>) -> Result<(), Error> {
         killed.output(LIMIT)?;
     }
     Ok(())
+}
+
+/// Kills the load, of which these programs are left.
+pub(super) fn end_load<const N: usize>(
+    fabric: &Fabric<'_>,
+    programs: [Program; N],
+) -> Result<(), Error> {
+    kill_all(fabric)?;
+    programs.into_iter().try_for_each(ended)
 }
 
 /// A program that was killed has ended; it hangs nowhere.
@@ -98,8 +106,7 @@ fn detached(fabric: &Fabric<'_>) -> Result<(), Error> {
         fabric.dom0(&command)?;
         // Its endpoint is lost, and it says so; its peer may go on trying for minutes.
         told(receiver)?;
-        kill_all(fabric)?;
-        ended(sender)?;
+        end_load(fabric, [sender])?;
         fabric.dom0(&["xl-omx", "attach", "guest1"])?;
         fabric.wait_for_names()?;
     }
@@ -136,7 +143,7 @@ fn detached_late(fabric: &Fabric<'_>) -> Result<(), Error> {
 }
 
 /// A program whose backend has gone ends by itself and says why.
-fn told(program: Program) -> Result<(), Error> {
+pub(super) fn told(program: Program) -> Result<(), Error> {
     let output = program.output(LIMIT)?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     expect(output.status != 0 && !text.is_empty(), || {
