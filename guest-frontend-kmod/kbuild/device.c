@@ -125,9 +125,17 @@ void shim_announce_answer(unsigned int board)
 int shim_wait_for_answer(unsigned int board, u32 seen, unsigned int milliseconds)
 {
 	long left = milliseconds ? msecs_to_jiffies(milliseconds) : MAX_SCHEDULE_TIMEOUT;
+	DEFINE_WAIT(wait);
 
-	left = wait_event_killable_timeout(omx_waits[board].callers, atomic_read(&omx_waits[board].answers) != seen, left);
-	if (left > 0)
+	for (;;) {
+		/* Freezable: a guest may be saved while its driver domain is gone. */
+		prepare_to_wait(&omx_waits[board].callers, &wait, TASK_KILLABLE | TASK_FREEZABLE);
+		if (atomic_read(&omx_waits[board].answers) != seen || !left || fatal_signal_pending(current))
+			break;
+		left = schedule_timeout(left);
+	}
+	finish_wait(&omx_waits[board].callers, &wait);
+	if (atomic_read(&omx_waits[board].answers) != seen)
 		return 0;
 	return left ? -EINTR : -EBUSY;
 }
@@ -380,9 +388,15 @@ static int __init omx_init(void)
 		return error;
 	error = misc_register(&omx_device);
 	if (error)
-		omx_stop();
-	else
-		omx_xenbus_start();
+		goto stop;
+	error = omx_xenbus_start();
+	if (error)
+		goto deregister;
+	return 0;
+deregister:
+	misc_deregister(&omx_device);
+stop:
+	omx_stop();
 	return error;
 }
 

@@ -86,8 +86,11 @@ void shim_wake_sleepers(unsigned int board, unsigned int endpoint); /* any conte
 int shim_sleep(unsigned int board, unsigned int endpoint, bool (*ready)(void *), void *context, u64 deadline);
 
 /* ---- the logic */
-int omx_attach(unsigned int board, u16 domain, u32 *ring_ref);
+int omx_attach(unsigned int board, u16 domain, u32 *ring_ref); /* -EBUSY: again, an earlier backend maps something */
 void omx_connected(unsigned int board);
+bool omx_catch_up(unsigned int board); /* false: again, something could not be granted */
+bool omx_orphan(unsigned int board); /* the backend is gone; true: its endpoints wait for another one */
+bool omx_end_grants(unsigned int board); /* false: the backend that is gone maps something */
 void omx_detach(unsigned int board);
 bool omx_interrupt(unsigned int board); /* in the interrupt; false when it was for nothing */
 int omx_answers(unsigned int board); /* 1: call again, 0: done, negative: the backend is not to be trusted */
@@ -111,7 +114,7 @@ extern const u32 omx_version;
 
 /* ---- between the files of the shim */
 void omx_init_mutexes(void);
-void omx_xenbus_start(void);
+int omx_xenbus_start(void);
 void omx_xenbus_stop(void);
 
 #endif

@@ -5,11 +5,12 @@ use mx_ring::registration::UseBits;
 use mx_ring::sleep::EndpointWatch;
 
 use crate::errno::Errno;
-use crate::kernel::{DomainId, Kernel};
+use crate::kernel::{Access, Kernel};
 use crate::link::Bell;
 use crate::page_set::PageSet;
 use crate::quota::User;
-use crate::region::Regions;
+use crate::region::{RegionState, Regions};
+use crate::target::Target;
 
 /// Who opens an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,13 @@ pub enum EndpointState {
     },
     /// In use.
     Open,
+    /// In use as before for its process; its backend is gone, and another one is to take it.
+    Adopting {
+        /// See [`EndpointState`].
+        posted: bool,
+    },
+    /// Its backend had closed it, or the next one did not take it. No backend knows it.
+    Lost,
     /// The backend did not take it; the opener has not taken note yet.
     Refused(Errno),
     /// The backend is to give it back. Only when nothing else waits for an answer, the request is posted.
@@ -66,14 +74,14 @@ pub struct GrantedEndpoint<K: Kernel> {
     pub state: EndpointState,
     /// The opener was killed before the backend answered.
     pub abandoned: bool,
+    /// A backend was told of it: its pages are as that one and its process have left them.
+    pub told: bool,
     /// The backend has closed it.
     pub closed_by_backend: bool,
     /// Requests about it and its regions that wait for an answer.
     pub in_flight: usize,
     /// Its registered memory.
     pub regions: Regions<K>,
-    /// The backend's domain.
-    pub domain: DomainId,
     /// How its backend is rung.
     pub bell: Bell<K>,
 }
@@ -109,21 +117,169 @@ impl<K: Kernel> GrantedEndpoint<K> {
         self.queues.pages().get(self.w_pages()).copied()
     }
 
+    fn watch(&self, kernel: &K) -> Option<EndpointWatch> {
+        EndpointWatch::new(kernel.slice(self.r0()?, 1)).ok()
+    }
+
     /// Tells the process, if it polls, that nobody will answer any more.
     pub fn backend_gone(&self, kernel: &K) {
-        if let Some(page) = self.r0()
-            && let Ok(watch) = EndpointWatch::new(kernel.slice(page, 1))
-        {
+        if let Some(watch) = self.watch(kernel) {
             watch.backend_gone();
         }
+    }
+
+    /// Whether the backend has closed it, as far as it has said so to anybody.
+    pub fn is_closed(&self, kernel: &K) -> bool {
+        self.closed_by_backend || self.watch(kernel).is_some_and(|watch| watch.is_closed())
+    }
+
+    /// Nobody is to be kicked until there is another backend.
+    pub fn spare_kicks(&self, kernel: &K) {
+        if let Some(watch) = self.watch(kernel) {
+            watch.spare_kicks();
+        }
+    }
+
+    /// What the backend may do with a page of the queues.
+    pub fn queue_access(page: usize, w_pages: usize) -> Access {
+        match page < w_pages {
+            true => Access::Read,
+            false => Access::Write,
+        }
+    }
+
+    /// Whether another backend must have it, or one of its regions, before the board may answer the network.
+    pub fn waits_for_adoption(&self) -> bool {
+        match self.state {
+            EndpointState::Adopting { .. } => true,
+            EndpointState::Opening { .. } => self.told,
+            EndpointState::Open => self
+                .regions
+                .iter()
+                .any(|region| matches!(region.state, RegionState::Adopting { .. })),
+            EndpointState::Lost | EndpointState::Refused(_) | EndpointState::Closing { .. } => {
+                false
+            }
+        }
+    }
+
+    /// Grants the page sets from number `at` on (the queues, then the regions) to a backend, as far as it is to have them and
+    /// the budget goes; where to go on. `whole` becomes false when one cannot be granted now that another backend had before.
+    /// What none has had is refused then.
+    pub fn grant(
+        &mut self,
+        kernel: &K,
+        target: Target,
+        mut at: usize,
+        budget: &mut usize,
+        whole: &mut bool,
+    ) -> Option<usize> {
+        let slots = usize::from(self.regions.slots());
+        while at <= slots {
+            let granted = match at.checked_sub(1) {
+                None => self.grant_queues(kernel, target, budget),
+                Some(slot) => self.grant_region(kernel, target, slot as u16, budget),
+            };
+            *whole &= granted.is_ok();
+            if *budget == 0 {
+                return Some(at);
+            }
+            at += 1;
+        }
+        None
+    }
+
+    fn grant_queues(
+        &mut self,
+        kernel: &K,
+        target: Target,
+        budget: &mut usize,
+    ) -> Result<(), Errno> {
+        let adopting = match self.state {
+            EndpointState::Adopting { .. } => true,
+            EndpointState::Opening { .. } => self.told,
+            _ => return Ok(()),
+        };
+        let (count, w_pages) = (self.shared_pages(), self.w_pages());
+        let access = |page| Self::queue_access(page, w_pages);
+        let granted = self.queues.grant(kernel, target, count, access, budget);
+        match granted {
+            Err(error) if !adopting => {
+                self.state = EndpointState::Refused(error);
+                Ok(())
+            }
+            granted => granted,
+        }
+    }
+
+    fn grant_region(
+        &mut self,
+        kernel: &K,
+        target: Target,
+        slot: u16,
+        budget: &mut usize,
+    ) -> Result<(), Errno> {
+        let usable = matches!(
+            self.state,
+            EndpointState::Open | EndpointState::Adopting { .. }
+        );
+        let Some((_, region)) = self.regions.in_slot(slot).filter(|_| usable) else {
+            return Ok(());
+        };
+        let adopting = match region.state {
+            RegionState::Adopting { .. } => true,
+            RegionState::Registering { .. } => false,
+            _ => return Ok(()),
+        };
+        let (count, access) = (region.page_set.total(), region.extent.access());
+        let granted = region
+            .page_set
+            .grant(kernel, target, count, |_| access, budget);
+        match granted {
+            Err(error) if !adopting => {
+                region.state = RegionState::Refused(error);
+                Ok(())
+            }
+            granted => granted,
+        }
+    }
+
+    /// Ends the grants of the page sets from number `at` on, as far as the budget goes; where to go on. `whole` becomes false
+    /// when a backend still maps one.
+    pub fn end_grants(
+        &mut self,
+        kernel: &K,
+        mut at: usize,
+        budget: &mut usize,
+        whole: &mut bool,
+    ) -> Option<usize> {
+        let slots = usize::from(self.regions.slots());
+        while at <= slots {
+            let page_set = match at.checked_sub(1) {
+                None => Some(&mut self.queues),
+                Some(slot) => {
+                    let region = self.regions.in_slot(slot as u16);
+                    region.map(|(_, region)| &mut region.page_set)
+                }
+            };
+            if let Some(page_set) = page_set {
+                *whole &= page_set.end_grants(kernel, budget).is_ok();
+            }
+            if *budget == 0 {
+                return Some(at);
+            }
+            at += 1;
+        }
+        None
     }
 
     /// Whether its process may use it.
     pub fn check_use(&self, space: K::Space) -> Result<(), Errno> {
         match self.state {
             _ if self.opener.space != space => Err(Errno::NOT_PERMITTED),
+            EndpointState::Lost => Err(Errno::IO),
             EndpointState::Open if self.closed_by_backend => Err(Errno::IO),
-            EndpointState::Open => Ok(()),
+            EndpointState::Open | EndpointState::Adopting { .. } => Ok(()),
             _ => Err(Errno::INVALID),
         }
     }

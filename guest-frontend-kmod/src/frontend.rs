@@ -36,9 +36,9 @@ impl<K: Kernel> Frontend<K> {
         Ok((board, &self.shared))
     }
 
-    /// One more than the number of the last connected board.
+    /// One more than the number of the last board that a backend serves, or is to serve again.
     pub fn board_count(&self) -> u32 {
-        let last = self.boards.iter().rposition(|board| board.target().is_ok());
+        let last = self.boards.iter().rposition(|board| board.exists().is_ok());
         last.map_or(0, |last| last as u32 + 1)
     }
 

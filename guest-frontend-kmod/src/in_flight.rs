@@ -21,6 +21,8 @@ pub enum Subject {
     TakeRaw,
     /// A change of the board.
     Change,
+    /// All that an earlier backend served is there again.
+    Ready,
 }
 
 /// Requests that may wait at the same time: the backend answers a Deregister only after the last frame in flight, and
@@ -45,6 +47,11 @@ impl InFlight {
     /// Whether another request may be made.
     pub fn has_room(&self) -> bool {
         self.slots.iter().any(Option::is_none)
+    }
+
+    /// Whether no request waits.
+    pub fn is_empty(&self) -> bool {
+        self.slots.iter().all(Option::is_none)
     }
 
     /// Notes a request and returns its number, never 0; `None` when too many wait.

@@ -38,6 +38,9 @@
 //! | `ETIMEDOUT` | the deadline of a wait has passed |
 //! | `EINTR` | a signal ended a wait, or the caller was killed |
 //!
+//! A backend that goes leaves its endpoints open for another one: calls that need a backend wait meanwhile. Errors come when
+//! none has come in time.
+//!
 //! A page is freed, or its pin ended, only when Xen says that no other domain maps it ([`deferred_unmap`]): whatever
 //! the backend answered, and also when it died.
 //!
@@ -78,6 +81,8 @@ pub mod quota;
 pub mod region;
 pub mod returns;
 pub mod shared;
+mod target;
+pub mod wakes;
 pub mod watch;
 
 pub use link::InterruptView;

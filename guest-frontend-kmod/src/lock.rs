@@ -14,7 +14,8 @@
 //!
 //! Nothing that waits for a process or for the backend: who needs an answer releases everything and sleeps, killable,
 //! until some answer has come, then looks again ([`core::task::Poll::Pending`]). Pinning, granting and giving back
-//! pages, copying from and to the caller, inserting and removing notifiers happen without a lock.
+//! pages, copying from and to the caller, inserting and removing notifiers happen without a lock; what a successor of the
+//! backend is granted is granted under the endpoint's, a bounded number of pages at a time.
 //!
 //! # The kernel's own locks around them
 //!

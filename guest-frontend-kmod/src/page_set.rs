@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use mx_ring::RegionKey;
 
 use crate::errno::Errno;
-use crate::kernel::{Access, DomainId, GrantRef, Kernel};
+use crate::kernel::{Access, GrantRef, Kernel};
 use crate::quota::User;
+use crate::target::Target;
 use crate::watch::Watched;
 
 /// Pinned memory of a process: what its pin needs besides the pages.
@@ -27,6 +28,8 @@ pub struct PageSet<K: Kernel> {
     pages: Vec<K::Page>,
     /// Grants of the first `refs.len()` pages.
     refs: Vec<GrantRef>,
+    /// Which of the board's links they are for.
+    link: u32,
     /// `None`: the pages were allocated by this module.
     pinned: Option<Pinned<K>>,
     user: User,
@@ -44,6 +47,7 @@ impl<K: Kernel> PageSet<K> {
         let mut page_set = Self {
             pages: Vec::new(),
             refs: Vec::new(),
+            link: 0,
             pinned: None,
             user,
             total: 0,
@@ -77,6 +81,7 @@ impl<K: Kernel> PageSet<K> {
             total: pages.len(),
             pages,
             refs: Vec::new(),
+            link: 0,
             pinned: Some(pinned),
             user,
         };
@@ -131,18 +136,49 @@ impl<K: Kernel> PageSet<K> {
         &self.refs
     }
 
-    /// Grants the next page.
-    pub fn grant_next(
+    /// Whether the first `count` pages are granted to the backend of that link.
+    pub fn is_granted(&self, link: u32, count: usize) -> bool {
+        self.link == link && self.refs.len() >= count
+    }
+
+    /// Grants the first `count` pages to a backend, and ends first what is granted to an earlier one; at most `budget` grants
+    /// are made or ended. `FAULT` when the earlier one maps a page; `AGAIN` when grants run out.
+    pub fn grant(
         &mut self,
         kernel: &K,
-        domain: DomainId,
-        access: Access,
-    ) -> Result<GrantRef, Errno> {
-        let page = self.pages.get(self.refs.len()).ok_or(Errno::INVALID)?;
-        let reference = kernel.grant(domain, *page, access).ok_or(Errno::AGAIN)?;
-        // Room for all references was reserved at the start, so this does not allocate.
-        self.refs.push(reference);
-        Ok(reference)
+        target: Target,
+        count: usize,
+        access: impl Fn(usize) -> Access,
+        budget: &mut usize,
+    ) -> Result<(), Errno> {
+        if self.link != target.number {
+            self.end_grants(kernel, budget)?;
+            if !self.refs.is_empty() {
+                return Ok(());
+            }
+            self.link = target.number;
+        }
+        while self.refs.len() < count && spend(budget) {
+            let at = self.refs.len();
+            let page = self.pages.get(at).ok_or(Errno::INVALID)?;
+            let reference = kernel.grant(target.domain, *page, access(at));
+            // Room for all references was reserved at the start, so this does not allocate.
+            self.refs.push(reference.ok_or(Errno::AGAIN)?);
+        }
+        Ok(())
+    }
+
+    /// Ends the grants, at most `budget` of them, and keeps the pages. `FAULT` when a backend still maps one.
+    pub fn end_grants(&mut self, kernel: &K, budget: &mut usize) -> Result<(), Errno> {
+        while let Some(reference) = self.refs.last()
+            && spend(budget)
+        {
+            if !kernel.end_grant(*reference) {
+                return Err(Errno::FAULT);
+            }
+            self.refs.pop();
+        }
+        Ok(())
     }
 
     /// Gives all pages back, leaving to the kernel the grants that the backend still uses: for a module that goes. May
@@ -185,4 +221,11 @@ impl<K: Kernel> PageSet<K> {
             Some(pinned) => kernel.unpin(page, pinned.writable),
         }
     }
+}
+
+/// Takes one from a budget, if something is left.
+fn spend(budget: &mut usize) -> bool {
+    let left = budget.checked_sub(1);
+    *budget = left.unwrap_or(0);
+    left.is_some()
 }

@@ -11,6 +11,9 @@
 //! A region whose memory the process has changed is stale ([`crate::watch`]); when no message uses it, it is given back
 //! without being asked.
 //!
+//! A backend that goes leaves nothing of this: what was Ready is Adopting until another backend has it, what was Leaving is
+//! Left, what was Registering begins anew.
+//!
 //! `Left` and `Refused` wait for the caller to take note. When it was killed meanwhile, they are skipped.
 
 use alloc::vec::Vec;
@@ -19,7 +22,7 @@ use mx_ring::RegionKey;
 use mx_ring::registration::REGIONS;
 
 use crate::errno::Errno;
-use crate::kernel::Kernel;
+use crate::kernel::{Access, Kernel};
 use crate::page_set::PageSet;
 
 /// What is registered, as the process asked for it.
@@ -35,6 +38,16 @@ pub struct Extent {
     pub reserve: bool,
 }
 
+impl Extent {
+    /// What the backend may do with its pages.
+    pub fn access(self) -> Access {
+        match self.writable {
+            true => Access::Write,
+            false => Access::Read,
+        }
+    }
+}
+
 /// Where a region is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionState {
@@ -45,6 +58,13 @@ pub enum RegionState {
     },
     /// Usable.
     Ready,
+    /// Usable as before for its process; another backend is to have it, in pieces as for Registering.
+    Adopting {
+        /// Whether a piece waits for its answer.
+        posted: bool,
+        /// Whether it is to stay; else the backend gives it back as soon as it has it.
+        wanted: bool,
+    },
     /// The backend is to unmap it.
     Leaving {
         /// Whether the request waits for its answer.
@@ -70,6 +90,62 @@ pub struct Region<K: Kernel> {
     pub state: RegionState,
     /// Whether a caller waits for the end of this state.
     pub awaited: bool,
+}
+
+impl<K: Kernel> Region<K> {
+    /// Whether its process may begin a message with it, if its notes say so.
+    pub fn is_kept(&self) -> bool {
+        let adopting = |state| matches!(state, RegionState::Adopting { wanted: true, .. });
+        self.state == RegionState::Ready || adopting(self.state)
+    }
+
+    /// It is given back: at once when no backend knows it, else as soon as the one that is getting it has it.
+    pub fn leave(&mut self) {
+        self.state = match self.state {
+            RegionState::Adopting { posted: false, .. } if self.told == 0 => RegionState::Left,
+            RegionState::Adopting { posted, .. } => RegionState::Adopting {
+                posted,
+                wanted: false,
+            },
+            _ => RegionState::Leaving {
+                posted: false,
+                refused: None,
+            },
+        };
+    }
+
+    /// The backend is gone. `lost`: it had closed the endpoint, which no other backend gets.
+    pub fn orphan(&mut self, lost: bool) {
+        self.told = 0;
+        self.state = match self.state {
+            RegionState::Registering { .. } if lost => RegionState::Refused(Errno::IO),
+            RegionState::Registering { .. } if self.awaited => {
+                RegionState::Registering { posted: false }
+            }
+            RegionState::Ready | RegionState::Adopting { wanted: true, .. } if lost => {
+                RegionState::Ready
+            }
+            RegionState::Ready | RegionState::Adopting { wanted: true, .. } => {
+                RegionState::Adopting {
+                    posted: false,
+                    wanted: true,
+                }
+            }
+            RegionState::Registering { .. }
+            | RegionState::Adopting { wanted: false, .. }
+            | RegionState::Leaving { refused: None, .. } => RegionState::Left,
+            RegionState::Leaving {
+                refused: Some(error),
+                ..
+            } => RegionState::Refused(error),
+            RegionState::Refused(_) | RegionState::Left => self.state,
+        };
+    }
+
+    /// Whether it has come to its end and nobody waits for that.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, RegionState::Left | RegionState::Refused(_)) && !self.awaited
+    }
 }
 
 struct Slot<K: Kernel> {
@@ -137,10 +213,14 @@ impl<K: Kernel> Regions<K> {
         self.slots.get_mut(usize::from(slot))?.region.take()
     }
 
+    /// All regions.
+    pub fn iter(&self) -> impl Iterator<Item = &Region<K>> {
+        self.slots.iter().filter_map(|slot| slot.region.as_ref())
+    }
+
     /// Buffers of last resort, also those that are on their way to or from the backend.
     pub fn reserves(&self) -> usize {
-        let regions = self.slots.iter().filter_map(|slot| slot.region.as_ref());
-        regions.filter(|region| region.extent.reserve).count()
+        self.iter().filter(|region| region.extent.reserve).count()
     }
 
     /// Slots that have been used.

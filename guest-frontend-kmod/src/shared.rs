@@ -2,7 +2,7 @@
 
 use crate::deferred_unmap::DeferredUnmaps;
 use crate::errno::Errno;
-use crate::kernel::{Access, DomainId, Kernel};
+use crate::kernel::Kernel;
 use crate::lock::{Lock, LockName};
 use crate::page_set::PageSet;
 use crate::quota::{Limits, Quotas, User};
@@ -49,16 +49,13 @@ impl<K: Kernel> Shared<K> {
             .with(|inner| inner.quotas.has_room(user, pages, limits))
     }
 
-    /// Charges pages to their user, keeps room for them on the list of deferred unmaps, and grants the first `count` of them.
-    /// From here on the page set ends with [`Self::give_back`] or [`Self::defer_unmap`]; after an error it has ended. Without a
-    /// lock, since there may be many.
-    pub fn grant(
+    /// Charges pages to their user and keeps room for them on the list of deferred unmaps, so that they may be granted. From
+    /// here on the page set ends with [`Self::give_back`] or [`Self::defer_unmap`]; after an error it has ended. Without a
+    /// lock.
+    pub fn admit(
         &self,
         mut page_set: PageSet<K>,
         limits: Option<Limits>,
-        domain: DomainId,
-        count: usize,
-        access: impl Fn(usize) -> Access,
     ) -> Result<PageSet<K>, Errno> {
         let admitted = self.inner.with(|inner| {
             let (user, pages) = (page_set.user(), page_set.total());
@@ -69,12 +66,6 @@ impl<K: Kernel> Shared<K> {
         if let Err(error) = admitted {
             page_set.give_back(&self.kernel);
             return Err(error);
-        }
-        for page in 0..count {
-            if let Err(error) = page_set.grant_next(&self.kernel, domain, access(page)) {
-                self.give_back(page_set);
-                return Err(error);
-            }
         }
         Ok(page_set)
     }

@@ -128,6 +128,17 @@ impl EndpointWatch {
         Ok(self.has_events(word(w0::UNEXPECTED_CONS), word(w0::EXPECTED_CONS)))
     }
 
+    /// Whether the endpoint was closed, by its backend or in its stead.
+    pub fn is_closed(&self) -> bool {
+        self.r0.word(r0::STATUS).load(Ordering::Acquire) != 0
+    }
+
+    /// Takes back what a backend that is gone has asked for: nobody is to be kicked until there is another one, which polls
+    /// each endpoint at first. A process that polls meanwhile makes no calls in vain.
+    pub fn spare_kicks(&self) {
+        self.r0.word(r0::KICK).store(0, Ordering::Release);
+    }
+
     /// Closes the endpoint in the backend's stead, which is gone: its process, if it polls, finds
     /// [`BackendGone`](crate::control::Status::BackendGone) as status.
     pub fn backend_gone(&self) {

@@ -3,12 +3,14 @@
 use mx_ring::control::{ControlError, STAGING_REFS, Status};
 
 use super::slot::Slot;
+use super::takeover::{bury, orphan_regions};
 use super::{Board, Uplink, remove};
-use crate::endpoint::EndpointState;
+use crate::endpoint::{EndpointState, GrantedEndpoint};
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
+use crate::link::{Link, Phase};
 use crate::lock::Lock;
 use crate::region::{Region, RegionState};
 use crate::shared::Shared;
@@ -22,6 +24,9 @@ pub enum Fault {
     /// It answered a request that nobody made.
     #[error("the backend answered request {0}, which nobody made")]
     UnknownRequest(u32),
+    /// It sends notices without end.
+    #[error("the backend sends notices that say nothing, one after the other")]
+    EmptyNotices,
 }
 
 /// What the backend has said.
@@ -29,8 +34,11 @@ enum Said {
     Nothing,
     /// About the board itself; it has taken effect.
     ToTheBoard,
+    /// A successor serves all that it was told of.
+    Adopted,
     Notice(u8),
-    Answer(EndpointId, Subject, Status),
+    /// From the backend of this link.
+    Answer(u32, EndpointId, Subject, Status),
 }
 
 impl<K: Kernel> Board<K> {
@@ -44,18 +52,32 @@ impl<K: Kernel> Board<K> {
                 shared.kernel.wake_callers(self.number);
             }
             Said::Notice(index) => {
-                self.at(index, |endpoint| endpoint.closed_by_backend = true);
-                shared.kernel.wake_sleepers(self.number, index);
+                let close = |endpoint: &mut GrantedEndpoint<K>| {
+                    !core::mem::replace(&mut endpoint.closed_by_backend, true)
+                };
+                match self.at(index, close) {
+                    Some(true) => shared.kernel.wake_sleepers(self.number, index),
+                    Some(false) | None => self.uplink.with(bear_empty_notice)?,
+                }
             }
-            Said::Answer(id, subject, status) => {
+            Said::Adopted => {
+                self.adopted(shared);
+                shared.kernel.wake_callers(self.number);
+            }
+            Said::Answer(link, id, subject, status) => {
                 self.slot(id.index, |slot| {
-                    // It may have ended with its link meanwhile.
-                    if slot.find(id).is_some() {
-                        answer(shared, slot, subject, refusal(status));
+                    // It may have ended with its link meanwhile, or wait for a successor.
+                    let present = |uplink: &mut Uplink<K>| {
+                        let target = uplink.link.as_ref().and_then(Link::present);
+                        target.is_some_and(|target| target.number == link)
+                    };
+                    if slot.find(id).is_some() && self.uplink.with(present) {
+                        self.answer(shared, slot, subject, refusal(status));
                         self.advance(shared, id.index, slot);
                     }
                 });
                 self.advance_deferred(shared);
+                self.finish_adoption(shared);
                 shared.kernel.wake_callers(self.number);
             }
         }
@@ -63,8 +85,85 @@ impl<K: Kernel> Board<K> {
     }
 }
 
+impl<K: Kernel> Board<K> {
+    fn answer(
+        &self,
+        shared: &Shared<K>,
+        slot: &mut Slot<K>,
+        subject: Subject,
+        refused: Option<Errno>,
+    ) {
+        match subject {
+            Subject::Open(id) => self.answer_open(shared, slot, id.index, refused),
+            Subject::Close(_) => remove(shared, slot),
+            Subject::Register(id, at) => {
+                let Some(endpoint) = slot.any() else {
+                    return;
+                };
+                let mut lost = false;
+                answer_region(shared, endpoint, at, |region| {
+                    lost = registered(region, refused);
+                });
+                if lost {
+                    // Its process was promised that it may use it.
+                    endpoint.closed_by_backend = true;
+                    self.tell_that_it_is_lost(shared, id.index, endpoint);
+                }
+            }
+            Subject::Deregister(_, at) => {
+                if let Some(endpoint) = slot.any() {
+                    answer_region(shared, endpoint, at, deregistered);
+                }
+            }
+            Subject::Raw
+            | Subject::SendRaw
+            | Subject::TakeRaw
+            | Subject::Change
+            | Subject::Ready => {}
+        }
+    }
+
+    fn answer_open(
+        &self,
+        shared: &Shared<K>,
+        slot: &mut Slot<K>,
+        index: u8,
+        refused: Option<Errno>,
+    ) {
+        let Some(endpoint) = slot.any() else {
+            return;
+        };
+        endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
+        match (refused, endpoint.state) {
+            (None, _) if endpoint.abandoned => {
+                endpoint.state = EndpointState::Closing { posted: false };
+            }
+            (None, _) => endpoint.state = EndpointState::Open,
+            (Some(_), _) if endpoint.abandoned => remove(shared, slot),
+            (Some(_), EndpointState::Adopting { .. }) => {
+                endpoint.state = EndpointState::Lost;
+                orphan_regions(shared, endpoint);
+                self.tell_that_it_is_lost(shared, index, endpoint);
+            }
+            (Some(error), _) => endpoint.state = EndpointState::Refused(error),
+        }
+    }
+
+    /// The process finds what it finds when no successor comes.
+    fn tell_that_it_is_lost(&self, shared: &Shared<K>, index: u8, endpoint: &GrantedEndpoint<K>) {
+        endpoint.backend_gone(&shared.kernel);
+        shared.kernel.wake_sleepers(self.number, index);
+    }
+}
+
+fn bear_empty_notice<K: Kernel>(uplink: &mut Uplink<K>) -> Result<(), Fault> {
+    let borne = uplink.link.as_mut().is_none_or(Link::bear_empty_notice);
+    borne.then_some(()).ok_or(Fault::EmptyNotices)
+}
+
 fn listen<K: Kernel>(uplink: &mut Uplink<K>, kernel: &K) -> Result<Said, Fault> {
-    let Some(link) = uplink.link.as_mut() else {
+    let answers = |link: &&mut Link<K>| matches!(link.phase, Phase::Adopting | Phase::Serving);
+    let Some(link) = uplink.link.as_mut().filter(answers) else {
         return Ok(Said::Nothing);
     };
     let response = match link.next_response() {
@@ -72,7 +171,9 @@ fn listen<K: Kernel>(uplink: &mut Uplink<K>, kernel: &K) -> Result<Said, Fault> 
         Some(response) => response.map_err(Fault::Control)?,
     };
     if response.id == 0 && response.status == Status::RawWaits {
-        uplink.raw_frames_wait(kernel);
+        if !uplink.raw_frames_wait(kernel) {
+            bear_empty_notice(uplink)?;
+        }
         return Ok(Said::ToTheBoard);
     }
     if response.id == 0 {
@@ -84,7 +185,15 @@ fn listen<K: Kernel>(uplink: &mut Uplink<K>, kernel: &K) -> Result<Said, Fault> 
         Subject::Open(id)
         | Subject::Close(id)
         | Subject::Register(id, _)
-        | Subject::Deregister(id, _) => return Ok(Said::Answer(id, subject, response.status)),
+        | Subject::Deregister(id, _) => {
+            return Ok(Said::Answer(
+                link.target.number,
+                id,
+                subject,
+                response.status,
+            ));
+        }
+        Subject::Ready => return Ok(Said::Adopted),
         Subject::Raw => uplink.answer_raw(kernel, refusal(response.status)),
         // What the board must not send is dropped, as on a wire.
         Subject::SendRaw => {}
@@ -94,64 +203,35 @@ fn listen<K: Kernel>(uplink: &mut Uplink<K>, kernel: &K) -> Result<Said, Fault> 
     Ok(Said::ToTheBoard)
 }
 
-fn answer<K: Kernel>(
-    shared: &Shared<K>,
-    slot: &mut Slot<K>,
-    subject: Subject,
-    refused: Option<Errno>,
-) {
-    match subject {
-        Subject::Open(_) => answer_open(shared, slot, refused),
-        Subject::Close(_) => remove(shared, slot),
-        Subject::Register(_, region) => answer_region(shared, slot, region, |region| {
-            registered(region, refused);
-        }),
-        Subject::Deregister(_, region) => answer_region(shared, slot, region, deregistered),
-        Subject::Raw | Subject::SendRaw | Subject::TakeRaw | Subject::Change => {}
-    }
-}
-
-fn answer_open<K: Kernel>(shared: &Shared<K>, slot: &mut Slot<K>, refused: Option<Errno>) {
-    let Some(endpoint) = slot.any() else {
-        return;
-    };
-    endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
-    match refused {
-        None if endpoint.abandoned => endpoint.state = EndpointState::Closing { posted: false },
-        None => endpoint.state = EndpointState::Open,
-        Some(_) if endpoint.abandoned => remove(shared, slot),
-        Some(error) => endpoint.state = EndpointState::Refused(error),
-    }
-}
-
 /// A region gets a new state; at its end it goes at once if nobody waits for it.
 fn answer_region<K: Kernel>(
     shared: &Shared<K>,
-    slot: &mut Slot<K>,
+    endpoint: &mut GrantedEndpoint<K>,
     at: u16,
     become_: impl FnOnce(&mut Region<K>),
 ) {
-    let Some(endpoint) = slot.any() else {
-        return;
-    };
     endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
-    let Some((_, region)) = endpoint.regions.in_slot(at) else {
-        return;
-    };
-    become_(region);
-    let over = matches!(region.state, RegionState::Left | RegionState::Refused(_));
-    if over
-        && !region.awaited
-        && let Some(region) = endpoint.regions.remove(at)
-    {
-        shared.defer_unmap(region.page_set);
+    if let Some((_, region)) = endpoint.regions.in_slot(at) {
+        become_(region);
+        bury(shared, endpoint);
     }
 }
 
-fn registered<K: Kernel>(region: &mut Region<K>, refused: Option<Errno>) {
+/// The answer to a piece. True when a region is refused that its process has been promised.
+fn registered<K: Kernel>(region: &mut Region<K>, refused: Option<Errno>) -> bool {
+    let (adopting, wanted) = match region.state {
+        RegionState::Adopting { wanted, .. } => (true, wanted),
+        _ => (false, region.awaited),
+    };
     region.state = match refused {
-        None if region.told < region.page_set.total() => RegionState::Registering { posted: false },
-        None if region.awaited => RegionState::Ready,
+        None if region.told < region.page_set.total() => match region.state {
+            RegionState::Adopting { wanted, .. } => RegionState::Adopting {
+                posted: false,
+                wanted,
+            },
+            _ => RegionState::Registering { posted: false },
+        },
+        None if wanted => RegionState::Ready,
         None => RegionState::Leaving {
             posted: false,
             refused: None,
@@ -163,6 +243,7 @@ fn registered<K: Kernel>(region: &mut Region<K>, refused: Option<Errno>) {
             refused: Some(error),
         },
     };
+    refused.is_some() && adopting && wanted
 }
 
 fn deregistered<K: Kernel>(region: &mut Region<K>) {

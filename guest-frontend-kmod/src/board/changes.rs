@@ -19,6 +19,13 @@ pub struct Asked {
     answer: Option<Status>,
 }
 
+impl Asked {
+    /// Whether the backend has answered, and who asked has not taken note.
+    pub fn is_answered(&self) -> bool {
+        self.answer.is_some()
+    }
+}
+
 impl<K: Kernel> Board<K> {
     /// Asks for a change under a number that no other one has, and again until it is ready. What the backend refuses is
     /// `NOT_SUPPORTED` when no guest may do it, `INVALID` when it cannot be, `NO_SPACE` when its peer table is full.
@@ -31,8 +38,12 @@ impl<K: Kernel> Board<K> {
         let answer = self.uplink.with(|uplink| {
             let idle = uplink.asked.is_none();
             let request = ControlRequest::Change(*change);
-            let link = uplink.connected()?;
-            if idle && link.post(&shared.kernel, Subject::Change, &request) {
+            let link = match uplink.serving() {
+                Poll::Ready(link) => Some(link?),
+                Poll::Pending => None,
+            };
+            if idle && link.is_some_and(|link| link.post(&shared.kernel, Subject::Change, &request))
+            {
                 uplink.asked = Some(Asked {
                     by: Some(number),
                     answer: None,

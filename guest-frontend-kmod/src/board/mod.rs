@@ -11,8 +11,11 @@ mod posting;
 mod raw;
 mod regions;
 mod slot;
+mod takeover;
 
 use alloc::vec::Vec;
+
+use core::task::Poll;
 
 use mx_ring::control::{DEVICE_PAGES, ENDPOINTS};
 
@@ -22,10 +25,12 @@ pub use opening::Opening;
 use crate::endpoint::GrantedEndpoint;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
-use crate::kernel::{DomainId, GrantRef, Kernel};
-use crate::link::{self, InterruptView, Link, Target};
+use crate::kernel::{Access, DomainId, GrantRef, Kernel};
+use crate::link::{self, InterruptView, Link, Phase};
 use crate::lock::{Lock, LockName};
+use crate::page_set::PageSet;
 use crate::shared::Shared;
+use crate::target::Target;
 use changes::Asked;
 use raw::Raw;
 use slot::Slot;
@@ -52,10 +57,18 @@ struct Uplink<K: Kernel> {
 }
 
 impl<K: Kernel> Uplink<K> {
-    /// The link whose backend serves the board. `NO_DEVICE` when there is none.
-    fn connected(&mut self) -> Result<&mut Link<K>, Errno> {
-        let link = self.link.as_mut().filter(|link| link.connected);
+    /// The link of a board that a backend serves, or has served. `NO_DEVICE` when there is none.
+    fn known(&mut self) -> Result<&mut Link<K>, Errno> {
+        let link = self.link.as_mut().filter(|link| link.known);
         link.ok_or(Errno::NO_DEVICE)
+    }
+
+    /// The same, once its backend takes requests of any kind.
+    fn serving(&mut self) -> Poll<Result<&mut Link<K>, Errno>> {
+        match self.known() {
+            Ok(link) if link.phase != Phase::Serving => Poll::Pending,
+            link => Poll::Ready(link),
+        }
     }
 }
 
@@ -85,19 +98,28 @@ impl<K: Kernel> Board<K> {
         })
     }
 
-    /// A backend is there: grants it the device pages and returns the reference of D0. `BUSY` when there is one
-    /// already. Attaching and detaching exclude each other.
+    /// A backend is there: grants it the device pages, and what an earlier one had, and returns the reference of D0. `BUSY`
+    /// when there is one already, or while an earlier one maps pages: it is to be asked again then. Attaching, orphaning and
+    /// detaching exclude each other.
     pub fn attach(&self, shared: &Shared<K>, domain: DomainId) -> Result<GrantRef, Errno> {
-        if self.uplink.with(|uplink| uplink.link.is_some()) {
-            return Err(Errno::BUSY);
+        let (phase, target) = self.uplink.with(|uplink| {
+            uplink.links = uplink.links.wrapping_add(1).max(1);
+            let number = uplink.links;
+            let phase = uplink.link.as_ref().map(|link| link.phase);
+            (phase, Target { domain, number })
+        });
+        match phase {
+            None => self.attach_first(shared, target),
+            Some(Phase::Orphaned) => self.attach_successor(shared, target),
+            Some(Phase::Offered | Phase::Adopting | Phase::Serving) => Err(Errno::BUSY),
         }
-        let pages = Link::allocate(&shared.kernel)?;
-        let pages = shared.grant(pages, None, domain, DEVICE_PAGES, link::access)?;
+    }
+
+    fn attach_first(&self, shared: &Shared<K>, target: Target) -> Result<GrantRef, Errno> {
+        let pages = shared.admit(Link::allocate(&shared.kernel)?, None)?;
+        let pages = grant_all(shared, pages, target, DEVICE_PAGES, link::access)?;
         let ring_ref = pages.refs().first().copied();
         let linked = self.uplink.with(|uplink| {
-            uplink.links = uplink.links.wrapping_add(1);
-            let number = uplink.links;
-            let target = Target { domain, number };
             Link::new(&shared.kernel, self.number, target, pages)
                 .map(|link| uplink.link = Some(link))
         });
@@ -108,16 +130,27 @@ impl<K: Kernel> Board<K> {
         ring_ref.ok_or(Errno::INVALID)
     }
 
-    /// The backend says that it serves this device.
-    pub fn connect(&self) {
-        self.uplink.with(|uplink| {
-            if let Some(link) = &mut uplink.link {
-                link.connected = true;
+    /// Grants the first `count` pages of an admitted set to the backend; when it is gone, its successor gets them. After an
+    /// error they have been given back. Without a lock, since there may be many.
+    pub fn grant(
+        &self,
+        shared: &Shared<K>,
+        page_set: PageSet<K>,
+        count: usize,
+        access: impl Fn(usize) -> Access,
+    ) -> Result<PageSet<K>, Errno> {
+        match self.linked(Link::present) {
+            Ok(Some(target)) => grant_all(shared, page_set, target, count, access),
+            Ok(None) => Ok(page_set),
+            Err(error) => {
+                shared.give_back(page_set);
+                Err(error)
             }
-        });
+        }
     }
 
-    /// The backend is gone, or is to go. All endpoints end; their pages are kept until it has unmapped them.
+    /// The backend is gone, or is to go, and no other is to take over. All endpoints end; their pages are kept until it has
+    /// unmapped them.
     pub fn detach(&self, shared: &Shared<K>) {
         // First the link, so that no endpoint is opened behind the back of this loop; its pages are kept until the last
         // endpoint, which may ring its bell, is out.
@@ -147,17 +180,16 @@ impl<K: Kernel> Board<K> {
             .with(|uplink| uplink.link.as_ref().map(Link::interrupt_view))
     }
 
-    /// The backend that serves this board. `NO_DEVICE` when there is none.
-    pub fn target(&self) -> Result<Target, Errno> {
-        self.linked(|link| link.target)
+    /// Looks at the link of a board that a backend serves, or has served and left to a successor. `NO_DEVICE` when there is
+    /// no such board.
+    pub fn linked<R>(&self, look: impl FnOnce(&Link<K>) -> R) -> Result<R, Errno> {
+        self.uplink
+            .with(|uplink| uplink.known().map(|link| look(link)))
     }
 
-    /// Looks at the link whose backend serves the board. `NO_DEVICE` when there is none.
-    pub fn linked<R>(&self, look: impl FnOnce(&Link<K>) -> R) -> Result<R, Errno> {
-        self.uplink.with(|uplink| {
-            let link = uplink.link.as_ref().filter(|link| link.connected);
-            link.map(look).ok_or(Errno::NO_DEVICE)
-        })
+    /// Whether there is such a board.
+    pub fn exists(&self) -> Result<(), Errno> {
+        self.linked(|_| ())
     }
 
     /// Looks at the endpoint at an index, whoever uses it.
@@ -191,6 +223,24 @@ impl<K: Kernel> Board<K> {
     fn slot<R>(&self, index: u8, work: impl FnOnce(&mut Slot<K>) -> R) -> Option<R> {
         let slot = self.endpoints.get(usize::from(index))?;
         Some(slot.with(work))
+    }
+}
+
+/// Grants pages of an admitted set; after an error they have been given back. Without a lock, since there may be many.
+fn grant_all<K: Kernel>(
+    shared: &Shared<K>,
+    mut page_set: PageSet<K>,
+    target: Target,
+    count: usize,
+    access: impl Fn(usize) -> Access,
+) -> Result<PageSet<K>, Errno> {
+    let mut budget = usize::MAX;
+    match page_set.grant(&shared.kernel, target, count, access, &mut budget) {
+        Ok(()) => Ok(page_set),
+        Err(error) => {
+            shared.give_back(page_set);
+            Err(error)
+        }
     }
 }
 

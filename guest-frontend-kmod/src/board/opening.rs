@@ -9,9 +9,8 @@ use super::{Board, remove};
 use crate::endpoint::{EndpointState, GrantedEndpoint, Opener};
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
-use crate::kernel::{Access, Kernel};
-use crate::link::{Bell, Target};
-use crate::lock::Lock;
+use crate::kernel::Kernel;
+use crate::link::{Bell, Link};
 use crate::page_set::PageSet;
 use crate::quota::Limits;
 use crate::region::Regions;
@@ -34,46 +33,20 @@ pub struct Opening<S> {
     pub incarnation: u32,
 }
 
-/// Queues that are granted to a backend, for an endpoint that is not open yet.
-pub struct Queues<K: Kernel> {
-    page_set: PageSet<K>,
-    target: Target,
-}
-
-impl<K: Kernel> Queues<K> {
-    /// No endpoint took them.
-    pub fn give_back(self, shared: &Shared<K>) {
-        shared.give_back(self.page_set);
-    }
-}
-
 impl<K: Kernel> Board<K> {
-    /// Grants the backend the pages of an endpoint's queues: W, then R, then the notes, which are not granted. After an
-    /// error they have been given back.
+    /// Admits and grants the pages of an endpoint's queues, as [`Self::grant`] does: W, then R, then the notes, which are not
+    /// granted. After an error they have been given back.
     pub fn grant_queues(
         &self,
         shared: &Shared<K>,
         opening: &Opening<K::Space>,
-        mut pages: PageSet<K>,
-    ) -> Result<Queues<K>, Errno> {
-        let target = match self.target() {
-            Ok(target) => target,
-            Err(error) => {
-                pages.give_back(&shared.kernel);
-                return Err(error);
-            }
-        };
+        pages: PageSet<K>,
+    ) -> Result<PageSet<K>, Errno> {
         let w = opening.layout.w_size() / PAGE_SIZE;
         let shared_pages = w + opening.layout.r_size() / PAGE_SIZE;
-        let access = |page| {
-            if page < w {
-                Access::Read
-            } else {
-                Access::Write
-            }
-        };
-        let page_set = shared.grant(pages, opening.limits, target.domain, shared_pages, access)?;
-        Ok(Queues { page_set, target })
+        let pages = shared.admit(pages, opening.limits)?;
+        let access = |page| GrantedEndpoint::<K>::queue_access(page, w);
+        self.grant(shared, pages, shared_pages, access)
     }
 
     /// Begins to open an endpoint over these queues, which it takes unless it fails or is to be asked again
@@ -82,7 +55,7 @@ impl<K: Kernel> Board<K> {
         &self,
         shared: &Shared<K>,
         opening: &Opening<K::Space>,
-        queues: &mut Option<Queues<K>>,
+        queues: &mut Option<PageSet<K>>,
     ) -> Poll<Result<EndpointId, Errno>> {
         let mut take = |index| {
             let opened = self.slot(index, |slot| {
@@ -90,13 +63,17 @@ impl<K: Kernel> Board<K> {
             });
             opened.unwrap_or(Poll::Ready(Err(Errno::INVALID)))
         };
-        match opening.endpoint {
+        let taken = match opening.endpoint {
             Some(index) => take(index),
             None => (0..=u8::MAX)
                 .map(take)
                 .find(|taken| !is_taken(taken))
                 .unwrap_or(Poll::Ready(Err(Errno::NO_SPACE))),
+        };
+        if let Poll::Ready(Ok(id)) = taken {
+            self.catch_up_endpoint(shared, id.index);
         }
+        taken
     }
 
     /// Takes a place, if nobody has it.
@@ -106,7 +83,7 @@ impl<K: Kernel> Board<K> {
         opening: &Opening<K::Space>,
         index: u8,
         slot: &mut Slot<K>,
-        queues: &mut Option<Queues<K>>,
+        queues: &mut Option<PageSet<K>>,
     ) -> Poll<Result<EndpointId, Errno>> {
         match slot.any().map(|endpoint| endpoint.state) {
             None => {}
@@ -118,9 +95,6 @@ impl<K: Kernel> Board<K> {
             incarnation: opening.incarnation,
         };
         let installed = self.install(shared, opening, slot, queues);
-        if installed.is_ok() {
-            self.advance(shared, index, slot);
-        }
         Poll::Ready(installed.map(|()| id))
     }
 
@@ -129,18 +103,9 @@ impl<K: Kernel> Board<K> {
         shared: &Shared<K>,
         opening: &Opening<K::Space>,
         slot: &mut Slot<K>,
-        queues: &mut Option<Queues<K>>,
+        queues: &mut Option<PageSet<K>>,
     ) -> Result<(), Errno> {
-        let granted = queues.as_ref().ok_or(Errno::INVALID)?;
-        // The backend that the queues are granted to, not its successor.
-        let bell: Bell<K> = self
-            .uplink
-            .with(|uplink| {
-                let link = uplink.link.as_ref().filter(|link| link.connected);
-                link.filter(|link| link.target == granted.target)
-                    .map(|link| link.bell())
-            })
-            .ok_or(Errno::NO_DEVICE)??;
+        let bell: Bell<K> = self.linked(Link::bell)??;
         slot.reserve()?;
         let user = opening.opener.user;
         shared.charge_endpoint(user, opening.limits)?;
@@ -152,13 +117,13 @@ impl<K: Kernel> Board<K> {
             opener: opening.opener,
             session: opening.session,
             layout: opening.layout,
-            queues: queues.page_set,
+            queues,
             state: EndpointState::Opening { posted: false },
             abandoned: false,
+            told: false,
             closed_by_backend: false,
             in_flight: 0,
             regions: Regions::new(),
-            domain: queues.target.domain,
             bell,
         });
         Ok(())
@@ -176,9 +141,10 @@ impl<K: Kernel> Board<K> {
                     remove(shared, slot);
                     Poll::Ready(Err(error))
                 }
-                EndpointState::Open | EndpointState::Closing { .. } => {
-                    Poll::Ready(Ok(endpoint.session))
-                }
+                EndpointState::Open
+                | EndpointState::Adopting { .. }
+                | EndpointState::Lost
+                | EndpointState::Closing { .. } => Poll::Ready(Ok(endpoint.session)),
             }
         });
         opened.unwrap_or(Poll::Ready(Err(Errno::NO_DEVICE)))
@@ -191,10 +157,12 @@ impl<K: Kernel> Board<K> {
                 return;
             };
             match endpoint.state {
-                EndpointState::Opening { posted: false } | EndpointState::Refused(_) => {
-                    remove(shared, slot)
-                }
-                EndpointState::Opening { posted: true } => endpoint.abandoned = true,
+                EndpointState::Opening { posted: false }
+                | EndpointState::Adopting { posted: false }
+                | EndpointState::Lost
+                | EndpointState::Refused(_) => remove(shared, slot),
+                EndpointState::Opening { posted: true }
+                | EndpointState::Adopting { posted: true } => endpoint.abandoned = true,
                 EndpointState::Open => {
                     endpoint.state = EndpointState::Closing { posted: false };
                     self.advance(shared, id.index, slot);
@@ -202,6 +170,8 @@ impl<K: Kernel> Board<K> {
                 EndpointState::Closing { .. } => {}
             }
         });
+        // A successor may have waited for this one alone.
+        self.finish_adoption(shared);
     }
 }
 

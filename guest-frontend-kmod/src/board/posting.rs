@@ -9,7 +9,7 @@ use crate::endpoint::{EndpointState, GrantedEndpoint};
 use crate::endpoint_id::EndpointId;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
-use crate::link::Link;
+use crate::link::{Link, Phase};
 use crate::lock::Lock;
 use crate::region::{Region, RegionState};
 use crate::shared::Shared;
@@ -43,11 +43,20 @@ impl<K: Kernel> Board<K> {
             incarnation: endpoint.incarnation,
         };
         self.uplink.with(|uplink| {
-            let Some(link) = uplink.link.as_mut() else {
+            let posts =
+                |link: &&mut Link<K>| matches!(link.phase, Phase::Adopting | Phase::Serving);
+            let Some(link) = uplink.link.as_mut().filter(posts) else {
                 return;
             };
+            // A successor gets what another one had before all else.
+            let adopting = link.phase == Phase::Adopting;
             let done = match endpoint.state {
-                EndpointState::Opening { posted: false } => post_open(shared, link, id, endpoint),
+                EndpointState::Opening { posted: false } if adopting && !endpoint.told => false,
+                EndpointState::Opening { posted: false }
+                | EndpointState::Adopting { posted: false } => {
+                    post_open(shared, link, id, endpoint)
+                }
+                EndpointState::Closing { posted: false } if adopting => false,
                 EndpointState::Closing { posted: false } if endpoint.in_flight == 0 => {
                     let request = ControlRequest::CloseEndpoint { endpoint: index };
                     let posted = link.post(&shared.kernel, Subject::Close(id), &request);
@@ -68,16 +77,24 @@ fn post_open<K: Kernel>(
     id: EndpointId,
     endpoint: &mut GrantedEndpoint<K>,
 ) -> bool {
+    if !(endpoint.queues).is_granted(link.target.number, endpoint.shared_pages()) {
+        // Who grants them comes here again.
+        return true;
+    }
     let request = ControlRequest::OpenEndpoint {
         endpoint: id.index,
         session: endpoint.session,
         geometry: endpoint.layout.geometry(),
-        adopt: false,
+        adopt: endpoint.told,
     };
     let subject = Subject::Open(id);
     let posted = link.post_staged(&shared.kernel, subject, &request, endpoint.queues.refs());
     if posted {
-        endpoint.state = EndpointState::Opening { posted: true };
+        endpoint.state = match endpoint.state {
+            EndpointState::Adopting { .. } => EndpointState::Adopting { posted },
+            _ => EndpointState::Opening { posted },
+        };
+        endpoint.told = true;
         endpoint.in_flight += 1;
     }
     posted
@@ -94,8 +111,26 @@ fn advance_regions<K: Kernel>(
         let Some((key, region)) = endpoint.regions.in_slot(slot) else {
             continue;
         };
+        let granted = |region: &Region<K>| {
+            let page_set = &region.page_set;
+            page_set.is_granted(link.target.number, page_set.total())
+        };
         let posted = match region.state {
-            RegionState::Registering { posted: false } => post_piece(shared, link, id, key, region),
+            RegionState::Adopting { posted: false, .. } if granted(region) => {
+                post_piece(shared, link, id, key, region)
+            }
+            RegionState::Adopting { .. } => continue,
+            // A successor gets what another one had before all else.
+            RegionState::Registering { posted: false }
+            | RegionState::Leaving { posted: false, .. }
+                if link.phase == Phase::Adopting =>
+            {
+                done = false;
+                continue;
+            }
+            RegionState::Registering { posted: false } if granted(region) => {
+                post_piece(shared, link, id, key, region)
+            }
             RegionState::Leaving {
                 posted: false,
                 refused,
@@ -147,7 +182,10 @@ fn post_piece<K: Kernel>(
     let posted = link.post_staged(&shared.kernel, subject, &request, refs);
     if posted {
         region.told += pages;
-        region.state = RegionState::Registering { posted };
+        region.state = match region.state {
+            RegionState::Adopting { wanted, .. } => RegionState::Adopting { posted, wanted },
+            _ => RegionState::Registering { posted },
+        };
     }
     posted
 }

@@ -15,6 +15,7 @@ use crate::endpoint::Process;
 use crate::errno::Errno;
 use crate::in_flight::Subject;
 use crate::kernel::Kernel;
+use crate::link::{Link, Phase};
 use crate::lock::Lock;
 use crate::shared::Shared;
 
@@ -37,6 +38,8 @@ pub struct Raw {
     told: bool,
     /// What it is being told.
     telling: Option<bool>,
+    /// Who has it open knows that it is open.
+    noted: bool,
     /// Why the backend did not open it.
     refused: Option<Errno>,
     /// The backend has frames.
@@ -54,11 +57,25 @@ impl Raw {
             process: None,
             told: false,
             telling: None,
+            noted: false,
             refused: None,
             waiting: false,
             taking: None,
             kept: VecDeque::new(),
         }
+    }
+
+    /// Whether it is open, or being opened.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// The backend is gone: another one is told anew, and frames that waited there are lost, as on a wire.
+    pub fn orphan(&mut self) {
+        self.told = false;
+        self.telling = None;
+        self.waiting = false;
+        self.taking = None;
     }
 
     fn check(&self, number: u32) -> Result<(), Errno> {
@@ -73,13 +90,14 @@ impl<K: Kernel> Board<K> {
     /// so. `BUSY` when somebody has it open.
     pub fn open_raw(&self, shared: &Shared<K>, number: u32, process: Process) -> Result<(), Errno> {
         self.uplink.with(|uplink| {
-            uplink.connected()?;
+            uplink.known()?;
             if uplink.raw.open.is_some() {
                 return Err(Errno::BUSY);
             }
             let room = uplink.raw.kept.try_reserve_exact(KEPT);
             room.map_err(|_| Errno::NO_MEMORY)?;
             uplink.raw.open = Some(number);
+            uplink.raw.noted = false;
             uplink.raw.process = Some(process);
             uplink.advance_raw(&shared.kernel);
             Ok(())
@@ -103,7 +121,8 @@ impl<K: Kernel> Board<K> {
                 raw.open = None;
                 return Poll::Ready(Err(error));
             }
-            match raw.told && raw.telling.is_none() {
+            raw.noted |= raw.told && raw.telling.is_none();
+            match raw.noted {
                 true => Poll::Ready(Ok(())),
                 false => Poll::Pending,
             }
@@ -123,8 +142,8 @@ impl<K: Kernel> Board<K> {
         });
     }
 
-    /// Hands a frame to the backend, which drops it if the board must not send it. `Pending` while the staging pages
-    /// are in use.
+    /// Hands a frame to the backend, which drops it if the board must not send it; one that is gone drops it, too. `Pending`
+    /// while the staging pages are in use.
     pub fn send_raw(
         &self,
         shared: &Shared<K>,
@@ -135,13 +154,16 @@ impl<K: Kernel> Board<K> {
             if let Err(error) = uplink.raw.check(number) {
                 return Poll::Ready(Err(error));
             }
-            match uplink.connected() {
-                Err(error) => Poll::Ready(Err(error)),
-                Ok(link) if !link.can_stage() => Poll::Pending,
-                Ok(link) => Poll::Ready(match link.post_frame(&shared.kernel, frame) {
-                    true => Ok(()),
-                    false => Err(Errno::INVALID),
-                }),
+            match uplink.serving() {
+                Poll::Pending => Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Ready(Ok(link)) if !link.can_stage() => Poll::Pending,
+                Poll::Ready(Ok(link)) => {
+                    Poll::Ready(match link.post_frame(&shared.kernel, frame) {
+                        true => Ok(()),
+                        false => Err(Errno::INVALID),
+                    })
+                }
             }
         })
     }
@@ -176,7 +198,8 @@ impl<K: Kernel> Board<K> {
 impl<K: Kernel> Uplink<K> {
     /// Posts what the raw endpoint needs from the backend, as far as there is room.
     pub(super) fn advance_raw(&mut self, kernel: &K) {
-        let Some(link) = self.link.as_mut() else {
+        let serving = |link: &&mut Link<K>| link.phase == Phase::Serving;
+        let Some(link) = self.link.as_mut().filter(serving) else {
             return;
         };
         let raw = &mut self.raw;
@@ -208,6 +231,8 @@ impl<K: Kernel> Uplink<K> {
                 self.raw.waiting = false;
             }
             Some(_) if self.raw.open.is_none() => self.raw.told = false,
+            // A successor's refusal ends it.
+            Some(_) if self.raw.noted => self.raw.open = None,
             Some(error) => self.raw.refused = Some(error),
         }
         self.advance_raw(kernel);
@@ -229,9 +254,11 @@ impl<K: Kernel> Uplink<K> {
         self.advance_raw(kernel);
     }
 
-    /// The backend has frames.
-    pub(super) fn raw_frames_wait(&mut self, kernel: &K) {
+    /// The backend has frames. False when that was known, or is nobody's business.
+    pub(super) fn raw_frames_wait(&mut self, kernel: &K) -> bool {
+        let news = self.raw.is_open() && !self.raw.waiting;
         self.raw.waiting = true;
         self.advance_raw(kernel);
+        news
     }
 }

@@ -6,6 +6,7 @@ use mx_ring::RegionKey;
 use mx_ring::registration::RESERVES;
 
 use super::Board;
+use super::takeover::bury;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
@@ -14,7 +15,7 @@ use crate::region::{Extent, Region, RegionState};
 use crate::shared::Shared;
 
 impl<K: Kernel> Board<K> {
-    /// Begins to register pages that are pinned and granted to the endpoint's backend, and takes them unless it fails.
+    /// Begins to register pages that are pinned and granted ([`Self::grant`]), and takes them unless it fails.
     /// It is over when [`Self::registered`] says so. Of buffers of last resort there may be few.
     pub fn register(
         &self,
@@ -43,10 +44,13 @@ impl<K: Kernel> Board<K> {
                     awaited: true,
                 },
             );
-            self.advance(shared, id.index, slot);
             Ok(key)
         });
-        begun.unwrap_or(Err(Errno::NO_DEVICE))
+        let begun = begun.unwrap_or(Err(Errno::NO_DEVICE));
+        if begun.is_ok() {
+            self.catch_up_endpoint(shared, id.index);
+        }
+        begun
     }
 
     /// How a registration ended. After an error there is no such region any more.
@@ -72,7 +76,9 @@ impl<K: Kernel> Board<K> {
                     }
                     Poll::Ready(Err(error))
                 }
-                RegionState::Registering { .. } | RegionState::Leaving { .. } => Poll::Pending,
+                RegionState::Registering { .. }
+                | RegionState::Adopting { .. }
+                | RegionState::Leaving { .. } => Poll::Pending,
                 RegionState::Left => Poll::Ready(Err(Errno::INVALID)),
             }
         });
@@ -92,15 +98,19 @@ impl<K: Kernel> Board<K> {
             endpoint.check_use(space)?;
             let region = endpoint.regions.get(key).ok_or(Errno::INVALID)?;
             match region.state {
-                RegionState::Ready => region.state = LEAVING,
+                RegionState::Ready => region.leave(),
+                RegionState::Adopting { wanted: true, .. } => region.leave(),
                 // Stale, and on its way already: the caller waits for its end.
-                RegionState::Leaving { refused: None, .. } if !region.awaited => {}
+                RegionState::Leaving { refused: None, .. }
+                | RegionState::Adopting { wanted: false, .. }
+                    if !region.awaited => {}
                 _ => return Err(Errno::INVALID),
             }
             region.awaited = true;
             self.advance(shared, id.index, slot);
             Ok(())
         });
+        self.finish_adoption(shared);
         begun.unwrap_or(Err(Errno::NO_DEVICE))
     }
 
@@ -116,16 +126,18 @@ impl<K: Kernel> Board<K> {
             };
             for at in 0..endpoint.regions.slots() {
                 if let Some((_, region)) = endpoint.regions.in_slot(at)
-                    && region.state == RegionState::Ready
+                    && region.is_kept()
                     && !region.awaited
                     && region.page_set.changed()
                     && !uses.in_use(at)
                 {
-                    region.state = LEAVING;
+                    region.leave();
                 }
             }
+            bury(shared, endpoint);
             self.advance(shared, index, slot);
         });
+        self.finish_adoption(shared);
     }
 
     /// Whether a region has been given back; its pages, which the caller now gives back. `None` when they have gone
@@ -156,24 +168,12 @@ impl<K: Kernel> Board<K> {
                 return;
             };
             region.awaited = false;
-            match region.state {
-                RegionState::Ready => {
-                    region.state = LEAVING;
-                    self.advance(shared, id.index, slot);
-                }
-                RegionState::Refused(_) | RegionState::Left => {
-                    if let Some(region) = endpoint.regions.remove(key.slot) {
-                        shared.defer_unmap(region.page_set);
-                    }
-                }
-                RegionState::Registering { .. } | RegionState::Leaving { .. } => {}
+            if region.is_kept() {
+                region.leave();
             }
+            bury(shared, endpoint);
+            self.advance(shared, id.index, slot);
         });
+        self.finish_adoption(shared);
     }
 }
-
-/// On its way, for no fault of its own.
-const LEAVING: RegionState = RegionState::Leaving {
-    posted: false,
-    refused: None,
-};

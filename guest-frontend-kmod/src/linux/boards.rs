@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::kernel::{STATISTICS, count};
 use super::runtime::{ERROR, log};
 use super::shim;
+use super::sleepers;
 use super::state;
 use crate::errno::Errno;
 use crate::frontend::BOARDS;
@@ -67,9 +68,33 @@ unsafe extern "C" fn omx_attach(board: c_uint, domain: u16, ring_ref: *mut u32) 
 /// The backend serves the board.
 #[unsafe(no_mangle)]
 extern "C" fn omx_connected(board: c_uint) {
-    if let Ok((board, _)) = state::board(board as usize) {
-        board.connect();
+    if let Ok((board, shared)) = state::board(board as usize) {
+        board.connect(shared);
     }
+}
+
+/// Grants the backend what could not be granted; false when something is left.
+#[unsafe(no_mangle)]
+extern "C" fn omx_catch_up(board: c_uint) -> bool {
+    state::board(board as usize).is_ok_and(|(board, shared)| board.catch_up(shared))
+}
+
+/// The backend is gone; whether endpoints wait for another one. Idempotent.
+///
+/// # Safety
+/// No channel of the board is bound.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn omx_orphan(board: c_uint) -> bool {
+    state::board(board as usize).is_ok_and(|(board, shared)| {
+        board.orphan(shared);
+        board.is_orphaned()
+    })
+}
+
+/// Ends the grants to a backend that is gone; false when it maps something yet.
+#[unsafe(no_mangle)]
+extern "C" fn omx_end_grants(board: c_uint) -> bool {
+    state::board(board as usize).is_ok_and(|(board, shared)| board.release(shared))
 }
 
 /// Ends all that a board has; idempotent.
@@ -101,10 +126,13 @@ extern "C" fn omx_interrupt(board: c_uint) -> bool {
     let mut useful = false;
     for group in 0..4 {
         let mut woken = view.doorbells.take_woken(group as usize);
-        useful |= woken != 0;
         while woken != 0 {
-            shim::shim_wake_sleepers(board, group * 64 + woken.trailing_zeros());
+            let endpoint = group * 64 + woken.trailing_zeros();
             woken &= woken - 1;
+            if let Ok(wakes) = sleepers::wakes(board as usize, endpoint as u8) {
+                useful |= wakes.woken(view.armed.get(endpoint as u8));
+            }
+            shim::shim_wake_sleepers(board, endpoint);
         }
     }
     if view.responses.waiting() {

@@ -24,7 +24,6 @@ use crate::endpoint::Opener;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::file_state::FileState;
-use crate::kernel::Access;
 use crate::page_set::{PageSet, Pinned};
 use crate::quota::{Limits, User};
 use crate::region::Extent;
@@ -89,7 +88,7 @@ unsafe fn answer(
         }),
         CallRequest::AttachBoard { board } => {
             let board = board as usize;
-            state::board(board)?.0.target()?;
+            state::board(board)?.0.exists()?;
             file_state
                 .become_(FileState::Board(board))
                 .map(|()| CallReply::Done)
@@ -204,7 +203,7 @@ unsafe fn answer(
         }
         CallRequest::EndpointInfo { board, endpoint } => {
             let (board, _) = state::board(board as usize)?;
-            board.target()?;
+            board.exists()?;
             let found = match endpoint {
                 RAW_ENDPOINT => board.raw_opener().map(|process| (process, 0)),
                 endpoint => board.at(endpoint_index(endpoint)?, |endpoint| {
@@ -253,7 +252,7 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
         return Err(Errno::INVALID);
     }
     let (backend, shared) = state::board(board)?;
-    backend.target()?;
+    backend.exists()?;
     let opener = Opener {
         user: shim::shim_current_user(),
         space: shim::shim_current_space(),
@@ -275,7 +274,7 @@ fn open(board: usize, endpoint: u32, geometry: Geometry) -> Result<(EndpointId, 
         backend.open(shared, &opening, &mut queues)
     });
     if let Some(unused) = queues {
-        unused.give_back(shared);
+        shared.give_back(unused);
     }
     let id = begun??;
     let opened = until_ready(board, FOR_EVER, || backend.opened(shared, id));
@@ -317,9 +316,7 @@ fn register(
     }
     let space = shim::shim_current_space();
     let (backend, shared) = state::board(board)?;
-    let (notes, domain) = backend.usable(id, space, |endpoint| {
-        (endpoint.notes().map(HeldPage::new), endpoint.domain)
-    })?;
+    let notes = backend.usable(id, space, |endpoint| endpoint.notes().map(HeldPage::new))?;
     let notes = notes.ok_or(Errno::INVALID)?;
     let user = shim::shim_current_user();
     let limits = match extent.reserve {
@@ -332,12 +329,9 @@ fn register(
     let first = address - u64::from(extent.offset);
     let watch = Watch::begin(board, id, notes, first, (count * PAGE_SIZE) as u64)?;
     let pinned = pin(user, watch, first, count, extent)?;
-    let access = if extent.writable {
-        Access::Write
-    } else {
-        Access::Read
-    };
-    let mut pages = Some(shared.grant(pinned, limits, domain, count, |_| access)?);
+    let admitted = shared.admit(pinned, limits)?;
+    let granted = backend.grant(shared, admitted, count, |_| extent.access())?;
+    let mut pages = Some(granted);
     let begun = backend.register(shared, id, space, extent, &mut pages);
     if let Some(unused) = pages {
         shared.give_back(unused);

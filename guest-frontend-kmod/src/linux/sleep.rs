@@ -9,13 +9,14 @@ use super::file::StateWord;
 use super::kernel::{Linux, STATISTICS, count};
 use super::page::HeldPage;
 use super::shim;
-use super::sleepers::returns;
+use super::sleepers::{returns, wakes};
 use super::state;
 use crate::endpoint::GrantedEndpoint;
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::Kernel;
 use crate::returns::Returns;
+use crate::wakes::Wakes;
 
 /// What a process passes to a wait.
 pub struct Wait {
@@ -37,6 +38,7 @@ struct SleepContext {
     unexpected: u32,
     expected: u32,
     returns: &'static Returns,
+    wakes: &'static Wakes,
     begun: u32,
     slept: bool,
     _pages: [HeldPage; 2],
@@ -49,7 +51,9 @@ impl SleepContext {
 
     /// Arms only when there is nothing, so that a backend that is not slept on sends no event; then looks once more.
     fn ready(&mut self) -> bool {
-        if self.something_new() {
+        let found = self.something_new();
+        self.wakes.looked(found);
+        if found {
             return true;
         }
         self.armed.arm(self.endpoint);
@@ -82,6 +86,7 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
         let r0 = HeldPage::new(endpoint.r0().ok_or(Errno::INVALID)?);
         let d2 = HeldPage::new(endpoint.bell.armed);
         let returns = returns(board, id.index)?;
+        let wakes = wakes(board, id.index)?;
         Ok::<_, Errno>(SleepContext {
             watch: EndpointWatch::new(r0.slice()).map_err(|_| Errno::INVALID)?,
             armed: ArmedCounters::new(d2.slice()).map_err(|_| Errno::INVALID)?,
@@ -89,6 +94,7 @@ pub fn sleep(board: usize, id: EndpointId, wait: &Wait) -> Result<(), Errno> {
             unexpected: wait.unexpected,
             expected: wait.expected,
             returns,
+            wakes,
             begun: returns.begin(),
             slept: false,
             _pages: [r0, d2],
@@ -159,7 +165,9 @@ fn waits(board: usize, id: EndpointId) -> Result<bool, Errno> {
                 .has_unconsumed(&w0.slice())
                 .map_err(|_| Errno::INVALID)
         };
-        if something_new()? {
+        let found = something_new()?;
+        wakes(board, id.index)?.looked(found);
+        if found {
             return Ok(true);
         }
         armed.arm(id.index);

@@ -1,6 +1,6 @@
 //! Threads side by side, in random interleavings of all that happens under locks: processes that open, register, change
-//! their memory, are killed; the work that takes answers, sweeps and reaps; an administrator who takes the board away and
-//! gives it another backend. Whatever the order, no lock is taken out of order and no page given back while it is
+//! their memory, are killed; the work that takes answers, sweeps and reaps; a backend that dies and another one that takes over;
+//! an administrator who takes the board away and gives it another backend. Whatever the order, no lock is taken out of order and no page given back while it is
 //! granted (the model checks both), every caller is told something, and nothing is left at the end.
 
 use std::sync::Arc;
@@ -14,10 +14,9 @@ use open_mx_frontend::board::Board;
 use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
-use open_mx_frontend::kernel::Kernel;
+use open_mx_frontend::kernel::{DomainId, Kernel};
 use open_mx_frontend::page_set::PageSet;
 use open_mx_frontend::quota::Limits;
-use open_mx_frontend::region::RegionState;
 use open_mx_frontend::shared::Shared;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
@@ -63,12 +62,26 @@ impl World {
         self.frontend.board(0).expect("board 0")
     }
 
-    fn attach(&self) {
+    fn attach(&self, domain: DomainId) {
         let (board, shared) = self.board();
-        let ring_ref = board.attach(shared, BACKEND).expect("there is plenty");
-        board.connect();
-        let backend = Backend::new(&self.model, ring_ref);
+        let ring_ref = board.attach(shared, domain).expect("there is plenty");
+        let backend = Backend::new(&self.model, domain, ring_ref);
         *self.backend.lock().expect("no thread panics") = Some(backend);
+        board.connect(shared);
+    }
+
+    /// The backend dies; another one is there, at the latest when it is mapped no more.
+    fn replace(&self, domain: DomainId) {
+        let backend = self.backend.lock().expect("no thread panics").take();
+        let (board, shared) = self.board();
+        board.orphan(shared);
+        if board.is_orphaned() {
+            assert_eq!(board.attach(shared, domain), Err(Errno::BUSY));
+        }
+        if let Some(mut backend) = backend {
+            backend.dies();
+        }
+        self.attach(domain);
     }
 
     /// The backend says nothing more; what it has said may still be taken.
@@ -76,7 +89,9 @@ impl World {
         let backend = self.backend.lock().expect("no thread panics").take();
         let (board, shared) = self.board();
         board.detach(shared);
-        backend.into_iter().for_each(Backend::dies);
+        if let Some(mut backend) = backend {
+            backend.dies();
+        }
     }
 }
 
@@ -100,7 +115,7 @@ fn open(world: &World) -> Result<EndpointId, Errno> {
     let mut queues = Some(board.grant_queues(shared, &opening, pages)?);
     let begun = until_ready(|| board.open(shared, &opening, &mut queues));
     if let Some(unused) = queues {
-        unused.give_back(shared);
+        shared.give_back(unused);
     }
     let id = begun?;
     if thread_rng().gen_bool(0.1) {
@@ -121,7 +136,8 @@ fn register(world: &World, id: EndpointId) -> Result<(RegionKey, u32), Errno> {
         let notes = endpoint.notes().expect("it has");
         world.model.pin(USER, notes, writable, count)
     })?;
-    let granted = shared.grant(pinned, Some(LIMITS), BACKEND, count, |_| access(writable))?;
+    let admitted = shared.admit(pinned, Some(LIMITS))?;
+    let granted = board.grant(shared, admitted, count, |_| access(writable))?;
     let mut granted = Some(granted);
     let begun = board.register(shared, id, SPACE, extent(count, writable), &mut granted);
     if let Some(unused) = granted {
@@ -166,8 +182,8 @@ fn message(world: &World, id: EndpointId, key: RegionKey, watch: u32) {
             .is_some_and(|uses| uses.begin(&notes, key))
     };
     let end = |endpoint: &mut open_mx_frontend::endpoint::GrantedEndpoint<Model>| {
-        let state = endpoint.regions.get(key).map(|region| region.state);
-        assert_eq!(state, Some(RegionState::Ready), "a region in use stays");
+        let kept = endpoint.regions.get(key).map(|region| region.is_kept());
+        assert_eq!(kept, Some(true), "a region in use stays");
         endpoint.uses(&world.model).expect("it has").end(key);
     };
     let begun = board.usable(id, SPACE, begin);
@@ -242,11 +258,18 @@ fn work(world: &World) {
 }
 
 fn administrator(world: &World) {
-    for _ in 0..thread_rng().gen_range(0..4000) {
-        thread::yield_now();
+    for turn in 1..4 {
+        for _ in 0..thread_rng().gen_range(0..2000) {
+            thread::yield_now();
+        }
+        match thread_rng().gen_bool(0.7) {
+            true => world.replace(BACKEND + turn),
+            false => {
+                world.detach();
+                world.attach(BACKEND + turn);
+            }
+        }
     }
-    world.detach();
-    world.attach();
 }
 
 fn run(reached: &[AtomicU32; 2]) {
@@ -259,7 +282,7 @@ fn run(reached: &[AtomicU32; 2]) {
         over: AtomicBool::new(false),
         reached: Default::default(),
     });
-    world.attach();
+    world.attach(BACKEND);
     let spawn = |work: fn(&World)| {
         let world = world.clone();
         thread::spawn(move || work(&world))

@@ -43,6 +43,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..200).prop_map(|left| Step::GrantsShort { left }),
         1 => (0usize..100).prop_map(|left| Step::MemoryShort { left }),
         1 => Just(Step::Replace),
+        2 => Just(Step::Orphan),
+        1 => Just(Step::OrphanGrabs),
+        3 => Just(Step::OrphansDie),
+        6 => Just(Step::Succeed),
     ]
 }
 

@@ -26,7 +26,7 @@ fn an_attach_that_runs_out_of_grants_or_memory_leaves_nothing() {
         let frontend = Frontend::new(model.clone()).unwrap();
         let (board, shared) = frontend.board(0).unwrap();
         assert!(board.attach(shared, BACKEND).is_err());
-        assert!(board.target().is_err());
+        assert!(board.exists().is_err());
         frontend.shared.reap();
         assert_eq!(model.world().held(), (0, 0, 0));
     }
@@ -80,6 +80,51 @@ fn an_answer_that_nobody_asked_for_is_a_fault_of_the_backend() {
 }
 
 #[test]
+fn a_second_answer_to_a_request_is_a_fault_of_the_backend() {
+    let mut guest = Guest::new();
+    let Poll::Ready(Ok(_)) = guest.begin_open(None, None) else {
+        panic!("begins")
+    };
+    assert!(guest.backend.take());
+    let id = guest.backend.taken[0].id;
+    guest.backend.answer(0, Status::Ok, false);
+    let (status, endpoint) = (Status::Ok, 0);
+    guest.backend.say(&ControlResponse {
+        id,
+        status,
+        endpoint,
+    });
+    let (board, shared) = guest.board();
+    assert_eq!(board.respond(shared), Ok(true));
+    assert_eq!(board.respond(shared), Err(Fault::UnknownRequest(id)));
+    guest.end();
+}
+
+#[test]
+fn notices_that_say_nothing_without_end_are_a_fault_of_the_backend() {
+    for status in [Status::Misbehaved, Status::RawWaits] {
+        let mut guest = Guest::new();
+        let mut heard = 0;
+        let fault = loop {
+            let endpoint = heard as u8;
+            guest.backend.say(&ControlResponse {
+                id: 0,
+                status,
+                endpoint,
+            });
+            let (board, shared) = guest.board();
+            match board.respond(shared) {
+                Ok(_) => heard += 1,
+                Err(fault) => break fault,
+            }
+        };
+        assert_eq!(fault, Fault::EmptyNotices);
+        assert!((256..10_000).contains(&heard), "{heard}");
+        guest.end();
+    }
+}
+
+#[test]
 fn a_board_that_loses_its_backend_fails_all_calls_and_serves_the_next_backend() {
     let mut guest = Guest::new();
     let id = guest.open();
@@ -103,8 +148,8 @@ fn a_board_that_loses_its_backend_fails_all_calls_and_serves_the_next_backend() 
     let (board, shared) = guest.board();
     let ring_ref = board.attach(shared, BACKEND).unwrap();
     assert_eq!(board.attach(shared, BACKEND), Err(Errno::BUSY));
-    board.connect();
-    let successor = Backend::new(&guest.model, ring_ref);
+    board.connect(shared);
+    let successor = Backend::new(&guest.model, BACKEND, ring_ref);
     std::mem::replace(&mut guest.backend, successor).dies();
     guest.frontend.shared.reap();
     assert_eq!(

@@ -10,7 +10,7 @@ use open_mx_frontend::endpoint::{Opener, Process};
 use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
-use open_mx_frontend::kernel::{Access, Kernel};
+use open_mx_frontend::kernel::{Access, DomainId, Kernel};
 use open_mx_frontend::page_set::PageSet;
 use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::Extent;
@@ -85,14 +85,27 @@ impl Guest {
         let frontend = Frontend::new(model.clone()).expect("the test has memory");
         let (board, shared) = frontend.board(0).unwrap();
         let ring_ref = board.attach(shared, BACKEND).unwrap();
-        board.connect();
-        let backend = Backend::new(&model, ring_ref);
+        board.connect(shared);
+        let backend = Backend::new(&model, BACKEND, ring_ref);
         Self {
             model,
             frontend,
             backend,
             last_watch: 0,
         }
+    }
+
+    /// The backend dies, and another domain is there in its stead, which the guest connects to.
+    pub fn succeeded(&mut self, domain: DomainId) {
+        let (board, shared) = self.board();
+        board.orphan(shared);
+        assert_eq!(board.attach(shared, domain), Err(Errno::BUSY));
+        self.backend.dies();
+        let (board, shared) = self.board();
+        let ring_ref = board.attach(shared, domain).unwrap();
+        self.backend = Backend::new(&self.model, domain, ring_ref);
+        let (board, shared) = self.board();
+        board.connect(shared);
     }
 
     /// Board 0.
@@ -116,7 +129,7 @@ impl Guest {
         };
         let begun = board.open(shared, &opening, &mut queues);
         if let Some(queues) = queues {
-            queues.give_back(shared);
+            shared.give_back(queues);
         }
         begun
     }
@@ -176,7 +189,8 @@ impl Guest {
         let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
         self.last_watch = watch;
         let (board, shared) = self.board();
-        let granted = shared.grant(pinned, limits, BACKEND, pages, |_| access(writable))?;
+        let admitted = shared.admit(pinned, limits)?;
+        let granted = board.grant(shared, admitted, pages, |_| access(writable))?;
         let mut granted = Some(granted);
         let begun = board.register(shared, id, SPACE, extent, &mut granted);
         if let Some(unused) = granted {
@@ -238,7 +252,7 @@ impl Guest {
         let Self {
             model,
             frontend,
-            backend,
+            mut backend,
             ..
         } = self;
         backend.dies();

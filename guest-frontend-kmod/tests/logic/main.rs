@@ -10,6 +10,7 @@ mod ordered;
 mod raw;
 mod regions;
 mod run;
+mod takeover;
 
 /// What the model's locks are made of.
 mod sync {

@@ -16,9 +16,9 @@ use open_mx_frontend::lock::LockName;
 use open_mx_frontend::page_set::{PageSet, Pinned};
 use open_mx_frontend::watch::Watched;
 
-use crate::ordered::{Ordered, holds_a_lock};
+use crate::ordered::{Ordered, grant_operation, holds_a_lock};
 
-/// The domain of the backend.
+/// The domain of the first backend; each successor has another.
 pub const BACKEND: DomainId = 7;
 /// An address space.
 pub const SPACE: u32 = 40;
@@ -42,6 +42,7 @@ struct Page {
 
 struct Grant {
     page: u32,
+    domain: DomainId,
     access: Access,
     maps: u32,
 }
@@ -80,6 +81,8 @@ pub struct World {
     pub left: usize,
     /// Events sent.
     pub notified: usize,
+    /// Wake-ups of sleepers.
+    pub woken: usize,
 }
 
 impl World {
@@ -180,13 +183,22 @@ impl Model {
             .map(|grant| grant.access)
     }
 
-    fn map(&self, reference: GrantRef) {
+    fn map(&self, domain: DomainId, reference: GrantRef) {
         let mut world = self.world();
         let grant = world
             .grants
             .get_mut(&reference)
-            .expect("the backend maps only what is granted to it");
+            .expect("the backend maps only what is granted");
+        assert_eq!(grant.domain, domain, "and granted to it");
         grant.maps += 1;
+    }
+
+    /// What is granted to a domain and not mapped.
+    fn within_reach(&self, domain: DomainId) -> Vec<GrantRef> {
+        let world = self.world();
+        let grants = world.grants.iter();
+        let free = grants.filter(|(_, grant)| grant.domain == domain && grant.maps == 0);
+        free.map(|(reference, _)| *reference).collect()
     }
 
     fn unmap(&self, reference: GrantRef) {
@@ -267,14 +279,14 @@ impl Kernel for Model {
     }
 
     fn grant(&self, domain: DomainId, page: u32, access: Access) -> Option<GrantRef> {
-        assert_eq!(domain, BACKEND);
-        assert!(!holds_a_lock(), "there may be many pages");
+        grant_operation();
         let mut world = self.world();
         world.grants_left = world.grants_left.checked_sub(1)?;
         let granted = world
             .pages
             .get_mut(&page)
             .expect("a page that is granted exists");
+        assert_eq!(granted.grants, 0, "one domain at a time has page {page}");
         granted.grants += 1;
         world.next += 1;
         let reference = world.next;
@@ -282,6 +294,7 @@ impl Kernel for Model {
             reference,
             Grant {
                 page,
+                domain,
                 access,
                 maps: 0,
             },
@@ -290,6 +303,7 @@ impl Kernel for Model {
     }
 
     fn end_grant(&self, reference: GrantRef) -> bool {
+        grant_operation();
         let mut world = self.world();
         let grant = world.grants.get(&reference).expect("a grant is ended once");
         if grant.maps > 0 {
@@ -328,7 +342,9 @@ impl Kernel for Model {
 
     fn wake_callers(&self, _: usize) {}
 
-    fn wake_sleepers(&self, _: usize, _: u8) {}
+    fn wake_sleepers(&self, _: usize, _: u8) {
+        self.world().woken += 1;
+    }
 }
 
 /// A request that the backend has taken.
@@ -337,12 +353,17 @@ pub struct Taken {
     pub id: u32,
     /// What it asks.
     pub request: ControlRequest,
+    /// It was taken before Ready.
+    adopting: bool,
     refs: Vec<GrantRef>,
 }
 
 /// The backend of board 0, which maps what it is given.
 pub struct Backend {
     model: Model,
+    domain: DomainId,
+    /// It is to take over from another one, and was not told that it has all.
+    pub adopting: bool,
     control: BackendControl,
     staging: Staging,
     device: Vec<GrantRef>,
@@ -358,7 +379,7 @@ pub struct Backend {
 
 impl Backend {
     /// Maps the device pages behind the reference of D0.
-    pub fn new(model: &Model, ring_ref: GrantRef) -> Self {
+    pub fn new(model: &Model, domain: DomainId, ring_ref: GrantRef) -> Self {
         let slice = |reference, count| model.slice(model.page_of(reference), count);
         let d0 = slice(ring_ref, 1);
         let refs = BackendControl::references(&d0).expect("the module formats D0");
@@ -371,10 +392,12 @@ impl Backend {
                 Access::Read
             };
             assert_eq!(model.access(*reference), Some(expected), "D{page}");
-            model.map(*reference);
+            model.map(domain, *reference);
         }
         Self {
             model: model.clone(),
+            domain,
+            adopting: BackendControl::adopting(&d0).expect("a whole page"),
             control: BackendControl::new(d0, slice(refs[1], 1)).expect("whole pages"),
             staging: Staging::new(slice(refs[STAGING_PAGE], DEVICE_PAGES - STAGING_PAGE))
                 .expect("four pages"),
@@ -393,7 +416,13 @@ impl Backend {
         };
         let (id, request) = next.expect("the module writes requests that can be");
         let refs = self.listed(&request);
-        self.taken.push(Taken { id, request, refs });
+        self.taken.push(Taken {
+            id,
+            request,
+            adopting: self.adopting,
+            refs,
+        });
+        self.adopting &= request != ControlRequest::Ready;
         true
     }
 
@@ -430,9 +459,14 @@ impl Backend {
 
     /// Answers the n-th request it has taken; what it accepts it maps, what it gives back it unmaps, unless it lies.
     pub fn answer(&mut self, at: usize, status: Status, lie: bool) -> ControlRequest {
-        let Taken { id, request, refs } = self.taken.remove(at);
+        let Taken {
+            id,
+            request,
+            adopting,
+            refs,
+        } = self.taken.remove(at);
         if !self.forged {
-            self.check(&request, &refs);
+            self.check(&request, adopting, &refs);
         }
         match request {
             ControlRequest::OpenEndpoint { endpoint, .. } if status == Status::Ok => {
@@ -461,20 +495,26 @@ impl Backend {
     }
 
     /// What an honest backend may rely on.
-    fn check(&self, request: &ControlRequest, refs: &[GrantRef]) {
+    fn check(&self, request: &ControlRequest, adopting: bool, refs: &[GrantRef]) {
         assert_eq!(
             self.listed(request),
             refs,
             "the staged list stays until the answer"
         );
         match *request {
-            ControlRequest::OpenEndpoint { geometry, .. } => {
+            ControlRequest::OpenEndpoint {
+                geometry, adopt, ..
+            } => {
+                assert_eq!(adopt, adopting, "what is new comes after what is adopted");
                 let layout = EndpointLayout::new(geometry).expect("the module checks sizes");
                 let (w, r) = refs.split_at(layout.w_size() / PAGE_SIZE);
                 self.check_access(w, Access::Read);
                 self.check_access(r, Access::Write);
             }
-            ControlRequest::Register { writable, .. } => {
+            ControlRequest::Register {
+                endpoint, writable, ..
+            } => {
+                assert!(self.mapped.contains_key(&(endpoint, None)));
                 let access = if writable {
                     Access::Write
                 } else {
@@ -482,14 +522,16 @@ impl Backend {
                 };
                 self.check_access(refs, access);
             }
-            ControlRequest::CloseEndpoint { endpoint } => assert!(
-                !self
-                    .taken
-                    .iter()
-                    .any(|taken| about(&taken.request) == Some(endpoint)),
-                "nothing else about an endpoint waits when it is closed"
-            ),
-            _ => {}
+            ControlRequest::CloseEndpoint { endpoint } => {
+                assert!(!adopting, "a close before all is adopted");
+                let mut others = self.taken.iter();
+                assert!(
+                    !others.any(|taken| about(&taken.request) == Some(endpoint)),
+                    "nothing else about an endpoint waits when it is closed"
+                );
+            }
+            ControlRequest::Ready => assert!(adopting, "a successor hears it once"),
+            _ => assert!(!adopting, "{request:?} before all is adopted"),
         }
     }
 
@@ -525,7 +567,7 @@ impl Backend {
         for reference in refs {
             // Xen refuses a reference whose grant has ended.
             if !self.forged || self.model.access(reference).is_some() {
-                self.model.map(reference);
+                self.model.map(self.domain, reference);
                 mapped.push(reference);
             }
         }
@@ -540,6 +582,20 @@ impl Backend {
         }
     }
 
+    /// Maps what is granted to it, whether it was told of it or not.
+    pub fn grab(&mut self) {
+        self.forged = true;
+        for reference in self.model.within_reach(self.domain) {
+            self.model.map(self.domain, reference);
+            self.kept.push(reference);
+        }
+    }
+
+    /// What it has mapped for endpoints: of each its index, of each region its slot, too.
+    pub fn serves(&self) -> Vec<(u8, Option<u16>)> {
+        self.mapped.keys().copied().collect()
+    }
+
     /// Lets go of what it had kept.
     pub fn let_go(&mut self) {
         self.kept
@@ -548,7 +604,7 @@ impl Backend {
     }
 
     /// Xen takes a dead domain's mappings away.
-    pub fn dies(mut self) {
+    pub fn dies(&mut self) {
         self.let_go();
         let mapped = std::mem::take(&mut self.mapped);
         let all = mapped.into_values().flatten().chain(self.device.drain(..));

@@ -21,8 +21,8 @@ impl Guest {
         let frontend = Frontend::new(model.clone()).unwrap();
         let (board, shared) = frontend.board(0).unwrap();
         let ring_ref = board.attach(shared, BACKEND).unwrap();
-        board.connect();
-        let backend = Backend::new(&model, ring_ref);
+        board.connect(shared);
+        let backend = Backend::new(&model, BACKEND, ring_ref);
         Self { frontend, backend }
     }
 

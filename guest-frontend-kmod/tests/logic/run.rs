@@ -11,10 +11,10 @@ use mx_ring::control::{ControlResponse, Status};
 use mx_ring::registration::{RESERVES, RegionNotes};
 use open_mx_frontend::endpoint_id::EndpointId;
 use open_mx_frontend::frontend::Frontend;
-use open_mx_frontend::kernel::Kernel;
+use open_mx_frontend::kernel::{DomainId, Kernel};
 use open_mx_frontend::page_set::PageSet;
 use open_mx_frontend::quota::Limits;
-use open_mx_frontend::region::{Extent, RegionState};
+use open_mx_frontend::region::Extent;
 
 /// What may happen.
 #[derive(Clone, Debug)]
@@ -76,7 +76,16 @@ pub enum Step {
     MemoryShort {
         left: usize,
     },
+    /// The device is taken away, and comes back with another backend.
     Replace,
+    /// The backend stops, and another one may come.
+    Orphan,
+    /// It maps whatever it can.
+    OrphanGrabs,
+    /// Xen ends the maps of those that have stopped.
+    OrphansDie,
+    /// Another backend is there; it says that it serves the board when it is asked again.
+    Succeed,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +100,10 @@ pub struct Run {
     model: Model,
     frontend: Frontend<Model>,
     backend: Option<Backend>,
+    /// Those that have stopped, and map what they have mapped.
+    stopped: Vec<Backend>,
+    /// Of the present backend, or the last one.
+    domain: DomainId,
     waiters: Vec<Waiter>,
     open: Vec<EndpointId>,
     ready: Vec<(EndpointId, RegionKey)>,
@@ -122,6 +135,8 @@ impl Run {
             frontend: Frontend::new(model.clone()).expect("the test has memory"),
             model,
             backend: None,
+            stopped: Vec::new(),
+            domain: BACKEND,
             waiters: Vec::new(),
             open: Vec::new(),
             ready: Vec::new(),
@@ -130,14 +145,32 @@ impl Run {
             faulty: false,
         };
         run.attach();
+        run.connect();
         run
     }
 
     fn attach(&mut self) {
         let (board, shared) = self.frontend.board(0).unwrap();
-        if let Ok(ring_ref) = board.attach(shared, BACKEND) {
-            board.connect();
-            self.backend = Some(Backend::new(&self.model, ring_ref));
+        if let Ok(ring_ref) = board.attach(shared, self.domain) {
+            self.backend = Some(Backend::new(&self.model, self.domain, ring_ref));
+        }
+    }
+
+    fn connect(&self) {
+        if self.backend.is_some() {
+            let (board, shared) = self.frontend.board(0).unwrap();
+            board.connect(shared);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped.extend(self.backend.take());
+        self.domain += 1;
+    }
+
+    fn stopped_die(&mut self) {
+        for mut backend in self.stopped.drain(..) {
+            backend.dies();
         }
     }
 
@@ -268,11 +301,22 @@ impl Run {
             Step::MemoryShort { left } => self.model.world().memory_left = left,
             Step::Replace => {
                 self.detach();
-                if let Some(backend) = self.backend.take() {
-                    backend.dies();
-                }
+                self.stop();
+                self.stopped_die();
                 self.attach();
+                self.connect();
             }
+            Step::Orphan => {
+                let (board, shared) = self.frontend.board(0).unwrap();
+                board.orphan(shared);
+                self.stop();
+            }
+            Step::OrphanGrabs => self.stopped.iter_mut().for_each(Backend::grab),
+            Step::OrphansDie => self.stopped_die(),
+            Step::Succeed => match self.backend {
+                None => self.attach(),
+                Some(_) => self.connect(),
+            },
         }
     }
 
@@ -280,12 +324,13 @@ impl Run {
     fn check_used(&mut self) {
         let (board, _) = self.frontend.board(0).unwrap();
         for (id, key) in &self.used {
-            let state = board.usable(*id, SPACE, |endpoint| {
-                endpoint.regions.get(*key).map(|region| region.state)
+            let kept = board.usable(*id, SPACE, |endpoint| {
+                endpoint
+                    .regions
+                    .get(*key)
+                    .is_some_and(|region| region.is_kept())
             });
-            if let Ok(state) = state {
-                assert_eq!(state, Some(RegionState::Ready), "{key:?} is in use");
-            }
+            assert_ne!(kept, Ok(false), "{key:?} is in use");
         }
     }
 
@@ -350,7 +395,7 @@ impl Run {
         let mut queues = Some(queues);
         let begun = board.open(shared, &opening, &mut queues);
         if let Some(queues) = queues {
-            queues.give_back(shared);
+            shared.give_back(queues);
         }
         if let Poll::Ready(Ok(id)) = begun {
             self.waiters.push(Waiter::Open(id));
@@ -372,7 +417,9 @@ impl Run {
             false => LIMITS,
         };
         let (pinned, watch) = self.model.pin(USER, notes, writable, pages);
-        let granted = shared.grant(pinned, Some(limits), BACKEND, pages, |_| access(writable));
+        let granted = shared
+            .admit(pinned, Some(limits))
+            .and_then(|admitted| board.grant(shared, admitted, pages, |_| access(writable)));
         let Ok(granted) = granted else {
             return;
         };
@@ -441,6 +488,8 @@ impl Run {
 
     /// The backend answers everything; every waiter is told something.
     fn settle(&mut self) {
+        let (board, shared) = self.frontend.board(0).unwrap();
+        board.catch_up(shared);
         while let Some(backend) = &mut self.backend {
             while backend.take() {}
             if backend.taken.is_empty() {
@@ -454,10 +503,17 @@ impl Run {
 
     /// Everything ends, `orderly` with the backend's help: all that was given is given back.
     pub fn end(mut self, orderly: bool) {
+        let mut honest = self.backend.iter().all(|backend| !backend.forged);
         if orderly {
+            honest &= self.stopped.iter().all(|backend| !backend.forged);
+            self.stopped_die();
+            self.model.world().grants_left = 32_000;
+            if self.backend.is_none() {
+                self.attach();
+            }
+            self.connect();
             self.settle();
         }
-        let honest = self.backend.as_ref().is_none_or(|backend| !backend.forged);
         if orderly && honest && !self.faulty {
             assert!(
                 self.waiters.is_empty(),
@@ -485,9 +541,8 @@ impl Run {
         self.detach();
         self.poll_waiters();
         assert!(self.waiters.is_empty(), "a detached board answers all");
-        if let Some(backend) = self.backend.take() {
-            backend.dies();
-        }
+        self.stop();
+        self.stopped_die();
         self.frontend.shared.reap();
         assert_eq!(self.model.world().held(), (0, 0, 0));
         assert_eq!(self.frontend.shared.deferred_unmaps(), 0);

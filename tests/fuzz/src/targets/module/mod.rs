@@ -86,6 +86,10 @@ fn step(input: &mut Input<'_>) -> Step {
             190..220 => Step::MemoryShort {
                 left: usize::from(input.byte()),
             },
+            220..226 => Step::Orphan,
+            226..229 => Step::OrphanGrabs,
+            229..235 => Step::OrphansDie,
+            235..247 => Step::Succeed,
             _ => Step::Replace,
         },
         _ => Step::ModuleResponds,
@@ -136,12 +140,23 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let swept = [15, 0, 17, 0, 7, 7, 12, 0, 9, 0, 18, 0];
     // The second region has the first one's slot and is in use when the library looks at the first; then it changes.
     let stale_look = [16, 1, 16, 0, 15, 1, 17, 0];
+    let replaced = [18, 220, 7, 1, 18, 230, 18, 240, 18, 241];
     let forged = [14, 0, 4, 1, 0, 0, 0, 19, 0];
     vec![
         [&[0][..], &open, &region, &gone].concat(),
         [&[1][..], &open, &region, &[16, 0, 15, 0, 17, 0], &served].concat(),
         [&[0][..], &open, &region, &[4, 0], &served].concat(),
         [&[0][..], &open, &region, &swept, &region, &stale_look].concat(),
+        [
+            &[0][..],
+            &open,
+            &region,
+            &replaced,
+            &served,
+            &served,
+            &served,
+        ]
+        .concat(),
         [&[0][..], &open, &forged].concat(),
     ]
 }
