@@ -554,9 +554,9 @@ void omx_xenbus_stop(void)
 	unsigned int i;
 
 	flush_work(&omx_register);
+	kthread_stop(omx_keeper); /* it may register the watch anew */
 	if (!omx_watched)
 		unregister_xenbus_watch(&omx_watch);
-	kthread_stop(omx_keeper);
 	if (!omx_registered)
 		xenbus_unregister_driver(&omx_driver);
 	for (i = 0; i < OMX_BOARDS; i++) {
