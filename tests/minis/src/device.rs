@@ -260,5 +260,5 @@ fn format(
     for (reference, granted) in references.iter_mut().zip(granted) {
         *reference = granted.reference;
     }
-    ModuleControl::format(*draft, *d1, &references).map_err(|_| Failure::NoMemory)
+    ModuleControl::format(*draft, *d1, &references, false).map_err(|_| Failure::NoMemory)
 }

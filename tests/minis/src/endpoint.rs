@@ -115,6 +115,7 @@ impl Endpoint {
             endpoint: self.number,
             session,
             geometry: self.layout.geometry(),
+            adopt: false,
         }
     }
 

@@ -35,6 +35,7 @@ impl<D: Domain> Liar<D> {
                     commands: 64 << rng.u32(..3),
                     ..SMALLEST
                 },
+                adopt: rng.bool(),
             },
             1 => ControlRequest::CloseEndpoint { endpoint },
             2 | 3 => {
