@@ -63,6 +63,8 @@ pub struct Tally {
     pub wrong: u64,
     /// Messages that did not come.
     pub lost: u64,
+    /// Messages that came twice, or after a later one: a network may do that.
+    pub doubled: u64,
 }
 
 /// Bytes of which every place depends on who sends and on the number.
@@ -79,6 +81,8 @@ pub struct Load {
     endpoint: Endpoint,
     session: u32,
     sink: Pages,
+    /// Whose numbers the following are.
+    partner: Option<MacAddress>,
     sent: u32,
     acked: u32,
     /// The next number that the partner sends.
@@ -87,8 +91,10 @@ pub struct Load {
     /// Pulls that were begun.
     pulls: u32,
     last_progress: Duration,
-    /// The number of the pull under way, if there is one.
-    pulling: Option<u32>,
+    /// The pull under way, if there is one: its number, and the session of whom it is from.
+    pulling: Option<(u32, u32)>,
+    /// Messages that met no endpoint, since the partner had not opened it yet.
+    refused: u32,
 }
 
 impl Load {
@@ -118,6 +124,7 @@ impl Load {
             endpoint,
             session,
             sink,
+            partner: None,
             sent: 0,
             acked: 0,
             expected: 0,
@@ -125,6 +132,7 @@ impl Load {
             pulls: 0,
             last_progress: Duration::ZERO,
             pulling: None,
+            refused: 0,
         })
     }
 
@@ -163,6 +171,10 @@ impl Load {
         };
         self.last_progress = device.domain.now();
         let waits = matches!(target, Target::Partner(_));
+        if waits && self.partner.replace(mac) != Some(mac) {
+            (self.sent, self.acked, self.expected, self.told) = (0, 0, 0, 0);
+            self.refused = 0;
+        }
         loop {
             let now = device.domain.now();
             if now >= end {
@@ -200,7 +212,7 @@ impl Load {
     /// Messages that are done with, of those that ever were sent.
     fn done(&self, waits: bool) -> u32 {
         if waits {
-            self.acked
+            self.acked.wrapping_sub(self.refused)
         } else {
             self.endpoint.process.sent()
         }
@@ -282,7 +294,7 @@ impl Load {
         if !self.endpoint.process.post(&Command { to, body }, &[]) {
             return 0;
         }
-        self.pulling = Some(self.pulls);
+        self.pulling = Some((self.pulls, to.session));
         self.pulls = self.pulls.wrapping_add(1);
         1
     }
@@ -297,7 +309,10 @@ impl Load {
             any = true;
             match event {
                 Ok(event) => self.came(from, &event, tally),
-                Err(_) => tally.wrong += 1,
+                Err(error) => {
+                    log::warn!("wrong: {error}");
+                    tally.wrong += 1;
+                }
             }
         }
         let mut pulls = 0;
@@ -308,7 +323,7 @@ impl Load {
                 ..
             }) = event
             {
-                pulls += self.pulled(from, &done, tally);
+                pulls += self.pulled(&done, tally);
             }
         }
         if any {
@@ -366,13 +381,20 @@ impl Load {
                 if inline[..length] == wanted[..length] {
                     tally.verified += 1;
                 } else {
+                    log::warn!("wrong: {event}, wanted {wanted:02x?}");
                     tally.wrong += 1;
                 }
                 // The first one may come when the partner has sent for a while.
-                if self.expected != 0 {
-                    tally.lost += u64::from(number.wrapping_sub(self.expected));
+                let missing = match self.expected {
+                    0 => 0,
+                    expected => number.wrapping_sub(expected) as i32,
+                };
+                tally.lost += u64::from(missing.max(0).unsigned_abs());
+                if missing >= 0 {
+                    self.expected = number.wrapping_add(1);
+                } else {
+                    tally.doubled += 1;
                 }
-                self.expected = number.wrapping_add(1);
             }
             EventBody::Ack(ack)
                 if ack.ack_number.wrapping_sub(self.acked)
@@ -380,20 +402,25 @@ impl Load {
             {
                 self.acked = ack.ack_number;
             }
+            EventBody::Nack(_) if self.acked != self.sent => {
+                self.acked = self.acked.wrapping_add(1);
+                self.refused = self.refused.wrapping_add(1);
+            }
             _ => {}
         }
     }
 
-    fn pulled(&mut self, partner: Destination, done: &PullDone, tally: &mut Tally) -> u32 {
-        if self.pulling != Some(done.cookie) {
+    fn pulled(&mut self, done: &PullDone, tally: &mut Tally) -> u32 {
+        let Some((_, session)) = self.pulling.filter(|(number, _)| *number == done.cookie) else {
             return 0;
-        }
+        };
         self.pulling = None;
         match done.status {
             PullStatus::Done if done.transferred as usize == LARGE_PAGES * PAGE_SIZE => {
-                if self.is_whole(partner.session, done.cookie) {
+                if self.is_whole(session, done.cookie) {
                     tally.verified += 1;
                 } else {
+                    log::warn!("wrong: what pull {} has brought", done.cookie);
                     tally.wrong += 1;
                 }
                 1

@@ -82,8 +82,11 @@ pub fn told(tally: &Tally) -> String {
         verified,
         wrong,
         lost,
+        doubled,
     } = tally;
-    format!("done={done} size={size} verified={verified} wrong={wrong} lost={lost}")
+    format!(
+        "done={done} size={size} verified={verified} wrong={wrong} lost={lost} doubled={doubled}"
+    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! | node | writer | value |
 //! |---|---|---|
 //! | `data/mini/order` | whoever tests | an order ([`crate::order`]) |
-//! | `data/mini/report` | the mini | the order, ` -> `, what came of it; before the first, that it is ready, and Xen's time in milliseconds |
+//! | `data/mini/report` | the mini | the order, ` -> `, what came of it; before the first, that it is ready, and Xen's time in milliseconds; of a liar also how far it is |
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -273,7 +273,7 @@ fn carry_out(role: Role, line: &str) -> Role {
             };
             match liar {
                 Ok(mut liar) => {
-                    let answer = lie(&mut liar, lies);
+                    let answer = lie(&mut liar, lies, line);
                     (Role::Liar(liar), answer)
                 }
                 Err(failure) => die(failure),
@@ -285,7 +285,7 @@ fn carry_out(role: Role, line: &str) -> Role {
     role
 }
 
-fn lie(liar: &mut Liar<XenDomain>, lies: u64) -> String {
+fn lie(liar: &mut Liar<XenDomain>, lies: u64, line: &str) -> String {
     let mut told = clock::now();
     let wanted = liar.counts().all() + lies;
     while liar.counts().all() < wanted {
@@ -294,7 +294,9 @@ fn lie(liar: &mut Liar<XenDomain>, lies: u64) -> String {
         }
         if clock::now() > told + PROGRESS {
             told = clock::now();
-            log::info!("so far {}", liar.counts());
+            let so_far = format!("{line}: so far {}", liar.counts());
+            log::info!("{so_far}");
+            report(liar.domain(), &so_far);
         }
     }
     format!("{} reconnects={}", liar.counts(), liar.reconnects())
