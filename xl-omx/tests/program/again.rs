@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::host::{Host, eventually, uuid};
+use crate::host::{Host, uuid};
+use crate::waiting::eventually;
 
 /// A guest that had a device was destroyed, and made again with another number and another UUID.
 fn made_again() -> (Host, String) {

@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 
 use rustix::process::Signal;
 
-use crate::host::{Host, eventually};
+use crate::host::Host;
+use crate::waiting::eventually;
 
 /// A command during which xenstored ends, at each of its requests.
 fn ends_during(command: &[&str]) {

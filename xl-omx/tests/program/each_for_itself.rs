@@ -1,6 +1,7 @@
 //! A device that cannot be attached costs no other.
 
-use crate::host::{Host, Running, eventually};
+use crate::host::{Host, Running};
+use crate::waiting::eventually;
 
 const BAD: [(&str, &str); 5] = [
     ("bad1.0", "hello"),

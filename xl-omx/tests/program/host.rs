@@ -16,11 +16,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use xl_omx::xenstore::tree::{Permission, Tree};
 
+use crate::waiting::LIMIT;
 use crate::xenstored::Xenstored;
 use crate::xl::Xl;
-
-/// Only a failure takes so long.
-const LIMIT: Duration = Duration::from_secs(120);
 
 pub struct Host {
     place: TempDir,
@@ -115,15 +113,6 @@ fn collect(mut from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, thread:
         }
     });
     (text, reader)
-}
-
-/// Waits for something that somebody else does.
-pub fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is() {
-        assert!(begun.elapsed() < LIMIT, "never: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 pub fn uuid(number: u32) -> String {

@@ -10,6 +10,7 @@
 //! | `lies` | what a guest or a name says decides nothing |
 //! | `successors` | a driver domain ends, and another one takes its place |
 //! | `xl` | what the tests have for `xl` |
+//! | `waiting` | how they wait |
 //! | `times` | waits that end, and what is said then |
 //! | `broken` | xenstored dies, the disk is full, two at the same time |
 
@@ -20,5 +21,6 @@ mod host;
 mod lies;
 mod successors;
 mod times;
+mod waiting;
 mod xenstored;
 mod xl;

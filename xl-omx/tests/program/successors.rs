@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::host::{Host, Module, eventually, uuid, value};
+use crate::host::{Host, Module, uuid, value};
+use crate::waiting::eventually;
 
 /// What a guest's module does that lets another backend adopt its device, by what it may read and write.
 fn adopting(host: &Host, id: u32, name: &str) {

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::host::{Host, eventually};
+use crate::host::Host;
+use crate::waiting::eventually;
 
 #[test]
 fn a_device_that_does_not_connect_in_time_stays_and_that_is_said() {

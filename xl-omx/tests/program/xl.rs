@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::host::eventually;
+use crate::waiting::eventually;
 
 pub struct Xl(PathBuf);
 
@@ -14,7 +14,11 @@ echo "$*" >> "$here/asked"
 case "$1" in
     list) cat "$here/table"; exit 0 ;;
 esac
-until [ -e "$here/$1.status" ]; do sleep 0.02; done
+# Until the test says, or has ended and taken its directory along.
+until [ -e "$here/$1.status" ]; do
+    [ -d "$here" ] || exit 1
+    sleep 0.02
+done
 exit "$(cat "$here/$1.status")"
 "#;
 
