@@ -22,6 +22,7 @@ use crate::frame_sink::{FrameSink, Handed, Payload, Token};
 use crate::in_flight::{CommandsInFlight, Pinned};
 use crate::ports::{BackendPorts, Outcome};
 use crate::region::RegionTable;
+use crate::senders::Senders;
 use crate::tap::Tap;
 
 /// How long frames in flight may hold up a close or a deregistration before the transmit ring is to be reset.
@@ -254,6 +255,7 @@ impl Backend {
         slot.set_endpoint(
             endpoint.endpoint,
             Some(ServedEndpoint {
+                senders: Senders::new(geometry.unexpected, side.unexpected_index()),
                 side,
                 regions: RegionTable::default(),
                 commands: CommandsInFlight::new(geometry.commands),

@@ -11,10 +11,13 @@ use mx_ring::board_page::BoardPages;
 use crate::error::Misbehaviour;
 use crate::in_flight::{CommandsInFlight, Pinned};
 use crate::region::{Parts, RegionTable};
+use crate::senders::Senders;
 
 /// An endpoint as its backend serves it: queues, regions, and what is under way.
 pub(crate) struct ServedEndpoint {
     pub side: BackendSide,
+    /// Whose events wait in its queue.
+    pub senders: Senders,
     pub regions: RegionTable,
     pub commands: CommandsInFlight,
     /// Frames in flight that read its transmit area or a region of it.

@@ -20,6 +20,7 @@ mod ports;
 mod publish;
 mod raw;
 mod region;
+mod senders;
 mod serve;
 mod tap;
 
@@ -27,8 +28,8 @@ pub use backend::{Backend, BackendConfig, Completion};
 pub use error::{Misbehaviour, RegionError};
 pub use frame_sink::{FrameSink, Handed, Payload, Sleepers, Token};
 pub use mx_board::{
-    AddBoardError, BoardId, ChangeError, EndpointError, EndpointKey, HostName, Instant, PeerTable,
-    RawError,
+    AddBoardError, BoardId, BoardSet, ChangeError, EndpointError, EndpointKey, HostName, Instant,
+    PeerTable, RawError,
 };
 pub use publish::InterfaceState;
 pub use serve::Activity;

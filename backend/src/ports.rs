@@ -4,13 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mx_board::{
-    BadMemory, Blame, BoardId, EndpointKey, Extent, Full, Instant, NoRoom, Ports, RegionInfo,
-    Source, Taken,
+    BadMemory, Blame, BoardId, BoardSet, EndpointKey, Extent, Full, Instant, NoRoom, Ports,
+    RegionInfo, Source, Taken,
 };
 use mx_ring::{Command, DeliverError, Event, EventBody, Place, RegionKey, VolatileSlice, Window};
 use mx_wire::{BuildError, Header};
 
-use crate::endpoint::{Slots, Unresolved};
+use crate::endpoint::{ServedEndpoint, Slots, Unresolved};
 use crate::error::Misbehaviour;
 use crate::frame_sink::{FrameSink, Handed, Payload, Token};
 use crate::in_flight::Pinned;
@@ -33,6 +33,8 @@ pub(crate) struct Outcome {
     pub blamed: Vec<EndpointKey>,
     /// Peers whose description is to be written anew.
     pub peers: Vec<(BoardId, u16)>,
+    /// Boards that got RAW frames.
+    pub raw: BoardSet,
 }
 
 /// The ports, for one call.
@@ -258,16 +260,9 @@ impl<L: FrameSink> Ports for BackendPorts<'_, L> {
         let Some(endpoint) = self.slots.endpoint_mut(to).filter(|e| !e.closing) else {
             return Err(NoRoom);
         };
-        let side = &mut endpoint.side;
         let delivered = match event.body {
-            EventBody::PullDone(_) => side.deliver_expected(event),
-            EventBody::Message(_, Place::At(_)) => side.deliver_payload(
-                // The switch has bounded it by the largest fragment.
-                payload.length() as u16,
-                |place| fill(place, &payload, &parts),
-                |position| placed(event, position),
-            ),
-            _ => side.deliver(event),
+            EventBody::PullDone(_) => endpoint.side.deliver_expected(event),
+            _ => endpoint.deliver_unexpected(event, &payload, &parts),
         };
         match delivered {
             Ok(()) => {
@@ -329,6 +324,41 @@ impl<L: FrameSink> Ports for BackendPorts<'_, L> {
             return Err(NoRoom);
         }
         waiting.push_back(frame.to_vec());
+        self.outcome.raw.insert(to.0);
+        Ok(())
+    }
+}
+
+impl ServedEndpoint {
+    /// Puts an event into the unexpected queue, and its payload into the receive ring, as far as its sender has a share of
+    /// them.
+    #[inline]
+    fn deliver_unexpected(
+        &mut self,
+        event: &Event,
+        payload: &Source<'_>,
+        parts: &[VolatileSlice],
+    ) -> Result<(), DeliverError> {
+        let sender = event.from.peer;
+        let bytes = match event.body {
+            // The switch has bounded it by the largest fragment.
+            EventBody::Message(_, Place::At(_)) => payload.length() as u16,
+            _ => 0,
+        };
+        let room = self.side.room_for_events()?;
+        if !self.senders.admit(sender, bytes, &room) {
+            return Err(DeliverError::NoRoom);
+        }
+        if let EventBody::Message(_, Place::At(_)) = event.body {
+            self.side.deliver_payload(
+                bytes,
+                |place| fill(place, payload, parts),
+                |position| placed(event, position),
+            )?;
+        } else {
+            self.side.deliver(event)?;
+        }
+        self.senders.put(sender, bytes);
         Ok(())
     }
 }

@@ -30,6 +30,11 @@ impl Backend {
         }
     }
 
+    /// One of the boards whose raw endpoint got frames since it was named here.
+    pub fn next_raw_news(&mut self) -> Option<BoardId> {
+        self.outcome.raw.pop().map(BoardId)
+    }
+
     /// The frames that wait for it, the oldest first; nothing when it is not open.
     pub fn raw_frames(&mut self, board: BoardId) -> Option<&mut VecDeque<Vec<u8>>> {
         self.slots.board_mut(board)?.raw.as_mut()

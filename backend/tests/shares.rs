@@ -7,9 +7,9 @@ use core::time::Duration;
 use guest::*;
 use mx_backend::BoardId;
 use mx_ring::board_page::BoardPages;
-use mx_ring::{Command, Counter, Place};
+use mx_ring::{Command, CommandBody, Counter, Geometry, Place};
 use mx_testnet::Faults;
-use mx_wire::{Content, Medium};
+use mx_wire::{Connect, ConnectRequest, Content, Medium};
 
 /// How even shares are: 1 when all are equal, 1/n when one has everything (Jain's index).
 fn jain(shares: &[u64]) -> f64 {
@@ -240,7 +240,7 @@ fn index(lab: &Lab, backend: usize, board: BoardId, other: u8) -> u16 {
 
 fn are_even(boards: u8, loaded: &[(u8, u8)]) {
     for load in [Load::Tiny, Load::Medium, Load::Large] {
-        for (way, turns) in [(Way::Here, 400), (Way::Wire(1), 3000), (Way::Wire(16), 300)] {
+        for (way, turns) in [(Way::Here, 240), (Way::Wire(1), 2400), (Way::Wire(16), 200)] {
             let done = Crowd::new(way, load, boards, loaded).run(turns);
             let index = jain(&done);
             println!("{load:?}, {way:?}, {boards} boards: {done:?}, Jain {index:.3}");
@@ -265,4 +265,115 @@ fn a_loaded_guest_behind_idle_boards_gets_its_full_share() {
 fn many_loaded_guests_with_different_numbers_of_endpoints_get_equal_shares() {
     let loaded: Vec<_> = (0..24).map(|n| (n, 1 + n % 5)).collect();
     are_even(24, &loaded);
+}
+
+/// What honest guests and others send to an endpoint of a third, and how many events its process takes in a turn: more than
+/// the honest one causes, and fewer than all do.
+struct Flood {
+    of: fn(u16) -> Command,
+    honest: fn(u16) -> Command,
+    in_a_turn: u32,
+    taken: usize,
+}
+
+/// How many messages an honest guest sends, and how many of them arrive, while `floods` guests with eight endpoints each send
+/// what they send as fast as they can.
+fn honest_messages(floods: u8, flood: &Flood) -> (u64, u64) {
+    let mut lab = Lab::new(formats()[1], 1, Faults::default(), 5);
+    let ids: Vec<_> = (0..floods + 2).map(|n| lab.board(0, n)).collect();
+    let mut victim = lab.open_with(Geometry::default(), 0, ids[0], 0, 0xc);
+    let mut honest_one = lab.open(0, ids[1], 0, 0xb);
+    let mut others = Vec::new();
+    for id in &ids[2..] {
+        others.extend((0..8).map(|n| lab.open(0, *id, n, 0xb)));
+    }
+    let (mut sent, mut got) = (0, 0);
+    let back = index(&lab, 0, ids[0], 1);
+    for _ in 0..1000 {
+        for other in &mut others {
+            let peer = index(&lab, 0, other.key.board, 0);
+            fill(other, &(flood.of)(peer));
+        }
+        let peer = index(&lab, 0, ids[1], 0);
+        for _ in 0..flood.in_a_turn {
+            sent += u64::from(honest_one.process.post(&(flood.honest)(peer), &[]));
+        }
+        lab.turn();
+        lab.now = lab.now + Duration::from_micros(10);
+        got += take(&mut victim, flood.taken, back);
+    }
+    // What still waits.
+    got += take(&mut victim, usize::MAX, back);
+    (sent, got)
+}
+
+/// Takes some events; how many of them are of that peer.
+fn take(victim: &mut Guest, events: usize, of: u16) -> u64 {
+    let mut count = 0;
+    for _ in 0..events {
+        let Some(event) = victim.process.next_unexpected() else {
+            break;
+        };
+        let event = event.unwrap();
+        if let Some((position, length)) = event.received() {
+            victim.process.release_receive(position, length.into());
+        }
+        count += u64::from(event.from.peer == of);
+    }
+    victim.process.publish_consumed();
+    count
+}
+
+fn connect(peer: u16) -> Command {
+    Command {
+        to: to(peer, 0, 0),
+        body: CommandBody::Connect(Connect::Request(ConnectRequest {
+            key: 0,
+            next_expected: 0,
+            connect_seqnum: 0,
+        })),
+    }
+}
+
+fn tiny_message(peer: u16) -> Command {
+    tiny(to(peer, 0, 0xc), 1)
+}
+
+#[test]
+fn a_flood_of_whatever_kind_loses_no_message_of_another_guest() {
+    let case = |of, honest, in_a_turn, taken| Flood {
+        of,
+        honest,
+        in_a_turn,
+        taken,
+    };
+    for flood in [
+        case(connect, tiny_message, 8, 20),
+        case(connect, fragment, 1, 20),
+        case(tiny_message, tiny_message, 8, 20),
+        // These fill the receive ring before the queue.
+        case(fragment, fragment, 1, 4),
+        case(fragment, tiny_message, 1, 4),
+    ] {
+        let (sent, got) = honest_messages(1, &flood);
+        println!("{got} of {sent} arrive");
+        assert_eq!(got, sent, "{:?} by {:?}", (flood.honest)(0), (flood.of)(0));
+    }
+}
+
+#[test]
+fn beside_many_floods_an_honest_guest_gets_its_share_of_a_queue() {
+    let flood = Flood {
+        of: connect,
+        honest: tiny_message,
+        in_a_turn: 8,
+        taken: 20,
+    };
+    for floods in [4, 16] {
+        let (sent, got) = honest_messages(floods, &flood);
+        let share = 1000 * flood.taken as u64 / (u64::from(floods) + 1);
+        println!("{floods} floods: {got} of {sent} arrive, its share is {share}");
+        let least = share.min(sent) * 95 / 100;
+        assert!(got >= least, "{floods} floods: {got} of {sent}");
+    }
 }

@@ -21,6 +21,21 @@ pub enum DeliverError {
     ImpossibleIndex,
 }
 
+/// What is free of an endpoint's unexpected queue and receive ring, as its process says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The process has taken all events before this one.
+    pub taken: u32,
+    /// Places of the queue.
+    pub places: u32,
+    /// Those that are free.
+    pub free: u32,
+    /// Bytes of the ring.
+    pub bytes: u32,
+    /// Those that are free.
+    pub free_bytes: u32,
+}
+
 /// How often a window that changes is read: an honest process changes its first word twice when it moves one.
 const WINDOW_READS: u32 = 4;
 
@@ -173,6 +188,32 @@ impl BackendSide {
             low = again;
         }
         None
+    }
+
+    /// What is free for unexpected events and their payloads.
+    #[inline]
+    pub fn room_for_events(&self) -> Result<Room, DeliverError> {
+        let geometry = self.layout.geometry();
+        let (places, bytes) = (geometry.unexpected, geometry.receive);
+        let taken = self.w.word(w0::UNEXPECTED_CONS).load(Ordering::Acquire);
+        let tail = self.w.word(w0::RECEIVE_TAIL).load(Ordering::Acquire);
+        let free = places.checked_sub(self.unexpected_prod.wrapping_sub(taken));
+        let free_bytes = bytes.checked_sub(self.receive_head.wrapping_sub(tail));
+        match (free, free_bytes) {
+            (Some(free), Some(free_bytes)) => Ok(Room {
+                taken,
+                places,
+                free,
+                bytes,
+                free_bytes,
+            }),
+            _ => Err(DeliverError::ImpossibleIndex),
+        }
+    }
+
+    /// Index of the next unexpected event.
+    pub fn unexpected_index(&self) -> u32 {
+        self.unexpected_prod
     }
 
     /// Puts an event without payload in the receive ring into the unexpected queue.

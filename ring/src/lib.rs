@@ -60,7 +60,7 @@ pub mod uapi_socket;
 pub mod unshared;
 pub mod warning;
 
-pub use backend::{BackendSide, DeliverError};
+pub use backend::{BackendSide, DeliverError, Room};
 pub use counter::Counter;
 pub use descriptor::{Descriptor, DescriptorError};
 pub use layout::{

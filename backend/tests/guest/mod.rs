@@ -168,14 +168,25 @@ impl Lab {
     }
 
     pub fn open(&mut self, backend: usize, board: BoardId, endpoint: u8, session: u32) -> Guest {
-        let layout = EndpointLayout::new(Geometry {
+        let geometry = Geometry {
             commands: 64,
             unexpected: 256,
             expected: 64,
             transmit: 64 << 10,
             receive: 256 << 10,
-        })
-        .unwrap();
+        };
+        self.open_with(geometry, backend, board, endpoint, session)
+    }
+
+    pub fn open_with(
+        &mut self,
+        geometry: Geometry,
+        backend: usize,
+        board: BoardId,
+        endpoint: u8,
+        session: u32,
+    ) -> Guest {
+        let layout = EndpointLayout::new(geometry).unwrap();
         let w = Memfd::create("w", layout.w_size()).unwrap();
         let r = Memfd::create("r", layout.r_size()).unwrap();
         let key = EndpointKey { board, endpoint };
