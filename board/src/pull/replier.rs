@@ -12,6 +12,8 @@ use crate::time::Instant;
 /// Blocks that an endpoint has promised at most. A PULL of 60 bytes asks for up to 288 KB, so there is a limit
 /// (interfaces.md §1).
 const JOBS: usize = 64;
+/// A peer may have so many times as many of them as are free: one alone has four fifths, and another finds room beside it.
+const TIMES: usize = 4;
 /// Of them for one transfer: the four that a puller asks for at once, and the pieces of which it misses some again.
 const JOBS_PER_TRANSFER: usize = 16;
 
@@ -92,10 +94,12 @@ impl Transfer {
     }
 }
 
-/// All transfers of an endpoint, served in turn.
+/// All transfers of an endpoint: peers are served in turn, then the transfers of each.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyJobs {
     transfers: VecDeque<Transfer>,
+    /// The peers of these, in the order of their turns.
+    turns: VecDeque<u16>,
     /// Those whose bytes their windows do not reach now, in order.
     aside: VecDeque<Transfer>,
     /// Of both.
@@ -105,7 +109,10 @@ pub(crate) struct ReplyJobs {
 impl ReplyJobs {
     /// Promises a block. One that is promised already, or one too many, is dropped: the puller asks again.
     pub fn add(&mut self, transfer: Transfer, block: PullBlock) {
-        if self.blocks >= JOBS {
+        let all = self.transfers.iter().chain(&self.aside);
+        let of_peer = all.filter(|known| known.peer == transfer.peer);
+        let held: usize = of_peer.map(|known| known.blocks.len()).sum();
+        if held >= TIMES * JOBS.saturating_sub(self.blocks) {
             return;
         }
         let mut all = self.transfers.iter_mut().chain(&mut self.aside);
@@ -117,13 +124,27 @@ impl ReplyJobs {
         }
         let mut transfer = transfer;
         transfer.blocks.push(block);
-        self.transfers.push_back(transfer);
         self.blocks += 1;
+        self.line_up(transfer);
+    }
+
+    /// Puts a transfer to the end of the line, and its peer, unless it waits for its turn already.
+    fn line_up(&mut self, transfer: Transfer) {
+        if !self.turns.contains(&transfer.peer) {
+            self.turns.push_back(transfer.peer);
+        }
+        self.transfers.push_back(transfer);
     }
 
     /// Takes the transfer whose turn it is. It is given back by [`Self::put_back`], or dropped.
     pub fn take_next(&mut self) -> Option<Transfer> {
-        let transfer = self.transfers.pop_front()?;
+        let peer = self.turns.pop_front()?;
+        let is_of_peer = |transfer: &Transfer| transfer.peer == peer;
+        let place = self.transfers.iter().position(is_of_peer)?;
+        let transfer = self.transfers.remove(place)?;
+        if self.transfers.iter().any(is_of_peer) {
+            self.turns.push_back(peer);
+        }
         self.blocks -= transfer.blocks.len();
         Some(transfer)
     }
@@ -135,9 +156,11 @@ impl ReplyJobs {
         }
         self.blocks += transfer.blocks.len();
         if first {
+            self.turns.retain(|peer| *peer != transfer.peer);
+            self.turns.push_front(transfer.peer);
             self.transfers.push_front(transfer);
         } else {
-            self.transfers.push_back(transfer);
+            self.line_up(transfer);
         }
     }
 
@@ -164,7 +187,7 @@ impl ReplyJobs {
         for _ in 0..self.aside.len() {
             match self.aside.pop_front() {
                 Some(transfer) if now < transfer.look_at => self.aside.push_back(transfer),
-                Some(transfer) => self.transfers.push_back(transfer),
+                Some(transfer) => self.line_up(transfer),
                 None => break,
             }
         }
@@ -217,7 +240,34 @@ mod tests {
     }
 
     fn transfer(handle: u32) -> Transfer {
-        Transfer::new(1, handle, 0, 0, &window())
+        transfer_of(1, handle)
+    }
+
+    fn transfer_of(peer: u16, handle: u32) -> Transfer {
+        Transfer::new(peer, handle, 0, 0, &window())
+    }
+
+    #[test]
+    fn a_peer_with_many_transfers_leaves_room_for_another_and_gets_no_more_turns() {
+        let mut jobs = ReplyJobs::default();
+        for handle in 0..200 {
+            jobs.add(transfer_of(1, handle), block(0));
+        }
+        assert!(jobs.blocks > JOBS / 2);
+        jobs.add(transfer_of(2, 0), block(0));
+        jobs.add(transfer_of(3, 0), block(0));
+        let mut turns = [0; 4];
+        for _ in 0..300 {
+            let taken = jobs.take_next().unwrap();
+            turns[usize::from(taken.peer)] += 1;
+            jobs.put_back(taken, false);
+        }
+        assert_eq!(turns, [0, 100, 100, 100]);
+        // Whoever could not be served for want of room is the next.
+        let taken = jobs.take_next().unwrap();
+        let peer = taken.peer;
+        jobs.put_back(taken, true);
+        assert_eq!(jobs.take_next().unwrap().peer, peer);
     }
 
     #[test]
@@ -240,7 +290,9 @@ mod tests {
     fn no_more_than_64_blocks_are_promised() {
         let mut jobs = ReplyJobs::default();
         for handle in 0..200 {
-            jobs.add(transfer(handle), block(0));
+            for peer in 0..20 {
+                jobs.add(transfer_of(peer, handle), block(0));
+            }
         }
         assert_eq!(jobs.transfers.len(), JOBS);
         let taken = jobs.take_next().unwrap();
