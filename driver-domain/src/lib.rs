@@ -8,6 +8,7 @@
 //! | `nic` | finding and opening the network card |
 //! | [`wire_link`] | frames of the backend as frames of the card |
 //! | `frontends`, [`names`], [`handshake`] | the guests' devices as xenstore shows them, and what is to be done |
+//! | [`rounds`] | which of the devices that have something to do is served next |
 //! | [`control`] | requests of the tools, by xenstore |
 //! | [`xenstore_writer`], [`status`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
@@ -52,6 +53,7 @@ pub mod records;
 #[cfg(target_os = "none")]
 mod refusal;
 pub mod report;
+pub mod rounds;
 #[cfg(target_os = "none")]
 mod run;
 pub mod sleep;

@@ -1,6 +1,7 @@
 //! Event channels. Upcalls stay masked for good: an event is found by looking ([`Channel::take`]), and
 //! [`wait`] sleeps until one of some channels has one.
 
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
@@ -92,6 +93,52 @@ impl Channel {
             }
         }
         taken
+    }
+}
+
+/// Channels whose events are taken together: those without one cost a look for every 64.
+#[derive(Debug, Default)]
+pub struct ChannelSet {
+    words: Vec<u64>,
+}
+
+impl ChannelSet {
+    /// From now on takes the events of this channel.
+    pub fn insert(&mut self, channel: &Channel) {
+        let place = channel.port as usize / 64;
+        if self.words.len() <= place {
+            self.words.resize(place + 1, 0);
+        }
+        if let Some(word) = self.words.get_mut(place) {
+            *word |= 1 << (channel.port % 64);
+        }
+    }
+
+    /// No more, before the channel is dropped.
+    pub fn remove(&mut self, channel: &Channel) {
+        if let Some(word) = self.words.get_mut(channel.port as usize / 64) {
+            *word &= !(1 << (channel.port % 64));
+        }
+    }
+
+    /// Takes the pending events, and tells the ports that had one.
+    pub fn take(&self, mut each: impl FnMut(u32)) {
+        for (place, wanted) in (0..).zip(&self.words) {
+            let Some((word, _)) = pending(place * 64) else {
+                return;
+            };
+            // A plain look first, as in `Channel::take`.
+            let found = word.load(Ordering::Relaxed) & wanted;
+            if found == 0 {
+                continue;
+            }
+            let mut taken = word.fetch_and(!found, Ordering::AcqRel) & found;
+            counters::add(Counter::EventsTaken, u64::from(taken.count_ones()));
+            while taken != 0 {
+                each(place * 64 + taken.trailing_zeros());
+                taken &= taken - 1;
+            }
+        }
     }
 }
 

@@ -147,6 +147,11 @@ impl<M: Memory> Device<M> {
         core::mem::take(&mut self.notify)
     }
 
+    /// Whether [`Self::take_notify`] says so.
+    pub fn is_to_be_notified(&self) -> bool {
+        self.notify
+    }
+
     /// Pages of endpoints and regions that the guest holds.
     pub fn held(&self) -> usize {
         self.held

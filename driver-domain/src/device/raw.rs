@@ -92,19 +92,19 @@ impl<M: Memory> Device<M> {
         }
     }
 
-    /// Says once that frames wait. With a full ring of responses the next turn tries again.
-    pub fn tell_of_raw(&mut self, backend: &mut Backend) {
-        if !self.raw.open || self.raw.told {
-            return;
-        }
+    /// Says once that frames wait; true when it is to be tried again, since the ring of responses is full.
+    pub fn tell_of_raw(&mut self, backend: &mut Backend) -> bool {
         let waiting = backend.raw_frames(self.board);
-        if waiting.is_some_and(|frames| !frames.is_empty()) {
-            self.raw.told = self.control.respond(&ControlResponse {
-                id: 0,
-                status: Status::RawWaits,
-                endpoint: 0,
-            });
-            self.notify |= self.raw.told;
+        let waits = waiting.is_some_and(|frames| !frames.is_empty());
+        if !self.raw.open || self.raw.told || !waits {
+            return false;
         }
+        self.raw.told = self.control.respond(&ControlResponse {
+            id: 0,
+            status: Status::RawWaits,
+            endpoint: 0,
+        });
+        self.notify |= self.raw.told;
+        !self.raw.told
     }
 }

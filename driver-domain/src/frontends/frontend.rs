@@ -59,8 +59,6 @@ pub struct Connection {
     pub device: Device<GuestMemory>,
     /// The frontend has said that it is connected, too.
     pub confirmed: bool,
-    /// It rang, or has more to do.
-    pub attention: bool,
 }
 
 impl Frontend {

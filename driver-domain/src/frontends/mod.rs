@@ -16,9 +16,11 @@
 //! | `mod` | all devices, and their part in the loop |
 //! | `frontend` | one device and its stage |
 //! | `xenstore_probe` | what xenstore says of a device, read without waiting |
+//! | `place_table` | devices by the numbers of their boards and channels |
 //! | `states` | what the states of both ends ask for ([`crate::handshake`]) is done |
 
 mod frontend;
+mod place_table;
 mod states;
 mod xenstore_probe;
 
@@ -27,18 +29,20 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use mx_backend::{
-    Backend, BoardId, Completion, EndpointKey, FrameSink, HostName, Instant, Sleepers,
+    Backend, BoardId, BoardSet, Completion, EndpointKey, FrameSink, HostName, Instant, Sleepers,
 };
 use mx_ring::BackendSide;
 use mx_wire::{Format, MacAddress};
-use xen_pv_boot::event::Channel;
+use xen_pv_boot::event::{Channel, ChannelSet};
 use xen_pv_boot::foreign::Arena;
 use xen_pv_boot::xenbus::XenbusState;
 use xen_pv_boot::xenstore::Client;
 
 use crate::names::{self, Place};
+use crate::rounds::{Rounds, Turn};
 use crate::xenstore_writer::XenstoreWriter;
 use frontend::{Connection, Frontend, Stage};
+use place_table::PlaceTable;
 use xenstore_probe::{Found, XenstoreProbe};
 
 /// Our directory of devices.
@@ -47,9 +51,6 @@ pub const DIRECTORY: &str = "backend/omx";
 pub const TOKEN: &str = "omx";
 /// Start of the tokens of the watches on frontends' states.
 const STATE_TOKEN: &str = "omx-state ";
-
-/// Pages mapped or unmapped in one turn, over all devices.
-const PAGES_PER_TURN: usize = 32;
 
 /// What this end offers.
 #[derive(Clone, Copy, Debug)]
@@ -66,10 +67,18 @@ pub struct Frontends {
     offer: Offer,
     devices: BTreeMap<Place, Frontend>,
     probe: XenstoreProbe,
-    /// Devices that have work, although no event came.
-    busy: bool,
-    /// The device that is served first in the next turn.
-    cursor: usize,
+    /// Devices that have something to do.
+    rounds: Rounds,
+    /// Devices by their boards' numbers.
+    boards: PlaceTable,
+    /// Devices by the ports of their channels.
+    ports: PlaceTable,
+    /// Channels of all devices.
+    channels: ChannelSet,
+    /// Devices that may have to send an event.
+    to_notify: Vec<Place>,
+    /// Boards whose raw endpoints are to be told of frames.
+    raw: BoardSet,
     /// A board came or went since [`Frontends::new_addresses`] was asked.
     boards_changed: bool,
 }
@@ -82,8 +91,12 @@ impl Frontends {
             offer,
             devices: BTreeMap::new(),
             probe: XenstoreProbe::new(client),
-            busy: false,
-            cursor: 0,
+            rounds: Rounds::default(),
+            boards: PlaceTable::default(),
+            ports: PlaceTable::default(),
+            channels: ChannelSet::default(),
+            to_notify: Vec::new(),
+            raw: BoardSet::default(),
             boards_changed: true,
         }
     }
@@ -204,16 +217,17 @@ impl Frontends {
     /// Takes the devices' events; whether there were any.
     pub fn take_events(&mut self, now: Instant, backend: &mut Backend) -> bool {
         let mut any = false;
-        for frontend in self.devices.values_mut() {
-            if let Stage::Connected(connection) = &mut frontend.stage
-                && connection.channel.take()
+        self.channels.take(|port| {
+            any = true;
+            let place = self.ports.get(port as usize);
+            let frontend = place.and_then(|place| self.devices.get_mut(&place));
+            if let (Some(place), Some(frontend)) = (place, frontend)
+                && let Stage::Connected(connection) = &mut frontend.stage
             {
-                connection.attention = true;
                 connection.device.rung(now, backend);
-                any = true;
-                self.busy = true;
+                self.rounds.insert(place);
             }
-        }
+        });
         any
     }
 
@@ -225,45 +239,44 @@ impl Frontends {
         sink: &mut impl FrameSink,
         writer: &mut XenstoreWriter,
     ) -> bool {
-        if !self.busy {
+        if self.rounds.is_empty() {
             return false;
         }
-        let mut budget = PAGES_PER_TURN;
-        let mut more = false;
-        let mut ended = None;
-        let count = self.devices.len().max(1);
-        self.cursor = (self.cursor + 1) % count;
-        // From the cursor on, then those before it.
-        for turn in [self.cursor..count, 0..self.cursor] {
-            let devices = self.devices.iter_mut().enumerate();
-            for (_, (place, frontend)) in devices.filter(|(index, _)| turn.contains(index)) {
-                match &mut frontend.stage {
-                    Stage::Waiting => {}
-                    Stage::Connected(connection) if connection.attention => {
-                        match connection.device.serve(now, backend, sink, &mut budget) {
-                            Ok(again) => {
-                                connection.attention = again;
-                                more |= again;
-                            }
-                            Err(error) => ended = Some((*place, Some(error.to_string()))),
-                        }
+        let mut ended = Vec::new();
+        self.rounds.turn(|place, pages| {
+            let Some(frontend) = self.devices.get_mut(&place) else {
+                return Turn::Done;
+            };
+            match &mut frontend.stage {
+                Stage::Waiting => Turn::Done,
+                Stage::Connected(connection) => {
+                    let served = connection.device.serve(now, backend, sink, pages);
+                    if connection.device.is_to_be_notified() {
+                        self.to_notify.push(place);
                     }
-                    Stage::Connected(_) => {}
-                    Stage::Leaving(connection) => {
-                        more = true;
-                        if connection.device.gone(&mut budget) {
-                            ended = Some((*place, None));
+                    match served {
+                        Ok(true) => Turn::More,
+                        Ok(false) => Turn::Done,
+                        Err(error) => {
+                            ended.push((place, Some(error.to_string())));
+                            Turn::Done
                         }
                     }
                 }
+                Stage::Leaving(connection) => {
+                    if !connection.device.gone(pages) {
+                        return Turn::More;
+                    }
+                    ended.push((place, None));
+                    Turn::Done
+                }
             }
-        }
-        if let Some((place, why)) = ended {
+        });
+        let more = !self.rounds.is_empty() || !ended.is_empty();
+        for (place, why) in ended {
             self.end(place, why, backend, writer);
             self.want_probe(place);
-            more = true;
         }
-        self.busy = more;
         more
     }
 
@@ -275,39 +288,53 @@ impl Frontends {
             | Completion::Misbehaved(key, _) => key.board,
             Completion::BoardRemoved(board) => board,
         };
-        self.busy = true;
-        if let Some(connection) = self.connection(board) {
-            connection.attention = true;
+        if let Some((place, connection)) = self.connection(board) {
             connection.device.completed(completion);
+            self.rounds.insert(place);
+        }
+        if let Completion::BoardRemoved(board) = completion {
+            self.boards.set(board.0.into(), None);
         }
     }
 
-    fn connection(&mut self, board: BoardId) -> Option<&mut Connection> {
-        self.devices
-            .values_mut()
-            .find_map(|frontend| match &mut frontend.stage {
-                Stage::Connected(connection) | Stage::Leaving(connection)
-                    if connection.device.board() == board =>
-                {
-                    Some(connection)
-                }
-                _ => None,
-            })
+    fn connection(&mut self, board: BoardId) -> Option<(Place, &mut Connection)> {
+        let place = self.boards.get(board.0.into())?;
+        match &mut self.devices.get_mut(&place)?.stage {
+            Stage::Connected(connection) | Stage::Leaving(connection) => Some((place, connection)),
+            Stage::Waiting => None,
+        }
     }
 
     /// Sends each guest that must look at something one event.
     pub fn notify(&mut self, backend: &mut Backend) {
-        for frontend in self.devices.values_mut() {
-            let Stage::Connected(connection) = &mut frontend.stage else {
-                continue;
-            };
-            connection.device.tell_of_raw(backend);
-            if connection.device.take_notify()
+        while let Some(board) = backend.next_raw_news() {
+            self.raw.insert(board.0);
+        }
+        let mut from = 0;
+        while let Some(board) = self.raw.next(from) {
+            from = board + 1;
+            self.tell_of_raw(board, backend);
+        }
+        while let Some(place) = self.to_notify.pop() {
+            if let Some(frontend) = self.devices.get_mut(&place)
+                && let Stage::Connected(connection) = &mut frontend.stage
+                && connection.device.take_notify()
                 && let Err(error) = connection.channel.send()
             {
                 log::debug!("{}: no event could be sent: {error}", frontend.path);
             }
         }
+    }
+
+    fn tell_of_raw(&mut self, board: u16, backend: &mut Backend) {
+        let mut again = false;
+        if let Some((place, connection)) = self.connection(BoardId(board)) {
+            again = connection.device.tell_of_raw(backend);
+            if connection.device.is_to_be_notified() {
+                self.to_notify.push(place);
+            }
+        }
+        self.raw.set(board, again);
     }
 
     /// All devices are told to go, before the domain ends.
@@ -320,8 +347,11 @@ impl Frontends {
 
 impl Sleepers for Frontends {
     fn wake_if_armed(&mut self, endpoint: EndpointKey, side: &mut BackendSide) {
-        if let Some(connection) = self.connection(endpoint.board) {
+        if let Some((place, connection)) = self.connection(endpoint.board) {
             connection.device.wake_if_armed(endpoint.endpoint, side);
+            if connection.device.is_to_be_notified() && self.to_notify.last() != Some(&place) {
+                self.to_notify.push(place);
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ impl Frontends {
                     connection.device.retire(backend);
                 }
                 frontend.leave(place, None, writer);
-                self.busy = true;
+                self.rounds.insert(place);
                 self.boards_changed = true;
             }
         }
@@ -135,6 +135,12 @@ impl Frontends {
                     frontend.identity.name,
                     frontend.identity.mac
                 );
+                self.boards
+                    .set(connection.device.board().0.into(), Some(place));
+                self.ports
+                    .set(connection.channel.port() as usize, Some(place));
+                self.channels.insert(&connection.channel);
+                self.rounds.insert(place);
                 frontend.stage = Stage::Connected(connection);
                 self.boards_changed = true;
                 writer.add(Write::Remove(format!(
@@ -185,10 +191,15 @@ impl Frontends {
                     connection.device.retire(backend);
                 }
                 frontend.leave(place, Some(why), writer);
+                self.rounds.insert(place);
                 self.boards_changed = true;
             }
             None => {
                 log::info!("{place}: closed, all of its memory is given back");
+                if let Stage::Leaving(connection) = &frontend.stage {
+                    self.channels.remove(&connection.channel);
+                    self.ports.set(connection.channel.port() as usize, None);
+                }
                 frontend.stage = Stage::Waiting;
                 frontend.set_state(place, XenbusState::Closed, None, writer);
             }
@@ -228,6 +239,5 @@ fn connection(
         channel,
         device,
         confirmed: false,
-        attention: true,
     })
 }
