@@ -8,7 +8,7 @@ use mx_backend::fake::{Nics, Woken};
 use mx_backend::{Backend, BackendConfig, BoardId, Completion, EndpointKey, HostName, Instant};
 use mx_ring::board_page::{BoardPages, PAGES, PEERS};
 use mx_ring::mapping::Memfd;
-use mx_ring::{Geometry, PAGE_SIZE};
+use mx_ring::{BackendSide, EndpointLayout, Geometry, PAGE_SIZE, QUEUE_ENTRIES_MIN};
 use mx_testnet::Faults;
 use mx_wire::{Format, MacAddress};
 
@@ -23,7 +23,7 @@ const TURNS: u32 = 100_000;
 struct Node {
     backend: Rc<RefCell<Backend>>,
     boards: Vec<(BoardId, BoardPages)>,
-    _pages: Vec<Memfd>,
+    memory: Vec<Memfd>,
     deadline: Option<Instant>,
 }
 
@@ -111,6 +111,28 @@ impl Fabric {
         process.make_memory_scarce();
         self.processes.push((place.backend, process));
         self.processes.len() - 1
+    }
+
+    /// Opens endpoint 0 of a board, which nobody will use.
+    ///
+    /// # Panics
+    /// When it is open already, or memory lacks.
+    pub fn open_idle(&mut self, place: BoardPlace) {
+        let geometry = Geometry::of_entries(QUEUE_ENTRIES_MIN.into());
+        let layout = EndpointLayout::new(geometry.expect("the least")).expect("a possible one");
+        let node = &mut self.nodes[place.backend];
+        let areas = [layout.w_size(), layout.r_size()];
+        let [w, r] = areas.map(|size| Memfd::create("sim idle", size).expect("memory"));
+        let side = BackendSide::new(layout, w.slice(), r.slice()).expect("areas of the layout");
+        let key = EndpointKey {
+            board: node.boards[place.board].0,
+            endpoint: 0,
+        };
+        node.backend
+            .borrow_mut()
+            .open_endpoint(self.now, key, 1, side)
+            .expect("a free endpoint");
+        node.memory.extend([w, r]);
     }
 
     /// Closes the endpoint of a process, as a library does when its program ends. The endpoint can be opened again when
@@ -280,7 +302,7 @@ impl Node {
         Self {
             backend: Rc::new(RefCell::new(backend)),
             boards,
-            _pages: memory,
+            memory,
             deadline: None,
         }
     }

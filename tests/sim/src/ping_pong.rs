@@ -24,12 +24,13 @@ pub enum Way {
     Wire,
 }
 
-/// Sends so many messages of so many bytes, to and fro.
+/// Sends so many messages of so many bytes, to and fro. In the first backend there are so many boards besides, each with an
+/// endpoint that has nothing to do.
 ///
 /// # Panics
 /// When a message does not arrive.
-pub fn run(way: Way, size: u32, messages: u32) {
-    let (boards, other): (&[usize], _) = match way {
+pub fn run(way: Way, size: u32, messages: u32, idle_boards: usize) {
+    let (busy_boards, other): (&[usize], _) = match way {
         Way::Local => (
             &[2],
             BoardPlace {
@@ -45,9 +46,11 @@ pub fn run(way: Way, size: u32, messages: u32) {
             },
         ),
     };
+    let mut boards = busy_boards.to_vec();
+    boards[0] += idle_boards;
     let mut fabric = Fabric::new(
         Format::native(9000).expect("a frame size"),
-        boards,
+        &boards,
         Faults::default(),
         1,
     );
@@ -57,6 +60,9 @@ pub fn run(way: Way, size: u32, messages: u32) {
     };
     for (place, session) in [(first, 1), (other, 2)] {
         fabric.open(place, 0, session, Geometry::default());
+    }
+    for board in busy_boards[0]..boards[0] {
+        fabric.open_idle(BoardPlace { backend: 0, board });
     }
     let pairs = [(0, 1), (1, 0)];
     let partners = connect_all(&mut fabric, &pairs, Duration::from_secs(120));

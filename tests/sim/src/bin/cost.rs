@@ -33,6 +33,9 @@ struct Options {
     /// Where the endpoints are.
     #[arg(long, value_enum, default_value_t = Place::Local)]
     way: Place,
+    /// Boards beside them, each with an endpoint that has nothing to do.
+    #[arg(long, default_value_t = 0)]
+    idle_boards: usize,
     /// Only send the messages.
     #[arg(long, hide = true)]
     send: bool,
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
             Place::Local => Way::Local,
             Place::Wire => Way::Wire,
         };
-        ping_pong::run(way, options.size, options.messages);
+        ping_pong::run(way, options.size, options.messages, options.idle_boards);
         return ExitCode::SUCCESS;
     }
     let counts = [FEW, FEW + options.messages].map(|messages| count(&options, messages));
@@ -72,6 +75,7 @@ fn count(options: &Options, messages: u32) -> Result<u64, String> {
         .args(["--send", "--size", &options.size.to_string()])
         .args(["--messages", &messages.to_string()])
         .args(["--way", way.get_name()])
+        .args(["--idle-boards", &options.idle_boards.to_string()])
         .output()
         .map_err(|error| format!("valgrind does not start ({error}): install its package"))?;
     let words = String::from_utf8_lossy(&output.stderr);
