@@ -34,6 +34,11 @@ pub fn heap_space() -> (usize, usize) {
     HEAP.space()
 }
 
+/// Whether so little of the heap is left that nobody should be given more.
+pub fn heap_is_short() -> bool {
+    HEAP.is_short()
+}
+
 /// Starts everything. A failure here is a panic: without memory or grants there is no domain to speak of.
 ///
 /// # Safety

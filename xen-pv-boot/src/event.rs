@@ -9,7 +9,7 @@ use xen_sys::{event_channel as abi, sched, xen};
 
 use crate::counters::{self, Counter};
 use crate::types::{DomId, Errno, RemotePort};
-use crate::{clock, hypercall};
+use crate::{clock, console, hypercall};
 
 /// An own port. Dropping it closes it.
 #[derive(Debug)]
@@ -172,6 +172,9 @@ pub(crate) fn mask_all() {
     }
 }
 
+/// How long [`wait`] sleeps at most while lines wait for the console.
+const CONSOLE: Duration = Duration::from_millis(10);
+
 /// The most channels that [`wait`] watches.
 pub const WAIT_MAX: usize = sched::POLL_PORTS_MAX;
 
@@ -191,12 +194,14 @@ pub fn wait<'a>(channels: impl IntoIterator<Item = &'a Channel>, until: Option<D
             None => more = true,
         }
     }
-    let soon = clock::now() + Duration::from_millis(1);
-    let until = match until {
-        Some(time) if more => Some(time.min(soon)),
-        None if more => Some(soon),
-        until => until,
-    };
+    let mut until = until;
+    let mut earlier = |time: Duration| until = Some(until.map_or(time, |until| until.min(time)));
+    if more {
+        earlier(clock::now() + Duration::from_millis(1));
+    }
+    if console::pump() {
+        earlier(clock::now() + CONSOLE);
+    }
     let timeout = until.map_or(0, |time| (time.as_nanos() as u64).max(1));
     if let Err(error) = hypercall::sched_poll(&ports[..count], timeout) {
         log::error!("sleeping on {count} event channels failed: {error}");

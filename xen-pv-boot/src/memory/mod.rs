@@ -16,6 +16,7 @@ mod footprint;
 pub(crate) mod heap;
 pub(crate) mod pool;
 pub mod shared;
+pub(crate) mod small;
 pub(crate) mod tables;
 pub(crate) mod window;
 
