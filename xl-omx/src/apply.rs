@@ -198,7 +198,7 @@ fn missing(
         return Ok(None);
     }
     Attachment::check_name(&guest.name, guest.id)?;
-    let renewed = renewed(guest, backend, entry.index, entry.mac);
+    let renewed = renewed(guest, backend, entry.index, entry.mac, entry.limits.clone());
     let job = Job::new(renewed, Some(entry.clone()), guest.clone(), backend.clone());
     Ok(Some(job))
 }

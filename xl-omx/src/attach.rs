@@ -12,6 +12,7 @@ use crate::domain::{self, Domain};
 use crate::error::Error;
 use crate::inventory::{self, Inventory};
 use crate::job::{self, Job};
+use crate::limits::Limits;
 use crate::mac;
 use crate::owner;
 use crate::wait;
@@ -29,6 +30,8 @@ pub struct Wish {
     pub backend: Option<String>,
     /// The device's address.
     pub mac: Option<MacAddress>,
+    /// What the guest may have.
+    pub limits: Limits,
 }
 
 /// Plans that are made when others attach devices to the same guest at the same time.
@@ -138,7 +141,9 @@ fn plan(store: &mut impl Store, remembered: &Attachments, wish: &Wish) -> Result
         (None, Some(entry)) => entry.mac,
         (None, None) => unused(&inventory, &known)?,
     };
-    let entry = renewed(&guest, &backend, index, mac);
+    let mut limits = back.map(|entry| entry.limits.clone()).unwrap_or_default();
+    limits.extend(&wish.limits);
+    let entry = renewed(&guest, &backend, index, mac, limits);
     Ok(Job::new(
         entry,
         back.map(|entry| (*entry).clone()),
@@ -148,13 +153,20 @@ fn plan(store: &mut impl Store, remembered: &Attachments, wish: &Wish) -> Result
 }
 
 /// What is to be remembered of a device.
-pub fn renewed(guest: &Domain, backend: &Domain, index: u32, mac: MacAddress) -> Attachment {
+pub fn renewed(
+    guest: &Domain,
+    backend: &Domain,
+    index: u32,
+    mac: MacAddress,
+    limits: Limits,
+) -> Attachment {
     Attachment {
         guest: guest.name.clone(),
         uuid: guest.uuid.clone(),
         index,
         backend: backend.name.clone(),
         mac,
+        limits,
     }
 }
 

@@ -10,6 +10,7 @@ use mx_wire::MacAddress;
 use crate::domain::{self, Uuid};
 use crate::error::Error;
 use crate::escape;
+use crate::limits::{self, Limits};
 use crate::plain;
 
 /// Where the files lie: `<guest>.<number>`, each with one line `backend=<domain> mac=<address> uuid=<of the guest>`.
@@ -33,6 +34,8 @@ pub struct Attachment {
     pub backend: String,
     /// The device's address.
     pub mac: MacAddress,
+    /// What its guest may have, where that is not what all may.
+    pub limits: Limits,
 }
 
 /// A file that cannot be understood: it costs only its own device.
@@ -155,6 +158,9 @@ impl Attachments {
         );
         if let Some(uuid) = &attachment.uuid {
             line.push_str(&format!(" uuid={uuid}"));
+        }
+        for (name, value) in &attachment.limits {
+            line.push_str(&format!(" {name}={value}"));
         }
         let store = || {
             fs::create_dir_all(&self.directory)?;
@@ -288,6 +294,7 @@ fn contents(path: &Path) -> io::Result<String> {
 /// What a file says of a guest's device.
 pub fn parse(text: &str, guest: String, index: u32) -> Result<Attachment, String> {
     let (mut backend, mut mac, mut uuid) = (None, None, None);
+    let mut wanted = Limits::new();
     for word in text.split_whitespace() {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
         let unfit = |why: &str| format!("'{}': {why}", plain::shown(word));
@@ -306,7 +313,11 @@ pub fn parse(text: &str, guest: String, index: u32) -> Result<Attachment, String
                 let parsed = Uuid::parse(value).ok_or_else(|| unfit("no UUID"))?;
                 uuid.replace(parsed).is_some()
             }
-            _ => return Err(unfit("neither backend= nor mac= nor uuid=")),
+            name if name.starts_with("limit-") => {
+                let (name, number) = limits::parse(name, value).map_err(|why| unfit(&why))?;
+                wanted.insert(name, number).is_some()
+            }
+            _ => return Err(unfit("neither backend= nor mac= nor uuid= nor limit-…=")),
         };
         if twice {
             return Err(unfit("a second one"));
@@ -319,6 +330,7 @@ pub fn parse(text: &str, guest: String, index: u32) -> Result<Attachment, String
             index,
             backend,
             mac,
+            limits: wanted,
         }),
         _ => Err("backend= or mac= is missing".into()),
     }
@@ -337,6 +349,7 @@ mod tests {
             index,
             backend: "driver domain".into(),
             mac: mac::generate([0, 0, index as u8]),
+            limits: Limits::from([("limit-heap", 2048), ("limit-pages", 77)]),
         }
     }
 

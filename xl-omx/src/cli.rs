@@ -15,6 +15,7 @@ use crate::device;
 use crate::domain;
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::limits;
 use crate::owner;
 use crate::replace::{self, Successor};
 use crate::terminal;
@@ -51,8 +52,10 @@ enum Command {
     Attach {
         /// The guest, by name or number.
         domain: String,
-        /// backend=<domain> (default: the remembered one, or driver-domain) and mac=<address> (default: the remembered
-        /// one, or a random one from 00:16:3e).
+        /// backend=<domain> (default: the remembered one, or driver-domain), mac=<address> (default: the remembered
+        /// one, or a random one from 00:16:3e), and limit-<what>=<number>: what the guest may have of devices, endpoints,
+        /// regions, pages, pulls, heap (KiB), nacks (a second), reconnects (a minute), log-lines (a minute), doorbells (for
+        /// nothing, in a row); default: the remembered one, or that of the driver domain for all.
         #[arg(value_parser = Property::parse)]
         properties: Vec<Property>,
         /// Seconds to wait for the connection; 0 does not wait.
@@ -125,6 +128,7 @@ enum Command {
 enum Property {
     Backend(String),
     Mac(MacAddress),
+    Limit(&'static str, u32),
 }
 
 impl Property {
@@ -134,7 +138,10 @@ impl Property {
             Some(("mac", address)) => MacAddress::of_station(address)
                 .map(Self::Mac)
                 .map_err(|error| error.to_string()),
-            _ => Err("expected backend=<domain> or mac=<address>".into()),
+            Some((name, value)) if name.starts_with("limit-") => {
+                limits::parse(name, value).map(|(name, value)| Self::Limit(name, value))
+            }
+            _ => Err("expected backend=<domain>, mac=<address> or limit-<what>=<number>".into()),
         }
     }
 }
@@ -156,6 +163,9 @@ pub fn run(cli: Cli) -> Result<(), Error> {
                 match property {
                     Property::Backend(name) => wish.backend = Some(name),
                     Property::Mac(address) => wish.mac = Some(address),
+                    Property::Limit(name, value) => {
+                        wish.limits.insert(name, value);
+                    }
                 }
             }
             let limit = Duration::from_secs(timeout.into());
@@ -245,7 +255,18 @@ mod tests {
             Ok(Property::Backend("dd".into()))
         );
         assert!(Property::parse("mac=00:16:3e:00:00:01").is_ok());
-        for wrong in ["backend=", "mac=1", "bridge=xenbr0", "guest2"] {
+        assert_eq!(
+            Property::parse("limit-pages=512"),
+            Ok(Property::Limit("limit-pages", 512))
+        );
+        for wrong in [
+            "backend=",
+            "mac=1",
+            "bridge=xenbr0",
+            "guest2",
+            "limit-pages=0",
+            "limit-all=1",
+        ] {
             assert!(Property::parse(wrong).is_err(), "{wrong}");
         }
     }

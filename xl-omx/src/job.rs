@@ -19,6 +19,7 @@ use crate::domain::Domain;
 use crate::error::Error;
 use crate::hand_over;
 use crate::inventory::{self, Inventory};
+use crate::limits;
 use crate::state::XenbusState;
 use crate::xenstore::{NONE, Store};
 
@@ -225,6 +226,7 @@ impl Job {
             Err(Error::Gone { .. }) => return Ok(None),
             handed => handed?,
         };
+        limits::write(store, &device.backend, &self.entry.limits)?;
         // What is not remembered now is handed over all the same, and remembered by the next who looks.
         prepared.commit()?;
         self.forget_former(remembered)?;
@@ -303,6 +305,7 @@ impl Job {
         let prepared = remembered.prepare(&self.entry)?;
         let (index, mac) = (self.entry.index, self.entry.mac);
         let device = device::attach(store, &self.guest, &self.backend, index, mac)?;
+        limits::write(store, &device.backend, &self.entry.limits)?;
         let committed = prepared.commit();
         if let Err(error) = committed {
             let inventory = Inventory::take(store)?;
@@ -342,6 +345,7 @@ pub fn carry_out(
 mod tests {
     use super::*;
     use crate::apply;
+    use crate::limits::Limits;
     use crate::mac;
     use crate::xenstore::fake::Fake;
     use crate::xenstore::tree::Tree;
@@ -363,6 +367,7 @@ mod tests {
                 index: 0,
                 backend: "driver-domain".into(),
                 mac: mac::generate([0, 0, id as u8]),
+                limits: Limits::from([("limit-pages", id * 100)]),
             };
             remembered.prepare(&entry).unwrap().commit().unwrap();
         }
@@ -387,6 +392,22 @@ mod tests {
         for id in [2, 3] {
             assert!(store.value(&Device::new(id, 5, 0).backend).is_some());
         }
+    }
+
+    #[test]
+    fn what_a_guest_may_have_is_told_to_the_driver_domain_whenever_it_is_attached_again() {
+        let (mut store, _directory, remembered) = renewed();
+        apply::carry_out(&mut store, &remembered, None, |_| ()).unwrap();
+        for (id, pages) in [(2, "200"), (3, "300")] {
+            let backend = Device::new(id, 5, 0).backend;
+            let told = store.value(&format!("{backend}/limit-pages"));
+            assert_eq!(told.as_deref(), Some(pages));
+        }
+        let kept = remembered.all().unwrap().whole;
+        assert!(
+            kept.iter()
+                .all(|entry| entry.limits.contains_key("limit-pages"))
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! | `replace`, `revive` | another driver domain in the place of one that ends, or has ended |
 //! | `xl`, `pciback` | what xl is asked to do, and what it waits for |
 //! | `attachments`, `owner`, `escape` | what is remembered, whose it is, and names in files |
+//! | `limits` | what a guest may have of what the driver domain shares |
 //! | `inventory`, `domain`, `device` | what xenstore holds |
 //! | `wait` | waiting for the two sides of a device |
 //! | `terminal` | what a terminal sees |
@@ -32,6 +33,7 @@ pub mod escape;
 pub mod hand_over;
 pub mod inventory;
 pub mod job;
+pub mod limits;
 pub mod mac;
 pub mod owner;
 pub mod pciback;

@@ -101,6 +101,7 @@ pub fn entries_of<'a>(
 mod tests {
     use super::*;
     use crate::domain::Uuid;
+    use crate::limits::Limits;
     use crate::mac;
 
     fn uuid(last: u8) -> Option<Uuid> {
@@ -114,6 +115,7 @@ mod tests {
             index: 0,
             backend: "driver-domain".into(),
             mac: mac::generate([0, 0, last]),
+            limits: Limits::new(),
         }
     }
 
