@@ -219,7 +219,7 @@ static int omx_offer(struct omx_board *board)
 	int error;
 
 	/* Before, it may be giving back what an earlier use of the device has left. */
-	if (xenbus_read_driver_state(device->otherend) != XenbusStateInitWait)
+	if (xenbus_read_unsigned(device->otherend, "state", XenbusStateUnknown) != XenbusStateInitWait)
 		return -EAGAIN; /* a change wakes the keeper */
 	error = omx_attach(number, device->otherend_id, &ring_ref);
 	if (error)
