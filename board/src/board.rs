@@ -15,8 +15,8 @@ use crate::key::{BoardId, EndpointKey};
 use crate::name::HostName;
 use crate::peers::PeerTable;
 use crate::set::EndpointSet;
+use crate::share::{Order, Share};
 use crate::time::Instant;
-use crate::turn::{Order, Share};
 use crate::warnings::Warnings;
 
 /// Endpoint indices are bytes.

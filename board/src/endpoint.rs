@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::departed::Word;
 use crate::pull::{PullTable, ReplyJobs};
-use crate::turn::Share;
+use crate::share::Share;
 
 /// What a board knows of an open endpoint. Its queues, regions and windows are its backend's affair.
 #[derive(Debug)]

@@ -23,8 +23,8 @@ use crate::ports::{Blame, CommandError, Full, Ports, Taken};
 use crate::pull::PullTable;
 use crate::random::Random;
 use crate::set::BoardSet;
+use crate::share::Order;
 use crate::time::Instant;
-use crate::turn::Order;
 use crate::warnings::Warnings;
 
 /// What all boards of a backend have in common.

@@ -13,6 +13,7 @@ use mx_ring::{Command, CommandBody};
 use crate::key::{BoardId, EndpointKey};
 use crate::ports::{CommandError, Ports};
 use crate::set::EndpointSet;
+use crate::share::{CLOCKS, MESSAGE, Order, Progress, Served};
 use crate::switch::Switch;
 use crate::time::Instant;
 
@@ -25,104 +26,8 @@ const ENDPOINT: i64 = 32 << 10;
 
 /// A look at a queue without a command.
 const LOOK: i64 = 256;
-/// A command, a frame, or an event, besides its payload.
-pub(crate) const MESSAGE: i64 = 4 << 10;
 /// What a command costs that looks through all pulls of its endpoint.
 const SEARCH: i64 = 16 << 10;
-/// Looking at the clocks of some pulls.
-pub(crate) const CLOCKS: i64 = 2 << 10;
-/// Telling one board of another.
-pub(crate) const NEWS: i64 = 1 << 10;
-
-/// How a turn of work went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Progress {
-    /// There was nothing to do.
-    #[default]
-    Idle,
-    /// There is something to do, but the outgoing side is full.
-    Blocked,
-    /// Something was done; there may be more.
-    Busy,
-}
-
-/// What a board or an endpoint may still spend; negative when it has spent too much.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Share {
-    left: i64,
-    /// It was interrupted: it goes on with what is left.
-    goes_on: bool,
-}
-
-impl Share {
-    /// Its turn begins, or goes on; whether it begins.
-    #[inline]
-    fn begin(&mut self, share: i64) -> bool {
-        let begins = !core::mem::take(&mut self.goes_on);
-        if begins {
-            self.left = (self.left + share).min(share);
-        }
-        begins
-    }
-
-    /// Whether nothing is left.
-    #[inline]
-    const fn is_spent(self) -> bool {
-        self.left <= 0
-    }
-
-    #[inline]
-    pub const fn spend(&mut self, cost: i64) {
-        self.left -= cost;
-    }
-
-    /// What is left is for the next turn.
-    #[inline]
-    const fn interrupt(&mut self) {
-        self.goes_on = self.left > 0;
-    }
-}
-
-/// What came of serving somebody.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Served {
-    pub progress: Progress,
-    pub cost: i64,
-    /// The way out was full.
-    pub full: bool,
-    /// There is more to be done at once.
-    pub more: bool,
-}
-
-impl Served {
-    /// Something was done.
-    pub fn did(&mut self, cost: i64) {
-        self.progress = Progress::Busy;
-        self.cost += cost;
-    }
-
-    /// Something is to be done, and there is no room for it.
-    pub fn found_full(&mut self) {
-        self.full = true;
-        self.progress = self.progress.max(Progress::Blocked);
-    }
-
-    fn add(&mut self, other: Self) {
-        self.progress = self.progress.max(other.progress);
-        self.cost += other.cost;
-        self.full |= other.full;
-    }
-}
-
-/// Who is served next.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Order {
-    /// Who waits for room on the way out, and is served before all others.
-    first: Option<u16>,
-    /// With whom the round goes on.
-    cursor: u16,
-}
-
 impl Switch {
     /// The command queue of an endpoint is to be looked at in every turn from now on; false when it is already.
     pub fn poll(&mut self, key: EndpointKey) -> bool {

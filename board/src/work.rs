@@ -10,9 +10,9 @@ use crate::key::{BoardId, EndpointKey, Extent, Source};
 use crate::peers::Peer;
 use crate::ports::{Full, Ports};
 use crate::pull::{Attention, LocalPull, PullTable, Transfer};
+use crate::share::{CLOCKS, MESSAGE, NEWS, Served};
 use crate::switch::Switch;
 use crate::time::Instant;
-use crate::turn::{CLOCKS, MESSAGE, NEWS, Served};
 
 /// Replies that an endpoint sends in a turn.
 const REPLIES: u32 = 8;
