@@ -7,7 +7,7 @@ use crate::deny;
 use crate::error::{At, Error};
 use crate::fresh;
 use crate::fuzz;
-use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm};
+use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm, spec};
 use crate::image;
 use crate::miri;
 use crate::modules;
@@ -173,6 +173,12 @@ pub struct UpArgs {
     /// Processors of the host.
     #[arg(long, default_value_t = 2)]
     pub cpus: u32,
+    /// Memory of the host in MiB. What dom0 leaves is for the driver domain (64) and guests (256 each with Linux).
+    #[arg(long, value_name = "MIB", default_value_t = spec::MEMORY)]
+    pub memory: u32,
+    /// Of it, dom0's.
+    #[arg(long, value_name = "MIB", default_value_t = spec::DOM0_MEMORY)]
+    pub dom0_memory: u32,
     /// Use KVM where Xen really boots under it; otherwise say so and emulate.
     #[arg(long)]
     pub kvm: bool,
@@ -293,6 +299,8 @@ fn up(args: &UpArgs) -> Result<ExitCode, Error> {
     spec.nic = args.nic;
     spec.icount = args.icount;
     spec.cpus = args.cpus;
+    spec.memory = args.memory;
+    spec.dom0_memory = args.dom0_memory;
     if args.kvm {
         kvm::use_if_it_boots(&mut spec);
     }

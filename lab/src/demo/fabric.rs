@@ -8,7 +8,7 @@ use lossy::{End, LossyWire};
 use super::stage;
 use crate::build::Programs;
 use crate::error::{At, Error};
-use crate::host::{Host, HostSpec, Images, Nic, Output, Session, Wire, kvm};
+use crate::host::{Host, HostSpec, Images, Nic, Output, Session, Wire, kvm, spec};
 use crate::node::{Node, Tool, free_wire};
 use crate::place;
 use crate::stall_timeout::wait_until;
@@ -44,6 +44,8 @@ pub struct Shape {
     /// Virtual processors of each guest, which share one of the host's: where the host's are emulated, each change of a
     /// page table waits for all that the guest is on, and two of them make its boot ten times as long.
     pub guest_processors: u32,
+    /// Memory of the host in MiB.
+    pub memory: u32,
 }
 
 impl Shape {
@@ -58,6 +60,7 @@ impl Shape {
             http: None,
             lossy: false,
             guest_processors: 1,
+            memory: spec::MEMORY,
         }
     }
 }
@@ -84,6 +87,7 @@ impl<'a> Fabric<'a> {
         spec.longest_packet = shape.longest_packet;
         // A processor for each domain: whoever polls holds nobody up.
         spec.cpus = 4;
+        spec.memory = shape.memory;
         if shape.kvm {
             kvm::use_if_it_boots(&mut spec);
         }

@@ -97,6 +97,11 @@ impl std::str::FromStr for Wire {
     }
 }
 
+/// Memory of the usual host in MiB: dom0, a driver domain, and about six Linux guests.
+pub const MEMORY: u32 = 2560;
+/// Of it, dom0's, whose files are all in memory.
+pub const DOM0_MEMORY: u32 = 768;
+
 /// A host.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HostSpec {
@@ -135,8 +140,8 @@ impl HostSpec {
     pub fn new(images: Images, directory: PathBuf) -> Self {
         Self {
             images,
-            memory: 2560,
-            dom0_memory: 768,
+            memory: MEMORY,
+            dom0_memory: DOM0_MEMORY,
             cpus: 2,
             wire: None,
             http: None,
