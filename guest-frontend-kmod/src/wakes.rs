@@ -38,7 +38,7 @@ impl Wakes {
         earned && self.in_vain.load(Ordering::Acquire) < IN_VAIN
     }
 
-    /// Who sleeps at the endpoint, or polls it, has looked, and found something or not.
+    /// Who sleeps at the endpoint, or polls it, has looked, before arming or after, and found something or not.
     pub fn looked(&self, found: bool) {
         if found {
             self.in_vain.store(0, Ordering::Release);
@@ -68,6 +68,17 @@ mod tests {
             wakes.looked(false);
         }
         assert!(worth <= IN_VAIN, "{worth}");
+    }
+
+    #[test]
+    fn who_finds_events_just_after_arming_makes_no_liar_of_the_backend() {
+        let wakes = Wakes::new();
+        for armed in 1..100 {
+            // Nothing, armed, something: the wake-up for it comes when the process is back.
+            wakes.looked(false);
+            wakes.looked(true);
+            assert!(wakes.woken(armed), "{armed}");
+        }
     }
 
     #[test]

@@ -46,14 +46,15 @@ struct SleepContext {
 
 impl SleepContext {
     fn something_new(&self) -> bool {
-        self.watch.has_events(self.unexpected, self.expected) || self.returns.is_told(self.begun)
+        let found = self.watch.has_events(self.unexpected, self.expected)
+            || self.returns.is_told(self.begun);
+        self.wakes.looked(found);
+        found
     }
 
     /// Arms only when there is nothing, so that a backend that is not slept on sends no event; then looks once more.
     fn ready(&mut self) -> bool {
-        let found = self.something_new();
-        self.wakes.looked(found);
-        if found {
+        if self.something_new() {
             return true;
         }
         self.armed.arm(self.endpoint);
@@ -160,14 +161,14 @@ fn waits(board: usize, id: EndpointId) -> Result<bool, Errno> {
         let d2 = HeldPage::new(endpoint.bell.armed);
         let watch = EndpointWatch::new(r0.slice()).map_err(|_| Errno::INVALID)?;
         let armed = ArmedCounters::new(d2.slice()).map_err(|_| Errno::INVALID)?;
+        let wakes = wakes(board, id.index)?;
         let something_new = || {
-            watch
-                .has_unconsumed(&w0.slice())
-                .map_err(|_| Errno::INVALID)
+            let found = watch.has_unconsumed(&w0.slice());
+            let found = found.map_err(|_| Errno::INVALID)?;
+            wakes.looked(found);
+            Ok(found)
         };
-        let found = something_new()?;
-        wakes(board, id.index)?.looked(found);
-        if found {
+        if something_new()? {
             return Ok(true);
         }
         armed.arm(id.index);
