@@ -185,8 +185,7 @@ impl Board {
     /// The first such endpoint from `from` on, and around, without those that were served.
     #[inline]
     pub(crate) fn next_turn(&self, from: u16, served_out: &EndpointSet) -> Option<u16> {
-        let all = self.polled.or(&self.active);
-        all.without(served_out).next_around(from)
+        self.polled.next_of_either(&self.active, served_out, from)
     }
 
     /// If a timer of pulls, or of what is put aside, has run out: finds out whose, for their next turns. Whether it had.

@@ -111,28 +111,30 @@ impl<const WORDS: usize> NumberSet<WORDS> {
             .sum()
     }
 
-    /// Those that are not in the other.
+    /// The first number from `from` on, then from the smallest, that is in this set or in `other`, and not in `except`.
     #[inline]
-    #[must_use]
-    pub fn without(mut self, other: &Self) -> Self {
-        for (place, (word, less)) in self.words.iter_mut().zip(&other.words).enumerate() {
-            *word &= !less;
-            if *word == 0 {
-                self.inhabited &= !(1 << place);
+    pub fn next_of_either(&self, other: &Self, except: &Self, from: u16) -> Option<u16> {
+        let start = usize::from(from) / BITS;
+        let inhabited = self.inhabited | other.inhabited;
+        let from_start = u64::MAX.checked_shl(start as u32).unwrap_or(0);
+        // The first word is looked at twice: first from `from` on, at last whole.
+        let mut mask = u64::MAX << (usize::from(from) % BITS);
+        for mut places in [inhabited & from_start, inhabited] {
+            while places != 0 {
+                let place = places.trailing_zeros() as usize;
+                places &= places - 1;
+                let word = |set: &Self| set.words.get(place).copied().unwrap_or(0);
+                let mut found = (word(self) | word(other)) & !word(except);
+                if place == start {
+                    found &= mask;
+                }
+                if found != 0 {
+                    return Some(number(place, found));
+                }
             }
+            mask = u64::MAX;
         }
-        self
-    }
-
-    /// Those that are in this set or in the other.
-    #[inline]
-    #[must_use]
-    pub fn or(mut self, other: &Self) -> Self {
-        for (word, more) in self.words.iter_mut().zip(&other.words) {
-            *word |= more;
-        }
-        self.inhabited |= other.inhabited;
-        self
+        None
     }
 }
 
@@ -179,9 +181,12 @@ mod tests {
             prop_assert!((0..300).all(|number| set.contains(number) == plain.contains(&number)));
             let mut half = EndpointSet::default();
             (0..128).for_each(|number| half.set(number, true));
-            let above = set.without(&half);
-            prop_assert_eq!(above.next(0), plain.range(128..).next().copied());
-            prop_assert_eq!(above.or(&set), set);
+            let none = EndpointSet::default();
+            let above = plain.range(128..).find(|number| **number >= from);
+            let above = above.or(plain.range(128..).next()).copied();
+            prop_assert_eq!(set.next_of_either(&none, &half, from), above);
+            prop_assert_eq!(none.next_of_either(&set, &half, from), above);
+            prop_assert_eq!(set.next_of_either(&set, &none, from), set.next_around(from));
             let all: Vec<u16> = core::iter::from_fn(|| set.pop()).collect();
             prop_assert!(all.into_iter().eq(plain));
         }

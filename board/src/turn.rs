@@ -10,6 +10,7 @@
 
 use mx_ring::{Command, CommandBody};
 
+use crate::board::Board;
 use crate::key::{BoardId, EndpointKey};
 use crate::ports::{CommandError, Ports};
 use crate::set::EndpointSet;
@@ -56,14 +57,35 @@ impl Switch {
         self.order.first = None;
         let mut waits = None;
         let mut begun = None;
-        let mut rest = self.ready;
-        let mut next = first.filter(|id| rest.contains(*id));
-        while let Some(id) = next.take().or_else(|| rest.next_around(cursor)) {
-            if left <= 0 {
-                break;
-            }
-            rest.remove(id);
-            if Some(id) != first {
+        let mut cut = None;
+        let mut next = first.filter(|id| self.ready.contains(*id));
+        // Once around, from the cursor on.
+        let mut at = cursor;
+        let mut around = false;
+        loop {
+            let found = next.take();
+            let is_first = found.is_some();
+            let Some(id) = found.or_else(|| self.ready.next(at)) else {
+                if around {
+                    break;
+                }
+                around = true;
+                at = 0;
+                continue;
+            };
+            if !is_first {
+                if around && id >= cursor {
+                    break;
+                }
+                at = id + 1;
+                // It was served before all others.
+                if Some(id) == first {
+                    continue;
+                }
+                if left <= 0 {
+                    cut = Some(id);
+                    break;
+                }
                 begun = begun.or(Some(id));
             }
             let served = self.serve_board(now, BoardId(id), ports);
@@ -73,7 +95,7 @@ impl Switch {
                 waits = waits.or(Some(id));
             }
         }
-        self.order = match rest.next_around(cursor) {
+        self.order = match cut {
             // Those that are left begin. Whoever had room on the way out before them leaves it to his successor.
             Some(cut) => {
                 progress = Progress::Busy;
@@ -109,6 +131,7 @@ impl Switch {
             return all;
         };
         board.share.begin(BOARD);
+        let was = (board.due, board.polled.is_empty());
         if board.due {
             all.add(self.serve_timers(now, id, ports));
         }
@@ -123,7 +146,12 @@ impl Switch {
         if all.progress == Progress::Busy {
             self.counted.insert(id.0);
         }
-        self.note(id);
+        let is_other = |board: &Board| {
+            board.stirred || !board.is_ready() || was != (board.due, board.polled.is_empty())
+        };
+        if self.board(id).is_some_and(is_other) {
+            self.note(id);
+        }
         all
     }
 
