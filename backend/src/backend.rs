@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use mx_board::{
-    AddBoardError, BoardId, ChangeError, Counters, EndpointError, EndpointKey, Full, HostName,
-    Instant, PeerTable, Settings, Switch,
+    AddBoardError, BoardId, BoardLimits, BoardUsage, ChangeError, Counters, EndpointError,
+    EndpointKey, Full, HostName, Instant, PeerTable, Settings, Switch,
 };
 use mx_ring::admin::Change;
 use mx_ring::board_page::{BoardPages, PEERS};
@@ -448,6 +448,27 @@ impl Backend {
             self.publish_changes();
         }
         Some(completion)
+    }
+
+    /// Bounds the slots for running pulls that boards have besides a few of their own. To be called before there are boards.
+    pub fn share_pulls(&mut self, count: u32) {
+        self.switch.share_pulls(count);
+    }
+
+    /// Bounds what a board may have from now on.
+    pub fn set_limits(&mut self, now: Instant, board: BoardId, limits: BoardLimits) {
+        self.switch.set_limits(now, board, limits);
+    }
+
+    /// Whether an endpoint has commands: else it was kicked for nothing.
+    pub fn command_waits(&self, endpoint: EndpointKey) -> bool {
+        let open = self.slots.usable(endpoint);
+        open.is_some_and(|open| open.side.command_waits())
+    }
+
+    /// What a board has of what all share.
+    pub fn usage(&self, board: BoardId) -> Option<BoardUsage> {
+        Some(self.switch.board(board)?.usage())
     }
 
     /// The address and name of a board.

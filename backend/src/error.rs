@@ -23,6 +23,9 @@ pub enum RegionError {
         "a region has 1 byte to 4 GiB, and all its parts but the first and the last are whole pages"
     )]
     BadParts,
+    /// There is no memory to keep it.
+    #[error("the backend has no memory for another region: give one back")]
+    NoMemory,
 }
 
 /// What a process wrote that cannot be.

@@ -28,8 +28,8 @@ pub use backend::{Backend, BackendConfig, Completion};
 pub use error::{Misbehaviour, RegionError};
 pub use frame_sink::{FrameSink, Handed, Payload, Sleepers, Token};
 pub use mx_board::{
-    AddBoardError, BoardId, BoardSet, ChangeError, EndpointError, EndpointKey, HostName, Instant,
-    PeerTable, RawError,
+    AddBoardError, BoardId, BoardLimits, BoardSet, BoardUsage, ChangeError, EndpointError,
+    EndpointKey, HostName, Instant, PeerTable, Rate, RawError,
 };
 pub use publish::InterfaceState;
 pub use serve::Activity;

@@ -1,6 +1,5 @@
 //! The registered memory of an endpoint.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use arrayvec::ArrayVec;
@@ -32,7 +31,10 @@ pub(crate) struct Region {
 
 impl Region {
     fn new(key: RegionKey, writable: bool, parts: Vec<VolatileSlice>) -> Result<Self, RegionError> {
-        let mut starts = Vec::with_capacity(parts.len());
+        let mut starts = Vec::new();
+        starts
+            .try_reserve_exact(parts.len())
+            .map_err(|_| RegionError::NoMemory)?;
         let mut length: u32 = 0;
         for (place, part) in parts.iter().enumerate() {
             let inner = place > 0 && place + 1 < parts.len();
@@ -147,10 +149,21 @@ impl Region {
     }
 }
 
-/// All regions of an endpoint.
+/// Slots that are made at a time.
+const GROUP: usize = 64;
+
+/// Some neighbouring slots.
+#[derive(Debug)]
+struct Group {
+    slots: Vec<Option<Region>>,
+    used: usize,
+}
+
+/// All regions of an endpoint, in groups that come and go with what is in them: a region of a high number does not cost
+/// memory for all those before it.
 #[derive(Debug, Default)]
 pub(crate) struct RegionTable {
-    slots: Vec<Option<Box<Region>>>,
+    groups: Vec<Option<Group>>,
 }
 
 impl RegionTable {
@@ -164,41 +177,73 @@ impl RegionTable {
         if slot >= SLOTS {
             return Err(RegionError::BadSlot);
         }
-        if self.slots.get(slot).is_some_and(Option::is_some) {
+        if self.slot(key).is_some_and(Option::is_some) {
             return Err(RegionError::Busy);
         }
         let region = Region::new(key, writable, parts)?;
-        if self.slots.len() <= slot {
-            self.slots.resize_with(slot + 1, || None);
-        }
-        if let Some(place) = self.slots.get_mut(slot) {
-            *place = Some(Box::new(region));
+        let group = self.group(slot / GROUP).ok_or(RegionError::NoMemory)?;
+        if let Some(place) = group.slots.get_mut(slot % GROUP) {
+            *place = Some(region);
+            group.used += 1;
         }
         Ok(())
     }
 
+    /// A group, made if it is not there; `None` without memory for it.
+    fn group(&mut self, number: usize) -> Option<&mut Group> {
+        if self.groups.is_empty() {
+            let count = SLOTS / GROUP;
+            self.groups.try_reserve_exact(count).ok()?;
+            self.groups.resize_with(count, || None);
+        }
+        let group = self.groups.get_mut(number)?;
+        if group.is_none() {
+            let mut slots = Vec::new();
+            slots.try_reserve_exact(GROUP).ok()?;
+            slots.resize_with(GROUP, || None);
+            *group = Some(Group { slots, used: 0 });
+        }
+        group.as_mut()
+    }
+
+    fn slot(&self, key: RegionKey) -> Option<&Option<Region>> {
+        let slot = usize::from(key.slot);
+        let group = self.groups.get(slot / GROUP)?.as_ref()?;
+        group.slots.get(slot % GROUP)
+    }
+
     /// A region, also one that is being given back.
     pub fn any_mut(&mut self, key: RegionKey) -> Option<&mut Region> {
-        self.slots
-            .get_mut(usize::from(key.slot))?
-            .as_deref_mut()
-            .filter(|region| region.key == key)
+        let slot = usize::from(key.slot);
+        let group = self.groups.get_mut(slot / GROUP)?.as_mut()?;
+        let region = group.slots.get_mut(slot % GROUP)?.as_mut();
+        region.filter(|region| region.key == key)
     }
 
     /// A region that may be used.
     pub fn usable(&self, key: RegionKey) -> Option<&Region> {
-        self.slots
-            .get(usize::from(key.slot))?
-            .as_deref()
+        self.slot(key)?
+            .as_ref()
             .filter(|region| region.key == key && !region.retiring)
     }
 
     /// Forgets a region.
     pub fn remove(&mut self, key: RegionKey) {
-        if self.any_mut(key).is_some()
-            && let Some(place) = self.slots.get_mut(usize::from(key.slot))
-        {
-            *place = None;
+        if self.any_mut(key).is_none() {
+            return;
+        }
+        let slot = usize::from(key.slot);
+        let Some(place) = self.groups.get_mut(slot / GROUP) else {
+            return;
+        };
+        if let Some(group) = place {
+            if let Some(slot) = group.slots.get_mut(slot % GROUP) {
+                *slot = None;
+            }
+            group.used -= 1;
+            if group.used == 0 {
+                *place = None;
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use mx_records::record;
 use mx_ring::Counter;
 use mx_wire::MacAddress;
 
+use crate::allowance::Allowance;
 use crate::counters::Counters;
 use crate::departed::Departed;
 use crate::discovery::Discovery;
@@ -49,6 +50,8 @@ pub struct Board {
     pub(crate) stirred: bool,
     /// What closed endpoints have left to be said.
     pub(crate) departed: Departed,
+    /// What it may have of what all boards share, and has.
+    pub(crate) allowance: Allowance,
     endpoints: Vec<Option<Box<EndpointRecord>>>,
     /// No pull's timer is due before.
     pull_timer: Option<Instant>,
@@ -82,6 +85,7 @@ impl Board {
             due: false,
             stirred: false,
             departed: Departed::default(),
+            allowance: Allowance::new(),
             endpoints,
             pull_timer: None,
         }
@@ -146,6 +150,10 @@ impl Board {
         self.endpoints
             .get_mut(usize::from(endpoint))?
             .as_deref_mut()
+    }
+
+    pub(crate) fn open(&self) -> impl Iterator<Item = &EndpointRecord> {
+        self.endpoints.iter().flatten().map(Box::as_ref)
     }
 
     /// Opens or, with `None`, closes an endpoint.

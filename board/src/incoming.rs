@@ -358,11 +358,8 @@ impl Board {
 
     /// An answer to what is refused, as long as the peer's token bucket has one.
     fn allowed(&mut self, now: Instant, peer: u16, packet: Packet) -> Option<Answer> {
-        self.peers
-            .get_mut(peer)?
-            .nacks
-            .take(now)
-            .then_some(Answer { peer, packet })
+        let may = self.peers.get_mut(peer)?.nacks.take(now) && self.allowance.may_nack(now);
+        may.then_some(Answer { peer, packet })
     }
 
     pub(crate) fn learn_reverse(&mut self, peer: u16, index: u16) {

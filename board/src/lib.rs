@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod admin;
+mod allowance;
 mod board;
 mod claim;
 mod counters;
@@ -31,9 +32,11 @@ mod peers;
 mod ports;
 mod pull;
 mod random;
+mod rate;
 mod raw;
 mod set;
 mod share;
+mod sharing;
 mod switch;
 mod time;
 mod token_bucket;
@@ -41,6 +44,7 @@ mod turn;
 mod warnings;
 mod work;
 
+pub use allowance::{BoardLimits, BoardUsage};
 pub use board::Board;
 pub use counters::Counters;
 pub use error::{AddBoardError, ChangeError, EndpointError, RawError};
@@ -48,6 +52,7 @@ pub use key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 pub use name::HostName;
 pub use peers::{Peer, PeerTable};
 pub use ports::{BadMemory, Blame, CommandError, Full, NoRoom, Ports, Taken};
+pub use rate::Rate;
 pub use set::{BoardSet, EndpointSet, NumberSet};
 pub use share::Progress;
 pub use switch::{Settings, Switch};

@@ -83,6 +83,7 @@ impl Switch {
 
     /// Removes a board with all that its endpoints were doing. To the others it is a peer somewhere on the wire now.
     pub fn remove_board<P: Ports>(&mut self, id: BoardId, ports: &mut P) {
+        self.give_pulls(id, u32::MAX);
         let Some(slot) = self.boards.get_mut(usize::from(id.0)) else {
             return;
         };

@@ -64,6 +64,8 @@ pub struct Switch {
     pub(crate) random: Random,
     /// What decides of the handles of pulls, and of nothing that anybody sees.
     handles: Random,
+    /// Slots for pulls that boards may still get.
+    pub(crate) free_pulls: u32,
 }
 
 impl Switch {
@@ -84,6 +86,7 @@ impl Switch {
             deadlines: Deadlines::default(),
             random: Random::new(settings.seed),
             handles: Random::new(HANDLES ^ settings.seed.rotate_left(32)),
+            free_pulls: u32::MAX,
         }
     }
 
@@ -151,8 +154,10 @@ impl Switch {
             .endpoint_mut(key.endpoint)
             .ok_or(EndpointError::NotOpen)?;
         let (session, words) = (endpoint.session, core::mem::take(&mut endpoint.words));
+        let pulls = endpoint.pulls.allotted();
         board.departed.add(now, key.endpoint, session, words);
         board.set_endpoint(key.endpoint, None);
+        self.give_pulls(key.board, pulls);
         self.note(key.board);
         Ok(())
     }
@@ -246,6 +251,9 @@ impl Switch {
         order: PullOrder,
     ) -> Result<(), CommandError> {
         let format = self.settings.format;
+        if !self.allot_pull(key) {
+            return Err(CommandError::PullsFull);
+        }
         let Some(board) = self.board(key.board) else {
             return Ok(());
         };

@@ -246,6 +246,7 @@ impl Switch {
         let Some(pulls) = self.pulls(key) else { return };
         if told {
             pulls.told(slot);
+            self.tidy_pulls(key);
             return;
         }
         pulls.tell_later(now);

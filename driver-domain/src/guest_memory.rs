@@ -26,6 +26,10 @@ impl Memory for GuestMemory {
         };
         self.arena.reserve(self.guest, pages, access).ok()
     }
+
+    fn is_short(&self) -> bool {
+        xen_pv_boot::boot::heap_is_short()
+    }
 }
 
 impl GuestPages for ForeignPages {

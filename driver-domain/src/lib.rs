@@ -11,6 +11,8 @@
 //! | [`rounds`] | which of the devices that have something to do is served next |
 //! | [`control`] | requests of the tools, by xenstore |
 //! | [`xenstore_writer`], [`status`], [`report`] | writes to xenstore; what the domain tells there of itself; what it counts |
+//! | [`doorbell`] | events of a guest that bring nothing |
+//! | [`account`] | what each guest has of what all share, and what it may have |
 //! | [`device`], [`memory`], `guest_memory` | one connected device: its pages, endpoints, regions, requests |
 //! | [`idle`], [`sleep`] | how long to look for work, and sleeping so that none is missed |
 //! | [`capture`] | the last frames, to be read at that address |
@@ -31,9 +33,11 @@ extern crate alloc;
 #[cfg(feature = "fake")]
 extern crate std;
 
+pub mod account;
 pub mod capture;
 pub mod control;
 pub mod device;
+pub mod doorbell;
 #[cfg(feature = "fake")]
 pub mod fake;
 #[cfg(target_os = "none")]

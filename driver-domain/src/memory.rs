@@ -20,6 +20,11 @@ pub trait Memory {
 
     /// Addresses for `pages` pages, with nothing mapped there yet; `None` when there is no room.
     fn reserve(&self, pages: usize, access: Access) -> Option<Self::Pages>;
+
+    /// Whether there is so little memory for anything else that nobody is given more.
+    fn is_short(&self) -> bool {
+        false
+    }
 }
 
 /// Pages of a guest, mapped side by side. Dropping them unmaps what is still mapped.

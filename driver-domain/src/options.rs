@@ -6,6 +6,8 @@
 //! | `wire` | `native`, `mx` (whose frames have fixed sizes, so without `mtu`) | native |
 //! | `log` | `error`, `warn`, `info`, `debug`; `trace` in a domain with the feature `trace` | info |
 //! | `endpoints` | 1 to 256: endpoints that each guest may open | 32 |
+//! | `guests` | 1 to 1024: guests among which half of the pages and of the heap are divided, so that each is sure of its share; the other half is for whoever wants more | 64 |
+//! | `limit-…` | what one guest may have of something, unless `xl-omx attach … limit-…=` says something else: see [`crate::account::Limit`] | |
 //! | `queue-entries` | a power of two from 64 to 2048: queue entries of a guest's endpoint, unless its module or its program asks for another number; 256 are 1.64 MiB of the guest's memory | 256 |
 //! | `idle` | `auto`, or 0 to 100000: microseconds without work before the domain stops looking for it and sleeps; `auto` learns from the waits of late | auto |
 //! | `interrupt` | `auto`: the best that the card and dom0 agree to; `msi-x`, `msi` only so; `none`: the card is polled | auto |
@@ -24,6 +26,7 @@ use mx_ring::{QUEUE_ENTRIES, QUEUE_ENTRIES_MAX, QUEUE_ENTRIES_MIN};
 use mx_wire::Format;
 use xen_pv_boot::self_test::Fault;
 
+use crate::account::{LimitError, Limits};
 use crate::idle::Policy;
 use crate::management::Address;
 
@@ -36,6 +39,10 @@ pub struct DomainOptions {
     pub log: LevelFilter,
     /// Endpoints of a guest.
     pub endpoints: u16,
+    /// Guests that are sure of a share.
+    pub guests: usize,
+    /// What one guest may have.
+    pub limits: Limits,
     /// Queue entries of an endpoint, unless the guest asks for another number.
     pub queue_entries: u16,
     /// How long to look for work before sleeping.
@@ -70,7 +77,7 @@ pub enum Interrupt {
 pub enum OptionError {
     /// No option has this name, or it has no `=`.
     #[error(
-        "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, queue-entries={ENTRIES}, \
+        "unknown option \"{}\": there are mtu={MTU}, wire={WIRE}, log={LOG}, endpoints={ENDPOINTS}, guests={GUESTS}, limit-<what>=<number>, queue-entries={ENTRIES}, \
          idle={IDLE}, interrupt={INTERRUPT}, manage={MANAGE}, capture={CAPTURE}, watchdog={WATCHDOG}, \
          self-test={SELF_TEST}",
         .0.escape_default()
@@ -79,6 +86,9 @@ pub enum OptionError {
     /// An option has a value that it cannot have; its name, the value, the possible ones.
     #[error("option {0}: \"{value}\" is not possible, choose {2}", value = .1.escape_default())]
     Value(&'static str, String, &'static str),
+    /// A limit of a guest.
+    #[error("option {0}")]
+    Limit(#[from] LimitError),
     /// `mtu` together with `wire=mx`.
     #[error(
         "option mtu: not together with wire=mx, whose frames have fixed sizes; leave one of them out"
@@ -94,6 +104,7 @@ const LOG: &str = if cfg!(feature = "trace") {
     "error, warn, info or debug"
 };
 const ENDPOINTS: &str = "1 to 256";
+const GUESTS: &str = "1 to 1024";
 const ENTRIES: &str = "a power of two from 64 to 2048";
 const INTERRUPT: &str = "auto, msi-x, msi or none";
 const IDLE: &str = "auto, or 0 to 100000 (microseconds)";
@@ -109,6 +120,8 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
     let mut mx = false;
     let mut log = LevelFilter::Info;
     let mut endpoints = 32;
+    let mut guests = 64;
+    let mut limits = Limits::default();
     let mut queue_entries = QUEUE_ENTRIES;
     let mut idle = Policy::Learnt;
     let mut interrupt = Interrupt::Auto;
@@ -141,6 +154,8 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
                 }
             }
             "endpoints" => endpoints = number("endpoints", value, 1, 256, ENDPOINTS)?,
+            "guests" => guests = number("guests", value, 1, 1024, GUESTS)?,
+            name if name.starts_with("limit-") => limits.set(name, value)?,
             "queue-entries" => {
                 let (least, most) = (QUEUE_ENTRIES_MIN, QUEUE_ENTRIES_MAX);
                 queue_entries = number("queue-entries", value, least, most, ENTRIES)?;
@@ -214,6 +229,8 @@ pub fn parse(line: &str) -> Result<DomainOptions, OptionError> {
         format,
         log,
         endpoints,
+        guests,
+        limits,
         queue_entries,
         idle,
         interrupt,
@@ -240,6 +257,7 @@ fn number<T: FromStr + PartialOrd>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Limit;
     use alloc::format;
     use mx_wire::Mode;
     use proptest::prelude::*;
@@ -250,6 +268,7 @@ mod tests {
         assert_eq!(options.format, Format::native(9000).unwrap());
         assert_eq!(options.log, LevelFilter::Info);
         assert_eq!(options.endpoints, 32);
+        assert_eq!((options.guests, options.limits), (64, Limits::default()));
         assert_eq!(options.queue_entries, 256);
         assert_eq!(options.idle, Policy::Learnt);
         assert_eq!(options.capture, None);
@@ -272,6 +291,10 @@ mod tests {
             let options = parse(&format!("interrupt={word}")).unwrap();
             assert_eq!(options.interrupt, interrupt);
         }
+        let limits = parse("guests=8 limit-heap=2048 limit-log-lines=5").unwrap();
+        assert_eq!(limits.guests, 8);
+        assert_eq!(limits.limits.get(Limit::Heap), 2048);
+        assert_eq!(limits.limits.get(Limit::LogLines), 5);
         assert_eq!(parse("capture=64").unwrap().capture, Some(65536));
         assert_eq!(parse("watchdog=0").unwrap().watchdog, 0);
         assert_eq!(parse("wire=mx").unwrap().format.mode(), Mode::MxWire);
@@ -286,6 +309,9 @@ mod tests {
             ("wire=MX", "wire", "native or mx"),
             ("log=loud", "log", LOG),
             ("endpoints=0", "endpoints", "1 to 256"),
+            ("guests=0", "guests", "1 to 1024"),
+            ("limit-pages=0", "limit-pages", "1 to 262144"),
+            ("limit-paging=7", "limit-paging", "there is no"),
             ("queue-entries=32", "queue-entries", "64 to 2048"),
             ("queue-entries=4096", "queue-entries", "64 to 2048"),
             ("queue-entries=300", "queue-entries", "a power of two"),

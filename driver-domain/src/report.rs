@@ -148,6 +148,7 @@ mod tests {
                 pages: 0,
                 peers: 0,
                 notices: mx_ring::warning::Notices::default(),
+                usage: Default::default(),
             })
         }
 

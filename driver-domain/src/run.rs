@@ -6,13 +6,16 @@ use mx_backend::{Backend, BackendConfig, Instant};
 use mx_nic::Armed;
 use mx_wire::{MacAddress, Mode};
 use xen_pv_boot::event::{self, Channel};
+use xen_pv_boot::foreign::Arena;
 use xen_pv_boot::shutdown::{End, shutdown};
 use xen_pv_boot::xenstore::Xenstore;
-use xen_pv_boot::{Machine, boot, clock, self_test};
+use xen_pv_boot::{Machine, boot, clock, console, self_test};
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::rc::Rc;
 
+use crate::account::{self, Pools};
 use crate::capture::Capture;
 use crate::control::{self, Control, ToolRequest};
 use crate::frontends::{self, Frontends, Offer};
@@ -34,6 +37,11 @@ use crate::xenstore_writer::{Write, XenstoreWriter};
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the domain sleeps at most while its card has no interrupt.
 const POLL: Duration = Duration::from_millis(1);
+
+/// The part of the heap that is for no guest.
+const OWN: usize = 8;
+/// The part of the rest that is for running pulls.
+const PULLS: usize = 8;
 
 /// Runs the driver domain.
 pub fn run(machine: Machine) -> ! {
@@ -167,7 +175,9 @@ impl Domain {
         let offer = Offer {
             format,
             endpoints: options.endpoints,
+            limits: options.limits,
         };
+        let pools = share(&arena, options, &mut backend);
         for token in control::NODES {
             writer.add(Write::Watch {
                 path: token.into(),
@@ -200,7 +210,7 @@ impl Domain {
             wire,
             interrupt,
             idle,
-            frontends: Frontends::new(arena, offer, client),
+            frontends: Frontends::new(arena, offer, pools, client),
             management,
             capture,
             description: Description {
@@ -261,6 +271,7 @@ impl Domain {
                 self.wire.reset(&mut self.backend);
             }
             self.frontends.notify(&mut self.backend);
+            console::pump();
             if busy {
                 self.idle.worked(time);
             }
@@ -328,6 +339,9 @@ impl Domain {
         }
         if let Some(due) = self.management.as_ref().and_then(Management::deadline) {
             earlier(due);
+        }
+        if let Some(due) = self.frontends.deadline() {
+            earlier(Duration::from_nanos(due.as_nanos()));
         }
         sleep(self, until)
     }
@@ -465,6 +479,20 @@ impl Senses for Domain {
             interrupt.take();
         }
     }
+}
+
+/// Divides what there is among guests: pages, slots for pulls, and the heap that those leave.
+fn share(arena: &Arena, options: &DomainOptions, backend: &mut Backend) -> Rc<Pools> {
+    let (free, _) = boot::heap_space();
+    // What frames of the management, xenstore and the card's rings need stays theirs.
+    let heap = free - free / OWN;
+    let pulls = heap / PULLS / account::PULL;
+    backend.share_pulls(pulls as u32);
+    Pools::new(
+        arena.free_pages(),
+        heap - pulls * account::PULL,
+        options.guests,
+    )
 }
 
 /// Begins to keep frames, if there is memory for so many bytes.

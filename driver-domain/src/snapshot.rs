@@ -2,15 +2,18 @@
 
 use core::time::Duration;
 
-use mx_backend::{Backend, BoardId};
+use mx_backend::{Backend, BoardId, BoardUsage};
 use mx_ring::Counter;
 use mx_wire::{Format, MacAddress, Mode};
 use xen_pv_boot::{clock, counters};
 
+use crate::account::{Account, LIMITS, Limit};
 use crate::capture::Capture;
 use crate::frontends::Frontends;
 use crate::management::Own;
-use crate::management::snapshot::{BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Snapshot};
+use crate::management::snapshot::{
+    BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Snapshot, Usage,
+};
 use crate::wire_link::Wire;
 
 /// What the domain knows of itself.
@@ -45,6 +48,27 @@ impl RunningDomain<'_> {
         let (board, _, pages) = self.frontends.boards().nth(number)?;
         Some((board, pages))
     }
+}
+
+/// What a guest has, with that of one of its boards.
+fn usage(account: &Account, board: &BoardUsage) -> [Usage; LIMITS] {
+    let limits = account.limits();
+    Limit::ALL.map(|limit| {
+        let (held, refused) = match limit {
+            Limit::Pulls => (board.pulls, board.pulls_refused),
+            Limit::Nacks => (0, board.nacks_refused),
+            Limit::Heap => (
+                account.held(limit).div_ceil(1024) as u32,
+                account.refused(limit),
+            ),
+            _ => (account.held(limit) as u32, account.refused(limit)),
+        };
+        Usage {
+            held,
+            limit: limits.get(limit),
+            refused,
+        }
+    })
 }
 
 impl Snapshot for RunningDomain<'_> {
@@ -95,6 +119,10 @@ impl Snapshot for RunningDomain<'_> {
             pages,
             peers: self.backend.peers(board)?.count(),
             notices: *self.backend.notices(board)?,
+            usage: usage(
+                self.frontends.account_of(number)?,
+                &self.backend.usage(board)?,
+            ),
         })
     }
 

@@ -5,7 +5,7 @@ use mx_ring::warning::Warning;
 use mx_ring::{Counter, PullStatus};
 use mx_wire::{Format, NackCode, NackMcp, Pull, PullBlock, PullError, PullReply};
 
-use super::Transfer;
+use super::{TRANSFERS, Transfer};
 use crate::board::Board;
 use crate::incoming::{Answer, Door, Incoming, Nack, Refusal};
 use crate::key::Extent;
@@ -58,8 +58,13 @@ impl Board {
             pull.window as u8,
             &window,
         );
+        let room = self
+            .open()
+            .map(|endpoint| endpoint.replies.count())
+            .sum::<usize>()
+            < TRANSFERS;
         if let Some(endpoint) = self.endpoint_mut(owner.endpoint) {
-            endpoint.replies.add(transfer, block);
+            endpoint.replies.add(transfer, block, room);
         }
         self.touched(owner.endpoint);
         Ok(None)

@@ -16,6 +16,10 @@ const JOBS: usize = 64;
 const TIMES: usize = 4;
 /// Of them for one transfer: the four that a puller asks for at once, and the pieces of which it misses some again.
 const JOBS_PER_TRANSFER: usize = 16;
+/// Transfers of all endpoints of a board: each takes about half a KiB of the backend's memory.
+pub(crate) const TRANSFERS: usize = 64;
+/// Room for transfers that an endpoint keeps when it has none.
+const KEPT_ROOM: usize = 8;
 
 /// One peer's pull of one window: the blocks of it that are still to be sent, in the order in which they were asked for.
 #[derive(Clone, Debug)]
@@ -107,8 +111,14 @@ pub(crate) struct ReplyJobs {
 }
 
 impl ReplyJobs {
-    /// Promises a block. One that is promised already, or one too many, is dropped: the puller asks again.
-    pub fn add(&mut self, transfer: Transfer, block: PullBlock) {
+    /// Transfers that are served.
+    pub fn count(&self) -> usize {
+        self.transfers.len() + self.aside.len()
+    }
+
+    /// Promises a block. One that is promised already, or one too many, is dropped: the puller asks again. `room` says that
+    /// another transfer may begin.
+    pub fn add(&mut self, transfer: Transfer, block: PullBlock, room: bool) {
         let all = self.transfers.iter().chain(&self.aside);
         let of_peer = all.filter(|known| known.peer == transfer.peer);
         let held: usize = of_peer.map(|known| known.blocks.len()).sum();
@@ -120,6 +130,9 @@ impl ReplyJobs {
             if !known.blocks.contains(&block) && known.blocks.try_push(block).is_ok() {
                 self.blocks += 1;
             }
+            return;
+        }
+        if !room || self.transfers.try_reserve(1).is_err() {
             return;
         }
         let mut transfer = transfer;
@@ -152,6 +165,10 @@ impl ReplyJobs {
     /// Gives a transfer back: to the end of the line, or to its front when it could not be served for want of room.
     pub fn put_back(&mut self, transfer: Transfer, first: bool) {
         if transfer.blocks.is_empty() {
+            if self.count() == 0 {
+                self.transfers.shrink_to(KEPT_ROOM);
+                self.aside.shrink_to(KEPT_ROOM);
+            }
             return;
         }
         self.blocks += transfer.blocks.len();
@@ -251,11 +268,11 @@ mod tests {
     fn a_peer_with_many_transfers_leaves_room_for_another_and_gets_no_more_turns() {
         let mut jobs = ReplyJobs::default();
         for handle in 0..200 {
-            jobs.add(transfer_of(1, handle), block(0));
+            jobs.add(transfer_of(1, handle), block(0), true);
         }
         assert!(jobs.blocks > JOBS / 2);
-        jobs.add(transfer_of(2, 0), block(0));
-        jobs.add(transfer_of(3, 0), block(0));
+        jobs.add(transfer_of(2, 0), block(0), true);
+        jobs.add(transfer_of(3, 0), block(0), true);
         let mut turns = [0; 4];
         for _ in 0..300 {
             let taken = jobs.take_next().unwrap();
@@ -273,8 +290,8 @@ mod tests {
     #[test]
     fn a_block_asked_for_twice_is_sent_once() {
         let mut jobs = ReplyJobs::default();
-        jobs.add(transfer(1), block(0));
-        jobs.add(transfer(1), block(0));
+        jobs.add(transfer(1), block(0), true);
+        jobs.add(transfer(1), block(0), true);
         let mut taken = jobs.take_next().unwrap();
         let mut sent = 0;
         while taken.next_reply().is_some() {
@@ -291,7 +308,7 @@ mod tests {
         let mut jobs = ReplyJobs::default();
         for handle in 0..200 {
             for peer in 0..20 {
-                jobs.add(transfer_of(peer, handle), block(0));
+                jobs.add(transfer_of(peer, handle), block(0), true);
             }
         }
         assert_eq!(jobs.transfers.len(), JOBS);
@@ -303,9 +320,9 @@ mod tests {
     #[test]
     fn transfers_take_turns_and_the_blocks_of_one_stay_in_order() {
         let mut jobs = ReplyJobs::default();
-        jobs.add(transfer(1), block(0));
-        jobs.add(transfer(1), block(32));
-        jobs.add(transfer(2), block(0));
+        jobs.add(transfer(1), block(0), true);
+        jobs.add(transfer(1), block(32), true);
+        jobs.add(transfer(2), block(0), true);
         let first = jobs.take_next().unwrap();
         assert_eq!(first.handle, 1);
         assert_eq!(first.next_reply().unwrap().frame_seqnum, 0);
@@ -320,7 +337,7 @@ mod tests {
     fn a_transfer_aside_is_looked_at_ever_more_rarely_and_keeps_its_blocks() {
         let mut jobs = ReplyJobs::default();
         let mut now = Instant::default();
-        jobs.add(transfer(1), block(0));
+        jobs.add(transfer(1), block(0), true);
         let mut looks = 0;
         let end = now + Duration::from_secs(1);
         while now < end {
@@ -328,13 +345,13 @@ mod tests {
             looks += 1;
             jobs.put_aside(now, taken);
             assert!(jobs.is_empty());
-            jobs.add(transfer(1), block(0));
+            jobs.add(transfer(1), block(0), true);
             assert_eq!(jobs.blocks, 1);
             now = jobs.timer().unwrap();
             jobs.look_again(now);
         }
         assert!((15..25).contains(&looks), "{looks}");
-        jobs.add(transfer(1), block(32));
+        jobs.add(transfer(1), block(32), true);
         assert_eq!(jobs.take_next().unwrap().blocks.len(), 2);
     }
 }

@@ -23,6 +23,8 @@ const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 const LOOK: usize = 64;
 /// Generations, so that no handle comes again before all others of its slot have been used.
 type Generations = Shuffled<{ GENERATION_BITS / 2 }>;
+/// Slots that a table gets at a time.
+pub(crate) const ALLOTMENT: u32 = 16;
 /// How soon a `PullDone` that found no room is tried again.
 const DELIVER_AGAIN: Duration = Duration::from_millis(1);
 
@@ -70,6 +72,8 @@ pub(crate) struct PullTable {
     slots: Vec<Slot>,
     free: Vec<u16>,
     limit: u32,
+    /// Slots that it may use, and has memory for.
+    allotted: u32,
     generations: Generations,
     /// Slots that wait for their turn, in order.
     waiting: VecDeque<u16>,
@@ -85,11 +89,60 @@ impl PullTable {
             slots: Vec::new(),
             free: Vec::new(),
             limit: expected_entries.min(SLOTS_MAX),
+            allotted: 0,
             generations: Generations::new(seed),
             waiting: VecDeque::new(),
             timer: None,
             retrying: None,
         }
+    }
+
+    /// Whether the next pull needs slots that are not allotted yet.
+    pub const fn wants_slots(&self) -> bool {
+        self.free.is_empty()
+            && self.slots.len() as u32 == self.allotted
+            && self.allotted < self.limit
+    }
+
+    /// Gets [`ALLOTMENT`] more slots; false without memory for them.
+    pub fn allot(&mut self) -> bool {
+        let count = ALLOTMENT as usize;
+        // In all of them, room for every slot.
+        let lists = self.allotted as usize + count;
+        let room = self.slots.try_reserve_exact(count).is_ok()
+            && self.free.try_reserve_exact(lists).is_ok()
+            && self
+                .waiting
+                .try_reserve_exact(lists.saturating_sub(self.waiting.len()))
+                .is_ok();
+        if room {
+            self.allotted += ALLOTMENT;
+        }
+        room
+    }
+
+    /// Slots that are allotted.
+    pub const fn allotted(&self) -> u32 {
+        self.allotted
+    }
+
+    /// Pulls that run, or whose end is not told.
+    pub const fn running(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Gives all slots but one allotment back if none is in use; says how many.
+    pub fn give_back(&mut self) -> u32 {
+        if self.allotted <= ALLOTMENT || self.running() > 0 || !self.waiting.is_empty() {
+            return 0;
+        }
+        let count = ALLOTMENT as usize;
+        self.slots.truncate(count);
+        self.slots.shrink_to(count);
+        self.free.retain(|index| u32::from(*index) < ALLOTMENT);
+        self.free.shrink_to(count);
+        self.waiting.shrink_to(count);
+        core::mem::replace(&mut self.allotted, ALLOTMENT) - ALLOTMENT
     }
 
     /// Starts a pull over the wire from a peer whose answer takes less than `wait`; `None` when all slots are taken.
@@ -139,7 +192,7 @@ impl PullTable {
     fn take(&mut self, state: PullState) -> Option<u16> {
         let index = match self.free.pop() {
             Some(index) => index,
-            None if (self.slots.len() as u32) < self.limit => {
+            None if (self.slots.len() as u32) < self.allotted.min(self.limit) => {
                 self.slots.push(Slot {
                     generation: 0,
                     state: PullState::Free,

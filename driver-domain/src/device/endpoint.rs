@@ -72,6 +72,7 @@ impl<P: GuestPages> Region<P> {
                 RegionError::NotOpen | RegionError::NotFound => Status::NotFound,
                 RegionError::Busy => Status::Busy,
                 RegionError::BadSlot | RegionError::BadParts => Status::Invalid,
+                RegionError::NoMemory => Status::NoSpace,
             })?;
         self.registered = true;
         Ok(())

@@ -1,5 +1,6 @@
 //! Why a device could not be connected.
 
+use crate::account::Refused;
 use alloc::string::String;
 use mx_ring::VolatileSliceError;
 use mx_ring::control::ControlError;
@@ -10,6 +11,9 @@ pub enum ConnectError {
     /// No room for its pages.
     #[error("no room to map its pages")]
     NoSpace,
+    /// Its guest has what it may have.
+    #[error("refused: {0}")]
+    Refused(#[from] Refused),
     /// A page could not be mapped.
     #[error("its pages cannot be mapped: {0}")]
     Grant(String),

@@ -6,6 +6,7 @@ use mx_backend::{Completion, EndpointKey, Misbehaviour};
 use mx_ring::RegionKey;
 use mx_ring::control::{ControlResponse, Status};
 
+use super::counted::Counted;
 use super::{Device, answer};
 use crate::memory::{GuestPages, Memory};
 
@@ -17,7 +18,7 @@ pub(super) struct Waste<P> {
 impl<M: Memory> Device<M> {
     pub(super) fn discard(
         &mut self,
-        pages: impl IntoIterator<Item = M::Pages>,
+        pages: impl IntoIterator<Item = Counted<M::Pages>>,
         then: Option<ControlResponse>,
     ) {
         for pages in pages {
@@ -75,7 +76,7 @@ impl<M: Memory> Device<M> {
             return;
         };
         let closing = open.closing.take();
-        let mut pages: Vec<M::Pages> = open.queues.take().into_iter().flatten().collect();
+        let mut pages: Vec<Counted<M::Pages>> = open.queues.take().into_iter().flatten().collect();
         for (_, region) in core::mem::take(&mut open.regions) {
             pages.push(region.pages);
             // Who wanted only this region back gets an answer all the same.
@@ -102,11 +103,10 @@ impl<M: Memory> Device<M> {
     }
 
     pub(super) fn misbehaved(&mut self, key: EndpointKey, misbehaviour: Misbehaviour) {
-        log::warn!(
-            "board {}, endpoint {}: closed, its process misbehaved: {misbehaviour}",
-            self.board.0,
+        self.say(format_args!(
+            "endpoint {}: closed, its process misbehaved: {misbehaviour}",
             key.endpoint
-        );
+        ));
         self.responses.push_back(ControlResponse {
             id: 0,
             status: Status::Misbehaved,

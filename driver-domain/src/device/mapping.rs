@@ -7,6 +7,7 @@ use mx_backend::{Backend, EndpointError, Instant};
 use mx_ring::control::Status;
 use mx_ring::{BackendSide, EndpointLayout, PAGE_SIZE};
 
+use super::counted::Counted;
 use super::endpoint::MappedEndpoint;
 use super::{Device, answer};
 use crate::memory::{GuestPages, Memory};
@@ -49,7 +50,7 @@ impl<M: Memory> Device<M> {
                 let references = self.staged(before[0] + before[1], count);
                 *budget -= count;
                 if let Err(why) = queues[part].map(&references) {
-                    log::warn!("board {}, endpoint {endpoint}: {why}", self.board.0);
+                    self.say(format_args!("endpoint {endpoint}: {why}"));
                     return self.discard(queues, Some(answer(id, Status::BadGrant)));
                 }
                 if part == 0 || before[1] + count < sizes[1] {
@@ -94,7 +95,7 @@ impl<M: Memory> Device<M> {
                     return self.respond(id, Status::NotFound);
                 };
                 if let Err(why) = region.pages.map(&references) {
-                    log::warn!("board {}, endpoint {endpoint}, region: {why}", self.board.0);
+                    self.say(format_args!("endpoint {endpoint}, region: {why}"));
                     return self.forget(endpoint, slot, Some(answer(id, Status::BadGrant)));
                 }
                 if left > count {
@@ -129,7 +130,7 @@ impl<M: Memory> Device<M> {
         endpoint: u8,
         session: u32,
         layout: EndpointLayout,
-        [w, r]: &[M::Pages; 2],
+        [w, r]: &[Counted<M::Pages>; 2],
     ) -> Result<(), Status> {
         let side = BackendSide::new(layout, w.slice(), r.slice()).map_err(|_| Status::Invalid)?;
         backend

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `mod` | the device: connected, served, given back |
 //! | `error` | why one could not be connected |
+//! | `counted` | pages, and what they are charged with |
 //! | `endpoint` | the memory of an endpoint and of a region |
 //! | `requests` | what the guest's kernel asks for |
 //! | `mapping` | requests that map pages, some in each turn |
@@ -14,6 +15,7 @@
 //! turn, and what a guest may hold is limited. Whatever lies in the pages is an allegation of the guest's kernel: a
 //! request that cannot be is refused, a ring that cannot be ends the device.
 
+mod counted;
 mod endpoint;
 mod error;
 mod giving_back;
@@ -22,10 +24,12 @@ mod raw;
 mod requests;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 
-use mx_backend::{Backend, BoardId, EndpointKey, FrameSink, HostName, Instant};
+use mx_backend::{Backend, BoardId, BoardLimits, EndpointKey, FrameSink, HostName, Instant};
 use mx_ring::BackendSide;
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::control::{
@@ -34,7 +38,9 @@ use mx_ring::control::{
 };
 use mx_wire::MacAddress;
 
+use crate::account::{self, Account, Charge, Limit, Refused};
 use crate::memory::{Access, GuestPages, Memory};
+use counted::Counted;
 use endpoint::MappedEndpoint;
 pub use error::ConnectError;
 use giving_back::Waste;
@@ -53,6 +59,8 @@ pub struct Identity {
 /// A connected device.
 pub struct Device<M: Memory> {
     memory: M,
+    account: Rc<Account>,
+    _charge: Charge,
     /// Its control pages; unmapped when the device goes.
     _pages: Vec<M::Pages>,
     control: BackendControl,
@@ -61,17 +69,19 @@ pub struct Device<M: Memory> {
     staging: Staging,
     board: BoardId,
     endpoint_max: u16,
-    endpoints: BTreeMap<u8, MappedEndpoint<M::Pages>>,
-    job: Option<Job<M::Pages>>,
+    endpoints: BTreeMap<u8, MappedEndpoint<Counted<M::Pages>>>,
+    job: Option<Job<Counted<M::Pages>>>,
     raw: Raw,
     /// Pages to be unmapped, and what is to be said when they are.
-    waste: VecDeque<Waste<M::Pages>>,
+    waste: VecDeque<Waste<Counted<M::Pages>>>,
     responses: VecDeque<ControlResponse>,
     /// Pages that addresses are reserved for, mapped or not.
     held: usize,
     /// Something was written that the guest's kernel must look at.
     notify: bool,
     removed: bool,
+    /// When it was last served.
+    now: Instant,
 }
 
 fn answer(id: u32, status: Status) -> ControlResponse {
@@ -86,12 +96,21 @@ impl<M: Memory> Device<M> {
     /// Maps the device pages, whose first one is granted by `reference`, and adds the guest's board to the backend.
     pub fn connect(
         memory: M,
+        account: &Rc<Account>,
         reference: u32,
         identity: Identity,
         endpoint_max: u16,
         now: Instant,
         backend: &mut Backend,
     ) -> Result<Self, ConnectError> {
+        if memory.is_short() {
+            return Err(Refused::NoMemory.into());
+        }
+        let charge = account.charge([
+            (Limit::Devices, 1),
+            (Limit::Heap, account::DEVICE),
+            (Limit::Pages, DEVICE_PAGES),
+        ])?;
         let map = |references: &[u32], access| {
             let mut pages = memory
                 .reserve(references.len(), access)
@@ -117,8 +136,16 @@ impl<M: Memory> Device<M> {
         let board_id = backend
             .add_board(now, identity.mac, identity.name, pages, true)
             .map_err(ConnectError::Board)?;
+        let limits = account.limits();
+        let limits = BoardLimits {
+            pulls: limits.get(Limit::Pulls),
+            nacks: limits.get(Limit::Nacks),
+        };
+        backend.set_limits(now, board_id, limits);
         Ok(Self {
             memory,
+            account: account.clone(),
+            _charge: charge,
             _pages: vec![requests, responses, armed, doorbells, board, staging],
             control,
             armed: device_armed,
@@ -134,7 +161,32 @@ impl<M: Memory> Device<M> {
             held: 0,
             notify: false,
             removed: false,
+            now,
         })
+    }
+
+    /// Whether this is what a completion for that board, or a wake of one of its endpoints, is about. The number of a board
+    /// that is gone may be another device's already, while this one still gives memory back.
+    pub fn serves(&self, board: BoardId) -> bool {
+        self.board == board && !self.removed
+    }
+
+    /// The guest wants more than it may have: says so once in the log.
+    fn refuse(&self, why: Refused) -> Status {
+        if self.account.is_news(why) {
+            self.say(format_args!("refused: {why}"));
+        }
+        Status::NoSpace
+    }
+
+    /// A warning about the guest for the log.
+    fn say(&self, line: fmt::Arguments<'_>) {
+        let board = self.board.0;
+        self.account.say(
+            self.now,
+            log::Level::Warn,
+            format_args!("board {board}: {line}"),
+        );
     }
 
     /// The board that the device is to its guest.
@@ -157,16 +209,21 @@ impl<M: Memory> Device<M> {
         self.held
     }
 
-    /// The guest's kernel sent an event: endpoints whose doorbell rang are polled again.
-    pub fn rung(&mut self, now: Instant, backend: &mut Backend) {
+    /// The guest's kernel sent an event: endpoints whose doorbell rang are polled again. False if it brought nothing: no
+    /// command, no request, and no room for what waits to be answered.
+    pub fn rung(&mut self, now: Instant, backend: &mut Backend) -> bool {
+        let mut useful = self.control.request_waits() || !self.responses.is_empty();
         for group in 0..4 {
             let mut bits = self.doorbells.take_rung(group);
             while bits != 0 {
                 let endpoint = (group as u32 * 64 + bits.trailing_zeros()) as u8;
                 bits &= bits - 1;
-                backend.kicked(now, self.key(endpoint));
+                let key = self.key(endpoint);
+                useful |= backend.command_waits(key);
+                backend.kicked(now, key);
             }
         }
+        useful
     }
 
     /// Events were published for an endpoint: wakes its sleeper if there is one.
@@ -193,6 +250,7 @@ impl<M: Memory> Device<M> {
         sink: &mut impl FrameSink,
         budget: &mut usize,
     ) -> Result<bool, ControlError> {
+        self.now = now;
         self.unmap(budget);
         self.flush_responses();
         while self.responses.is_empty() && *budget > 0 {
@@ -234,7 +292,9 @@ impl<M: Memory> Device<M> {
             Some(Job::Open { queues, .. }) => self.discard(queues, None),
             Some(Job::Register { .. }) | None => {}
         }
-        backend.remove_board(self.board);
+        if !self.removed {
+            backend.remove_board(self.board);
+        }
     }
 
     /// Goes on with giving memory back; whether the device holds nothing any more but its control pages, which go

@@ -7,6 +7,7 @@ use mx_ring::control::{ControlResponse, Status};
 use mx_ring::uapi::RAW_FRAME_MAX;
 
 use super::Device;
+use crate::account::{self, Charge, Limit};
 use crate::memory::Memory;
 
 /// Frames that a guest may send in each [`SPAN`]: who maps a network needs few, and each may reach every board there is.
@@ -20,6 +21,7 @@ const COST: usize = 8;
 #[derive(Default)]
 pub(super) struct Raw {
     open: bool,
+    _charge: Option<Charge>,
     /// The guest's kernel knows that frames wait.
     told: bool,
     /// Frames sent since `since`.
@@ -33,12 +35,16 @@ impl<M: Memory> Device<M> {
         backend.close_raw(self.board);
         self.raw.open = false;
         self.raw.told = false;
+        self.raw._charge = None;
         if open {
+            let charge = self.account.charge([(Limit::Heap, account::RAW)]);
+            let charge = charge.map_err(|why| self.refuse(why))?;
             backend.open_raw(self.board).map_err(|error| match error {
                 EndpointError::Busy => Status::Busy,
                 _ => Status::NotFound,
             })?;
             self.raw.open = true;
+            self.raw._charge = Some(charge);
         }
         Ok(())
     }

@@ -5,15 +5,16 @@ use mx_ring::admin::Change;
 use mx_ring::control::{ControlRequest, STAGING_REFS, Status};
 use mx_ring::{EndpointLayout, PAGE_SIZE, RegionKey};
 
+use super::counted::Counted;
 use super::endpoint::{Region, Wanted};
 use super::giving_back::Waste;
 use super::mapping::Job;
 use super::{Device, answer};
+use crate::account::{self, Limit, Refused};
 use crate::memory::{Access, GuestPages, Memory};
 
-/// Pages that a guest may hold at a time: 192 MiB, so that two greedy guests leave a quarter of the arena to
-/// the others.
-const PAGES_MAX: usize = 48 << 10;
+/// Neighbouring slots whose memory comes and goes together.
+const REGION_GROUP: u16 = 64;
 
 impl<M: Memory> Device<M> {
     pub(super) fn request(
@@ -112,13 +113,27 @@ impl<M: Memory> Device<M> {
             })
     }
 
-    pub(super) fn reserve(&mut self, pages: usize, access: Access) -> Result<M::Pages, Status> {
-        if self.held + pages > PAGES_MAX {
-            return Err(Status::NoSpace);
+    /// Addresses for pages, and whatever else the guest has to have for what it wants.
+    pub(super) fn reserve<const N: usize>(
+        &mut self,
+        pages: usize,
+        access: Access,
+        besides: [(Limit, usize); N],
+    ) -> Result<Counted<M::Pages>, Status> {
+        if self.memory.is_short() {
+            return Err(self.refuse(Refused::NoMemory));
         }
+        let charge = self
+            .account
+            .charge([(Limit::Pages, pages)])
+            .and_then(|charge| charge.and(besides))
+            .map_err(|why| self.refuse(why))?;
         let reserved = self.memory.reserve(pages, access).ok_or(Status::NoSpace)?;
         self.held += pages;
-        Ok(reserved)
+        Ok(Counted {
+            pages: reserved,
+            _charge: charge,
+        })
     }
 
     pub(super) fn open(
@@ -135,8 +150,10 @@ impl<M: Memory> Device<M> {
         if self.endpoints.contains_key(&endpoint) {
             return Err(Status::Busy);
         }
-        let w = self.reserve(w, Access::Read)?;
-        let r = match self.reserve(r, Access::ReadWrite) {
+        let heap = account::endpoint(&layout.geometry());
+        let besides = [(Limit::Endpoints, 1), (Limit::Heap, heap)];
+        let w = self.reserve(w, Access::Read, besides)?;
+        let r = match self.reserve(r, Access::ReadWrite, []) {
             Ok(r) => r,
             Err(status) => {
                 self.discard([w], None);
@@ -217,7 +234,14 @@ impl<M: Memory> Device<M> {
                 } else {
                     Access::Read
                 };
-                let pages = self.reserve(total, access)?;
+                let group = slot / REGION_GROUP;
+                let alone = !open
+                    .regions
+                    .keys()
+                    .any(|other| other / REGION_GROUP == group);
+                let heap = account::REGION + if alone { account::REGION_GROUP } else { 0 };
+                let besides = [(Limit::Regions, 1), (Limit::Heap, heap)];
+                let pages = self.reserve(total, access, besides)?;
                 let region = Region {
                     key: wanted.key,
                     writable: wanted.writable,
@@ -278,8 +302,7 @@ impl<M: Memory> Device<M> {
                 Ok(()) => return Ok(()),
                 // The endpoint is being closed by the backend: everything goes together.
                 Err(RegionError::NotOpen) => return Ok(()),
-                Err(RegionError::Busy | RegionError::BadSlot | RegionError::BadParts) => {}
-                Err(RegionError::NotFound) => {}
+                Err(_) => {}
             }
         }
         self.region_released(endpoint, key);

@@ -1,5 +1,6 @@
 //! One device and its stage.
 
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use core::fmt;
@@ -9,7 +10,9 @@ use xen_pv_boot::event::Channel;
 use xen_pv_boot::xenbus::XenbusState;
 
 use super::DIRECTORY;
+use crate::account::Account;
 use crate::device::{Device, Identity};
+use crate::doorbell::Doorbell;
 use crate::guest_memory::GuestMemory;
 use crate::handshake::{self, Known};
 use crate::names::Place;
@@ -22,6 +25,8 @@ pub struct Frontend {
     pub path: String,
     pub guest: DomId,
     pub identity: Identity,
+    /// The account of its guest.
+    pub account: Rc<Account>,
     pub stage: Stage,
     /// Its state was there once: from then on, a missing one means that the frontend is gone.
     pub seen: bool,
@@ -59,9 +64,19 @@ pub struct Connection {
     pub device: Device<GuestMemory>,
     /// The frontend has said that it is connected, too.
     pub confirmed: bool,
+    /// Its events of late.
+    pub doorbell: Doorbell,
 }
 
 impl Frontend {
+    /// Whether its events no longer wake the domain.
+    pub fn is_masked(&self) -> bool {
+        match &self.stage {
+            Stage::Connected(connection) => connection.doorbell.masked_until().is_some(),
+            Stage::Waiting | Stage::Leaving(_) => false,
+        }
+    }
+
     /// What decides of the next step.
     pub fn known(&self) -> Known {
         Known {

@@ -25,6 +25,7 @@ mod states;
 mod xenstore_probe;
 
 use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -38,6 +39,7 @@ use xen_pv_boot::foreign::Arena;
 use xen_pv_boot::xenbus::XenbusState;
 use xen_pv_boot::xenstore::Client;
 
+use crate::account::{Account, Limit, Limits, Pools};
 use crate::names::{self, Place};
 use crate::rounds::{Rounds, Turn};
 use crate::xenstore_writer::XenstoreWriter;
@@ -59,6 +61,8 @@ pub struct Offer {
     pub format: Format,
     /// Endpoints of a guest.
     pub endpoints: u16,
+    /// What a guest may have that no operator has given more or less.
+    pub limits: Limits,
 }
 
 /// All devices.
@@ -66,6 +70,9 @@ pub struct Frontends {
     arena: Arena,
     offer: Offer,
     devices: BTreeMap<Place, Frontend>,
+    pools: Rc<Pools>,
+    /// By the number of the guest's domain.
+    accounts: BTreeMap<u16, Rc<Account>>,
     probe: XenstoreProbe,
     /// Devices that have something to do.
     rounds: Rounds,
@@ -73,8 +80,10 @@ pub struct Frontends {
     boards: PlaceTable,
     /// Devices by the ports of their channels.
     ports: PlaceTable,
-    /// Channels of all devices.
+    /// Channels of all devices, but those that do not wake the domain.
     channels: ChannelSet,
+    /// Devices whose channels are looked at every millisecond only.
+    masked: Vec<Place>,
     /// Devices that may have to send an event.
     to_notify: Vec<Place>,
     /// Boards whose raw endpoints are to be told of frames.
@@ -85,16 +94,19 @@ pub struct Frontends {
 
 impl Frontends {
     /// No devices yet.
-    pub fn new(arena: Arena, offer: Offer, client: Client) -> Self {
+    pub fn new(arena: Arena, offer: Offer, pools: Rc<Pools>, client: Client) -> Self {
         Self {
             arena,
             offer,
             devices: BTreeMap::new(),
+            pools,
+            accounts: BTreeMap::new(),
             probe: XenstoreProbe::new(client),
             rounds: Rounds::default(),
             boards: PlaceTable::default(),
             ports: PlaceTable::default(),
             channels: ChannelSet::default(),
+            masked: Vec::new(),
             to_notify: Vec::new(),
             raw: BoardSet::default(),
             boards_changed: true,
@@ -110,10 +122,34 @@ impl Frontends {
             })
     }
 
+    /// The account of a guest.
+    fn account(&mut self, now: Instant, guest: u16) -> Rc<Account> {
+        let (pools, limits) = (&self.pools, self.offer.limits);
+        let account = self.accounts.entry(guest);
+        account
+            .or_insert_with(|| Account::new(pools, limits, now))
+            .clone()
+    }
+
+    /// The account of the guest of a connected device, in the order of [`Self::boards`].
+    pub fn account_of(&self, number: usize) -> Option<&Account> {
+        let (frontend, _) = self.connections().nth(number)?;
+        Some(&frontend.account)
+    }
+
     /// Channels of connected devices, to be waited for.
     pub fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.connections()
-            .map(|(_, connection)| &connection.channel)
+            .map(|(_, connection)| connection)
+            .filter(|connection| connection.doorbell.masked_until().is_none())
+            .map(|connection| &connection.channel)
+    }
+
+    /// When channels that are not waited for are to be looked at.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.connections()
+            .filter_map(|(_, connection)| connection.doorbell.masked_until())
+            .min()
     }
 
     /// Boards of connected devices, with the names of their guests and the pages that they hold.
@@ -217,16 +253,45 @@ impl Frontends {
     /// Takes the devices' events; whether there were any.
     pub fn take_events(&mut self, now: Instant, backend: &mut Backend) -> bool {
         let mut any = false;
-        self.channels.take(|port| {
-            any = true;
-            let place = self.ports.get(port as usize);
-            let frontend = place.and_then(|place| self.devices.get_mut(&place));
-            if let (Some(place), Some(frontend)) = (place, frontend)
+        let Self {
+            channels,
+            ports,
+            devices,
+            rounds,
+            masked,
+            ..
+        } = self;
+        channels.take(|port| {
+            let place = ports.get(port as usize);
+            let frontend = place.and_then(|place| devices.get_mut(&place));
+            if let (Some(place), Some(frontend)) = (place, frontend) {
+                any |= rung(now, place, frontend, true, backend, rounds);
+                if frontend.is_masked() {
+                    masked.push(place);
+                }
+            }
+        });
+        for place in masked.iter() {
+            if let Some(frontend) = devices.get_mut(place)
                 && let Stage::Connected(connection) = &mut frontend.stage
             {
-                connection.device.rung(now, backend);
-                self.rounds.insert(place);
+                channels.remove(&connection.channel);
+                if connection.doorbell.is_due(now) {
+                    let event = connection.channel.take();
+                    any |= rung(now, *place, frontend, event, backend, rounds);
+                }
             }
+        }
+        masked.retain(|place| {
+            let Some(frontend) = devices.get(place) else {
+                return false;
+            };
+            if let Stage::Connected(connection) = &frontend.stage
+                && !frontend.is_masked()
+            {
+                channels.insert(&connection.channel);
+            }
+            frontend.is_masked()
         });
         any
     }
@@ -274,7 +339,7 @@ impl Frontends {
         });
         let more = !self.rounds.is_empty() || !ended.is_empty();
         for (place, why) in ended {
-            self.end(place, why, backend, writer);
+            self.end(now, place, why, backend, writer);
             self.want_probe(place);
         }
         more
@@ -300,7 +365,10 @@ impl Frontends {
     fn connection(&mut self, board: BoardId) -> Option<(Place, &mut Connection)> {
         let place = self.boards.get(board.0.into())?;
         match &mut self.devices.get_mut(&place)?.stage {
-            Stage::Connected(connection) | Stage::Leaving(connection) => Some((place, connection)),
+            Stage::Connected(connection) | Stage::Leaving(connection) => connection
+                .device
+                .serves(board)
+                .then_some((place, connection)),
             Stage::Waiting => None,
         }
     }
@@ -343,6 +411,36 @@ impl Frontends {
             frontend.set_state(*place, XenbusState::Closing, None, writer);
         }
     }
+}
+
+/// A device's channel was looked at, and had an event or not; whether that brought something.
+fn rung(
+    now: Instant,
+    place: Place,
+    frontend: &mut Frontend,
+    event: bool,
+    backend: &mut Backend,
+    rounds: &mut Rounds,
+) -> bool {
+    let Stage::Connected(connection) = &mut frontend.stage else {
+        return false;
+    };
+    if !event {
+        connection.doorbell.silent(now);
+        return false;
+    }
+    let useful = connection.device.rung(now, backend);
+    let account = &frontend.account;
+    let most = account.limits().get(Limit::Doorbells);
+    if connection.doorbell.rang(now, useful, most) {
+        let line = format_args!("{place}: {most} events for nothing: looked at every ms");
+        account.say(now, log::Level::Warn, line);
+        account.masked();
+    }
+    if useful {
+        rounds.insert(place);
+    }
+    useful
 }
 
 impl Sleepers for Frontends {

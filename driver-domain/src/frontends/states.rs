@@ -1,9 +1,11 @@
 //! What the states of both ends ask for.
 
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec;
 
+use log::Level;
 use mx_backend::{Backend, Instant};
 use mx_wire::Mode;
 use xen_pv_boot::event::Channel;
@@ -13,7 +15,9 @@ use xen_pv_boot::xenbus::XenbusState;
 use super::frontend::{Connection, Frontend, Stage};
 use super::xenstore_probe::{Appeared, Published, Refusal, Seen};
 use super::{DIRECTORY, Frontends, Offer, STATE_TOKEN};
+use crate::account::{Account, Limits};
 use crate::device::Device;
+use crate::doorbell::Doorbell;
 use crate::guest_memory::GuestMemory;
 use crate::handshake::{self, States, Step};
 use crate::names::Place;
@@ -32,12 +36,14 @@ impl Frontends {
     ) {
         let is_new = seen.new.is_some();
         if let Some(new) = seen.new {
-            let frontend = self.welcome(place, new, writer);
+            let frontend = self.welcome(now, place, new, writer);
             self.devices.insert(place, frontend);
         }
+        let defaults = self.offer.limits;
         let Some(frontend) = self.devices.get_mut(&place) else {
             return;
         };
+        set_limits(now, place, &frontend.account, defaults, &seen.limits);
         let states = States {
             theirs: seen.theirs,
             ours: seen.ours,
@@ -64,7 +70,8 @@ impl Frontends {
                 }
             }
             Step::Leave(why) => {
-                log::info!("{place}: going, {why}");
+                let account = &frontend.account;
+                account.say(now, Level::Info, format_args!("{place}: going, {why}"));
                 if let Stage::Connected(connection) = &mut frontend.stage {
                     connection.device.retire(backend);
                 }
@@ -76,7 +83,13 @@ impl Frontends {
     }
 
     /// Tells the frontend what is offered, and watches it.
-    fn welcome(&self, place: Place, new: Appeared, writer: &mut XenstoreWriter) -> Frontend {
+    fn welcome(
+        &mut self,
+        now: Instant,
+        place: Place,
+        new: Appeared,
+        writer: &mut XenstoreWriter,
+    ) -> Frontend {
         log::info!(
             "{place}: a device for {} with address {}",
             new.identity.name,
@@ -99,6 +112,7 @@ impl Frontends {
             path: new.path,
             guest: new.guest,
             identity: new.identity,
+            account: self.account(now, place.guest),
             stage: Stage::Waiting,
             seen: false,
             refused: false,
@@ -124,16 +138,22 @@ impl Frontends {
         let Some(frontend) = self.devices.get_mut(&place) else {
             return;
         };
-        let connected = published.and_then(|published| {
+        let may = frontend.account.may_connect(now);
+        let may = may.map_err(Refusal::TooOften);
+        let connected = may.and(published).and_then(|published| {
             connection(now, &self.arena, self.offer, frontend, &published, backend)
         });
         match connected {
             Ok(connection) => {
-                log::info!(
-                    "{place}: connected, board {} is {} ({})",
-                    connection.device.board().0,
-                    frontend.identity.name,
-                    frontend.identity.mac
+                frontend.account.say(
+                    now,
+                    Level::Info,
+                    format_args!(
+                        "{place}: connected, board {} is {} ({})",
+                        connection.device.board().0,
+                        frontend.identity.name,
+                        frontend.identity.mac
+                    ),
                 );
                 self.boards
                     .set(connection.device.board().0.into(), Some(place));
@@ -150,7 +170,9 @@ impl Frontends {
                 frontend.set_state(place, XenbusState::Connected, None, writer);
             }
             Err(why) => {
-                log::warn!("{place}: not connected: {why}");
+                let account = &frontend.account;
+                let line = format_args!("{place}: not connected: {why}");
+                account.say(now, Level::Warn, line);
                 frontend.refused = true;
                 frontend.set_state(place, XenbusState::Closed, Some(why.to_string()), writer);
             }
@@ -163,6 +185,12 @@ impl Frontends {
             return;
         };
         log::info!("{place}: gone");
+        drop(frontend.account);
+        if let Some(account) = self.accounts.get(&place.guest)
+            && Rc::strong_count(account) == 1
+        {
+            self.accounts.remove(&place.guest);
+        }
         writer.add(Write::Unwatch {
             path: format!("{}/state", frontend.path),
             token: state_token(place),
@@ -176,6 +204,7 @@ impl Frontends {
     /// A device that broke the rules, or that has given everything back.
     pub(super) fn end(
         &mut self,
+        now: Instant,
         place: Place,
         why: Option<String>,
         backend: &mut Backend,
@@ -186,7 +215,8 @@ impl Frontends {
         };
         match why {
             Some(why) => {
-                log::warn!("{place}: closed, its kernel misbehaved: {why}");
+                let line = format_args!("{place}: closed, its kernel misbehaved: {why}");
+                frontend.account.say(now, Level::Warn, line);
                 if let Stage::Connected(connection) = &mut frontend.stage {
                     connection.device.retire(backend);
                 }
@@ -195,7 +225,8 @@ impl Frontends {
                 self.boards_changed = true;
             }
             None => {
-                log::info!("{place}: closed, all of its memory is given back");
+                let line = format_args!("{place}: closed, all of its memory is given back");
+                frontend.account.say(now, Level::Info, line);
                 if let Stage::Leaving(connection) = &frontend.stage {
                     self.channels.remove(&connection.channel);
                     self.ports.set(connection.channel.port() as usize, None);
@@ -228,6 +259,7 @@ fn connection(
     };
     let device = Device::connect(
         memory,
+        &frontend.account,
         published.reference,
         frontend.identity,
         offer.endpoints,
@@ -239,5 +271,27 @@ fn connection(
         channel,
         device,
         confirmed: false,
+        doorbell: Doorbell::default(),
     })
+}
+
+/// What an operator wants a guest to have besides what all have.
+fn set_limits(
+    now: Instant,
+    place: Place,
+    account: &Account,
+    mut limits: Limits,
+    wanted: &[(String, String)],
+) {
+    if wanted.is_empty() {
+        return;
+    }
+    for (name, value) in wanted {
+        if let Err(error) = limits.set(name, value) {
+            account.say(now, Level::Warn, format_args!("{place}: {error}"));
+        }
+    }
+    if limits != account.limits() {
+        account.set_limits(now, limits);
+    }
 }

@@ -27,6 +27,8 @@ pub struct Seen {
     pub new: Option<Appeared>,
     /// What a frontend that waits for us has published.
     pub published: Option<Result<Published, Refusal>>,
+    /// What an operator wants its guest to have: names and values of the nodes `limit-…`.
+    pub limits: Vec<(String, String)>,
 }
 
 /// A device that was not known.
@@ -60,6 +62,8 @@ pub enum Refusal {
     Event(xen_pv_boot::Errno),
     #[error(transparent)]
     Connect(crate::device::ConnectError),
+    #[error("refused: {0}; wait a minute")]
+    TooOften(crate::account::Refused),
 }
 
 /// What a probe came back with.
@@ -201,7 +205,21 @@ async fn probe(
         online: online.map_or(true, |online| online.trim() != "0"),
         new,
         published,
+        limits: limits(client, &directory).await,
     }))
+}
+
+/// The limits in our directory of a device, which is dom0's to write.
+async fn limits(client: &Client, directory: &str) -> Vec<(String, String)> {
+    let mut limits = Vec::new();
+    for name in client.list(directory).await.unwrap_or_default() {
+        if name.starts_with("limit-")
+            && let Ok(value) = client.read(&format!("{directory}/{name}")).await
+        {
+            limits.push((name, value));
+        }
+    }
+    limits
 }
 
 /// A state; unknown where there is none. A directory of a guest that was destroyed is not "not found": xenstore only

@@ -8,7 +8,8 @@ use core::fmt::{self, Write};
 
 use mx_ring::Counter;
 
-use super::snapshot::{BoardSnapshot, DomainSnapshot};
+use super::snapshot::{BoardSnapshot, DomainSnapshot, Usage};
+use crate::account::Limit;
 
 /// The domain as a whole.
 pub fn domain(out: &mut impl Write, snapshot: &DomainSnapshot) -> fmt::Result {
@@ -94,54 +95,98 @@ pub fn nic(out: &mut impl Write, snapshot: &DomainSnapshot) -> fmt::Result {
     Ok(())
 }
 
-/// A gauge that each board has: name, help, value.
-pub type OfBoards = (&'static str, &'static str, fn(&BoardSnapshot) -> usize);
+/// A metric that each board has: name, help, value.
+pub type OfBoards = (&'static str, &'static str, Value);
+
+/// What a metric says of a board.
+#[derive(Clone, Copy, Debug)]
+pub enum Value {
+    /// A number.
+    One(fn(&BoardSnapshot) -> usize),
+    /// A number for each limit of its guest.
+    Limits(fn(&Usage) -> u32),
+}
 
 /// All of them.
-pub const OF_BOARDS: [OfBoards; 5] = [
-    ("board_endpoints", "Open endpoints.", |board| {
-        board.endpoints
-    }),
+pub const OF_BOARDS: [OfBoards; 8] = [
+    (
+        "board_endpoints",
+        "Open endpoints.",
+        Value::One(|board| board.endpoints),
+    ),
     (
         "board_endpoints_polled",
         "Of them, those whose queues are looked at all the time.",
-        |board| board.polled,
+        Value::One(|board| board.polled),
     ),
     (
         "board_mapped_pages",
         "Pages of the guest that are mapped.",
-        |board| board.pages,
+        Value::One(|board| board.pages),
     ),
     (
         "board_peers",
         "Nodes that the guest knows, itself among them.",
-        |board| board.peers.into(),
+        Value::One(|board| board.peers.into()),
     ),
     (
         "board_warnings",
         "Faults of the network that the guest's board has found; its page and its omx_info say which.",
-        |board| board.notices.present().count(),
+        Value::One(|board| board.notices.present().count()),
+    ),
+    (
+        "guest_held",
+        "What the board's guest has of what is limited.",
+        Value::Limits(|usage| usage.held),
+    ),
+    (
+        "guest_limit",
+        "What it may have.",
+        Value::Limits(|usage| usage.limit),
+    ),
+    (
+        "guest_refused_total",
+        "How often it was refused more.",
+        Value::Limits(|usage| usage.refused),
     ),
 ];
 
-/// The beginning of such a gauge.
+/// The beginning of such a metric.
 pub fn boards_begin(out: &mut impl Write, (name, help, _): &OfBoards) -> fmt::Result {
-    metric(out, name, "gauge", help)
+    let kind = if name.ends_with("_total") {
+        "counter"
+    } else {
+        "gauge"
+    };
+    metric(out, name, kind, help)
 }
 
-/// Its value for a board.
+/// Its value for a board, or its values.
 pub fn board(
     out: &mut impl Write,
     (name, _, value): &OfBoards,
     snapshot: &BoardSnapshot,
 ) -> fmt::Result {
-    writeln!(
-        out,
-        "xen2mx_{name}{{board=\"{}\",mac=\"{}\"}} {}",
-        Label(&snapshot.name),
-        snapshot.mac,
-        value(snapshot)
-    )
+    let board = Label(&snapshot.name);
+    let mac = snapshot.mac;
+    match value {
+        Value::One(value) => writeln!(
+            out,
+            "xen2mx_{name}{{board=\"{board}\",mac=\"{mac}\"}} {}",
+            value(snapshot)
+        ),
+        Value::Limits(value) => {
+            let mut usages = Limit::ALL.into_iter().zip(&snapshot.usage);
+            usages.try_for_each(|(limit, usage)| {
+                let what = limit.name().trim_start_matches("limit-");
+                writeln!(
+                    out,
+                    "xen2mx_{name}{{board=\"{board}\",mac=\"{mac}\",what=\"{what}\"}} {}",
+                    value(usage)
+                )
+            })
+        }
+    }
 }
 
 /// The beginning of the boards' counters.

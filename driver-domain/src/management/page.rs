@@ -7,6 +7,7 @@ use mx_ring::Counter;
 
 use super::rates::Rates;
 use super::snapshot::{BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Totals, is_drop};
+use crate::account::Limit;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -166,11 +167,27 @@ pub fn board(out: &mut impl Write, number: usize, snapshot: &BoardSnapshot) -> f
     write!(
         out,
         "<section class=\"guest\"><h2 id=\"guest{number}\">{} <code>{}</code></h2><p>{} pages of its memory are mapped.\
-         <table><tbody>",
+         <table class=\"limits\"><thead><tr><th>The guest's<th>Now<th>At most<th>Refused</thead><tbody>",
         Html(&snapshot.name),
         snapshot.mac,
         Grouped(snapshot.pages as u64)
     )?;
+    for (limit, usage) in Limit::ALL.into_iter().zip(snapshot.usage) {
+        let class = if usage.refused > 0 {
+            " class=\"drop\""
+        } else {
+            ""
+        };
+        write!(
+            out,
+            "<tr{class}><th scope=\"row\">{}<td>{}<td>{}<td>{}",
+            limit.words(),
+            Grouped(usage.held.into()),
+            Grouped(usage.limit.into()),
+            Grouped(usage.refused.into())
+        )?;
+    }
+    out.write_str("</tbody></table><table><tbody>")?;
     snapshot
         .notices
         .present()

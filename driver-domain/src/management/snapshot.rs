@@ -8,6 +8,7 @@ use mx_ring::warning::Notices;
 use mx_wire::MacAddress;
 
 use super::address::Own;
+use crate::account::LIMITS;
 use crate::capture::Capture;
 
 /// Counters of a card that are shown.
@@ -77,6 +78,19 @@ pub struct BoardSnapshot {
     pub peers: u16,
     /// What it has found wrong with the network.
     pub notices: Notices,
+    /// What its guest has of each thing that is limited, by [`crate::account::Limit`].
+    pub usage: [Usage; LIMITS],
+}
+
+/// What a guest has of something that is limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How much it has; nothing of what is only counted in a time.
+    pub held: u32,
+    /// How much it may have.
+    pub limit: u32,
+    /// How often it was refused more.
+    pub refused: u32,
 }
 
 /// A peer of a board.

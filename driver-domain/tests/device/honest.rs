@@ -3,7 +3,7 @@
 use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest};
 use mx_ring::control::{ControlRequest, Status};
 
-use crate::world::{World, endpoint_pages, key};
+use crate::world::{World, endpoint_pages, geometry, key};
 
 #[test]
 fn an_endpoint_is_mapped_in_bounded_turns_and_given_back_whole() {
@@ -78,5 +78,44 @@ fn a_guest_that_wants_too_much_is_told_to_give_something_back() {
         staging: 0,
     });
     assert_eq!(world.answer(id), Status::NoSpace);
+    world.end();
+}
+
+#[test]
+fn an_event_is_useful_if_it_brings_a_command_or_a_request() {
+    let mut world = World::new();
+    let rung = |world: &mut World| {
+        let now = world.now();
+        world.device.rung(now, &mut world.backend)
+    };
+    assert!(!rung(&mut world), "nothing");
+    let id = world.ask(&ControlRequest::Ready);
+    assert!(rung(&mut world), "a request");
+    assert_eq!(world.answer(id), Status::Ok);
+    assert_eq!(world.open(0, DATA_PAGE), Status::Ok);
+    let doorbells = mx_ring::control::Doorbells::new(world.guest.slice(3, 1)).unwrap();
+    for endpoint in [0, 7] {
+        doorbells.ring(endpoint);
+    }
+    assert!(
+        !rung(&mut world),
+        "a bell without a command, and one of no endpoint"
+    );
+    let layout = mx_ring::EndpointLayout::new(geometry()).unwrap();
+    let w = layout.w_size() / mx_ring::PAGE_SIZE;
+    let (w, r) = (
+        world.guest.slice(DATA_PAGE, w),
+        world.guest.slice(DATA_PAGE + w, endpoint_pages() - w),
+    );
+    let mut process = mx_ring::ProcessSide::new(layout, w, r).unwrap();
+    let abort = mx_ring::CommandBody::AbortPull { cookie: 1 };
+    let to = mx_ring::Destination {
+        peer: 0,
+        endpoint: 0,
+        session: 0,
+    };
+    assert!(process.post(&mx_ring::Command { to, body: abort }, &[]));
+    doorbells.ring(0);
+    assert!(rung(&mut world), "a command");
     world.end();
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use driver_domain::device::{Device, Identity};
-use driver_domain::fake::{FIRST_REF, Guest};
+use std::rc::Rc;
+
+use driver_domain::account::{Account, Limit};
+use driver_domain::fake::{FIRST_REF, Guest, account};
 use mx_backend::{
     Backend, BackendConfig, Completion, FrameSink, Handed, HostName, Instant, Payload, Sleepers,
     Token,
@@ -43,6 +46,7 @@ pub struct World {
     pub guest: Guest,
     pub backend: Backend,
     pub wire: Wire,
+    pub account: Rc<Account>,
     pub device: Device<Guest>,
     pub kernel: ModuleControl,
     pub staging: Staging,
@@ -73,11 +77,16 @@ pub fn identity() -> Identity {
 
 impl World {
     pub fn new() -> Self {
+        Self::with(account())
+    }
+
+    pub fn with(account: Rc<Account>) -> Self {
         let guest = Guest::new().unwrap();
         let kernel = guest.format();
         let mut backend = backend();
         let device = Device::connect(
             guest.clone(),
+            &account,
             FIRST_REF,
             identity(),
             8,
@@ -90,6 +99,7 @@ impl World {
             guest,
             backend,
             wire: Wire::default(),
+            account,
             device,
             kernel,
             staging,
@@ -166,6 +176,22 @@ impl World {
         self.answer(id)
     }
 
+    /// Registers a page of the guest, alone.
+    pub fn register_page(&mut self, endpoint: u8, slot: u16, page: usize) -> Status {
+        self.stage(&Guest::refs(page, 1));
+        let id = self.ask(&ControlRequest::Register {
+            endpoint,
+            region: key(slot),
+            writable: true,
+            offset: 0,
+            length: PAGE_SIZE as u32,
+            first_page: 0,
+            pages: 1,
+            staging: 0,
+        });
+        self.answer(id)
+    }
+
     pub fn register(&mut self, slot: u16, first_page: u32, pages: u32) -> Status {
         let id = self.ask(&ControlRequest::Register {
             endpoint: 0,
@@ -207,6 +233,15 @@ impl World {
         assert_eq!(self.device.held(), 0);
         assert_eq!(self.guest.mapped.borrow().len(), DEVICE_PAGES);
         drop(self.device);
+        for limit in [
+            Limit::Devices,
+            Limit::Endpoints,
+            Limit::Regions,
+            Limit::Pages,
+            Limit::Heap,
+        ] {
+            assert_eq!(self.account.held(limit), 0, "{limit:?}");
+        }
         assert_eq!(self.guest.mapped.borrow().len(), 0);
         assert_eq!(self.guest.reserved.get(), 0);
     }

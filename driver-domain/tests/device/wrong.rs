@@ -1,7 +1,7 @@
 //! Processes and kernels that write what cannot be.
 
 use driver_domain::device::{ConnectError, Device};
-use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest};
+use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest, account};
 use mx_backend::{Backend, Instant};
 use mx_ring::EndpointLayout;
 use mx_ring::control::{ControlError, ControlResponse, Status};
@@ -46,6 +46,7 @@ fn a_control_page_that_cannot_be_is_refused_before_anything_is_mapped() {
     let connect = |backend: &mut Backend| {
         Device::connect(
             guest.clone(),
+            &account(),
             FIRST_REF,
             identity(),
             8,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use driver_domain::management::snapshot::{
-    BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Snapshot,
+    BoardSnapshot, Counts, DomainSnapshot, PeerSnapshot, Snapshot, Usage,
 };
 use mx_backend::HostName;
 use mx_ring::Counter;
@@ -64,6 +64,11 @@ impl Snapshot for Domain {
                 notices.set(Warning::OwnName, notice);
                 notices
             },
+            usage: std::array::from_fn(|limit| Usage {
+                held: limit as u32 + 100,
+                limit: limit as u32 + 20_000,
+                refused: limit as u32,
+            }),
         })
     }
 

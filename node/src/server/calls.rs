@@ -288,6 +288,7 @@ impl Server {
                 RegionError::NotOpen => Errno::BADF,
                 RegionError::Busy | RegionError::BadSlot => Errno::AGAIN,
                 RegionError::NotFound | RegionError::BadParts => Errno::INVAL,
+                RegionError::NoMemory => Errno::NOMEM,
             })?;
         let freed_at_last = freed_at_last(memfd);
         let memory = Registered {

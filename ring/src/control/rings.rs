@@ -218,6 +218,12 @@ impl BackendControl {
         Some(ControlRequest::decode(&b))
     }
 
+    /// Whether there is a request, or what the module says of requests cannot be.
+    pub fn request_waits(&self) -> bool {
+        let produced = self.d0.word(at::REQUEST_INDEX).load(Ordering::Acquire);
+        produced != self.request_cons
+    }
+
     /// Puts a frame into D1, before [`ControlRequest::TakeRaw`] is answered; false when it is too long.
     pub fn put_frame(&self, frame: &[u8]) -> bool {
         if frame.len() > RAW_FRAME_MAX || self.d1.write(at::FRAME, frame).is_err() {

@@ -81,7 +81,15 @@ impl Bench {
         };
         let now = Instant::from_nanos(1);
         let memory = guest.clone();
-        let device = Device::connect(memory, FIRST_REF, identity, ENDPOINTS, now, &mut backend);
+        let device = Device::connect(
+            memory,
+            &driver_domain::fake::account(),
+            FIRST_REF,
+            identity,
+            ENDPOINTS,
+            now,
+            &mut backend,
+        );
         let staging = guest.slice(STAGING_PAGE, DEVICE_PAGES - STAGING_PAGE);
         Self {
             device: device.expect("an honest start"),
@@ -298,7 +306,9 @@ impl Bench {
                 written.expect("within the guest");
                 self.device.rung(self.now, &mut self.backend);
             }
-            8 => self.device.rung(self.now, &mut self.backend),
+            8 => {
+                self.device.rung(self.now, &mut self.backend);
+            }
             _ => {
                 let reference = FIRST_REF + u32::from(input.word()) % GUEST_PAGES as u32;
                 let mut refused = self.guest.refused.borrow_mut();

@@ -97,6 +97,7 @@ impl Snapshot for Domain {
             pages: 419,
             peers: 1,
             notices: Notices::default(),
+            usage: Default::default(),
         })
     }
 

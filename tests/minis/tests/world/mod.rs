@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use driver_domain::device::{Device, Identity};
-use driver_domain::fake::{FIRST_REF, GUEST_PAGES, Guest};
+use driver_domain::fake::{FIRST_REF, GUEST_PAGES, Guest, account};
 use minis::domain::{Domain, Granted, Key, Pages, Twist};
 use mx_backend::{
     Backend, BackendConfig, Completion, EndpointKey, FrameSink, Handed, HostName, Instant, Payload,
@@ -227,7 +227,8 @@ impl Domain for InProcess {
                 name: HostName::new(format!("mini{number}:0").as_bytes()),
             };
             let memory = guest.memory.clone();
-            let connected = Device::connect(memory, reference, identity, 8, now, backend);
+            let connected =
+                Device::connect(memory, &account(), reference, identity, 8, now, backend);
             guest.device = connected.ok();
             guest.device.is_some()
         })
