@@ -309,7 +309,7 @@ mod tests {
                 }
                 let layout = Layout::from_size_align(size, 1 << align).unwrap();
                 let object = world.take(layout);
-                prop_assert!(object.as_ptr() as usize % layout.align() == 0);
+                prop_assert!((object.as_ptr() as usize).is_multiple_of(layout.align()));
                 let mark = step as u8;
                 // SAFETY: the object has so many bytes.
                 unsafe { object.write_bytes(mark, size) };
