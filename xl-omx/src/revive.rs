@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Default)]
 pub struct Reviver {
     creations: BTreeMap<String, Creation>,
+    /// What somebody else creates or replaces just now.
+    anothers: BTreeSet<String>,
     pauses: BTreeMap<String, Pause>,
 }
 
@@ -56,9 +58,9 @@ impl Pause {
 pub type Created = (String, Result<(), Error>);
 
 impl Reviver {
-    /// Whether a driver domain of that name is being created, or will be soon.
-    pub fn is_at_work_on(&self, name: &str) -> bool {
-        self.creations.contains_key(name)
+    /// Whether a driver domain of that name is being created, by whomever.
+    pub fn is_coming(&self, name: &str) -> bool {
+        self.creations.contains_key(name) || self.anothers.contains(name)
     }
 
     /// Begins to create what is missing, as far as its time has come. What could not be begun comes back, and when to look
@@ -73,6 +75,7 @@ impl Reviver {
         let backends: BTreeSet<&str> = entries.iter().map(|e| e.backend.as_str()).collect();
         let mut failed = Vec::new();
         let mut next: Option<Instant> = None;
+        self.anothers.clear();
         for name in backends {
             let runs = domains.iter().any(|domain| domain.name == name);
             let Some(configuration) = remembered.configuration(name) else {
@@ -88,8 +91,8 @@ impl Reviver {
             }
             let lock = match remembered.lock_creation(name) {
                 Ok(Some(lock)) => lock,
-                // Somebody else replaces it just now.
                 Ok(None) => {
+                    self.anothers.insert(name.to_owned());
                     let again = now + FIRST_PAUSE;
                     next = Some(next.map_or(again, |next| next.min(again)));
                     continue;

@@ -142,7 +142,7 @@ impl Watcher {
         let mut outcomes = looked.outcomes;
         outcomes.retain(|outcome| match outcome {
             // It is missing no longer, in a moment.
-            Outcome::Failed(_, Error::NoSuchDomain(name)) => !self.reviver.is_at_work_on(name),
+            Outcome::Failed(_, Error::NoSuchDomain(name)) => !self.reviver.is_coming(name),
             _ => true,
         });
         let failed: BTreeSet<Key> = outcomes.iter().filter_map(Outcome::failed).collect();

@@ -155,6 +155,9 @@ fn replace_creates_the_successor_when_the_card_is_free_and_all_guests_go_on() {
     let xl = host.xl();
     let configuration = host.file("new.cfg");
     fs::write(&configuration, "").unwrap();
+    // Whoever watches would create it, too, and from here.
+    fs::write(host.file("driver-domain.cfg"), "").unwrap();
+    let watch = host.start(&["watch"]);
     let had = macs(&host, 1);
     let path = configuration.to_str().unwrap();
     let replace = host.start(&["replace", "driver-domain", path, "--json"]);
@@ -183,6 +186,12 @@ fn replace_creates_the_successor_when_the_card_is_free_and_all_guests_go_on() {
         assert!(seconds(&report["created"]) <= seconds(&device["connected"]));
     }
     assert!(ended.stderr.contains("is gone, after"), "{ended:?}");
+    assert_eq!(xl.count("create"), 1);
+    assert!(
+        !watch.said().contains("no running domain"),
+        "{}",
+        watch.said()
+    );
 }
 
 #[test]
