@@ -14,7 +14,7 @@ use crate::modules;
 use crate::place;
 use crate::prepare::{self, Kernel};
 use crate::replay;
-use crate::scenario::{life_cycle, transitions};
+use crate::scenario::{life_cycle, takeover, transitions};
 use crate::soak;
 use crate::stage::Stage;
 use crate::test;
@@ -64,6 +64,11 @@ pub enum Command {
     /// After each scenario grants, event ports, memory and nodes of xenstore are
     /// what they were before, by Xen's own dumps. Exit status 1 means that something was left, or that a log holds what it may not.
     LifeCycle(LifeCycleArgs),
+    /// Replace driver domains on a real Xen, and save and restore a guest, while verified messages flow: no endpoint ends.
+    ///
+    /// Prints both pauses of each replacement: from the destroy, and from the creation. Exit status 1 means that a message was
+    /// lost or wrong, that an endpoint ended, that something was left, or that a log holds what it may not.
+    Takeover(LifeCycleArgs),
     /// Hold captures of Open-MX frames against our codec: parse, check, build again, compare.
     ///
     /// Prints a line per file with its frames by type, and each frame that does not hold. Nothing on the wire tells the
@@ -205,10 +210,10 @@ pub struct WakesArgs {
     pub nic: Nic,
 }
 
-/// Options of `cargo lab life-cycle`.
+/// Options of `cargo lab life-cycle` and `cargo lab takeover`.
 #[derive(Args)]
 pub struct LifeCycleArgs {
-    /// How often a device is detached and attached, and a driver domain replaced.
+    /// How often a device is detached and attached, a driver domain replaced, a guest saved.
     #[arg(long, default_value_t = 50)]
     pub times: usize,
     /// The driver domain's card.
@@ -243,6 +248,11 @@ impl Command {
             Command::LifeCycle(args) => {
                 let (images, built) = image::made()?;
                 life_cycle::run(images, &built.programs, args.nic, args.times)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Takeover(args) => {
+                let (images, built) = image::made()?;
+                takeover::run(images, &built.programs, args.nic, args.times)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),

@@ -74,7 +74,7 @@ pub fn run(images: Images, programs: &Programs, nic: Nic, times: usize) -> Resul
 }
 
 /// A way in which a driver domain ends.
-type End = fn(&Fabric<'_>) -> Result<String, Error>;
+pub(super) type End = fn(&Fabric<'_>) -> Result<String, Error>;
 
 /// Starts what makes driver domains again.
 pub(super) fn watch(fabric: &Fabric<'_>) -> Result<Program, Error> {

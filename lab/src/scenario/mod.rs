@@ -8,6 +8,7 @@
 //! | `faults` | processes and guests die; a driver domain has no card |
 //! | `newer_kernel` | guests that boot another kernel than dom0's |
 //! | `module` | the guests' module under load: two processors, deaths, devices taken away |
+//! | `takeover` | endpoints that outlive their driver domain, and a saved guest |
 //! | `life_cycle` | devices, guests and driver domains that come and go under load |
 //! | `leaks`, `logs` | what each of these must leave as it was, and what no log may hold |
 //! | `last_words` | what a driver domain that fails leaves in the logs |
@@ -37,5 +38,6 @@ mod page;
 pub mod public_programs;
 mod queue_entries;
 mod rcache;
+pub mod takeover;
 pub mod transitions;
 pub mod two_nodes;
