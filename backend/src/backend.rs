@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use mx_board::{
     AddBoardError, BoardId, BoardLimits, BoardUsage, ChangeError, Counters, EndpointError,
-    EndpointKey, Full, HostName, Instant, PeerTable, Settings, Switch,
+    EndpointKey, Full, HostName, Instant, PeerLeft, PeerTable, Settings, Switch,
 };
 use mx_ring::admin::Change;
-use mx_ring::board_page::{BoardPages, PEERS};
+use mx_ring::board_page::{BoardPages, COUNTERS, PEERS};
 use mx_ring::control::Status;
 use mx_ring::warning::{Notice, Notices, Warning};
 use mx_ring::{BackendSide, RegionKey, VolatileSlice};
@@ -33,7 +33,8 @@ const QUIESCE: Duration = Duration::from_millis(200);
 pub struct BackendConfig {
     /// Wire mode and MTU, the same for all boards.
     pub format: Format,
-    /// Which life of the backend this is; processes see it change after a takeover.
+    /// A number that no other backend of the same boards has in its lower half. The upper half counts what it takes over;
+    /// processes see the whole change.
     pub generation: u32,
     /// Endpoints that each board may have open, at most 256.
     pub endpoint_max: u16,
@@ -91,6 +92,8 @@ pub struct Backend {
     /// When something was last done.
     pub(crate) active_at: Instant,
     pub(crate) counters_due: Instant,
+    /// Boards that were taken over so far.
+    adopted: u32,
     /// The idle spell in nanoseconds.
     pub(crate) idle_nanos: u64,
     /// The oldest first.
@@ -129,6 +132,7 @@ impl Backend {
             unsaid: VecDeque::new(),
             active_at: Instant::default(),
             counters_due: Instant::default(),
+            adopted: 0,
             idle_nanos: config.idle_spell.as_nanos() as u64,
             waiting: Vec::new(),
             completions: VecDeque::new(),
@@ -159,29 +163,81 @@ impl Backend {
     }
 
     /// Adds a board. `pages` (formatted, zeroed otherwise) is where its description, peers and counters are published.
-    /// A board of a guest that may have endpoints from an earlier life of the backend starts muted (`ready` false): it
-    /// drops what it receives, without a nack, until [`Self::board_ready`].
     pub fn add_board(
         &mut self,
         now: Instant,
         mac: MacAddress,
         name: HostName,
         pages: BoardPages,
-        ready: bool,
     ) -> Result<BoardId, AddBoardError> {
         self.now = now;
         let id = self.with_switch(&mut NoSink, |switch, ports| {
-            switch.add_board(now, mac, name, !ready, ports)
+            switch.add_board(now, mac, name, ports)
         })?;
-        self.slots.set_board(id, Some(BoardSlot::new(pages)));
+        let slot = BoardSlot::new(pages, self.config.generation);
+        self.slots.set_board(id, Some(slot));
         self.publish_changes();
         Ok(id)
     }
 
-    /// The guest has registered all its endpoints and regions: the board may answer the network.
+    /// Takes over a board that another backend has had (interfaces §7), with the peers that `pages` allege. It is muted
+    /// until [`Self::board_ready`]: what it receives is dropped without a nack, and no command is taken.
+    pub fn adopt_board(
+        &mut self,
+        now: Instant,
+        mac: MacAddress,
+        name: HostName,
+        pages: BoardPages,
+    ) -> Result<BoardId, AddBoardError> {
+        self.now = now;
+        let left: Vec<_> = (0..PEERS as u16)
+            .map(|index| {
+                let peer = pages.peer_left(index)?;
+                let name = HostName::new(&peer.hostname);
+                Some(PeerLeft {
+                    mac: peer.mac,
+                    name,
+                    reverse: peer.reverse,
+                    fixed: peer.fixed,
+                })
+            })
+            .collect();
+        let id = self.with_switch(&mut NoSink, |switch, ports| {
+            switch.adopt_board(now, mac, name, &left, ports)
+        })?;
+        let generation = self.another_generation(pages.generation());
+        self.slots
+            .set_board(id, Some(BoardSlot::new(pages, generation)));
+        for counter in 0..COUNTERS {
+            pages.set_counter(counter, 0);
+        }
+        self.publish_changes();
+        Ok(id)
+    }
+
+    /// A number that no board of this backend has had, nor the board that is taken over.
+    fn another_generation(&mut self, before: u32) -> u32 {
+        loop {
+            self.adopted = self.adopted.wrapping_add(1);
+            let generation = self.config.generation.wrapping_add(self.adopted << 16);
+            if generation != before && generation != 0 {
+                return generation;
+            }
+        }
+    }
+
+    /// The guest has registered all its endpoints and regions: the board answers the network from now on, and takes
+    /// commands.
     pub fn board_ready(&mut self, now: Instant, board: BoardId) {
         self.now = now;
+        let Some(slot) = self.slots.board(board).filter(|slot| !slot.removing) else {
+            return;
+        };
+        let open: Vec<u8> = slot.open().collect();
         self.switch.set_muted(now, board, false);
+        for endpoint in open {
+            self.kicked(now, EndpointKey { board, endpoint });
+        }
         self.describe(board);
     }
 
@@ -250,6 +306,7 @@ impl Backend {
             return Err(EndpointError::Busy);
         }
         let geometry = side.layout().geometry();
+        let index = side.command_index();
         self.switch
             .open_endpoint(endpoint, session, geometry.expected)?;
         slot.set_endpoint(
@@ -258,7 +315,7 @@ impl Backend {
                 senders: Senders::new(geometry.unexpected, side.unexpected_index()),
                 side,
                 regions: RegionTable::default(),
-                commands: CommandsInFlight::new(geometry.commands),
+                commands: CommandsInFlight::new(geometry.commands, index),
                 in_flight: 0,
                 closing: false,
                 blamed: None,
@@ -267,6 +324,22 @@ impl Backend {
             }),
         );
         self.kicked(now, endpoint);
+        Ok(())
+    }
+
+    /// The same with an endpoint that another backend has served, whose side was adopted. Whoever sleeps on it is woken.
+    pub fn adopt_endpoint(
+        &mut self,
+        now: Instant,
+        endpoint: EndpointKey,
+        session: u32,
+        side: BackendSide,
+    ) -> Result<(), EndpointError> {
+        self.open_endpoint(now, endpoint, session, side)?;
+        if let Some(open) = self.slots.endpoint_mut(endpoint) {
+            open.published = true;
+            self.outcome.published.push(endpoint);
+        }
         Ok(())
     }
 

@@ -52,6 +52,8 @@ impl ServedEndpoint {
 pub(crate) struct BoardSlot {
     endpoints: Vec<Option<Box<ServedEndpoint>>>,
     pub pages: BoardPages,
+    /// What its processes know this backend by.
+    pub generation: u32,
     /// It goes away: its pages are no longer written.
     pub removing: bool,
     /// Its removal is complete, and is yet to be told.
@@ -61,12 +63,13 @@ pub(crate) struct BoardSlot {
 }
 
 impl BoardSlot {
-    pub fn new(pages: BoardPages) -> Self {
+    pub fn new(pages: BoardPages, generation: u32) -> Self {
         let mut endpoints = Vec::new();
         endpoints.resize_with(256, || None);
         Self {
             endpoints,
             pages,
+            generation,
             removing: false,
             removed: false,
             raw: None,

@@ -72,12 +72,12 @@ pub(crate) struct CommandsInFlight {
 }
 
 impl CommandsInFlight {
-    /// `entries` is a power of two, 64 at least.
-    pub fn new(entries: u32) -> Self {
+    /// `entries` is a power of two, 64 at least; the next command has the index `next`.
+    pub fn new(entries: u32, next: u32) -> Self {
         Self {
             bits: vec![0; entries as usize / 64],
             entries,
-            sent: 0,
+            sent: next,
         }
     }
 
@@ -137,8 +137,7 @@ mod tests {
 
     #[test]
     fn sent_stops_at_the_oldest_command_in_flight_and_wraps_with_the_index() {
-        let mut commands = CommandsInFlight::new(64);
-        commands.sent = u32::MAX - 1;
+        let mut commands = CommandsInFlight::new(64, u32::MAX - 1);
         commands.start(u32::MAX);
         commands.start(1);
         assert_eq!(commands.sent(3), u32::MAX);

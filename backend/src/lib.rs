@@ -29,7 +29,7 @@ pub use error::{Misbehaviour, RegionError};
 pub use frame_sink::{FrameSink, Handed, Payload, Sleepers, Token};
 pub use mx_board::{
     AddBoardError, BoardId, BoardLimits, BoardSet, BoardUsage, ChangeError, EndpointError,
-    EndpointKey, HostName, Instant, PeerTable, Rate, RawError,
+    EndpointKey, Full, HostName, Instant, PeerTable, Rate, RawError,
 };
 pub use publish::InterfaceState;
 pub use serve::Activity;

@@ -7,7 +7,9 @@ use mx_board::{
     BadMemory, Blame, BoardId, BoardSet, EndpointKey, Extent, Full, Instant, NoRoom, Ports,
     RegionInfo, Source, Taken,
 };
-use mx_ring::{Command, DeliverError, Event, EventBody, Place, RegionKey, VolatileSlice, Window};
+use mx_ring::{
+    Command, CommandBody, DeliverError, Event, EventBody, Place, RegionKey, VolatileSlice, Window,
+};
 use mx_wire::{BuildError, Header};
 
 use crate::endpoint::{ServedEndpoint, Slots, Unresolved};
@@ -20,6 +22,9 @@ use crate::tap::Tap;
 /// Payloads up to this length are copied behind their header: a card takes one short piece faster than two.
 const INLINE: usize = 256;
 const INLINE_FRAME: usize = INLINE + 64;
+
+/// Commands in a row that may be left alone in a turn, since they ask an earlier backend.
+const LEFT_ALONE: u32 = 64;
 
 /// RAW frames that wait for a raw endpoint at most (wire.md §6.1).
 const RAW_QUEUE: usize = 32;
@@ -158,20 +163,31 @@ const fn taken(handed: Handed) -> Taken {
     }
 }
 
+/// Whether a command asks an earlier backend for a pull.
+fn asks_another(command: &Command, generation: u32) -> bool {
+    matches!(command.body, CommandBody::Pull(order) if order.backend != generation)
+}
+
 impl<L: FrameSink> Ports for BackendPorts<'_, L> {
     #[inline]
     fn next_command(&mut self, owner: EndpointKey) -> Option<(u32, Command)> {
-        let endpoint = self.slots.endpoint_mut(owner)?;
-        if endpoint.blamed.is_some() {
-            return None;
-        }
-        match endpoint.side.next_command()? {
-            Ok(next) => Some(next),
-            Err(error) => {
-                self.misbehaved(owner, Misbehaviour::Descriptor(error));
-                None
+        let generation = self.slots.board(owner.board)?.generation;
+        for _ in 0..LEFT_ALONE {
+            let endpoint = self.slots.endpoint_mut(owner)?;
+            if endpoint.blamed.is_some() {
+                return None;
+            }
+            match endpoint.side.next_command()? {
+                // Its library asks again.
+                Ok((_, command)) if asks_another(&command, generation) => self.commands_done(owner),
+                Ok(next) => return Some(next),
+                Err(error) => {
+                    self.misbehaved(owner, Misbehaviour::Descriptor(error));
+                    return None;
+                }
             }
         }
+        None
     }
 
     fn put_back(&mut self, owner: EndpointKey) {

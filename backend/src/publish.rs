@@ -78,7 +78,7 @@ impl Backend {
             notices.set(fault, notice);
         }
         slot.pages.set_board(&BoardDescription {
-            generation: self.config.generation,
+            generation: slot.generation,
             mx_wire: format.mode() == mx_wire::Mode::MxWire,
             mtu: format.mtu(),
             medium_fragment: format.medium_fragment(),
@@ -114,6 +114,8 @@ impl Backend {
                         mac: peer.mac(),
                         local: peer.local().is_some(),
                         hostname: *peer.name().padded(),
+                        reverse: peer.reverse(),
+                        fixed: peer.is_fixed(),
                     },
                 ),
                 None => slot.pages.clear_peer(index),

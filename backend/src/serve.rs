@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mx_board::{EndpointKey, Instant, Progress};
+use mx_board::{Board, EndpointKey, Instant, Progress};
 
 use crate::backend::Backend;
 use crate::frame_sink::{FrameSink, Sleepers};
@@ -38,7 +38,12 @@ impl Backend {
         let Some(open) = self.slots.endpoint_mut(endpoint) else {
             return;
         };
-        if open.closing {
+        // A muted board's endpoints are kicked when it is ready.
+        let muted = self
+            .switch
+            .board(endpoint.board)
+            .is_none_or(Board::is_muted);
+        if open.closing || muted {
             return;
         }
         open.active_at = now;

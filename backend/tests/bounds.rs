@@ -102,9 +102,7 @@ fn beacons_of_many_boards_that_are_due_at_once_are_spread_over_turns() {
         let board = BoardPages::new(memory.slice()).unwrap();
         board.format();
         let name = HostName::new(format!("guest{n}:0").as_bytes());
-        backend
-            .add_board(lab.now, mac(n), name, board, true)
-            .unwrap();
+        backend.add_board(lab.now, mac(n), name, board).unwrap();
         pages.push(memory);
     }
     let mut beacons = 0;

@@ -200,6 +200,7 @@ fn command() -> impl Strategy<Value = Command> {
                         window_seqnum: b[9] % 3,
                         window_offset: u32::from(b[10]) << 12,
                         cookie: u32::from(b[11] % 4),
+                        backend: GENERATION,
                     }),
                 },
             }

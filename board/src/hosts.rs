@@ -26,7 +26,7 @@ impl Board {
             return Err(Counter::DropHostReplyWithBadMagic.into());
         }
         let peer = self.by_address(incoming)?;
-        self.learn_reverse(peer, reply.sender_index);
+        self.learn_reverse(peer, reply.sender_index, ports);
         self.peers.alive(peer, now);
         self.count(Counter::RecvHostReply);
         let Source::Bytes(name) = incoming.payload else {

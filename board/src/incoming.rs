@@ -165,7 +165,7 @@ impl Board {
                     incoming.packet,
                     incoming.source
                 );
-                self.learn_reverse(peer, sender_index);
+                self.learn_reverse(peer, sender_index, ports);
                 let nack = Nack::Lib { seq: 0 };
                 let (to, from) = self.admit_peer(door, incoming, peer, ends, None, nack)?;
                 let body = EventBody::Connect { session, connect };
@@ -188,7 +188,7 @@ impl Board {
             Packet::HostQuery(query) => {
                 self.stirred = true;
                 let peer = self.by_address(incoming)?;
-                self.learn_reverse(peer, query.sender_index);
+                self.learn_reverse(peer, query.sender_index, ports);
                 self.heard(now, peer);
                 self.count(Counter::RecvHostQuery);
                 let packet = Packet::HostReply(HostReply {
@@ -362,11 +362,12 @@ impl Board {
         may.then_some(Answer { peer, packet })
     }
 
-    pub(crate) fn learn_reverse(&mut self, peer: u16, index: u16) {
-        if let Some(peer) = self.peers.get_mut(peer)
-            && peer.local.is_none()
+    pub(crate) fn learn_reverse<P: Ports>(&mut self, peer: u16, index: u16, ports: &mut P) {
+        if let Some(known) = self.peers.get_mut(peer)
+            && known.local.is_none()
+            && known.reverse.replace(index) != Some(index)
         {
-            peer.reverse = Some(index);
+            ports.peer_changed(self.id, peer);
         }
     }
 }

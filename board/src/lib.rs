@@ -50,7 +50,7 @@ pub use counters::Counters;
 pub use error::{AddBoardError, ChangeError, EndpointError, RawError};
 pub use key::{BoardId, EndpointKey, Extent, RegionInfo, Source};
 pub use name::HostName;
-pub use peers::{Peer, PeerTable};
+pub use peers::{Peer, PeerLeft, PeerTable};
 pub use ports::{BadMemory, Blame, CommandError, Full, NoRoom, Ports, Taken};
 pub use rate::Rate;
 pub use set::{BoardSet, EndpointSet, NumberSet};

@@ -7,20 +7,42 @@ use crate::discovery::Discovery;
 use crate::error::AddBoardError;
 use crate::key::{BOARDS, BoardId};
 use crate::name::HostName;
-use crate::peers::Peer;
+use crate::peers::{Peer, PeerLeft};
 use crate::ports::Ports;
 use crate::switch::Switch;
 use crate::time::Instant;
 
 impl Switch {
-    /// Adds a board. It and the boards that are there become each other's peers, by name, without asking. A muted board
-    /// drops all that it receives and does not beacon, until [`Self::set_muted`].
+    /// Adds a board. It and the boards that are there become each other's peers, by name, without asking.
     pub fn add_board<P: Ports>(
         &mut self,
         now: Instant,
         mac: MacAddress,
         name: HostName,
-        muted: bool,
+        ports: &mut P,
+    ) -> Result<BoardId, AddBoardError> {
+        self.add(now, mac, name, None, ports)
+    }
+
+    /// The same for a board that another backend has had. `left` are the peers that it knew, by their indices, which keep
+    /// their meaning. The board is muted: it drops all that it receives and does not beacon, until [`Self::set_muted`].
+    pub fn adopt_board<P: Ports>(
+        &mut self,
+        now: Instant,
+        mac: MacAddress,
+        name: HostName,
+        left: &[Option<PeerLeft>],
+        ports: &mut P,
+    ) -> Result<BoardId, AddBoardError> {
+        self.add(now, mac, name, Some(left), ports)
+    }
+
+    fn add<P: Ports>(
+        &mut self,
+        now: Instant,
+        mac: MacAddress,
+        name: HostName,
+        left: Option<&[Option<PeerLeft>]>,
         ports: &mut P,
     ) -> Result<BoardId, AddBoardError> {
         if !mac.is_station() {
@@ -41,8 +63,14 @@ impl Switch {
         let id = BoardId(place as u16);
         let serial = self.random.next() as u32;
         let mut board = Board::new(now, id, mac, name, self.settings.peer_max, serial);
-        board.muted = muted;
         introduce(now, &mut board, (mac, id, name), 0, ports);
+        if let Some(left) = left {
+            board.muted = true;
+            board.peers.take_over(now, left);
+            for index in 1..board.peers.count() {
+                ports.peer_changed(id, index);
+            }
+        }
         for other in self.boards.iter_mut().flatten() {
             let (Some(here), Some(there)) = (
                 board.peers.add_known(now, other.mac, Some(other.id)),

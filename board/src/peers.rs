@@ -49,6 +49,19 @@ pub struct Peer {
     next_in_bucket: u16,
 }
 
+/// A peer as another backend of the board has left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerLeft {
+    /// The address by which it is known.
+    pub mac: MacAddress,
+    /// Its name, or [`HostName::UNKNOWN`].
+    pub name: HostName,
+    /// Its own index for the board, if that is known.
+    pub reverse: Option<u16>,
+    /// Whether an administrator has named it.
+    pub fixed: bool,
+}
+
 impl Peer {
     /// The Ethernet address by which the peer is known.
     pub const fn mac(&self) -> MacAddress {
@@ -58,6 +71,16 @@ impl Peer {
     /// Its name; [`HostName::UNKNOWN`] until it has answered a host query.
     pub const fn name(&self) -> &HostName {
         &self.name
+    }
+
+    /// Its own index for the board, once that is known.
+    pub const fn reverse(&self) -> Option<u16> {
+        self.reverse
+    }
+
+    /// Whether an administrator has named it.
+    pub const fn is_fixed(&self) -> bool {
+        self.fixed
     }
 
     /// The board that it is, if it is one of this backend.
@@ -204,6 +227,43 @@ impl PeerTable {
         None
     }
 
+    /// Takes over the peers that an earlier table of the same board had, at their indices. Whoever is told of them may be
+    /// lying: who has no address of a station, or one that is in the table, is none.
+    pub(crate) fn take_over(&mut self, now: Instant, left: &[Option<PeerLeft>]) {
+        let end = left
+            .iter()
+            .rposition(Option::is_some)
+            .map_or(0, |last| last + 1);
+        for place in left
+            .iter()
+            .take(end.min(self.max.into()))
+            .skip(self.peers.len())
+        {
+            let peer =
+                place.filter(|peer| peer.mac.is_station() && self.entry_of(peer.mac).is_none());
+            let Some(peer) = peer else {
+                self.peers.push(Peer {
+                    forgotten: true,
+                    ..Peer::new(MacAddress::default(), None, now)
+                });
+                continue;
+            };
+            let index = self.count();
+            self.place(
+                index,
+                Peer {
+                    reverse: peer.reverse,
+                    fixed: peer.fixed,
+                    ..Peer::new(peer.mac, None, now)
+                },
+            );
+            // Who is asked for its name tells its index with it.
+            if peer.reverse.is_some() {
+                self.set_name(index, peer.name);
+            }
+        }
+    }
+
     /// Finds a peer that was heard of on the network, or makes it one; `None` when the table is full of such that are
     /// there. One that was forgotten gets its index back.
     pub(crate) fn add(&mut self, now: Instant, mac: MacAddress) -> Option<u16> {
@@ -239,7 +299,6 @@ impl PeerTable {
             }
             return Some(index);
         }
-        let mut peer = Peer::new(mac, local, now);
         let index = self.count();
         let is_stranger = places < self.max;
         let index = if index < places {
@@ -254,7 +313,13 @@ impl PeerTable {
             self.full = true;
             return None;
         };
-        let head = &mut self.buckets[bucket(mac)];
+        self.place(index, Peer::new(mac, local, now));
+        Some(index)
+    }
+
+    /// Puts a new peer, whose name is not known, into a free place or behind the last one.
+    fn place(&mut self, index: u16, mut peer: Peer) {
+        let head = &mut self.buckets[bucket(peer.mac)];
         peer.next_in_bucket = *head;
         *head = index;
         match self.peers.get_mut(usize::from(index)) {
@@ -262,7 +327,6 @@ impl PeerTable {
             None => self.peers.push(peer),
         }
         self.nameless += 1;
-        Some(index)
     }
 
     /// The place of the peer that is missed least.
@@ -467,5 +531,75 @@ mod tests {
         assert!(table.has_nameless());
         assert!(table.get(1).is_some_and(|peer| peer.name().is_unknown()));
         assert_eq!(table.count(), 3);
+    }
+
+    #[test]
+    fn peers_that_are_taken_over_keep_their_indices_and_lies_among_them_are_free_places() {
+        let mut table = PeerTable::new(256);
+        table.add_known(NOW, mac(9), Some(BoardId(0)));
+        let left = |mac, name: &[u8]| {
+            let name = HostName::new(name);
+            Some(PeerLeft {
+                mac,
+                name,
+                reverse: Some(3),
+                fixed: false,
+            })
+        };
+        let group = MacAddress([0xff; 6]);
+        let nobody = MacAddress::default();
+        table.take_over(
+            NOW,
+            &[
+                left(mac(1), b"not the board itself"),
+                left(mac(1), b"one:0"),
+                left(mac(9), b"own"),
+                None,
+                left(group, b"group"),
+                left(mac(1), b"again"),
+                left(nobody, b"nobody"),
+                left(mac(2), b""),
+                None,
+            ],
+        );
+        let known: Vec<_> = table
+            .all()
+            .map(|(index, peer)| (index, peer.mac()))
+            .collect();
+        assert_eq!(known, [(0, mac(9)), (1, mac(1)), (7, mac(2))]);
+        assert_eq!(table.get(1).map(Peer::name), Some(&HostName::new(b"one:0")));
+        assert_eq!(table.next_to_ask(NOW), Some(0));
+        assert_eq!(
+            [mac(1), mac(2)].map(|mac| table.index_of(mac)),
+            [Some(1), Some(7)]
+        );
+        assert_eq!([nobody, group].map(|mac| table.index_of(mac)), [None, None]);
+        assert_eq!(table.add(NOW, mac(3)), Some(8));
+        for stranger in 4..2000 {
+            table.add(NOW, mac(stranger));
+        }
+        let free: Vec<_> = (2..7).map(|index| table.get(index).is_some()).collect();
+        assert_eq!(
+            free, [true; 5],
+            "strangers take the free places when all others are taken"
+        );
+    }
+
+    #[test]
+    fn a_table_that_is_taken_over_has_no_more_places_than_any() {
+        let mut table = PeerTable::new(256);
+        table.add_known(NOW, mac(5000), Some(BoardId(0)));
+        let left: Vec<_> = (0..1024)
+            .map(|n| {
+                Some(PeerLeft {
+                    mac: mac(n),
+                    name: HostName::UNKNOWN,
+                    reverse: None,
+                    fixed: true,
+                })
+            })
+            .collect();
+        table.take_over(NOW, &left);
+        assert_eq!(table.count(), 256);
     }
 }

@@ -34,6 +34,7 @@ fn pull(session: u32) -> Command {
             window_seqnum: 23,
             window_offset: 0,
             cookie: session,
+            backend: 0,
         }),
     }
 }

@@ -192,6 +192,7 @@ fn feed(world: &mut World, format: &Format, a: EndpointKey, input: Input) {
                         window_seqnum: 0,
                         window_offset: 0,
                         cookie: 1,
+                        backend: 0,
                     }),
                 },
             );

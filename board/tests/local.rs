@@ -218,6 +218,7 @@ fn pull(window: u8, length: u32, cookie: u32) -> Command {
             window_seqnum: 23,
             window_offset: 0,
             cookie,
+            backend: 0,
         }),
     }
 }

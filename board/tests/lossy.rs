@@ -103,6 +103,7 @@ fn pull(length: u32, window_offset: u32) -> Command {
             window_seqnum: 23,
             window_offset,
             cookie: 5,
+            backend: 0,
         }),
     }
 }

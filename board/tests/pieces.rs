@@ -44,6 +44,7 @@ fn pull(length: u32) -> Command {
             window_seqnum: 23,
             window_offset: 0,
             cookie: 77,
+            backend: 0,
         }),
     }
 }

@@ -431,6 +431,7 @@ fn start_pull(world: &mut World, a: EndpointKey) -> u32 {
             window_seqnum: 23,
             window_offset: 0,
             cookie: 1,
+            backend: 0,
         }),
     };
     world.command(a, command).unwrap();

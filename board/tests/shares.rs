@@ -23,6 +23,7 @@ fn pull(cookie: u32) -> Command {
             window_seqnum: 23,
             window_offset: 0,
             cookie,
+            backend: 0,
         }),
     }
 }

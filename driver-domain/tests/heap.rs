@@ -304,6 +304,7 @@ fn pull(cookie: u32) -> Command {
             window_seqnum: 0,
             window_offset: 0,
             cookie,
+            backend: 1,
         }),
     }
 }

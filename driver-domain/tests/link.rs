@@ -31,7 +31,7 @@ fn backend() -> (Backend, Memfd) {
     pages.format();
     let (mac, name) = (MacAddress([2, 0, 0, 0, 0, 1]), HostName::new(b"guest1:0"));
     backend
-        .add_board(Instant::from_nanos(1), mac, name, pages, true)
+        .add_board(Instant::from_nanos(1), mac, name, pages)
         .unwrap();
     (backend, memory)
 }

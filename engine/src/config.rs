@@ -14,6 +14,8 @@ pub const FRAGMENTS_MAX: u32 = 32;
 pub struct Config {
     /// The endpoint's session, chosen by its backend.
     pub session: u32,
+    /// The generation of the backend, as it was before the endpoint was opened.
+    pub backend: u32,
     /// What a peer must present to connect.
     pub key: u32,
     /// M: payload bytes of each fragment of a medium message but the last.
@@ -58,6 +60,7 @@ impl Config {
         let medium_fragment = medium_fragment.max(SMALL_MAX as u32);
         Self {
             session,
+            backend: 0,
             key,
             medium_fragment,
             mx_wire,

@@ -25,6 +25,8 @@ use crate::state::window::Windows;
 pub struct Engine {
     pub(crate) config: Config,
     pub(crate) now: Duration,
+    /// Generation of the backend that serves the endpoint.
+    pub(crate) backend: u32,
     pub(crate) loopback: PartnerKey,
     pub(crate) loopback_by_network: bool,
     pub(crate) partners: Partners,
@@ -42,6 +44,8 @@ pub struct Engine {
     pub(crate) wanted: VecDeque<OutgoingKey>,
     pub(crate) pulls: BTreeMap<u32, Pull>,
     pub(crate) pulls_waiting: VecDeque<u32>,
+    /// Pulls that an earlier backend was asked for, and that the present one is to be asked for.
+    pub(crate) pulls_again: VecDeque<u32>,
     pub(crate) pulls_running: usize,
     pub(crate) next_cookie: u32,
     pub(crate) zombies: usize,
@@ -71,6 +75,7 @@ impl Engine {
             loopback_by_network: false,
             transmit: TransmitSpace::new(config.transmit_bytes),
             random: Random::new(config.session.into()),
+            backend: config.backend,
             now: Duration::ZERO,
             partners,
             requests: Requests::new(config.context_ids, config.give_up),
@@ -83,6 +88,7 @@ impl Engine {
             wanted: VecDeque::new(),
             pulls: BTreeMap::new(),
             pulls_waiting: VecDeque::new(),
+            pulls_again: VecDeque::new(),
             pulls_running: 0,
             next_cookie: 0,
             zombies: 0,

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use mx_records::record;
-use mx_ring::{Command, CommandBody, Destination, PullDone, PullOrder, PullStatus};
+use mx_ring::{Command, CommandBody, PullDone, PullStatus};
 use mx_wire::{Content, Notify, Rendezvous};
 
 use crate::code::Code;
@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::queue_port::{Part, QueuePort, Refused, Use};
 use crate::state::keys::{PartnerKey, RequestKey};
 use crate::state::outgoing::Body;
+use crate::state::partner::Partner;
 use crate::state::pull::Pull;
 use crate::state::request::Purpose;
 use crate::state::unexpected::Kept;
@@ -100,13 +101,8 @@ impl Engine {
             {
                 return;
             }
-            let session = self.partners.get(pull.partner).and_then(|partner| {
-                Some(Destination {
-                    peer: partner.peer,
-                    endpoint: partner.endpoint,
-                    session: partner.session?,
-                })
-            });
+            let partner = self.partners.get(pull.partner);
+            let session = partner.and_then(Partner::destination);
             let memory =
                 self.requests
                     .get(pull.request)
@@ -126,16 +122,7 @@ impl Engine {
             };
             match port.register(memory, part, Use::Receive) {
                 Ok(registered) => {
-                    let order = PullOrder {
-                        region: registered.region,
-                        offset: registered.offset,
-                        length: registered.length,
-                        window: pull.offer.window,
-                        window_seqnum: pull.offer.window_seqnum,
-                        window_offset: u32::from(pull.offer.window_offset).wrapping_add(pull.done),
-                        cookie,
-                    };
-                    let body = CommandBody::Pull(order);
+                    let body = CommandBody::Pull(pull.order(&registered, cookie, self.backend));
                     let command = Command { to, body };
                     // There is room in the queue: it was asked for above.
                     port.post(&command, &[]);
@@ -208,7 +195,7 @@ impl Engine {
     }
 
     /// Ends a pull: the receive is completed, the sender is told.
-    fn end_pull(&mut self, cookie: u32, code: Code, port: &mut impl QueuePort) {
+    pub(crate) fn end_pull(&mut self, cookie: u32, code: Code, port: &mut impl QueuePort) {
         let Some(pull) = self.pulls.remove(&cookie) else {
             return;
         };

@@ -28,6 +28,7 @@
 //! | `export` | what the network sees of large sends |
 //! | `loopback` | messages to the own endpoint |
 //! | `cleanup` | end of a relation |
+//! | `successor` | another backend takes over |
 //! | `queue_port`, `memory` | what the engine needs: a way to the board, memory of messages |
 //! | `config`, `code` | what it is told once; how calls and requests end |
 
@@ -57,6 +58,7 @@ mod requests;
 mod resend;
 mod send;
 mod state;
+mod successor;
 mod transmit;
 
 pub use code::Code;

@@ -18,6 +18,7 @@ impl Engine {
     pub fn work_between(&mut self, port: &mut impl QueuePort) {
         self.transmit.settle(port.sent());
         if self.awaits_memory() {
+            self.ask_again(port);
             self.start_pulls(port);
             self.export_wanted(port);
             self.send_delayed(port);
@@ -42,7 +43,10 @@ impl Engine {
     }
 
     fn awaits_memory(&self) -> bool {
-        !(self.delayed.is_empty() && self.pulls_waiting.is_empty() && self.wanted.is_empty())
+        !(self.delayed.is_empty()
+            && self.pulls_waiting.is_empty()
+            && self.pulls_again.is_empty()
+            && self.wanted.is_empty())
     }
 
     /// When [`Self::work`] has something to do even if no event comes.

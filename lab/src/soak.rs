@@ -7,8 +7,9 @@ use crate::simulation;
 use clap::Args;
 use std::process::{Command, ExitCode};
 
-/// Messages of the run that is part of `cargo lab test`.
+/// Messages of the run that is part of `cargo lab test`, and of the one in which backends die.
 const SHORT: &str = "20000";
+const SHORT_WITH_TAKEOVERS: &str = "100000";
 
 /// Options of `cargo lab soak`.
 #[derive(Args)]
@@ -26,6 +27,9 @@ pub struct SoakArgs {
     /// What determines the run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Have backends die at any step and others take over, some thousand times in a million messages; a third node is there.
+    #[arg(long)]
+    takeovers: bool,
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
@@ -42,6 +46,9 @@ pub fn run(args: &SoakArgs) -> Result<ExitCode, Error> {
         .arg(format!("--loss={}", args.loss))
         .arg(format!("--strangers={}", args.strangers))
         .arg(format!("--seed={}", args.seed));
+    if args.takeovers {
+        command.arg("--takeovers");
+    }
     if args.json {
         command.arg("--json");
     }
@@ -62,10 +69,16 @@ pub fn longest() -> Result<(), Error> {
     run.output().map(drop)
 }
 
-/// A short run: how many messages were verified.
+/// A short run, and one in which backends die: how many messages were verified.
 pub fn short() -> Result<u64, Error> {
-    let run = Run::new("cargo", "test-soak").args(simulation::arguments("soak"));
-    let output = run.args(["--messages", SHORT]).output()?;
+    let plain = carried("test-soak", &["--messages", SHORT])?;
+    let options = ["--takeovers", "--messages", SHORT_WITH_TAKEOVERS];
+    Ok(plain + carried("test-soak-takeovers", &options)?)
+}
+
+fn carried(log: &str, options: &[&str]) -> Result<u64, Error> {
+    let run = Run::new("cargo", log).args(simulation::arguments("soak"));
+    let output = run.args(options).output()?;
     verified(&output).ok_or_else(|| {
         Error::Judged(format!(
             "the soak did not say how many messages it verified:\n{output}"

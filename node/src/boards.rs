@@ -79,7 +79,7 @@ fn add_one(
     pages.bar_writers()?;
     let host_name = HostName::new(format!("{name}:0").as_bytes());
     let id = backend
-        .add_board(now, mac, host_name, view, true)
+        .add_board(now, mac, host_name, view)
         .map_err(|error| NodeError::Board {
             name: name.into(),
             mac,

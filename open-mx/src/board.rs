@@ -112,6 +112,12 @@ impl Board {
         self.pages.board().ok_or(Error::Confused)
     }
 
+    /// Which backend serves it: another number than before, once another one does.
+    #[inline]
+    pub fn generation(&self) -> u32 {
+        self.pages.generation()
+    }
+
     /// The peer of an index.
     pub fn peer(&self, index: u16) -> Option<PeerDescription> {
         self.pages.peer(index)

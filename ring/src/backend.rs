@@ -97,6 +97,73 @@ impl BackendSide {
         Ok(side)
     }
 
+    /// Takes the areas of an endpoint that another backend has served, and left at any moment (interfaces §7). Its process
+    /// goes on with both queues meanwhile.
+    ///
+    /// The words in R0 say where that one stood when it last wrote them. Commands that it had taken beyond are taken again.
+    /// An event counts from its lap word on, for its process may have taken it since: the index may be behind.
+    pub fn adopt(
+        layout: EndpointLayout,
+        w: VolatileSlice,
+        r: VolatileSlice,
+    ) -> Result<Self, VolatileSliceError> {
+        let mut side = Self::new(layout, w, r)?;
+        let stated = |at| side.r.word(at).load(Ordering::Acquire);
+        (side.command_cons, side.receive_head) =
+            (stated(r0::COMMAND_CONS), stated(r0::RECEIVE_HEAD));
+        (side.unexpected_prod, side.expected_prod) =
+            (stated(r0::UNEXPECTED_PROD), stated(r0::EXPECTED_PROD));
+        let geometry = layout.geometry();
+        for _ in 0..geometry.unexpected {
+            let base = EndpointLayout::UNEXPECTED;
+            let Some(event) = side.published(base, side.unexpected_prod, geometry.unexpected)
+            else {
+                break;
+            };
+            side.unexpected_prod = side.unexpected_prod.wrapping_add(1);
+            if let Some((position, length)) = event.event().ok().and_then(|e| e.received())
+                && length > 0
+            {
+                side.receive_head = payload_end(position, length);
+            }
+        }
+        for _ in 0..geometry.expected {
+            let index = side.expected_prod;
+            if side
+                .published(layout.expected(), index, geometry.expected)
+                .is_none()
+            {
+                break;
+            }
+            side.expected_prod = index.wrapping_add(1);
+        }
+        side.r
+            .word(r0::RECEIVE_HEAD)
+            .store(side.receive_head, Ordering::Relaxed);
+        for (word, position) in [
+            (r0::UNEXPECTED_PROD, side.unexpected_prod),
+            (r0::EXPECTED_PROD, side.expected_prod),
+        ] {
+            side.r.word(word).store(position, Ordering::Release);
+        }
+        side.publish_commands(side.command_cons);
+        side.polled_again();
+        Ok(side)
+    }
+
+    /// The event at a free-running index, if one was written there.
+    fn published(&self, base: usize, index: u32, entries: u32) -> Option<Descriptor> {
+        let at = base + (index & (entries - 1)) as usize * Descriptor::SIZE;
+        if self.r.word(at + Descriptor::LAP).load(Ordering::Acquire) != lap(index, entries) {
+            return None;
+        }
+        let mut descriptor = Descriptor::zeroed();
+        self.r
+            .read(at, &mut descriptor.as_mut_bytes()[..Descriptor::LAP])
+            .ok()?;
+        Some(descriptor)
+    }
+
     /// Where queues and areas of this endpoint lie.
     pub fn layout(&self) -> &EndpointLayout {
         &self.layout
@@ -219,7 +286,8 @@ impl BackendSide {
     /// Puts an event without payload in the receive ring into the unexpected queue.
     pub fn deliver(&mut self, event: &Event) -> Result<(), DeliverError> {
         self.unexpected_room()?;
-        self.put_unexpected(event);
+        self.write_unexpected(event);
+        self.publish_unexpected();
         Ok(())
     }
 
@@ -255,11 +323,13 @@ impl BackendSide {
             return Err(DeliverError::NoRoom);
         };
         fill(&place);
-        self.receive_head = position.wrapping_add(need);
+        self.write_unexpected(&event(position));
+        // Behind the event: who adopts the endpoint finds by the event what this word does not say yet.
+        self.receive_head = payload_end(position, length);
         self.r
             .word(r0::RECEIVE_HEAD)
             .store(self.receive_head, Ordering::Relaxed);
-        self.put_unexpected(&event(position));
+        self.publish_unexpected();
         Ok(())
     }
 
@@ -292,7 +362,7 @@ impl BackendSide {
         }
     }
 
-    fn put_unexpected(&mut self, event: &Event) {
+    fn write_unexpected(&self, event: &Event) {
         let entries = self.layout.geometry().unexpected;
         self.put(
             EndpointLayout::UNEXPECTED,
@@ -300,6 +370,9 @@ impl BackendSide {
             entries,
             event,
         );
+    }
+
+    fn publish_unexpected(&mut self) {
         self.unexpected_prod = self.unexpected_prod.wrapping_add(1);
         self.r
             .word(r0::UNEXPECTED_PROD)
@@ -320,4 +393,9 @@ impl BackendSide {
     pub fn set_status(&self, status: u32) {
         self.r.word(r0::STATUS).store(status, Ordering::Release);
     }
+}
+
+/// Where the receive ring goes on behind a payload.
+fn payload_end(position: u32, length: u16) -> u32 {
+    position.wrapping_add(u32::from(length).next_multiple_of(GRANULE))
 }

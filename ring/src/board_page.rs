@@ -68,6 +68,10 @@ pub struct PeerDescription {
     pub local: bool,
     /// Its name, NUL-padded; empty when not yet known.
     pub hostname: [u8; HOSTNAME_MAX],
+    /// Its own index for this board, once known: for a successor (interfaces §7).
+    pub reverse: Option<u16>,
+    /// Whether an administrator has named it: the same.
+    pub fixed: bool,
 }
 
 /// Layout of the board's page.
@@ -186,13 +190,24 @@ impl BoardPages {
         Some(d)
     }
 
+    /// Which backend serves the board: another number than before, once another one does. Whoever sees it change finds all
+    /// events of the one before in the queues. 0 before any backend.
+    #[inline]
+    pub fn generation(&self) -> u32 {
+        self.slice.word(at::BODY).load(Ordering::Acquire)
+    }
+
     /// Writes a peer; indices beyond the table are ignored.
     pub fn set_peer(&self, index: u16, peer: &PeerDescription) {
         let Some(at) = peer_offset(index) else { return };
         let mut body = [0; PEER_BODY_SIZE];
         body[0..6].copy_from_slice(&peer.mac.0);
-        body[6] = 1 | u8::from(peer.local) << 1;
+        body[6] = 1
+            | u8::from(peer.local) << 1
+            | u8::from(peer.reverse.is_some()) << 2
+            | u8::from(peer.fixed) << 3;
         body[8..88].copy_from_slice(&peer.hostname);
+        body[88..90].copy_from_slice(&peer.reverse.unwrap_or_default().to_le_bytes());
         seqlock::write(&self.slice, at, at + PEER_BODY, &body);
     }
 
@@ -208,6 +223,18 @@ impl BoardPages {
         let at = peer_offset(index)?;
         let mut body = [0; PEER_BODY_SIZE];
         seqlock::read(&self.slice, at, at + PEER_BODY, &mut body)?;
+        Self::described(&body)
+    }
+
+    /// Reads a peer that a backend which is gone has left, maybe half written.
+    pub fn peer_left(&self, index: u16) -> Option<PeerDescription> {
+        let mut body = [0; PEER_BODY_SIZE];
+        let at = peer_offset(index)? + PEER_BODY;
+        self.slice.read(at, &mut body).ok()?;
+        Self::described(&body)
+    }
+
+    fn described(body: &[u8; PEER_BODY_SIZE]) -> Option<PeerDescription> {
         if body[6] & 1 == 0 {
             return None;
         }
@@ -215,6 +242,8 @@ impl BoardPages {
             mac: MacAddress::default(),
             local: body[6] & 2 != 0,
             hostname: [0; HOSTNAME_MAX],
+            reverse: (body[6] & 4 != 0).then(|| u16::from_le_bytes([body[88], body[89]])),
+            fixed: body[6] & 8 != 0,
         };
         peer.mac.0.copy_from_slice(&body[0..6]);
         peer.hostname.copy_from_slice(&body[8..88]);

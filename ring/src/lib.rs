@@ -32,6 +32,8 @@ mod counter;
 mod descriptor;
 #[cfg(feature = "std")]
 pub mod device;
+#[cfg(feature = "fake")]
+pub mod fake;
 #[cfg(feature = "std")]
 pub mod fork_guard;
 #[cfg(feature = "std")]

@@ -125,6 +125,9 @@ pub struct PullOrder {
     pub window_offset: u32,
     /// Returned by [`EventBody::PullDone`].
     pub cookie: u32,
+    /// The generation of the backend that is asked. Another one leaves this to a new order (interfaces §7): what it
+    /// fetched late could reach a later message in the same memory.
+    pub backend: u32,
 }
 
 /// What a partner is told that repeats what an endpoint had received before it was closed.

@@ -6,6 +6,7 @@ pub use crate::seqlock::{read as seqlock_read, write as seqlock_write};
 use crate::control::ArmedCounters;
 use crate::layout::EndpointLayout;
 use crate::process::{r0, w0};
+use crate::sync::Ordering;
 use crate::{Descriptor, VolatileSlice};
 
 /// The W area with these slots of the command queue and window 0.
@@ -21,7 +22,7 @@ pub fn w_memory(layout: &EndpointLayout, commands: &[usize]) -> ModelMemory {
     })
 }
 
-/// The R area with these slots of the unexpected queue and the first granules of the receive ring.
+/// The R area with these slots of either event queue and the first granules of the receive ring.
 pub fn r_memory(layout: &EndpointLayout, unexpected: &[usize], granules: usize) -> ModelMemory {
     let memory = ModelMemory::default()
         .words([r0::KICK, r0::COMMAND_CONS, r0::SENT, r0::STATUS])
@@ -30,8 +31,16 @@ pub fn r_memory(layout: &EndpointLayout, unexpected: &[usize], granules: usize) 
         memory.plain(layout.receive() + i * crate::GRANULE as usize, 4)
     });
     unexpected.iter().fold(memory, |memory, slot| {
-        descriptor(memory, EndpointLayout::UNEXPECTED + slot * Descriptor::SIZE)
+        let memory = descriptor(memory, EndpointLayout::UNEXPECTED + slot * Descriptor::SIZE);
+        descriptor(memory, layout.expected() + slot * Descriptor::SIZE)
     })
+}
+
+/// Leaves an R area as a backend does that dies when it has written an event to either queue, and not yet its index.
+pub fn take_back_producer_indices(r: &VolatileSlice) {
+    for word in [r0::UNEXPECTED_PROD, r0::EXPECTED_PROD] {
+        r.word(word).fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn descriptor(memory: ModelMemory, at: usize) -> ModelMemory {

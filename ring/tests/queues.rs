@@ -7,8 +7,8 @@ use common::Endpoint;
 use std::collections::VecDeque;
 
 use mx_ring::{
-    Command, CommandBody, DeliverError, Event, EventBody, Origin, Place, Positions, PullDone,
-    PullStatus, Reach, RegionKey, Window,
+    BackendSide, Command, CommandBody, DeliverError, Event, EventBody, Origin, Place, Positions,
+    PullDone, PullStatus, Reach, RegionKey, Window,
 };
 use mx_wire::{Content, Medium, Message};
 use proptest::prelude::*;
@@ -63,6 +63,16 @@ enum Step {
     Consume,
     ConsumeExpected,
     Publish,
+    /// The backend dies, another one adopts the endpoint.
+    Adopt(Cut),
+}
+
+/// What the dead backend had not written of its last event in either queue.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    Nothing,
+    Index,
+    IndexAndHead,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -77,7 +87,24 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Consume),
         2 => Just(Step::ConsumeExpected),
         1 => Just(Step::Publish),
+        1 => prop_oneof![Just(Cut::Nothing), Just(Cut::Index), Just(Cut::IndexAndHead)].prop_map(Step::Adopt),
     ]
+}
+
+/// Words of page R0 for the last event of a queue: producer index and, in the unexpected queue, receive head.
+const UNEXPECTED_WORDS: [usize; 2] = [128, 136];
+const EXPECTED_WORDS: [usize; 1] = [132];
+
+/// Words of a page with what they held before.
+type Before = Vec<(usize, [u8; 4])>;
+
+fn words(endpoint: &Endpoint, at: &[usize]) -> Before {
+    let read = |at: &usize| {
+        let mut word = [0; 4];
+        endpoint.r.read(*at, &mut word).unwrap();
+        (*at, word)
+    };
+    at.iter().map(read).collect()
 }
 
 /// A payload that the process has not released yet: where it lies in the ring, and its bytes.
@@ -93,9 +120,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn queues_keep_order_and_lose_nothing(at in positions(), steps in prop::collection::vec(step(), 1..STEPS)) {
+    fn queues_keep_order_and_lose_nothing_whichever_backend_serves_them(at in positions(), steps in prop::collection::vec(step(), 1..STEPS)) {
         let mut endpoint = Endpoint::at(at);
         let (mut posted, mut taken, mut sent) = (0_u32, 0_u32, 0_u32);
+        let mut published = 0;
+        let mut before = [Before::new(), Before::new()];
         let mut number = 0_u16;
         let mut unexpected: VecDeque<Live> = VecDeque::new();
         let mut expected = VecDeque::new();
@@ -122,21 +151,37 @@ proptest! {
                         prop_assert_eq!(command, None);
                     }
                 }
-                Step::PutBack => if taken > sent {
+                Step::PutBack => if taken > published {
                     endpoint.backend.put_back();
                     taken -= 1;
                 },
                 Step::Sent(more) => {
                     sent = (sent + more).min(taken);
                     endpoint.backend.publish_commands(at.command.wrapping_add(sent));
+                    published = taken;
+                }
+                Step::Adopt(cut) => {
+                    let [unexpected, expected] = std::mem::take(&mut before);
+                    let torn = match cut {
+                        Cut::Nothing => Before::new(),
+                        Cut::Index => unexpected.into_iter().take(1).chain(expected).collect(),
+                        Cut::IndexAndHead => unexpected.into_iter().chain(expected).collect(),
+                    };
+                    for (at, word) in torn {
+                        endpoint.r.write(at, &word).unwrap();
+                    }
+                    endpoint.backend = BackendSide::adopt(common::layout(), endpoint.w, endpoint.r).unwrap();
+                    (taken, sent) = (published, published);
                 }
                 Step::Deliver => {
+                    before[0] = words(&endpoint, &UNEXPECTED_WORDS);
                     if endpoint.backend.deliver(&payload_event(number, 0, 0)).is_ok() {
                         unexpected.push_back(Live { number, payload: None });
                         number += 1;
                     }
                 }
                 Step::DeliverPayload(length) => {
+                    before[0] = words(&endpoint, &UNEXPECTED_WORDS);
                     let payload: Vec<u8> = (0..length).map(|i| i as u8 ^ number as u8).collect();
                     let delivered = endpoint.backend.deliver_payload(
                         length,
@@ -151,6 +196,7 @@ proptest! {
                     }
                 }
                 Step::DeliverExpected => {
+                    before[1] = words(&endpoint, &EXPECTED_WORDS);
                     let event = Event::of_board(EventBody::PullDone(PullDone { cookie: number.into(), status: PullStatus::Done, transferred: 0 }));
                     if endpoint.backend.deliver_expected(&event).is_ok() {
                         expected.push_back(event);
@@ -267,6 +313,28 @@ proptest! {
     }
 
     #[test]
+    fn a_successor_survives_pages_of_any_bytes(at in positions(), seed: u64, laps in prop_oneof![Just(None), (0_u32..3).prop_map(Some)], length in 0_u16..9001) {
+        let endpoint = Endpoint::at(at);
+        endpoint.w.write(0, &common::noise(seed, endpoint.w.len())).unwrap();
+        endpoint.r.write(0, &common::noise(!seed, endpoint.r.len())).unwrap();
+        if let Some(lap) = laps {
+            // Every event of a turn of the queue seems to be there.
+            let first = lap << 6;
+            endpoint.r.write(128, &first.to_le_bytes()).unwrap();
+            for entry in 0..64 {
+                endpoint.r.write(4096 + entry * 64 + 60, &(lap + 1).to_le_bytes()).unwrap();
+            }
+        }
+        let mut successor = BackendSide::adopt(common::layout(), endpoint.w, endpoint.r).unwrap();
+        for _ in 0..200 {
+            let _ = successor.next_command();
+            let _ = successor.deliver(&payload_event(0, 0, 0));
+            let _ = successor.deliver_payload(length, |place| assert_eq!(place.len(), usize::from(length)), |position| payload_event(0, length, position));
+            let _ = successor.deliver_expected(&payload_event(0, 0, 0));
+        }
+    }
+
+    #[test]
     fn a_backend_survives_a_w_area_of_any_bytes(at in positions(), seed: u64, offset: u32, length: usize, id: u8) {
         let mut endpoint = Endpoint::at(at);
         endpoint.w.write(0, &common::noise(seed, 4096 * 3)).unwrap();
@@ -327,6 +395,6 @@ fn an_area_that_starts_between_two_lines_is_no_endpoint() {
     let odd = endpoint.r.part(8, endpoint.r.len() - 8).unwrap();
     let smaller = endpoint.w.part(0, endpoint.w.len() - 64).unwrap();
     let layout = common::layout();
-    assert!(mx_ring::BackendSide::new(layout, endpoint.w, odd).is_err());
+    assert!(BackendSide::new(layout, endpoint.w, odd).is_err());
     assert!(mx_ring::ProcessSide::new(layout, smaller, endpoint.r).is_err());
 }

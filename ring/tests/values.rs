@@ -116,9 +116,9 @@ prop_compose! {
     }
 }
 prop_compose! {
-    fn pull_order()(region in region(), numbers in numbers(), window_offset: u32, cookie: u32) -> PullOrder {
+    fn pull_order()(region in region(), numbers in numbers(), window_offset: u32, cookie: u32, backend: u32) -> PullOrder {
         let (_, _, _, length, window, window_seqnum, _, offset) = numbers;
-        PullOrder { region, offset, length, window, window_seqnum, window_offset, cookie }
+        PullOrder { region, offset, length, window, window_seqnum, window_offset, cookie, backend }
     }
 }
 
@@ -487,7 +487,8 @@ proptest! {
         };
         pages.set_board(&board);
         prop_assert_eq!(pages.board(), Some(board));
-        let peer = PeerDescription { mac, local: flags[0], hostname };
+        let reverse = flags[1].then_some(numbers[2]);
+        let peer = PeerDescription { mac, local: flags[0], hostname, reverse, fixed: flags[2] };
         prop_assert_eq!(pages.peer(index), None);
         pages.set_peer(index, &peer);
         prop_assert_eq!(pages.peer(index), Some(peer));

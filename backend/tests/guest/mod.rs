@@ -117,6 +117,9 @@ pub struct LabBackend {
     pub activity: Activity,
 }
 
+/// Of every backend.
+pub const GENERATION: u32 = 3;
+
 /// Backends on a network.
 pub struct Lab {
     pub network: Nics,
@@ -129,7 +132,7 @@ impl Lab {
         let backend = |n: usize| LabBackend {
             backend: Backend::new(BackendConfig {
                 format,
-                generation: 3,
+                generation: GENERATION,
                 endpoint_max: 32,
                 queue_entries: mx_ring::QUEUE_ENTRIES,
                 interface: *b"fake0\0\0\0\0\0\0\0\0\0\0\0",
@@ -163,7 +166,7 @@ impl Lab {
         let name = HostName::new(format!("guest{n}:0").as_bytes());
         backend
             .backend
-            .add_board(self.now, mac(n), name, pages, true)
+            .add_board(self.now, mac(n), name, pages)
             .expect("a good address")
     }
 
@@ -344,6 +347,7 @@ pub fn pull(to: Destination, slot: u16, length: u32) -> Command {
             window_seqnum: 23,
             window_offset: 0,
             cookie: 77,
+            backend: GENERATION,
         }),
     }
 }

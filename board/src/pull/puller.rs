@@ -308,6 +308,7 @@ mod tests {
             window_seqnum: 23,
             window_offset,
             cookie: 1,
+            backend: 0,
         };
         let to = Destination {
             peer: 1,

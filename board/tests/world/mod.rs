@@ -241,7 +241,7 @@ impl World {
     pub fn board(&mut self, mac: MacAddress, name: &str) -> BoardId {
         let name = HostName::new(name.as_bytes());
         self.switch
-            .add_board(self.now, mac, name, false, &mut self.ports)
+            .add_board(self.now, mac, name, &mut self.ports)
             .expect("a good address")
     }
 

@@ -7,7 +7,6 @@ use mx_backend::{Backend, EndpointError, Instant};
 use mx_ring::control::Status;
 use mx_ring::{BackendSide, EndpointLayout, PAGE_SIZE};
 
-use super::counted::Counted;
 use super::endpoint::MappedEndpoint;
 use super::{Device, answer};
 use crate::memory::{GuestPages, Memory};
@@ -19,6 +18,8 @@ pub(super) enum Job<P> {
         endpoint: u8,
         session: u32,
         layout: EndpointLayout,
+        /// Whether another backend has served it.
+        adopt: bool,
         queues: [P; 2],
     },
     Register {
@@ -41,6 +42,7 @@ impl<M: Memory> Device<M> {
                 endpoint,
                 session,
                 layout,
+                adopt,
                 mut queues,
             }) => {
                 let sizes = [layout.w_size() / PAGE_SIZE, layout.r_size() / PAGE_SIZE];
@@ -59,11 +61,29 @@ impl<M: Memory> Device<M> {
                         endpoint,
                         session,
                         layout,
+                        adopt,
                         queues,
                     });
                     return;
                 }
-                match self.opened(now, backend, endpoint, session, layout, &queues) {
+                let [w, r] = queues.each_ref().map(GuestPages::slice);
+                let side = match adopt {
+                    true => BackendSide::adopt(layout, w, r),
+                    false => BackendSide::new(layout, w, r),
+                };
+                let opened = side.map_err(|_| Status::Invalid).and_then(|side| {
+                    let key = self.key(endpoint);
+                    let opened = match adopt {
+                        true => backend.adopt_endpoint(now, key, session, side),
+                        false => backend.open_endpoint(now, key, session, side),
+                    };
+                    opened.map_err(|error| match error {
+                        EndpointError::BadIndex => Status::Invalid,
+                        EndpointError::Busy => Status::Busy,
+                        EndpointError::NoBoard | EndpointError::NotOpen => Status::NotFound,
+                    })
+                });
+                match opened {
                     Ok(()) => {
                         self.endpoints.insert(
                             endpoint,
@@ -121,24 +141,5 @@ impl<M: Memory> Device<M> {
         (first..first + count)
             .map(|entry| self.staging.get(entry).unwrap_or(0))
             .collect()
-    }
-
-    pub(super) fn opened(
-        &self,
-        now: Instant,
-        backend: &mut Backend,
-        endpoint: u8,
-        session: u32,
-        layout: EndpointLayout,
-        [w, r]: &[Counted<M::Pages>; 2],
-    ) -> Result<(), Status> {
-        let side = BackendSide::new(layout, w.slice(), r.slice()).map_err(|_| Status::Invalid)?;
-        backend
-            .open_endpoint(now, self.key(endpoint), session, side)
-            .map_err(|error| match error {
-                EndpointError::BadIndex => Status::Invalid,
-                EndpointError::Busy => Status::Busy,
-                EndpointError::NoBoard | EndpointError::NotOpen => Status::NotFound,
-            })
     }
 }

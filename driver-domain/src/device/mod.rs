@@ -120,6 +120,7 @@ impl<M: Memory> Device<M> {
         };
         let requests = map(&[reference], Access::Read)?;
         let references = BackendControl::references(&requests.slice())?;
+        let adopting = BackendControl::adopting(&requests.slice())?;
         let responses = map(&references[1..2], Access::ReadWrite)?;
         let armed = map(&references[2..3], Access::Read)?;
         let doorbells = map(&references[3..4], Access::ReadWrite)?;
@@ -132,10 +133,13 @@ impl<M: Memory> Device<M> {
         let device_armed = ArmedCounters::new(armed.slice())?;
         let device_doorbells = Doorbells::new(doorbells.slice())?;
         let device_staging = Staging::new(staging.slice())?;
-        // A guest's kernel that connects starts from nothing; one that takes its endpoints along would say so.
-        let board_id = backend
-            .add_board(now, identity.mac, identity.name, pages, true)
-            .map_err(ConnectError::Board)?;
+        let Identity { mac, name } = identity;
+        let added = if adopting {
+            backend.adopt_board(now, mac, name, pages)
+        } else {
+            backend.add_board(now, mac, name, pages)
+        };
+        let board_id = added.map_err(ConnectError::Board)?;
         let limits = account.limits();
         let limits = BoardLimits {
             pulls: limits.get(Limit::Pulls),

@@ -33,8 +33,7 @@ impl<M: Memory> Device<M> {
                 geometry,
                 adopt,
             } => match EndpointLayout::new(geometry) {
-                _ if adopt => Err(Status::Denied),
-                Ok(layout) => self.open(id, endpoint, session, layout),
+                Ok(layout) => self.open(id, endpoint, session, layout, adopt),
                 Err(_) => Err(Status::Invalid),
             },
             ControlRequest::CloseEndpoint { endpoint } => self.close(id, endpoint, backend),
@@ -142,6 +141,7 @@ impl<M: Memory> Device<M> {
         endpoint: u8,
         session: u32,
         layout: EndpointLayout,
+        adopt: bool,
     ) -> Result<(), Status> {
         let (w, r) = (layout.w_size() / PAGE_SIZE, layout.r_size() / PAGE_SIZE);
         if u16::from(endpoint) >= self.endpoint_max || w + r > STAGING_REFS {
@@ -165,6 +165,7 @@ impl<M: Memory> Device<M> {
             endpoint,
             session,
             layout,
+            adopt,
             queues: [w, r],
         });
         Ok(())

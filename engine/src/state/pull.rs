@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use mx_ring::PullOrder;
 use mx_wire::Rendezvous;
 
 use crate::queue_port::Registered;
@@ -28,4 +29,20 @@ pub struct Pull {
     pub began: Option<Duration>,
     /// Whether it is aborted because it took too long.
     pub expired: bool,
+}
+
+impl Pull {
+    /// What a backend of that generation is asked for: to fetch what is still missing, as far as it fits into memory.
+    pub fn order(&self, registered: &Registered, cookie: u32, backend: u32) -> PullOrder {
+        PullOrder {
+            region: registered.region,
+            offset: registered.offset,
+            length: registered.length,
+            window: self.offer.window,
+            window_seqnum: self.offer.window_seqnum,
+            window_offset: u32::from(self.offer.window_offset).wrapping_add(self.done),
+            cookie,
+            backend,
+        }
+    }
 }

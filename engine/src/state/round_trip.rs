@@ -54,6 +54,11 @@ impl RoundTrip {
         self.doublings = (self.doublings + 1).min(DOUBLINGS_MAX);
     }
 
+    /// What was not answered says nothing about the partner.
+    pub fn begin_anew(&mut self) {
+        self.doublings = 0;
+    }
+
     /// How often the wait was doubled.
     pub fn doublings(&self) -> u32 {
         self.doublings

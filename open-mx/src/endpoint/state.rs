@@ -82,6 +82,7 @@ impl EndpointState {
         let fragment = description.medium_fragment.into();
         let mut config = Config::new(session, key, fragment, description.mx_wire);
         let geometry = port.process.layout().geometry();
+        config.backend = description.generation;
         config.transmit_bytes = geometry.transmit;
         config.pulls_max = geometry.expected as usize;
         adjust(&mut config);
@@ -116,7 +117,9 @@ impl EndpointState {
     /// The clock has steps of milliseconds, within which nothing becomes due.
     pub fn rests(&self, now: Duration) -> bool {
         let process = &self.port.process;
-        self.rested == Some((now, process.sent())) && !process.event_waits()
+        self.rested == Some((now, process.sent()))
+            && !process.event_waits()
+            && self.board.generation() == self.engine.backend()
     }
 
     /// Whether the backend has read nothing of what was posted for longer than it takes to wake: it does not get to
@@ -138,6 +141,8 @@ impl EndpointState {
         }
         self.engine.set_now(now);
         self.rested = None;
+        // Before the events, among which those of the backend before are when another one is there.
+        let generation = self.board.generation();
         let mut taken = 0;
         while taken < EVENTS_PER_ROUND
             && !self.engine.has_offers()
@@ -163,6 +168,9 @@ impl EndpointState {
             }
         }
         let all = taken.max(ended) < EVENTS_PER_ROUND && !self.engine.has_offers();
+        if all && generation != self.engine.backend() && generation != 0 {
+            self.engine.backend_changed(generation);
+        }
         let taken = taken + ended;
         // When as many events were taken as the queue holds, those that waited at first have all been seen. A flood does
         // not keep messages from being sent again.

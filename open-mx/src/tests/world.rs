@@ -79,7 +79,7 @@ impl Net {
         board_pages.format();
         let name = HostName::new(format!("node{node}:0").as_bytes());
         let board = backend
-            .add_board(instant(self.now), mac, name, board_pages, true)
+            .add_board(instant(self.now), mac, name, board_pages)
             .unwrap();
         self.nodes.push(Node {
             backend,

@@ -9,7 +9,7 @@ use crate::message::{Command, CommandBody, Destination, Farewell, Place, PullOrd
 
 fields! {
     /// PULL, and ABORT_PULL of which only the cookie counts.
-    Order, 12: {
+    Order, 8: {
         window: u8,
         window_seqnum: u8,
         pad2: [u8; 2],
@@ -18,6 +18,7 @@ fields! {
         generation: U16,
         offset: U32,
         window_offset: U32,
+        backend: U32,
     }
 }
 
@@ -52,6 +53,7 @@ impl Descriptor {
                     generation: order.region.generation.into(),
                     offset: order.offset.into(),
                     window_offset: order.window_offset.into(),
+                    backend: order.backend.into(),
                     ..Order::new_zeroed()
                 });
             }
@@ -120,6 +122,7 @@ impl Descriptor {
                     window_seqnum: order.window_seqnum,
                     window_offset: order.window_offset.get(),
                     cookie: order.cookie.get(),
+                    backend: order.backend.get(),
                 })
             }
             ABORT_PULL => {

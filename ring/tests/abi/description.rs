@@ -94,6 +94,8 @@ fn peers(listing: &mut Listing) {
             mac: MacAddress(rising(0)),
             local,
             hostname: rising(8),
+            reverse: local.then_some(0x5958),
+            fixed: local,
         };
         pages.set_peer(index, &peer);
         assert_eq!(pages.peer(index), Some(peer));

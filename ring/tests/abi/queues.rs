@@ -137,6 +137,7 @@ fn commands() -> Vec<(&'static str, Command)> {
         window_seqnum: 0x31,
         window_offset: 0x3736_3534,
         cookie: 0x3b3a_3938,
+        backend: 0x4342_4140,
     };
     let abort = CommandBody::AbortPull {
         cookie: 0x3b3a_3938,

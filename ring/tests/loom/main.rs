@@ -6,6 +6,7 @@ mod pages;
 mod queues;
 mod registration;
 mod sleep;
+mod takeover;
 
 use mx_ring::control::{ArmedCounters, Doorbells};
 use mx_ring::model::{self, ModelMemory};

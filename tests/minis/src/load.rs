@@ -185,7 +185,7 @@ impl Load {
             }
             let before = self.done(waits);
             let posted = match size {
-                Size::Large => self.pull(to),
+                Size::Large => self.pull(to, device.board.generation()),
                 _ => self.post(to, size, medium, waits),
             };
             self.endpoint.kick(device);
@@ -270,8 +270,8 @@ impl Load {
         posted
     }
 
-    /// Pulls the partner's large message, unless that is under way.
-    fn pull(&mut self, to: Destination) -> u32 {
+    /// Pulls the partner's large message by the backend of that generation, unless that is under way.
+    fn pull(&mut self, to: Destination, backend: u32) -> u32 {
         if self.pulling.is_some() {
             return 0;
         }
@@ -289,6 +289,7 @@ impl Load {
             window_seqnum: WINDOW.1,
             window_offset: 0,
             cookie: self.pulls,
+            backend,
         };
         let body = CommandBody::Pull(order);
         if !self.endpoint.process.post(&Command { to, body }, &[]) {

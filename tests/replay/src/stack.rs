@@ -74,7 +74,7 @@ impl Stack {
         let pages = BoardPages::new(memory.slice()).expect("whole pages");
         pages.format();
         let board = backend
-            .add_board(now, mac, HostName::new(name.as_bytes()), pages, true)
+            .add_board(now, mac, HostName::new(name.as_bytes()), pages)
             .expect("a station's address");
         Self {
             now,

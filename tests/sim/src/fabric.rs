@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mx_backend::fake::{Nics, Woken};
-use mx_backend::{Backend, BackendConfig, BoardId, Completion, EndpointKey, HostName, Instant};
+use mx_backend::{
+    Backend, BackendConfig, BoardId, Completion, EndpointKey, HostName, Instant, Misbehaviour,
+};
 use mx_ring::board_page::{BoardPages, PAGES, PEERS};
 use mx_ring::mapping::Memfd;
 use mx_ring::{BackendSide, EndpointLayout, Geometry, PAGE_SIZE, QUEUE_ENTRIES_MIN};
@@ -14,17 +16,36 @@ use mx_wire::{Format, MacAddress};
 
 use crate::process::{Process, Stage};
 use crate::strangers::Strangers;
+use crate::takeover::{Burning, Death, Fuse, Omission};
 
 /// What every endpoint is opened with.
 pub(crate) const APP_KEY: u32 = 7;
 /// Turns of a backend at one moment: more would be work that never ends.
 const TURNS: u32 = 100_000;
 
-struct Node {
-    backend: Rc<RefCell<Backend>>,
-    boards: Vec<(BoardId, BoardPages)>,
-    memory: Vec<Memfd>,
-    deadline: Option<Instant>,
+pub(crate) struct Node {
+    format: Format,
+    number: usize,
+    seed: u64,
+    /// Backends that have served it so far, this one among them.
+    backends: u32,
+    pub(crate) backend: Rc<RefCell<Backend>>,
+    pub(crate) boards: Vec<NodeBoard>,
+    /// Of endpoints that nobody uses.
+    idle: Vec<Memfd>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) fuse: Fuse,
+    /// The backend is to die when it is served next.
+    pub(crate) dying: Option<Death>,
+}
+
+pub(crate) struct NodeBoard {
+    /// None as long as no backend has it.
+    pub(crate) id: Option<BoardId>,
+    pub(crate) pages: BoardPages,
+    mac: MacAddress,
+    name: HostName,
+    memory: Memfd,
 }
 
 /// Where a board is.
@@ -38,15 +59,15 @@ pub struct BoardPlace {
 
 /// The whole.
 pub struct Fabric {
-    now: Instant,
-    network: Nics,
-    nodes: Vec<Node>,
+    pub(crate) now: Instant,
+    pub(crate) network: Nics,
+    pub(crate) nodes: Vec<Node>,
     /// Who disturbs, and at which port.
     strangers: Option<(Strangers, usize)>,
     /// Processes, with the number of their backend.
     pub processes: Vec<(usize, Process)>,
-    /// Endpoints that backends have closed because of what their process wrote.
-    pub misbehaved: Vec<EndpointKey>,
+    /// Endpoints that backends have closed because of what their process wrote, and what that was.
+    pub misbehaved: Vec<(EndpointKey, Misbehaviour)>,
 }
 
 impl Fabric {
@@ -73,7 +94,7 @@ impl Fabric {
     /// From now on strangers send so many frames in each millisecond, on top of what the nodes send.
     pub fn disturb(&mut self, format: Format, rate: u32, seed: u64) {
         let boards = self.nodes.iter().flat_map(|node| &node.boards);
-        let known = boards.filter_map(|(_, pages)| Some(pages.board()?.mac));
+        let known = boards.filter_map(|board| Some(board.pages.board()?.mac));
         let strangers = Strangers::new(format, known.collect(), (self.elapsed(), rate), seed);
         self.strangers = Some((strangers, self.network.join()));
     }
@@ -98,7 +119,8 @@ impl Fabric {
         geometry: Geometry,
     ) -> usize {
         let node = &self.nodes[place.backend];
-        let (board, pages) = node.boards[place.board];
+        let board = &node.boards[place.board];
+        let (board, pages) = (board.id.expect("a board with a backend"), board.pages);
         let key = EndpointKey { board, endpoint };
         let mut process = Process::open(
             &node.backend,
@@ -108,6 +130,7 @@ impl Fabric {
             geometry,
             self.now,
         );
+        process.board_number = place.board;
         process.make_memory_scarce();
         self.processes.push((place.backend, process));
         self.processes.len() - 1
@@ -125,14 +148,16 @@ impl Fabric {
         let [w, r] = areas.map(|size| Memfd::create("sim idle", size).expect("memory"));
         let side = BackendSide::new(layout, w.slice(), r.slice()).expect("areas of the layout");
         let key = EndpointKey {
-            board: node.boards[place.board].0,
+            board: node.boards[place.board]
+                .id
+                .expect("a backend that serves it"),
             endpoint: 0,
         };
         node.backend
             .borrow_mut()
             .open_endpoint(self.now, key, 1, side)
             .expect("a free endpoint");
-        node.memory.extend([w, r]);
+        node.idle.extend([w, r]);
     }
 
     /// Closes the endpoint of a process, as a library does when its program ends. The endpoint can be opened again when
@@ -222,18 +247,28 @@ impl Fabric {
     }
 
     fn serve(&mut self, number: usize) {
+        match self.nodes[number].dying.take() {
+            Some(death) => self.serve_last(number, death),
+            None => self.serve_alive(number),
+        }
+    }
+
+    pub(crate) fn serve_alive(&mut self, number: usize) {
         let node = &mut self.nodes[number];
+        let fuse = &node.fuse;
         let mut backend = node.backend.borrow_mut();
         while let Some(token) = self.network.sent(number) {
             backend.token_sent(token);
         }
         while let Some(frame) = self.network.received(number) {
-            backend.frame(self.now, &frame, &mut self.network.sink(number));
+            let mut sink = Burning(fuse, self.network.sink(number));
+            backend.frame(self.now, &frame, &mut sink);
         }
-        let mut woken = Woken::default();
+        let mut woken = Burning(fuse, Woken::default());
         let mut turns = 0;
         loop {
-            let activity = backend.turn(self.now, &mut self.network.sink(number), &mut woken);
+            let mut sink = Burning(fuse, self.network.sink(number));
+            let activity = backend.turn(self.now, &mut sink, &mut woken);
             node.deadline = activity.deadline;
             if !activity.busy {
                 break;
@@ -253,7 +288,7 @@ impl Fabric {
                         process.state = Stage::Closed;
                     }
                 }
-                Completion::Misbehaved(key, _) => self.misbehaved.push(key),
+                Completion::Misbehaved(key, what) => self.misbehaved.push((key, what)),
                 Completion::BoardRemoved(_) => {}
             }
         }
@@ -267,43 +302,93 @@ fn owner(
     key: EndpointKey,
 ) -> Option<&mut Process> {
     let mut latest_first = processes.iter_mut().rev();
-    let found = latest_first.find(|(of, process)| *of == backend && process.key == key);
+    let found = latest_first
+        .find(|(of, process)| *of == backend && process.key == key && !process.port.is_down());
     found.map(|(_, process)| process)
 }
 
 impl Node {
     fn new(format: Format, number: usize, count: usize, seed: u64) -> Self {
-        let mut backend = Backend::new(BackendConfig {
-            format,
-            generation: 1,
-            endpoint_max: 32,
-            queue_entries: mx_ring::QUEUE_ENTRIES,
-            interface: [0; 16],
-            driver: [0; 16],
-            // Every endpoint is asleep at once when it has nothing to do: each post needs its kick.
-            idle_spell: Duration::ZERO,
-            seed: seed ^ number as u64,
-        });
-        let mut memory = Vec::new();
+        let mut backend = Backend::new(config(format, number, seed, 1));
         let boards = (0..count)
             .map(|board| {
-                let pages = Memfd::create("sim board", PAGES * PAGE_SIZE).expect("memory");
-                let view = BoardPages::new(pages.slice()).expect("whole pages");
-                view.format();
+                let memory = Memfd::create("sim board", PAGES * PAGE_SIZE).expect("memory");
+                let pages = BoardPages::new(memory.slice()).expect("whole pages");
+                pages.format();
                 let mac = MacAddress([2, 0, 0, 0, number as u8, board as u8]);
                 let name = HostName::new(format!("n{number}b{board}:0").as_bytes());
                 let id = backend
-                    .add_board(Instant::default(), mac, name, view, true)
+                    .add_board(Instant::default(), mac, name, pages)
                     .expect("room for a board");
-                memory.push(pages);
-                (id, view)
+                NodeBoard {
+                    id: Some(id),
+                    pages,
+                    mac,
+                    name,
+                    memory,
+                }
             })
             .collect();
         Self {
+            format,
+            number,
+            seed,
+            backends: 1,
             backend: Rc::new(RefCell::new(backend)),
             boards,
-            memory,
+            idle: Vec::new(),
             deadline: None,
+            fuse: Fuse::default(),
+            dying: None,
         }
+    }
+
+    /// Another backend, which has no boards yet, is in the place of this one.
+    pub(crate) fn die(&mut self) {
+        self.backends += 1;
+        let config = config(self.format, self.number, self.seed, self.backends);
+        *self.backend.borrow_mut() = Backend::new(config);
+        self.deadline = None;
+        for board in &mut self.boards {
+            board.id = None;
+        }
+    }
+
+    /// Gives a board to the present backend.
+    pub(crate) fn adopt(
+        &mut self,
+        now: Instant,
+        board: usize,
+        omission: Option<Omission>,
+    ) -> BoardId {
+        let board = &mut self.boards[board];
+        if omission == Some(Omission::Peers) {
+            let peers = board
+                .memory
+                .slice()
+                .write(PAGE_SIZE, &[0; (PAGES - 1) * PAGE_SIZE]);
+            peers.expect("whole pages");
+        }
+        let adopted =
+            self.backend
+                .borrow_mut()
+                .adopt_board(now, board.mac, board.name, board.pages);
+        let id = adopted.expect("room for a board");
+        board.id = Some(id);
+        id
+    }
+}
+
+fn config(format: Format, number: usize, seed: u64, generation: u32) -> BackendConfig {
+    BackendConfig {
+        format,
+        generation,
+        endpoint_max: 32,
+        queue_entries: mx_ring::QUEUE_ENTRIES,
+        interface: [0; 16],
+        driver: [0; 16],
+        // Every endpoint is asleep at once when it has nothing to do: each post needs its kick.
+        idle_spell: Duration::ZERO,
+        seed: seed ^ number as u64 ^ u64::from(generation) << 32,
     }
 }

@@ -13,9 +13,11 @@ mod process;
 pub mod program;
 pub mod soak;
 mod strangers;
+mod takeover;
 mod traffic;
 
 pub use fabric::{BoardPlace, Fabric};
 pub use long::{Carried, carry};
 pub use process::Process;
+pub use takeover::{Death, Omission, Takeovers, Torn};
 pub use traffic::{Message, Outcomes, Traffic, Until, connect_all};

@@ -27,8 +27,12 @@ pub struct Process {
     pub board: BoardPages,
     /// Whether it still has its endpoint.
     pub state: Stage,
+    /// Number of its board in its backend.
+    pub(crate) board_number: usize,
     /// How far the backend had read when it last looked for work.
     sent_seen: u32,
+    /// It does as if its backend were always the same one.
+    pub(crate) forgetful: bool,
 }
 
 /// The life of an endpoint.
@@ -44,13 +48,17 @@ pub enum Stage {
 
 /// The engine's queue port.
 pub struct Port {
-    side: ProcessSide,
+    pub(crate) side: ProcessSide,
     backend: Rc<RefCell<Backend>>,
-    key: EndpointKey,
+    pub(crate) key: EndpointKey,
     posted: bool,
     /// Registered memory, kept until the backend has let go of it.
-    regions: BTreeMap<RegionKeyOrder, Arc<Memfd>>,
+    pub(crate) regions: BTreeMap<RegionKeyOrder, Region>,
     next_slot: u32,
+    /// See [`Self::keep_regions`].
+    pub(crate) keeps: bool,
+    /// No backend serves it.
+    pub(crate) down: bool,
     /// See [`Process::make_memory_scarce`].
     scarce: bool,
     /// See [`Self::repeats_after`].
@@ -59,7 +67,17 @@ pub struct Port {
     piece: Option<RegionKey>,
     /// Pieces that were sent so far.
     pieces: u32,
-    _pages: [Memfd; 2],
+    pub(crate) pages: [Memfd; 2],
+}
+
+/// Registered memory.
+pub(crate) struct Region {
+    pub(crate) memory: Arc<Memfd>,
+    pub(crate) writable: bool,
+    /// Parts of messages that use it. Without one it is kept for the next.
+    users: u32,
+    /// The backend was asked to let go of it.
+    pub(crate) leaving: bool,
 }
 
 /// A region by slot, then generation.
@@ -94,6 +112,7 @@ impl Process {
         let description = board.board().expect("a described board");
         let fragment = description.medium_fragment.into();
         let mut config = Config::new(session, app_key, fragment, description.mx_wire);
+        config.backend = description.generation;
         config.transmit_bytes = geometry.transmit;
         config.pulls_max = geometry.expected as usize;
         Self {
@@ -106,15 +125,19 @@ impl Process {
                 posted: false,
                 regions: BTreeMap::new(),
                 next_slot: 0,
+                keeps: false,
+                down: false,
                 scarce: false,
                 period: None,
                 piece: None,
                 pieces: 0,
-                _pages: [w, r],
+                pages: [w, r],
             },
             board,
             state: Stage::Open,
+            board_number: 0,
             sent_seen: 0,
+            forgetful: false,
         }
     }
 
@@ -150,6 +173,7 @@ impl Process {
             return false;
         }
         self.engine.set_now(Duration::from_nanos(now.as_nanos()));
+        let generation = self.board.generation();
         let mut any = false;
         while let Some(event) = self.port.side.next_unexpected() {
             any = true;
@@ -162,6 +186,9 @@ impl Process {
         }
         if any {
             self.port.side.publish_consumed();
+        }
+        if generation != self.engine.backend() && !self.forgetful {
+            self.engine.backend_changed(generation);
         }
         self.work(now, any);
         any | self.kick(now)
@@ -189,7 +216,7 @@ impl Process {
     /// Wakes the backend, if something was posted and it asks for that.
     pub fn kick(&mut self, now: Instant) -> bool {
         let posted = std::mem::take(&mut self.port.posted);
-        if posted && self.port.side.kick_needed() {
+        if posted && !self.port.down && self.port.side.kick_needed() {
             self.port.backend.borrow_mut().kicked(now, self.key);
         }
         posted
@@ -210,14 +237,23 @@ impl Process {
         self.port.regions.remove(&(region.slot, region.generation));
     }
 
+    /// From now on it keeps memory registered for later messages, as the library does, and registers it anew only when room is
+    /// wanted.
+    pub fn keep_regions(&mut self) {
+        self.port.keeps = true;
+    }
+
     /// Pieces of messages that it has shown so far.
     pub fn pieces(&self) -> u32 {
         self.port.pieces
     }
 
-    /// Regions that are registered, or being given back.
+    /// Regions that are in use, or being given back.
     pub fn regions(&self) -> usize {
-        self.port.regions.len()
+        let regions = self.port.regions.values();
+        regions
+            .filter(|region| region.users > 0 || region.leaving)
+            .count()
     }
 }
 
@@ -229,7 +265,7 @@ impl Port {
     }
 
     /// What is registered as this memory.
-    fn parts(&self, memory: &Memfd) -> Vec<VolatileSlice> {
+    pub(crate) fn parts(&self, memory: &Memfd) -> Vec<VolatileSlice> {
         let length = memory.slice().len();
         let period = self.period.map_or(length, |period| period.min(length));
         let part = |start| memory.slice().part(0, period.min(length - start));
@@ -237,12 +273,29 @@ impl Port {
         starts.filter_map(|start| part(start).ok()).collect()
     }
 
-    /// A region of its own for this memory.
+    /// A region for this memory: one that is kept, or one of its own.
     fn register_memfd(&mut self, memory: Arc<Memfd>, writable: bool) -> Result<RegionKey, Refused> {
+        if self.down {
+            return Err(Refused::Later);
+        }
+        let fits = |region: &Region| {
+            Arc::ptr_eq(&region.memory, &memory) && region.writable == writable && !region.leaving
+        };
+        let kept = self.regions.iter_mut().find(|(_, region)| fits(region));
+        if let Some(((slot, generation), region)) = kept.filter(|_| self.keeps) {
+            region.users += 1;
+            return Ok(RegionKey {
+                slot: *slot,
+                generation: *generation,
+            });
+        }
         let taken = |slot: u16| self.regions.range((slot, 0)..=(slot, u16::MAX)).next();
-        let number = (self.next_slot..self.next_slot + SLOTS)
+        let Some(number) = (self.next_slot..self.next_slot + SLOTS)
             .find(|number| taken((number % SLOTS) as u16).is_none())
-            .ok_or(Refused::Later)?;
+        else {
+            self.give_back_a_kept_one();
+            return Err(Refused::Later);
+        };
         let region = RegionKey {
             slot: (number % SLOTS) as u16,
             generation: (number / SLOTS) as u16,
@@ -252,9 +305,38 @@ impl Port {
             .register_region(self.key, region, writable, self.parts(&memory))
             .map_err(|_| Refused::Later)?;
         self.next_slot = number + 1;
-        self.regions
-            .insert((region.slot, region.generation), memory);
+        let state = Region {
+            memory,
+            writable,
+            users: 1,
+            leaving: false,
+        };
+        self.regions.insert((region.slot, region.generation), state);
         Ok(region)
+    }
+
+    fn give_back_a_kept_one(&mut self) {
+        let mut idle = self
+            .regions
+            .iter()
+            .filter(|(_, region)| region.users == 0 && !region.leaving);
+        if let Some((slot, generation)) = idle.next().map(|(key, _)| *key) {
+            self.give_back(RegionKey { slot, generation });
+        }
+    }
+
+    /// Has the backend let go of a region. Refused when the endpoint is being closed: its memory then stays until the end of
+    /// the run.
+    fn give_back(&mut self, key: RegionKey) {
+        let order = (key.slot, key.generation);
+        if self.down {
+            self.regions.remove(&order);
+            return;
+        }
+        if let Some(region) = self.regions.get_mut(&order) {
+            region.leaving = true;
+        }
+        let _ = self.backend.borrow_mut().deregister_region(self.key, key);
     }
 
     /// A copy of a piece of a message, when there is no other one.
@@ -339,12 +421,15 @@ impl QueuePort for Port {
 
     fn collect(&mut self, _: &Registered, _: &Memory, _: u32) {}
 
-    /// Refused when the endpoint is being closed: its memory then stays until the end of the run.
     fn release(&mut self, registered: Registered) {
-        self.piece = self.piece.filter(|piece| *piece != registered.region);
-        let _ = self
-            .backend
-            .borrow_mut()
-            .deregister_region(self.key, registered.region);
+        let key = registered.region;
+        let is_piece = self.piece.take_if(|piece| *piece == key).is_some();
+        let Some(region) = self.regions.get_mut(&(key.slot, key.generation)) else {
+            return;
+        };
+        region.users -= 1;
+        if region.users == 0 && (is_piece || !self.keeps) {
+            self.give_back(key);
+        }
     }
 }

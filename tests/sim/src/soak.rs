@@ -16,6 +16,7 @@ use mx_testnet::Faults;
 use mx_wire::Format;
 
 use crate::fabric::{BoardPlace, Fabric};
+use crate::takeover::{Omission, Takeovers};
 use crate::traffic::connect_all;
 
 const GUARD: usize = 64;
@@ -24,6 +25,8 @@ const GUARD_BYTE: u8 = 0xa5;
 const LENGTH_MAX: u32 = 400 << 10;
 /// Longest message of a short slot.
 const SHORT_MAX: u32 = 32 << 10;
+/// The bits of the match info that tell which flow a message belongs to.
+const TAG: u64 = 0xff << 56;
 /// Messages of one direction under way: short ones, and long ones.
 const UNDER_WAY: [usize; 2] = [96, 6];
 /// The longest time between two calls of the application.
@@ -37,12 +40,49 @@ const FIRST_CONTACT: Duration = Duration::from_secs(120);
 pub struct Plan {
     /// Messages, of both directions together.
     pub messages: u64,
+    /// Per cent of the messages that are long.
+    pub long: u8,
     /// Per cent of the frames that are lost; as many are doubled, and as many come late.
     pub loss: u8,
     /// Frames that strangers send in each millisecond.
     pub strangers: u32,
     /// Determines everything.
     pub seed: u64,
+    /// Backends die and are replaced.
+    pub takeovers: Option<TakeoverPlan>,
+}
+
+/// How backends die and are replaced: a third node is there, a neighbour of the first one on the same backend.
+#[derive(Clone, Copy, Debug)]
+pub struct TakeoverPlan {
+    /// The time between a takeover and the next death, on average.
+    pub every: Duration,
+    /// How long boards are without a backend, on average.
+    pub without: Duration,
+    /// What is left out.
+    pub omission: Option<Omission>,
+}
+
+impl Default for TakeoverPlan {
+    /// Deaths so near each other that they often meet, and so far that what waits for an answer gets it.
+    fn default() -> Self {
+        Self {
+            every: Duration::from_millis(30),
+            without: Duration::from_millis(1),
+            omission: None,
+        }
+    }
+}
+
+/// A process for each board, by backend and number there, and who sends to whom.
+const PAIR: ([BoardPlace; 2], [(usize, usize); 2]) = ([place(0, 0), place(1, 0)], [(0, 1), (1, 0)]);
+const TRIO: ([BoardPlace; 3], [(usize, usize); 4]) = (
+    [place(0, 0), place(1, 0), place(0, 1)],
+    [(0, 1), (1, 0), (0, 2), (2, 0)],
+);
+
+const fn place(backend: usize, board: usize) -> BoardPlace {
+    BoardPlace { backend, board }
 }
 
 /// What was done.
@@ -60,6 +100,10 @@ pub struct Report {
     pub duplicates: Vec<(&'static str, u64)>,
     /// Frames that strangers sent, and frames that they got.
     pub strangers: (u64, u64),
+    /// Backends that died.
+    pub deaths: u64,
+    /// The longest time in which no message ended.
+    pub longest_pause: Duration,
 }
 
 /// A piece of memory for one message at a time, between guards.
@@ -130,8 +174,11 @@ struct Pending {
 struct Flow {
     from: usize,
     to: usize,
+    /// What the match info of its messages has besides their number.
+    tag: u64,
     partner: PartnerKey,
     seed: u64,
+    long: u8,
     messages: u64,
     sent: u64,
     posted: u64,
@@ -153,12 +200,14 @@ struct Scratch {
 impl Flow {
     fn length(&self, number: u64) -> u32 {
         let mut random = Rng::with_seed(self.seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        if random.u8(..100) < self.long {
+            return SHORT_MAX + 1 + random.u32(..LENGTH_MAX - SHORT_MAX);
+        }
         match random.u32(..100) {
             0..50 => random.u32(..33),
             50..70 => 33 + random.u32(..96),
-            70..92 => 129 + random.u32(..4 << 10),
-            92..99 => 129 + random.u32(..SHORT_MAX - 128),
-            _ => SHORT_MAX + 1 + random.u32(..LENGTH_MAX - SHORT_MAX),
+            70..93 => 129 + random.u32(..4 << 10),
+            _ => 129 + random.u32(..SHORT_MAX - 128),
         }
     }
 
@@ -190,7 +239,14 @@ impl Flow {
             let synchronous = random.u32(..64) == 0;
             let process = &mut fabric.processes[self.from].1;
             let (engine, port) = (&mut process.engine, &mut process.port);
-            let request = engine.send(self.partner, memory, self.sent, 0, synchronous, port);
+            let request = engine.send(
+                self.partner,
+                memory,
+                self.tag | self.sent,
+                0,
+                synchronous,
+                port,
+            );
             let number = self.sent;
             self.sends.push_back(Pending {
                 request,
@@ -210,7 +266,7 @@ impl Flow {
             let memory = slot.message(length);
             let process = &mut fabric.processes[self.to].1;
             let (engine, port) = (&mut process.engine, &mut process.port);
-            let request = engine.receive(memory, 0, 0, 0, port);
+            let request = engine.receive(memory, self.tag, TAG, 0, port);
             let number = self.posted;
             self.receives.push_back(Pending {
                 request,
@@ -251,7 +307,7 @@ impl Flow {
             self.fill(receive.number, &mut scratch.message);
             let length = self.length(receive.number);
             let right = outcome.code == Code::Success
-                && outcome.match_info == receive.number
+                && outcome.match_info == self.tag | receive.number
                 && (outcome.message_length, outcome.transferred) == (length, length)
                 && receive.slot.holds(&scratch.message, &mut scratch.seen);
             if !right {
@@ -287,27 +343,47 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
         ..Faults::default()
     };
     let format = Format::native(9000).map_err(|error| error.to_string())?;
-    let mut fabric = Fabric::new(format, &[1, 1], faults, plan.seed);
-    for backend in 0..2 {
-        let place = BoardPlace { backend, board: 0 };
-        fabric.open(place, 0, 1 + backend as u32, Geometry::default());
+    let (places, pairs): (&[BoardPlace], &[(usize, usize)]) = match plan.takeovers {
+        None => (&PAIR.0, &PAIR.1),
+        Some(_) => (&TRIO.0, &TRIO.1),
+    };
+    let boards: [usize; 2] = core::array::from_fn(|backend| {
+        let there = places.iter().filter(|place| place.backend == backend);
+        there.count()
+    });
+    let mut fabric = Fabric::new(format, &boards, faults, plan.seed);
+    for (number, place) in places.iter().enumerate() {
+        let process = fabric.open(*place, 0, 1 + number as u32, Geometry::default());
+        if plan.takeovers.is_some() {
+            fabric.processes[process].1.keep_regions();
+        }
     }
     if plan.strangers > 0 {
         fabric.disturb(format, plan.strangers, plan.seed);
     }
     let mut random = Rng::with_seed(plan.seed);
-    let partners = connect_all(&mut fabric, &[(0, 1), (1, 0)], FIRST_CONTACT);
+    let partners = connect_all(&mut fabric, pairs, FIRST_CONTACT);
+    let mut takeovers = plan.takeovers.map(|takeovers| {
+        let TakeoverPlan {
+            every,
+            without,
+            omission,
+        } = takeovers;
+        Takeovers::new(every, without, omission, random.u64(..))
+    });
     let mut flows = Vec::new();
-    for (from, to) in [(0, 1), (1, 0)] {
+    for (number, (from, to)) in pairs.iter().copied().enumerate() {
         let partner = partners
             .get(&(from, to))
             .ok_or_else(|| format!("node {from} could not connect to node {to}"))?;
         flows.push(Flow {
             from,
             to,
+            tag: (number as u64) << TAG.trailing_zeros(),
             partner: *partner,
             seed: random.u64(..),
-            messages: (plan.messages + from as u64) / 2,
+            long: plan.long,
+            messages: (plan.messages + number as u64) / pairs.len() as u64,
             sent: 0,
             posted: 0,
             received: 0,
@@ -320,7 +396,11 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
     }
     let mut scratch = Scratch::default();
     let mut moved = fabric.elapsed();
+    let mut longest_pause = Duration::ZERO;
     while flows.iter().any(|flow| !flow.is_over()) {
+        if let Some(takeovers) = &mut takeovers {
+            takeovers.act(&mut fabric, &boards);
+        }
         for flow in &mut flows {
             flow.call(&mut fabric, &mut random, &mut scratch);
         }
@@ -329,20 +409,26 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
         }
         for flow in &mut flows {
             if flow.collect(&mut fabric, &mut scratch)? {
+                longest_pause = longest_pause.max(fabric.elapsed() - moved);
                 moved = fabric.elapsed();
             }
         }
+        no_endpoint_was_closed(&fabric)?;
         progress(flows.iter().map(|flow| flow.received).sum());
         if fabric.elapsed() - moved > TIMEOUT {
+            let arrived: Vec<String> = flows
+                .iter()
+                .map(|flow| format!("{} of {}", flow.received, flow.messages))
+                .collect();
             return Err(format!(
-                "stuck: nothing has ended for {} s; {} and {} messages have arrived of {} and {}",
+                "stuck: nothing has ended for {} s; of messages have arrived {}",
                 TIMEOUT.as_secs(),
-                flows[0].received,
-                flows[1].received,
-                flows[0].messages,
-                flows[1].messages
+                arrived.join(", ")
             ));
         }
+    }
+    if let Some(takeovers) = &mut takeovers {
+        takeovers.end(&mut fabric);
     }
     end(&mut fabric)?;
     Ok(Report {
@@ -373,6 +459,8 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Report, String>
             |counts| counts.1,
             &[("pull reply", Counter::DropPullReplyDuplicate)],
         ),
+        deaths: takeovers.map_or(0, |takeovers| takeovers.deaths),
+        longest_pause,
     })
 }
 
@@ -389,11 +477,13 @@ fn end(fabric: &mut Fabric) -> Result<(), String> {
         }
         fabric.step(Some(SOON));
     }
+    no_endpoint_was_closed(fabric)
+}
+
+fn no_endpoint_was_closed(fabric: &Fabric) -> Result<(), String> {
     match fabric.misbehaved[..] {
         [] => Ok(()),
-        [key, ..] => Err(format!(
-            "the backend closed endpoint {key:?}: its queues held garbage"
-        )),
+        [(key, what), ..] => Err(format!("a backend closed endpoint {key:?}: {what}")),
     }
 }
 

@@ -10,6 +10,8 @@ const LINE_RATE: u32 = 1000;
 fn every_message_arrives_once_whole_and_in_order_whatever_strangers_send_at_line_rate() {
     for (seed, loss) in [(1, 0), (2, 3)] {
         let plan = Plan {
+            long: 1,
+            takeovers: None,
             messages: 500,
             loss,
             strangers: LINE_RATE,

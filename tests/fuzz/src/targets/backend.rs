@@ -61,7 +61,7 @@ impl Bench {
         pages.format();
         let name = HostName::new(b"own:0");
         let board = backend
-            .add_board(now, OWN, name, pages, true)
+            .add_board(now, OWN, name, pages)
             .expect("a station's address");
         let layout = EndpointLayout::new(Geometry {
             commands: 64,

@@ -125,6 +125,7 @@ impl<D: Domain> Liar<D> {
             window_seqnum: 23,
             window_offset: 0,
             cookie: 1,
+            backend: self.device.board.generation(),
         });
         self.put(0, &Command { to, body }, |_, _| {});
     }

@@ -62,6 +62,7 @@ impl<D: Domain> Liar<D> {
             content,
         };
         let offer = CommandBody::Message(message, mx_ring::Place::Apart);
+        let backend = self.device.board.generation();
         let pull = |cookie| {
             CommandBody::Pull(PullOrder {
                 region,
@@ -71,6 +72,7 @@ impl<D: Domain> Liar<D> {
                 window_seqnum: USE,
                 window_offset: 0,
                 cookie,
+                backend,
             })
         };
         let first = self.rng.u32(..64);

@@ -115,6 +115,7 @@ impl<D: Domain> Liar<D> {
                 window_seqnum,
                 window_offset: rng.u32(..70_000),
                 cookie: rng.u32(..64),
+                backend: rng.u32(..),
             }),
             9 => CommandBody::AbortPull {
                 cookie: rng.u32(..64),
@@ -264,6 +265,7 @@ impl<D: Domain> Liar<D> {
                 window_seqnum: 23,
                 window_offset: 0,
                 cookie: self.rng.u32(..64),
+                backend: self.device.board.generation(),
             });
             self.put(index, &Command { to, body }, |_, _| {});
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use sim::soak::{Plan, Report, run};
+use sim::soak::{Plan, Report, TakeoverPlan, run};
 
 /// Send messages of mixed sizes between two nodes over a network that loses, doubles and reorders frames, and verify
 /// every byte.
@@ -30,6 +30,9 @@ struct Options {
     /// What determines the run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Have backends die at any step and others take over, some thousand times in a million messages; a third node is there.
+    #[arg(long)]
+    takeovers: bool,
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
@@ -45,6 +48,8 @@ fn main() -> ExitCode {
         loss: options.loss,
         strangers: options.strangers,
         seed: options.seed,
+        long: 1,
+        takeovers: options.takeovers.then(TakeoverPlan::default),
     };
     let begun = Instant::now();
     let mut shown = begun;
@@ -68,8 +73,16 @@ fn main() -> ExitCode {
         Ok(report) => print(&plan, &report, begun.elapsed()),
         Err(error) => {
             eprintln!(
-                "soak: {error}\nThe same again: --messages {} --loss {} --strangers {} --seed {}",
-                plan.messages, plan.loss, plan.strangers, plan.seed
+                "soak: {error}\nThe same again: --messages {} --loss {} --strangers {} --seed {}{}",
+                plan.messages,
+                plan.loss,
+                plan.strangers,
+                plan.seed,
+                if options.takeovers {
+                    " --takeovers"
+                } else {
+                    ""
+                }
             );
             return ExitCode::FAILURE;
         }
@@ -89,6 +102,13 @@ fn print(plan: &Plan, report: &Report, took: Duration) {
     if plan.strangers > 0 {
         let (sent, answers) = report.strangers;
         println!("strangers sent {sent} frames and got {answers}");
+    }
+    if plan.takeovers.is_some() {
+        println!(
+            "{} backends died; the longest time without an end of a message: {} ms",
+            report.deaths,
+            report.longest_pause.as_millis()
+        );
     }
     for (title, frames) in [
         ("sent again", &report.resent),
@@ -111,7 +131,7 @@ fn json(plan: &Plan, report: &Report, took: Duration) -> String {
     };
     format!(
         "{{\"messages\":{},\"bytes\":{},\"seconds\":{:.3},\"virtual_seconds\":{:.3},\"loss\":{},\"strangers\":{{\"sent\":{},\"got\":{}}},\"seed\":{},\
-         \"resent\":{{{}}},\"duplicates\":{{{}}}}}",
+         \"deaths\":{},\"longest_pause_ms\":{},\"resent\":{{{}}},\"duplicates\":{{{}}}}}",
         report.messages,
         report.bytes,
         took.as_secs_f64(),
@@ -120,6 +140,8 @@ fn json(plan: &Plan, report: &Report, took: Duration) -> String {
         report.strangers.0,
         report.strangers.1,
         plan.seed,
+        report.deaths,
+        report.longest_pause.as_millis(),
         object(&report.resent),
         object(&report.duplicates)
     )

@@ -509,9 +509,7 @@ impl Program {
         }
         match self.fabric.misbehaved[..] {
             [] => Ok(()),
-            [key, ..] => Err(format!(
-                "the backend closed {key:?}: its queues held garbage"
-            )),
+            [(key, what), ..] => Err(format!("the backend closed {key:?}: {what}")),
         }
     }
 
@@ -569,9 +567,7 @@ impl Program {
         }
         match self.fabric.misbehaved[..] {
             [] => self.ledger.check_places(),
-            [key, ..] => Err(format!(
-                "the backend closed {key:?}: its queues held garbage"
-            )),
+            [(key, what), ..] => Err(format!("the backend closed {key:?}: {what}")),
         }
     }
 }
