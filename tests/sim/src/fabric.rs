@@ -14,9 +14,9 @@ use mx_ring::{BackendSide, EndpointLayout, Geometry, PAGE_SIZE, QUEUE_ENTRIES_MI
 use mx_testnet::Faults;
 use mx_wire::{Format, MacAddress};
 
+use crate::death::{Burning, Death, Fuse, Omission};
 use crate::process::{Process, Stage};
 use crate::strangers::Strangers;
-use crate::takeover::{Burning, Death, Fuse, Omission};
 
 /// What every endpoint is opened with.
 pub(crate) const APP_KEY: u32 = 7;

@@ -6,6 +6,7 @@
 //! Neighbours: everything but the two backends' owners, whose part (descriptors, grants, cards) it plays. It refuses to
 //! judge: the tests do.
 
+mod death;
 mod fabric;
 mod long;
 pub mod ping_pong;
@@ -16,8 +17,9 @@ mod strangers;
 mod takeover;
 mod traffic;
 
+pub use death::{Death, Omission, Torn};
 pub use fabric::{BoardPlace, Fabric};
 pub use long::{Carried, carry};
 pub use process::Process;
-pub use takeover::{Death, Omission, Takeovers, Torn};
+pub use takeover::Takeovers;
 pub use traffic::{Message, Outcomes, Traffic, Until, connect_all};

@@ -15,8 +15,9 @@ use mx_ring::{Counter, Geometry};
 use mx_testnet::Faults;
 use mx_wire::Format;
 
+use crate::death::Omission;
 use crate::fabric::{BoardPlace, Fabric};
-use crate::takeover::{Omission, Takeovers};
+use crate::takeover::Takeovers;
 use crate::traffic::connect_all;
 
 const GUARD: usize = 64;

@@ -1,117 +1,16 @@
 //! Backends die at any step, and others take their boards over, as the guests' kernels have it (interfaces §7).
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
-use mx_backend::{
-    Backend, EndpointKey, FrameSink, Full, Handed, Instant, Payload, Sleepers, Tap, Token,
-};
+use mx_backend::{Backend, EndpointKey, Instant};
 use mx_ring::fake::{StatedCommands, StatedPositions, readdress_pulls};
 use mx_ring::{BackendSide, RegionKey};
 
+use crate::death::{Death, Died, Omission, Torn};
 use crate::fabric::{BoardPlace, Fabric};
 use crate::process::{Port, Process, Stage};
-
-/// How a backend dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Death {
-    /// At this frame, delivery or wake of its next turns, from 1; or when these have done less.
-    pub step: u32,
-    /// It has not stated which commands it had taken in these turns.
-    pub silent: bool,
-    /// It has not stated its last events.
-    pub torn: Torn,
-}
-
-/// What a backend that dies has not stated of its last event in either queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Torn {
-    /// It has stated everything.
-    Nothing,
-    /// The producer index is behind.
-    Index,
-    /// The head of the receive ring is, too.
-    IndexAndHead,
-}
-
-impl Death {
-    /// Any of them.
-    pub fn random(random: &mut Rng) -> Self {
-        Self {
-            step: 1 + random.u32(..40),
-            silent: random.bool(),
-            torn: match random.u32(..3) {
-                0 => Torn::Nothing,
-                1 => Torn::Index,
-                _ => Torn::IndexAndHead,
-            },
-        }
-    }
-}
-
-/// What is left out of a takeover, to show what it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Omission {
-    /// Libraries do not ask again for pulls that run.
-    AskingAgain,
-    /// The successor takes the positions that are stated, and does not look at lap words.
-    LapWords,
-    /// The successor does not read whom the boards knew.
-    Peers,
-    /// The successor has the generation of the one before, so that it carries out pulls that were asked of that one.
-    Generation,
-}
-
-/// How many steps a backend has to live.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Fuse(Arc<AtomicU32>);
-
-/// What unwinds from a backend that dies.
-struct Died;
-
-impl Fuse {
-    fn burn(&self) {
-        match self.0.load(Ordering::Relaxed) {
-            0 => {}
-            1 => {
-                self.0.store(0, Ordering::Relaxed);
-                resume_unwind(Box::new(Died));
-            }
-            left => self.0.store(left - 1, Ordering::Relaxed),
-        }
-    }
-}
-
-impl Tap for Fuse {
-    fn frame(&mut self, _: &[u8], _: Payload<'_>, _: usize) {
-        self.burn();
-    }
-}
-
-/// What a backend calls, which may be the last that it does.
-pub(crate) struct Burning<'a, T>(pub &'a Fuse, pub T);
-
-impl<T: FrameSink> FrameSink for Burning<'_, T> {
-    fn transmit(
-        &mut self,
-        header: &[u8],
-        payload: Payload<'_>,
-        token: Token,
-    ) -> Result<Handed, Full> {
-        self.0.burn();
-        self.1.transmit(header, payload, token)
-    }
-}
-
-impl<T: Sleepers> Sleepers for Burning<'_, T> {
-    fn wake_if_armed(&mut self, endpoint: EndpointKey, side: &mut BackendSide) {
-        self.0.burn();
-        self.1.wake_if_armed(endpoint, side);
-    }
-}
 
 impl Fabric {
     /// A backend dies when it is served next.
@@ -140,13 +39,13 @@ impl Fabric {
             .map(|process| process.port.stated().commands())
             .collect();
         let fuse = self.nodes[number].fuse.clone();
-        fuse.0.store(death.step, Ordering::Relaxed);
+        fuse.set(death.step);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve_alive(number)))
             && !panic.is::<Died>()
         {
             resume_unwind(panic);
         }
-        fuse.0.store(0, Ordering::Relaxed);
+        fuse.set(0);
         self.network.reset_ring(number);
         while self.network.sent(number).is_some() {}
         while self.network.received(number).is_some() {}
