@@ -37,6 +37,9 @@ const OWN: [&str; 6] = [
     "lab-wakes",
 ];
 
+/// The driver domain's program.
+const DRIVER_DOMAIN: &str = "driver-domain";
+
 /// The target of what runs without an operating system below it.
 pub const BARE_TARGET: &str = "x86_64-unknown-none";
 
@@ -92,6 +95,8 @@ pub struct Built {
     pub programs: Programs,
     /// The driver domain's image, without symbols.
     pub driver_domain: PathBuf,
+    /// The mini guests' image, without symbols.
+    pub mini: PathBuf,
     /// The frontend's module for the guests' kernel.
     pub module: PathBuf,
 }
@@ -108,7 +113,8 @@ pub fn everything(machine: &Machine) -> Result<Built, Error> {
     }
     Ok(Built {
         programs: Programs::build()?,
-        driver_domain: driver_domain()?,
+        driver_domain: bare("the driver domain", "driver-domain", DRIVER_DOMAIN)?,
+        mini: bare("the mini guests", "minis", "mini")?,
         module: module(&machine.headers, &machine.guest.release)?.0,
     })
 }
@@ -121,11 +127,12 @@ pub fn target() -> PathBuf {
 
 /// Where the driver domain's image is put.
 pub fn driver_domain_image() -> PathBuf {
-    place::work().join("driver-domain")
+    place::work().join(DRIVER_DOMAIN)
 }
 
-fn driver_domain() -> Result<PathBuf, Error> {
-    let stage = Stage::begin("building the driver domain");
+/// Builds a program that runs on bare Xen.
+fn bare(what: &str, package: &str, program: &str) -> Result<PathBuf, Error> {
+    let stage = Stage::begin(format!("building {what}"));
     let arguments = [
         "build",
         "--profile",
@@ -133,13 +140,13 @@ fn driver_domain() -> Result<PathBuf, Error> {
         "--target",
         BARE_TARGET,
         "--package",
-        "driver-domain",
+        package,
     ];
-    Run::new("cargo", "build-driver-domain")
+    Run::new("cargo", &format!("build-{package}"))
         .args(arguments)
         .output()?;
-    let linked = target().join(BARE_TARGET).join("bare/driver-domain");
-    let image = driver_domain_image();
+    let linked = target().join(BARE_TARGET).join("bare").join(program);
+    let image = place::work().join(program);
     strip(&linked, &image)?;
     let size = fs::metadata(&image).at("read", &image)?.len();
     stage.done(format!("{} KiB", size / 1024));

@@ -20,10 +20,11 @@ use std::process::ExitCode;
 use Work::{Here, OnXen};
 
 /// The crates that run without an operating system below them.
-const BARE_CRATES: [&str; 4] = [
+const BARE_CRATES: [&str; 5] = [
     "xen-sys",
     "xen-pv-boot",
     "driver-domain",
+    "minis",
     "open-mx-frontend",
 ];
 /// A crate that processes use, but that has no operating system to call.
@@ -134,7 +135,7 @@ static FAST: [Step; 13] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-static WITH_PACKAGES: [Step; 14] = [
+static WITH_PACKAGES: [Step; 15] = [
     Step {
         title: "headers and C programs by gcc 14 and clang 19, NetPIPE between two nodes",
         work: Here(public_programs),
@@ -186,6 +187,10 @@ static WITH_PACKAGES: [Step; 14] = [
     Step {
         title: "a driver domain that is woken by every message, on a real Xen",
         work: OnXen(wakes),
+    },
+    Step {
+        title: "mini guests beside Linux guests, on a real Xen",
+        work: OnXen(scenario::minis::run),
     },
     Step {
         title: "the other card: its link, messages each way, sleep, its page by curl and Chromium, on a real Xen",

@@ -172,6 +172,9 @@ fn dom0_system<'a>(host: &'a XenHost, built: &Built) -> Result<System<'a>, Error
     system
         .tree
         .copy("boot/driver-domain", 0o644, &built.driver_domain);
+    system.tree.copy("boot/mini", 0o644, &built.mini);
+    let mini = place::repository().join("tests/minis/mini.cfg");
+    system.tree.copy("etc/xen/mini.cfg", 0o644, mini);
     Ok(system)
 }
 

@@ -20,8 +20,8 @@ const OF_LINUX: [&str; 8] = [
     "blocked for more than",
 ];
 
-/// Words of a driver domain's last moment.
-const OF_DRIVER_DOMAIN: [&str; 2] = ["PANIC", "TRAP"];
+/// Words of the last moment of a program on bare Xen.
+const OF_PROGRAMS: [&str; 2] = ["PANIC", "TRAP"];
 
 /// Holds the kernels' logs of the guests that run, and the console of all driver domains so far, against these words.
 /// `crashes` of the driver domain were asked for.
@@ -33,17 +33,23 @@ pub fn judge(fabric: &Fabric<'_>, guests: &[&str], crashes: usize) -> Result<(),
             format!("the kernel of {guest} says:\n{}", bad.join("\n"))
         })?;
     }
-    let bad = fabric.log("driver-domain")?;
-    let bad = lines_with(&bad, &OF_DRIVER_DOMAIN);
+    judge_program(fabric, "driver-domain", crashes)
+}
+
+/// Holds the console of a program on bare Xen against these words.
+pub fn judge_program(fabric: &Fabric<'_>, domain: &str, crashes: usize) -> Result<(), Error> {
+    let log = fabric.log(domain)?;
+    let bad = lines_with(&log, &OF_PROGRAMS);
     expect(bad.len() == crashes, || {
         format!(
-            "{crashes} crashes of the driver domain were asked for, and it says:\n{}",
+            "{crashes} crashes of {domain} were asked for, and it says:\n{}",
             bad.join("\n")
         )
     })
 }
 
-fn lines_with<'a>(log: &'a str, words: &[&str]) -> Vec<&'a str> {
+/// The lines that hold one of these words.
+pub fn lines_with<'a>(log: &'a str, words: &[&str]) -> Vec<&'a str> {
     let has_one = |line: &&str| words.iter().any(|word| line.contains(word));
     log.lines().filter(has_one).collect()
 }

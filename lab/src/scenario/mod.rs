@@ -11,6 +11,7 @@
 //! | `takeover` | endpoints that outlive their driver domain, and a saved guest |
 //! | `life_cycle` | devices, guests and driver domains that come and go under load |
 //! | `leaks`, `logs` | what each of these must leave as it was, and what no log may hold |
+//! | `minis` | a mini guest beside Linux guests |
 //! | `last_words` | what a driver domain that fails leaves in the logs |
 //! | `nic` | one card: its link, messages each way, sleep, the page |
 //! | `commands` | what an operator asks by `xl` |
@@ -31,6 +32,7 @@ pub mod life_cycle;
 mod limits;
 mod link;
 mod logs;
+pub mod minis;
 pub mod module;
 pub mod newer_kernel;
 pub mod nic;

@@ -1,0 +1,36 @@
+//! Mini guests (`tests/minis`) on a real Xen: beside Linux guests.
+//!
+//! | file | what |
+//! |---|---|
+//! | `minis` | domains that are created, attached, and told what to do |
+//! | `honest` | their messages |
+//! | `consoles` | what nobody's console may hold |
+
+mod consoles;
+mod honest;
+#[expect(clippy::module_inception, reason = "they are what it is about")]
+mod minis;
+
+use crate::build::Programs;
+use crate::demo::fabric::{Fabric, Shape};
+use crate::demo::stage;
+use crate::error::Error;
+use crate::host::{Images, Nic};
+use minis::Minis;
+
+/// All of it.
+pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
+    let fabric = Fabric::start(images, programs, Shape::of(Some(nic)))?;
+    let mut minis = Minis::default();
+    stage(
+        "xl create mini.cfg, xl-omx attach, for the first mini guest",
+        || minis.create(&fabric, 1),
+    )?;
+    stage(
+        "it sends to itself and verifies, beside Linux guests",
+        || honest::alone(&fabric, &minis),
+    )?;
+    stage("no console has a panic, a warning or a bug", || {
+        consoles::judge(&fabric, &minis)
+    })
+}
