@@ -19,6 +19,8 @@ const VERIFY: &str = env!("CARGO_BIN_EXE_verify-under-test");
 
 /// What is longer than anything whose length nobody chooses.
 const CHOSEN: usize = 10_000;
+/// The same in a tool, whose reader of options has tables of its own.
+const CHOSEN_IN_TOOLS: usize = 40_000;
 const LONG: &str = "loopback -N 1 -P 1 -l 3000000";
 
 /// Compiles C of this folder's neighbour.
@@ -196,7 +198,7 @@ fn tools_whose_users_choose_more_than_the_heap_has_say_so() {
         let _receiver = Child::start(program, &arguments, &variables);
         tried += walk(
             (program, sends),
-            CHOSEN,
+            CHOSEN_IN_TOOLS,
             1..8,
             &node,
             with_a_code,
