@@ -6,7 +6,7 @@ use mx_ring::VolatileSlice;
 use xen_pv_boot::foreign::{self, Arena, ForeignPages};
 use xen_pv_boot::{DomId, GrantRef};
 
-use crate::memory::{Access, GuestPages, Memory};
+use crate::memory::{Access, GuestPages, PageMapper};
 
 /// Maps grants of one guest.
 pub struct GuestMemory {
@@ -16,7 +16,7 @@ pub struct GuestMemory {
     pub guest: DomId,
 }
 
-impl Memory for GuestMemory {
+impl PageMapper for GuestMemory {
     type Pages = ForeignPages;
 
     fn reserve(&self, pages: usize, access: Access) -> Option<ForeignPages> {

@@ -14,7 +14,7 @@ pub enum Access {
 }
 
 /// Maps pages of one guest.
-pub trait Memory {
+pub trait PageMapper {
     /// Pages that are mapped side by side.
     type Pages: GuestPages;
 

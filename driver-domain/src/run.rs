@@ -18,7 +18,7 @@ use alloc::rc::Rc;
 use crate::account::{self, Pools};
 use crate::capture::Capture;
 use crate::control::{self, Control, ToolRequest};
-use crate::frontends::{self, Frontends, Offer};
+use crate::frontends::{self, Features, Frontends};
 use crate::idle::Idle;
 use crate::management::Management;
 use crate::nic;
@@ -172,7 +172,7 @@ impl Domain {
         };
         let addresses = arena.clone();
         let wire = Wire::new(port, Box::new(move |address| addresses.bus(address)));
-        let offer = Offer {
+        let features = Features {
             format,
             endpoints: options.endpoints,
             limits: options.limits,
@@ -210,7 +210,7 @@ impl Domain {
             wire,
             interrupt,
             idle,
-            frontends: Frontends::new(arena, offer, pools, client),
+            frontends: Frontends::new(arena, features, pools, client),
             management,
             capture,
             description: Description {

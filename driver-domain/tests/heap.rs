@@ -8,7 +8,7 @@ use std::rc::Rc;
 use driver_domain::account::{Account, Limit, Limits, Pools};
 use driver_domain::device::{ConnectError, Device, Identity};
 use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest, Mapped};
-use driver_domain::memory::{Access, Memory};
+use driver_domain::memory::{Access, PageMapper};
 use mx_backend::{
     Backend, BackendConfig, FrameSink, Handed, HostName, Instant, Payload, Sleepers, Token,
 };
@@ -76,7 +76,7 @@ fn used() -> usize {
 #[derive(Clone)]
 struct Frugal(Guest);
 
-impl Memory for Frugal {
+impl PageMapper for Frugal {
     type Pages = Mapped;
 
     fn reserve(&self, pages: usize, access: Access) -> Option<Mapped> {

@@ -31,6 +31,33 @@ pub const ANY_ENDPOINT: u32 = u32::MAX;
 /// Endpoint number of a board's raw endpoint, where endpoints are asked about.
 pub const RAW_ENDPOINT: u32 = u32::MAX - 1;
 
+/// What `omxd` sends along with the answer to [`CallRequest::OpenEndpoint`]. With that to [`CallRequest::AttachBoard`] come
+/// the board pages alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointDescriptors<T> {
+    /// Board pages, read-only.
+    pub board: T,
+    /// The W area.
+    pub w: T,
+    /// The R area, read-only.
+    pub r: T,
+    /// One end of the pair of stream sockets.
+    pub bell: T,
+}
+
+impl<T> EndpointDescriptors<T> {
+    /// In the order in which they travel.
+    pub fn into_array(self) -> [T; 4] {
+        [self.board, self.w, self.r, self.bell]
+    }
+}
+
+impl<T> From<[T; 4]> for EndpointDescriptors<T> {
+    fn from([board, w, r, bell]: [T; 4]) -> Self {
+        Self { board, w, r, bell }
+    }
+}
+
 /// 128 bytes, the same in memory for `ioctl` and on the socket. Little-endian words of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]

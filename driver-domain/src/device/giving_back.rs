@@ -8,14 +8,14 @@ use mx_ring::control::{ControlResponse, Status};
 
 use super::counted::Counted;
 use super::{Device, answer};
-use crate::memory::{GuestPages, Memory};
+use crate::memory::{GuestPages, PageMapper};
 
 pub(super) struct Waste<P> {
     pub(super) pages: Option<P>,
     pub(super) then: Option<ControlResponse>,
 }
 
-impl<M: Memory> Device<M> {
+impl<M: PageMapper> Device<M> {
     pub(super) fn discard(
         &mut self,
         pages: impl IntoIterator<Item = Counted<M::Pages>>,

@@ -9,7 +9,7 @@ use mx_ring::{BackendSide, EndpointLayout, PAGE_SIZE};
 
 use super::endpoint::MappedEndpoint;
 use super::{Device, answer};
-use crate::memory::{GuestPages, Memory};
+use crate::memory::{GuestPages, PageMapper};
 
 /// A request that takes several turns.
 pub(super) enum Job<P> {
@@ -32,7 +32,7 @@ pub(super) enum Job<P> {
     },
 }
 
-impl<M: Memory> Device<M> {
+impl<M: PageMapper> Device<M> {
     /// Maps some more pages of the request under way.
     pub(super) fn go_on(&mut self, now: Instant, backend: &mut Backend, budget: &mut usize) {
         match self.job.take() {

@@ -39,7 +39,7 @@ use mx_ring::control::{
 use mx_wire::MacAddress;
 
 use crate::account::{self, Account, Charge, Limit, Refused};
-use crate::memory::{Access, GuestPages, Memory};
+use crate::memory::{Access, GuestPages, PageMapper};
 use counted::Counted;
 use endpoint::MappedEndpoint;
 pub use error::ConnectError;
@@ -57,7 +57,7 @@ pub struct Identity {
 }
 
 /// A connected device.
-pub struct Device<M: Memory> {
+pub struct Device<M: PageMapper> {
     memory: M,
     account: Rc<Account>,
     _charge: Charge,
@@ -92,7 +92,7 @@ fn answer(id: u32, status: Status) -> ControlResponse {
     }
 }
 
-impl<M: Memory> Device<M> {
+impl<M: PageMapper> Device<M> {
     /// Maps the device pages, whose first one is granted by `reference`, and adds the guest's board to the backend.
     pub fn connect(
         memory: M,

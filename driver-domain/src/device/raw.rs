@@ -8,7 +8,7 @@ use mx_ring::uapi::RAW_FRAME_MAX;
 
 use super::Device;
 use crate::account::{self, Charge, Limit};
-use crate::memory::Memory;
+use crate::memory::PageMapper;
 
 /// Frames that a guest may send in each [`SPAN`]: who maps a network needs few, and each may reach every board there is.
 const FRAMES: u32 = 32;
@@ -29,7 +29,7 @@ pub(super) struct Raw {
     since: Instant,
 }
 
-impl<M: Memory> Device<M> {
+impl<M: PageMapper> Device<M> {
     /// Opens or closes the raw endpoint; what waits when it is closed is dropped.
     pub(super) fn set_raw(&mut self, open: bool, backend: &mut Backend) -> Result<(), Status> {
         backend.close_raw(self.board);

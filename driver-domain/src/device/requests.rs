@@ -11,12 +11,12 @@ use super::giving_back::Waste;
 use super::mapping::Job;
 use super::{Device, answer};
 use crate::account::{self, Limit, Refused};
-use crate::memory::{Access, GuestPages, Memory};
+use crate::memory::{Access, GuestPages, PageMapper};
 
 /// Neighbouring slots whose memory comes and goes together.
 const REGION_GROUP: u16 = 64;
 
-impl<M: Memory> Device<M> {
+impl<M: PageMapper> Device<M> {
     pub(super) fn request(
         &mut self,
         now: Instant,

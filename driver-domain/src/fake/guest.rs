@@ -11,7 +11,7 @@ use mx_ring::control::{DEVICE_PAGES, ModuleControl};
 use mx_ring::mapping::Memfd;
 use mx_ring::{PAGE_SIZE, VolatileSlice};
 
-use crate::memory::{Access, GuestPages, Memory};
+use crate::memory::{Access, GuestPages, PageMapper};
 
 /// Memory of the guest in pages. Page `n` is granted by reference `n + FIRST_REF`.
 pub const GUEST_PAGES: usize = 1200;
@@ -80,7 +80,7 @@ pub struct Mapped {
     pages: Vec<usize>,
 }
 
-impl Memory for Guest {
+impl PageMapper for Guest {
     type Pages = Mapped;
 
     fn reserve(&self, pages: usize, _: Access) -> Option<Mapped> {

@@ -56,7 +56,7 @@ const STATE_TOKEN: &str = "omx-state ";
 
 /// What this end offers.
 #[derive(Clone, Copy, Debug)]
-pub struct Offer {
+pub struct Features {
     /// Wire mode and MTU.
     pub format: Format,
     /// Endpoints of a guest.
@@ -68,7 +68,7 @@ pub struct Offer {
 /// All devices.
 pub struct Frontends {
     arena: Arena,
-    offer: Offer,
+    features: Features,
     devices: BTreeMap<Place, Frontend>,
     pools: Rc<Pools>,
     /// By the number of the guest's domain.
@@ -94,10 +94,10 @@ pub struct Frontends {
 
 impl Frontends {
     /// No devices yet.
-    pub fn new(arena: Arena, offer: Offer, pools: Rc<Pools>, client: Client) -> Self {
+    pub fn new(arena: Arena, features: Features, pools: Rc<Pools>, client: Client) -> Self {
         Self {
             arena,
-            offer,
+            features,
             devices: BTreeMap::new(),
             pools,
             accounts: BTreeMap::new(),
@@ -124,7 +124,7 @@ impl Frontends {
 
     /// The account of a guest.
     fn account(&mut self, now: Instant, guest: u16) -> Rc<Account> {
-        let (pools, limits) = (&self.pools, self.offer.limits);
+        let (pools, limits) = (&self.pools, self.features.limits);
         let account = self.accounts.entry(guest);
         account
             .or_insert_with(|| Account::new(pools, limits, now))

@@ -14,7 +14,7 @@ use xen_pv_boot::xenbus::XenbusState;
 
 use super::frontend::{Connection, Frontend, Stage};
 use super::xenstore_probe::{Appeared, Published, Refusal, Seen};
-use super::{DIRECTORY, Frontends, Offer, STATE_TOKEN};
+use super::{DIRECTORY, Features, Frontends, STATE_TOKEN};
 use crate::account::{Account, Limits};
 use crate::device::Device;
 use crate::doorbell::Doorbell;
@@ -39,7 +39,7 @@ impl Frontends {
             let frontend = self.welcome(now, place, new, writer);
             self.devices.insert(place, frontend);
         }
-        let defaults = self.offer.limits;
+        let defaults = self.features.limits;
         let Some(frontend) = self.devices.get_mut(&place) else {
             return;
         };
@@ -95,17 +95,17 @@ impl Frontends {
             new.identity.name,
             new.identity.mac
         );
-        let wire = match self.offer.format.mode() {
+        let wire = match self.features.format.mode() {
             Mode::Native => "native",
             Mode::MxWire => "mx",
         };
         writer.add(Write::Below {
             directory: place.directory(DIRECTORY),
             nodes: vec![
-                ("mtu", self.offer.format.mtu().to_string()),
+                ("mtu", self.features.format.mtu().to_string()),
                 ("wire", wire.to_string()),
                 ("version", mx_ring::ABI_VERSION.to_string()),
-                ("max-endpoints", self.offer.endpoints.to_string()),
+                ("max-endpoints", self.features.endpoints.to_string()),
             ],
         });
         let mut frontend = Frontend {
@@ -141,7 +141,14 @@ impl Frontends {
         let may = frontend.account.may_connect(now);
         let may = may.map_err(Refusal::TooOften);
         let connected = may.and(published).and_then(|published| {
-            connection(now, &self.arena, self.offer, frontend, &published, backend)
+            connection(
+                now,
+                &self.arena,
+                self.features,
+                frontend,
+                &published,
+                backend,
+            )
         });
         match connected {
             Ok(connection) => {
@@ -247,7 +254,7 @@ fn state_token(place: Place) -> String {
 fn connection(
     now: Instant,
     arena: &Arena,
-    offer: Offer,
+    features: Features,
     frontend: &Frontend,
     published: &Published,
     backend: &mut Backend,
@@ -262,7 +269,7 @@ fn connection(
         &frontend.account,
         published.reference,
         frontend.identity,
-        offer.endpoints,
+        features.endpoints,
         now,
         backend,
     )

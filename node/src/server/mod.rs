@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use mx_backend::{Backend, EndpointKey, Misbehaviour, Sleepers};
 use mx_board::{BoardId, Instant};
-use mx_ring::uapi::{Call, CallReply, CallRequest};
+use mx_ring::uapi::{Call, CallReply, CallRequest, EndpointDescriptors};
 use mx_ring::{BackendSide, RegionKey, heap, uapi_socket};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
@@ -280,10 +280,14 @@ impl Server {
             Along::Nothing => {}
             Along::Board(index) => descriptors.extend(pages(index)),
             Along::Endpoint(index, key, bell) => {
-                descriptors.extend(pages(index));
-                if let Some(endpoint) = self.endpoints.get(key) {
-                    descriptors.extend([endpoint.w.descriptor(), endpoint.r.descriptor()]);
-                    descriptors.push(bell.as_fd());
+                if let (Some(board), Some(endpoint)) = (pages(index), self.endpoints.get(key)) {
+                    let all = EndpointDescriptors {
+                        board,
+                        w: endpoint.w.descriptor(),
+                        r: endpoint.r.descriptor(),
+                        bell: bell.as_fd(),
+                    };
+                    descriptors.extend(all.into_array());
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use mx_ring::mapping::{Access, Mapping, Memfd};
-use mx_ring::uapi::{CallReply, CallRequest};
+use mx_ring::uapi::{CallReply, CallRequest, EndpointDescriptors};
 use mx_ring::unshared::Unshared;
 use mx_ring::{EndpointLayout, PAGE_SIZE, board_page};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -121,8 +121,8 @@ impl Channel for Socket {
         let CallReply::Opened { endpoint, session } = reply else {
             return Err(CallError(Errno::PROTO));
         };
-        let [board, w, r, bell] =
-            <[OwnedFd; 4]>::try_from(descriptors).map_err(|_| CallError(Errno::MFILE))?;
+        let all = <[OwnedFd; 4]>::try_from(descriptors).map_err(|_| CallError(Errno::MFILE))?;
+        let EndpointDescriptors { board, w, r, bell } = all.into();
         let opened = Opened {
             endpoint,
             session,

@@ -8,7 +8,7 @@ mod buffer;
 mod handler;
 mod handling;
 mod held;
-mod looks;
+mod nonblocking;
 mod options;
 mod polling;
 pub(crate) mod port;

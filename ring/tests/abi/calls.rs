@@ -1,8 +1,8 @@
 //! The calls to the module and to `omxd`.
 
 use mx_ring::uapi::{
-    ANY_ENDPOINT, Call, CallReply, CallRequest, DEVICE_PATH, IOCTL, MAP_BOARD, MAP_NOTES, MAP_R,
-    MAP_W, RAW_FRAME_MAX, SOCKET_PATH,
+    ANY_ENDPOINT, Call, CallReply, CallRequest, DEVICE_PATH, EndpointDescriptors, IOCTL, MAP_BOARD,
+    MAP_NOTES, MAP_R, MAP_W, RAW_FRAME_MAX, SOCKET_PATH,
 };
 use mx_ring::{ABI_VERSION, Geometry, RegionKey};
 
@@ -23,6 +23,17 @@ pub fn list(listing: &mut Listing) {
     listing.line(format_args!(
         "any endpoint {ANY_ENDPOINT:#x}, RAW frames of up to {RAW_FRAME_MAX} bytes"
     ));
+    let travel = ["board pages", "W", "R", "bell"];
+    let [first, second, third, fourth] = travel;
+    let descriptors = EndpointDescriptors {
+        board: first,
+        w: second,
+        r: third,
+        bell: fourth,
+    };
+    assert_eq!(EndpointDescriptors::from(travel), descriptors);
+    let order = descriptors.into_array().join(", ");
+    listing.line(format_args!("descriptors with an endpoint: {order}"));
     for (name, request) in requests() {
         asked(listing, &name, &request);
     }
