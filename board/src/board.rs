@@ -184,16 +184,10 @@ impl Board {
         self.due || !self.polled.is_empty() || !self.active.is_empty()
     }
 
-    /// Whether an endpoint has something to do, or to be looked at.
+    /// The endpoints that have something to do, or are to be looked at.
     #[inline]
-    pub(crate) fn has_turn(&self, endpoint: u16) -> bool {
-        self.polled.contains(endpoint) || self.active.contains(endpoint)
-    }
-
-    /// The first such endpoint from `from` on, and around, without those that were served.
-    #[inline]
-    pub(crate) fn next_turn(&self, from: u16, served_out: &EndpointSet) -> Option<u16> {
-        self.polled.next_of_either(&self.active, served_out, from)
+    pub(crate) fn turns(&self) -> EndpointSet {
+        self.polled.with(&self.active)
     }
 
     /// If a timer of pulls, or of what is put aside, has run out: finds out whose, for their next turns. Whether it had.

@@ -93,6 +93,9 @@ impl<const WORDS: usize> NumberSet<WORDS> {
     /// The first member from `from` on, then from the smallest.
     #[inline]
     pub fn next_around(&self, from: u16) -> Option<u16> {
+        if self.is_empty() {
+            return None;
+        }
         self.next(from).or_else(|| self.next(0))
     }
 
@@ -111,30 +114,15 @@ impl<const WORDS: usize> NumberSet<WORDS> {
             .sum()
     }
 
-    /// The first number from `from` on, then from the smallest, that is in this set or in `other`, and not in `except`.
+    /// The members of either.
     #[inline]
-    pub fn next_of_either(&self, other: &Self, except: &Self, from: u16) -> Option<u16> {
-        let start = usize::from(from) / BITS;
-        let inhabited = self.inhabited | other.inhabited;
-        let from_start = u64::MAX.checked_shl(start as u32).unwrap_or(0);
-        // The first word is looked at twice: first from `from` on, at last whole.
-        let mut mask = u64::MAX << (usize::from(from) % BITS);
-        for mut places in [inhabited & from_start, inhabited] {
-            while places != 0 {
-                let place = places.trailing_zeros() as usize;
-                places &= places - 1;
-                let word = |set: &Self| set.words.get(place).copied().unwrap_or(0);
-                let mut found = (word(self) | word(other)) & !word(except);
-                if place == start {
-                    found &= mask;
-                }
-                if found != 0 {
-                    return Some(number(place, found));
-                }
-            }
-            mask = u64::MAX;
+    pub fn with(&self, other: &Self) -> Self {
+        let mut both = *self;
+        for (word, more) in both.words.iter_mut().zip(other.words) {
+            *word |= more;
         }
-        None
+        both.inhabited |= other.inhabited;
+        both
     }
 }
 
@@ -181,12 +169,10 @@ mod tests {
             prop_assert!((0..300).all(|number| set.contains(number) == plain.contains(&number)));
             let mut half = EndpointSet::default();
             (0..128).for_each(|number| half.set(number, true));
-            let none = EndpointSet::default();
-            let above = plain.range(128..).find(|number| **number >= from);
-            let above = above.or(plain.range(128..).next()).copied();
-            prop_assert_eq!(set.next_of_either(&none, &half, from), above);
-            prop_assert_eq!(none.next_of_either(&set, &half, from), above);
-            prop_assert_eq!(set.next_of_either(&set, &none, from), set.next_around(from));
+            let both = set.with(&half);
+            prop_assert_eq!(both, half.with(&set));
+            prop_assert!((0..256).all(|number| both.contains(number) == (number < 128 || plain.contains(&number))));
+            prop_assert_eq!(both.next(128), set.next(128));
             let all: Vec<u16> = core::iter::from_fn(|| set.pop()).collect();
             prop_assert!(all.into_iter().eq(plain));
         }

@@ -13,7 +13,6 @@ use mx_ring::{Command, CommandBody};
 use crate::board::Board;
 use crate::key::{BoardId, EndpointKey};
 use crate::ports::{CommandError, Ports};
-use crate::set::EndpointSet;
 use crate::share::{CLOCKS, MESSAGE, Order, Progress, Served};
 use crate::switch::Switch;
 use crate::time::Instant;
@@ -189,22 +188,24 @@ impl Switch {
         let share = board.share.left;
         let Order { first, cursor } = board.order;
         let mut waits = None;
-        let mut served_out = EndpointSet::default();
+        // Whoever gets something to do meanwhile has its turn the next time.
+        let mut rest = board.turns();
         let mut cut = None;
-        let mut next = first.filter(|endpoint| board.has_turn(*endpoint));
+        let mut next = first.filter(|endpoint| rest.contains(*endpoint));
         let mut at = cursor;
-        while let Some(board) = self.board_mut(id)
-            && let Some(endpoint) = next.take().or_else(|| board.next_turn(at, &served_out))
-        {
+        while let Some(endpoint) = next.take().or_else(|| rest.next_around(at)) {
             if all.cost >= share {
                 cut = Some(endpoint);
                 // Whoever is only polled may have nothing to do.
-                if !board.active.is_empty() {
+                if self.board(id).is_some_and(|board| !board.active.is_empty()) {
                     all.progress = Progress::Busy;
                 }
                 break;
             }
-            let key = board.key(endpoint as u8);
+            let key = EndpointKey {
+                board: id,
+                endpoint: endpoint as u8,
+            };
             let served = self.serve_endpoint(now, key, ports);
             all.add(served);
             if Some(endpoint) != first {
@@ -214,7 +215,7 @@ impl Switch {
                 waits = Some(endpoint);
             }
             if !served.more {
-                served_out.insert(endpoint);
+                rest.remove(endpoint);
             }
         }
         let cursor = cut.or(waits.map(|endpoint| endpoint + 1)).unwrap_or(at);

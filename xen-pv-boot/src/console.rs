@@ -5,7 +5,7 @@
 
 use core::fmt;
 use core::fmt::Write as _;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use spin::Mutex;
@@ -23,6 +23,8 @@ struct Console {
 
 static CONSOLE: Mutex<Option<Console>> = Mutex::new(None);
 static BACKLOG: Mutex<Backlog> = Mutex::new(Backlog::new());
+/// Whether the backlog holds anything, for a look without a lock.
+static WAITS: AtomicBool = AtomicBool::new(false);
 
 /// Takes the ring. What was written before went to Xen's own console.
 pub(crate) fn init(ring: &'static ConsoleInterface, port: u32) {
@@ -129,6 +131,7 @@ pub fn write(text: &str) {
                 console.pump(&mut backlog);
                 backlog.add(text);
                 console.pump(&mut backlog);
+                WAITS.store(backlog.length > 0, Ordering::Relaxed);
             }
             None => hypercall::console_write(text),
         },
@@ -137,15 +140,23 @@ pub fn write(text: &str) {
     }
 }
 
-/// Moves what waits to the ring, as far as there is room; whether something is left. To be called now and then.
+/// Moves what waits to the ring, as far as there is room; whether something is left. To be called now and then: without
+/// anything it costs a look.
+#[inline]
 pub fn pump() -> bool {
+    WAITS.load(Ordering::Relaxed) && pump_what_waits()
+}
+
+fn pump_what_waits() -> bool {
     let (Some(console), Some(mut backlog)) = (CONSOLE.try_lock(), BACKLOG.try_lock()) else {
         return false;
     };
     if let Some(console) = console.as_ref() {
         console.pump(&mut backlog);
     }
-    backlog.length > 0
+    let waits = backlog.length > 0;
+    WAITS.store(waits, Ordering::Relaxed);
+    waits
 }
 
 /// Waits a little until the daemon has taken everything: the last words before the end.
