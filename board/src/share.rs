@@ -81,6 +81,7 @@ impl Served {
         self.progress = self.progress.max(Progress::Blocked);
     }
 
+    #[inline]
     pub fn add(&mut self, other: Self) {
         self.progress = self.progress.max(other.progress);
         self.cost += other.cost;

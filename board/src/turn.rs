@@ -263,6 +263,10 @@ impl Switch {
             all = self.commands(now, key, most, ports);
         }
         let works = self.is_active(key);
+        if !works && all.progress == Progress::Idle && !all.more {
+            // A look for nothing is its board's to pay.
+            return all;
+        }
         if works {
             for replies in [replies_first, !replies_first] {
                 let left = left - all.cost;
@@ -293,6 +297,7 @@ impl Switch {
         all
     }
 
+    #[inline]
     fn is_active(&self, key: EndpointKey) -> bool {
         let board = self.board(key.board);
         board.is_some_and(|board| board.active.contains(key.endpoint.into()))
