@@ -96,7 +96,7 @@ pub struct Backend {
     adopted: u32,
     /// The idle spell in nanoseconds.
     pub(crate) idle_nanos: u64,
-    /// The oldest first.
+    /// Regions and endpoints that wait for frames in flight, the oldest first.
     waiting: Vec<Waiting>,
     completions: VecDeque<Completion>,
     pub(crate) now: Instant,

@@ -27,7 +27,7 @@ struct Frame {
     bytes: [u8; KEPT],
 }
 
-/// The last frames.
+/// The last frames, in a ring whose oldest is overwritten.
 struct Ring {
     frames: Vec<Frame>,
     /// Frames that it may hold.

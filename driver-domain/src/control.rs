@@ -28,7 +28,7 @@ pub enum ToolRequest {
     Shutdown(String),
     /// The statistics, in the log.
     Sysrq,
-    /// A crash.
+    /// A panic, for tests of what follows one.
     Crash,
     /// The statistics, with this word, in xenstore.
     Statistics(String),

@@ -67,7 +67,7 @@ pub fn find(
     None
 }
 
-/// The drivers.
+/// Which driver a card takes, by its PCI ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Driver {
     Virtio,

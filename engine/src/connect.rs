@@ -82,7 +82,7 @@ impl Engine {
         request
     }
 
-    /// A peer connects.
+    /// A remote endpoint asks to be connected, and is answered (protocol.md §3).
     pub(crate) fn connect_request(
         &mut self,
         from: Origin,

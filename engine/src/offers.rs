@@ -25,7 +25,7 @@ pub struct Offer {
     key: UnexpectedKey,
     /// Who sent it.
     pub partner: PartnerKey,
-    /// Its match info.
+    /// Match info, as its sender gave it.
     pub match_info: u64,
     /// Bytes of it.
     pub length: u32,

@@ -16,7 +16,7 @@ pub enum Use {
 /// Bytes of a message that the backend is to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The first one.
+    /// Where it begins in the memory, in bytes.
     pub start: u32,
     /// How many, at least 1.
     pub length: u32,

@@ -180,7 +180,7 @@ impl FromStr for DatagramPair {
     }
 }
 
-/// A further board.
+/// A board besides the first, as `--board` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardArgument {
     /// As its peers see it, but for the ":0" behind it.

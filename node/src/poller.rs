@@ -67,7 +67,7 @@ impl Source {
     }
 }
 
-/// An epoll set.
+/// Tells which of many descriptors has something to be done.
 pub struct Poller {
     epoll: OwnedFd,
 }
@@ -78,7 +78,7 @@ const EVENTS: usize = 32;
 const BLIND: Duration = Duration::from_millis(1);
 
 impl Poller {
-    /// An empty set.
+    /// Watches nothing yet.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,

@@ -107,7 +107,7 @@ impl Board {
         }
     }
 
-    /// Its description.
+    /// What the backend says of it: address, name, frame sizes, link.
     pub fn description(&self) -> Result<BoardDescription, Error> {
         self.pages.board().ok_or(Error::Confused)
     }
@@ -161,7 +161,7 @@ impl Board {
         }
     }
 
-    /// A counter.
+    /// How often something has happened on it since it was made; it wraps.
     pub fn counter(&self, index: usize) -> u32 {
         self.pages.counter(index)
     }
@@ -170,7 +170,7 @@ impl Board {
 /// The process that has opened an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opener {
-    /// Its number.
+    /// Process id of who opened it.
     pub pid: u32,
     /// Its command's name, the first 15 bytes.
     pub command: String,

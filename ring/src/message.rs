@@ -160,7 +160,7 @@ pub enum EventBody {
         /// What it says.
         connect: Connect,
     },
-    /// An explicit acknowledgement.
+    /// A partner says how far it has received, in a frame of its own (TRUC).
     Ack(LibAck),
     /// A packet of ours was refused.
     Nack(NackLib),

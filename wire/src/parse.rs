@@ -33,7 +33,7 @@ pub enum ParseError {
     /// A length field holds what its packet type does not allow ("Drop Bad Data Length").
     #[error("packet type {kind} does not allow a length of {length}")]
     DataLength {
-        /// The packet type.
+        /// Type of the packet, F+16.
         kind: u8,
         /// The length field.
         length: usize,

@@ -57,7 +57,7 @@ impl Frontend {
         }))
     }
 
-    /// The own directory.
+    /// Where this device's keys stand in xenstore.
     pub fn directory(&self) -> &str {
         &self.directory
     }

@@ -9,7 +9,7 @@ use xen_sys::xenbus as abi;
 pub enum XenbusState {
     /// No state: the directory is not there, or holds something else.
     Unknown,
-    /// The end starts.
+    /// This end has begun and has published nothing yet.
     Initialising,
     /// It waits for the other end.
     InitWait,

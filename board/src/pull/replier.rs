@@ -106,7 +106,7 @@ pub(crate) struct ReplyJobs {
     turns: VecDeque<u16>,
     /// Those whose bytes their windows do not reach now, in order.
     aside: VecDeque<Transfer>,
-    /// Of both.
+    /// Blocks that are promised, in both lists.
     blocks: usize,
 }
 

@@ -115,7 +115,7 @@ pub struct Account {
 const _: () = assert!(LIMITS <= u16::BITS as usize);
 
 impl Account {
-    /// A guest comes.
+    /// The account of a guest that comes: nothing is charged to it yet.
     pub fn new(pools: &Rc<Pools>, limits: Limits, now: Instant) -> Rc<Self> {
         let sure = pools.sure.get() > 0;
         pools.sure.set(pools.sure.get() - usize::from(sure));

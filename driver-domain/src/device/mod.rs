@@ -56,7 +56,7 @@ pub struct Identity {
     pub name: HostName,
 }
 
-/// A connected device.
+/// A guest's device whose pages are mapped: its board, and what its kernel asks for.
 pub struct Device<M: PageMapper> {
     memory: M,
     account: Rc<Account>,

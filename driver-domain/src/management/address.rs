@@ -4,7 +4,7 @@ use core::fmt;
 
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
-/// The address.
+/// How the management address is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
     /// From the network's DHCP server.

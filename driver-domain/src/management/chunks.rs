@@ -40,9 +40,9 @@ enum Step {
 pub enum Chunks {
     /// Of the page for a browser.
     Page(Text),
-    /// Of the metrics.
+    /// Lines of `/metrics`.
     Metrics(Text),
-    /// Of the capture.
+    /// Frames of `/capture.pcap`.
     Capture(Reader),
 }
 

@@ -3,7 +3,7 @@
 use slotmap::{Key, KeyData};
 
 slotmap::new_key_type! {
-    /// A partner.
+    /// Names a partner for as long as the endpoint is open; it is never another's later.
     pub struct PartnerKey;
     /// A request of the application.
     pub struct RequestKey;

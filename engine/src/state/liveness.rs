@@ -4,7 +4,7 @@ use core::time::Duration;
 
 /// The first pause, doubled for each probe that was answered.
 pub const PAUSE: Duration = Duration::from_secs(2);
-/// The longest one.
+/// The longest pause, reached after four answers.
 pub const PAUSE_MAX: Duration = Duration::from_secs(32);
 /// More doublings would change nothing.
 pub const DOUBLINGS_MAX: u32 = 6;

@@ -39,7 +39,7 @@ pub struct Connect {
     pub next: Duration,
 }
 
-/// A remote endpoint.
+/// A remote endpoint: what was sent to it and is not acknowledged, what comes from it, and when either is due.
 #[derive(Debug)]
 pub struct Partner {
     /// Index of its board in the peer table.

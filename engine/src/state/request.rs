@@ -56,7 +56,7 @@ pub enum Kind {
     Receive,
 }
 
-/// A request.
+/// What the application has started and not yet taken away.
 #[derive(Debug)]
 pub struct RequestRecord {
     /// What it was made for.
@@ -100,7 +100,7 @@ impl Requests {
         }
     }
 
-    /// A new request.
+    /// Begins a request, which is tried as long as new ones are.
     #[inline]
     pub fn insert(
         &mut self,

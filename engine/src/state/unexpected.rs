@@ -28,7 +28,7 @@ pub enum Kept {
 pub struct Message {
     /// Who sent it.
     pub partner: PartnerKey,
-    /// Its match info.
+    /// Match info, as its sender gave it.
     pub match_info: u64,
     /// Bytes of it.
     pub total: u32,

@@ -39,7 +39,7 @@ pub(super) struct TransmitRing {
     first: u64,
     /// The first frame that the card may still have.
     sent: u64,
-    /// The next frame.
+    /// Number of the next frame, counted from the start of the ring.
     next: u64,
     /// The next descriptor, and how many can be used: one less than there are, since a full ring looks like an empty one.
     tail: u16,

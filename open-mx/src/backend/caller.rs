@@ -53,7 +53,7 @@ impl<W: Way> Caller<W> {
         }
     }
 
-    /// The connection.
+    /// How the calls travel.
     pub fn way(&self) -> &W {
         &self.way
     }

@@ -87,7 +87,7 @@ impl Backend {
 
 /// A channel whose other side has told what it is.
 pub struct Greeted {
-    /// The channel.
+    /// By which the backend is asked, and by which both wake each other.
     pub channel: Arc<dyn Channel>,
     /// Boards that may exist: indices from 0, with gaps.
     pub boards: u32,
@@ -99,11 +99,11 @@ pub struct Greeted {
 
 /// What an opened endpoint consists of.
 pub struct Opened {
-    /// Its index.
+    /// Index on its board, below 256.
     pub endpoint: u32,
-    /// Its session.
+    /// What tells this opening from earlier ones of the index.
     pub session: u32,
-    /// The board pages.
+    /// Description, counters and peers of its board, read-only.
     pub board: Mapping,
     /// The pages that the process writes.
     pub w: Mapping,

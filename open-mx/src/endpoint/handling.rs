@@ -12,7 +12,7 @@ use super::thread::this_thread;
 pub struct UnexpectedMessage<'a> {
     /// Who sent it.
     pub source: Option<Address>,
-    /// Its match info.
+    /// Match info, as its sender gave it.
     pub match_info: u64,
     /// Bytes of it.
     pub length: u32,

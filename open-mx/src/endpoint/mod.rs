@@ -164,7 +164,7 @@ impl Endpoint {
         look(&self.held.enter()?.board)
     }
 
-    /// The own address.
+    /// The address by which others connect to it.
     pub fn address(&self) -> Result<Address, Error> {
         let mut state = self.held.enter()?;
         let own = state.engine.loopback();

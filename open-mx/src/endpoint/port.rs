@@ -7,7 +7,7 @@ use crate::backend::Regions;
 
 /// Queues and regions of one endpoint.
 pub struct Port {
-    /// The shared pages.
+    /// The process's side of the queues that it shares with the backend.
     pub process: ProcessSide,
     /// What is registered.
     pub regions: Regions,

@@ -29,9 +29,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// State of an endpoint.
 pub struct EndpointState {
-    /// The protocol.
+    /// Order, matching, retransmission: all that needs no backend.
     pub engine: Engine,
-    /// Its queue port.
+    /// Where the protocol posts commands and finds events.
     pub port: Port,
     /// The board's pages.
     pub board: Board,

@@ -18,7 +18,7 @@ pub use settings::Reporting;
 /// A variable of the environment.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
-    /// Its name.
+    /// As the process finds it in its environment.
     pub name: &'static str,
     /// Other names for it. Myricom's begin with `MX_`, and count unless `OMX_IGNORE_MX_ENV` is set.
     pub aliases: &'static [&'static str],

@@ -54,7 +54,7 @@ pub(crate) mod entry {
     pub(crate) const WRITE: Flags = READ.union(Flags::WRITABLE);
     /// Registers of a device.
     pub(crate) const DEVICE: Flags = WRITE.union(Flags::NO_CACHE);
-    /// A page table.
+    /// Of an entry that names the next table.
     pub(crate) const TABLE: Flags = Flags::PRESENT
         .union(Flags::WRITABLE)
         .union(Flags::USER_ACCESSIBLE)

@@ -27,7 +27,7 @@ impl Bounce {
         })
     }
 
-    /// The bytes.
+    /// Where its bytes lie, which the backend reads and writes, too.
     pub fn slice(&self) -> VolatileSlice {
         match self {
             Self::Memfd(memfd) => memfd.slice(),

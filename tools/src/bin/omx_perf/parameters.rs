@@ -41,7 +41,7 @@ pub struct Parameters {
     pub synchronous: bool,
 }
 
-/// The parameter message.
+/// What the sender tells the receiver before the first message.
 #[derive(FromBytes, IntoBytes, Immutable, Unaligned)]
 #[repr(C)]
 struct Message {
