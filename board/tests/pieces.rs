@@ -49,6 +49,12 @@ fn pull(length: u32) -> Command {
     }
 }
 
+/// The window reaches nothing of its message.
+fn show_nothing(world: &mut World, key: EndpointKey) {
+    let window = window(Reach::Nothing, 0, 0);
+    world.ports.windows.insert((key, 9), window);
+}
+
 /// Shows the piece of `bytes` from `start` on, in a region of its own; the one before is gone.
 fn show(world: &mut World, key: EndpointKey, slot: u16, bytes: &[u8], start: u32) {
     let end = (start + PIECE).min(MESSAGE);
@@ -101,10 +107,7 @@ fn a_local_pull_takes_a_message_piece_by_piece() {
     world.settle();
     let bytes = pattern(MESSAGE as usize);
     world.register(b, 5, 0, vec![0; MESSAGE as usize]);
-    world
-        .ports
-        .windows
-        .insert((a, 9), window(Reach::Nothing, 0, 0));
+    show_nothing(&mut world, a);
     world.command(b, pull(MESSAGE)).unwrap();
     let mut slot = 100;
     let mut last = None;
@@ -242,10 +245,7 @@ fn replies(world: &mut World, bytes: &[u8]) -> Option<u32> {
 fn a_block_is_answered_as_its_window_moves_and_never_from_elsewhere() {
     let (mut world, a, format) = replier();
     let bytes = pattern(MESSAGE as usize);
-    world
-        .ports
-        .windows
-        .insert((a, 9), window(Reach::Nothing, 0, 0));
+    show_nothing(&mut world, a);
     block(&mut world, &format, 1, 0);
     // The puller asks again meanwhile.
     block(&mut world, &format, 1, 0);
@@ -277,10 +277,7 @@ fn a_block_is_answered_as_its_window_moves_and_never_from_elsewhere() {
 fn pulls_of_one_message_do_not_take_its_piece_away_from_each_other() {
     let (mut world, a, format) = replier();
     let bytes = pattern(MESSAGE as usize);
-    world
-        .ports
-        .windows
-        .insert((a, 9), window(Reach::Nothing, 0, 0));
+    show_nothing(&mut world, a);
     block(&mut world, &format, 1, 0);
     let (mut slot, mut replies) = (100, 0);
     for step in 0..100_000 {
@@ -320,10 +317,7 @@ fn a_piece_whose_region_went_away_is_wanted_again() {
 fn a_window_that_is_bound_anew_ends_what_waited_for_it() {
     let (mut world, a, format) = replier();
     let bytes = pattern(MESSAGE as usize);
-    world
-        .ports
-        .windows
-        .insert((a, 9), window(Reach::Nothing, 0, 0));
+    show_nothing(&mut world, a);
     block(&mut world, &format, 1, 0);
     pass(&mut world, Duration::from_millis(1));
     assert_eq!(wanted(&mut world, a), Some(0));

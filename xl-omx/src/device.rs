@@ -135,6 +135,28 @@ pub fn is_there(store: &mut impl Store, t: Transaction, path: &str) -> Result<bo
     Ok(store.read(t, path)?.is_some())
 }
 
+/// The device of that number between two domains; a guest is not its own backend.
+pub fn between(guest: &Domain, backend: &Domain, index: u32) -> Result<Device, Error> {
+    if guest.id == backend.id {
+        return Err(Error::OwnBackend(guest.name.clone()));
+    }
+    Ok(Device::new(guest.id, backend.id, index))
+}
+
+/// Refuses domains that have ended meanwhile: their nodes would be there for whoever gets their numbers.
+pub fn are_there(
+    store: &mut impl Store,
+    t: Transaction,
+    domains: [&Domain; 2],
+) -> Result<(), Error> {
+    for domain in domains {
+        if !domain::is_there(store, t, domain)? {
+            return Err(Error::NoSuchDomain(domain.name.clone()));
+        }
+    }
+    Ok(())
+}
+
 /// Writes both directories in one transaction; the guest sees a device appear. What is left of another device of that
 /// number, at this backend or in the guest's directory, goes; one that is whole at this backend does not.
 pub fn attach(
@@ -144,18 +166,10 @@ pub fn attach(
     index: u32,
     mac: MacAddress,
 ) -> Result<Device, Error> {
-    if guest.id == backend.id {
-        return Err(Error::OwnBackend(guest.name.clone()));
-    }
-    let device = Device::new(guest.id, backend.id, index);
+    let device = between(guest, backend, index)?;
     let (b, f) = (&device.backend, &device.frontend);
     transaction(store, |store, t| {
-        // Nodes of a domain that has ended meanwhile would be there for whoever gets its number.
-        for domain in [guest, backend] {
-            if !domain::is_there(store, t, domain)? {
-                return Err(Error::NoSuchDomain(domain.name.clone()));
-            }
-        }
+        are_there(store, t, [guest, backend])?;
         if is_there(store, t, b)? && is_there(store, t, f)? {
             return Err(Error::AttachedMeanwhile {
                 guest: guest.name.clone(),

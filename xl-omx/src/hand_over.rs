@@ -6,7 +6,7 @@
 use mx_wire::MacAddress;
 
 use crate::device::{self, Device, is_there};
-use crate::domain::{self, Domain};
+use crate::domain::Domain;
 use crate::error::Error;
 use crate::xenstore::{NONE, Permissions, Store, transaction};
 
@@ -45,17 +45,10 @@ pub fn hand_over(
     index: u32,
     mac: MacAddress,
 ) -> Result<Device, Error> {
-    if guest.id == backend.id {
-        return Err(Error::OwnBackend(guest.name.clone()));
-    }
-    let device = Device::new(guest.id, backend.id, index);
+    let device = device::between(guest, backend, index)?;
     let (b, f) = (&device.backend, &device.frontend);
     transaction(store, |store, t| {
-        for domain in [guest, backend] {
-            if !domain::is_there(store, t, domain)? {
-                return Err(Error::NoSuchDomain(domain.name.clone()));
-            }
-        }
+        device::are_there(store, t, [guest, backend])?;
         if !is_there(store, t, f)? {
             return Err(Error::Gone {
                 guest: guest.name.clone(),

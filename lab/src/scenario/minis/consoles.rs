@@ -1,6 +1,6 @@
 //! What nobody's console may hold, whatever the guests do.
 
-use super::minis::Minis;
+use super::domains::Minis;
 use crate::demo::fabric::Fabric;
 use crate::error::Error;
 use crate::scenario::judge::expect;

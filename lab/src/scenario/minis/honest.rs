@@ -1,6 +1,6 @@
 //! Honest messages of mini guests, beside verified exchanges of Linux guests.
 
-use super::minis::{Mini, Minis, value};
+use super::domains::{Mini, Minis, value};
 use crate::demo::fabric::Fabric;
 use crate::error::Error;
 use crate::scenario::judge::{exchange, expect};

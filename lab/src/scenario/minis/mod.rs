@@ -2,21 +2,20 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `minis` | domains that are created, attached, and told what to do |
+//! | `domains` | mini guests that are created, attached, and told what to do |
 //! | `honest` | their messages |
 //! | `consoles` | what nobody's console may hold |
 
 mod consoles;
+mod domains;
 mod honest;
-#[expect(clippy::module_inception, reason = "they are what it is about")]
-mod minis;
 
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, Shape};
 use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
-use minis::Minis;
+use domains::Minis;
 
 /// All of it.
 pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
