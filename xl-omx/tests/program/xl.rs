@@ -8,6 +8,9 @@ use crate::waiting::eventually;
 
 pub struct Xl(PathBuf);
 
+/// What `xl list driver-domain` of Xen 4.17 printed while that domain was blocked.
+const BLOCKED: &str = include_str!("../captures/xl-list.txt");
+
 const SCRIPT: &str = r#"#!/bin/sh
 here=${0%/*}
 echo "$*" >> "$here/asked"
@@ -60,7 +63,7 @@ impl Xl {
 
     /// The state that `xl list` shows.
     pub fn says_of_a_domain(&self, state: &str) {
-        let table = format!("Name ID Mem VCPUs\tState\tTime(s)\ndd 1 64 1 {state} 0.1\n");
+        let table = BLOCKED.replace("-b----", state);
         fs::write(self.0.join("table"), table).unwrap();
     }
 }
