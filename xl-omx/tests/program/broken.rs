@@ -57,6 +57,10 @@ fn a_xenstored_that_ends_while_devices_are_listed_is_an_error() {
 fn watch_goes_on_when_xenstored_is_there_again() {
     let host = Host::served();
     let watch = host.start(&["watch"]);
+    // One that finds no xenstored when it begins ends.
+    eventually("it watches", || {
+        host.xenstored.is_watched("@introduceDomain")
+    });
     host.remember("guest1.0", "backend=driver-domain mac=00:16:3e:00:00:03");
     host.xenstored.die();
     eventually("it says so", || watch.said().contains("xenstored"));

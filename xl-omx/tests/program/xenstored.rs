@@ -60,6 +60,12 @@ impl Xenstored {
         self.0.lock().unwrap()
     }
 
+    /// Whether anybody watches this path or event.
+    pub fn is_watched(&self, path: &str) -> bool {
+        let state = self.state();
+        state.watches.iter().any(|(_, watched, _)| watched == path)
+    }
+
     /// A domain changes the tree; watches fire, and the other domains react.
     pub fn act<T>(&self, deed: impl FnOnce(&mut Tree) -> T) -> T {
         let mut state = self.state();
