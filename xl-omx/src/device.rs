@@ -337,15 +337,37 @@ pub fn remove(
     guest: u32,
     index: u32,
 ) -> Result<(), Error> {
-    let mut directories = vec![frontend_path(guest, index)];
-    let backends = inventory.backends(guest, index);
-    directories.extend(backends.map(|served| Device::new(guest, served.backend, index).backend));
+    let directories = directories(inventory, guest, index);
+    transaction(store, |store, t| remove_all(store, t, &directories))
+}
+
+/// As [`remove`], for another device of that number between the two. When one of them has ended meanwhile nothing is
+/// removed: the next driver domain may adopt what the guest has.
+pub fn make_room(
+    store: &mut impl Store,
+    inventory: &Inventory,
+    guest: &Domain,
+    backend: &Domain,
+    index: u32,
+) -> Result<(), Error> {
+    let directories = directories(inventory, guest.id, index);
     transaction(store, |store, t| {
-        for directory in &directories {
-            store.remove(t, directory)?;
-        }
-        Ok(())
+        are_there(store, t, [guest, backend])?;
+        remove_all(store, t, &directories)
     })
+}
+
+fn directories(inventory: &Inventory, guest: u32, index: u32) -> Vec<String> {
+    let backends = inventory.backends(guest, index);
+    let of_backends = backends.map(|served| Device::new(guest, served.backend, index).backend);
+    of_backends.chain([frontend_path(guest, index)]).collect()
+}
+
+fn remove_all(store: &mut impl Store, t: Transaction, directories: &[String]) -> Result<(), Error> {
+    for directory in directories {
+        store.remove(t, directory)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

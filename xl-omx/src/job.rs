@@ -275,7 +275,13 @@ impl Job {
                 .next()
                 .is_some()
         {
-            device::remove(store, &inventory, self.guest.id, self.entry.index)?;
+            device::make_room(
+                store,
+                &inventory,
+                &self.guest,
+                &self.backend,
+                self.entry.index,
+            )?;
         }
         self.step = if looked {
             let (gone, _) = RENEWALS[self.tries];
@@ -428,6 +434,20 @@ mod tests {
         let state = store.value(&format!("{}/state", device::frontend_path(2, 0)));
         assert_eq!(state.as_deref(), Some("3"));
         assert!(store.now() - begun >= Duration::from_secs(15));
+    }
+
+    #[test]
+    fn a_driver_domain_that_ends_before_its_device_is_replaced_leaves_the_guest_what_it_has() {
+        let (mut store, _directory, remembered) = renewed();
+        let mut applier = apply::Applier::default();
+        applier.look(&mut store, &remembered, None).unwrap();
+        store.tree.remove(0, "/local/domain/5").unwrap();
+        let (outcomes, _) = applier.advance(&mut store, &remembered).unwrap();
+        assert!(outcomes.iter().all(|outcome| outcome.failed().is_some()));
+        assert_eq!(outcomes.len(), 2);
+        for id in [2, 3] {
+            assert!(store.value(&device::frontend_path(id, 0)).is_some());
+        }
     }
 
     #[test]

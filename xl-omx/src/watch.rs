@@ -117,7 +117,10 @@ impl Watcher {
             let unanswered = self.answer(store, &guarded)?;
             let (created, creating) = self.reviver.advance(store.now(), remembered);
             self.tell_created(created);
-            let (outcomes, applying) = applier.advance(store, remembered)?;
+            let (mut outcomes, applying) = applier.advance(store, remembered)?;
+            // Its domain has ended, and the look that this leads to finds what is missing then.
+            outcomes
+                .retain(|outcome| !matches!(outcome, Outcome::Failed(_, Error::NoSuchDomain(_))));
             self.tell(outcomes);
             // What fails between two looks is tried again as what fails in one.
             if looks || std::mem::take(&mut self.told_anew) {
