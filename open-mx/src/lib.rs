@@ -19,6 +19,8 @@ mod clock;
 mod endpoint;
 pub mod environment;
 mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod lack;
 pub mod raw;
 #[cfg(test)]

@@ -24,13 +24,13 @@ use std::time::Duration;
 use attendance::Attendance;
 use mx_engine::Code;
 use mx_engine::{Memory, PartnerKey, QueuePort, RequestKey};
-use mx_ring::ProcessSide;
 use mx_ring::fork_guard::ForkGuard;
 use mx_ring::heap;
+use mx_ring::{EndpointLayout, ProcessSide};
 use mx_wire::MacAddress;
 use slotmap::{Key, KeyData};
 
-use crate::backend::{Backend, CallError, Marks, Regions};
+use crate::backend::{Backend, CallError, Greeted, Marks, Regions};
 use crate::board::Board;
 use crate::error::Error;
 use crate::{clock, environment};
@@ -105,6 +105,15 @@ impl Endpoint {
         }
         let greeted = backend.channel()?;
         let layout = options.layout(backend, &greeted)?;
+        Self::open_by(greeted, layout, options)
+    }
+
+    /// Opens an endpoint by a channel that has told what it is.
+    pub(crate) fn open_by(
+        greeted: Greeted,
+        layout: EndpointLayout,
+        options: &EndpointOptions,
+    ) -> Result<Self, Error> {
         let (number, opened) = options.open(&greeted, &layout)?;
         let process = ProcessSide::new(layout, opened.w.slice(), opened.r.slice())
             .map_err(|_| Error::Confused)?;

@@ -9,7 +9,7 @@ use mx_backend::{
     Backend, BackendConfig, BoardId, Completion, EndpointKey, HostName, Instant, Misbehaviour,
 };
 use mx_ring::board_page::{BoardPages, PAGES, PEERS};
-use mx_ring::mapping::Memfd;
+use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::{BackendSide, EndpointLayout, Geometry, PAGE_SIZE, QUEUE_ENTRIES_MIN};
 use mx_testnet::Faults;
 use mx_wire::{Format, MacAddress};
@@ -31,8 +31,8 @@ pub(crate) struct Node {
     backends: u32,
     pub(crate) backend: Rc<RefCell<Backend>>,
     pub(crate) boards: Vec<NodeBoard>,
-    /// Of endpoints that nobody uses.
-    idle: Vec<Memfd>,
+    /// Of endpoints that no process of the fabric has.
+    areas: Vec<Memfd>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) fuse: Fuse,
     /// The backend is to die when it is served next.
@@ -55,6 +55,22 @@ pub struct BoardPlace {
     pub backend: usize,
     /// Number of the board in that backend.
     pub board: usize,
+}
+
+/// What a library shares with the backend of an endpoint that is open.
+pub struct Shared {
+    /// The pages of its board.
+    pub board: Mapping,
+    /// The pages that the library writes.
+    pub w: Mapping,
+    /// The pages that the backend writes.
+    pub r: Mapping,
+    /// Address of its board.
+    pub nic_id: u64,
+    /// Number of its backend.
+    pub backend: usize,
+    /// Its name there.
+    pub key: EndpointKey,
 }
 
 /// The whole.
@@ -143,9 +159,56 @@ impl Fabric {
     pub fn open_idle(&mut self, place: BoardPlace) {
         let geometry = Geometry::of_entries(QUEUE_ENTRIES_MIN.into());
         let layout = EndpointLayout::new(geometry.expect("the least")).expect("a possible one");
+        self.open_areas(place, 1, layout);
+    }
+
+    /// Opens endpoint 0 of a board for a library that is no process of the fabric: it maps what is shared.
+    ///
+    /// # Panics
+    /// When it is open already, or memory lacks.
+    pub fn open_shared(
+        &mut self,
+        place: BoardPlace,
+        session: u32,
+        layout: EndpointLayout,
+    ) -> Shared {
+        let key = self.open_areas(place, session, layout);
+        let node = &self.nodes[place.backend];
+        let map = |memory: &Memfd, access| {
+            let length = memory.slice().len();
+            Mapping::of(memory.descriptor(), 0, length, access).expect("room for it")
+        };
+        let [.., w, r] = &node.areas[..] else {
+            unreachable!("they were made just now");
+        };
+        let board = &node.boards[place.board];
+        Shared {
+            board: map(&board.memory, Access::Read),
+            w: map(w, Access::ReadWrite),
+            r: map(r, Access::ReadWrite),
+            nic_id: board.mac.nic_id(),
+            backend: place.backend,
+            key,
+        }
+    }
+
+    /// The library that has it has posted something while its backend slept.
+    pub fn kick(&mut self, (backend, key): (usize, EndpointKey)) {
+        self.nodes[backend]
+            .backend
+            .borrow_mut()
+            .kicked(self.now, key);
+    }
+
+    fn open_areas(
+        &mut self,
+        place: BoardPlace,
+        session: u32,
+        layout: EndpointLayout,
+    ) -> EndpointKey {
         let node = &mut self.nodes[place.backend];
         let areas = [layout.w_size(), layout.r_size()];
-        let [w, r] = areas.map(|size| Memfd::create("sim idle", size).expect("memory"));
+        let [w, r] = areas.map(|size| Memfd::create("sim areas", size).expect("memory"));
         let side = BackendSide::new(layout, w.slice(), r.slice()).expect("areas of the layout");
         let key = EndpointKey {
             board: node.boards[place.board]
@@ -155,9 +218,10 @@ impl Fabric {
         };
         node.backend
             .borrow_mut()
-            .open_endpoint(self.now, key, 1, side)
+            .open_endpoint(self.now, key, session, side)
             .expect("a free endpoint");
-        node.idle.extend([w, r]);
+        node.areas.extend([w, r]);
+        key
     }
 
     /// Closes the endpoint of a process, as a library does when its program ends. The endpoint can be opened again when
@@ -336,7 +400,7 @@ impl Node {
             backends: 1,
             backend: Rc::new(RefCell::new(backend)),
             boards,
-            idle: Vec::new(),
+            areas: Vec::new(),
             deadline: None,
             fuse: Fuse::default(),
             dying: None,

@@ -6,6 +6,7 @@
 //! Neighbours: everything but the two backends' owners, whose part (descriptors, grants, cards) it plays. It refuses to
 //! judge: the tests do.
 
+pub mod counted;
 mod death;
 mod fabric;
 mod long;
@@ -18,8 +19,10 @@ mod takeover;
 mod traffic;
 
 pub use death::{Death, Omission, Torn};
-pub use fabric::{BoardPlace, Fabric};
+pub use fabric::{BoardPlace, Fabric, Shared};
 pub use long::{Carried, carry};
+pub use mx_backend::EndpointKey;
+pub use mx_testnet::Faults;
 pub use process::Process;
 pub use takeover::Takeovers;
 pub use traffic::{Message, Outcomes, Traffic, Until, connect_all};

@@ -1,12 +1,10 @@
 //! What a message costs: instructions of library, queues, backend and boards, as valgrind counts them.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use sim::counted;
 use sim::ping_pong::{self, Way};
-
-/// Messages of the shorter of two runs, whose difference is told: what is done once does not count.
-const FEW: u32 = 64;
 
 /// Where the two endpoints are.
 #[derive(Clone, Copy, ValueEnum)]
@@ -51,40 +49,21 @@ fn main() -> ExitCode {
         ping_pong::run(way, options.size, options.messages, options.idle_boards);
         return ExitCode::SUCCESS;
     }
-    let counts = [FEW, FEW + options.messages].map(|messages| count(&options, messages));
-    match counts {
-        [Ok(few), Ok(all)] => {
-            let each = (all - few) as f64 / f64::from(options.messages);
+    let way = options.way.to_possible_value().expect("none is hidden");
+    let arguments = [
+        "--send".to_owned(),
+        format!("--size={}", options.size),
+        format!("--way={}", way.get_name()),
+        format!("--idle-boards={}", options.idle_boards),
+    ];
+    match counted::of_a_message(&arguments, options.messages) {
+        Ok(each) => {
             println!("{each:.1} instructions a message");
             ExitCode::SUCCESS
         }
-        [Err(error), _] | [_, Err(error)] => {
+        Err(error) => {
             eprintln!("cost: {error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Instructions of a run.
-fn count(options: &Options, messages: u32) -> Result<u64, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let way = options.way.to_possible_value().expect("none is hidden");
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(program)
-        .args(["--send", "--size", &options.size.to_string()])
-        .args(["--messages", &messages.to_string()])
-        .args(["--way", way.get_name()])
-        .args(["--idle-boards", &options.idle_boards.to_string()])
-        .output()
-        .map_err(|error| format!("valgrind does not start ({error}): install its package"))?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    let total = words
-        .lines()
-        .find_map(|line| line.split_once("Collected : "));
-    let total = total.and_then(|(_, total)| total.trim().parse().ok());
-    match total {
-        Some(total) if output.status.success() => Ok(total),
-        _ => Err(format!("the counted run failed:\n{words}")),
     }
 }
