@@ -113,8 +113,19 @@ fn set_global(handler: ErrorHandler) -> ErrorHandler {
     before
 }
 
+/// Whether no handler is told: success, and what the program itself has ended.
+#[inline]
+fn is_no_error(code: Code) -> bool {
+    matches!(code, Code::Success | Code::Cancelled)
+}
+
 /// Passes an error through the handler of an endpoint, or the global one: what is to be returned.
+#[inline]
 pub fn handled(endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
+    // For an error alone the endpoint's handler is looked up.
+    if is_no_error(code) {
+        return code as Return;
+    }
     handled_by(
         endpoint.and_then(Handle::error_handler),
         endpoint,
@@ -124,9 +135,9 @@ pub fn handled(endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
 }
 
 /// The same with a handler that comes before the global one.
+#[cold]
 fn handled_by(own: ErrorHandler, endpoint: Option<&Handle>, text: &str, code: Code) -> Return {
-    // What the program itself has ended is no error.
-    if matches!(code, Code::Success | Code::Cancelled) {
+    if is_no_error(code) {
         return code as Return;
     }
     let Some(handler) = own.or_else(global_handler) else {
@@ -163,9 +174,17 @@ fn bounded(text: &str) -> CString {
 }
 
 /// The same for a call's result: its text names the cause.
+#[inline]
 pub fn finish(endpoint: Option<&Handle>, call: &str, result: Result<(), Error>) -> Return {
-    let own = endpoint.and_then(Handle::error_handler);
-    finish_by(own, endpoint, call, result)
+    match result {
+        Ok(()) => Code::Success as Return,
+        Err(error) => failed(
+            endpoint.and_then(Handle::error_handler),
+            endpoint,
+            call,
+            &error,
+        ),
+    }
 }
 
 /// The same with a handler that comes before the global one.
@@ -177,11 +196,14 @@ pub fn finish_by(
 ) -> Return {
     match result {
         Ok(()) => Code::Success as Return,
-        Err(error) => {
-            let text = format!("{call}: {}", error.cause());
-            handled_by(own, endpoint, &text, error.code())
-        }
+        Err(error) => failed(own, endpoint, call, &error),
     }
+}
+
+#[cold]
+fn failed(own: ErrorHandler, endpoint: Option<&Handle>, call: &str, error: &Error) -> Return {
+    let text = format!("{call}: {}", error.cause());
+    handled_by(own, endpoint, &text, error.code())
 }
 
 /// Sets the handler of an endpoint, or the global one; returns the one before. None is the library's own choice.
