@@ -47,12 +47,14 @@ impl ForkGuard {
         Ok(fork_guard)
     }
 
+    #[inline]
     fn word(&self) -> &AtomicU32 {
         // SAFETY: mapped, aligned and zeroed or set by `new` for as long as this value lives.
         unsafe { self.page.as_ref() }
     }
 
     /// Whether this process is a child of the one that made it.
+    #[inline]
     pub fn is_inherited(&self) -> bool {
         self.word().load(Ordering::Relaxed) != MADE_HERE
     }

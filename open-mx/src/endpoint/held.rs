@@ -1,6 +1,7 @@
 //! What an open endpoint holds, and how the calls of its threads enter it.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mx_ring::fork_guard::ForkGuard;
 use mx_ring::mapping::Mapping;
@@ -32,6 +33,7 @@ pub struct Held {
 
 impl Held {
     /// The state, at the begin of a call: in a child the lock itself may be held by a thread that is not there.
+    #[inline]
     pub fn enter(&self) -> Result<MutexGuard<'_, EndpointState>, Error> {
         if self.fork_guard.is_inherited() {
             return Err(Error::NotOpen);
@@ -77,12 +79,21 @@ impl Held {
     /// Makes progress, with all that the handler of unexpected messages has to say to it.
     pub fn advance<'a>(
         &'a self,
-        mut state: MutexGuard<'a, EndpointState>,
+        state: MutexGuard<'a, EndpointState>,
     ) -> MutexGuard<'a, EndpointState> {
         let now = clock::now();
         if state.rests(now) {
             return state;
         }
+        self.advance_to(now, state)
+    }
+
+    /// The same, at this time, where there may be something to do.
+    pub(super) fn advance_to<'a>(
+        &'a self,
+        now: Duration,
+        mut state: MutexGuard<'a, EndpointState>,
+    ) -> MutexGuard<'a, EndpointState> {
         state.progress(now, self.channel());
         while state.engine.has_offers() {
             let (offered, some) = self.offer(state);

@@ -6,6 +6,7 @@ use super::held::Held;
 use super::polling::Due;
 use super::siblings;
 use super::state::EndpointState;
+use crate::clock;
 use crate::error::Error;
 
 impl Held {
@@ -24,12 +25,20 @@ impl Held {
         call: impl FnOnce(&mut EndpointState) -> Result<T, Error>,
         finds: impl FnOnce(&T) -> bool,
     ) -> Result<T, Error> {
-        let state = self.enter()?;
-        let completed = state.engine.completions();
-        let news = state.port.process.event_waits();
-        let mut state = self.advance(state);
-        let result = call(&mut state);
-        self.tell_of_change(&mut state, completed);
+        let mut state = self.enter()?;
+        let now = clock::now();
+        let mut news = false;
+        // Where nothing has come and nothing is due, progress would change nothing that others wait for.
+        let result = if state.rests(now) {
+            call(&mut state)
+        } else {
+            let completed = state.engine.completions();
+            news = state.port.process.event_waits();
+            state = self.advance_to(now, state);
+            let result = call(&mut state);
+            self.tell_of_change(&mut state, completed);
+            result
+        };
         if news || result.as_ref().map_or(true, finds) {
             self.polling.found();
         } else {

@@ -53,8 +53,8 @@ pub struct EndpointState {
     pub nic_ids: Vec<Option<u64>>,
     /// Events that were taken since time was last judged, while there were always more.
     pub behind: usize,
-    /// The time, and how far the backend had read, when progress was last made and left nothing to do.
-    pub rested: Option<(Duration, u32)>,
+    /// When progress was last made, if it left nothing to do.
+    pub rested: Option<Duration>,
     /// When the backend was last known to be there.
     pub heard: Duration,
     /// How long to look before sleeping.
@@ -113,12 +113,13 @@ impl EndpointState {
         self.disabled || self.handling.running()
     }
 
-    /// Whether progress at this time would find what it left: no event, nothing given back, and no call has made work since.
-    /// The clock has steps of milliseconds, within which nothing becomes due.
+    /// Whether progress at this time would find what it left: no event, and no call has made work since. The clock has steps
+    /// of milliseconds, within which nothing becomes due. What the backend has given back meanwhile is work only for those
+    /// who wait for room, and with those there is no rest.
+    #[inline]
     pub fn rests(&self, now: Duration) -> bool {
-        let process = &self.port.process;
-        self.rested == Some((now, process.sent()))
-            && !process.event_waits()
+        self.rested == Some(now)
+            && !self.port.process.event_waits()
             && self.board.generation() == self.engine.backend()
     }
 
@@ -177,8 +178,6 @@ impl EndpointState {
         let queue = self.port.process.layout().geometry().unexpected as usize;
         self.behind = if all { 0 } else { self.behind + taken };
         let judge = all || self.behind >= queue;
-        // Before the work, which looks at it, too: what is given back meanwhile is looked at the next time.
-        let sent = self.port.process.sent();
         if taken > 0 {
             self.port.process.publish_consumed();
             self.heard = now;
@@ -203,7 +202,7 @@ impl EndpointState {
         }
         self.flush(channel);
         if all && !self.engine.has_work(now) {
-            self.rested = Some((now, sent));
+            self.rested = Some(now);
         }
         taken > 0
     }

@@ -29,8 +29,6 @@ pub struct Process {
     pub state: Stage,
     /// Number of its board in its backend.
     pub(crate) board_number: usize,
-    /// How far the backend had read when it last looked for work.
-    sent_seen: u32,
     /// It does as if its backend were always the same one.
     pub(crate) forgetful: bool,
 }
@@ -136,7 +134,6 @@ impl Process {
             board,
             state: Stage::Open,
             board_number: 0,
-            sent_seen: 0,
             forgetful: false,
         }
     }
@@ -194,12 +191,11 @@ impl Process {
         any | self.kick(now)
     }
 
-    /// Does what is due, and holds the library to its word: with no event, nothing given back, and where the engine sees
-    /// none, there is no work to be found.
+    /// Does what is due, and holds the library to its word: with no event, and where the engine sees none, there is no work to
+    /// be found, whatever the backend has given back.
     fn work(&mut self, now: Instant, any: bool) {
         let now = Duration::from_nanos(now.as_nanos());
-        let sent = self.port.side.sent();
-        let rests = !any && self.sent_seen == sent && !self.engine.has_work(now);
+        let rests = !any && !self.engine.has_work(now);
         let done = |process: &Self| {
             let posted = process.port.side.next_command_index();
             (posted, process.engine.completions())
@@ -210,7 +206,6 @@ impl Process {
             !rests || done(self) == before,
             "work was found that the library would not have looked for"
         );
-        self.sent_seen = sent;
     }
 
     /// Wakes the backend, if something was posted and it asks for that.
