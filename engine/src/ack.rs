@@ -40,6 +40,16 @@ impl Engine {
         self.ack_within(key, Duration::ZERO);
     }
 
+    /// So many messages have been received whole and not been acknowledged.
+    #[inline]
+    pub(crate) fn ack_received(&mut self, key: PartnerKey, count: u16) {
+        if count >= self.config.not_acked_max {
+            self.ack_at_once(key);
+        } else {
+            self.ack_within(key, self.config.ack_delay);
+        }
+    }
+
     /// Sends the acknowledgements that are due.
     pub(crate) fn send_due_acks(&mut self, port: &mut impl QueuePort) {
         if self.ack_at.is_none_or(|at| at > self.now) {
@@ -194,6 +204,7 @@ impl Engine {
                 break;
             };
             let session = partner.session.unwrap_or_default();
+            let mut is_over = false;
             if let Some(message) = self.outgoing.get(outgoing) {
                 record!(
                     trace,
@@ -207,8 +218,14 @@ impl Engine {
                 }
                 newest = Some(message.last_sent);
                 once &= message.transmissions == 1;
+                is_over = message.is_over_when_acked();
             }
-            self.message_acked(outgoing, port);
+            if is_over {
+                self.outgoing.remove(outgoing);
+                self.zombies -= 1;
+            } else {
+                self.message_acked(outgoing, port);
+            }
         }
         if let Some(partner) = self.partners.get_mut(key) {
             let (now, config) = (self.now, &self.config);

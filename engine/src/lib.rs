@@ -20,6 +20,7 @@
 //! | `events`, `progress`, `requests` | what the caller asks for |
 //! | `connect` | handshake and sessions |
 //! | `send`, `transmit` | sends, from the call to the queue |
+//! | `short_way` | short messages, both ways, when nothing is unusual |
 //! | `ack`, `resend`, `liveness` | acknowledgements, retransmission, giving up |
 //! | `receive` | order of what comes |
 //! | `matching` | posted receives, unexpected messages, fragments |
@@ -57,6 +58,7 @@ mod receive;
 mod requests;
 mod resend;
 mod send;
+mod short_way;
 mod state;
 mod successor;
 mod transmit;

@@ -100,10 +100,10 @@ impl Engine {
     /// The first posted receive that takes a message of this match info.
     #[inline]
     pub(crate) fn take_posted(&mut self, match_info: u64) -> Option<RequestKey> {
-        // Whatever the masks are, the context is a part of them.
-        let fits = |posted: &PostedReceive| match_info & posted.mask == posted.match_info;
-        let place = self.posted.find(match_info, u64::MAX, fits)?;
-        self.posted.remove(place).map(|posted| posted.request)
+        let posted = self
+            .posted
+            .take(match_info, |posted| posted.fits(match_info));
+        posted.map(|posted| posted.request)
     }
 
     /// Tells a receive which message it gets.

@@ -54,6 +54,9 @@ impl Engine {
                 content.name(),
                 self.config.session
             );
+            if self.take_at_once(key, seq, &content, payload) {
+                return;
+            }
             self.in_turn(key, seq, content, payload, port);
             self.take_early(key, port);
             self.hurry_at_a_gap(key);
@@ -159,11 +162,8 @@ impl Engine {
         }
         partner.next_fragment = whole;
         partner.has_sent = true;
-        if whole.since(partner.last_acked) >= self.config.not_acked_max {
-            self.ack_at_once(key);
-        } else {
-            self.ack_within(key, self.config.ack_delay);
-        }
+        let count = whole.since(partner.last_acked);
+        self.ack_received(key, count);
     }
 
     /// Keeps a message until its turn comes. Without room for it, it is as if it had been lost.

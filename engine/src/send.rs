@@ -15,7 +15,7 @@ use crate::state::request::{Kind, Purpose};
 use crate::state::sequence::Sequence;
 
 /// Messages to one partner that may wait for their acknowledgement: less than half of the sequence numbers.
-const UNACKED_MAX: u16 = 8191;
+pub(crate) const UNACKED_MAX: u16 = 8191;
 
 /// How an attempt to send ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +46,8 @@ impl Engine {
         port: &mut impl QueuePort,
     ) -> RequestKey {
         let total = memory.length();
-        let purpose = Purpose::Send { buffered: false };
-        let request = self
-            .requests
-            .insert(Kind::Send, purpose, match_info, context);
-        if let Some(request) = self.requests.get_mut(request) {
-            request.outcome.partner = Some(to);
-            request.outcome.message_length = total;
-        }
         if to == self.loopback && !self.loopback_by_network {
+            let request = self.begin_send(to, total, match_info, context);
             self.send_to_self(request, &memory, match_info);
             return request;
         }
@@ -91,9 +84,32 @@ impl Engine {
                 last_command: 0,
             }
         };
+        let body = match self.send_at_once(to, body, context, port) {
+            Ok(request) => return request,
+            Err(body) => body,
+        };
+        let request = self.begin_send(to, total, match_info, context);
         let key = self.outgoing(to, Some(request), body);
         if !self.delayed.is_empty() || self.dispatch(key, port) == Dispatch::NoRoom {
             self.delayed.push_back(key);
+        }
+        request
+    }
+
+    fn begin_send(
+        &mut self,
+        to: PartnerKey,
+        total: u32,
+        match_info: u64,
+        context: u64,
+    ) -> RequestKey {
+        let purpose = Purpose::Send { buffered: false };
+        let request = self
+            .requests
+            .insert(Kind::Send, purpose, match_info, context);
+        if let Some(request) = self.requests.get_mut(request) {
+            request.outcome.partner = Some(to);
+            request.outcome.message_length = total;
         }
         request
     }

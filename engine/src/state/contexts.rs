@@ -28,6 +28,7 @@ impl ContextIds {
         ((1 << self.bits) - 1) << self.shift
     }
 
+    #[inline]
     fn of(self, info: u64) -> usize {
         (info >> self.shift) as usize & ((1 << self.bits) - 1)
     }
@@ -62,6 +63,7 @@ impl<T> Queues<T> {
     }
 
     /// Appends something with this match info.
+    #[inline]
     pub fn push(&mut self, info: u64, thing: T) {
         self.pushed += 1;
         // There is a queue for each value of the bits.
@@ -102,7 +104,21 @@ impl<T> Queues<T> {
         Some(thing)
     }
 
+    /// Takes the first thing that fits of the context of this match info.
+    #[inline]
+    pub fn take(&mut self, info: u64, fits: impl Fn(&T) -> bool) -> Option<T> {
+        let queue = self.queues.get_mut(self.ids.of(info))?;
+        let at = queue.iter().position(|(_, thing)| fits(thing))?;
+        let (_, thing) = match at {
+            0 => queue.pop_front(),
+            _ => queue.remove(at),
+        }?;
+        self.length -= 1;
+        Some(thing)
+    }
+
     /// Drops things at the front of the queue of this match info.
+    #[inline]
     pub fn drop_front_while(&mut self, info: u64, dead: impl Fn(&T) -> bool) {
         if let Some(queue) = self.queues.get_mut(self.ids.of(info)) {
             while queue.front().is_some_and(|(_, thing)| dead(thing)) {

@@ -45,6 +45,12 @@ impl Outgoing {
         }
     }
 
+    /// Whether an acknowledgement is all that it waits for, and it holds nothing but itself.
+    #[inline]
+    pub fn is_over_when_acked(&self) -> bool {
+        self.zombie && matches!(self.body, Body::Tiny { .. } | Body::Small { .. })
+    }
+
     /// Commands of one transmission.
     #[inline]
     pub fn commands(&self, fragment: u32) -> u32 {

@@ -3,10 +3,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use mx_wire::Eager;
 use slotmap::SlotMap;
 
 use crate::code::Code;
-use crate::memory::Memory;
+use crate::memory::{Memory, Payload};
 use crate::state::contexts::{ContextIds, Queues};
 use crate::state::keys::{PartnerKey, RequestKey};
 
@@ -125,6 +126,29 @@ impl Requests {
         })
     }
 
+    /// The request of a message that was sent and copied: it is done.
+    #[inline]
+    pub fn insert_sent(&mut self, to: PartnerKey, message: Eager, context: u64) -> RequestKey {
+        let length = u32::from(message.length);
+        let key = self.all.insert(RequestRecord {
+            kind: Kind::Send,
+            purpose: Purpose::Done,
+            outcome: Outcome {
+                code: Code::Success,
+                partner: Some(to),
+                match_info: message.match_info,
+                message_length: length,
+                transferred: length,
+                context,
+            },
+            forgotten: false,
+            timeout: self.timeout,
+        });
+        self.completions += 1;
+        self.list(message.match_info, key);
+        key
+    }
+
     /// Bytes that one more, and what it leads to in other tables, may take at once: something where tables grow to twice
     /// their size, how many requests there are being the application's choice.
     pub fn growth(&self) -> usize {
@@ -177,12 +201,57 @@ impl Requests {
         }
         request.purpose = Purpose::Done;
         request.outcome.code = code;
-        let info = request.outcome.match_info;
-        self.completions += 1;
-        if request.forgotten {
-            self.all.remove(key);
+        let (info, forgotten) = (request.outcome.match_info, request.forgotten);
+        self.end(key, info, forgotten);
+    }
+
+    /// Completes a posted receive with a whole message from this partner; what does not fit is cut off.
+    #[inline]
+    pub fn deliver(
+        &mut self,
+        key: RequestKey,
+        from: PartnerKey,
+        match_info: u64,
+        payload: Payload<'_>,
+    ) {
+        let Some(request) = self.all.get_mut(key) else {
             return;
+        };
+        let Purpose::PostedReceive(memory) = &request.purpose else {
+            return;
+        };
+        memory.copy_in(0, payload);
+        let length = payload.len() as u32;
+        let transferred = memory.length().min(length);
+        request.outcome = Outcome {
+            code: match transferred < length {
+                true => Code::MessageTruncated,
+                false => Code::Success,
+            },
+            partner: Some(from),
+            match_info,
+            message_length: length,
+            transferred,
+            context: request.outcome.context,
+        };
+        request.purpose = Purpose::Done;
+        let forgotten = request.forgotten;
+        self.end(key, match_info, forgotten);
+    }
+
+    /// A request is done.
+    #[inline]
+    fn end(&mut self, key: RequestKey, info: u64, forgotten: bool) {
+        self.completions += 1;
+        if forgotten {
+            self.all.remove(key);
+        } else {
+            self.list(info, key);
         }
+    }
+
+    #[inline]
+    fn list(&mut self, info: u64, key: RequestKey) {
         if self.done.len() >= 2 * self.done_live + 64 {
             let all = &self.all;
             self.done.retain(|key| all.contains_key(*key));

@@ -68,11 +68,18 @@ impl RoundTrip {
     /// original waits.
     #[inline]
     pub fn usual(&self, config: &Config) -> Duration {
-        let Some((smoothed, variation)) = self.estimate else {
-            return config.resend_delay;
-        };
-        let usual = smoothed + variation * 4 + nanoseconds(config.resend_delay_min);
-        Duration::from_nanos(usual).min(config.resend_delay)
+        Duration::from_nanos(self.usual_nanoseconds(config))
+    }
+
+    #[inline]
+    fn usual_nanoseconds(&self, config: &Config) -> u64 {
+        let most = nanoseconds(config.resend_delay);
+        match self.estimate {
+            Some((smoothed, variation)) => {
+                most.min(smoothed + variation * 4 + nanoseconds(config.resend_delay_min))
+            }
+            None => most,
+        }
     }
 
     /// How long a connect waits for its answer before it is repeated for the first time.
@@ -86,8 +93,8 @@ impl RoundTrip {
     /// How long to wait now: longer each time that nothing came.
     #[inline]
     pub fn wait(&self, config: &Config) -> Duration {
-        let wait = nanoseconds(self.usual(config)) << self.doublings;
-        Duration::from_nanos(wait).min(config.resend_delay)
+        let wait = self.usual_nanoseconds(config) << self.doublings;
+        Duration::from_nanos(wait.min(nanoseconds(config.resend_delay)))
     }
 }
 
