@@ -34,7 +34,7 @@ impl Engine {
         match &mut self.outgoing.get_mut(key)?.body {
             Body::Large {
                 exported, memory, ..
-            } => Some((exported.as_mut()?, memory)),
+            } => Some((exported.as_deref_mut()?, memory)),
             _ => None,
         }
     }

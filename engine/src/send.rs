@@ -1,5 +1,6 @@
 //! Sends, from the application's call to the command queue (protocol.md §4, §6).
 
+use alloc::boxed::Box;
 use alloc::vec;
 
 use mx_wire::{Eager, SMALL_MAX, TINY_MAX};
@@ -307,7 +308,7 @@ impl Engine {
                         }
                     }
                 }
-                *exported = Some(open);
+                *exported = Some(Box::new(open));
                 Posted::Yes
             }
             _ => Posted::Yes,

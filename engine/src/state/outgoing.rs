@@ -99,8 +99,8 @@ pub enum Body {
         total: u32,
         /// Where it is.
         memory: Memory,
-        /// Its window, once there is one.
-        exported: Option<Exported>,
+        /// Its window, once there is one. Apart, so that it makes no short message longer.
+        exported: Option<Box<Exported>>,
         /// Whether the partner has acknowledged the rendezvous.
         acked: bool,
         /// How much the partner says it has pulled, once it has.

@@ -174,7 +174,7 @@ fn bounded(text: &str) -> CString {
 }
 
 /// The same for a call's result: its text names the cause.
-#[inline]
+#[inline(always)]
 pub fn finish(endpoint: Option<&Handle>, call: &str, result: Result<(), Error>) -> Return {
     match result {
         Ok(()) => Code::Success as Return,

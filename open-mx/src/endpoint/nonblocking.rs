@@ -49,15 +49,24 @@ impl Held {
 
     /// So many looks have found nothing: others get their turn when it is due, other endpoints of the process as well as
     /// whoever needs the processor.
+    #[inline]
     pub fn looked_in_vain<'a>(
         &'a self,
-        mut state: MutexGuard<'a, EndpointState>,
+        state: MutexGuard<'a, EndpointState>,
         looks: u32,
     ) -> MutexGuard<'a, EndpointState> {
-        let due = self.polling.fruitless(looks);
-        if due == Due::Nothing {
-            return state;
+        match self.polling.fruitless(looks) {
+            Due::Nothing => state,
+            due => self.give_way(due, state),
         }
+    }
+
+    #[cold]
+    fn give_way<'a>(
+        &'a self,
+        due: Due,
+        mut state: MutexGuard<'a, EndpointState>,
+    ) -> MutexGuard<'a, EndpointState> {
         let starves = due == Due::HandOver && state.backend_starves();
         drop(state);
         siblings::look_after_others_of(self);
