@@ -3,6 +3,9 @@
 //!
 //! A sender finds room as long as it holds less than a multiple of what is free beyond a reserve, so that those who compete
 //! come to equal shares and one alone gets three quarters. The reserve is for those who hold little or nothing.
+//!
+//! Events are taken in order, so payload waits behind the events of others: the fuller one sender's payload makes the ring,
+//! the fewer events may others put before it, down to as many as it has itself.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -17,6 +20,8 @@ const TIMES: u32 = 4;
 const RESERVE: u32 = 16;
 /// Of the reserve a sender may have more as long as so many times what it holds is free.
 const NEW: u32 = 8;
+/// Parts in which the free part of a receive ring is counted.
+const PART: u64 = 256;
 
 /// An event that waits: whose it is, and how much of the receive ring its payload takes.
 #[derive(Clone, Copy, Default)]
@@ -37,6 +42,8 @@ pub(crate) struct Senders {
     /// By place in the queue. A power of two.
     waiting: Box<[Waiting]>,
     held: Box<[Held; SENDERS]>,
+    /// Who held the most payload when it last put some.
+    heaviest: u8,
     /// The first event that is still counted.
     oldest: u32,
     /// The one that comes next.
@@ -49,6 +56,7 @@ impl Senders {
         Self {
             waiting: vec![Waiting::default(); places as usize].into(),
             held: Box::new([Held::default(); SENDERS]),
+            heaviest: 0,
             oldest: next,
             next,
         }
@@ -62,6 +70,23 @@ impl Senders {
         let held = held.copied().unwrap_or_default();
         has_share(held.events, room.free, room.places)
             && (bytes == 0 || has_share(held.bytes, room.free_bytes, room.bytes))
+            && self.leaves_room_for_payload(held.events, room)
+    }
+
+    /// Whether one more of so many events of a sender leaves the one with the most payload its share of what is taken.
+    #[inline]
+    fn leaves_room_for_payload(&self, events: u32, room: &Room) -> bool {
+        let heaviest = self.held.get(usize::from(self.heaviest));
+        let Held {
+            events: fair,
+            bytes,
+        } = heaviest.copied().unwrap_or_default();
+        if events <= fair || bytes < room.bytes / RESERVE {
+            return true;
+        }
+        // The third power: few events are in the way long before the ring is full, and many as long as it is nearly empty.
+        let free = u64::from(room.bytes.saturating_sub(bytes)) * PART / u64::from(room.bytes);
+        u64::from(events) * PART.pow(3) < u64::from(room.places) * free.pow(3)
     }
 
     /// An event of that sender was put into the queue, with so many bytes of payload.
@@ -71,6 +96,11 @@ impl Senders {
         if let Some(held) = self.held.get_mut(usize::from(sender)) {
             held.events += 1;
             held.bytes += u32::from(bytes);
+            let held = held.bytes;
+            let heaviest = self.held.get(usize::from(self.heaviest));
+            if bytes > 0 && heaviest.is_some_and(|heaviest| heaviest.bytes <= held) {
+                self.heaviest = sender;
+            }
         }
         let place = self.next as usize & (self.waiting.len() - 1);
         if let Some(waiting) = self.waiting.get_mut(place) {

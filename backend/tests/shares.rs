@@ -276,9 +276,9 @@ struct Flood {
     taken: usize,
 }
 
-/// How many messages an honest guest sends, and how many of them arrive, while `floods` guests with eight endpoints each send
-/// what they send as fast as they can.
-fn honest_messages(floods: u8, flood: &Flood) -> (u64, u64) {
+/// How many messages an honest guest sends in so many turns, and how many of them arrive, while `floods` guests with eight
+/// endpoints each send what they send as fast as they can.
+fn honest_messages(floods: u8, flood: &Flood, turns: u32) -> (u64, u64) {
     let mut lab = Lab::new(formats()[1], 1, Faults::default(), 5);
     let ids: Vec<_> = (0..floods + 2).map(|n| lab.board(0, n)).collect();
     let mut victim = lab.open_with(Geometry::default(), 0, ids[0], 0, 0xc);
@@ -289,7 +289,7 @@ fn honest_messages(floods: u8, flood: &Flood) -> (u64, u64) {
     }
     let (mut sent, mut got) = (0, 0);
     let back = index(&lab, 0, ids[0], 1);
-    for _ in 0..1000 {
+    for _ in 0..turns {
         for other in &mut others {
             let peer = index(&lab, 0, other.key.board, 0);
             fill(other, &(flood.of)(peer));
@@ -355,9 +355,30 @@ fn a_flood_of_whatever_kind_loses_no_message_of_another_guest() {
         case(fragment, fragment, 1, 4),
         case(fragment, tiny_message, 1, 4),
     ] {
-        let (sent, got) = honest_messages(1, &flood);
+        let (sent, got) = honest_messages(1, &flood, 1000);
         println!("{got} of {sent} arrive");
         assert_eq!(got, sent, "{:?} by {:?}", (flood.honest)(0), (flood.of)(0));
+    }
+}
+
+/// The process takes 20 events in a turn, of which the honest one causes five or six. Their payload would fill the receive
+/// ring if it had to wait behind a queue full of what has none.
+#[test]
+fn payload_is_not_lost_behind_events_without_any_once_a_flood_has_come_to_its_share() {
+    for of in [connect, tiny_message] {
+        let flood = Flood {
+            of,
+            honest: fragment,
+            in_a_turn: 8,
+            taken: 20,
+        };
+        let [at_first, in_all] = [100, 1000].map(|turns| {
+            let (sent, got) = honest_messages(1, &flood, turns);
+            println!("{got} of {sent} arrive in {turns} turns");
+            assert!(sent >= 5 * u64::from(turns));
+            sent - got
+        });
+        assert_eq!(at_first, in_all, "by {:?}", of(0));
     }
 }
 
@@ -370,7 +391,7 @@ fn beside_many_floods_an_honest_guest_gets_its_share_of_a_queue() {
         taken: 20,
     };
     for floods in [4, 16] {
-        let (sent, got) = honest_messages(floods, &flood);
+        let (sent, got) = honest_messages(floods, &flood, 1000);
         let share = 1000 * flood.taken as u64 / (u64::from(floods) + 1);
         println!("{floods} floods: {got} of {sent} arrive, its share is {share}");
         let least = share.min(sent) * 95 / 100;
