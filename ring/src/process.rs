@@ -55,8 +55,62 @@ pub struct ProcessSide {
     pub(crate) w: VolatileSlice,
     pub(crate) r: VolatileSlice,
     command_prod: u32,
-    unexpected_cons: u32,
-    expected_cons: u32,
+    unexpected: Next,
+    expected: Next,
+}
+
+/// The next event of a queue. Where its lap word is, and what will stand there, is computed when the one before is taken, and
+/// not at each look.
+#[derive(Clone, Copy)]
+struct Next {
+    /// Where the queue is.
+    base: usize,
+    entries: u32,
+    /// Free-running index.
+    index: u32,
+    descriptor: usize,
+    lap: u32,
+}
+
+impl Next {
+    fn new(base: usize, entries: u32, index: u32) -> Self {
+        Self {
+            base,
+            entries,
+            index,
+            descriptor: base + (index & (entries - 1)) as usize * Descriptor::SIZE,
+            lap: lap(index, entries),
+        }
+    }
+
+    /// The one after it.
+    #[inline]
+    fn next(self) -> Self {
+        Self::new(self.base, self.entries, self.index.wrapping_add(1))
+    }
+
+    /// Whether the backend has written it.
+    #[inline]
+    fn waits(&self, r: &VolatileSlice) -> bool {
+        let written = r.word(self.descriptor + Descriptor::LAP);
+        written.load(Ordering::Acquire) == self.lap
+    }
+
+    /// Its copy, once the backend has written it. Then this is the one after it.
+    #[inline]
+    fn take(&mut self, r: &VolatileSlice) -> Option<Descriptor> {
+        if !self.waits(r) {
+            return None;
+        }
+        let mut descriptor = Descriptor::zeroed();
+        r.read(
+            self.descriptor,
+            &mut descriptor.as_mut_bytes()[..Descriptor::LAP],
+        )
+        .ok()?;
+        *self = self.next();
+        Some(descriptor)
+    }
 }
 
 impl ProcessSide {
@@ -67,13 +121,14 @@ impl ProcessSide {
         w: VolatileSlice,
         r: VolatileSlice,
     ) -> Result<Self, VolatileSliceError> {
+        let geometry = layout.geometry();
         Ok(Self {
             layout,
             w: w.line_part(0, layout.w_size())?,
             r: r.line_part(0, layout.r_size())?,
             command_prod: 0,
-            unexpected_cons: 0,
-            expected_cons: 0,
+            unexpected: Next::new(EndpointLayout::UNEXPECTED, geometry.unexpected, 0),
+            expected: Next::new(layout.expected(), geometry.expected, 0),
         })
     }
 
@@ -85,12 +140,14 @@ impl ProcessSide {
         r: VolatileSlice,
         at: &Positions,
     ) -> Result<Self, VolatileSliceError> {
-        let side = Self {
-            command_prod: at.command,
-            unexpected_cons: at.unexpected,
-            expected_cons: at.expected,
-            ..Self::new(layout, w, r)?
-        };
+        let mut side = Self::new(layout, w, r)?;
+        side.command_prod = at.command;
+        for (next, index) in [
+            (&mut side.unexpected, at.unexpected),
+            (&mut side.expected, at.expected),
+        ] {
+            *next = Next::new(next.base, next.entries, index);
+        }
         side.w
             .word(w0::COMMAND_PROD)
             .store(at.command, Ordering::Relaxed);
@@ -200,55 +257,19 @@ impl ProcessSide {
     /// The next event of the unexpected queue. After its payload was read, [`Self::release_receive`] gives space back.
     #[inline]
     pub fn next_unexpected(&mut self) -> Option<Result<Event, DescriptorError>> {
-        let entries = self.layout.geometry().unexpected;
-        let descriptor =
-            self.next_descriptor(EndpointLayout::UNEXPECTED, self.unexpected_cons, entries)?;
-        self.unexpected_cons = self.unexpected_cons.wrapping_add(1);
-        Some(descriptor.event())
+        Some(self.unexpected.take(&self.r)?.event())
     }
 
     /// The next event of the expected queue.
     #[inline]
     pub fn next_expected(&mut self) -> Option<Result<Event, DescriptorError>> {
-        let entries = self.layout.geometry().expected;
-        let descriptor =
-            self.next_descriptor(self.layout.expected(), self.expected_cons, entries)?;
-        self.expected_cons = self.expected_cons.wrapping_add(1);
-        Some(descriptor.event())
+        Some(self.expected.take(&self.r)?.event())
     }
 
     /// Whether an event waits in either queue: two loads, for a process that looks again and again.
     #[inline]
     pub fn event_waits(&self) -> bool {
-        let geometry = self.layout.geometry();
-        let waits = |base, index, entries| self.waiting(base, index, entries).is_some();
-        waits(
-            EndpointLayout::UNEXPECTED,
-            self.unexpected_cons,
-            geometry.unexpected,
-        ) || waits(
-            self.layout.expected(),
-            self.expected_cons,
-            geometry.expected,
-        )
-    }
-
-    /// Where the descriptor at a free-running index is, once the backend has written it.
-    #[inline]
-    fn waiting(&self, base: usize, index: u32, entries: u32) -> Option<usize> {
-        let at = base + (index & (entries - 1)) as usize * Descriptor::SIZE;
-        let written = self.r.word(at + Descriptor::LAP).load(Ordering::Acquire);
-        (written == lap(index, entries)).then_some(at)
-    }
-
-    #[inline]
-    fn next_descriptor(&self, base: usize, index: u32, entries: u32) -> Option<Descriptor> {
-        let at = self.waiting(base, index, entries)?;
-        let mut descriptor = Descriptor::zeroed();
-        self.r
-            .read(at, &mut descriptor.as_mut_bytes()[..Descriptor::LAP])
-            .ok()?;
-        Some(descriptor)
+        self.unexpected.waits(&self.r) || self.expected.waits(&self.r)
     }
 
     /// Tells the backend how far events have been consumed. Called once per round, not per event.
@@ -256,10 +277,10 @@ impl ProcessSide {
     pub fn publish_consumed(&self) {
         self.w
             .word(w0::UNEXPECTED_CONS)
-            .store(self.unexpected_cons, Ordering::Release);
+            .store(self.unexpected.index, Ordering::Release);
         self.w
             .word(w0::EXPECTED_CONS)
-            .store(self.expected_cons, Ordering::Release);
+            .store(self.expected.index, Ordering::Release);
     }
 
     /// Copies a payload out of the receive ring. The backend keeps a payload contiguous.
@@ -299,7 +320,7 @@ impl ProcessSide {
     /// The consumer positions that a sleeper passes to its kernel, which compares them with the producers'.
     #[inline]
     pub fn consumed(&self) -> (u32, u32) {
-        (self.unexpected_cons, self.expected_cons)
+        (self.unexpected.index, self.expected.index)
     }
 }
 
