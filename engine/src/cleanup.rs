@@ -87,6 +87,14 @@ impl Engine {
             }
         }
         self.unexpected.forget(key);
+        let requests = &mut self.requests;
+        self.posted.retain(|posted| {
+            let of_others = posted.wanted.from != Some(key);
+            if !of_others {
+                requests.complete(posted.request, code);
+            }
+            of_others
+        });
         let messages: Vec<OutgoingKey> = self
             .outgoing
             .iter()

@@ -160,6 +160,11 @@ impl Engine {
         self.outgoing.is_empty()
     }
 
+    /// The partner of that name, whom nothing need have passed with yet.
+    pub fn partner(&mut self, peer: u16, endpoint: u8) -> PartnerKey {
+        self.partners.find_or_add(peer, endpoint)
+    }
+
     /// Peer index and endpoint of a partner, and its session when there is one.
     #[inline]
     pub fn describe(&self, key: PartnerKey) -> Option<(u16, u8, Option<u32>)> {

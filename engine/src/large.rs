@@ -39,7 +39,7 @@ impl Engine {
         let Rendezvous {
             match_info, total, ..
         } = offer;
-        if let Some(request) = self.take_posted(match_info) {
+        if let Some(request) = self.take_posted(match_info, partner) {
             self.begin_receive(request, partner, match_info, total);
             self.pull(request, partner, offer);
             return true;

@@ -24,6 +24,7 @@
 //! | `ack`, `resend`, `liveness` | acknowledgements, retransmission, giving up |
 //! | `receive` | order of what comes |
 //! | `matching` | posted receives, unexpected messages, fragments |
+//! | `claims` | unexpected messages that are taken before they are received |
 //! | `offers` | the application's handler of unexpected messages |
 //! | `large`, `pull_timeout` | rendezvous, pull, notify |
 //! | `export` | what the network sees of large sends |
@@ -38,6 +39,7 @@ extern crate alloc;
 extern crate std;
 
 mod ack;
+mod claims;
 mod cleanup;
 mod code;
 mod config;
@@ -63,6 +65,7 @@ mod state;
 mod successor;
 mod transmit;
 
+pub use claims::Claim;
 pub use code::Code;
 pub use config::Config;
 pub use engine::Engine;
@@ -74,3 +77,4 @@ pub use state::contexts::ContextIds;
 pub use state::counts::{ByKind, Counts, Holdings};
 pub use state::keys::{PartnerKey, RequestKey};
 pub use state::request::{Kind, Outcome, Purpose};
+pub use state::selection::Selection;

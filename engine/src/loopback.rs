@@ -36,7 +36,7 @@ impl Engine {
         if let Some(request) = self.requests.get_mut(send) {
             request.purpose = Purpose::Send { buffered: true };
         }
-        if let Some(receive) = self.take_posted(match_info) {
+        if let Some(receive) = self.take_posted(match_info, self.loopback) {
             self.begin_receive(receive, self.loopback, match_info, total);
             self.copy_in(receive, 0, Payload::Bytes(&data));
             self.end_loopback(send, receive);

@@ -10,30 +10,39 @@ use crate::state::keys::{PartnerKey, RequestKey, UnexpectedKey};
 use crate::state::posted::PostedReceive;
 use crate::state::reassembly::{Assembly, Progress, Target, fragment_offset};
 use crate::state::request::{Kind, Outcome, Purpose};
+use crate::state::selection::Selection;
 use crate::state::sequence::Sequence;
 use crate::state::unexpected::{Kept, Message};
 
+/// What a probe tells of a message.
+pub(crate) fn found(message: &Message) -> Outcome {
+    Outcome {
+        code: Code::Success,
+        partner: Some(message.partner),
+        match_info: message.match_info,
+        message_length: message.total,
+        transferred: 0,
+        context: 0,
+    }
+}
+
 impl Engine {
-    /// Posts a receive: it takes the first unexpected message that fits, or waits. `match_info` lies within `mask`.
+    /// Posts a receive: it takes the first unexpected message that is wanted, or waits.
     pub fn receive(
         &mut self,
         memory: Memory,
-        match_info: u64,
-        mask: u64,
+        wanted: Selection,
         context: u64,
         port: &mut impl QueuePort,
     ) -> RequestKey {
         let purpose = Purpose::PostedReceive(memory);
+        let match_info = wanted.match_info;
         let request = self
             .requests
             .insert(Kind::Receive, purpose, match_info, context);
-        let found = self.unexpected.find(match_info, mask).map(|(at, _)| at);
+        let found = self.unexpected.find(&wanted).map(|(at, _)| at);
         let Some(message) = found.and_then(|at| self.unexpected.remove(at)) else {
-            let posted = PostedReceive {
-                request,
-                match_info,
-                mask,
-            };
+            let posted = PostedReceive { request, wanted };
             self.posted.push(match_info, posted);
             return request;
         };
@@ -84,25 +93,22 @@ impl Engine {
         self.posted.retain(|posted| posted.request != request);
     }
 
-    /// The first unexpected message whose match info fits; it stays.
-    pub fn probe(&self, info: u64, mask: u64) -> Option<Outcome> {
-        let (_, message) = self.unexpected.find(info, mask)?;
-        Some(Outcome {
-            code: Code::Success,
-            partner: Some(message.partner),
-            match_info: message.match_info,
-            message_length: message.total,
-            transferred: 0,
-            context: 0,
-        })
+    /// The first unexpected message that is wanted; it stays.
+    pub fn probe(&self, wanted: &Selection) -> Option<Outcome> {
+        let (_, message) = self.unexpected.find(wanted)?;
+        Some(found(message))
     }
 
-    /// The first posted receive that takes a message of this match info.
+    /// The first posted receive that wants a message of this match info from that partner.
     #[inline]
-    pub(crate) fn take_posted(&mut self, match_info: u64) -> Option<RequestKey> {
-        let posted = self
-            .posted
-            .take(match_info, |posted| posted.fits(match_info));
+    pub(crate) fn take_posted(
+        &mut self,
+        match_info: u64,
+        partner: PartnerKey,
+    ) -> Option<RequestKey> {
+        let posted = self.posted.take(match_info, |posted| {
+            posted.wanted.wants(match_info, partner)
+        });
         posted.map(|posted| posted.request)
     }
 
@@ -181,7 +187,7 @@ impl Engine {
         let Ok(total) = u32::try_from(payload.len()) else {
             return false;
         };
-        if let Some(request) = self.take_posted(match_info) {
+        if let Some(request) = self.take_posted(match_info, partner) {
             self.begin_receive(request, partner, match_info, total);
             self.copy_in(request, 0, payload);
             self.end_receive(request);
@@ -206,7 +212,7 @@ impl Engine {
         if fragment_offset(size, total, fragment.fragment, payload.len()).is_none() {
             return false;
         }
-        let target = if let Some(request) = self.take_posted(match_info) {
+        let target = if let Some(request) = self.take_posted(match_info, partner) {
             self.begin_receive(request, partner, match_info, total);
             Target::Receive(request)
         } else {

@@ -80,7 +80,7 @@ impl Engine {
             *data = seen;
         }
         let receive = match action {
-            Action::Continue => self.take_posted(offer.match_info),
+            Action::Continue => self.take_posted(offer.match_info, offer.partner),
             Action::Finished => None,
         };
         if action == Action::Continue && receive.is_none() {
@@ -96,7 +96,7 @@ impl Engine {
         }
     }
 
-    fn discard(&mut self, message: Message, port: &mut impl QueuePort) {
+    pub(crate) fn discard(&mut self, message: Message, port: &mut impl QueuePort) {
         match message.body {
             Kept::Partial(seq, _) => self.redirect(message.partner, seq, Target::Nobody),
             Kept::Large(offer) => {

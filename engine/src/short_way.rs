@@ -113,7 +113,10 @@ impl Engine {
             return false;
         };
         let info = eager.match_info;
-        let Some(posted) = self.posted.take(info, |posted| posted.fits(info)) else {
+        let Some(posted) = self
+            .posted
+            .take(info, |posted| posted.wanted.wants(info, key))
+        else {
             return false;
         };
         self.requests.deliver(posted.request, key, info, payload);

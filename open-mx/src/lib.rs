@@ -33,4 +33,4 @@ pub use endpoint::{
     UnexpectedMessage,
 };
 pub use error::Error;
-pub use mx_engine::{Action, Code, ContextIds, Memory, PartnerKey};
+pub use mx_engine::{Action, Claim, Code, ContextIds, Memory, PartnerKey};

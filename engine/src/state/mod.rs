@@ -15,6 +15,7 @@ pub mod reassembly;
 pub mod reorder_buffer;
 pub mod request;
 pub mod round_trip;
+pub mod selection;
 pub mod sequence;
 pub mod transmit_space;
 pub mod unexpected;

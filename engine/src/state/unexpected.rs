@@ -8,6 +8,7 @@ use slotmap::SlotMap;
 
 use crate::state::contexts::{ContextIds, Place, Queues};
 use crate::state::keys::{PartnerKey, RequestKey, UnexpectedKey};
+use crate::state::selection::Selection;
 use crate::state::sequence::Sequence;
 
 /// What is kept of an unexpected message.
@@ -129,12 +130,12 @@ impl Unexpected {
         }
     }
 
-    /// The first listed message whose match info fits.
+    /// The first listed message that is wanted.
     #[inline]
-    pub fn find(&self, info: u64, mask: u64) -> Option<(Place, &Message)> {
-        let place = self.order.find(info, mask, |key| {
+    pub fn find(&self, wanted: &Selection) -> Option<(Place, &Message)> {
+        let place = self.order.find(wanted.match_info, wanted.mask, |key| {
             let message = self.all.get(*key);
-            message.is_some_and(|message| message.match_info & mask == info)
+            message.is_some_and(|message| wanted.wants(message.match_info, message.partner))
         })?;
         Some((place, self.all.get(*self.order.get(place)?)?))
     }
@@ -144,6 +145,11 @@ impl Unexpected {
     pub fn remove(&mut self, place: Place) -> Option<Message> {
         let key = self.order.remove(place)?;
         self.take(key)
+    }
+
+    /// Strikes a message off the list, and keeps it: only who has its key finds it.
+    pub fn unlist(&mut self, place: Place) -> Option<UnexpectedKey> {
+        self.order.remove(place)
     }
 
     /// Takes a message that is not listed.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mx_engine::Code;
-use mx_engine::{Config, Engine, Holdings, PartnerKey, RequestKey};
+use mx_engine::{Config, Engine, Holdings, PartnerKey, RequestKey, Selection};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Command, CommandBody, Event, EventBody, Place, PullDone, PullStatus};
 use mx_wire::{Connect, Content, Eager, Medium, Rendezvous};
@@ -45,7 +45,7 @@ fn busy(port: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
     let to = greeted(&mut engine, port);
     let mut waiting = Vec::new();
     // Receives that have their message: one is fetched, one has come in part.
-    waiting.push(engine.receive(memory(40_000), 5, u64::MAX, 0, port));
+    waiting.push(engine.receive(memory(40_000), Selection::new(5, u64::MAX), 0, port));
     let rendezvous = message(
         FROM,
         (2, 1),
@@ -60,7 +60,7 @@ fn busy(port: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
     );
     engine.event(&rendezvous, None, port);
     engine.work(port);
-    waiting.push(engine.receive(memory(10_000), 6, u64::MAX, 0, port));
+    waiting.push(engine.receive(memory(10_000), Selection::new(6, u64::MAX), 0, port));
     let payload = Memfd::create("fragment", 8192).unwrap();
     let fragment = message(
         FROM,
@@ -90,7 +90,7 @@ fn busy(port: &mut Recorder) -> (Engine, PartnerKey, Vec<RequestKey>) {
             .iter()
             .all(|request| engine.is_done(*request) == Some(false))
     );
-    assert!(engine.probe(9, u64::MAX).is_some());
+    assert!(engine.probe(&Selection::new(9, u64::MAX)).is_some());
     (engine, to, waiting)
 }
 
@@ -158,7 +158,7 @@ fn however_a_relation_ends_all_that_waits_is_unreachable_and_nothing_is_left() {
             assert_eq!(outcome.code, Code::RemoteEndpointUnreachable, "{why:?}");
             assert_eq!(outcome.transferred, 0, "{why:?}");
         }
-        assert!(engine.probe(0, 0).is_none(), "{why:?}");
+        assert!(engine.probe(&Selection::new(0, 0)).is_none(), "{why:?}");
         assert_eq!(engine.holdings(), Holdings::default(), "{why:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use mx_engine::Code;
 use mx_engine::Engine;
+use mx_engine::Selection;
 use mx_ring::{Command, CommandBody, Destination, Event, EventBody, Origin};
 use mx_wire::{Connect, ConnectReply, ConnectRequest, ConnectStatus};
 
@@ -76,7 +77,11 @@ fn a_wrong_key_is_answered_by_status_11_and_the_requester_can_be_sent_to_all_the
     });
     assert_eq!(status, Some(ConnectStatus::BadKey));
     engine.event(&tiny(1, 5), None, &mut port);
-    let partner = engine.probe(1, u64::MAX).unwrap().partner.unwrap();
+    let partner = engine
+        .probe(&Selection::new(1, u64::MAX))
+        .unwrap()
+        .partner
+        .unwrap();
     assert_eq!(engine.describe(partner), Some((1, 3, Some(0xb))));
     send(&mut engine, &mut port, partner);
     let seq = port

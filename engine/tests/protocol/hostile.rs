@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mx_engine::{Action, Config, ContextIds, Engine};
+use mx_engine::{Action, Config, ContextIds, Engine, Selection};
 use mx_ring::mapping::Memfd;
 use mx_ring::{CommandBody, Event, EventBody, Origin, Place, PullDone, PullStatus, Wanted};
 use mx_wire::{
@@ -274,7 +274,7 @@ proptest! {
                 Step::Receive(length, info, any) => {
                     let memory = receive.part(10_000, length as usize);
                     let (info, mask) = if any { (0, 0) } else { (info, u64::MAX) };
-                    requests.push(engine.receive(memory, info, mask, 0, &mut port));
+                    requests.push(engine.receive(memory, Selection::new(info, mask), 0, &mut port));
                 }
                 Step::Connect(peer, endpoint) => {
                     requests.push(engine.connect(peer, endpoint, 1, 0, 0, &mut port));

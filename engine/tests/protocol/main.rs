@@ -11,6 +11,7 @@ mod pieces;
 mod pulls;
 mod recorder;
 mod resends;
+mod selection;
 mod start;
 mod strays;
 mod streams;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mx_engine::Code;
-use mx_engine::{Engine, PartnerKey, RequestKey};
+use mx_engine::{Engine, PartnerKey, RequestKey, Selection};
 use mx_ring::{Command, CommandBody, Event, EventBody, Place, Reach, Wanted, Window};
 use mx_wire::{Content, Message, Notify, Rendezvous};
 
@@ -137,7 +137,7 @@ fn receives_that_wait_for_memory_keep_no_send_waiting() {
     let (mut engine, mut port, to) = scarce(1);
     port.refuse_receives = true;
     let memory = memory(MESSAGE as usize);
-    engine.receive(memory, 1, u64::MAX, 0, &mut port);
+    engine.receive(memory, Selection::new(1, u64::MAX), 0, &mut port);
     let rendezvous = message(
         FROM,
         (2, 1),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mx_engine::Code;
-use mx_engine::{Engine, Holdings, PartnerKey, RequestKey};
+use mx_engine::{Engine, Holdings, PartnerKey, RequestKey, Selection};
 use mx_ring::{
     Command, CommandBody, Destination, Event, EventBody, Farewell, Origin, Place, PullDone,
     PullStatus,
@@ -38,7 +38,7 @@ fn notify(seq: u16, ack: u16, transferred: u32, (window, window_seqnum): (u8, u8
 /// Posts a receive for the next large message of [`FROM`], which comes; the receive and its pull's cookie.
 fn fetched(engine: &mut Engine, port: &mut Recorder, seq: u16, room: usize) -> (RequestKey, u32) {
     let memory = memory(room);
-    let receive = engine.receive(memory, 0, 0, 0, port);
+    let receive = engine.receive(memory, Selection::new(0, 0), 0, port);
     let rendezvous = message(
         FROM,
         (seq, 1),

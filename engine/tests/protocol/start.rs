@@ -1,6 +1,6 @@
 //! An engine of our side, and what most tests do with it first.
 
-use mx_engine::{Config, Engine, PartnerKey, RequestKey};
+use mx_engine::{Config, Engine, PartnerKey, RequestKey, Selection};
 
 use super::buffer::memory;
 use super::peer::{request, tiny};
@@ -17,7 +17,7 @@ pub fn send(engine: &mut Engine, port: &mut Recorder, to: PartnerKey) -> Request
 
 pub fn receive(engine: &mut Engine, port: &mut Recorder) -> RequestKey {
     let memory = memory(1);
-    engine.receive(memory, 0, 0, 0, port)
+    engine.receive(memory, Selection::new(0, 0), 0, port)
 }
 
 /// A native node connects and sends a message; the engine's name for it.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mx_engine::Code;
+use mx_engine::Selection;
 use mx_ring::{Command, CommandBody, Event, EventBody, Place, PullDone, PullStatus};
 use mx_wire::{Content, Eager, LibAck, Rendezvous};
 
@@ -95,7 +96,7 @@ fn what_was_pulled_from_the_session_before_is_not_notified_to_this_one() {
     let (mut engine, mut port) = (engine(), Recorder::new());
     let to = greeted(&mut engine, &mut port);
     let memory = memory(100);
-    let receive = engine.receive(memory, 0, 0, 0, &mut port);
+    let receive = engine.receive(memory, Selection::new(0, 0), 0, &mut port);
     let rendezvous = message(
         FROM,
         (2, 1),
@@ -178,5 +179,5 @@ fn early_messages_leave_room_for_the_one_that_all_wait_for() {
         engine.event(&small, Some(payload.slice()), &mut port);
     }
     engine.event(&tiny(2, 1), None, &mut port);
-    assert!(engine.probe(1, u64::MAX).is_some());
+    assert!(engine.probe(&Selection::new(1, u64::MAX)).is_some());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mx_engine::{Config, Engine, PartnerKey, RequestKey};
+use mx_engine::{Config, Engine, PartnerKey, RequestKey, Selection};
 use mx_ring::mapping::Memfd;
 use mx_ring::{CommandBody, Event, EventBody, Origin, Place};
 use mx_wire::{Content, Eager, LibAck, Medium, Notify, Rendezvous};
@@ -220,7 +220,7 @@ fn a_message_of_an_unknown_endpoint_is_dropped_without_a_word() {
     engine.event(&tiny(1, 1), None, &mut port);
     engine.set_now(600 * MS);
     engine.work(&mut port);
-    assert!(engine.probe(0, 0).is_none());
+    assert!(engine.probe(&Selection::new(0, 0)).is_none());
     assert_eq!(port.commands, []);
 }
 
@@ -231,7 +231,10 @@ fn a_message_or_an_acknowledgement_of_another_relation_is_dropped_as_a_whole() {
     send(&mut engine, &mut port, to);
     for (seq, ack) in [(OTHER_RELATION | 2, 2), (2, OTHER_RELATION | 2)] {
         engine.event(&tiny(seq, ack), None, &mut port);
-        assert!(engine.probe(0, 0).is_none(), "message {seq:x}");
+        assert!(
+            engine.probe(&Selection::new(0, 0)).is_none(),
+            "message {seq:x}"
+        );
         assert!(!engine.settled(), "acknowledgement {ack:x}");
     }
     let explicit = |ack| Event {
@@ -268,7 +271,11 @@ fn a_message_up_to_255_ahead_is_kept_and_one_beyond_is_not() {
             engine.event(&tiny(seq, 1), None, &mut port);
             assert!(engine.take_done(receive).is_some());
         }
-        assert_eq!(engine.probe(1, u64::MAX).is_some(), kept, "{ahead} ahead");
+        assert_eq!(
+            engine.probe(&Selection::new(1, u64::MAX)).is_some(),
+            kept,
+            "{ahead} ahead"
+        );
     }
 }
 
@@ -335,10 +342,16 @@ fn a_receive_posted_in_the_middle_of_a_message_gets_what_came_and_the_rest() {
     payload.slice().write(0, &[5; 8192]).unwrap();
     let (last, slice) = fragment(2, 1, 10_000, &payload);
     engine.event(&last, Some(slice), &mut port);
-    assert_eq!(engine.probe(1, u64::MAX).unwrap().message_length, 10_000);
+    assert_eq!(
+        engine
+            .probe(&Selection::new(1, u64::MAX))
+            .unwrap()
+            .message_length,
+        10_000
+    );
     let buffer = Buffer::new(10_000);
-    let receive = engine.receive(buffer.part(0, 10_000), 0, 0, 0, &mut port);
-    assert!(engine.probe(1, u64::MAX).is_none());
+    let receive = engine.receive(buffer.part(0, 10_000), Selection::new(0, 0), 0, &mut port);
+    assert!(engine.probe(&Selection::new(1, u64::MAX)).is_none());
     assert_eq!(engine.is_done(receive), Some(false));
     let (first, slice) = fragment(2, 0, 10_000, &payload);
     engine.event(&first, Some(slice), &mut port);

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use attendance::Attendance;
 use mx_engine::Code;
-use mx_engine::{Memory, PartnerKey, QueuePort, RequestKey};
+use mx_engine::{Claim, Memory, PartnerKey, QueuePort, RequestKey, Selection};
 use mx_ring::fork_guard::ForkGuard;
 use mx_ring::heap;
 use mx_ring::{EndpointLayout, ProcessSide};
@@ -231,6 +231,33 @@ impl Endpoint {
         }
     }
 
+    /// The address of a remote endpoint before anything has passed: what is received from it can be asked for by this
+    /// address, and what is sent to it once it [is connected](Self::is_connected).
+    pub fn name(&self, nic_id: u64, endpoint: u32) -> Result<Address, Error> {
+        self.held.with(|state| {
+            let partner = if (nic_id, endpoint) == state.own && !state.engine.loopback_by_network()
+            {
+                state.engine.loopback()
+            } else {
+                let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
+                let peer = state.peer_by_nic_id(nic_id)?;
+                state.engine.partner(peer, endpoint)
+            };
+            state.address(partner).ok_or(Error::Confused)
+        })
+    }
+
+    /// Whether there is a relation with a remote endpoint, by whoever of the two has connected.
+    pub fn is_connected(&self, address: Address) -> Result<bool, Error> {
+        self.held.with(|state| {
+            let (_, _, session) = state
+                .engine
+                .describe(address.partner)
+                .ok_or(Error::StrangeAddress)?;
+            Ok(session.is_some() || address.partner == state.engine.loopback())
+        })
+    }
+
     /// Ends the relation with a partner. Its address can be used again after another connect. If somebody else has opened
     /// the partner's endpoint by now, and has connected, the relation has ended already: the new one stays.
     pub fn disconnect(&self, address: Address) -> Result<(), Error> {
@@ -270,7 +297,19 @@ impl Endpoint {
         mask: u64,
         context: u64,
     ) -> Result<Request, Error> {
-        within(match_info, mask)?;
+        self.irecv_from(memory, match_info, mask, None, context)
+    }
+
+    /// The same, of a message of one remote endpoint alone, which need not be connected yet: it ends with the relation.
+    pub fn irecv_from(
+        &self,
+        memory: Memory,
+        match_info: u64,
+        mask: u64,
+        from: Option<Address>,
+        context: u64,
+    ) -> Result<Request, Error> {
+        let wanted = selection(match_info, mask, from)?;
         self.held.with(|state| {
             look_for_room(state)?;
             let EndpointState { engine, port, .. } = state;
@@ -278,7 +317,7 @@ impl Endpoint {
             if mask & contexts != contexts {
                 return Err(Error::ContextMask);
             }
-            let request = engine.receive(memory, match_info, mask, context, port);
+            let request = engine.receive(memory, wanted, context, port);
             Ok(Request(request))
         })
     }
@@ -343,9 +382,57 @@ impl Endpoint {
 
     /// The first unexpected message whose match info fits; it stays.
     pub fn iprobe(&self, match_info: u64, mask: u64) -> Result<Option<Status>, Error> {
-        within(match_info, mask)?;
-        self.held
-            .polled(|state| Ok(probed(state, match_info, mask)))
+        self.iprobe_from(match_info, mask, None)
+    }
+
+    /// The same, of the messages of one remote endpoint alone.
+    pub fn iprobe_from(
+        &self,
+        match_info: u64,
+        mask: u64,
+        from: Option<Address>,
+    ) -> Result<Option<Status>, Error> {
+        let wanted = selection(match_info, mask, from)?;
+        self.held.polled(|state| Ok(probed(state, &wanted)))
+    }
+
+    /// Takes the first unexpected message that fits: no receive or probe finds it any more. [`Self::irecv_claimed`] or
+    /// [`Self::discard_claimed`] must follow; until then its bytes are kept.
+    pub fn claim(
+        &self,
+        match_info: u64,
+        mask: u64,
+        from: Option<Address>,
+    ) -> Result<Option<(Claim, Status)>, Error> {
+        let wanted = selection(match_info, mask, from)?;
+        self.held.polled(|state| {
+            let claimed = state.engine.claim(&wanted);
+            Ok(claimed.map(|(claim, outcome)| (claim, state.status(outcome))))
+        })
+    }
+
+    /// Starts a receive of a claimed message. An error when its sender's relation has ended meanwhile.
+    pub fn irecv_claimed(
+        &self,
+        claim: Claim,
+        memory: Memory,
+        context: u64,
+    ) -> Result<Request, Error> {
+        self.held.with(|state| {
+            look_for_room(state)?;
+            let EndpointState { engine, port, .. } = state;
+            let request = engine.receive_claimed(claim, memory, context, port);
+            request.map(Request).ok_or(Error::Request)
+        })
+    }
+
+    /// Throws a claimed message away.
+    pub fn discard_claimed(&self, claim: Claim) -> Result<(), Error> {
+        self.held.with(|state| {
+            let EndpointState { engine, port, .. } = state;
+            engine.discard_claimed(claim, port);
+            Ok(())
+        })
     }
 
     /// Waits for an unexpected message whose match info fits.
@@ -355,9 +442,9 @@ impl Endpoint {
         mask: u64,
         timeout: Option<Duration>,
     ) -> Result<Option<Status>, Error> {
-        within(match_info, mask)?;
+        let wanted = selection(match_info, mask, None)?;
         self.held
-            .wait_until(timeout, |state| probed(state, match_info, mask))
+            .wait_until(timeout, |state| probed(state, &wanted))
     }
 
     /// Takes back a receive that nothing has matched, or a pending connect. False when it is too late. An error for a
@@ -506,6 +593,15 @@ fn within(match_info: u64, mask: u64) -> Result<(), Error> {
     }
 }
 
+/// The messages that a receive or a probe wants.
+fn selection(match_info: u64, mask: u64, from: Option<Address>) -> Result<Selection, Error> {
+    within(match_info, mask)?;
+    Ok(Selection {
+        from: from.map(|from| from.partner),
+        ..Selection::new(match_info, mask)
+    })
+}
+
 /// Requests are refused before there is no memory to remember them.
 fn look_for_room(state: &EndpointState) -> Result<(), Error> {
     let growth = state.engine.growth();
@@ -538,7 +634,7 @@ fn any_done(state: &mut EndpointState, match_info: u64, mask: u64) -> Option<Sta
     Some(state.status(outcome))
 }
 
-fn probed(state: &mut EndpointState, match_info: u64, mask: u64) -> Option<Status> {
-    let outcome = state.engine.probe(match_info, mask)?;
+fn probed(state: &mut EndpointState, wanted: &Selection) -> Option<Status> {
+    let outcome = state.engine.probe(wanted)?;
     Some(state.status(outcome))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::PartnerKey;
+use mx_engine::Selection;
 use mx_testnet::Faults;
 use mx_wire::Format;
 
@@ -84,10 +85,19 @@ fn unexpected_messages_wait_for_their_receives() {
             world.pass(Duration::from_millis(1));
         }
         assert_eq!(
-            b.state.engine.probe(3, u64::MAX).unwrap().message_length,
+            b.state
+                .engine
+                .probe(&Selection::new(3, u64::MAX))
+                .unwrap()
+                .message_length,
             5000
         );
-        assert!(b.state.engine.probe(17, u64::MAX).is_none());
+        assert!(
+            b.state
+                .engine
+                .probe(&Selection::new(17, u64::MAX))
+                .is_none()
+        );
         for (i, length) in lengths.iter().enumerate().rev() {
             let buffer = Buffer::new(*length).unwrap();
             let receive = b.receive(&buffer, i as u64, u64::MAX);
@@ -110,7 +120,7 @@ fn a_message_longer_than_its_receive_is_cut_and_both_are_told_when_it_is_large()
         let memory = buffer.part(0, half).unwrap();
         let receive = {
             let crate::endpoint::state::EndpointState { engine, port, .. } = &mut b.state;
-            engine.receive(memory, 0, 0, 0, port)
+            engine.receive(memory, Selection::new(0, 0), 0, port)
         };
         let send = a.send(to_b, &pattern(length, 3), 1, false);
         let received = finish(&mut b, &mut a, receive);

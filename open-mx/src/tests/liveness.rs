@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mx_engine::{Code, RequestKey};
+use mx_engine::{Code, RequestKey, Selection};
 use mx_testnet::Faults;
 use mx_wire::Format;
 
@@ -84,7 +84,7 @@ fn a_partner_that_takes_its_time_gets_the_message_and_is_asked_rarely() {
         assert!(
             b.state
                 .engine
-                .probe(0, 0)
+                .probe(&Selection::new(0, 0))
                 .is_some_and(|probe| probe.match_info == 1)
         );
     }
@@ -95,7 +95,7 @@ fn a_partner_that_takes_its_time_gets_the_message_and_is_asked_rarely() {
     assert_eq!(finish(&mut a, &mut b, send).code, Code::Success);
     assert!(content(&buffer, LENGTH) == pattern(LENGTH, 1));
     // No probe counts as a message.
-    assert!(b.state.engine.probe(0, 0).is_none());
+    assert!(b.state.engine.probe(&Selection::new(0, 0)).is_none());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mx_engine::{Code, FrameKind};
+use mx_engine::{Code, FrameKind, Selection};
 use mx_testnet::Faults;
 use mx_wire::Format;
 
@@ -34,7 +34,10 @@ fn an_application_that_was_away_reads_what_came_before_it_judges_what_did_not() 
         a.progress();
     }
     assert_eq!(
-        a.state.engine.probe(599, u64::MAX).map(|p| p.code),
+        a.state
+            .engine
+            .probe(&Selection::new(599, u64::MAX))
+            .map(|p| p.code),
         Some(Code::Success)
     );
     for kind in FrameKind::ALL {

@@ -7,7 +7,7 @@ use mx_backend::fake::{Awake, Outbox};
 use mx_backend::{Backend, BackendConfig};
 use mx_board::{BoardId, EndpointKey, HostName, Instant};
 use mx_engine::Code;
-use mx_engine::{Memory, PartnerKey, RequestKey};
+use mx_engine::{Memory, PartnerKey, RequestKey, Selection};
 use mx_ring::board_page::{self, BoardPages};
 use mx_ring::mapping::{Access, Mapping, Memfd};
 use mx_ring::uapi::{CallReply, CallRequest};
@@ -344,7 +344,7 @@ impl Station {
         let memory = buffer.part(0, buffer.len()).unwrap();
         self.call(|state| {
             let EndpointState { engine, port, .. } = state;
-            engine.receive(memory, info, mask, 0, port)
+            engine.receive(memory, Selection::new(info, mask), 0, port)
         })
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mx_backend::fake::{Awake, Outbox};
 use mx_backend::{Backend, BackendConfig, BoardId, EndpointKey, HostName, Instant};
 use mx_engine::Code;
-use mx_engine::{Memory, PartnerKey, RequestKey};
+use mx_engine::{Memory, PartnerKey, RequestKey, Selection};
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Geometry, PAGE_SIZE};
@@ -324,7 +324,7 @@ impl Stack {
                 ..
             } => {
                 let (place, memory) = memory(&vec![0; bytes.len()]);
-                let request = engine.receive(place, *match_info, u64::MAX, 0, port);
+                let request = engine.receive(place, Selection::new(*match_info, u64::MAX), 0, port);
                 let purpose = Purpose::Receive {
                     memory,
                     bytes: bytes.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mx_engine::Code;
-use mx_engine::{Memory, RequestKey};
+use mx_engine::{Memory, RequestKey, Selection};
 use mx_ring::PAGE_SIZE;
 use mx_ring::mapping::Memfd;
 
@@ -66,9 +66,12 @@ pub fn carry(fabric: &mut Fabric, length: u32, within: Duration) -> Carried {
         .engine
         .send(partner, view(&from), 1, 0, false, &mut sender.port);
     let receiver = &mut fabric.processes[1].1;
-    let received = receiver
-        .engine
-        .receive(view(&to), 1, u64::MAX, 0, &mut receiver.port);
+    let received = receiver.engine.receive(
+        view(&to),
+        Selection::new(1, u64::MAX),
+        0,
+        &mut receiver.port,
+    );
     let mut carried = Carried::default();
     while (carried.sent.is_none() || carried.received.is_none()) && fabric.elapsed() < within {
         fabric.step(None);

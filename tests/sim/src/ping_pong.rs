@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mx_engine::{Code, Memory, PartnerKey};
+use mx_engine::{Code, Memory, PartnerKey, Selection};
 use mx_ring::Geometry;
 use mx_ring::mapping::Memfd;
 use mx_testnet::Faults;
@@ -95,7 +95,7 @@ fn message(
     let process = &mut fabric.processes[to].1;
     let receive = process
         .engine
-        .receive(memory(to), 0, 0, 0, &mut process.port);
+        .receive(memory(to), Selection::new(0, 0), 0, &mut process.port);
     let process = &mut fabric.processes[from].1;
     let send = process
         .engine

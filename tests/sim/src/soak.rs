@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use mx_engine::Code;
-use mx_engine::{ByKind, FrameKind, Memory, PartnerKey, RequestKey};
+use mx_engine::{ByKind, FrameKind, Memory, PartnerKey, RequestKey, Selection};
 use mx_ring::mapping::Memfd;
 use mx_ring::{Counter, Geometry};
 use mx_testnet::Faults;
@@ -267,7 +267,7 @@ impl Flow {
             let memory = slot.message(length);
             let process = &mut fabric.processes[self.to].1;
             let (engine, port) = (&mut process.engine, &mut process.port);
-            let request = engine.receive(memory, self.tag, TAG, 0, port);
+            let request = engine.receive(memory, Selection::new(self.tag, TAG), 0, port);
             let number = self.posted;
             self.receives.push_back(Pending {
                 request,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use mx_engine::Code;
-use mx_engine::{Memory, PartnerKey, RequestKey};
+use mx_engine::{Memory, PartnerKey, RequestKey, Selection};
 use mx_ring::mapping::Memfd;
 
 use crate::fabric::{APP_KEY, Fabric};
@@ -198,9 +198,12 @@ impl Traffic {
         let (memory, view) = message_memory(message.length);
         let process = &mut fabric.processes[message.to].1;
         let match_info = (message.from as u64) << 32;
-        let request = process
-            .engine
-            .receive(view, match_info, SENDER_MASK, 0, &mut process.port);
+        let request = process.engine.receive(
+            view,
+            Selection::new(match_info, SENDER_MASK),
+            0,
+            &mut process.port,
+        );
         self.receives.push(Receive {
             message,
             number,

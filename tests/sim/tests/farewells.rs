@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mx_engine::Code;
-use mx_engine::{Memory, PartnerKey, RequestKey};
+use mx_engine::{Memory, PartnerKey, RequestKey, Selection};
 use mx_ring::Geometry;
 use mx_ring::mapping::Memfd;
 use mx_testnet::Faults;
@@ -62,7 +62,7 @@ impl Run {
         let receiver = &mut self.fabric.processes[to].1;
         let receive = |length: &usize| {
             let (engine, port) = (&mut receiver.engine, &mut receiver.port);
-            engine.receive(memory(*length), 0, 0, 0, port)
+            engine.receive(memory(*length), Selection::new(0, 0), 0, port)
         };
         self.receives
             .push((to, LENGTHS.iter().map(receive).collect()));

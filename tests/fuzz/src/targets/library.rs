@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mx_engine::{
-    Config, Engine, Memory, Part, PartnerKey, QueuePort, Refused, Registered, RequestKey, Use,
+    Config, Engine, Memory, Part, PartnerKey, QueuePort, Refused, Registered, RequestKey,
+    Selection, Use,
 };
 use mx_ring::board_page::{BoardPages, PAGES};
 use mx_ring::mapping::Memfd;
@@ -278,7 +279,7 @@ impl Bench {
                 let length = input.size() % MESSAGE_MAX;
                 let (info, mask) = [(0, 0), (1, 3), (2, u64::MAX)][usize::from(choice / 12 % 3)];
                 let Self { engine, port, .. } = self;
-                let request = engine.receive(memory(length), info, mask, 0, port);
+                let request = engine.receive(memory(length), Selection::new(info, mask), 0, port);
                 self.requests.push(request);
             }
             10 => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use ledger::{Fate, Ledger, MASKS, Place};
 use mx_engine::Code;
-use mx_engine::{ContextIds, Holdings, Outcome, PartnerKey};
+use mx_engine::{ContextIds, Holdings, Outcome, PartnerKey, Selection};
 use mx_ring::Geometry;
 use mx_testnet::Faults;
 use mx_wire::Format;
@@ -319,7 +319,7 @@ impl Program {
         let at = self.actors[at].process;
         let process = &mut self.fabric.processes[at].1;
         let (engine, port) = (&mut process.engine, &mut process.port);
-        let request = engine.receive(place.message(), info, mask, 0, port);
+        let request = engine.receive(place.message(), Selection::new(info, mask), 0, port);
         self.ledger.note_posted(at, (info, mask), place, request);
     }
 
@@ -330,7 +330,7 @@ impl Program {
         let info = (u64::from(self.random.u32(..TAGS)) << 56) & mask;
         let process = self.actors[at].process;
         let engine = &self.fabric.processes[process].1.engine;
-        let Some(outcome) = engine.probe(info, mask) else {
+        let Some(outcome) = engine.probe(&Selection::new(info, mask)) else {
             return Ok(());
         };
         if !self.damage {
@@ -487,7 +487,7 @@ impl Program {
             }
             for actor in 0..self.actors.len() {
                 let engine = &self.fabric.processes[self.actors[actor].process].1.engine;
-                if let Some(found) = engine.probe(0, 0) {
+                if let Some(found) = engine.probe(&Selection::new(0, 0)) {
                     let mask = self.with_context(0);
                     self.post(actor, (found.match_info & mask, mask), LENGTH_MAX);
                 }
