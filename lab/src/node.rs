@@ -103,7 +103,7 @@ impl<'a> Node<'a> {
     }
 
     /// Where processes find the node.
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.directory.join("socket")
     }
 }

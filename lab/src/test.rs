@@ -135,10 +135,14 @@ static FAST: [Step; 13] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-static WITH_PACKAGES: [Step; 15] = [
+static WITH_PACKAGES: [Step; 16] = [
     Step {
         title: "headers and C programs by gcc 14 and clang 19, NetPIPE between two nodes",
         work: Here(public_programs),
+    },
+    Step {
+        title: "MPI over libfabric: Open MPI on one node and on two",
+        work: Here(mpi),
     },
     Step {
         title: "the driver domain's page in Chromium",
@@ -368,6 +372,11 @@ fn public_programs() -> Result<Tested, Error> {
     let [gcc, _] = &compilers;
     scenario::public_programs::netpipe(&build::Programs::build()?, gcc)?;
     Ok(all)
+}
+
+fn mpi() -> Result<Tested, Error> {
+    let programs = build::Programs::build()?;
+    Ok(counted(scenario::mpi::run(&programs)?))
 }
 
 fn browser() -> Result<Tested, Error> {

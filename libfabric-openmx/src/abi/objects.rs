@@ -1,0 +1,373 @@
+//! Objects: each begins with a [`Fid`], whose tables lead to its functions.
+
+use core::ffi::{c_char, c_int, c_void};
+
+use super::completion::{CounterAttributes, Entry, ErrorEntry, QueueAttributes};
+use super::flags::code;
+use super::info::Info;
+use super::operations::{IoVector, Message, TaggedMessage};
+
+/// What stands where a function is not provided: libfabric calls it all the same.
+pub type Unsupported = unsafe extern "C" fn() -> isize;
+
+/// Refuses; its caller's arguments are of no interest.
+pub unsafe extern "C" fn unsupported() -> isize {
+    -(code::ENOSYS as isize)
+}
+
+/// `struct fid`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Fid {
+    pub class: usize,
+    pub context: *mut c_void,
+    pub operations: *const FidOperations,
+}
+
+/// `struct fi_ops`: what every object does.
+#[repr(C)]
+#[derive(Debug)]
+pub struct FidOperations {
+    pub size: usize,
+    pub close: unsafe extern "C" fn(*mut Fid) -> c_int,
+    pub bind: unsafe extern "C" fn(*mut Fid, *mut Fid, u64) -> c_int,
+    pub control: unsafe extern "C" fn(*mut Fid, c_int, *mut c_void) -> c_int,
+    pub ops_open: Unsupported,
+    pub tostr: Unsupported,
+    pub ops_set: Unsupported,
+}
+
+/// Binds nothing.
+pub unsafe extern "C" fn bind_nothing(_: *mut Fid, _: *mut Fid, _: u64) -> c_int {
+    -code::ENOSYS
+}
+
+/// Has no commands.
+pub unsafe extern "C" fn control_nothing(_: *mut Fid, _: c_int, _: *mut c_void) -> c_int {
+    -code::ENOSYS
+}
+
+impl FidOperations {
+    /// Of an object that can only be closed.
+    pub const fn closing(close: unsafe extern "C" fn(*mut Fid) -> c_int) -> Self {
+        Self {
+            size: size_of::<Self>(),
+            close,
+            bind: bind_nothing,
+            control: control_nothing,
+            ops_open: unsupported,
+            tostr: unsupported,
+            ops_set: unsupported,
+        }
+    }
+}
+
+/// `struct fid_fabric`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct FabricObject {
+    pub fid: Fid,
+    pub operations: *const FabricOperations,
+    pub api_version: u32,
+}
+
+/// `struct fi_ops_fabric`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct FabricOperations {
+    pub size: usize,
+    pub domain: unsafe extern "C" fn(*mut Fid, *mut Info, *mut *mut Fid, *mut c_void) -> c_int,
+    pub passive_endpoint: Unsupported,
+    pub event_queue:
+        unsafe extern "C" fn(*mut Fid, *mut c_void, *mut *mut Fid, *mut c_void) -> c_int,
+    pub wait_open: Unsupported,
+    pub try_wait: unsafe extern "C" fn(*mut Fid, *mut *mut Fid, c_int) -> c_int,
+    pub domain2: Unsupported,
+}
+
+/// `struct fid_eq`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct EventQueueObject {
+    pub fid: Fid,
+    pub operations: *const EventQueueOperations,
+}
+
+/// `struct fi_ops_eq`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct EventQueueOperations {
+    pub size: usize,
+    pub read: Unsupported,
+    pub read_error: Unsupported,
+    pub write: Unsupported,
+    pub read_waiting: Unsupported,
+    pub error_text: Unsupported,
+}
+
+/// `struct fid_domain`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct DomainObject {
+    pub fid: Fid,
+    pub operations: *const DomainOperations,
+    pub memory: *const MemoryOperations,
+}
+
+/// `struct fi_ops_domain`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct DomainOperations {
+    pub size: usize,
+    pub address_vector:
+        unsafe extern "C" fn(*mut Fid, *mut c_void, *mut *mut Fid, *mut c_void) -> c_int,
+    pub completion_queue:
+        unsafe extern "C" fn(*mut Fid, *mut QueueAttributes, *mut *mut Fid, *mut c_void) -> c_int,
+    pub endpoint: unsafe extern "C" fn(*mut Fid, *mut Info, *mut *mut Fid, *mut c_void) -> c_int,
+    pub scalable_endpoint: Unsupported,
+    pub counter:
+        unsafe extern "C" fn(*mut Fid, *mut CounterAttributes, *mut *mut Fid, *mut c_void) -> c_int,
+    pub poll_open: Unsupported,
+    pub shared_transmit_context: Unsupported,
+    pub shared_receive_context: Unsupported,
+    pub query_atomic: Unsupported,
+    pub query_collective: Unsupported,
+    pub endpoint2: Unsupported,
+}
+
+/// `struct fi_ops_mr`: memory is not registered by the application.
+#[repr(C)]
+#[derive(Debug)]
+pub struct MemoryOperations {
+    pub size: usize,
+    pub register: Unsupported,
+    pub register_parts: Unsupported,
+    pub register_attributes: Unsupported,
+}
+
+/// `struct fid_av`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct AddressVectorObject {
+    pub fid: Fid,
+    pub operations: *const AddressVectorOperations,
+}
+
+/// `struct fi_ops_av`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct AddressVectorOperations {
+    pub size: usize,
+    pub insert:
+        unsafe extern "C" fn(*mut Fid, *const c_void, usize, *mut u64, u64, *mut c_void) -> c_int,
+    pub insert_service: unsafe extern "C" fn(
+        *mut Fid,
+        *const c_char,
+        *const c_char,
+        *mut u64,
+        u64,
+        *mut c_void,
+    ) -> c_int,
+    pub insert_symmetric: Unsupported,
+    pub remove: unsafe extern "C" fn(*mut Fid, *mut u64, usize, u64) -> c_int,
+    pub look_up: unsafe extern "C" fn(*mut Fid, u64, *mut c_void, *mut usize) -> c_int,
+    pub text:
+        unsafe extern "C" fn(*mut Fid, *const c_void, *mut c_char, *mut usize) -> *const c_char,
+    pub set: Unsupported,
+}
+
+/// `struct fid_cq`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct CompletionQueueObject {
+    pub fid: Fid,
+    pub operations: *const CompletionQueueOperations,
+}
+
+/// `struct fi_ops_cq`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct CompletionQueueOperations {
+    pub size: usize,
+    pub read: unsafe extern "C" fn(*mut Fid, *mut Entry, usize) -> isize,
+    pub read_from: unsafe extern "C" fn(*mut Fid, *mut Entry, usize, *mut u64) -> isize,
+    pub read_error: unsafe extern "C" fn(*mut Fid, *mut ErrorEntry, u64) -> isize,
+    pub read_waiting:
+        unsafe extern "C" fn(*mut Fid, *mut Entry, usize, *const c_void, c_int) -> isize,
+    pub read_from_waiting:
+        unsafe extern "C" fn(*mut Fid, *mut Entry, usize, *mut u64, *const c_void, c_int) -> isize,
+    pub signal: unsafe extern "C" fn(*mut Fid) -> c_int,
+    pub error_text:
+        unsafe extern "C" fn(*mut Fid, c_int, *const c_void, *mut c_char, usize) -> *const c_char,
+}
+
+/// `struct fid_cntr`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct CounterObject {
+    pub fid: Fid,
+    pub operations: *const CounterOperations,
+}
+
+/// `struct fi_ops_cntr`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct CounterOperations {
+    pub size: usize,
+    pub read: unsafe extern "C" fn(*mut Fid) -> u64,
+    pub read_errors: unsafe extern "C" fn(*mut Fid) -> u64,
+    pub add: unsafe extern "C" fn(*mut Fid, u64) -> c_int,
+    pub set: unsafe extern "C" fn(*mut Fid, u64) -> c_int,
+    pub wait: unsafe extern "C" fn(*mut Fid, u64, c_int) -> c_int,
+    pub add_errors: unsafe extern "C" fn(*mut Fid, u64) -> c_int,
+    pub set_errors: unsafe extern "C" fn(*mut Fid, u64) -> c_int,
+}
+
+/// `struct fid_ep`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct EndpointObject {
+    pub fid: Fid,
+    pub operations: *const EndpointOperations,
+    pub connection: *const ConnectionOperations,
+    pub message: *const MessageOperations,
+    pub rma: *const c_void,
+    pub tagged: *const TaggedOperations,
+    pub atomic: *const c_void,
+    pub collective: *const c_void,
+}
+
+/// `struct fi_ops_ep`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct EndpointOperations {
+    pub size: usize,
+    pub cancel: unsafe extern "C" fn(*mut Fid, *mut c_void) -> isize,
+    pub get_option: unsafe extern "C" fn(*mut Fid, c_int, c_int, *mut c_void, *mut usize) -> c_int,
+    pub set_option: unsafe extern "C" fn(*mut Fid, c_int, c_int, *const c_void, usize) -> c_int,
+    pub transmit_context: Unsupported,
+    pub receive_context: Unsupported,
+    pub receive_size_left: Unsupported,
+    pub transmit_size_left: Unsupported,
+}
+
+/// `struct fi_ops_cm`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct ConnectionOperations {
+    pub size: usize,
+    pub set_name: Unsupported,
+    pub get_name: unsafe extern "C" fn(*mut Fid, *mut c_void, *mut usize) -> c_int,
+    pub get_peer: Unsupported,
+    pub connect: Unsupported,
+    pub listen: Unsupported,
+    pub accept: Unsupported,
+    pub reject: Unsupported,
+    pub shutdown: Unsupported,
+    pub join: Unsupported,
+}
+
+/// `struct fi_ops_msg`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct MessageOperations {
+    pub size: usize,
+    pub recv:
+        unsafe extern "C" fn(*mut Fid, *mut c_void, usize, *mut c_void, u64, *mut c_void) -> isize,
+    pub recvv: unsafe extern "C" fn(
+        *mut Fid,
+        *const IoVector,
+        *mut *mut c_void,
+        usize,
+        u64,
+        *mut c_void,
+    ) -> isize,
+    pub recvmsg: unsafe extern "C" fn(*mut Fid, *const Message, u64) -> isize,
+    pub send: unsafe extern "C" fn(
+        *mut Fid,
+        *const c_void,
+        usize,
+        *mut c_void,
+        u64,
+        *mut c_void,
+    ) -> isize,
+    pub sendv: unsafe extern "C" fn(
+        *mut Fid,
+        *const IoVector,
+        *mut *mut c_void,
+        usize,
+        u64,
+        *mut c_void,
+    ) -> isize,
+    pub sendmsg: unsafe extern "C" fn(*mut Fid, *const Message, u64) -> isize,
+    pub inject: unsafe extern "C" fn(*mut Fid, *const c_void, usize, u64) -> isize,
+    pub senddata: unsafe extern "C" fn(
+        *mut Fid,
+        *const c_void,
+        usize,
+        *mut c_void,
+        u64,
+        u64,
+        *mut c_void,
+    ) -> isize,
+    pub injectdata: unsafe extern "C" fn(*mut Fid, *const c_void, usize, u64, u64) -> isize,
+}
+
+/// `struct fi_ops_tagged`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct TaggedOperations {
+    pub size: usize,
+    pub recv: unsafe extern "C" fn(
+        *mut Fid,
+        *mut c_void,
+        usize,
+        *mut c_void,
+        u64,
+        u64,
+        u64,
+        *mut c_void,
+    ) -> isize,
+    pub recvv: unsafe extern "C" fn(
+        *mut Fid,
+        *const IoVector,
+        *mut *mut c_void,
+        usize,
+        u64,
+        u64,
+        u64,
+        *mut c_void,
+    ) -> isize,
+    pub recvmsg: unsafe extern "C" fn(*mut Fid, *const TaggedMessage, u64) -> isize,
+    pub send: unsafe extern "C" fn(
+        *mut Fid,
+        *const c_void,
+        usize,
+        *mut c_void,
+        u64,
+        u64,
+        *mut c_void,
+    ) -> isize,
+    pub sendv: unsafe extern "C" fn(
+        *mut Fid,
+        *const IoVector,
+        *mut *mut c_void,
+        usize,
+        u64,
+        u64,
+        *mut c_void,
+    ) -> isize,
+    pub sendmsg: unsafe extern "C" fn(*mut Fid, *const TaggedMessage, u64) -> isize,
+    pub inject: unsafe extern "C" fn(*mut Fid, *const c_void, usize, u64, u64) -> isize,
+    pub senddata: unsafe extern "C" fn(
+        *mut Fid,
+        *const c_void,
+        usize,
+        *mut c_void,
+        u64,
+        u64,
+        u64,
+        *mut c_void,
+    ) -> isize,
+    pub injectdata: unsafe extern "C" fn(*mut Fid, *const c_void, usize, u64, u64, u64) -> isize,
+}

@@ -1,0 +1,228 @@
+//! An endpoint as libfabric holds it: opened, bound, named, closed.
+
+use core::ffi::{c_int, c_void};
+use std::sync::{Arc, Mutex};
+
+use open_mx::{Backend, EndpointOptions};
+use slotmap::SlotMap;
+
+use super::calls::{MESSAGE, TAGGED_CALLS};
+use super::state::{Endpoint, KEY, MIN_MULTI_RECEIVE, Mx, Object, Side, State, of};
+use crate::abi::flags::{
+    OPT_MIN_MULTI_RECV, RECV, SELECTIVE_COMPLETION, SEND, class, code, control,
+};
+use crate::abi::info::Info;
+use crate::abi::objects::{
+    ConnectionOperations, EndpointObject, EndpointOperations, Fid, FidOperations, unsupported,
+};
+use crate::address::Name;
+use crate::handle::fid;
+use crate::match_info::Layout;
+use crate::{board, counter, error, queue, vector};
+
+static OBJECT: FidOperations = FidOperations {
+    bind,
+    control: command,
+    ..FidOperations::closing(Object::close)
+};
+static OPERATIONS: EndpointOperations = EndpointOperations {
+    size: size_of::<EndpointOperations>(),
+    cancel,
+    get_option,
+    set_option,
+    transmit_context: unsupported,
+    receive_context: unsupported,
+    receive_size_left: unsupported,
+    transmit_size_left: unsupported,
+};
+static CONNECTION: ConnectionOperations = ConnectionOperations {
+    size: size_of::<ConnectionOperations>(),
+    set_name: unsupported,
+    get_name,
+    get_peer: unsupported,
+    connect: unsupported,
+    listen: unsupported,
+    accept: unsupported,
+    reject: unsupported,
+    shutdown: unsupported,
+    join: unsupported,
+};
+
+/// # Safety
+/// As libfabric's `fi_endpoint`.
+pub unsafe extern "C" fn open(
+    _: *mut Fid,
+    info: *mut Info,
+    place: *mut *mut Fid,
+    context: *mut c_void,
+) -> c_int {
+    // SAFETY: libfabric passes what `getinfo` has given, or a copy.
+    let (Some(info), Some(attributes)) = (unsafe { (info.as_ref(), (*info).domain.as_ref()) })
+    else {
+        return -code::EINVAL;
+    };
+    // SAFETY: as above.
+    let number = unsafe { board::number(attributes) };
+    let opened = Backend::find().and_then(|backend| {
+        let options = EndpointOptions {
+            board: number,
+            ..EndpointOptions::new(KEY)
+        };
+        let endpoint = open_mx::Endpoint::open(&backend, &options)?;
+        let own = endpoint.address()?;
+        Ok((endpoint, own))
+    });
+    let (mx, own) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return -error::of_call(&error),
+    };
+    // SAFETY: as above.
+    let flags = unsafe {
+        [
+            info.transmit.as_ref().map(|side| side.operation_flags),
+            info.receive.as_ref().map(|side| side.operation_flags),
+        ]
+    };
+    let [sends, receives] = flags.map(|flags| Side {
+        flags: flags.unwrap_or(0),
+        ..Side::default()
+    });
+    let endpoint = Endpoint {
+        mx: Mx(mx),
+        own: Name {
+            nic_id: own.nic_id,
+            endpoint: own.endpoint,
+        },
+        layout: Layout::new(info.capabilities, attributes.cq_data_size > 0),
+        state: Mutex::new(State {
+            vector: None,
+            sends,
+            receives,
+            peers: Default::default(),
+            operations: SlotMap::new(),
+            claims: Default::default(),
+            min_multi_receive: MIN_MULTI_RECEIVE,
+        }),
+    };
+    let object = EndpointObject {
+        fid: fid(class::ENDPOINT, context, &OBJECT),
+        operations: &OPERATIONS,
+        connection: &CONNECTION,
+        message: &MESSAGE,
+        rma: core::ptr::null(),
+        tagged: &TAGGED_CALLS,
+        atomic: core::ptr::null(),
+        collective: core::ptr::null(),
+    };
+    // SAFETY: promised by the caller.
+    unsafe { Object::give(object, Arc::new(endpoint), place) }
+}
+
+unsafe extern "C" fn bind(endpoint: *mut Fid, other: *mut Fid, flags: u64) -> c_int {
+    // SAFETY: libfabric passes an open endpoint, and another open object of this provider.
+    let (endpoint, class) = unsafe { (of(endpoint), (*other).class) };
+    let mut state = endpoint.state();
+    let State {
+        vector,
+        sends,
+        receives,
+        ..
+    } = &mut *state;
+    let sides = [(SEND, sends), (RECV, receives)];
+    let sides = sides.into_iter().filter(|(side, _)| flags & side != 0);
+    match class {
+        class::ADDRESS_VECTOR => {
+            // SAFETY: its class says what it is.
+            *vector = Some(unsafe { vector::of(other) }.clone());
+        }
+        class::COMPLETION_QUEUE => {
+            // SAFETY: its class says what it is.
+            let queue = unsafe { queue::of(other) };
+            for (_, side) in sides {
+                side.queue = Some(queue.clone());
+                side.selective = flags & SELECTIVE_COMPLETION != 0;
+            }
+            queue.endpoints().add(endpoint);
+        }
+        class::COUNTER => {
+            // SAFETY: its class says what it is.
+            let counter = unsafe { counter::of(other) };
+            for (_, side) in sides {
+                side.counter = Some(counter.clone());
+            }
+            counter.endpoints().add(endpoint);
+        }
+        class::EVENT_QUEUE => {}
+        _ => return -code::EINVAL,
+    }
+    0
+}
+
+unsafe extern "C" fn command(endpoint: *mut Fid, command: c_int, _: *mut c_void) -> c_int {
+    if command != control::ENABLE {
+        return -code::ENOSYS;
+    }
+    // SAFETY: libfabric passes an open endpoint.
+    let state = unsafe { of(endpoint) }.state();
+    match (&state.vector, &state.sends.queue, &state.receives.queue) {
+        (None, _, _) => -code::ENOAV,
+        (_, None, None) => -code::ENOCQ,
+        _ => 0,
+    }
+}
+
+unsafe extern "C" fn cancel(endpoint: *mut Fid, context: *mut c_void) -> isize {
+    // SAFETY: libfabric passes an open endpoint.
+    let cancelled = unsafe { of(endpoint) }.cancel(context);
+    cancelled.map_or_else(|code| -(code as isize), |()| 0)
+}
+
+unsafe extern "C" fn get_option(
+    endpoint: *mut Fid,
+    level: c_int,
+    option: c_int,
+    value: *mut c_void,
+    size: *mut usize,
+) -> c_int {
+    if (level, option) != (0, OPT_MIN_MULTI_RECV) {
+        return -code::ENOPROTOOPT;
+    }
+    // SAFETY: libfabric passes an open endpoint, and a place with its size.
+    unsafe {
+        if size.replace(size_of::<usize>()) < size_of::<usize>() {
+            return -code::ETOOSMALL;
+        }
+        let least = of(endpoint).state().min_multi_receive;
+        value.cast::<usize>().write_unaligned(least);
+    }
+    0
+}
+
+unsafe extern "C" fn set_option(
+    endpoint: *mut Fid,
+    level: c_int,
+    option: c_int,
+    value: *const c_void,
+    size: usize,
+) -> c_int {
+    if (level, option) != (0, OPT_MIN_MULTI_RECV) {
+        return -code::ENOPROTOOPT;
+    }
+    if size != size_of::<usize>() {
+        return -code::EINVAL;
+    }
+    // SAFETY: libfabric passes an open endpoint, and a number of that size.
+    unsafe {
+        of(endpoint).state().min_multi_receive = value.cast::<usize>().read_unaligned();
+    }
+    0
+}
+
+unsafe extern "C" fn get_name(endpoint: *mut Fid, place: *mut c_void, room: *mut usize) -> c_int {
+    // SAFETY: libfabric passes an open endpoint, and a place with its size.
+    if unsafe { vector::put(of(endpoint).own, place, room) } {
+        0
+    } else {
+        -code::ETOOSMALL
+    }
+}

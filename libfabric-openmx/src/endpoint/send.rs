@@ -1,0 +1,226 @@
+//! Sends.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use mx_ring::VolatileSlice;
+use open_mx::{Address, Code, Memory};
+use slotmap::{Key, KeyData};
+
+use super::operation::{Kind, Operation, OperationKey, Waiting, memory};
+use super::peers::Peer;
+use super::state::{Endpoint, KEY, State};
+use crate::abi::completion::Pointer;
+use crate::abi::flags::{
+    COMPLETION, DELIVERY_COMPLETE, INJECT, MATCH_COMPLETE, MSG, SEND, TAGGED, code,
+};
+use crate::abi::operations::IoVector;
+use crate::error;
+
+/// Bytes that a send may have whose memory is the application's again at once.
+pub const INJECT_SIZE: usize = 128;
+
+/// What an application sends.
+pub struct Send<'a> {
+    pub parts: &'a [IoVector],
+    pub to: u64,
+    /// Without one it is a message without tag.
+    pub tag: Option<u64>,
+    pub data: Option<u64>,
+    pub context: Pointer,
+    pub flags: u64,
+}
+
+impl Endpoint {
+    /// Begins a send.
+    ///
+    /// # Safety
+    /// Its parts are memory of the application that is left alone until the send is complete; with [`INJECT`], until this
+    /// returns.
+    pub unsafe fn send(&self, send: &Send<'_>) -> Result<(), i32> {
+        let Some(match_info) = self.layout.of(send.tag, send.data) else {
+            return Err(code::EINVAL);
+        };
+        let inject = send.flags & INJECT != 0;
+        let memory = if inject {
+            // SAFETY: promised by the caller for as long as this call.
+            unsafe { copied(send.parts) }?
+        } else {
+            // SAFETY: promised by the caller.
+            unsafe { memory(send.parts) }?
+        };
+        let mut state = self.state();
+        let side = &state.sends;
+        let queue = side.queue.is_some();
+        let told = queue && (!side.selective || send.flags & COMPLETION != 0);
+        let kind = if send.tag.is_some() { TAGGED } else { MSG };
+        let operation = state.operations.insert(Operation {
+            context: send.context,
+            flags: SEND | kind,
+            // What is injected completes in silence.
+            told: told && (!inject || send.flags & COMPLETION != 0),
+            request: None,
+            kind: Kind::Send(None),
+        });
+        let waiting = Waiting {
+            memory,
+            match_info,
+            synchronous: send.flags & (DELIVERY_COMPLETE | MATCH_COMPLETE) != 0,
+        };
+        let begun = self.dispatch(&mut state, send.to, operation, waiting);
+        if begun.is_err() {
+            state.operations.remove(operation);
+        }
+        begun
+    }
+
+    /// Sends to a peer, or waits until it is connected.
+    fn dispatch(
+        &self,
+        state: &mut State,
+        to: u64,
+        operation: OperationKey,
+        waiting: Waiting,
+    ) -> Result<(), i32> {
+        match state.peers.of(to) {
+            Peer::Connected(address) => {
+                let address = *address;
+                return self.start(state, address, operation, waiting);
+            }
+            Peer::Connecting(queue) => {
+                queue.push_back(operation);
+            }
+            Peer::Unknown => {
+                let address = self.address(state, to)?;
+                let connected = self.mx.0.is_connected(address);
+                if connected.map_err(|error| error::of_call(&error))? {
+                    *state.peers.of(to) = Peer::Connected(address);
+                    return self.start(state, address, operation, waiting);
+                }
+                self.connect(state, to, address)?;
+                *state.peers.of(to) = Peer::Connecting(VecDeque::from([operation]));
+            }
+        }
+        if let Some(operation) = state.operations.get_mut(operation) {
+            operation.kind = Kind::Send(Some(waiting));
+        }
+        Ok(())
+    }
+
+    /// The address of the endpoint that the application calls so.
+    pub(super) fn address(&self, state: &State, number: u64) -> Result<Address, i32> {
+        let vector = state.vector.as_ref().ok_or(code::ENOAV)?;
+        let name = vector.name(number).ok_or(code::EINVAL)?;
+        let named = self.mx.0.name(name.nic_id, name.endpoint);
+        named.map_err(|error| error::of_call(&error))
+    }
+
+    fn connect(&self, state: &mut State, to: u64, address: Address) -> Result<(), i32> {
+        let operation = state.operations.insert(Operation {
+            context: Pointer::NULL,
+            flags: 0,
+            told: false,
+            request: None,
+            kind: Kind::Connect(to),
+        });
+        let word = operation.data().as_ffi();
+        let begun = self
+            .mx
+            .0
+            .iconnect(address.nic_id, address.endpoint, KEY, 0, word);
+        match begun {
+            Ok(request) => {
+                state.operations[operation].request = Some(request);
+                Ok(())
+            }
+            Err(error) => {
+                state.operations.remove(operation);
+                Err(error::of_call(&error))
+            }
+        }
+    }
+
+    /// Hands a send over to the library.
+    pub(super) fn start(
+        &self,
+        state: &mut State,
+        to: Address,
+        operation: OperationKey,
+        waiting: Waiting,
+    ) -> Result<(), i32> {
+        let word = operation.data().as_ffi();
+        let Waiting {
+            memory,
+            match_info,
+            synchronous,
+        } = waiting;
+        let begun = self.mx.0.isend(memory, to, match_info, word, synchronous);
+        let request = begun.map_err(|error| error::of_call(&error))?;
+        if let Some(operation) = state.operations.get_mut(operation) {
+            operation.request = Some(request);
+            operation.kind = Kind::Send(None);
+        }
+        Ok(())
+    }
+
+    /// A connect has ended: what has waited for it goes, or fails as it has.
+    pub(super) fn connected(&self, state: &mut State, peer: u64, ended: Result<Address, Code>) {
+        let now = match ended {
+            Ok(address) => Peer::Connected(address),
+            Err(_) => Peer::Unknown,
+        };
+        let Peer::Connecting(queue) = core::mem::replace(state.peers.of(peer), now) else {
+            return;
+        };
+        for operation in queue {
+            let waiting = match state.operations.get_mut(operation) {
+                Some(Operation {
+                    kind: Kind::Send(waiting),
+                    ..
+                }) => waiting.take(),
+                _ => None,
+            };
+            let Some(waiting) = waiting else {
+                continue;
+            };
+            let begun = match ended {
+                Ok(address) => self.start(state, address, operation, waiting),
+                Err(code) => Err(error::of_code(code)),
+            };
+            if let Err(code) = begun
+                && let Some(operation) = state.operations.remove(operation)
+            {
+                state.sends.fail(&operation, code, ended.err());
+            }
+        }
+    }
+}
+
+/// A copy of a short message, which is the library's.
+///
+/// # Safety
+/// The parts are readable memory.
+unsafe fn copied(parts: &[IoVector]) -> Result<Memory, i32> {
+    let length = parts.iter().map(|part| part.length).sum::<usize>();
+    if length > INJECT_SIZE {
+        return Err(code::EINVAL);
+    }
+    // SAFETY: promised by the caller for as long as this function needs it.
+    let from = unsafe { memory(parts) }?;
+    let mut bytes = vec![0; length.max(1)];
+    from.copy_out(0, &mut bytes[..length]);
+    let owner = Arc::new(std::sync::Mutex::new(bytes));
+    let base = {
+        let mut bytes = owner.lock().map_err(|_| code::EIO)?;
+        core::ptr::NonNull::from(&mut bytes[..]).cast()
+    };
+    // SAFETY: the bytes are on the heap, and stay there for as long as their owner, which the memory keeps, does; nobody
+    // but the memory uses them.
+    let span = unsafe { VolatileSlice::new(base, length) };
+    Memory::owned(span, owner).map_err(|_| code::EMSGSIZE)
+}
+
+/// The operation of a completion.
+pub fn operation_of(word: u64) -> OperationKey {
+    KeyData::from_ffi(word).into()
+}

@@ -1,0 +1,93 @@
+//! What an endpoint knows, under one lock.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use open_mx::Claim;
+use slotmap::SlotMap;
+
+use super::operation::{Operation, OperationKey};
+use super::peers::Peers;
+use crate::abi::objects::{EndpointObject, Fid};
+use crate::address::Name;
+use crate::counter::Counter;
+use crate::handle::Handle;
+use crate::match_info::Layout;
+use crate::queue::CompletionQueue;
+use crate::vector::AddressVector;
+
+/// What endpoints of this provider present to each other.
+pub const KEY: u32 = 0x6d_7069;
+
+/// How long a close waits for what was sent: it is lost with the endpoint.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// Below how many bytes of room a receive of several messages ends, unless the application says otherwise.
+pub const MIN_MULTI_RECEIVE: usize = 4096;
+
+/// An endpoint as libfabric holds it.
+pub type Object = Handle<EndpointObject, Endpoint>;
+
+/// An endpoint with what it is bound to. Its lock is taken before the library's and before a queue's.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub mx: Mx,
+    pub own: Name,
+    pub layout: Layout,
+    pub state: Mutex<State>,
+}
+
+/// The library's endpoint, which has nothing to show.
+pub struct Mx(pub open_mx::Endpoint);
+
+impl std::fmt::Debug for Mx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an endpoint")
+    }
+}
+
+#[derive(Debug)]
+pub struct State {
+    pub vector: Option<Arc<AddressVector>>,
+    pub sends: Side,
+    pub receives: Side,
+    pub peers: Peers,
+    pub operations: SlotMap<OperationKey, Operation>,
+    /// Messages that were claimed, by the context of whoever claimed them.
+    pub claims: HashMap<usize, Claim>,
+    pub min_multi_receive: usize,
+}
+
+/// Where operations of one kind complete.
+#[derive(Debug, Default)]
+pub struct Side {
+    pub queue: Option<Arc<CompletionQueue>>,
+    /// Only those complete visibly that ask for it.
+    pub selective: bool,
+    pub counter: Option<Arc<Counter>>,
+    /// Flags of those whose call has none.
+    pub flags: u64,
+}
+
+impl Endpoint {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ours of an endpoint.
+///
+/// # Safety
+/// `fid` is of an open endpoint of this provider for as long as `'a`.
+pub unsafe fn of<'a>(fid: *mut Fid) -> &'a Arc<Endpoint> {
+    // SAFETY: promised by the caller.
+    unsafe { Object::of(fid) }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        // Eager sends are complete before they arrive.
+        let _ = self.mx.0.settle(SETTLE);
+    }
+}
