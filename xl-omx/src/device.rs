@@ -66,6 +66,11 @@ pub fn frontend_path(guest: u32, index: u32) -> String {
     format!("{}/{index}", devices_path(guest))
 }
 
+/// Where a Linux guest's kernel keeps what went wrong with a device, in directories that it makes for that.
+fn complaints_path(guest: u32, index: u32) -> String {
+    format!("/local/domain/{guest}/error/device/omx/{index}")
+}
+
 impl Device {
     /// The device of that guest, backend and number.
     pub fn new(guest: u32, backend: u32, index: u32) -> Self {
@@ -75,7 +80,7 @@ impl Device {
             backend: format!("{}/{guest}/{index}", inventory::directory(backend)),
             trace: format!("{own}/devices/{guest}/{index}"),
             refusal: format!("{own}/reason"),
-            complaint: format!("/local/domain/{guest}/error/device/omx/{index}/error"),
+            complaint: format!("{}/error", complaints_path(guest, index)),
             index,
         }
     }
@@ -330,15 +335,17 @@ pub fn close(store: &mut impl Store, device: &Device) -> Result<(), Error> {
     })
 }
 
-/// Removes the frontend's directory of a device and those of all backends.
+/// Removes the frontend's directory of a device, those of all backends, and what the guest's kernel has said of it: the
+/// next device of that number has not gone wrong.
 pub fn remove(
     store: &mut impl Store,
     inventory: &Inventory,
     guest: u32,
     index: u32,
 ) -> Result<(), Error> {
-    let directories = directories(inventory, guest, index);
-    transaction(store, |store, t| remove_all(store, t, &directories))
+    transaction(store, |store, t| {
+        remove_all(store, t, inventory, guest, index)
+    })
 }
 
 /// As [`remove`], for another device of that number between the two. When one of them has ended meanwhile nothing is
@@ -350,22 +357,34 @@ pub fn make_room(
     backend: &Domain,
     index: u32,
 ) -> Result<(), Error> {
-    let directories = directories(inventory, guest.id, index);
     transaction(store, |store, t| {
         are_there(store, t, [guest, backend])?;
-        remove_all(store, t, &directories)
+        remove_all(store, t, inventory, guest.id, index)
     })
 }
 
-fn directories(inventory: &Inventory, guest: u32, index: u32) -> Vec<String> {
-    let backends = inventory.backends(guest, index);
-    let of_backends = backends.map(|served| Device::new(guest, served.backend, index).backend);
-    of_backends.chain([frontend_path(guest, index)]).collect()
-}
-
-fn remove_all(store: &mut impl Store, t: Transaction, directories: &[String]) -> Result<(), Error> {
-    for directory in directories {
-        store.remove(t, directory)?;
+fn remove_all(
+    store: &mut impl Store,
+    t: Transaction,
+    inventory: &Inventory,
+    guest: u32,
+    index: u32,
+) -> Result<(), Error> {
+    for served in inventory.backends(guest, index) {
+        store.remove(t, &Device::new(guest, served.backend, index).backend)?;
+    }
+    store.remove(t, &frontend_path(guest, index))?;
+    let mut complaints = complaints_path(guest, index);
+    if !is_there(store, t, &complaints)? {
+        return Ok(());
+    }
+    store.remove(t, &complaints)?;
+    // The directories above are the kernel's, too, up to the one that the toolstack makes.
+    for _ in ["omx", "device"] {
+        complaints.truncate(complaints.rfind('/').unwrap_or_default());
+        if store.list(t, &complaints)?.is_empty() {
+            store.remove(t, &complaints)?;
+        }
     }
     Ok(())
 }
@@ -539,5 +558,35 @@ mod tests {
         );
         let told = device.error(&mut store).unwrap().unwrap();
         assert_eq!(told, "the guest says: 28 a guest has boards 0 to 3");
+    }
+
+    #[test]
+    fn what_a_guest_said_of_a_device_goes_with_it_and_what_it_said_of_others_stays() {
+        let mut store = host();
+        let device = attached(&mut store);
+        for path in [
+            &device.complaint,
+            "/local/domain/2/error/device/omx/3/error",
+        ] {
+            store.set(path, "28 no");
+        }
+        let inventory = Inventory::take(&mut store).unwrap();
+        remove(&mut store, &inventory, 2, 0).unwrap();
+        assert_eq!(store.value(&device.complaint), None);
+        let others = store
+            .list(NONE, "/local/domain/2/error/device/omx")
+            .unwrap();
+        assert_eq!(others, ["3"]);
+        remove(&mut store, &inventory, 2, 3).unwrap();
+        assert!(
+            store
+                .list(NONE, "/local/domain/2/error")
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            store.value("/local/domain/2/error").is_some(),
+            "the toolstack's own"
+        );
     }
 }
