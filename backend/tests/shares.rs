@@ -62,6 +62,8 @@ struct Crowd {
     way: Way,
     load: Load,
     guests: Vec<Loaded>,
+    /// Kept, since their memory is the backend's to read for as long as their endpoints are open.
+    _idle: Vec<Guest>,
 }
 
 impl Crowd {
@@ -82,9 +84,10 @@ impl Crowd {
         });
         // Until nobody has news for anybody.
         lab.run(Duration::from_secs(20));
+        let mut idle = Vec::new();
         for (place, id) in (0..).zip(&ids) {
             if loaded.iter().all(|(it, _)| *it != place) {
-                lab.open(0, *id, 0, 0xa);
+                idle.push(lab.open(0, *id, 0, 0xa));
             }
         }
         lab.run(Duration::from_millis(1));
@@ -113,6 +116,7 @@ impl Crowd {
             way,
             load,
             guests,
+            _idle: idle,
         };
         if load == Load::Large {
             crowd.show_memory(there);

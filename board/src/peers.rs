@@ -12,8 +12,8 @@ use crate::pull::RoundTrip;
 use crate::time::Instant;
 use crate::token_bucket::{NackBucket, StrangerBucket, TryBucket};
 
-/// The last entries, which strangers have only as long as no board of this backend needs them, so that a flood of forged
-/// beacons cannot keep a guest from reaching its neighbours.
+/// Entries that only boards of this backend may take, so that a flood of forged beacons cannot keep a guest from
+/// reaching its neighbours.
 const KEPT_FOR_LOCAL: u16 = 64;
 /// A peer that is silent for so long goes: three of the beacons that each node sends every three minutes are lost.
 const AGE: Duration = Duration::from_secs(600);
@@ -140,7 +140,7 @@ impl Peer {
 }
 
 /// The peers of one board. An index keeps its meaning while something is sent to it, and beyond that until a stranger
-/// needs the place. Only the last places are taken from strangers at any time, by boards of this backend.
+/// needs the place.
 #[derive(Debug)]
 pub struct PeerTable {
     peers: Vec<Peer>,
@@ -267,33 +267,26 @@ impl PeerTable {
     /// Finds a peer that was heard of on the network, or makes it one; `None` when the table is full of such that are
     /// there. One that was forgotten gets its index back.
     pub(crate) fn add(&mut self, now: Instant, mac: MacAddress) -> Option<u16> {
-        self.add_by(now, mac, None, |table| {
-            let place = table.strangers.take(now);
-            place.then(|| table.place_for_stranger(now)).flatten()
-        })
+        self.add_within(now, mac, None, self.max - KEPT_FOR_LOCAL.min(self.max / 2))
     }
 
-    /// The same for a board of this backend, or a peer that an administrator names: for them there are places where
-    /// strangers do not stay.
+    /// The same for a board of this backend, or a peer that an administrator names: for them there are places where no
+    /// stranger comes.
     pub(crate) fn add_known(
         &mut self,
         now: Instant,
         mac: MacAddress,
         local: Option<BoardId>,
     ) -> Option<u16> {
-        self.add_by(now, mac, local, |table| {
-            let place = table.place_for_stranger(now);
-            place.or_else(|| table.lent_place(now))
-        })
+        self.add_within(now, mac, local, self.max)
     }
 
-    /// `taken` says which place is given away when none is free.
-    fn add_by(
+    fn add_within(
         &mut self,
         now: Instant,
         mac: MacAddress,
         local: Option<BoardId>,
-        taken: impl FnOnce(&mut Self) -> Option<u16>,
+        places: u16,
     ) -> Option<u16> {
         if let Some(index) = self.entry_of(mac) {
             if let Some(peer) = self.peers.get_mut(usize::from(index))
@@ -307,9 +300,12 @@ impl PeerTable {
             return Some(index);
         }
         let index = self.count();
-        let index = if index < self.max {
+        let is_stranger = places < self.max;
+        let index = if index < places {
             index
-        } else if let Some(place) = taken(self) {
+        } else if (!is_stranger || self.strangers.take(now))
+            && let Some(place) = self.place_for_stranger(now)
+        {
             self.forget(place);
             self.unlink(place);
             place
@@ -338,15 +334,6 @@ impl PeerTable {
         let places = (0..).zip(&self.peers);
         let ranked = places.filter_map(|(index, peer)| Some((peer.rank(now)?, index)));
         ranked.min().map(|(_, index)| index)
-    }
-
-    /// Of the last places the one of the stranger that is missed least, though something may be sent to it.
-    fn lent_place(&self, now: Instant) -> Option<u16> {
-        let first = self.max - KEPT_FOR_LOCAL.min(self.max / 2);
-        let places = (0..).zip(&self.peers).skip(first.into());
-        let strangers = places.filter(|(_, peer)| peer.local.is_none() && !peer.fixed);
-        let missed_least = strangers.min_by_key(|(_, peer)| (peer.is_in_use(now), peer.heard));
-        missed_least.map(|(index, _)| index)
     }
 
     /// Takes an entry out of its bucket.

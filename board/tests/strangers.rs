@@ -116,9 +116,9 @@ fn a_flood_of_beacons_is_answered_by_few_questions() {
         world.now = Instant::from_nanos(5_000_000_000 + u64::from(n) * 100_000);
         beacon(&mut world, mac(n), n);
     }
-    // 255 places that are free, 64 at once, and 250 in each of two seconds.
+    // 191 places that are free, 64 at once, and 250 in each of two seconds.
     let asked = world.ports.sent.len();
-    assert!(asked <= 255 + 64 + 2 * 250, "{asked}");
+    assert!(asked <= 191 + 64 + 2 * 250, "{asked}");
 }
 
 #[test]
