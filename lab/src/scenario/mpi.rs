@@ -1,6 +1,6 @@
 //! MPI as people have it, over the provider of libfabric: Open MPI from Debian's packages, unmodified, on one node and on two.
 
-use super::two_nodes::wait_for_peer;
+use super::two_nodes::joined;
 use crate::build::{self, Programs};
 use crate::error::{At, Error};
 use crate::node::{Node, free_wire};
@@ -48,12 +48,7 @@ pub fn run(programs: &Programs) -> Result<u64, Error> {
         jobs += 1;
     }
     for mtu in [1500, 9000] {
-        let wire = free_wire()?;
-        let one = Node::start(programs, "one", wire, mtu, &[])?;
-        let two = Node::start(programs, "two", wire.other_end(), mtu, &[])?;
-        for (node, peer) in [(&one, "two:0"), (&two, "one:0")] {
-            wait_for_peer(node, peer)?;
-        }
+        let [one, two] = joined(programs, mtu)?;
         let said = job(&folder, &[(&one, 2), (&two, 2)], &check)?;
         judge(&said, 4)?;
         jobs += 1;

@@ -1,10 +1,9 @@
 //! Programs of others, as they are: built against the library by a compiler that is stricter than the machine's, and run
 //! between two nodes.
 
-use super::two_nodes::wait_for_peer;
+use super::two_nodes::joined;
 use crate::build::{self, Programs};
 use crate::error::{At, Error};
-use crate::node::{Node, free_wire};
 use crate::place;
 use crate::prepare::{self, Compiler};
 use crate::run::Run;
@@ -57,12 +56,7 @@ fn built(source: &Path, compiler: &Compiler) -> Result<PathBuf, Error> {
 
 fn run(programs: &Programs, program: &Path) -> Result<usize, Error> {
     let program = program.display().to_string();
-    let wire = free_wire()?;
-    let one = Node::start(programs, "one", wire, 9000, &[])?;
-    let two = Node::start(programs, "two", wire.other_end(), 9000, &[])?;
-    for (node, peer) in [(&one, "two:0"), (&two, "one:0")] {
-        wait_for_peer(node, peer)?;
-    }
+    let [one, two] = joined(programs, 9000)?;
     let figures = place::work().join("netpipe/np.out").display().to_string();
     // It tells its progress on standard error.
     let shell = ["-c", "exec \"$0\" \"$@\" 2>&1", &program];

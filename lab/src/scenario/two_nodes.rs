@@ -15,19 +15,25 @@ const VERIFY_LIMIT: Duration = Duration::from_secs(120);
 /// Runs the scenario with each frame size that fabrics use.
 pub fn run(programs: &Programs) -> Result<(), Error> {
     for mtu in [1500, 9000] {
-        let wire = free_wire()?;
-        let one = Node::start(programs, "one", wire, mtu, &[])?;
-        let two = Node::start(programs, "two", wire.other_end(), mtu, &[])?;
-        for (node, peer) in [(&one, "two:0"), (&two, "one:0")] {
-            wait_for_peer(node, peer)?;
-        }
+        let [one, two] = joined(programs, mtu)?;
         verify(&one, &two, "two:0")?;
     }
     Ok(())
 }
 
+/// Nodes "one" and "two" at the ends of a wire, who know each other.
+pub fn joined(programs: &Programs, mtu: u16) -> Result<[Node<'_>; 2], Error> {
+    let wire = free_wire()?;
+    let one = Node::start(programs, "one", wire, mtu, &[])?;
+    let two = Node::start(programs, "two", wire.other_end(), mtu, &[])?;
+    for (node, peer) in [(&one, "two:0"), (&two, "one:0")] {
+        wait_for_peer(node, peer)?;
+    }
+    Ok([one, two])
+}
+
 /// Waits until `node` knows `peer` by its name.
-pub fn wait_for_peer(node: &Node<'_>, peer: &str) -> Result<(), Error> {
+fn wait_for_peer(node: &Node<'_>, peer: &str) -> Result<(), Error> {
     let what = format!("omx_info shows the peer {peer}");
     wait_until(DISCOVERY_LIMIT, &what, || {
         let info = node.start_tool("omx_info", &[], "two-nodes-info")?;

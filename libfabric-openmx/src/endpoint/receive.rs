@@ -78,16 +78,7 @@ impl Endpoint {
             Some(claim) => self.mx.0.irecv_claimed(claim, memory, word),
             None => self.mx.0.irecv_from(memory, match_info, mask, from, word),
         };
-        match begun {
-            Ok(request) => {
-                state.operations[operation].request = Some(request);
-                Ok(())
-            }
-            Err(error) => {
-                state.operations.remove(operation);
-                Err(error::of_call(&error))
-            }
-        }
+        state.begun(operation, begun)
     }
 
     fn operation(&self, state: &mut State, receive: &Receive<'_>, kind: Kind) -> OperationKey {

@@ -128,16 +128,7 @@ impl Endpoint {
             .mx
             .0
             .iconnect(address.nic_id, address.endpoint, KEY, 0, word);
-        match begun {
-            Ok(request) => {
-                state.operations[operation].request = Some(request);
-                Ok(())
-            }
-            Err(error) => {
-                state.operations.remove(operation);
-                Err(error::of_call(&error))
-            }
-        }
+        state.begun(operation, begun)
     }
 
     /// Hands a send over to the library.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use open_mx::Claim;
+use open_mx::{Claim, Error, Request};
 use slotmap::SlotMap;
 
 use super::operation::{Operation, OperationKey};
@@ -12,6 +12,7 @@ use super::peers::Peers;
 use crate::abi::objects::{EndpointObject, Fid};
 use crate::address::Name;
 use crate::counter::Counter;
+use crate::error;
 use crate::handle::Handle;
 use crate::match_info::Layout;
 use crate::queue::CompletionQueue;
@@ -83,6 +84,28 @@ impl Endpoint {
 pub unsafe fn of<'a>(fid: *mut Fid) -> &'a Arc<Endpoint> {
     // SAFETY: promised by the caller.
     unsafe { Object::of(fid) }
+}
+
+impl State {
+    /// The library has taken an operation over, or refuses it: then there is none.
+    pub fn begun(
+        &mut self,
+        operation: OperationKey,
+        request: Result<Request, Error>,
+    ) -> Result<(), i32> {
+        match request {
+            Ok(request) => {
+                if let Some(operation) = self.operations.get_mut(operation) {
+                    operation.request = Some(request);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.operations.remove(operation);
+                Err(error::of_call(&error))
+            }
+        }
+    }
 }
 
 impl Drop for Endpoint {

@@ -16,6 +16,7 @@ mod siblings;
 mod spin;
 pub(crate) mod state;
 mod thread;
+mod unexpected;
 mod wait;
 
 use std::sync::{Arc, Condvar, Mutex};
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use attendance::Attendance;
 use mx_engine::Code;
-use mx_engine::{Claim, Memory, PartnerKey, QueuePort, RequestKey, Selection};
+use mx_engine::{Memory, PartnerKey, QueuePort, RequestKey, Selection};
 use mx_ring::fork_guard::ForkGuard;
 use mx_ring::heap;
 use mx_ring::{EndpointLayout, ProcessSide};
@@ -380,73 +381,6 @@ impl Endpoint {
             .wait_until(timeout, |state| state.engine.first_done(0, 0).map(Request))
     }
 
-    /// The first unexpected message whose match info fits; it stays.
-    pub fn iprobe(&self, match_info: u64, mask: u64) -> Result<Option<Status>, Error> {
-        self.iprobe_from(match_info, mask, None)
-    }
-
-    /// The same, of the messages of one remote endpoint alone.
-    pub fn iprobe_from(
-        &self,
-        match_info: u64,
-        mask: u64,
-        from: Option<Address>,
-    ) -> Result<Option<Status>, Error> {
-        let wanted = selection(match_info, mask, from)?;
-        self.held.polled(|state| Ok(probed(state, &wanted)))
-    }
-
-    /// Takes the first unexpected message that fits: no receive or probe finds it any more. [`Self::irecv_claimed`] or
-    /// [`Self::discard_claimed`] must follow; until then its bytes are kept.
-    pub fn claim(
-        &self,
-        match_info: u64,
-        mask: u64,
-        from: Option<Address>,
-    ) -> Result<Option<(Claim, Status)>, Error> {
-        let wanted = selection(match_info, mask, from)?;
-        self.held.polled(|state| {
-            let claimed = state.engine.claim(&wanted);
-            Ok(claimed.map(|(claim, outcome)| (claim, state.status(outcome))))
-        })
-    }
-
-    /// Starts a receive of a claimed message. An error when its sender's relation has ended meanwhile.
-    pub fn irecv_claimed(
-        &self,
-        claim: Claim,
-        memory: Memory,
-        context: u64,
-    ) -> Result<Request, Error> {
-        self.held.with(|state| {
-            look_for_room(state)?;
-            let EndpointState { engine, port, .. } = state;
-            let request = engine.receive_claimed(claim, memory, context, port);
-            request.map(Request).ok_or(Error::Request)
-        })
-    }
-
-    /// Throws a claimed message away.
-    pub fn discard_claimed(&self, claim: Claim) -> Result<(), Error> {
-        self.held.with(|state| {
-            let EndpointState { engine, port, .. } = state;
-            engine.discard_claimed(claim, port);
-            Ok(())
-        })
-    }
-
-    /// Waits for an unexpected message whose match info fits.
-    pub fn probe(
-        &self,
-        match_info: u64,
-        mask: u64,
-        timeout: Option<Duration>,
-    ) -> Result<Option<Status>, Error> {
-        let wanted = selection(match_info, mask, None)?;
-        self.held
-            .wait_until(timeout, |state| probed(state, &wanted))
-    }
-
     /// Takes back a receive that nothing has matched, or a pending connect. False when it is too late. An error for a
     /// send.
     pub fn cancel(&self, request: Request) -> Result<bool, Error> {
@@ -631,10 +565,5 @@ fn done(state: &mut EndpointState, request: Request) -> Result<Option<Status>, E
 fn any_done(state: &mut EndpointState, match_info: u64, mask: u64) -> Option<Status> {
     let request = state.engine.first_done(match_info, mask)?;
     let outcome = state.engine.take_done(request)?;
-    Some(state.status(outcome))
-}
-
-fn probed(state: &mut EndpointState, wanted: &Selection) -> Option<Status> {
-    let outcome = state.engine.probe(wanted)?;
     Some(state.status(outcome))
 }
