@@ -63,12 +63,12 @@ pub enum Command {
     ///
     /// After each scenario grants, event ports, memory and nodes of xenstore are
     /// what they were before, by Xen's own dumps. Exit status 1 means that something was left, or that a log holds what it may not.
-    LifeCycle(LifeCycleArgs),
+    LifeCycle(life_cycle::LifeCycleArgs),
     /// Replace driver domains on a real Xen, and save and restore a guest, while verified messages flow: no endpoint ends.
     ///
     /// Prints both pauses of each replacement: from the destroy, and from the creation. Exit status 1 means that a message was
     /// lost or wrong, that an endpoint ended, that something was left, or that a log holds what it may not.
-    Takeover(LifeCycleArgs),
+    Takeover(life_cycle::LifeCycleArgs),
     /// Hold captures of Open-MX frames against our codec: parse, check, build again, compare.
     ///
     /// Prints a line per file with its frames by type, and each frame that does not hold. Nothing on the wire tells the
@@ -210,17 +210,6 @@ pub struct WakesArgs {
     pub nic: Nic,
 }
 
-/// Options of `cargo lab life-cycle` and `cargo lab takeover`.
-#[derive(Args)]
-pub struct LifeCycleArgs {
-    /// How often a device is detached and attached, a driver domain replaced, a guest saved.
-    #[arg(long, default_value_t = 50)]
-    pub times: usize,
-    /// The driver domain's card.
-    #[arg(long, value_enum, default_value_t)]
-    pub nic: Nic,
-}
-
 /// Options of `cargo lab captures` and `cargo lab replay`.
 #[derive(Args)]
 pub struct CapturesArgs {
@@ -247,12 +236,12 @@ impl Command {
             }
             Command::LifeCycle(args) => {
                 let (images, built) = image::made()?;
-                life_cycle::run(images, &built.programs, args.nic, args.times)?;
+                life_cycle::run(images, &built.programs, &args)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Takeover(args) => {
                 let (images, built) = image::made()?;
-                takeover::run(images, &built.programs, args.nic, args.times)?;
+                takeover::run(images, &built.programs, &args)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),

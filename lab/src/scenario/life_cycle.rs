@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use clap::Args;
+
 use super::judge::{exchange, expect, wait_until};
 use super::leaks::Holdings;
 use super::logs;
@@ -29,10 +31,25 @@ const MAKE_CONFIGURATION: &str = "{ cat /etc/xen/driver-domain.cfg; \
     > /etc/xen/omx.d/driver-domain.cfg";
 const WATCH: &str = "exec xl-omx watch > /tmp/watch.log 2>&1";
 
+/// Options of `cargo lab life-cycle` and `cargo lab takeover`.
+#[derive(Args)]
+pub struct LifeCycleArgs {
+    /// How often a device is detached and attached, a driver domain replaced, a guest saved.
+    #[arg(long, default_value_t = 50)]
+    pub times: usize,
+    /// The driver domain's card.
+    #[arg(long, value_enum, default_value_t)]
+    pub nic: Nic,
+    /// Only those scenarios whose title holds this text.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub only: String,
+}
+
 /// Boots a host and runs all of it.
-pub fn run(images: Images, programs: &Programs, nic: Nic, times: usize) -> Result<(), Error> {
-    let fabric = Fabric::start(images, programs, Shape::of(Some(nic)))?;
-    let mut life = Life::begin(&fabric)?;
+pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<(), Error> {
+    let fabric = Fabric::start(images, programs, Shape::of(Some(args.nic)))?;
+    let mut life = Life::begin(&fabric, &args.only)?;
+    let times = args.times;
     life.scenario(
         &format!("a device is detached under load and attached again, {times} times"),
         0,
@@ -45,12 +62,12 @@ pub fn run(images: Images, programs: &Programs, nic: Nic, times: usize) -> Resul
         devices(&fabric)
     });
     let watch = watch(&fabric)?;
-    for (title, end) in [
-        ("the driver domain crashes under load", crash as End),
-        ("the driver domain is destroyed under load", destroy),
-        ("the driver domain hangs under load", hang),
+    for (title, crashes, end) in [
+        ("the driver domain crashes under load", 1, crash as End),
+        ("the driver domain is destroyed under load", 0, destroy),
+        ("the driver domain hangs under load", 0, hang),
     ] {
-        life.scenario(title, 1, || {
+        life.scenario(title, crashes, || {
             let programs = load(&fabric)?;
             another_driver_domain(&fabric, end)?;
             end_load(&fabric, programs)
@@ -58,7 +75,7 @@ pub fn run(images: Images, programs: &Programs, nic: Nic, times: usize) -> Resul
     }
     life.scenario(
         &format!("the driver domain is replaced under load, {times} times"),
-        1,
+        0,
         || {
             (0..times).try_for_each(|_| {
                 let programs = load(&fabric)?;
@@ -85,13 +102,17 @@ pub(super) fn watch(fabric: &Fabric<'_>) -> Result<Program, Error> {
 /// The host, what it held when nothing went on, and the first scenario that failed: the others go on.
 pub(super) struct Life<'a, 'f> {
     fabric: &'a Fabric<'f>,
+    /// What the titles of the scenarios hold that are wanted.
+    only: &'a str,
     before: Holdings,
+    /// Crashes of driver domains that were asked for.
+    crashes: usize,
     failed: Option<Error>,
 }
 
 impl<'a, 'f> Life<'a, 'f> {
     /// What is made once, by whoever first needs it, is made before one looks.
-    pub(super) fn begin(fabric: &'a Fabric<'f>) -> Result<Self, Error> {
+    pub(super) fn begin(fabric: &'a Fabric<'f>, only: &'a str) -> Result<Self, Error> {
         let before = stage("everything once, then what is held", || {
             detached(fabric)?;
             exchange(fabric, "node1", "guest1")?;
@@ -100,18 +121,24 @@ impl<'a, 'f> Life<'a, 'f> {
         })?;
         Ok(Self {
             fabric,
+            only,
             before,
+            crashes: 0,
             failed: None,
         })
     }
 
-    /// `crashes` of driver domains were asked for since the host was booted.
+    /// `work` asks for this many crashes of driver domains.
     pub(super) fn scenario(
         &mut self,
         title: &str,
         crashes: usize,
         work: impl FnOnce() -> Result<(), Error>,
     ) {
+        if !title.contains(self.only) {
+            return;
+        }
+        self.crashes += crashes;
         let done = stage(title, || {
             work()?;
             self.fabric.wait_for_names()?;
@@ -119,7 +146,7 @@ impl<'a, 'f> Life<'a, 'f> {
             exchange(self.fabric, "guest1", "guest2")?;
             self.before.judge(self.fabric)?;
             println!("{}", self.before.text());
-            logs::judge(self.fabric, &GUESTS, crashes)
+            logs::judge(self.fabric, &GUESTS, self.crashes)
         });
         if let Err(error) = done {
             println!("    {error}");

@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::life_cycle::{self, End, Life};
+use super::life_cycle::{self, End, Life, LifeCycleArgs};
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, Program, Shape};
 use crate::error::Error;
-use crate::host::{Images, Nic};
+use crate::host::Images;
 
 /// Five times what the slowest step needs under emulation on a quiet machine.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -20,9 +20,10 @@ const SAVED: &str = "/tmp/guest1.saved";
 const STOP: &str = "/tmp/stop";
 
 /// Boots a host and runs all of it.
-pub fn run(images: Images, programs: &Programs, nic: Nic, times: usize) -> Result<(), Error> {
-    let fabric = Fabric::start(images, programs, Shape::of(Some(nic)))?;
-    let mut life = Life::begin(&fabric)?;
+pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<(), Error> {
+    let fabric = Fabric::start(images, programs, Shape::of(Some(args.nic)))?;
+    let mut life = Life::begin(&fabric, &args.only)?;
+    let times = args.times;
     let title = format!("a guest is saved and restored while it is sent to, {times} times");
     life.scenario(&title, 0, || {
         survived(&fabric, || (0..times).try_for_each(|_| restored(&fabric)))
@@ -38,17 +39,19 @@ pub fn run(images: Images, programs: &Programs, nic: Nic, times: usize) -> Resul
             })
         })
     });
-    for (title, end) in [
+    for (title, crashes, end) in [
         (
             "the driver domain crashes and no endpoint ends",
+            1,
             life_cycle::crash as End,
         ),
         (
             "the driver domain hangs and no endpoint ends",
+            0,
             life_cycle::hang,
         ),
     ] {
-        life.scenario(title, 1, || {
+        life.scenario(title, crashes, || {
             survived(&fabric, || life_cycle::another_driver_domain(&fabric, end))
         });
     }
