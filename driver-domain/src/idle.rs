@@ -2,8 +2,9 @@
 //! bring work have processors of their own, or wait for this one.
 //!
 //! A wait that ended with work while it looked has paid: the next ones look for twice as long as it took. One that
-//! looked in vain makes the next ones half as long. Every `PROBE`th wait looks for the longest time, since the
-//! others may have got a processor, or a rhythm.
+//! looked in vain makes the next ones half as long. Now and then one looks for the longest time, since the others may
+//! have got a processor, or a rhythm: after [`PROBE_SOONEST`] waits, and after twice as many each time that this was in
+//! vain, since who shares the processor waits for the end of such a look.
 
 use core::time::Duration;
 
@@ -18,19 +19,24 @@ pub enum Policy {
 
 /// The longest spell that is learnt: a sleep and the way back cost some tens of microseconds, on both sides.
 pub const LONGEST: Duration = Duration::from_micros(200);
-/// The shortest time of looking before a sleep.
-pub const SHORTEST: Duration = Duration::from_micros(2);
-/// Every so many waits the longest is tried.
-const PROBE: u32 = 64;
+/// The shortest time of looking before a sleep: some turns of the loop, and little beside what the sleep costs.
+pub const SHORTEST: Duration = Duration::from_nanos(500);
+/// Waits before the longest spell is tried, as long as that pays.
+const PROBE_SOONEST: u32 = 64;
+/// Waits before the longest spell is tried, however often that was in vain.
+const PROBE_LATEST: u32 = 2048;
 
 /// The spell, and the wait under way.
 #[derive(Debug)]
 pub struct Idle {
     policy: Policy,
     spell: Duration,
-    /// When there was work last.
-    worked_at: Duration,
-    waits: u32,
+    /// When it was first looked in vain since there was work.
+    looked_at: Option<Duration>,
+    /// Waits until the longest spell is tried; that wait is the one under way when none are left.
+    until_probe: u32,
+    /// How many there are between the last trial and the next.
+    probe_after: u32,
 }
 
 impl Idle {
@@ -42,36 +48,53 @@ impl Idle {
                 Policy::Fixed(spell) => spell,
                 Policy::Learnt => LONGEST,
             },
-            worked_at: Duration::ZERO,
-            waits: 0,
+            looked_at: None,
+            until_probe: PROBE_SOONEST,
+            probe_after: PROBE_SOONEST,
         }
     }
 
     /// How long to look from now on.
     pub fn spell(&self) -> Duration {
         match self.policy {
-            Policy::Learnt if self.waits % PROBE == PROBE - 1 => LONGEST,
+            Policy::Learnt if self.until_probe == 0 => LONGEST,
             Policy::Learnt | Policy::Fixed(_) => self.spell,
         }
     }
 
-    /// There was work at `now`, found without sleeping.
+    /// It was looked at `now`, and there was no work.
+    pub fn looked(&mut self, now: Duration) {
+        self.looked_at.get_or_insert(now);
+    }
+
+    /// There was work at `now`, found without sleeping. Work on the heels of other work says nothing about waiting.
     pub fn worked(&mut self, now: Duration) {
-        let waited = now.saturating_sub(self.worked_at);
-        self.worked_at = now;
-        // Work on the heels of other work says nothing about waiting.
-        if self.policy == Policy::Learnt && waited >= SHORTEST {
-            self.waits = self.waits.wrapping_add(1);
+        if let Some(since) = self.looked_at.take()
+            && self.policy == Policy::Learnt
+        {
+            let waited = now.saturating_sub(since);
+            self.waited(PROBE_SOONEST);
             self.spell = (waited * 2).max(self.spell).min(LONGEST);
         }
     }
 
-    /// It was looked in vain; the domain sleeps, and wakes at `now`.
-    pub fn slept(&mut self, now: Duration) {
-        self.worked_at = now;
+    /// It was looked in vain, and the domain has slept.
+    pub fn slept(&mut self) {
+        self.looked_at = None;
         if self.policy == Policy::Learnt {
-            self.waits = self.waits.wrapping_add(1);
+            self.waited((self.probe_after * 2).min(PROBE_LATEST));
             self.spell = (self.spell / 2).max(SHORTEST);
+        }
+    }
+
+    /// A wait has ended; if it was a trial, the next one follows after `probe_after` others.
+    fn waited(&mut self, probe_after: u32) {
+        match self.until_probe.checked_sub(1) {
+            Some(left) => self.until_probe = left,
+            None => {
+                self.probe_after = probe_after;
+                self.until_probe = probe_after;
+            }
         }
     }
 }
@@ -89,20 +112,20 @@ mod tests {
     fn found(interval: Duration, while_looking: bool) -> (usize, Duration) {
         let mut idle = Idle::new(Policy::Learnt);
         let mut now = Duration::from_secs(1);
-        idle.slept(now);
         let (mut found, mut looked) = (0, Duration::ZERO);
         for message in 0..400 {
             let spell = idle.spell();
             let caught = while_looking && interval <= spell;
+            idle.looked(now);
             now += interval;
             if caught {
                 idle.worked(now);
             } else {
-                idle.slept(now);
+                idle.slept();
             }
             if message >= 300 {
                 found += usize::from(caught);
-                looked += interval.min(spell);
+                looked += if caught { interval } else { spell };
             }
         }
         (found, looked)
@@ -126,14 +149,54 @@ mod tests {
     fn a_shared_processor_is_left_to_those_who_bring_work() {
         // Nothing comes while this domain looks, however short the wait: the others need the processor.
         let (_, looked) = found(micros(10), false);
-        assert!(looked < micros(400), "{looked:?}");
+        assert!(looked < micros(300), "{looked:?}");
+    }
+
+    #[test]
+    fn trials_in_vain_become_rare_and_one_that_pays_is_followed_by_others() {
+        let trials = |idle: &mut Idle| {
+            (0..10_000)
+                .filter(|_| {
+                    let long = idle.spell() == LONGEST;
+                    idle.slept();
+                    long
+                })
+                .count()
+        };
+        let mut idle = Idle::new(Policy::Learnt);
+        let in_vain = trials(&mut idle);
+        assert!((6..12).contains(&in_vain), "{in_vain} of 10000");
+        while idle.spell() != LONGEST {
+            idle.slept();
+        }
+        idle.looked(micros(1));
+        idle.worked(micros(101));
+        assert_eq!(idle.spell(), LONGEST);
+        let next = (0..).find(|_| {
+            idle.slept();
+            idle.spell() == LONGEST
+        });
+        assert!(next.is_some_and(|waits| waits <= 64), "{next:?}");
+    }
+
+    #[test]
+    fn work_on_the_heels_of_work_is_no_wait_that_paid() {
+        let mut idle = Idle::new(Policy::Learnt);
+        for _ in 0..20 {
+            idle.slept();
+        }
+        for message in 0..20 {
+            idle.worked(micros(message * 3));
+        }
+        assert_eq!(idle.spell(), SHORTEST);
     }
 
     #[test]
     fn a_fixed_spell_stays() {
         let mut idle = Idle::new(Policy::Fixed(micros(7)));
         for time in 0..200 {
-            idle.slept(micros(time * 1000));
+            idle.slept();
+            idle.looked(micros(time * 1000));
             idle.worked(micros(time * 1000 + 3));
             assert_eq!(idle.spell(), micros(7));
         }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use mx_backend::{Backend, BackendConfig, Instant};
 use mx_nic::Armed;
 use mx_wire::{MacAddress, Mode};
-use xen_pv_boot::event::{self, Channel};
+use xen_pv_boot::event::Channel;
 use xen_pv_boot::foreign::Arena;
 use xen_pv_boot::shutdown::{End, shutdown};
 use xen_pv_boot::xenstore::Xenstore;
@@ -274,11 +274,13 @@ impl Domain {
             console::pump();
             if busy {
                 self.idle.worked(time);
+            } else {
+                self.idle.looked(time);
             }
             if busy || activity.busy {
                 core::hint::spin_loop();
             } else if self.sleep(activity.deadline) {
-                self.idle.slept(clock::now());
+                self.idle.slept();
             }
             self.backend.set_idle_spell(self.idle.spell());
         }
@@ -469,11 +471,9 @@ impl Senses for Domain {
     }
 
     fn wait(&mut self, until: Option<Duration>) {
-        let channels = core::iter::once(self.store.channel())
-            .chain(&self.interrupt)
-            .chain(self.frontends.channels());
+        let others = core::iter::once(self.store.channel()).chain(&self.interrupt);
         let before = clock::now();
-        event::wait(channels, until);
+        self.frontends.channels().wait(others, until);
         self.description.asleep += clock::now().saturating_sub(before);
         if let Some(interrupt) = &self.interrupt {
             interrupt.take();

@@ -2,6 +2,7 @@
 //! [`wait`] sleeps until one of some channels has one.
 
 use alloc::vec::Vec;
+use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
@@ -121,6 +122,24 @@ impl ChannelSet {
         }
     }
 
+    /// Their ports.
+    fn ports(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.words).flat_map(|(place, word)| {
+            let mut left = *word;
+            core::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(place * 64 + bit)
+            })
+        })
+    }
+
+    /// As [`wait`], for these channels and others.
+    pub fn wait<'a>(&self, others: impl IntoIterator<Item = &'a Channel>, until: Option<Duration>) {
+        let others = others.into_iter().map(Channel::port);
+        wait_for_ports(others.chain(self.ports()), until);
+    }
+
     /// Takes the pending events, and tells the ports that had one.
     pub fn take(&self, mut each: impl FnMut(u32)) {
         for (place, wanted) in (0..).zip(&self.words) {
@@ -182,18 +201,13 @@ pub const WAIT_MAX: usize = sched::POLL_PORTS_MAX;
 /// taken ends the sleep at once. Beyond [`WAIT_MAX`] channels it sleeps at most a millisecond, since Xen cannot watch
 /// them all.
 pub fn wait<'a>(channels: impl IntoIterator<Item = &'a Channel>, until: Option<Duration>) {
-    let mut ports = [0; WAIT_MAX];
-    let mut count = 0;
-    let mut more = false;
-    for channel in channels {
-        match ports.get_mut(count) {
-            Some(port) => {
-                *port = channel.port;
-                count += 1;
-            }
-            None => more = true,
-        }
-    }
+    wait_for_ports(channels.into_iter().map(Channel::port), until);
+}
+
+fn wait_for_ports(all: impl Iterator<Item = u32>, until: Option<Duration>) {
+    let mut all = all.fuse();
+    let ports: ArrayVec<u32, WAIT_MAX> = all.by_ref().take(WAIT_MAX).collect();
+    let more = all.next().is_some();
     let mut until = until;
     let mut earlier = |time: Duration| until = Some(until.map_or(time, |until| until.min(time)));
     if more {
@@ -203,7 +217,8 @@ pub fn wait<'a>(channels: impl IntoIterator<Item = &'a Channel>, until: Option<D
         earlier(clock::now() + CONSOLE);
     }
     let timeout = until.map_or(0, |time| (time.as_nanos() as u64).max(1));
-    if let Err(error) = hypercall::sched_poll(&ports[..count], timeout) {
+    if let Err(error) = hypercall::sched_poll(&ports, timeout) {
+        let count = ports.len();
         log::error!("sleeping on {count} event channels failed: {error}");
         hypercall::sched_yield();
     }

@@ -216,7 +216,7 @@ impl<M: PageMapper> Device<M> {
     /// The guest's kernel sent an event: endpoints whose doorbell rang are polled again. False if it brought nothing: no
     /// command, no request, and no room for what waits to be answered.
     pub fn rung(&mut self, now: Instant, backend: &mut Backend) -> bool {
-        let mut useful = self.control.request_waits() || !self.responses.is_empty();
+        let mut useful = self.is_asked();
         for group in 0..4 {
             let mut bits = self.doorbells.take_rung(group);
             while bits != 0 {
@@ -228,6 +228,11 @@ impl<M: PageMapper> Device<M> {
             }
         }
         useful
+    }
+
+    /// Whether requests of the guest's kernel wait, or answers for room: there is something to [`Self::serve`].
+    pub fn is_asked(&self) -> bool {
+        self.control.request_waits() || !self.responses.is_empty()
     }
 
     /// Events were published for an endpoint: wakes its sleeper if there is one.

@@ -34,7 +34,7 @@ use mx_backend::{
 };
 use mx_ring::BackendSide;
 use mx_wire::{Format, MacAddress};
-use xen_pv_boot::event::{Channel, ChannelSet};
+use xen_pv_boot::event::ChannelSet;
 use xen_pv_boot::foreign::Arena;
 use xen_pv_boot::xenbus::XenbusState;
 use xen_pv_boot::xenstore::Client;
@@ -138,17 +138,18 @@ impl Frontends {
     }
 
     /// Channels of connected devices, to be waited for.
-    pub fn channels(&self) -> impl Iterator<Item = &Channel> {
-        self.connections()
-            .map(|(_, connection)| connection)
-            .filter(|connection| connection.doorbell.masked_until().is_none())
-            .map(|connection| &connection.channel)
+    pub const fn channels(&self) -> &ChannelSet {
+        &self.channels
     }
 
     /// When channels that are not waited for are to be looked at.
     pub fn deadline(&self) -> Option<Instant> {
-        self.connections()
-            .filter_map(|(_, connection)| connection.doorbell.masked_until())
+        let masked = self.masked.iter();
+        masked
+            .filter_map(|place| match &self.devices.get(place)?.stage {
+                Stage::Connected(connection) => connection.doorbell.masked_until(),
+                Stage::Waiting | Stage::Leaving(_) => None,
+            })
             .min()
     }
 
@@ -437,7 +438,7 @@ fn rung(
         account.say(now, log::Level::Warn, line);
         account.masked();
     }
-    if useful {
+    if connection.device.is_asked() {
         rounds.insert(place);
     }
     useful

@@ -72,14 +72,29 @@ impl Frontends {
             Step::Leave(why) => {
                 let account = &frontend.account;
                 account.say(now, Level::Info, format_args!("{place}: going, {why}"));
-                if let Stage::Connected(connection) = &mut frontend.stage {
-                    connection.device.retire(backend);
-                }
-                frontend.leave(place, None, writer);
-                self.rounds.insert(place);
-                self.boards_changed = true;
+                self.leave(place, None, backend, writer);
             }
         }
+    }
+
+    /// A connected device begins to give everything back; its events count for nothing any more.
+    fn leave(
+        &mut self,
+        place: Place,
+        reason: Option<String>,
+        backend: &mut Backend,
+        writer: &mut XenstoreWriter,
+    ) {
+        let Some(frontend) = self.devices.get_mut(&place) else {
+            return;
+        };
+        if let Stage::Connected(connection) = &mut frontend.stage {
+            connection.device.retire(backend);
+            self.channels.remove(&connection.channel);
+        }
+        frontend.leave(place, reason, writer);
+        self.rounds.insert(place);
+        self.boards_changed = true;
     }
 
     /// Tells the frontend what is offered, and watches it.
@@ -224,18 +239,12 @@ impl Frontends {
             Some(why) => {
                 let line = format_args!("{place}: closed, its kernel misbehaved: {why}");
                 frontend.account.say(now, Level::Warn, line);
-                if let Stage::Connected(connection) = &mut frontend.stage {
-                    connection.device.retire(backend);
-                }
-                frontend.leave(place, Some(why), writer);
-                self.rounds.insert(place);
-                self.boards_changed = true;
+                self.leave(place, Some(why), backend, writer);
             }
             None => {
                 let line = format_args!("{place}: closed, all of its memory is given back");
                 frontend.account.say(now, Level::Info, line);
                 if let Stage::Leaving(connection) = &frontend.stage {
-                    self.channels.remove(&connection.channel);
                     self.ports.set(connection.channel.port() as usize, None);
                 }
                 frontend.stage = Stage::Waiting;
