@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use lab_agent::{Line, Message};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::relay::Relay;
 use crate::sink::Sink;
@@ -16,7 +18,8 @@ use crate::sink::Sink;
 /// Bytes of output that go into one line.
 const CHUNK: usize = 600;
 
-type Running = Arc<Mutex<HashMap<u32, Child>>>;
+/// Commands by their sessions, to be killed.
+type Running = Arc<Mutex<HashMap<u32, OwnedFd>>>;
 
 /// Reads lines for ever and does what they say.
 pub fn serve(device: File, sink: Arc<Sink>, relay: bool) -> io::Result<()> {
@@ -60,9 +63,10 @@ fn own(line: Line, sink: &Arc<Sink>, running: &Running) {
             }
         }
         Message::Kill => {
-            let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(child) = running.get_mut(&session) {
-                let _ = child.kill();
+            let running = running.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(process) = running.get(&session) {
+                // One that has ended needs no signal.
+                let _ = pidfd_send_signal(process, Signal::KILL);
             }
         }
         _ => {}
@@ -98,10 +102,11 @@ fn start(arguments: &[String], tell: &Teller, running: &Running) -> io::Result<(
         .stderr(Stdio::piped())
         .spawn()?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
+    let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
     running
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .insert(tell.session, child);
+        .insert(tell.session, process);
     let readers = [
         out.map(|from| pass_on(from, tell.clone(), Message::Out)),
         err.map(|from| pass_on(from, tell.clone(), Message::Err)),
@@ -111,19 +116,18 @@ fn start(arguments: &[String], tell: &Teller, running: &Running) -> io::Result<(
         for reader in readers.into_iter().flatten() {
             let _ = reader.join();
         }
-        // Both pipes have ended, so the wait is short and may hold the table.
-        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = running.get_mut(&tell.session).map(Child::wait);
-        running.remove(&tell.session);
-        drop(running);
-        match status {
-            Some(Ok(status)) => {
-                let code = status.code().unwrap_or(128 + status.signal().unwrap_or(0));
-                tell.say(Message::Exit(code));
+        // Both pipes have ended; the command, whose output may go elsewhere, need not have.
+        let status = child.wait();
+        running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&tell.session);
+        tell.say(match status {
+            Ok(status) => {
+                Message::Exit(status.code().unwrap_or(128 + status.signal().unwrap_or(0)))
             }
-            Some(Err(error)) => tell.say(Message::Lost(error.to_string())),
-            None => {}
-        }
+            Err(error) => Message::Lost(error.to_string()),
+        });
     });
     Ok(())
 }
@@ -139,4 +143,65 @@ fn pass_on(
             tell.say(wrap(chunk[..length].to_vec()));
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// What the agent says, a line at a time.
+    struct Heard(BufReader<io::PipeReader>);
+
+    impl Heard {
+        fn line(&mut self) -> Line {
+            let mut text = String::new();
+            self.0
+                .read_line(&mut text)
+                .expect("the agent's end is open");
+            Line::parse(&text).expect("a line of the agent")
+        }
+    }
+
+    fn run(session: u32, words: &[&str]) -> Line {
+        let arguments = words.iter().map(|word| (*word).to_owned()).collect();
+        Line {
+            domain: "dom0".into(),
+            session,
+            message: Message::Run(arguments),
+        }
+    }
+
+    #[test]
+    fn a_command_whose_output_goes_elsewhere_keeps_no_other_waiting_and_can_be_killed() {
+        let (from, to) = io::pipe().expect("a pipe");
+        let sink = Arc::new(Sink::new(File::from(OwnedFd::from(to))));
+        let mut heard = Heard(BufReader::new(from));
+        let running = Running::default();
+        let begun = Instant::now();
+        own(
+            run(1, &["sh", "-c", "exec sleep 60 >/dev/null 2>&1"]),
+            &sink,
+            &running,
+        );
+        thread::sleep(Duration::from_millis(200));
+        own(run(2, &["true"]), &sink, &running);
+        let ended = heard.line();
+        assert_eq!((ended.session, ended.message), (2, Message::Exit(0)));
+        own(
+            Line {
+                message: Message::Kill,
+                ..run(1, &[])
+            },
+            &sink,
+            &running,
+        );
+        let killed = heard.line();
+        assert_eq!(
+            (killed.session, killed.message),
+            (1, Message::Exit(128 + 9))
+        );
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
 }
