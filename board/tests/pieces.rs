@@ -329,3 +329,27 @@ fn a_window_that_is_bound_anew_ends_what_waited_for_it() {
     assert_eq!(replies(&mut world, &bytes), None);
     assert_eq!(wanted(&mut world, a), None);
 }
+
+/// A process that never shows what is pulled from it, and another that pulls it a thousand times.
+#[test]
+fn pulls_that_wait_for_ever_are_looked_at_ten_times_a_second() {
+    const PULLS: u32 = 1000;
+    let mut world = World::new(Format::native(9000).unwrap());
+    let a = key(world.board(NODE_A, "a"), 0);
+    let b = key(world.board(NODE_B, "b"), 0);
+    world.open(a, 0xa);
+    world.switch.open_endpoint(b, 0xb, 1024).unwrap();
+    world.settle();
+    world.register(b, 5, 0, vec![0; 4096]);
+    show_nothing(&mut world, a);
+    for _ in 0..PULLS {
+        world.command(b, pull(4096)).unwrap();
+        world.settle();
+        world.now = world.now + Duration::from_micros(3);
+    }
+    pass(&mut world, Duration::from_millis(500));
+    world.ports.looks = 0;
+    pass(&mut world, Duration::from_secs(1));
+    let looks = world.ports.looks;
+    assert!((1..=10 * PULLS as usize).contains(&looks), "{looks} looks");
+}

@@ -141,6 +141,27 @@ fn when_a_flood_is_over_its_peers_go_and_the_table_is_full_no_more() {
 }
 
 #[test]
+fn an_administrator_who_clears_a_table_full_of_forgeries_makes_room() {
+    let (mut world, a) = node();
+    for n in 0..500 {
+        joins(&mut world, mac(n), &format!("forged{n}:0"));
+    }
+    let late = mac(0x9999);
+    joins(&mut world, late, "late:0");
+    assert_eq!(name_of(&world, a, late), None);
+    change(&mut world, a, Change::ClearPeers);
+    assert!(!world.switch.board(a).unwrap().peers().is_full());
+    // Places are given to strangers at a bounded rate.
+    world.now = world.now + core::time::Duration::from_millis(4);
+    joins(&mut world, late, "late:0");
+    assert_eq!(name_of(&world, a, late).as_deref(), Some("late:0"));
+    let given = mac(0x7777);
+    let name = *HostName::new(b"given:0").padded();
+    change(&mut world, a, Change::AddPeer { mac: given, name });
+    assert_eq!(name_of(&world, a, given).as_deref(), Some("given:0"));
+}
+
+#[test]
 fn a_silent_peer_goes_unless_it_was_given_is_of_this_backend_or_is_spoken_to() {
     let (mut world, a) = node();
     let guest = world.board(MacAddress([2, 0, 0, 0, 0, 0x77]), "guest:0");

@@ -73,6 +73,8 @@ pub struct Recorder {
     pub raw: Vec<(BoardId, Vec<u8>)>,
     /// Payload bytes that were copied from memory to memory or frame.
     pub copied: usize,
+    /// How often a window was looked at.
+    pub looks: usize,
     /// Lengths of regions that are too long for vectors. What is copied from one to another is noted, and not copied.
     pub long: HashMap<(EndpointKey, RegionKey), u32>,
     pub noted: Vec<(Extent, Extent)>,
@@ -195,6 +197,7 @@ impl Ports for Recorder {
     }
 
     fn window(&mut self, owner: EndpointKey, id: u8) -> Option<Window> {
+        self.looks += 1;
         self.windows.get(&(owner, id)).copied()
     }
 

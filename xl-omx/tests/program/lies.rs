@@ -38,6 +38,24 @@ fn a_guest_cannot_keep_its_device_by_what_it_writes_nor_lead_into_anothers_direc
 }
 
 #[test]
+fn a_guest_that_lies_keeps_no_other_from_being_attached() {
+    for lie in ["x", "", "0", "4294967295"] {
+        let host = attached();
+        host.guest(3, "later");
+        host.run(&["attach", "later"]).succeeded();
+        let mac = host.mac(1, 3, 0);
+        // It starts anew and needs its device again.
+        host.destroy(3);
+        host.guest(4, "later");
+        host.write(2, "/local/domain/2/device/omx/0/backend-id", lie);
+        host.write(2, "/local/domain/2/device/omx/0/backend", lie);
+        host.run(&["apply"]).succeeded();
+        assert_eq!(host.mac(1, 4, 0), mac, "{lie:?}");
+        assert_ne!(mac, None);
+    }
+}
+
+#[test]
 fn a_guest_that_removes_its_directory_is_served_again_or_detached() {
     for command in [&["apply"][..], &["detach", "guest1", "0"]] {
         let host = attached();
