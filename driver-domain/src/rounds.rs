@@ -1,17 +1,27 @@
-//! Whose turn it is among the devices that have something to do: deficit round robin by pages. The others cost nothing.
+//! Whose turn it is among the devices that have something to do: deficit round robin by pages. The others cost nothing. A
+//! device that waits for its guest, which need not tell when it is ready, is looked at every millisecond.
 
 use alloc::collections::BTreeSet;
 use core::ops::Bound::{Excluded, Included, Unbounded};
+use core::time::Duration;
+
+use mx_backend::Instant;
 
 use crate::names::Place;
 
 /// Pages that a device may map or unmap before the next one has its turn, and all devices in one turn.
 const SHARE: usize = 32;
+/// How soon a device that waits for its guest is looked at again.
+const LATER: Duration = Duration::from_millis(1);
 
 /// Devices that have something to do.
 #[derive(Debug, Default)]
 pub struct Rounds {
     waiting: BTreeSet<Place>,
+    /// Those that wait for their guests.
+    later: BTreeSet<Place>,
+    /// When they are looked at.
+    look_at: Option<Instant>,
     /// Who was served last, and what is left of its share.
     last: Option<(Place, usize)>,
 }
@@ -21,6 +31,8 @@ pub struct Rounds {
 pub enum Turn {
     /// It has more to do at once.
     More,
+    /// It has more to do when its guest has made room.
+    Later,
     /// It has nothing to do until it is waiting again.
     Done,
 }
@@ -31,14 +43,22 @@ impl Rounds {
         self.waiting.insert(place);
     }
 
-    /// Whether no device has.
+    /// Whether no device has anything to do now.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
+    /// When devices that wait for their guests are to be looked at.
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.look_at
+    }
+
     /// Serves each device that waits once, as far as the pages of a turn go. `serve` is told how many it may use and takes
     /// those that it does.
-    pub fn turn(&mut self, mut serve: impl FnMut(Place, &mut usize) -> Turn) {
+    pub fn turn(&mut self, now: Instant, mut serve: impl FnMut(Place, &mut usize) -> Turn) {
+        if self.look_at.take_if(|at| *at <= now).is_some() {
+            self.waiting.append(&mut self.later);
+        }
         let mut budget = SHARE;
         // Whoever was cut short goes on; else the one behind it begins.
         let (start, mut left) = match self.last {
@@ -74,9 +94,13 @@ impl Rounds {
             let used = given - pages.min(given);
             budget -= used;
             left -= used;
-            if turn == Turn::Done {
+            if turn != Turn::More {
                 self.waiting.remove(&place);
                 left = 0;
+            }
+            if turn == Turn::Later {
+                self.later.insert(place);
+                self.look_at.get_or_insert(now + LATER);
             }
             // Only what a turn's end has cut short is kept.
             self.last = Some((place, if budget == 0 { left } else { 0 }));
@@ -105,7 +129,7 @@ mod tests {
             .for_each(|(guest, _)| rounds.insert(place(*guest)));
         for _ in 0..turns {
             let mut all = 0;
-            rounds.turn(|device, pages| {
+            rounds.turn(Instant::default(), |device, pages| {
                 let (_, want) = wants.iter().find(|(it, _)| *it == device.guest).unwrap();
                 let used = (*want).min(*pages);
                 *pages -= used;
@@ -145,7 +169,7 @@ mod tests {
         (0..200).for_each(|guest| rounds.insert(place(guest)));
         let mut served = Vec::new();
         let mut serve = |rounds: &mut Rounds| {
-            rounds.turn(|place, _| {
+            rounds.turn(Instant::default(), |place, _| {
                 served.push(place.guest);
                 Turn::Done
             });
@@ -156,5 +180,22 @@ mod tests {
         assert!(serve(&mut rounds).is_empty());
         rounds.insert(place(7));
         assert_eq!(serve(&mut rounds), [7]);
+    }
+
+    #[test]
+    fn a_device_that_waits_for_its_guest_is_looked_at_every_millisecond() {
+        let mut rounds = Rounds::default();
+        rounds.insert(place(1));
+        let mut looks = 0;
+        for micros in (0..1_000_000).step_by(10) {
+            rounds.turn(Instant::from_nanos(micros * 1000), |_, _| {
+                looks += 1;
+                Turn::Later
+            });
+            assert!(rounds.is_empty() && rounds.deadline().is_some());
+        }
+        assert_eq!(looks, 1000);
+        rounds.turn(Instant::from_nanos(2_000_000_000), |_, _| Turn::Done);
+        assert_eq!(rounds.deadline(), None);
     }
 }

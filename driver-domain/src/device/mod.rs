@@ -40,6 +40,7 @@ use mx_wire::MacAddress;
 
 use crate::account::{self, Account, Charge, Limit, Refused};
 use crate::memory::{Access, GuestPages, PageMapper};
+use crate::rounds::Turn;
 use counted::Counted;
 use endpoint::MappedEndpoint;
 pub use error::ConnectError;
@@ -250,15 +251,15 @@ impl<M: PageMapper> Device<M> {
         }
     }
 
-    /// Goes on with what is to be done, with at most `budget` pages mapped or unmapped; whether there is more to do at
-    /// once. An error ends the device.
+    /// Goes on with what is to be done, with at most `budget` pages mapped or unmapped; whether there is more to do. An
+    /// error ends the device.
     pub fn serve(
         &mut self,
         now: Instant,
         backend: &mut Backend,
         sink: &mut impl FrameSink,
         budget: &mut usize,
-    ) -> Result<bool, ControlError> {
+    ) -> Result<Turn, ControlError> {
         self.now = now;
         self.unmap(budget);
         self.flush_responses();
@@ -278,7 +279,14 @@ impl<M: PageMapper> Device<M> {
             }
             self.flush_responses();
         }
-        Ok(self.job.is_some() || !self.waste.is_empty() || *budget == 0)
+        // The kernel makes room for answers without telling so. Nothing but memory that is given back goes on until then.
+        let stuck = !self.responses.is_empty();
+        let more = !self.waste.is_empty() || *budget == 0 || (self.job.is_some() && !stuck);
+        Ok(match (more, stuck) {
+            (true, _) => Turn::More,
+            (false, true) => Turn::Later,
+            (false, false) => Turn::Done,
+        })
     }
 
     fn flush_responses(&mut self) {

@@ -142,7 +142,7 @@ impl Frontends {
         &self.channels
     }
 
-    /// When channels that are not waited for are to be looked at.
+    /// When channels that are not waited for, and devices that wait for their guests, are to be looked at.
     pub fn deadline(&self) -> Option<Instant> {
         let masked = self.masked.iter();
         masked
@@ -150,6 +150,7 @@ impl Frontends {
                 Stage::Connected(connection) => connection.doorbell.masked_until(),
                 Stage::Waiting | Stage::Leaving(_) => None,
             })
+            .chain(self.rounds.deadline())
             .min()
     }
 
@@ -305,11 +306,12 @@ impl Frontends {
         sink: &mut impl FrameSink,
         writer: &mut XenstoreWriter,
     ) -> bool {
-        if self.rounds.is_empty() {
+        let due = self.rounds.deadline().is_some_and(|at| at <= now);
+        if self.rounds.is_empty() && !due {
             return false;
         }
         let mut ended = Vec::new();
-        self.rounds.turn(|place, pages| {
+        self.rounds.turn(now, |place, pages| {
             let Some(frontend) = self.devices.get_mut(&place) else {
                 return Turn::Done;
             };
@@ -321,8 +323,7 @@ impl Frontends {
                         self.to_notify.push(place);
                     }
                     match served {
-                        Ok(true) => Turn::More,
-                        Ok(false) => Turn::Done,
+                        Ok(turn) => turn,
                         Err(error) => {
                             ended.push((place, Some(error.to_string())));
                             Turn::Done

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use driver_domain::account::{Account, Limit};
 use driver_domain::fake::{FIRST_REF, Guest, account};
+use driver_domain::rounds::Turn;
 use mx_backend::{
     Backend, BackendConfig, Completion, FrameSink, Handed, HostName, Instant, Payload, Sleepers,
     Token,
@@ -114,7 +115,7 @@ impl World {
     }
 
     /// A turn of the domain's loop; the most pages that it mapped or unmapped must be within its budget.
-    pub fn turn(&mut self) -> Result<bool, ControlError> {
+    pub fn turn(&mut self) -> Result<Turn, ControlError> {
         self.time += 10_000;
         let now = self.now();
         let before = self.guest.mapped.borrow().len();
