@@ -533,6 +533,16 @@ impl Backend {
         self.switch.set_limits(now, board, limits);
     }
 
+    /// As much as so many messages may be done for a board now, besides what the backend does for it.
+    pub fn may_spend(&self, board: BoardId) -> usize {
+        self.switch.may_spend(board)
+    }
+
+    /// As much as so many messages was done for a board by the backend's owner.
+    pub fn spend(&mut self, board: BoardId, messages: usize) {
+        self.switch.spend(board, messages);
+    }
+
     /// Whether an endpoint has commands: else it was kicked for nothing.
     pub fn command_waits(&self, endpoint: EndpointKey) -> bool {
         let open = self.slots.usable(endpoint);

@@ -5,11 +5,15 @@ use crate::board::Board;
 use crate::key::{BoardId, EndpointKey};
 use crate::pull::ALLOTMENT;
 use crate::rate::Rate;
+use crate::share::MESSAGE;
 use crate::switch::Switch;
 use crate::time::Instant;
 
 /// Slots for pulls that a board has for itself.
 const OWN_PULLS: u32 = 64;
+/// What may be done for a board besides its turn, counted in messages: half of its share while it has something to do there, too,
+/// so that neither keeps the other waiting.
+const BESIDES: [usize; 2] = [16, 8];
 
 /// How many of so many slots are not a board's own.
 const fn beyond(pulls: u32) -> u32 {
@@ -27,6 +31,28 @@ impl Switch {
         if let Some(board) = self.board_mut(id) {
             board.allowance.pull_max = limits.pulls;
             board.allowance.nacks = Some(Rate::new(now, limits.nacks, 1));
+        }
+    }
+
+    /// As much as so many messages may be done for a board now, besides what it does in its turns. Nothing as long as it has
+    /// not had the turns that pay for what was done before.
+    pub fn may_spend(&self, id: BoardId) -> usize {
+        let [alone, half] = BESIDES;
+        match self.board(id) {
+            Some(board) if board.is_ready() => {
+                let owes = board.share.left <= -(half as i64 * MESSAGE);
+                if owes { 0 } else { half }
+            }
+            _ => alone,
+        }
+    }
+
+    /// As much as so many messages was done for a board besides its turns: it is taken from its share.
+    pub fn spend(&mut self, id: BoardId, messages: usize) {
+        if let Some(board) = self.board_mut(id)
+            && board.is_ready()
+        {
+            board.share.spend(messages as i64 * MESSAGE);
         }
     }
 

@@ -251,8 +251,8 @@ impl<M: PageMapper> Device<M> {
         }
     }
 
-    /// Goes on with what is to be done, with at most `budget` pages mapped or unmapped; whether there is more to do. An
-    /// error ends the device.
+    /// Goes on with what is to be done, with at most `budget` pages mapped or unmapped, as far as the share of the guest's
+    /// board goes; whether there is more to do. An error ends the device.
     pub fn serve(
         &mut self,
         now: Instant,
@@ -261,11 +261,35 @@ impl<M: PageMapper> Device<M> {
         budget: &mut usize,
     ) -> Result<Turn, ControlError> {
         self.now = now;
+        // A page costs about what a message does, as does a request.
+        let share = backend.may_spend(self.board).min(*budget);
+        let mut left = share;
+        let served = self.serve_within(backend, sink, &mut left);
+        let used = share - left;
+        backend.spend(self.board, used);
+        *budget -= used;
+        served?;
+        // The kernel makes room for answers without telling so. Nothing but memory that is given back goes on until then.
+        let stuck = !self.responses.is_empty();
+        let more = !self.waste.is_empty() || left == 0 || (self.job.is_some() && !stuck);
+        Ok(match (more, stuck) {
+            (true, _) => Turn::More,
+            (false, true) => Turn::Later,
+            (false, false) => Turn::Done,
+        })
+    }
+
+    fn serve_within(
+        &mut self,
+        backend: &mut Backend,
+        sink: &mut impl FrameSink,
+        budget: &mut usize,
+    ) -> Result<(), ControlError> {
         self.unmap(budget);
         self.flush_responses();
         while self.responses.is_empty() && *budget > 0 {
             if self.job.is_some() {
-                self.go_on(now, backend, budget);
+                self.go_on(self.now, backend, budget);
             } else {
                 match self.control.next_request() {
                     None => break,
@@ -273,20 +297,13 @@ impl<M: PageMapper> Device<M> {
                         let (id, request) = request?;
                         // A request costs a share of the turn, too: nobody keeps the others waiting with cheap ones.
                         *budget -= 1;
-                        self.request(now, backend, sink, budget, id, request);
+                        self.request(self.now, backend, sink, budget, id, request);
                     }
                 }
             }
             self.flush_responses();
         }
-        // The kernel makes room for answers without telling so. Nothing but memory that is given back goes on until then.
-        let stuck = !self.responses.is_empty();
-        let more = !self.waste.is_empty() || *budget == 0 || (self.job.is_some() && !stuck);
-        Ok(match (more, stuck) {
-            (true, _) => Turn::More,
-            (false, true) => Turn::Later,
-            (false, false) => Turn::Done,
-        })
+        Ok(())
     }
 
     fn flush_responses(&mut self) {

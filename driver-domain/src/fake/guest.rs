@@ -13,7 +13,7 @@ use mx_ring::{PAGE_SIZE, VolatileSlice};
 
 use crate::memory::{Access, GuestPages, PageMapper};
 
-/// Memory of the guest in pages. Page `n` is granted by reference `n + FIRST_REF`.
+/// Memory of a guest in pages, unless it is to have more. Page `n` is granted by reference `n + FIRST_REF`.
 pub const GUEST_PAGES: usize = 1200;
 /// The reference of the guest's first page.
 pub const FIRST_REF: u32 = 100;
@@ -24,6 +24,7 @@ pub const DATA_PAGE: usize = DEVICE_PAGES;
 #[derive(Clone)]
 pub struct Guest {
     memory: Rc<Memfd>,
+    pages: usize,
     /// Pages that are mapped; those that are mapped twice stand there twice.
     pub mapped: Rc<RefCell<Vec<usize>>>,
     /// Pages that addresses are reserved for.
@@ -35,9 +36,15 @@ pub struct Guest {
 impl Guest {
     /// A guest with zeroed memory. `None` without memory for it.
     pub fn new() -> Option<Self> {
-        let memory = Memfd::create("guest", GUEST_PAGES * PAGE_SIZE).ok()?;
+        Self::with_pages(GUEST_PAGES)
+    }
+
+    /// One with so many pages.
+    pub fn with_pages(pages: usize) -> Option<Self> {
+        let memory = Memfd::create("guest", pages * PAGE_SIZE).ok()?;
         Some(Self {
             memory: Rc::new(memory),
+            pages,
             mapped: Rc::default(),
             reserved: Rc::default(),
             refused: Rc::default(),
@@ -106,7 +113,9 @@ impl GuestPages for Mapped {
         for reference in references {
             let page = reference.wrapping_sub(FIRST_REF) as usize;
             let neighbour = self.pages.last().is_none_or(|last| last + 1 == page);
-            if page >= GUEST_PAGES || !neighbour || self.guest.refused.borrow().contains(reference)
+            if page >= self.guest.pages
+                || !neighbour
+                || self.guest.refused.borrow().contains(reference)
             {
                 self.unmap_some(self.pages.len() - before);
                 return Err(format!("reference {reference}"));
@@ -134,7 +143,7 @@ impl GuestPages for Mapped {
         for _ in 0..pages {
             let Some(page) = self.pages.pop() else { break };
             let mut mapped = self.guest.mapped.borrow_mut();
-            let at = mapped.iter().position(|other| *other == page);
+            let at = mapped.iter().rposition(|other| *other == page);
             mapped.swap_remove(at.expect("a page that is unmapped was mapped"));
         }
         self.pages.is_empty()

@@ -48,6 +48,7 @@ impl Loop {
                 let (backend, wire) = (&mut world.backend, &mut world.wire);
                 world.device.serve(now, backend, wire, budget).unwrap()
             });
+            self.world.backend_turn();
         }
     }
 

@@ -124,11 +124,17 @@ impl World {
             .device
             .serve(now, &mut self.backend, &mut self.wire, &mut budget)?;
         assert!(self.guest.mapped.borrow().len().abs_diff(before) <= 32);
-        self.backend
-            .turn(now, &mut self.wire, &mut Wakes(&mut self.device));
+        self.backend_turn();
         self.device.tell_of_raw(&mut self.backend);
         self.completions();
         Ok(more)
+    }
+
+    /// The backend's part of a turn.
+    pub fn backend_turn(&mut self) {
+        let now = self.now();
+        self.backend
+            .turn(now, &mut self.wire, &mut Wakes(&mut self.device));
     }
 
     pub fn completions(&mut self) {
