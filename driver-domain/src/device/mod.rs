@@ -231,9 +231,14 @@ impl<M: PageMapper> Device<M> {
         useful
     }
 
-    /// Whether requests of the guest's kernel wait, or answers for room: there is something to [`Self::serve`].
+    /// Whether requests of the guest's kernel wait, or there is room for answers that do: there is something to
+    /// [`Self::serve`].
     pub fn is_asked(&self) -> bool {
-        self.control.request_waits() || !self.responses.is_empty()
+        if self.responses.is_empty() {
+            self.control.request_waits()
+        } else {
+            self.control.can_respond()
+        }
     }
 
     /// Events were published for an endpoint: wakes its sleeper if there is one.

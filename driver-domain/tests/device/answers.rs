@@ -29,12 +29,14 @@ impl Loop {
         }
     }
 
-    /// The kernel's event is taken.
-    fn rung(&mut self) {
+    /// The kernel's event is taken; whether it brought something.
+    fn rung(&mut self) -> bool {
         let now = self.world.now();
-        if self.world.device.rung(now, &mut self.world.backend) {
+        let useful = self.world.device.rung(now, &mut self.world.backend);
+        if useful {
             self.rounds.insert(PLACE);
         }
+        useful
     }
 
     /// So many turns, 10 µs apart.
@@ -91,7 +93,7 @@ fn answers_that_found_no_room_come_within_a_millisecond_when_there_is_some_witho
 }
 
 #[test]
-fn a_kernel_that_takes_no_answers_lets_the_domain_rest() {
+fn a_kernel_that_takes_no_answers_lets_the_domain_rest_however_it_rings() {
     let mut domain = Loop::new();
     assert_eq!(domain.world.open(0, DATA_PAGE), Status::Ok);
     let mut posted = 0;
@@ -124,7 +126,9 @@ fn a_kernel_that_takes_no_answers_lets_the_domain_rest() {
     // A second.
     domain.turns(100_000);
     assert!((990..=1001).contains(&domain.served), "{}", domain.served);
+    assert!(!domain.rung(), "there is no room yet");
     assert_eq!(domain.answers(), 64);
+    assert!(domain.rung(), "there is room");
     domain.turns(200);
     let rest: Vec<_> = std::iter::from_fn(|| domain.world.kernel.next_response())
         .map(|response| response.unwrap().status)
