@@ -11,6 +11,7 @@ use crate::programs;
 use crate::replay;
 use crate::run::Run;
 use crate::scenario::{self, transitions};
+use crate::simulation;
 use crate::soak;
 use crate::stage::Stage;
 use crate::tested::{self, Tested};
@@ -79,7 +80,7 @@ enum Work {
 }
 
 /// The steps that need no QEMU, the quickest to fail first.
-static FAST: [Step; 13] = [
+static FAST: [Step; 14] = [
     Step {
         title: "format",
         work: Here(format),
@@ -111,6 +112,10 @@ static FAST: [Step; 13] = [
     Step {
         title: "20 000 messages over a network that loses, doubles and reorders",
         work: Here(soak),
+    },
+    Step {
+        title: "a message beside 1, 64 and 200 boards that have nothing to do",
+        work: Here(idle_boards),
     },
     Step {
         title: "a message of 2^32 - 1 bytes between two nodes",
@@ -318,6 +323,17 @@ fn nodes() -> Result<Tested, Error> {
 
 fn soak() -> Result<Tested, Error> {
     println!("    {} messages verified", soak::short()?);
+    Ok(counted(1))
+}
+
+/// It needs valgrind.
+fn idle_boards() -> Result<Tested, Error> {
+    prepare::machine()?;
+    let run = Run::new("cargo", "test-idle-boards").args(simulation::arguments("cost"));
+    let said = run.args(["--beside", "--messages=128"]).output()?;
+    for line in said.lines() {
+        println!("    {line}");
+    }
     Ok(counted(1))
 }
 

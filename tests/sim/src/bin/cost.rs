@@ -6,6 +6,12 @@ use clap::{Parser, ValueEnum};
 use sim::counted;
 use sim::ping_pong::{self, Way};
 
+/// Idle boards beside which a message is counted by `--beside`. Over the wire fewer: a board knows so many strangers.
+const BESIDE: [(Place, [usize; 3]); 2] =
+    [(Place::Local, [1, 64, 200]), (Place::Wire, [1, 64, 180])];
+/// How much more a message may cost beside the next number of them.
+const AT_MOST: f64 = 1.2;
+
 /// Where the two endpoints are.
 #[derive(Clone, Copy, ValueEnum)]
 enum Place {
@@ -34,6 +40,10 @@ struct Options {
     /// Boards beside them, each with an endpoint that has nothing to do.
     #[arg(long, default_value_t = 0)]
     idle_boards: usize,
+    /// Count beside one idle board, 64, and about 200, here and over the wire; exit status 1 means that a message costs more
+    /// than 1.2 times as much beside more of them.
+    #[arg(long, conflicts_with_all = ["way", "idle_boards"])]
+    beside: bool,
     /// Only send the messages.
     #[arg(long, hide = true)]
     send: bool,
@@ -49,21 +59,52 @@ fn main() -> ExitCode {
         ping_pong::run(way, options.size, options.messages, options.idle_boards);
         return ExitCode::SUCCESS;
     }
-    let way = options.way.to_possible_value().expect("none is hidden");
-    let arguments = [
-        "--send".to_owned(),
-        format!("--size={}", options.size),
-        format!("--way={}", way.get_name()),
-        format!("--idle-boards={}", options.idle_boards),
-    ];
-    match counted::of_a_message(&arguments, options.messages) {
-        Ok(each) => {
+    let counted = if options.beside {
+        beside(&options)
+    } else {
+        cost(&options, options.way, options.idle_boards).map(|each| {
             println!("{each:.1} instructions a message");
-            ExitCode::SUCCESS
-        }
+            true
+        })
+    };
+    match counted {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("cost: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Instructions of a message.
+fn cost(options: &Options, way: Place, idle_boards: usize) -> Result<f64, String> {
+    let way = way.to_possible_value().expect("none is hidden");
+    let arguments = [
+        "--send".to_owned(),
+        format!("--size={}", options.size),
+        format!("--way={}", way.get_name()),
+        format!("--idle-boards={idle_boards}"),
+    ];
+    counted::of_a_message(&arguments, options.messages)
+}
+
+/// Prints what a message costs beside idle boards; whether that is little more beside many.
+fn beside(options: &Options) -> Result<bool, String> {
+    let mut good = true;
+    for (way, numbers) in BESIDE {
+        let mut before = None;
+        for boards in numbers {
+            let each = cost(options, way, boards)?;
+            let name = way.to_possible_value().expect("none is hidden");
+            let times = before.map_or(1.0, |before| each / before);
+            println!(
+                "{}: {each:.1} instructions a message beside {boards} idle boards, {times:.3} times as many as before",
+                name.get_name()
+            );
+            good &= times <= AT_MOST;
+            before = Some(each);
+        }
+    }
+    Ok(good)
 }
