@@ -1,9 +1,11 @@
 //! What guests make the domain keep: never more than their accounts say, and nothing goes wrong whichever piece of memory is
 //! the first that is not to be had.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::rc::Rc;
+
+use counting::{RESERVED, UNTIL_SHORT, used};
 
 use driver_domain::account::{Account, Limit, Limits, Pools};
 use driver_domain::device::{ConnectError, Device, Identity};
@@ -22,55 +24,6 @@ use mx_ring::{
     ProcessSide, PullOrder, RegionKey,
 };
 use mx_wire::{Format, MacAddress};
-
-/// Memory of this thread that is in use, and how much there is before only the reserve is left.
-struct Counting;
-
-thread_local! {
-    static USED: Cell<usize> = const { Cell::new(0) };
-    /// Allocations until the heap has none left but its reserve.
-    static UNTIL_SHORT: Cell<Option<usize>> = const { Cell::new(None) };
-    /// What was taken since then.
-    static RESERVED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// What the domain's allocator makes of a layout (`xen-pv-boot/src/memory/small.rs`).
-fn real(layout: Layout) -> usize {
-    let size = layout.size().max(16);
-    let above = size.next_power_of_two();
-    match size {
-        0..=16384 if size <= above / 4 * 3 => above / 4 * 3,
-        0..=16384 => above,
-        _ => size,
-    }
-}
-
-// SAFETY: the process's allocator does the work.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = USED.try_with(|used| used.set(used.get() + real(layout)));
-        let _ = UNTIL_SHORT.try_with(|until| match until.get() {
-            Some(0) => RESERVED.with(|reserved| reserved.set(reserved.get() + real(layout))),
-            Some(left) => until.set(Some(left - 1)),
-            None => {}
-        });
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        let _ = USED.try_with(|used| used.set(used.get().saturating_sub(real(layout))));
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(memory, layout) };
-    }
-}
-
-#[global_allocator]
-static HEAP: Counting = Counting;
-
-fn used() -> usize {
-    USED.get()
-}
 
 /// A guest of a domain whose heap may be short of memory.
 #[derive(Clone)]
