@@ -195,7 +195,9 @@ impl Board {
                     sender_index: peer,
                     magic: query.magic,
                 });
-                Ok(Some(Answer { peer, packet }))
+                let asker = self.peers.get_mut(peer);
+                let may = asker.is_some_and(|asker| asker.queries.take(now));
+                Ok(may.then_some(Answer { peer, packet }))
             }
             Packet::HostReply(reply) => {
                 self.stirred = true;

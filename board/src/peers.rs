@@ -8,15 +8,17 @@ use mx_wire::MacAddress;
 use crate::discovery::Asking;
 use crate::key::BoardId;
 use crate::name::HostName;
-use crate::pull::RoundTrip;
+use crate::pull::{GIVEN_UP, RoundTrip};
 use crate::time::Instant;
-use crate::token_bucket::{NackBucket, StrangerBucket, TryBucket};
+use crate::token_bucket::{NackBucket, QueryBucket, StrangerBucket, TryBucket};
 
 /// Entries that only boards of this backend may take, so that a flood of forged beacons cannot keep a guest from
 /// reaching its neighbours.
 const KEPT_FOR_LOCAL: u16 = 64;
 /// A peer that is silent for so long goes: three of the beacons that each node sends every three minutes are lost.
 const AGE: Duration = Duration::from_secs(600);
+// A transfer that waits names its peer by its index, which is the peer's as long as it was heard within this time.
+const _: () = assert!(GIVEN_UP.as_secs() < AGE.as_secs());
 const BUCKETS: usize = 256;
 const NONE: u16 = u16::MAX;
 
@@ -31,6 +33,8 @@ pub struct Peer {
     /// The serial of its last beacon.
     pub(crate) serial: Option<u32>,
     pub(crate) nacks: NackBucket,
+    /// Its questions for a name that are answered.
+    pub(crate) queries: QueryBucket,
     /// Sessions that it may name in vain, if it is a board of this backend.
     pub(crate) tries: TryBucket,
     /// How long it takes to answer a PULL.
@@ -96,6 +100,7 @@ impl Peer {
             reverse: None,
             serial: None,
             nacks: NackBucket::default(),
+            queries: QueryBucket::default(),
             tries: TryBucket::default(),
             round_trip: RoundTrip::default(),
             asking: Asking::default(),

@@ -20,6 +20,9 @@ pub(crate) type NackBucket = TokenBucket<64, 8>;
 /// their way to an endpoint that was closed.
 pub(crate) type TryBucket = TokenBucket<255, 1>;
 
+/// Host queries of a peer that are answered. One that has not heard the answer asks again ten times a second at most.
+pub(crate) type QueryBucket = TokenBucket<16, 50>;
+
 /// Strangers that take the places of others in a table of peers. Each costs a search and a question on the wire.
 pub(crate) type StrangerBucket = TokenBucket<64, 4>;
 

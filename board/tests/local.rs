@@ -329,6 +329,33 @@ fn a_region_that_goes_ends_the_pull_into_it() {
     assert_eq!((done.cookie, done.status), (3, PullStatus::Aborted));
 }
 
+/// Numbers of boards carry no generation: sessions tell the next owner of a number from the one before.
+#[test]
+fn a_pull_that_runs_when_its_board_goes_reads_nothing_of_the_board_that_gets_its_number() {
+    let (mut world, a, b) = neighbours();
+    let secret = vec![0xee; 1 << 20];
+    world.register(a, 1, 9, pattern(1 << 20));
+    world.register(b, 5, 0, vec![0; 1 << 20]);
+    world.command(b, pull(9, 1 << 20, 3)).unwrap();
+    world.work();
+    let copied = world.ports.copied;
+    assert!(copied > 0 && copied < 1 << 20, "it runs: {copied}");
+    world.switch.remove_board(a.board, &mut world.ports);
+    let next = world.board(MacAddress([0x52, 0x54, 0, 0, 0x0c, 3]), "c:0");
+    assert_eq!(next, a.board, "the number is given again");
+    // The same endpoint, window and use of it.
+    world.open(key(next, 0), 0xc);
+    world.register(key(next, 0), 1, 9, secret);
+    world.settle();
+    let done = ended(&world.ports.take(b));
+    assert_eq!(done.cookie, 3);
+    assert_eq!(done.status, NackCode::BadSession.into());
+    assert_eq!(world.ports.copied, copied);
+    let got = &world.ports.regions[&(b, region(5))];
+    assert_eq!(got[..copied], pattern(copied)[..]);
+    assert!(got[copied..].iter().all(|byte| *byte == 0));
+}
+
 #[test]
 fn the_end_of_a_pull_waits_for_room_and_pulls_are_bounded_by_it() {
     let (mut world, a, b) = neighbours();

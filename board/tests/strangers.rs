@@ -122,6 +122,34 @@ fn a_flood_of_beacons_is_answered_by_few_questions() {
 }
 
 #[test]
+fn a_flood_of_questions_for_a_name_is_answered_twenty_times_a_second_and_only_its_asker_waits() {
+    let (mut world, _) = node();
+    let (flood, modest) = (mac(1), mac(2));
+    joins(&mut world, flood, "flood:0");
+    joins(&mut world, modest, "modest:0");
+    let ask = |world: &mut World, from| {
+        let query = Packet::HostQuery(HostQuery {
+            sender_index: 3,
+            magic: HostQuery::FIRST_MAGIC,
+        });
+        world.ports.sent.clear();
+        world.receive(&format(), from, NODE_A, Some(0), query, &[]);
+        let answers = world.ports.frames(&format());
+        usize::from(matches!(answers[..], [Packet::HostReply(_)]))
+    };
+    let mut answered = 0;
+    for n in 0..20_000 {
+        world.now = Instant::from_nanos(5_000_000_000 + n * 100_000);
+        answered += ask(&mut world, flood);
+        // An honest one asks now and then.
+        if n % 1000 == 0 {
+            assert_eq!(ask(&mut world, modest), 1);
+        }
+    }
+    assert!((16..=16 + 2 * 20).contains(&answered), "{answered}");
+}
+
+#[test]
 fn when_a_flood_is_over_its_peers_go_and_the_table_is_full_no_more() {
     let (mut world, a) = node();
     // They even answer, so that none gives way to another.

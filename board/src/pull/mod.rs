@@ -12,6 +12,6 @@ mod table;
 
 pub(crate) use local::LocalPull;
 pub(crate) use puller::WirePull;
-pub(crate) use replier::{ReplyJobs, TRANSFERS, Transfer};
+pub(crate) use replier::{GIVEN_UP, ReplyJobs, TRANSFERS, Transfer};
 pub(crate) use round_trip::RoundTrip;
 pub(crate) use table::{ALLOTMENT, Attention, PullTable};

@@ -52,9 +52,9 @@ impl Board {
             return Err(Counter::DropPullBadOffsetOrLength.into());
         }
         let transfer = Transfer::new(
+            door.now,
             from.peer,
-            pull.handle,
-            pull.magic,
+            (pull.handle, pull.magic),
             pull.window as u8,
             &window,
         );

@@ -1,6 +1,7 @@
 //! Answering pulls: which blocks of which windows an endpoint still has to send.
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use arrayvec::ArrayVec;
 use mx_ring::Window;
@@ -9,6 +10,8 @@ use mx_wire::PullBlock;
 use super::backoff::Backoff;
 use crate::time::Instant;
 
+/// So long after its puller has asked last, a transfer is dropped: the puller has given up.
+pub(crate) const GIVEN_UP: Duration = Duration::from_secs(500);
 /// Blocks that an endpoint has promised at most. A PULL of 60 bytes asks for up to 288 KB, so there is a limit
 /// (interfaces.md §1).
 const JOBS: usize = 64;
@@ -40,10 +43,18 @@ pub(crate) struct Transfer {
     backoff: Backoff,
     /// When the window is looked at again.
     look_at: Instant,
+    /// When its puller has asked last.
+    asked_at: Instant,
 }
 
 impl Transfer {
-    pub const fn new(peer: u16, handle: u32, magic: u32, window_id: u8, window: &Window) -> Self {
+    pub const fn new(
+        now: Instant,
+        peer: u16,
+        (handle, magic): (u32, u32),
+        window_id: u8,
+        window: &Window,
+    ) -> Self {
         Self {
             peer,
             handle,
@@ -56,6 +67,7 @@ impl Transfer {
             window_told: None,
             backoff: Backoff::new(),
             look_at: Instant::from_nanos(0),
+            asked_at: now,
         }
     }
 
@@ -127,6 +139,7 @@ impl ReplyJobs {
         }
         let mut all = self.transfers.iter_mut().chain(&mut self.aside);
         if let Some(known) = all.find(|t| t.same_as(&transfer)) {
+            known.asked_at = transfer.asked_at;
             if !known.blocks.contains(&block) && known.blocks.try_push(block).is_ok() {
                 self.blocks += 1;
             }
@@ -199,10 +212,13 @@ impl ReplyJobs {
         self.aside.iter().map(|transfer| transfer.look_at).min()
     }
 
-    /// Gives those that were put aside another turn, when it is time.
+    /// Gives those that were put aside another turn, when it is time. Those that nobody waits for any more are dropped.
     pub fn look_again(&mut self, now: Instant) {
         for _ in 0..self.aside.len() {
             match self.aside.pop_front() {
+                Some(transfer) if now - transfer.asked_at >= GIVEN_UP => {
+                    self.blocks -= transfer.blocks.len();
+                }
                 Some(transfer) if now < transfer.look_at => self.aside.push_back(transfer),
                 Some(transfer) => self.line_up(transfer),
                 None => break,
@@ -261,7 +277,7 @@ mod tests {
     }
 
     fn transfer_of(peer: u16, handle: u32) -> Transfer {
-        Transfer::new(peer, handle, 0, 0, &window())
+        Transfer::new(Instant::default(), peer, (handle, 0), 0, &window())
     }
 
     #[test]
@@ -353,5 +369,27 @@ mod tests {
         assert!((15..25).contains(&looks), "{looks}");
         jobs.add(transfer(1), block(32), true);
         assert_eq!(jobs.take_next().unwrap().blocks.len(), 2);
+    }
+
+    #[test]
+    fn a_transfer_aside_is_dropped_when_its_puller_has_given_up_and_not_before() {
+        let mut jobs = ReplyJobs::default();
+        let second = |s: u64| Instant::from_nanos(s * 1_000_000_000);
+        jobs.add(transfer(1), block(0), true);
+        let mut seen = None;
+        for s in 0..2000 {
+            if s == 300 {
+                // It asks again.
+                let again = Transfer::new(second(s), 1, (1, 0), 0, &window());
+                jobs.add(again, block(0), true);
+            }
+            if let Some(taken) = jobs.take_next() {
+                seen = Some(s);
+                jobs.put_aside(second(s), taken);
+            }
+            jobs.look_again(second(s + 1));
+        }
+        assert_eq!(seen, Some(799));
+        assert_eq!((jobs.count(), jobs.blocks), (0, 0));
     }
 }
