@@ -16,18 +16,20 @@ fn any_request() -> impl Strategy<Value = ControlRequest> {
     let region =
         || (0u16..4, 0u16..2).prop_map(|(slot, generation)| RegionKey { slot, generation });
     prop_oneof![
-        (endpoint(), any::<u32>(), any::<bool>()).prop_map(|(endpoint, session, odd)| {
-            let mut geometry = geometry();
-            if odd {
-                geometry.commands = session;
+        (endpoint(), any::<u32>(), any::<bool>(), any::<bool>()).prop_map(
+            |(endpoint, session, odd, adopt)| {
+                let mut geometry = geometry();
+                if odd {
+                    geometry.commands = session;
+                }
+                ControlRequest::OpenEndpoint {
+                    endpoint,
+                    session,
+                    geometry,
+                    adopt,
+                }
             }
-            ControlRequest::OpenEndpoint {
-                endpoint,
-                session,
-                geometry,
-                adopt: false,
-            }
-        }),
+        ),
         endpoint().prop_map(|endpoint| ControlRequest::CloseEndpoint { endpoint }),
         (
             endpoint(),

@@ -185,7 +185,7 @@ impl Bench {
                     endpoint,
                     session: input.double(),
                     geometry,
-                    adopt: false,
+                    adopt: kind % 12 == 1,
                 }
             }
             2 => ControlRequest::CloseEndpoint { endpoint },
