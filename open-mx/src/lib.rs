@@ -29,7 +29,7 @@ mod tests;
 pub use backend::Backend;
 pub use board::Board;
 pub use endpoint::{
-    Address, Buffer, Endpoint, EndpointOptions, Request, Status, UnexpectedHandler,
+    Address, Buffer, Endpoint, EndpointOptions, Request, Sleep, Status, UnexpectedHandler,
     UnexpectedMessage,
 };
 pub use error::Error;

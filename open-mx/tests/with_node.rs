@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use open_mx::{Backend, Board, Buffer, Code, Endpoint, EndpointOptions, Error};
+use open_mx::{Backend, Board, Buffer, Code, Endpoint, EndpointOptions, Error, Sleep};
 
 const KEY: u32 = 7;
 
@@ -296,4 +296,62 @@ fn any_thread_may_call_anything_at_any_time() {
         over.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(ended.iter().all(|end| end.is_ok()));
     });
+}
+
+/// A descriptor that an endpoint makes readable, and whether it is within so many milliseconds.
+fn polled(endpoint: &Endpoint) -> impl Fn(i64) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+    let descriptor = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    endpoint
+        .add_to_poll(std::os::fd::AsFd::as_fd(&descriptor))
+        .unwrap();
+    move |milliseconds| {
+        let time = Timespec {
+            tv_sec: milliseconds / 1000,
+            tv_nsec: milliseconds % 1000 * 1_000_000,
+        };
+        let mut watched = [PollFd::new(&descriptor, PollFlags::IN)];
+        poll(&mut watched, Some(&time)).unwrap() == 1
+    }
+}
+
+#[test]
+fn who_sleeps_elsewhere_is_woken_by_a_message_and_by_another_thread_that_finds_it() {
+    let (left, right) = (open(0, 20), open(1, 20));
+    let readable = polled(&right);
+    let to = connect(&left, "right:0", 20);
+    for another in [false, true] {
+        let (bytes, place) = (Buffer::new(1).unwrap(), Buffer::new(1).unwrap());
+        let receive = right.irecv(place.part(0, 1).unwrap(), 5, !0, 0).unwrap();
+        // What is left of the connect, or another thread of this process, may wake it a few times.
+        let sleeps = || {
+            let prepared = right.prepare_sleep().unwrap();
+            let sleeps = matches!(prepared, Sleep::Until(_)) && !readable(50);
+            if !sleeps {
+                right.awake();
+            }
+            sleeps
+        };
+        assert!((0..200).any(|_| sleeps()), "nothing has come");
+        let send = left
+            .isend(bytes.part(0, 1).unwrap(), to, 5, 0, false)
+            .unwrap();
+        if another {
+            // It takes the event that would have woken the sleeper.
+            let waited = || right.wait(receive, Some(Duration::from_secs(10)));
+            let status = std::thread::scope(|scope| scope.spawn(waited).join().unwrap());
+            assert_eq!(
+                status.unwrap().map(|status| status.code),
+                Some(Code::Success)
+            );
+            assert!(readable(5000), "the sleeper may wait for what has ended");
+            right.awake();
+        } else {
+            assert!(readable(5000), "a message has come");
+            right.awake();
+            let status = right.wait(receive, Some(Duration::from_secs(10))).unwrap();
+            assert_eq!(status.map(|status| status.code), Some(Code::Success));
+        }
+        left.wait(send, Some(Duration::from_secs(10))).unwrap();
+    }
 }

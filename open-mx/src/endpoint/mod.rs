@@ -5,6 +5,7 @@
 
 mod attendance;
 mod buffer;
+mod elsewhere;
 mod handler;
 mod handling;
 mod held;
@@ -36,6 +37,7 @@ use crate::board::Board;
 use crate::error::Error;
 use crate::{clock, environment};
 pub use buffer::Buffer;
+pub use elsewhere::Sleep;
 pub use handling::{UnexpectedHandler, UnexpectedMessage};
 use held::Held;
 pub use options::EndpointOptions;
