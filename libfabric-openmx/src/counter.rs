@@ -49,7 +49,7 @@ impl Counter {
             if left == Some(Duration::ZERO) {
                 return Err(code::ETIMEDOUT);
             }
-            self.endpoints.wait(left);
+            self.endpoints.wait(left)?;
         }
     }
 }

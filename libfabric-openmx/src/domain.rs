@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use crate::abi::flags::class;
 use crate::abi::info::Info;
-use crate::abi::objects::{
-    DomainObject, DomainOperations, Fid, FidOperations, MemoryOperations, unsupported,
-};
-use crate::handle::{Handle, fid};
+use crate::abi::objects::{DomainObject, DomainOperations, Fid, FidOperations, unsupported};
+use crate::handle::fid;
+use crate::region::{self, Domain};
 use crate::{counter, endpoint, queue, vector};
 
-type Object = Handle<DomainObject, ()>;
-
-static OBJECT: FidOperations = FidOperations::closing(Object::close);
+static OBJECT: FidOperations = FidOperations::closing(Domain::close);
 static OPERATIONS: DomainOperations = DomainOperations {
     size: size_of::<DomainOperations>(),
     address_vector: vector::open,
@@ -28,12 +25,6 @@ static OPERATIONS: DomainOperations = DomainOperations {
     query_collective: unsupported,
     endpoint2: unsupported,
 };
-static MEMORY: MemoryOperations = MemoryOperations {
-    size: size_of::<MemoryOperations>(),
-    register: unsupported,
-    register_parts: unsupported,
-    register_attributes: unsupported,
-};
 
 /// # Safety
 /// As libfabric's `fi_domain`.
@@ -46,8 +37,8 @@ pub unsafe extern "C" fn open(
     let object = DomainObject {
         fid: fid(class::DOMAIN, context, &OBJECT),
         operations: &OPERATIONS,
-        memory: &MEMORY,
+        memory: &region::OPERATIONS,
     };
     // SAFETY: promised by the caller.
-    unsafe { Object::give(object, Arc::new(()), place) }
+    unsafe { Domain::give(object, Arc::default(), place) }
 }

@@ -1,8 +1,12 @@
 //! Whose progress is made when somebody looks at a queue or a counter.
 
+use core::ffi::c_int;
 use std::fmt::Debug;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+
+use open_mx::Sleep;
 
 /// How long one endpoint of several is waited for before the next is looked at.
 const TURN: Duration = Duration::from_millis(1);
@@ -12,8 +16,17 @@ pub trait Advance: Debug + Send + Sync {
     /// Makes progress, and tells what has completed.
     fn advance(&self);
 
-    /// Sleeps until something has completed, at most so long.
-    fn wait(&self, time: Option<Duration>);
+    /// Sleeps until something has completed, at most so long; an error when nothing can any more.
+    fn wait(&self, time: Option<Duration>) -> Result<(), c_int>;
+
+    /// Whether something can still complete.
+    fn is_usable(&self) -> Result<(), c_int>;
+
+    /// What happens to it makes this descriptor readable.
+    fn add_to_poll(&self, poll: BorrowedFd<'_>) -> Result<(), c_int>;
+
+    /// Whether the calling thread may sleep on that, and how long.
+    fn prepare_sleep(&self) -> Sleep;
 
     /// Who sleeps for it wakes.
     fn wake(&self);
@@ -51,16 +64,41 @@ impl Endpoints {
     }
 
     /// Sleeps until one of them has something to do, at most so long; with several, in turns.
-    pub fn wait(&self, time: Option<Duration>) {
+    pub fn wait(&self, time: Option<Duration>) -> Result<(), c_int> {
         let count = self.lock().len();
         let turn = match count {
-            0 => return std::thread::sleep(time.unwrap_or(TURN).min(TURN)),
+            0 => {
+                std::thread::sleep(time.unwrap_or(TURN).min(TURN));
+                return Ok(());
+            }
             1 => time,
             _ => Some(time.unwrap_or(TURN).min(TURN)),
         };
         for endpoint in (0..count).filter_map(|index| self.of(index)) {
-            endpoint.wait(turn);
+            endpoint.wait(turn)?;
         }
+        Ok(())
+    }
+
+    /// Whether something can still complete: with one that is of no use any more whoever waits would wait for ever.
+    pub fn are_usable(&self) -> Result<(), c_int> {
+        let count = self.lock().len();
+        (0..count)
+            .filter_map(|index| self.of(index))
+            .try_for_each(|endpoint| endpoint.is_usable())
+    }
+
+    /// Whether the calling thread may sleep on the descriptors of all of them, and how long.
+    pub fn prepare_sleep(&self) -> Sleep {
+        let count = self.lock().len();
+        let mut earliest = None;
+        for endpoint in (0..count).filter_map(|index| self.of(index)) {
+            match endpoint.prepare_sleep() {
+                Sleep::NotNow => return Sleep::NotNow,
+                Sleep::Until(until) => earliest = earliest.into_iter().chain(until).min(),
+            }
+        }
+        Sleep::Until(earliest)
     }
 
     /// Who sleeps for one of them wakes.

@@ -33,6 +33,8 @@ pub fn of_code(end: Code) -> c_int {
         | Code::RemoteEndpointClosed
         | Code::RemoteEndpointBadId
         | Code::Timeout => code::EHOSTUNREACH,
+        // What an endpoint has under way when its node goes.
+        Code::MessageAborted => code::ENODEV,
         Code::NoSystemResources | Code::NoResources => code::ENOMEM,
         _ => code::EIO,
     }

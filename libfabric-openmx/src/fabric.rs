@@ -2,6 +2,7 @@
 
 use core::ffi::{c_int, c_void};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::abi::flags::{class, code};
 use crate::abi::info::FabricAttributes;
@@ -9,8 +10,8 @@ use crate::abi::objects::{
     EventQueueObject, EventQueueOperations, FabricObject, FabricOperations, Fid, FidOperations,
     unsupported,
 };
-use crate::domain;
 use crate::handle::{Handle, fid};
+use crate::{domain, queue};
 
 type Fabric = Handle<FabricObject, ()>;
 type EventQueue = Handle<EventQueueObject, ()>;
@@ -31,7 +32,7 @@ static EVENTS: EventQueueOperations = EventQueueOperations {
     read: nothing,
     read_error: nothing,
     write: unsupported,
-    read_waiting: nothing,
+    read_waiting: sleep,
     error_text: unsupported,
 };
 
@@ -53,7 +54,22 @@ pub unsafe extern "C" fn open(
     unsafe { Fabric::give(object, Arc::new(()), place.cast()) }
 }
 
-unsafe extern "C" fn try_wait(_: *mut Fid, _: *mut *mut Fid, _: c_int) -> c_int {
+unsafe extern "C" fn try_wait(_: *mut Fid, objects: *mut *mut Fid, count: c_int) -> c_int {
+    for index in 0..usize::try_from(count).unwrap_or(0) {
+        // SAFETY: the caller names `count` open objects of this fabric.
+        let object = unsafe { objects.add(index).read() };
+        // SAFETY: as above.
+        let tried = match unsafe { (*object).class } {
+            // SAFETY: its class says what it is.
+            class::COMPLETION_QUEUE => unsafe { queue::of(object) }.try_wait(),
+            // Nothing happens there.
+            class::EVENT_QUEUE => Ok(()),
+            _ => Err(code::EINVAL),
+        };
+        if let Err(code) = tried {
+            return -code;
+        }
+    }
     0
 }
 
@@ -69,6 +85,20 @@ unsafe extern "C" fn event_queue(
     };
     // SAFETY: promised by the caller.
     unsafe { EventQueue::give(object, Arc::new(()), place) }
+}
+
+unsafe extern "C" fn sleep(
+    _: *mut Fid,
+    _: *mut u32,
+    _: *mut c_void,
+    _: usize,
+    milliseconds: c_int,
+    _: u64,
+) -> isize {
+    // Without an end it would be one for ever: nothing happens here.
+    let time = u64::try_from(milliseconds).map_or(Duration::MAX, Duration::from_millis);
+    std::thread::sleep(time);
+    -(code::EAGAIN as isize)
 }
 
 unsafe extern "C" fn nothing() -> isize {

@@ -10,13 +10,15 @@
 //! | `abi` | libfabric's structures and numbers |
 //! | `offer` | what an application is offered for what it needs |
 //! | `fabric`, `domain`, `vector`, `queue`, `counter` | the objects of those names |
-//! | `endpoint` | sends, receives, and how they complete |
+//! | `region` | memory that others may read and write |
+//! | `endpoint` | sends, receives, reads, writes, and how they complete |
 //! | `match_info` | how tag, data and kind share match info |
 //! | `endpoints` | whose progress is made when somebody looks at a queue |
+//! | `wait` | a descriptor that a queue makes readable |
+//! | `memory` | memory of messages |
 //! | `address`, `board`, `error`, `handle` | addresses; names of boards; codes; objects as C holds them |
 //!
-//! It refuses what the protocol has not: memory that others read and write by themselves, atomics, collectives, and
-//! messages of 4 GiB.
+//! It refuses what the protocol has not: atomics, collectives, and messages of 4 GiB.
 
 mod abi;
 mod address;
@@ -29,9 +31,12 @@ mod error;
 mod fabric;
 mod handle;
 mod match_info;
+mod memory;
 mod offer;
 mod queue;
+mod region;
 mod vector;
+mod wait;
 
 use abi::flags::version;
 use abi::info::Provider;

@@ -9,16 +9,16 @@ use open_mx::{Backend, Board};
 
 use crate::abi::flags::{
     AV_TABLE, DIRECTED_RECV, EP_RDM, LOCAL_COMM, MSG, MULTI_RECV, ORDER_SAS, PROGRESS_MANUAL,
-    PROVIDER_SPECIFIC, RECV, REMOTE_COMM, RESOURCES_MANAGED, SEND, SOURCE, TAGGED, THREAD_SAFE,
-    code, version,
+    PROVIDER_SPECIFIC, READ, RECV, REMOTE_COMM, REMOTE_READ, REMOTE_WRITE, RESOURCES_MANAGED, RMA,
+    SEND, SOURCE, TAGGED, THREAD_SAFE, WRITE, code, version,
 };
 use crate::abi::info::{
     DomainAttributes, EndpointAttributes, FabricAttributes, Info, ReceiveAttributes,
     TransmitAttributes,
 };
 use crate::address::{self, LENGTH, Name};
-use crate::endpoint::{INJECT_SIZE, PARTS_MAX};
 use crate::match_info::Layout;
+use crate::memory::{INJECT_SIZE, PARTS_MAX};
 use crate::{board, vector};
 
 /// Version of the provider.
@@ -28,8 +28,20 @@ pub const VERSION: u32 = version(0, 1);
 const FABRIC: &str = "openmx";
 
 /// All that it can.
-const CAPABILITIES: u64 =
-    MSG | TAGGED | SEND | RECV | MULTI_RECV | LOCAL_COMM | REMOTE_COMM | SOURCE | DIRECTED_RECV;
+const CAPABILITIES: u64 = MSG
+    | TAGGED
+    | RMA
+    | SEND
+    | RECV
+    | ANY_RMA
+    | MULTI_RECV
+    | LOCAL_COMM
+    | REMOTE_COMM
+    | SOURCE
+    | DIRECTED_RECV;
+
+/// What those say of reads and writes who do not want all of it.
+const ANY_RMA: u64 = READ | WRITE | REMOTE_READ | REMOTE_WRITE;
 
 /// The longest message (protocol.md): more does not fit into the field of its length.
 const MESSAGE_MAX: usize = u32::MAX as usize;
@@ -77,8 +89,11 @@ unsafe fn offer(hints: Option<&Info>) -> Option<Offer> {
             return None;
         }
         capabilities = wanted | LOCAL_COMM | REMOTE_COMM;
-        if wanted & (SEND | RECV) == 0 {
+        if wanted & (SEND | RECV) == 0 && wanted & (MSG | TAGGED) != 0 {
             capabilities |= SEND | RECV;
+        }
+        if wanted & ANY_RMA == 0 && wanted & RMA != 0 {
+            capabilities |= ANY_RMA;
         }
     }
     let orders = [
@@ -201,16 +216,18 @@ fn written(
     // SAFETY: each is zero, which all of these structures may be, and nobody else's yet.
     unsafe {
         *transmit = TransmitAttributes {
-            capabilities: capabilities & !(RECV | MULTI_RECV | SOURCE | DIRECTED_RECV),
+            capabilities: capabilities
+                & !(RECV | MULTI_RECV | SOURCE | DIRECTED_RECV | REMOTE_READ | REMOTE_WRITE),
             operation_flags: offer.send_flags,
             message_order: ORDER_SAS,
             inject_size: INJECT_SIZE,
             size: 1024,
             iov_limit: PARTS_MAX,
+            rma_iov_limit: 1,
             ..core::mem::zeroed()
         };
         *receive = ReceiveAttributes {
-            capabilities: capabilities & !SEND,
+            capabilities: capabilities & !(SEND | READ | WRITE),
             operation_flags: offer.receive_flags,
             message_order: ORDER_SAS,
             size: 1024,

@@ -6,11 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::abi::completion::{Entry, ErrorEntry, QueueAttributes, entry_size, is_own_wait};
-use crate::abi::flags::{ADDRESS_UNSPECIFIED, class, code};
+use open_mx::Sleep;
+
+use crate::abi::completion::{
+    Entry, ErrorEntry, QueueAttributes, WAIT_FD, entry_size, is_own_wait,
+};
+use crate::abi::flags::{ADDRESS_UNSPECIFIED, class, code, control};
 use crate::abi::objects::{CompletionQueueObject, CompletionQueueOperations, Fid, FidOperations};
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Advance, Endpoints};
 use crate::handle::{Handle, fid};
+use crate::wait::WaitDescriptor;
 
 /// An application that reads in vain so often gives way: the node that serves it may need its processor.
 const EMPTY_READS: u32 = 16;
@@ -24,6 +29,8 @@ pub struct CompletionQueue {
     filled: Mutex<Filled>,
     empty_reads: AtomicU32,
     signalled: AtomicBool,
+    /// What the application may sleep on by itself.
+    wait: Option<WaitDescriptor>,
 }
 
 #[derive(Debug, Default)]
@@ -44,16 +51,47 @@ impl CompletionQueue {
     pub fn complete(&self, entry: Entry, from: Option<u64>) {
         let from = from.unwrap_or(ADDRESS_UNSPECIFIED);
         self.filled().done.push_back((entry, from));
+        self.ring();
     }
 
     /// Appends an operation that failed.
     pub fn fail(&self, entry: ErrorEntry) {
         self.filled().errors.push_back(entry);
+        self.ring();
     }
 
-    /// The endpoints that complete here.
-    pub fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
+    fn ring(&self) {
+        if let Some(wait) = &self.wait {
+            wait.ring();
+        }
+    }
+
+    /// An endpoint completes here.
+    pub fn add(&self, endpoint: &Arc<impl Advance + 'static>) -> Result<(), c_int> {
+        if let Some(wait) = &self.wait {
+            endpoint.add_to_poll(wait.poll())?;
+        }
+        self.endpoints.add(endpoint);
+        Ok(())
+    }
+
+    /// Whether the application may sleep on the queue's descriptor: what has come until then would not make it readable.
+    pub fn try_wait(&self) -> Result<(), c_int> {
+        let wait = self.wait.as_ref().ok_or(code::EINVAL)?;
+        wait.arm();
+        self.endpoints.advance();
+        let is_empty = || {
+            let filled = self.filled();
+            filled.done.is_empty() && filled.errors.is_empty()
+        };
+        if is_empty()
+            && let Sleep::Until(until) = self.endpoints.prepare_sleep()
+            && is_empty()
+        {
+            wait.ring_at(until);
+            return Ok(());
+        }
+        Err(code::EAGAIN)
     }
 
     fn filled(&self) -> MutexGuard<'_, Filled> {
@@ -103,10 +141,22 @@ impl CompletionQueue {
             Found::Nothing => {
                 let empty = self.empty_reads.fetch_add(1, Ordering::Relaxed) + 1;
                 if empty.is_multiple_of(EMPTY_READS) {
+                    if let Err(code) = self.endpoints.are_usable() {
+                        return self.last(code);
+                    }
                     rustix::thread::sched_yield();
                 }
                 -(code::EAGAIN as isize)
             }
+        }
+    }
+
+    /// The endpoints are of no use any more: what has failed with them is told first.
+    fn last(&self, code: c_int) -> isize {
+        self.endpoints.advance();
+        match self.filled().errors.is_empty() {
+            true => -(code as isize),
+            false => -(code::EAVAIL as isize),
         }
     }
 
@@ -132,14 +182,19 @@ impl CompletionQueue {
             if left == Some(Duration::ZERO) {
                 return read;
             }
-            self.endpoints.wait(left);
+            if let Err(code) = self.endpoints.wait(left) {
+                return self.last(code);
+            }
         }
     }
 }
 
 type Object = Handle<CompletionQueueObject, CompletionQueue>;
 
-static OBJECT: FidOperations = FidOperations::closing(Object::close);
+static OBJECT: FidOperations = FidOperations {
+    control: command,
+    ..FidOperations::closing(Object::close)
+};
 static OPERATIONS: CompletionQueueOperations = CompletionQueueOperations {
     size: size_of::<CompletionQueueOperations>(),
     read,
@@ -162,9 +217,14 @@ pub unsafe extern "C" fn open(
     // SAFETY: libfabric passes attributes, or none.
     let attributes = unsafe { attributes.as_ref() };
     let format = attributes.map_or(0, |attributes| attributes.format);
-    if !attributes.is_none_or(|attributes| is_own_wait(attributes.wait_object)) {
-        return -code::ENOSYS;
-    }
+    let wait = match attributes.map_or(0, |attributes| attributes.wait_object) {
+        WAIT_FD => match WaitDescriptor::new() {
+            Ok(wait) => Some(wait),
+            Err(errno) => return -errno.raw_os_error(),
+        },
+        object if is_own_wait(object) => None,
+        _ => return -code::ENOSYS,
+    };
     let object = CompletionQueueObject {
         fid: fid(class::COMPLETION_QUEUE, context, &OBJECT),
         operations: &OPERATIONS,
@@ -175,6 +235,7 @@ pub unsafe extern "C" fn open(
         filled: Mutex::default(),
         empty_reads: AtomicU32::new(0),
         signalled: AtomicBool::new(false),
+        wait,
     };
     // SAFETY: promised by the caller.
     unsafe { Object::give(object, Arc::new(queue), place) }
@@ -252,7 +313,21 @@ unsafe extern "C" fn signal(queue: *mut Fid) -> c_int {
     let queue = unsafe { of(queue) };
     queue.signalled.store(true, Ordering::Relaxed);
     queue.endpoints.wake();
+    queue.ring();
     0
+}
+
+unsafe extern "C" fn command(queue: *mut Fid, command: c_int, place: *mut c_void) -> c_int {
+    // SAFETY: libfabric passes an open queue.
+    let queue = unsafe { of(queue) };
+    match (&queue.wait, command) {
+        (Some(wait), control::GET_WAIT) => {
+            // SAFETY: and a place for a descriptor.
+            unsafe { place.cast::<c_int>().write(wait.number()) };
+            0
+        }
+        _ => -code::ENOSYS,
+    }
 }
 
 unsafe extern "C" fn error_text(

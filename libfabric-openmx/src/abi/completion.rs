@@ -77,6 +77,9 @@ pub fn entry_size(format: u32) -> usize {
     }
 }
 
+/// The wait object that is a descriptor.
+pub const WAIT_FD: u32 = 3;
+
 /// A wait object that nobody sees from outside: none, or the provider's choice.
 pub fn is_own_wait(object: u32) -> bool {
     object <= 1

@@ -9,8 +9,18 @@ pub const fn version(major: u32, minor: u32) -> u32 {
 
 /// Messages without a tag.
 pub const MSG: u64 = 1 << 1;
+/// Reads and writes of memory of others.
+pub const RMA: u64 = 1 << 2;
 /// Messages with one.
 pub const TAGGED: u64 = 1 << 3;
+/// Reads of another process's memory.
+pub const READ: u64 = 1 << 8;
+/// Writes to it.
+pub const WRITE: u64 = 1 << 9;
+/// Others read this process's.
+pub const REMOTE_READ: u64 = 1 << 12;
+/// Others write to it.
+pub const REMOTE_WRITE: u64 = 1 << 13;
 /// Receives.
 pub const RECV: u64 = 1 << 10;
 /// Sends.
@@ -25,6 +35,8 @@ pub const PEEK: u64 = 1 << 19;
 pub const COMPLETION: u64 = 1 << 24;
 /// The memory of a send is the application's again when the call returns.
 pub const INJECT: u64 = 1 << 25;
+/// What is injected by its own call completes in silence: a flag of this provider's.
+pub const SILENT: u64 = 1 << 60;
 /// A send is complete when its receiver has it.
 pub const DELIVERY_COMPLETE: u64 = 1 << 28;
 /// A send is complete when it was matched.
@@ -74,6 +86,8 @@ pub mod class {
     pub const ENDPOINT: usize = 3;
     /// An address vector.
     pub const ADDRESS_VECTOR: usize = 11;
+    /// Registered memory.
+    pub const MEMORY: usize = 12;
     /// An event queue.
     pub const EVENT_QUEUE: usize = 13;
     /// A completion queue.
@@ -86,6 +100,8 @@ pub mod class {
 pub mod control {
     use super::c_int;
 
+    /// What the application can wait for itself.
+    pub const GET_WAIT: c_int = 5;
     /// An endpoint begins.
     pub const ENABLE: c_int = 6;
 }
@@ -117,6 +133,14 @@ pub mod code {
     pub const EIO: c_int = 5;
     /// Not provided.
     pub const ENOSYS: c_int = 38;
+    /// Not what this endpoint can.
+    pub const EOPNOTSUPP: c_int = 95;
+    /// A region does not allow it.
+    pub const EACCES: c_int = 13;
+    /// A key that is in use.
+    pub const ENOKEY: c_int = 126;
+    /// A key that is no region's.
+    pub const EKEYREJECTED: c_int = 129;
     /// No such option.
     pub const ENOPROTOOPT: c_int = 92;
     /// A message is longer than can be sent, or than its receive.

@@ -2,7 +2,9 @@
 //! Later versions append to these structures, and look at `size` before they call what they have appended.
 
 pub mod completion;
+pub mod fid;
 pub mod flags;
 pub mod info;
+pub mod memory;
 pub mod objects;
 pub mod operations;

@@ -1,66 +1,12 @@
-//! Objects: each begins with a [`Fid`], whose tables lead to its functions.
+//! Objects: each begins with a [`Fid`], and its tables lead to its functions.
 
 use core::ffi::{c_char, c_int, c_void};
 
 use super::completion::{CounterAttributes, Entry, ErrorEntry, QueueAttributes};
-use super::flags::code;
+pub use super::fid::{Fid, FidOperations, Unsupported, bind_nothing, unsupported};
 use super::info::Info;
+use super::memory::{MemoryOperations, RemoteOperations};
 use super::operations::{IoVector, Message, TaggedMessage};
-
-/// What stands where a function is not provided: libfabric calls it all the same.
-pub type Unsupported = unsafe extern "C" fn() -> isize;
-
-/// Refuses; its caller's arguments are of no interest.
-pub unsafe extern "C" fn unsupported() -> isize {
-    -(code::ENOSYS as isize)
-}
-
-/// `struct fid`.
-#[repr(C)]
-#[derive(Debug)]
-pub struct Fid {
-    pub class: usize,
-    pub context: *mut c_void,
-    pub operations: *const FidOperations,
-}
-
-/// `struct fi_ops`: what every object does.
-#[repr(C)]
-#[derive(Debug)]
-pub struct FidOperations {
-    pub size: usize,
-    pub close: unsafe extern "C" fn(*mut Fid) -> c_int,
-    pub bind: unsafe extern "C" fn(*mut Fid, *mut Fid, u64) -> c_int,
-    pub control: unsafe extern "C" fn(*mut Fid, c_int, *mut c_void) -> c_int,
-    pub ops_open: Unsupported,
-    pub tostr: Unsupported,
-    pub ops_set: Unsupported,
-}
-
-/// Binds nothing.
-pub unsafe extern "C" fn bind_nothing(_: *mut Fid, _: *mut Fid, _: u64) -> c_int {
-    -code::ENOSYS
-}
-
-/// Has no commands.
-pub unsafe extern "C" fn control_nothing(_: *mut Fid, _: c_int, _: *mut c_void) -> c_int {
-    -code::ENOSYS
-}
-
-impl FidOperations {
-    /// Of an object that can only be closed.
-    pub const fn closing(close: unsafe extern "C" fn(*mut Fid) -> c_int) -> Self {
-        Self {
-            size: size_of::<Self>(),
-            close,
-            bind: bind_nothing,
-            control: control_nothing,
-            ops_open: unsupported,
-            tostr: unsupported,
-            ops_set: unsupported,
-        }
-    }
-}
 
 /// `struct fid_fabric`.
 #[repr(C)]
@@ -101,7 +47,8 @@ pub struct EventQueueOperations {
     pub read: Unsupported,
     pub read_error: Unsupported,
     pub write: Unsupported,
-    pub read_waiting: Unsupported,
+    pub read_waiting:
+        unsafe extern "C" fn(*mut Fid, *mut u32, *mut c_void, usize, c_int, u64) -> isize,
     pub error_text: Unsupported,
 }
 
@@ -133,16 +80,6 @@ pub struct DomainOperations {
     pub query_atomic: Unsupported,
     pub query_collective: Unsupported,
     pub endpoint2: Unsupported,
-}
-
-/// `struct fi_ops_mr`: memory is not registered by the application.
-#[repr(C)]
-#[derive(Debug)]
-pub struct MemoryOperations {
-    pub size: usize,
-    pub register: Unsupported,
-    pub register_parts: Unsupported,
-    pub register_attributes: Unsupported,
 }
 
 /// `struct fid_av`.
@@ -231,7 +168,7 @@ pub struct EndpointObject {
     pub operations: *const EndpointOperations,
     pub connection: *const ConnectionOperations,
     pub message: *const MessageOperations,
-    pub rma: *const c_void,
+    pub rma: *const RemoteOperations,
     pub tagged: *const TaggedOperations,
     pub atomic: *const c_void,
     pub collective: *const c_void,

@@ -6,7 +6,7 @@ use super::receive::Receive;
 use super::send::Send;
 use super::state::{Endpoint, of};
 use crate::abi::completion::Pointer;
-use crate::abi::flags::{INJECT, REMOTE_CQ_DATA};
+use crate::abi::flags::{INJECT, REMOTE_CQ_DATA, SILENT};
 use crate::abi::objects::{Fid, MessageOperations, TaggedOperations};
 use crate::abi::operations::{IoVector, Message, TaggedMessage};
 
@@ -36,18 +36,18 @@ pub static TAGGED_CALLS: TaggedOperations = TaggedOperations {
     injectdata: tagged_injectdata,
 };
 
-fn answer(begun: Result<(), i32>) -> isize {
+pub fn answer(begun: Result<(), i32>) -> isize {
     begun.map_or_else(|code| -(code as isize), |()| 0)
 }
 
-fn one(base: *const c_void, length: usize) -> [IoVector; 1] {
+pub fn one(base: *const c_void, length: usize) -> [IoVector; 1] {
     let base = base.cast_mut();
     [IoVector { base, length }]
 }
 
 /// # Safety
 /// There are `count` parts there, which stay for as long as `'a`.
-unsafe fn several<'a>(parts: *const IoVector, count: usize) -> &'a [IoVector] {
+pub unsafe fn several<'a>(parts: *const IoVector, count: usize) -> &'a [IoVector] {
     if count == 0 {
         return &[];
     }
@@ -81,7 +81,7 @@ unsafe fn begin_receive(endpoint: *mut Fid, flags: Option<u64>, receive: Receive
     answer(unsafe { endpoint.receive(&receive) })
 }
 
-fn carried(flags: u64, data: u64) -> Option<u64> {
+pub fn carried(flags: u64, data: u64) -> Option<u64> {
     (flags & REMOTE_CQ_DATA != 0).then_some(data)
 }
 
@@ -136,11 +136,11 @@ sends! {
         = several((*message).parts, (*message).count), (*message).address, None,
           carried(flags, (*message).data), (*message).context, Some(flags);
     fn inject(base: *const c_void, length: usize, to: u64)
-        = &one(base, length), to, None, None, NOBODY, Some(INJECT);
+        = &one(base, length), to, None, None, NOBODY, Some(INJECT | SILENT);
     fn senddata(base: *const c_void, length: usize, _d: *mut c_void, data: u64, to: u64, context: *mut c_void)
         = &one(base, length), to, None, Some(data), context, None;
     fn injectdata(base: *const c_void, length: usize, data: u64, to: u64)
-        = &one(base, length), to, None, Some(data), NOBODY, Some(INJECT);
+        = &one(base, length), to, None, Some(data), NOBODY, Some(INJECT | SILENT);
     fn tagged_send(base: *const c_void, length: usize, _d: *mut c_void, to: u64, tag: u64, context: *mut c_void)
         = &one(base, length), to, Some(tag), None, context, None;
     fn tagged_sendv(parts: *const IoVector, _d: *mut *mut c_void, count: usize, to: u64, tag: u64, context: *mut c_void)
@@ -149,11 +149,11 @@ sends! {
         = several((*message).parts, (*message).count), (*message).address, Some((*message).tag),
           carried(flags, (*message).data), (*message).context, Some(flags);
     fn tagged_inject(base: *const c_void, length: usize, to: u64, tag: u64)
-        = &one(base, length), to, Some(tag), None, NOBODY, Some(INJECT);
+        = &one(base, length), to, Some(tag), None, NOBODY, Some(INJECT | SILENT);
     fn tagged_senddata(base: *const c_void, length: usize, _d: *mut c_void, data: u64, to: u64, tag: u64, context: *mut c_void)
         = &one(base, length), to, Some(tag), Some(data), context, None;
     fn tagged_injectdata(base: *const c_void, length: usize, data: u64, to: u64, tag: u64)
-        = &one(base, length), to, Some(tag), Some(data), NOBODY, Some(INJECT);
+        = &one(base, length), to, Some(tag), Some(data), NOBODY, Some(INJECT | SILENT);
 }
 
 receives! {

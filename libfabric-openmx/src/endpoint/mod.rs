@@ -6,9 +6,9 @@ mod operation;
 mod peers;
 mod progress;
 mod receive;
+mod remote;
+mod remote_calls;
 mod send;
 mod state;
 
 pub use object::open;
-pub use operation::PARTS_MAX;
-pub use send::INJECT_SIZE;

@@ -1,15 +1,18 @@
 //! An endpoint as libfabric holds it: opened, bound, named, closed.
 
 use core::ffi::{c_int, c_void};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use open_mx::{Backend, EndpointOptions};
 use slotmap::SlotMap;
 
 use super::calls::{MESSAGE, TAGGED_CALLS};
+use super::remote_calls::REMOTE_CALLS;
 use super::state::{Endpoint, KEY, MIN_MULTI_RECEIVE, Mx, Object, Side, State, of};
 use crate::abi::flags::{
-    OPT_MIN_MULTI_RECV, RECV, SELECTIVE_COMPLETION, SEND, class, code, control,
+    DIRECTED_RECV, OPT_MIN_MULTI_RECV, READ, RECV, RMA, SELECTIVE_COMPLETION, SEND, WRITE, class,
+    code, control,
 };
 use crate::abi::info::Info;
 use crate::abi::objects::{
@@ -18,7 +21,7 @@ use crate::abi::objects::{
 use crate::address::Name;
 use crate::handle::fid;
 use crate::match_info::Layout;
-use crate::{board, counter, error, queue, vector};
+use crate::{board, counter, error, queue, region, vector};
 
 static OBJECT: FidOperations = FidOperations {
     bind,
@@ -51,7 +54,7 @@ static CONNECTION: ConnectionOperations = ConnectionOperations {
 /// # Safety
 /// As libfabric's `fi_endpoint`.
 pub unsafe extern "C" fn open(
-    _: *mut Fid,
+    domain: *mut Fid,
     info: *mut Info,
     place: *mut *mut Fid,
     context: *mut c_void,
@@ -94,14 +97,23 @@ pub unsafe extern "C" fn open(
             endpoint: own.endpoint,
         },
         layout: Layout::new(info.capabilities, attributes.cq_data_size > 0),
+        remote: info.capabilities & RMA != 0,
+        // SAFETY: libfabric passes an open domain.
+        regions: unsafe { region::of_domain(domain) }.clone(),
+        directed: info.capabilities & DIRECTED_RECV != 0,
+        sleeps: AtomicBool::new(false),
         state: Mutex::new(State {
             vector: None,
             sends,
             receives,
+            reads: Side::default(),
+            writes: Side::default(),
             peers: Default::default(),
             operations: SlotMap::new(),
             claims: Default::default(),
             min_multi_receive: MIN_MULTI_RECEIVE,
+            numbers: 0,
+            serves: false,
         }),
     };
     let object = EndpointObject {
@@ -109,7 +121,7 @@ pub unsafe extern "C" fn open(
         operations: &OPERATIONS,
         connection: &CONNECTION,
         message: &MESSAGE,
-        rma: core::ptr::null(),
+        rma: &REMOTE_CALLS,
         tagged: &TAGGED_CALLS,
         atomic: core::ptr::null(),
         collective: core::ptr::null(),
@@ -126,10 +138,16 @@ unsafe extern "C" fn bind(endpoint: *mut Fid, other: *mut Fid, flags: u64) -> c_
         vector,
         sends,
         receives,
+        reads,
+        writes,
         ..
     } = &mut *state;
-    let sides = [(SEND, sends), (RECV, receives)];
-    let sides = sides.into_iter().filter(|(side, _)| flags & side != 0);
+    let sides = [
+        (SEND, sends),
+        (RECV, receives),
+        (READ, reads),
+        (WRITE, writes),
+    ];
     match class {
         class::ADDRESS_VECTOR => {
             // SAFETY: its class says what it is.
@@ -138,16 +156,23 @@ unsafe extern "C" fn bind(endpoint: *mut Fid, other: *mut Fid, flags: u64) -> c_
         class::COMPLETION_QUEUE => {
             // SAFETY: its class says what it is.
             let queue = unsafe { queue::of(other) };
-            for (_, side) in sides {
+            // Reads and writes complete where sends do.
+            let flags = match flags & SEND {
+                0 => flags,
+                _ => flags | READ | WRITE,
+            };
+            for (_, side) in sides.into_iter().filter(|(side, _)| flags & side != 0) {
                 side.queue = Some(queue.clone());
                 side.selective = flags & SELECTIVE_COMPLETION != 0;
             }
-            queue.endpoints().add(endpoint);
+            if let Err(code) = queue.add(endpoint) {
+                return -code;
+            }
         }
         class::COUNTER => {
             // SAFETY: its class says what it is.
             let counter = unsafe { counter::of(other) };
-            for (_, side) in sides {
+            for (_, side) in sides.into_iter().filter(|(side, _)| flags & side != 0) {
                 side.counter = Some(counter.clone());
             }
             counter.endpoints().add(endpoint);
@@ -163,12 +188,15 @@ unsafe extern "C" fn command(endpoint: *mut Fid, command: c_int, _: *mut c_void)
         return -code::ENOSYS;
     }
     // SAFETY: libfabric passes an open endpoint.
-    let state = unsafe { of(endpoint) }.state();
+    let endpoint = unsafe { of(endpoint) };
+    let state = endpoint.state();
     match (&state.vector, &state.sends.queue, &state.receives.queue) {
-        (None, _, _) => -code::ENOAV,
-        (_, None, None) => -code::ENOCQ,
-        _ => 0,
+        (None, _, _) => return -code::ENOAV,
+        (_, None, None) => return -code::ENOCQ,
+        _ => {}
     }
+    drop(state);
+    endpoint.serve().map_or_else(|code| -code, |()| 0)
 }
 
 unsafe extern "C" fn cancel(endpoint: *mut Fid, context: *mut c_void) -> isize {

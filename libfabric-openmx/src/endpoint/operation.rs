@@ -1,16 +1,10 @@
 //! Operations under way.
 
-use core::ptr::NonNull;
-
-use mx_ring::VolatileSlice;
 use open_mx::{Memory, Request};
 
 use crate::abi::completion::{Entry, Pointer};
-use crate::abi::flags::code;
 use crate::abi::operations::IoVector;
-
-/// Parts of a message at most.
-pub const PARTS_MAX: usize = 8;
+use crate::memory::memory;
 
 /// The number of an operation, which the library hands back with its completion.
 pub type OperationKey = slotmap::DefaultKey;
@@ -26,6 +20,8 @@ pub struct Operation {
     pub told: bool,
     /// What the library calls it, once it does.
     pub request: Option<Request>,
+    /// What a send waits with until its peer is connected.
+    pub waiting: Option<Waiting>,
     pub kind: Kind,
 }
 
@@ -34,12 +30,34 @@ pub struct Operation {
 pub enum Kind {
     /// A connect to the peer of that number.
     Connect(u64),
-    /// A send; what it waits with until its peer is connected.
-    Send(Option<Waiting>),
+    /// A send.
+    Send,
     /// A receive into the memory that begins there.
     Receive(Pointer),
     /// A receive of several messages.
     Several(Several),
+    /// A read of another process's memory, or a write.
+    Read,
+    Write,
+    /// A message that belongs to one of these.
+    Part(OperationKey),
+    /// A message of which nobody needs to hear.
+    Alone,
+    /// A receive of what others ask of this process's memory, into this.
+    Request(Memory),
+    /// A receive of what another process writes.
+    Landing(Landing),
+}
+
+/// Who writes here.
+#[derive(Clone, Copy, Debug)]
+pub struct Landing {
+    pub from: open_mx::Address,
+    pub number: u32,
+    /// What this process's completion is to say.
+    pub data: Option<u64>,
+    /// Why it may not; 0 when it may.
+    pub refused: i32,
 }
 
 /// A send whose peer is not connected yet.
@@ -87,28 +105,4 @@ impl Operation {
             tag,
         }
     }
-}
-
-/// The memory of a message.
-///
-/// # Safety
-/// Each part is memory of the application that is left alone, and mapped, until its operation is complete.
-pub unsafe fn memory(parts: &[IoVector]) -> Result<Memory, i32> {
-    let span = |part: &IoVector| {
-        let base = match NonNull::new(part.base.cast::<u8>()) {
-            Some(base) => base,
-            None if part.length == 0 => NonNull::dangling(),
-            None => return Err(code::EINVAL),
-        };
-        // SAFETY: promised by the caller.
-        Ok(unsafe { VolatileSlice::new(base, part.length) })
-    };
-    let memory = match parts {
-        [part] => Memory::new(span(part)?),
-        parts if parts.len() <= PARTS_MAX => {
-            Memory::several(parts.iter().map(span).collect::<Result<_, _>>()?)
-        }
-        _ => return Err(code::EINVAL),
-    };
-    memory.map_err(|_| code::EMSGSIZE)
 }

@@ -1,8 +1,10 @@
 //! Completions of the library become those of queues and counters.
 
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use open_mx::{Code, Status};
+use open_mx::{Address, Code, Sleep, Status};
 use slotmap::Key;
 
 use super::operation::{Kind, Operation, OperationKey, Several};
@@ -19,6 +21,9 @@ const BATCH: usize = 64;
 
 impl Advance for Endpoint {
     fn advance(&self) {
+        if self.sleeps.swap(false, Ordering::Relaxed) {
+            self.mx.0.awake();
+        }
         let mut state = self.state();
         for _ in 0..BATCH {
             match self.mx.0.test_any(0, 0) {
@@ -29,9 +34,28 @@ impl Advance for Endpoint {
         }
     }
 
-    fn wait(&self, time: Option<Duration>) {
+    fn wait(&self, time: Option<Duration>) -> Result<(), i32> {
+        let waited = self.mx.0.peek(time);
+        waited.map(drop).map_err(|error| error::of_call(&error))
+    }
+
+    fn is_usable(&self) -> Result<(), i32> {
+        let usable = self.mx.0.progress();
+        usable.map_err(|error| error::of_call(&error))
+    }
+
+    fn add_to_poll(&self, poll: BorrowedFd<'_>) -> Result<(), i32> {
+        let added = self.mx.0.add_to_poll(poll);
+        added.map_err(|error| error::of_call(&error))
+    }
+
+    fn prepare_sleep(&self) -> Sleep {
         // What went wrong is told by the next call.
-        let _ = self.mx.0.peek(time);
+        let prepared = self.mx.0.prepare_sleep().unwrap_or(Sleep::NotNow);
+        if prepared != Sleep::NotNow {
+            self.sleeps.store(true, Ordering::Relaxed);
+        }
+        prepared
     }
 
     fn wake(&self) {
@@ -52,17 +76,25 @@ impl Endpoint {
                 };
                 self.connected(state, peer, ended);
             }
-            Kind::Send(_) if status.code == Code::Success => {
+            Kind::Send if status.code == Code::Success => {
                 let entry = operation.entry(status.transferred as usize, Pointer::NULL, 0, 0);
                 state.sends.complete(&operation, entry, None);
             }
-            Kind::Send(_) => {
+            Kind::Send => {
                 state
                     .sends
                     .fail(&operation, error::of_code(status.code), Some(status.code));
             }
             Kind::Receive(base) => self.received(state, &operation, status, base),
             Kind::Several(several) => self.one_of_several(state, operation, several, status),
+            Kind::Read | Kind::Write => self.transferred(state, &operation, status),
+            Kind::Part(whole) if status.code != Code::Success => {
+                let error = error::of_code(status.code);
+                self.part_failed(state, whole, error, Some(status.code));
+            }
+            Kind::Part(_) | Kind::Alone => {}
+            Kind::Request(body) => self.asked(state, &body, status),
+            Kind::Landing(landing) => self.landed(state, &landing, status),
         }
     }
 
@@ -102,13 +134,16 @@ impl Endpoint {
         if parts.data.is_some() {
             entry.flags |= REMOTE_CQ_DATA;
         }
-        let from = status.address.and_then(|from| {
-            state.vector.as_ref()?.number(Name {
-                nic_id: from.nic_id,
-                endpoint: from.endpoint,
-            })
-        });
+        let from = status.address.and_then(|from| self.number_of(state, from));
         state.receives.complete(operation, entry, from);
+    }
+
+    /// What the application calls an endpoint, if it does.
+    pub(super) fn number_of(&self, state: &State, address: Address) -> Option<u64> {
+        state.vector.as_ref()?.number(Name {
+            nic_id: address.nic_id,
+            endpoint: address.endpoint,
+        })
     }
 
     /// A message of a receive of several: the next one goes behind it, while there is room.
@@ -164,10 +199,21 @@ impl State {
     fn fail_all(&mut self, code: i32) {
         for (_, operation) in self.operations.drain() {
             match operation.kind {
-                Kind::Connect(_) => {}
-                Kind::Send(_) => self.sends.fail(&operation, code, None),
+                Kind::Send => self.sends.fail(&operation, code, None),
                 Kind::Receive(_) | Kind::Several(_) => self.receives.fail(&operation, code, None),
+                Kind::Read => self.reads.fail(&operation, code, None),
+                Kind::Write => self.writes.fail(&operation, code, None),
+                Kind::Connect(_) | Kind::Part(_) | Kind::Alone => {}
+                Kind::Request(_) | Kind::Landing(_) => {}
             }
+        }
+    }
+
+    /// Where a read or a write completes.
+    pub(super) fn side_of(&self, operation: &Operation) -> &Side {
+        match operation.kind {
+            Kind::Read => &self.reads,
+            _ => &self.writes,
         }
     }
 }
@@ -178,9 +224,14 @@ impl Side {
         if let Some(counter) = &self.counter {
             counter.count(true);
         }
-        if let Some(queue) = &self.queue
-            && operation.told
-        {
+        if operation.told {
+            self.tell(entry, from);
+        }
+    }
+
+    /// Tells it by the queue.
+    pub fn tell(&self, entry: Entry, from: Option<u64>) {
+        if let Some(queue) = &self.queue {
             queue.complete(entry, from);
         }
     }

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use slotmap::Key;
 
-use super::operation::{Kind, Operation, OperationKey, Several, memory};
+use super::operation::{Kind, Operation, OperationKey, Several};
 use super::state::{Endpoint, State};
 use crate::abi::completion::Pointer;
 use crate::abi::flags::{
@@ -12,6 +12,7 @@ use crate::abi::flags::{
 };
 use crate::abi::operations::IoVector;
 use crate::error;
+use crate::memory::memory;
 
 /// What an application wants to receive.
 pub struct Receive<'a> {
@@ -34,6 +35,7 @@ impl Endpoint {
         let mut state = self.state();
         let from = match receive.from {
             ADDRESS_UNSPECIFIED => None,
+            _ if !self.directed => None,
             number => Some(self.address(&state, number)?),
         };
         let (match_info, mask) = self.layout.wanted(receive.tag, receive.ignore);
@@ -51,7 +53,13 @@ impl Endpoint {
             && receive.flags & DISCARD != 0
         {
             let discarded = self.mx.0.discard_claimed(claim);
-            return discarded.map_err(|error| error::of_call(&error));
+            discarded.map_err(|error| error::of_call(&error))?;
+            let operation = self.operation(&mut state, receive, Kind::Receive(Pointer::NULL));
+            if let Some(operation) = state.operations.remove(operation) {
+                let entry = operation.entry(0, Pointer::NULL, receive.tag.unwrap_or(0), 0);
+                state.receives.complete(&operation, entry, None);
+            }
+            return Ok(());
         }
         // SAFETY: promised by the caller.
         let memory = unsafe { memory(receive.parts) }?;
@@ -90,6 +98,7 @@ impl Endpoint {
             flags: RECV | kind_of(receive.tag),
             told,
             request: None,
+            waiting: None,
             kind,
         })
     }
@@ -116,6 +125,7 @@ impl Endpoint {
             flags: PEEK | RECV | kind_of(receive.tag),
             told: true,
             request: None,
+            waiting: None,
             kind: Kind::Receive(Pointer::NULL),
         };
         let Some((claim, status)) = found else {

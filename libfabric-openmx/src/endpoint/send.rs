@@ -1,24 +1,20 @@
 //! Sends.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use mx_ring::VolatileSlice;
-use open_mx::{Address, Code, Memory};
+use open_mx::{Address, Code};
 use slotmap::{Key, KeyData};
 
-use super::operation::{Kind, Operation, OperationKey, Waiting, memory};
+use super::operation::{Kind, Operation, OperationKey, Waiting};
 use super::peers::Peer;
 use super::state::{Endpoint, KEY, State};
 use crate::abi::completion::Pointer;
 use crate::abi::flags::{
-    COMPLETION, DELIVERY_COMPLETE, INJECT, MATCH_COMPLETE, MSG, SEND, TAGGED, code,
+    COMPLETION, DELIVERY_COMPLETE, INJECT, MATCH_COMPLETE, MSG, SEND, SILENT, TAGGED, code,
 };
 use crate::abi::operations::IoVector;
 use crate::error;
-
-/// Bytes that a send may have whose memory is the application's again at once.
-pub const INJECT_SIZE: usize = 128;
+use crate::memory::{copied, memory};
 
 /// What an application sends.
 pub struct Send<'a> {
@@ -57,10 +53,10 @@ impl Endpoint {
         let operation = state.operations.insert(Operation {
             context: send.context,
             flags: SEND | kind,
-            // What is injected completes in silence.
-            told: told && (!inject || send.flags & COMPLETION != 0),
+            told: told && send.flags & SILENT == 0,
             request: None,
-            kind: Kind::Send(None),
+            waiting: None,
+            kind: Kind::Send,
         });
         let waiting = Waiting {
             memory,
@@ -75,7 +71,7 @@ impl Endpoint {
     }
 
     /// Sends to a peer, or waits until it is connected.
-    fn dispatch(
+    pub(super) fn dispatch(
         &self,
         state: &mut State,
         to: u64,
@@ -102,7 +98,7 @@ impl Endpoint {
             }
         }
         if let Some(operation) = state.operations.get_mut(operation) {
-            operation.kind = Kind::Send(Some(waiting));
+            operation.waiting = Some(waiting);
         }
         Ok(())
     }
@@ -121,6 +117,7 @@ impl Endpoint {
             flags: 0,
             told: false,
             request: None,
+            waiting: None,
             kind: Kind::Connect(to),
         });
         let word = operation.data().as_ffi();
@@ -149,7 +146,6 @@ impl Endpoint {
         let request = begun.map_err(|error| error::of_call(&error))?;
         if let Some(operation) = state.operations.get_mut(operation) {
             operation.request = Some(request);
-            operation.kind = Kind::Send(None);
         }
         Ok(())
     }
@@ -164,14 +160,8 @@ impl Endpoint {
             return;
         };
         for operation in queue {
-            let waiting = match state.operations.get_mut(operation) {
-                Some(Operation {
-                    kind: Kind::Send(waiting),
-                    ..
-                }) => waiting.take(),
-                _ => None,
-            };
-            let Some(waiting) = waiting else {
+            let waiting = state.operations.get_mut(operation);
+            let Some(waiting) = waiting.and_then(|operation| operation.waiting.take()) else {
                 continue;
             };
             let begun = match ended {
@@ -181,34 +171,13 @@ impl Endpoint {
             if let Err(code) = begun
                 && let Some(operation) = state.operations.remove(operation)
             {
-                state.sends.fail(&operation, code, ended.err());
+                match operation.kind {
+                    Kind::Part(whole) => self.part_failed(state, whole, code, ended.err()),
+                    _ => state.sends.fail(&operation, code, ended.err()),
+                }
             }
         }
     }
-}
-
-/// A copy of a short message, which is the library's.
-///
-/// # Safety
-/// The parts are readable memory.
-unsafe fn copied(parts: &[IoVector]) -> Result<Memory, i32> {
-    let length = parts.iter().map(|part| part.length).sum::<usize>();
-    if length > INJECT_SIZE {
-        return Err(code::EINVAL);
-    }
-    // SAFETY: promised by the caller for as long as this function needs it.
-    let from = unsafe { memory(parts) }?;
-    let mut bytes = vec![0; length.max(1)];
-    from.copy_out(0, &mut bytes[..length]);
-    let owner = Arc::new(std::sync::Mutex::new(bytes));
-    let base = {
-        let mut bytes = owner.lock().map_err(|_| code::EIO)?;
-        core::ptr::NonNull::from(&mut bytes[..]).cast()
-    };
-    // SAFETY: the bytes are on the heap, and stay there for as long as their owner, which the memory keeps, does; nobody
-    // but the memory uses them.
-    let span = unsafe { VolatileSlice::new(base, length) };
-    Memory::owned(span, owner).map_err(|_| code::EMSGSIZE)
 }
 
 /// The operation of a completion.

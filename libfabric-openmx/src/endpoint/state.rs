@@ -1,6 +1,7 @@
 //! What an endpoint knows, under one lock.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::error;
 use crate::handle::Handle;
 use crate::match_info::Layout;
 use crate::queue::CompletionQueue;
+use crate::region::Regions;
 use crate::vector::AddressVector;
 
 /// What endpoints of this provider present to each other.
@@ -36,6 +38,13 @@ pub struct Endpoint {
     pub mx: Mx,
     pub own: Name,
     pub layout: Layout,
+    /// Whether receives name a peer: who has not asked for it may name anything.
+    pub directed: bool,
+    /// Whether it reads and writes memory of others, and they its own.
+    pub remote: bool,
+    pub regions: Arc<Regions>,
+    /// Somebody may sleep on its descriptors.
+    pub sleeps: AtomicBool,
     pub state: Mutex<State>,
 }
 
@@ -53,11 +62,17 @@ pub struct State {
     pub vector: Option<Arc<AddressVector>>,
     pub sends: Side,
     pub receives: Side,
+    pub reads: Side,
+    pub writes: Side,
     pub peers: Peers,
     pub operations: SlotMap<OperationKey, Operation>,
     /// Messages that were claimed, by the context of whoever claimed them.
     pub claims: HashMap<usize, Claim>,
     pub min_multi_receive: usize,
+    /// Of the last read or write.
+    pub numbers: u32,
+    /// Requests of others are awaited.
+    pub serves: bool,
 }
 
 /// Where operations of one kind complete.
