@@ -11,6 +11,7 @@ use crate::host::{HostSpec, Images, Nic, Wire, client, keeper, kvm, spec};
 use crate::image;
 use crate::miri;
 use crate::modules;
+use crate::mpi;
 use crate::place;
 use crate::prepare::{self, Kernel};
 use crate::replay;
@@ -116,6 +117,13 @@ pub enum Command {
     /// there. Prints a line per kernel with the compiler; below it what compiler, modpost and objtool complained of. The
     /// tests build for the oldest and the newest. Exit status 1 means that one does not build, or not without a warning.
     Modules(modules::ModulesArgs),
+    /// Run MPI over the provider of libfabric, on one node and on two: mpi4py's own tests, also while frames are lost, and a table
+    /// of round trips and bandwidth.
+    ///
+    /// Open MPI is Debian's, unmodified; each job has to say that its ranks send by the provider. The same runs over Open MPI's
+    /// shared memory and TCP: what fails there, too, is counted apart and named. Takes half an hour. Exit status 1 means that a
+    /// test fails over the provider alone.
+    Mpi(mpi::MpiArgs),
     /// Show the main job on a real Xen in QEMU: create the driver domain, attach two guests, measure and verify.
     ///
     /// Prepares the machine, builds everything, boots Xen with the card passed through to the driver domain, and joins
@@ -249,6 +257,7 @@ impl Command {
             Command::Fuzz(args) => fuzz::run(&args),
             Command::Replay(args) => replay::run(&args.path, args.format.as_deref(), args.json),
             Command::Modules(args) => modules::run(&args),
+            Command::Mpi(args) => mpi::run(&args),
             Command::Miri(args) => miri::run(&args),
             Command::Deny => deny::run(),
             Command::Prepare => prepare::machine().map(|_| ExitCode::SUCCESS),

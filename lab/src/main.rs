@@ -22,6 +22,7 @@ mod image;
 mod lock;
 mod miri;
 mod modules;
+mod mpi;
 mod node;
 mod place;
 mod prepare;

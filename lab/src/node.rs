@@ -31,17 +31,30 @@ impl<'a> Node<'a> {
         mtu: u16,
         options: &[&str],
     ) -> Result<Self, Error> {
+        let wire = format!("127.0.0.1:{},127.0.0.1:{}", wire.local, wire.remote);
+        let options = [&["--dgram", &wire], options].concat();
+        Self::start_within(programs, name, &[], mtu, &options)
+    }
+
+    /// Starts a node by a command that begins with these words, with options of omxd that say what its wire is.
+    pub fn start_within(
+        programs: &'a Programs,
+        name: &str,
+        enter: &[String],
+        mtu: u16,
+        options: &[&str],
+    ) -> Result<Self, Error> {
         // Not in the repository: a socket's path may have 107 bytes at most.
         let directory = std::env::temp_dir().join(format!("xen2mx-{}-{name}", std::process::id()));
         fs::create_dir_all(&directory).at("create", &directory)?;
         let log = log_file(&format!("node-{name}"))?;
         let output = File::create(&log).at("create", &log)?;
         let errors = output.try_clone().at("write", &log)?;
-        let wire = format!("127.0.0.1:{},127.0.0.1:{}", wire.local, wire.remote);
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
+            .args(enter)
             .arg(programs.path("omxd"))
-            .args(["--dgram", &wire, "--name", name, "--mtu", &mtu.to_string()])
+            .args(["--name", name, "--mtu", &mtu.to_string()])
             .args(options)
             .arg("--socket")
             .arg(directory.join("socket"))

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `two_nodes` | two nodes on one Linux |
 //! | `public_programs` | programs of others between two nodes |
-//! | `mpi` | MPI over libfabric, on one node and on two |
+//! | `mpi`, `mpi_deaths` | MPI over libfabric, on one node and on two, and what dies under it |
 //! | `conformance` | programs in C in guests and outside |
 //! | `faults` | processes and guests die; a driver domain has no card |
 //! | `newer_kernel` | guests that boot another kernel than dom0's |
@@ -36,6 +36,7 @@ mod logs;
 pub mod minis;
 pub mod module;
 pub mod mpi;
+mod mpi_deaths;
 pub mod newer_kernel;
 pub mod nic;
 mod page;

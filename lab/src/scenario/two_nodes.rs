@@ -1,9 +1,11 @@
 //! Two nodes on one Linux, joined by datagram sockets: they see each other, and every byte of a message arrives.
 
 use crate::build::Programs;
-use crate::error::Error;
+use crate::error::{At, Error};
+use crate::host::Wire;
 use crate::node::{Node, free_wire};
 use crate::stall_timeout::wait_until;
+use lossy::{End, LossyWire};
 use std::time::Duration;
 
 /// How long two nodes may take to hear of each other.
@@ -24,8 +26,34 @@ pub fn run(programs: &Programs) -> Result<(), Error> {
 /// Nodes "one" and "two" at the ends of a wire, who know each other.
 pub fn joined(programs: &Programs, mtu: u16) -> Result<[Node<'_>; 2], Error> {
     let wire = free_wire()?;
-    let one = Node::start(programs, "one", wire, mtu, &[])?;
-    let two = Node::start(programs, "two", wire.other_end(), mtu, &[])?;
+    joined_by(programs, mtu, [wire, wire.other_end()])
+}
+
+/// The same, and the wire, which loses so many frames of a hundred each way once they know each other.
+pub fn joined_with_loss(
+    programs: &Programs,
+    mtu: u16,
+    percent: u8,
+) -> Result<([Node<'_>; 2], LossyWire), Error> {
+    let [one, two] = [free_wire()?, free_wire()?];
+    let end = |wire: Wire| End::Inet {
+        local: ([127, 0, 0, 1], wire.remote).into(),
+        remote: ([127, 0, 0, 1], wire.local).into(),
+    };
+    let wire = LossyWire::start([&end(one), &end(two)], 0, 1).at("open", "the wire")?;
+    let nodes = joined_by(programs, mtu, [one, two])?;
+    wire.set_percent(percent);
+    Ok((nodes, wire))
+}
+
+fn joined_by(programs: &Programs, mtu: u16, [one, two]: [Wire; 2]) -> Result<[Node<'_>; 2], Error> {
+    let one = Node::start(programs, "one", one, mtu, &[])?;
+    let two = Node::start(programs, "two", two, mtu, &[])?;
+    introduced(one, two)
+}
+
+/// Nodes "one" and "two" once they know each other.
+pub fn introduced<'a>(one: Node<'a>, two: Node<'a>) -> Result<[Node<'a>; 2], Error> {
     for (node, peer) in [(&one, "two:0"), (&two, "one:0")] {
         wait_for_peer(node, peer)?;
     }

@@ -1,0 +1,182 @@
+//! fabtests, libfabric's own tests of providers, as far as they are of reliable datagrams: what MPI uses.
+
+use super::provider::Provider;
+use crate::build::Programs;
+use crate::error::{At, Error};
+use crate::node::{Node, free_wire};
+use crate::place;
+use crate::prepare;
+use crate::stage::Stage;
+use crate::stall_timeout::StallTimeout;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// Its lists for `rdm`, some of them with data that is verified, and by each way to wait.
+const PAIRS: [&str; 41] = [
+    "fi_av_xfer -e rdm",
+    "fi_cq_data -e rdm -o senddata",
+    "fi_cq_data -e rdm -o writedata",
+    "fi_rdm",
+    "fi_rdm -U",
+    "fi_rdm_tagged_peek",
+    "fi_multi_ep -e rdm -v",
+    "fi_multi_ep -e rdm -v -A",
+    "fi_multi_ep -e rdm -v -Q",
+    "fi_multi_ep -e rdm -v -A -Q",
+    "fi_multi_ep -e rdm -v --threading completion",
+    "fi_recv_cancel -e rdm -V",
+    "fi_unexpected_msg -e rdm -I 10 -v",
+    "fi_inject_test -A inject -v",
+    "fi_inject_test -N -A inject -v",
+    "fi_inject_test -A inj_complete -v",
+    "fi_inject_test -N -A inj_complete -v",
+    "fi_flood -e rdm -v -T 1",
+    "fi_flood -e rdm -v -T 1 -U",
+    "fi_rdm_cntr_pingpong -I 5",
+    "fi_multi_recv -e rdm -I 5",
+    "fi_rdm_pingpong -I 5 -v",
+    "fi_rdm_pingpong -I 5 -v -U",
+    "fi_rdm_pingpong -I 5 -v -c sread",
+    "fi_rdm_pingpong -I 5 -v -c fd",
+    "fi_rdm_tagged_pingpong -I 5 -v",
+    "fi_rdm_tagged_pingpong -I 5 -v -U",
+    "fi_rdm_tagged_pingpong -I 5 -v -c sread",
+    "fi_rdm_tagged_pingpong -I 5 -v -c fd",
+    "fi_rdm_tagged_bw -I 5 -v",
+    "fi_rdm_tagged_bw -I 5 -v -U",
+    "fi_rdm_bw -I 5 -v",
+    "fi_rma_bw -e rdm -o write -I 5 -v",
+    "fi_rma_bw -e rdm -o write -I 5 -v -U",
+    "fi_rma_bw -e rdm -o read -I 5 -v",
+    "fi_rma_bw -e rdm -o writedata -I 5 -v",
+    "fi_rma_bw -e rdm -o write -I 5 -v -c fd",
+    "fi_rma_pingpong -e rdm -o write -I 5 -v",
+    "fi_rdm_shared_av",
+    "fi_rdm_rma_event",
+    "fi_rdm_atomic -I 5 -o all",
+];
+
+/// Those of one process.
+const ALONE: [&str; 6] = [
+    "fi_av_test -g 127.0.0.1 -n 1 -e rdm",
+    "fi_dom_test -n 2",
+    "fi_eq_test",
+    "fi_cq_test",
+    "fi_mr_test",
+    "fi_cntr_test",
+];
+
+/// How long a test may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What a test ends with when the provider offers nothing of what it asks for, or has not a function.
+const NOT_OFFERED: [i32; 2] = [61, 38];
+
+/// A server listens for addresses by then.
+const HEAD_START: Duration = Duration::from_millis(500);
+
+/// Runs them, a server and a client on one node each; whether none fails. What asks for something that the provider does not
+/// offer is counted apart.
+pub fn run(programs: &Programs, provider: &Provider) -> Result<bool, Error> {
+    let installed = prepare::fabtests()?;
+    let node = Node::start(programs, "fab", free_wire()?, 9000, &[])?;
+    let stage = Stage::begin("fabtests, one node");
+    let place = Place {
+        installed: &installed,
+        provider,
+        node: &node,
+    };
+    let (mut passed, mut failed, mut not_offered) = (0, Vec::new(), Vec::new());
+    let alone = ALONE.iter().map(|line| (line, false));
+    for (line, is_pair) in alone.chain(PAIRS.iter().map(|line| (line, true))) {
+        let statuses = match is_pair {
+            true => place.pair(line)?,
+            false => place.wait(vec![place.start(line, "alone", &[])?])?,
+        };
+        match statuses {
+            statuses if statuses.iter().all(|status| *status == 0) => passed += 1,
+            statuses if NOT_OFFERED.contains(&statuses[0]) => not_offered.push(*line),
+            statuses => failed.push(format!("{line} (statuses {statuses:?})")),
+        }
+    }
+    stage.done("");
+    println!(
+        "    fabtests: {passed} passed, {} failed, {} ask for what is not offered",
+        failed.len(),
+        not_offered.len()
+    );
+    for line in &failed {
+        println!("      {line} fails");
+    }
+    for line in &not_offered {
+        println!("      {line} is not offered");
+    }
+    Ok(failed.is_empty())
+}
+
+struct Place<'a> {
+    installed: &'a Path,
+    provider: &'a Provider,
+    node: &'a Node<'a>,
+}
+
+impl Place<'_> {
+    /// Runs a server and a client; their statuses.
+    fn pair(&self, line: &str) -> Result<Vec<i32>, Error> {
+        let server = self.start(line, "server", &["-E"])?;
+        thread::sleep(HEAD_START);
+        let client = self.start(line, "client", &["-E", "127.0.0.1"])?;
+        self.wait(vec![server, client])
+    }
+
+    fn start(&self, line: &str, role: &str, more: &[&str]) -> Result<Child, Error> {
+        let mut words = line.split(' ');
+        let program = words.next().unwrap_or_default();
+        let log = place::work().join(format!("logs/fabtests-{role}.log"));
+        let file = File::create(&log).at("create", &log)?;
+        let second = file.try_clone().at("write", &log)?;
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(self.installed.join("bin").join(program))
+            .args(["-p", "openmx"])
+            .args(words)
+            .args(more)
+            .env("LD_LIBRARY_PATH", self.installed.join("lib"))
+            .env("FI_PROVIDER_PATH", self.provider.folder())
+            .env("OMX_SOCKET", self.node.socket())
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(second)
+            .spawn()
+            .map_err(|source| Error::Start {
+                program: program.to_owned(),
+                source,
+            })
+    }
+
+    /// Waits for them all; those that take too long are killed, and have no status.
+    fn wait(&self, mut processes: Vec<Child>) -> Result<Vec<i32>, Error> {
+        const KILLED: i32 = -1;
+        let mut timeout = StallTimeout::new(LIMIT);
+        let mut statuses = vec![None; processes.len()];
+        while statuses.contains(&None) {
+            for (process, status) in processes.iter_mut().zip(&mut statuses) {
+                if status.is_none() {
+                    let ended = process.try_wait().at("wait for", "a test")?;
+                    *status = ended.map(|ended| ended.code().unwrap_or(KILLED));
+                }
+                if status.is_none() && timeout.is_over() {
+                    // It may have ended just now.
+                    let _ = process.kill();
+                    let _ = process.wait();
+                    *status = Some(KILLED);
+                }
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(statuses.into_iter().flatten().collect())
+    }
+}

@@ -1,0 +1,75 @@
+//! `cargo lab mpi`: MPI over the provider of libfabric, and beside it over what Open MPI has itself.
+//!
+//! | file | what |
+//! |---|---|
+//! | `provider` | what is installed and built for it |
+//! | `veth` | two networks of their own, joined by a pair of interfaces |
+//! | `transport` | what a job's messages go by |
+//! | `job` | a job of Open MPI, watched to its end |
+//! | `outcome` | what a job of mpi4py's tests has said of each |
+//! | `suite` | mpi4py's tests, over each transport |
+//! | `fabtests` | libfabric's own tests of providers |
+//! | `table` | a table of round trips and bandwidth |
+
+mod fabtests;
+pub mod job;
+mod outcome;
+pub mod provider;
+mod suite;
+mod table;
+pub mod transport;
+mod veth;
+
+use crate::build::Programs;
+use crate::error::Error;
+use clap::{Args, ValueEnum};
+use provider::Provider;
+use std::process::ExitCode;
+
+/// Options of `cargo lab mpi`.
+#[derive(Args)]
+pub struct MpiArgs {
+    /// Only these parts, in this order; may be given several times. [default: all]
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Vec<Part>,
+    /// How often the table measures each transport; it shows medians.
+    #[arg(long, default_value_t = 11, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+}
+
+/// A part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// mpi4py's own tests on 2 and 4 ranks, on one node and on two.
+    Suite,
+    /// The same on two nodes between which one frame of a hundred is lost, and one of twenty.
+    Loss,
+    /// libfabric's own tests of providers, with the libfabric that they belong to.
+    Fabtests,
+    /// Round trips and bandwidth beside Open MPI's own transports.
+    Table,
+}
+
+/// Runs it before the user's eyes.
+pub fn run(args: &MpiArgs) -> Result<ExitCode, Error> {
+    let programs = Programs::build()?;
+    let provider = Provider::prepare()?;
+    let parts = match &args.only[..] {
+        [] => Part::value_variants(),
+        some => some,
+    };
+    let mut good = true;
+    for part in parts {
+        good &= match part {
+            Part::Suite => suite::run(&programs, &provider)?,
+            Part::Loss => suite::run_with_loss(&programs, &provider)?,
+            Part::Fabtests => fabtests::run(&programs, &provider)?,
+            Part::Table => table::run(&programs, &provider, args.rounds)?,
+        };
+    }
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
