@@ -9,8 +9,10 @@
 //! | `outcome` | what a job of mpi4py's tests has said of each |
 //! | `suite` | mpi4py's tests, over each transport |
 //! | `fabtests` | libfabric's own tests of providers |
+//! | `crowd` | many ranks: connects and memory |
 //! | `table` | a table of round trips and bandwidth |
 
+mod crowd;
 mod fabtests;
 pub mod job;
 mod outcome;
@@ -46,6 +48,8 @@ enum Part {
     Loss,
     /// libfabric's own tests of providers, with the libfabric that they belong to.
     Fabtests,
+    /// 64 ranks on two nodes, each of which sends to every other one: times and memory.
+    Crowd,
     /// Round trips and bandwidth beside Open MPI's own transports.
     Table,
 }
@@ -64,6 +68,7 @@ pub fn run(args: &MpiArgs) -> Result<ExitCode, Error> {
             Part::Suite => suite::run(&programs, &provider)?,
             Part::Loss => suite::run_with_loss(&programs, &provider)?,
             Part::Fabtests => fabtests::run(&programs, &provider)?,
+            Part::Crowd => crowd::run(&programs, &provider)?,
             Part::Table => table::run(&programs, &provider, args.rounds)?,
         };
     }
