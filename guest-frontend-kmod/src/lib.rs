@@ -70,6 +70,7 @@ pub mod errno;
 pub mod file_state;
 pub mod frontend;
 mod in_flight;
+pub mod interrupt;
 pub mod kernel;
 mod link;
 #[cfg(target_os = "none")]

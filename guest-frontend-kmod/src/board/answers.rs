@@ -27,6 +27,10 @@ pub enum Fault {
     /// It sends notices without end.
     #[error("the backend sends notices that say nothing, one after the other")]
     EmptyNotices,
+    /// It wrote answers before it said that it serves the device. They would never be taken, so each of its events would look
+    /// as if it brought them.
+    #[error("the backend answers before it has said that it serves the device")]
+    Early,
 }
 
 /// What the backend has said.
@@ -162,14 +166,17 @@ fn bear_empty_notice<K: Kernel>(uplink: &mut Uplink<K>) -> Result<(), Fault> {
 }
 
 fn listen<K: Kernel>(uplink: &mut Uplink<K>, kernel: &K) -> Result<Said, Fault> {
-    let answers = |link: &&mut Link<K>| matches!(link.phase, Phase::Adopting | Phase::Serving);
-    let Some(link) = uplink.link.as_mut().filter(answers) else {
+    let exists = |link: &&mut Link<K>| link.phase != Phase::Orphaned;
+    let Some(link) = uplink.link.as_mut().filter(exists) else {
         return Ok(Said::Nothing);
     };
     let response = match link.next_response() {
         None => return Ok(Said::Nothing),
         Some(response) => response.map_err(Fault::Control)?,
     };
+    if link.phase == Phase::Offered {
+        return Err(Fault::Early);
+    }
     if response.id == 0 && response.status == Status::RawWaits {
         if !uplink.raw_frames_wait(kernel) {
             bear_empty_notice(uplink)?;

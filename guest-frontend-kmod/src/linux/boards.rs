@@ -123,23 +123,16 @@ extern "C" fn omx_interrupt(board: c_uint) -> bool {
     let Some(view) = (unsafe { *place.0.get() }) else {
         return false;
     };
-    let mut useful = false;
-    for group in 0..4 {
-        let mut woken = view.doorbells.take_woken(group as usize);
-        while woken != 0 {
-            let endpoint = group * 64 + woken.trailing_zeros();
-            woken &= woken - 1;
-            if let Ok(wakes) = sleepers::wakes(board as usize, endpoint as u8) {
-                useful |= wakes.woken(view.armed.get(endpoint as u8));
-            }
-            shim::shim_wake_sleepers(board, endpoint);
-        }
-    }
-    if view.responses.waiting() {
-        useful = true;
+    let brought = view.interrupt(|endpoint, armed| {
+        let wakes = sleepers::wakes(board as usize, endpoint);
+        let useful = wakes.is_ok_and(|wakes| wakes.woken(armed));
+        shim::shim_wake_sleepers(board, endpoint.into());
+        useful
+    });
+    if brought.answers {
         shim::shim_schedule_answers(board);
     }
-    useful
+    brought.useful
 }
 
 /// Responses that one run of the work takes, so that a backend that never stops does not keep it for ever.

@@ -17,6 +17,19 @@ fn status() -> impl Strategy<Value = Status> {
     ]
 }
 
+/// Wake bits of endpoints that sleep, or any.
+fn storm() -> impl Strategy<Value = Step> {
+    let bits = prop_oneof![
+        (1u8..16).prop_map(|low| {
+            let mut bits = [0; 32];
+            bits[0] = low;
+            bits
+        }),
+        any::<[u8; 32]>(),
+    ];
+    (bits, 1usize..20).prop_map(|(bits, times)| Step::BackendStorms { bits, times })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let nth = 0usize..8;
     let pages =
@@ -34,6 +47,8 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (nth.clone(), status(), proptest::bool::weighted(0.1))
             .prop_map(|(nth, status, lie)| Step::BackendAnswers { nth, status, lie }),
         1 => Just(Step::BackendLetsGo),
+        2 => storm(),
+        3 => (0u8..4).prop_map(|endpoint| Step::Sleeps { endpoint }),
         1 => (prop_oneof![Just(0), 1u32..100], 0u8..6).prop_map(|(id, endpoint)| Step::BackendSays { id, endpoint }),
         8 => Just(Step::ModuleResponds),
         4 => nth.clone().prop_map(|nth| Step::Change { nth }),
@@ -79,6 +94,34 @@ proptest! {
             run.go(Step::BackendWrites { page: 1, offset, bytes });
         }
         run.go(Step::ModuleResponds);
+        run.end(false);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        max_shrink_iters: 100,
+        ..ProptestConfig::with_cases(48)
+    })]
+
+    /// Xen's code masks the channel of a backend whose events are worth nothing for longer and longer.
+    #[test]
+    fn a_backend_that_storms_is_worth_few_interrupts_however_processes_sleep_and_whatever_it_says(
+        steps in proptest::collection::vec(
+            prop_oneof![
+                4 => storm(),
+                4 => (0u8..4).prop_map(|endpoint| Step::Sleeps { endpoint }),
+                1 => (0u8..6).prop_map(|endpoint| Step::BackendSays { id: 0, endpoint }),
+                1 => step(),
+            ],
+            1..100,
+        ),
+    ) {
+        let mut run = Run::new();
+        for step in steps {
+            run.go(step);
+        }
         run.end(false);
     }
 }

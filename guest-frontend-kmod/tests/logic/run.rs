@@ -15,6 +15,7 @@ use open_mx_frontend::kernel::{DomainId, Kernel};
 use open_mx_frontend::page_set::PageSet;
 use open_mx_frontend::quota::Limits;
 use open_mx_frontend::region::Extent;
+use open_mx_frontend::wakes::Wakes;
 
 /// What may happen.
 #[derive(Clone, Debug)]
@@ -57,6 +58,15 @@ pub enum Step {
         page: usize,
         offset: usize,
         bytes: Vec<u8>,
+    },
+    /// The backend sets these wake bits and sends an event, so often.
+    BackendStorms {
+        bits: [u8; 32],
+        times: usize,
+    },
+    /// A process finds nothing and sleeps at an endpoint.
+    Sleeps {
+        endpoint: u8,
     },
     /// The process changes the memory of a region.
     Change {
@@ -113,10 +123,15 @@ pub struct Run {
     watches: Vec<(EndpointId, RegionKey, u32, bool)>,
     /// The backend answered what nobody asked.
     faulty: bool,
+    /// The wake-ups of each endpoint, and those that were worth an interrupt.
+    wakes: Vec<(Wakes, u32)>,
 }
 
 /// Answers that the ring holds.
 const ANSWERS: u32 = 64;
+/// Wake-ups of an endpoint that are worth it although nobody finds anything: an honest backend answers to an arming whose sleeper
+/// has found something by itself.
+const WORTH_MAX: u32 = 4;
 
 const LIMITS: Limits = Limits {
     endpoints: 6,
@@ -143,6 +158,7 @@ impl Run {
             used: Vec::new(),
             watches: Vec::new(),
             faulty: false,
+            wakes: (0..=u8::MAX).map(|_| (Wakes::new(), 0)).collect(),
         };
         run.attach();
         run.connect();
@@ -288,6 +304,15 @@ impl Run {
                     backend.write(page, offset, &bytes);
                 }
             }
+            Step::BackendStorms { bits, times } => {
+                for _ in 0..times {
+                    if let Some(backend) = &mut self.backend {
+                        backend.write(3, 64, &bits);
+                        self.interrupt();
+                    }
+                }
+            }
+            Step::Sleeps { endpoint } => self.sleep(endpoint),
             Step::Change { nth } => self.change(nth),
             Step::Use { nth } => self.use_or_end(nth),
             Step::Sweep { nth } => {
@@ -434,6 +459,44 @@ impl Run {
             self.watches.push((id, key, watch, false));
             self.waiters.push(Waiter::Register(id, key));
         }
+    }
+
+    /// An event of the backend. It brings nobody anything, so few are worth it whatever processes do.
+    fn interrupt(&mut self) {
+        let (board, _) = self.frontend.board(0).unwrap();
+        let Some(view) = board.interrupt_view() else {
+            return;
+        };
+        let wakes = &mut self.wakes;
+        let brought = view.interrupt(|endpoint, armed| {
+            let (wakes, worth) = &mut wakes[usize::from(endpoint)];
+            let useful = wakes.woken(armed);
+            *worth += u32::from(useful);
+            assert!(*worth <= WORTH_MAX, "a storm at endpoint {endpoint}");
+            // Who slept there finds nothing.
+            wakes.looked(false);
+            useful
+        });
+        if brought.answers {
+            self.respond();
+            let (board, _) = self.frontend.board(0).unwrap();
+            let waiting = board
+                .interrupt_view()
+                .is_some_and(|view| view.responses.waiting());
+            assert!(!waiting, "the next event would be worth it, too");
+        }
+    }
+
+    /// Looks, arms, looks again, and sleeps.
+    fn sleep(&mut self, endpoint: u8) {
+        let (board, _) = self.frontend.board(0).unwrap();
+        let Some(view) = board.interrupt_view() else {
+            return;
+        };
+        let (wakes, _) = &self.wakes[usize::from(endpoint)];
+        wakes.looked(false);
+        view.armed.arm(endpoint);
+        wakes.looked(false);
     }
 
     /// A fault of the backend ends the board, as the module does it.

@@ -30,7 +30,7 @@ fn step(input: &mut Input<'_>) -> Step {
     let choice = input.byte();
     let odd = input.byte();
     let nth = usize::from(odd % 8);
-    match choice % 20 {
+    match choice % 22 {
         0 => Step::Open {
             endpoint: (odd < 128).then_some(odd % 4),
         },
@@ -92,6 +92,16 @@ fn step(input: &mut Input<'_>) -> Step {
             235..247 => Step::Succeed,
             _ => Step::Replace,
         },
+        19 => Step::Sleeps { endpoint: odd % 4 },
+        20 => {
+            let mut bits = [0; 32];
+            bits[0] = odd;
+            bits[usize::from(odd) % 32] |= choice;
+            Step::BackendStorms {
+                bits,
+                times: 1 + nth,
+            }
+        }
         _ => Step::ModuleResponds,
     }
 }
