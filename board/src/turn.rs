@@ -330,6 +330,7 @@ impl Switch {
                 }
                 Err(CommandError::PullsFull) => {
                     ports.put_back(key);
+                    all.cost += LOOK;
                     all.progress = all.progress.max(Progress::Blocked);
                     break;
                 }

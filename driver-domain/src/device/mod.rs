@@ -141,12 +141,7 @@ impl<M: PageMapper> Device<M> {
             backend.add_board(now, mac, name, pages)
         };
         let board_id = added.map_err(ConnectError::Board)?;
-        let limits = account.limits();
-        let limits = BoardLimits {
-            pulls: limits.get(Limit::Pulls),
-            nacks: limits.get(Limit::Nacks),
-        };
-        backend.set_limits(now, board_id, limits);
+        backend.set_limits(now, board_id, board_limits(account));
         Ok(Self {
             memory,
             account: account.clone(),
@@ -229,6 +224,11 @@ impl<M: PageMapper> Device<M> {
             }
         }
         useful
+    }
+
+    /// Its guest's limits are others than before.
+    pub fn limits_changed(&self, now: Instant, backend: &mut Backend) {
+        backend.set_limits(now, self.board, board_limits(&self.account));
     }
 
     /// Whether requests of the guest's kernel wait, or there is room for answers that do: there is something to
@@ -342,5 +342,14 @@ impl<M: PageMapper> Device<M> {
         self.unmap(budget);
         self.responses.clear();
         self.removed && self.waste.is_empty()
+    }
+}
+
+/// What its board may have of what an account allows.
+fn board_limits(account: &Account) -> BoardLimits {
+    let limits = account.limits();
+    BoardLimits {
+        pulls: limits.get(Limit::Pulls),
+        nacks: limits.get(Limit::Nacks),
     }
 }

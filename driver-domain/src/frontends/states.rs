@@ -43,7 +43,12 @@ impl Frontends {
         let Some(frontend) = self.devices.get_mut(&place) else {
             return;
         };
-        set_limits(now, place, &frontend.account, defaults, &seen.limits);
+        if set_limits(now, place, &frontend.account, defaults, &seen.limits) {
+            self.limits_changed(now, place.guest, backend);
+        }
+        let Some(frontend) = self.devices.get_mut(&place) else {
+            return;
+        };
         let states = States {
             theirs: seen.theirs,
             ours: seen.ours,
@@ -95,6 +100,17 @@ impl Frontends {
         frontend.leave(place, reason, writer);
         self.rounds.insert(place);
         self.boards_changed = true;
+    }
+
+    /// The devices of a guest that are connected have other limits from now on.
+    fn limits_changed(&self, now: Instant, guest: u16, backend: &mut Backend) {
+        for (place, frontend) in &self.devices {
+            if place.guest == guest
+                && let Stage::Connected(connection) = &frontend.stage
+            {
+                connection.device.limits_changed(now, backend);
+            }
+        }
     }
 
     /// Tells the frontend what is offered, and watches it.
@@ -291,23 +307,25 @@ fn connection(
     })
 }
 
-/// What an operator wants a guest to have besides what all have.
+/// What an operator wants a guest to have besides what all have; whether that is something else than it was.
 fn set_limits(
     now: Instant,
     place: Place,
     account: &Account,
     mut limits: Limits,
     wanted: &[(String, String)],
-) {
+) -> bool {
     if wanted.is_empty() {
-        return;
+        return false;
     }
     for (name, value) in wanted {
         if let Err(error) = limits.set(name, value) {
             account.say(now, Level::Warn, format_args!("{place}: {error}"));
         }
     }
-    if limits != account.limits() {
+    let is_other = limits != account.limits();
+    if is_other {
         account.set_limits(now, limits);
     }
+    is_other
 }

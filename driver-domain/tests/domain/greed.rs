@@ -63,6 +63,39 @@ fn pull(peer: u16, session: u32, cookie: u32) -> Command {
     }
 }
 
+#[test]
+fn a_limit_that_an_operator_changes_holds_for_devices_that_are_connected() {
+    let mut domain = Domain::new(Pools::new(12 << 10, 12 << 20, 3));
+    let with = |pulls: u32| {
+        let mut limits = Limits::default();
+        limits.set(Limit::Pulls.name(), &pulls.to_string()).unwrap();
+        limits
+    };
+    let account = domain.account(with(32));
+    let guest = domain.join(&account);
+    let add = ControlRequest::Change(Change::AddPeer {
+        mac: SILENT,
+        name: [0; 80],
+    });
+    assert_eq!(domain.ask(guest, &add), Status::Ok);
+    assert_eq!(domain.open(guest, 64), Status::Ok);
+    let silent = domain.index(guest, SILENT);
+    let board = domain.parties[guest].device.board();
+    for most in [32, 48] {
+        let now = domain.now();
+        account.set_limits(now, with(most));
+        domain.parties[guest]
+            .device
+            .limits_changed(now, &mut domain.backend);
+        for _ in 0..20 {
+            domain.parties[guest].load(|_, number| pull(silent, SESSION, number));
+            domain.turn();
+        }
+        let pulls = domain.backend.usage(board).map(|usage| usage.pulls);
+        assert_eq!(pulls, Some(most));
+    }
+}
+
 /// What stands beside the neighbour.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Beside {
