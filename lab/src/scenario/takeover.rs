@@ -13,8 +13,9 @@ use crate::host::Images;
 /// Five times what the slowest step needs under emulation on a quiet machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Where a guest lies while it does not run.
-const SAVED: &str = "/tmp/guest1.saved";
+/// Where a guest lies while it does not run: dom0's own files have less room.
+const SAVED: &str = "/tmp/saved/guest1";
+const MAKE_ROOM: &str = "mkdir -p /tmp/saved && mount -t tmpfs -o size=400m tmpfs /tmp/saved";
 
 /// Told to those who send, when they may end.
 const STOP: &str = "/tmp/stop";
@@ -22,6 +23,7 @@ const STOP: &str = "/tmp/stop";
 /// Boots a host and runs all of it.
 pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<(), Error> {
     let fabric = Fabric::start(images, programs, Shape::of(Some(args.nic)))?;
+    fabric.dom0(&["sh", "-c", MAKE_ROOM])?;
     let mut life = Life::begin(&fabric, &args.only)?;
     let times = args.times;
     let title = format!("a guest is saved and restored while it is sent to, {times} times");
