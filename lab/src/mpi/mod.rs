@@ -9,12 +9,14 @@
 //! | `outcome` | what a job of mpi4py's tests has said of each |
 //! | `suite` | mpi4py's tests, over each transport |
 //! | `fabtests` | libfabric's own tests of providers |
+//! | `mpich` | MPICH, and one-sided communication |
 //! | `crowd` | many ranks: connects and memory |
 //! | `table` | a table of round trips and bandwidth |
 
 mod crowd;
 mod fabtests;
 pub mod job;
+mod mpich;
 mod outcome;
 pub mod provider;
 mod suite;
@@ -34,6 +36,9 @@ pub struct MpiArgs {
     /// Only these parts, in this order; may be given several times. [default: all]
     #[arg(long, value_enum, value_name = "PART")]
     only: Vec<Part>,
+    /// Ranks of mpi4py's tests, an even number; may be given several times.
+    #[arg(long, value_name = "COUNT", default_values_t = [2, 4], value_parser = clap::value_parser!(u32).range(2..=32))]
+    ranks: Vec<u32>,
     /// How often the table measures each transport; it shows medians.
     #[arg(long, default_value_t = 11, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
@@ -48,6 +53,8 @@ enum Part {
     Loss,
     /// libfabric's own tests of providers, with the libfabric that they belong to.
     Fabtests,
+    /// MPICH on one node, its one-sided communication, too.
+    Mpich,
     /// 64 ranks on two nodes, each of which sends to every other one: times and memory.
     Crowd,
     /// Round trips and bandwidth beside Open MPI's own transports.
@@ -65,9 +72,10 @@ pub fn run(args: &MpiArgs) -> Result<ExitCode, Error> {
     let mut good = true;
     for part in parts {
         good &= match part {
-            Part::Suite => suite::run(&programs, &provider)?,
+            Part::Suite => suite::run(&programs, &provider, &args.ranks)?,
             Part::Loss => suite::run_with_loss(&programs, &provider)?,
             Part::Fabtests => fabtests::run(&programs, &provider)?,
+            Part::Mpich => mpich::run(&programs, &provider)?,
             Part::Crowd => crowd::run(&programs, &provider)?,
             Part::Table => table::run(&programs, &provider, args.rounds)?,
         };

@@ -47,10 +47,15 @@ impl Provider {
         &self.folder
     }
 
+    /// The source of one of the programs.
+    pub fn source(name: &str) -> PathBuf {
+        place::repository().join(PROGRAMS).join(format!("{name}.c"))
+    }
+
     /// Compiles one of the programs.
     pub fn program(&self, name: &str) -> Result<PathBuf, Error> {
         let program = self.folder.join(name);
-        let source = place::repository().join(PROGRAMS).join(format!("{name}.c"));
+        let source = Self::source(name);
         Run::new("mpicc", "mpi-compile")
             .args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"])
             .args([&program, &source])

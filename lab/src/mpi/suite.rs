@@ -31,18 +31,22 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// any provider: a synchronous send that a matched probe has taken never completes in Open MPI's layer for libfabric.
 const LEFT_OUT: &str = "spawn|dynproc|pkl5";
 
+/// Tests that hang over this provider and crash over libfabric's own TCP: Open MPI's layer for libfabric takes a type of absolute
+/// addresses for a buffer at address 0.
+const LEFT_OUT_TESTS: &str = "testAlltoallwBottom";
+
 const FRAME: u16 = 9000;
 
 /// What became of each test.
 type Outcomes = BTreeMap<String, Outcome>;
 
 /// Runs all of it on one node and on two, and beside it over vader and TCP. Whether nothing fails but what fails elsewhere, too.
-pub fn run(programs: &Programs, provider: &Provider) -> Result<bool, Error> {
+pub fn run(programs: &Programs, provider: &Provider, ranks: &[u32]) -> Result<bool, Error> {
     let suite = Suite::prepare(provider)?;
     let alone = [Node::start(programs, "mpi", free_wire()?, FRAME, &[])?];
     let pair = joined(programs, FRAME)?;
     let mut good = true;
-    for ranks in [2, 4] {
+    for &ranks in ranks {
         let mut elsewhere = Vec::new();
         for other in [Transport::Vader, Transport::Tcp] {
             let outcomes = suite.over(other, ranks, &[])?;
@@ -118,6 +122,7 @@ impl<'a> Suite<'a> {
                 program: program.clone(),
                 variables: vec![
                     ("AFTER", after.clone()),
+                    ("LEFT_OUT", LEFT_OUT_TESTS.to_owned()),
                     // Receives of objects would be matched probes, too.
                     ("MPI4PY_RC_RECV_MPROBE", "0".to_owned()),
                 ],
