@@ -74,18 +74,26 @@ impl Endpoints {
             1 => time,
             _ => Some(time.unwrap_or(TURN).min(TURN)),
         };
-        for endpoint in (0..count).filter_map(|index| self.of(index)) {
-            endpoint.wait(turn)?;
-        }
-        Ok(())
+        self.one_of_them(|endpoint| endpoint.wait(turn))
     }
 
-    /// Whether something can still complete: with one that is of no use any more whoever waits would wait for ever.
+    /// Whether something can still complete: when all are of no use any more whoever waits would wait for ever.
     pub fn are_usable(&self) -> Result<(), c_int> {
+        self.one_of_them(|endpoint| endpoint.is_usable())
+    }
+
+    /// Asks each; an error when there are some and all have one.
+    fn one_of_them(&self, ask: impl Fn(&dyn Advance) -> Result<(), c_int>) -> Result<(), c_int> {
         let count = self.lock().len();
-        (0..count)
-            .filter_map(|index| self.of(index))
-            .try_for_each(|endpoint| endpoint.is_usable())
+        let mut answer = None;
+        for endpoint in (0..count).filter_map(|index| self.of(index)) {
+            let one = ask(&*endpoint);
+            answer = match answer {
+                Some(Ok(())) => answer,
+                _ => Some(one),
+            };
+        }
+        answer.unwrap_or(Ok(()))
     }
 
     /// Whether the calling thread may sleep on the descriptors of all of them, and how long.
@@ -107,5 +115,51 @@ impl Endpoints {
         for endpoint in (0..count).filter_map(|index| self.of(index)) {
             endpoint.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An endpoint that waits, or whose node has gone.
+    #[derive(Debug)]
+    struct Node(Result<(), c_int>);
+
+    impl Advance for Node {
+        fn advance(&self) {}
+
+        fn wait(&self, _: Option<Duration>) -> Result<(), c_int> {
+            self.0
+        }
+
+        fn is_usable(&self) -> Result<(), c_int> {
+            self.0
+        }
+
+        fn add_to_poll(&self, _: BorrowedFd<'_>) -> Result<(), c_int> {
+            self.0
+        }
+
+        fn prepare_sleep(&self) -> Sleep {
+            Sleep::NotNow
+        }
+
+        fn wake(&self) {}
+    }
+
+    #[test]
+    fn who_waits_goes_on_while_one_endpoint_can_still_complete_something() {
+        let endpoints = Endpoints::default();
+        assert_eq!(endpoints.are_usable(), Ok(()));
+        let (gone, other) = (Arc::new(Node(Err(19))), Arc::new(Node(Ok(()))));
+        endpoints.add(&gone);
+        assert_eq!(endpoints.are_usable(), Err(19));
+        assert_eq!(endpoints.wait(None), Err(19));
+        endpoints.add(&other);
+        assert_eq!(endpoints.are_usable(), Ok(()));
+        assert_eq!(endpoints.wait(None), Ok(()));
+        drop(other);
+        assert_eq!(endpoints.are_usable(), Err(19));
     }
 }
