@@ -27,8 +27,8 @@ const RUNNER: &str = include_str!("suite.py");
 /// How long a test may say nothing.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Files of tests that start further jobs, for which mpirun has no places here, and one of which nearly every test hangs over
-/// any provider: a synchronous send that a matched probe has taken never completes in Open MPI's layer for libfabric.
+/// Files of tests that start further jobs, for which mpirun has no places here, and one whose tests hang over libfabric's own TCP,
+/// too: Open MPI's layer for libfabric does not complete a synchronous send that a matched probe has taken.
 const LEFT_OUT: &str = "spawn|dynproc|pkl5";
 
 /// Tests that hang over this provider and crash over libfabric's own TCP: Open MPI's layer for libfabric takes a type of absolute

@@ -104,7 +104,9 @@ fn print(title: &str, names: &[&str; 5], medians: &[Vec<Row>; 5], value: fn(&Row
         names.join(" | ")
     );
     println!("|{}", "---|".repeat(names.len() + 4));
-    for (index, (length, ..)) in medians[0].iter().enumerate() {
+    // Nothing has no bandwidth.
+    let some = |(_, row): &(usize, &Row)| value(row) > 0.0;
+    for (index, (length, ..)) in medians[0].iter().enumerate().filter(some) {
         let values = medians
             .each_ref()
             .map(|rows| rows.get(index).map_or(f64::NAN, value));
