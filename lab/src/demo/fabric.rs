@@ -362,15 +362,22 @@ impl<'a> Fabric<'a> {
             .filter(|member| self.node.is_some() || *member != "node1")
     }
 
-    /// Waits until all members know each other.
+    /// Waits until all members know each other, by the addresses that they have now.
     pub fn wait_for_names(&self) -> Result<(), Error> {
+        let mut entries = Vec::new();
+        for member in self.members() {
+            let what = format!("omx_info in {member} shows its own address");
+            let (entry, _) = wait_until(DISCOVERY, &what, || {
+                let info = self.info(member)?;
+                Ok(own_entry(&info, member).ok_or(info))
+            })?;
+            entries.push(entry);
+        }
         for member in self.members() {
             let what = format!("omx_info in {member} shows all of its peers");
             wait_until(DISCOVERY, &what, || {
                 let info = self.info(member)?;
-                let all = self
-                    .members()
-                    .all(|name| info.contains(&format!(" {name}:0\n")));
+                let all = entries.iter().all(|entry| info.contains(entry));
                 Ok(if all { Ok(()) } else { Err(info) })
             })?;
         }
@@ -388,6 +395,15 @@ impl<'a> Fabric<'a> {
     pub fn log(&self, domain: &str) -> Result<String, Error> {
         self.dom0(&["cat", &format!("/var/log/xen/console/guest-{domain}.log")])
     }
+}
+
+/// Address and name of a member as its own `omx_info` shows them: the first of its peers is its own board.
+fn own_entry(info: &str, member: &str) -> Option<String> {
+    let named = format!(" {member}:0");
+    info.lines()
+        .filter_map(|line| line.trim_start().strip_prefix("0) "))
+        .find(|entry| entry.ends_with(&named))
+        .map(|entry| format!(") {entry}\n"))
 }
 
 /// A program of a member.

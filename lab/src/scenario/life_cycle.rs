@@ -34,7 +34,7 @@ const WATCH: &str = "exec xl-omx watch > /tmp/watch.log 2>&1";
 /// Options of `cargo lab life-cycle` and `cargo lab takeover`.
 #[derive(Args)]
 pub struct LifeCycleArgs {
-    /// How often a device is detached and attached, a driver domain replaced, a guest saved.
+    /// How often a device is detached and attached, a driver domain replaced; a guest is saved half as often.
     #[arg(long, default_value_t = 50)]
     pub times: usize,
     /// The driver domain's card.
@@ -48,7 +48,7 @@ pub struct LifeCycleArgs {
 /// Boots a host and runs all of it.
 pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<(), Error> {
     let fabric = Fabric::start(images, programs, Shape::of(Some(args.nic)))?;
-    let mut life = Life::begin(&fabric, &args.only)?;
+    let mut life = Life::begin(&fabric, &args.only, || Ok(()))?;
     let times = args.times;
     life.scenario(
         &format!("a device is detached under load and attached again, {times} times"),
@@ -111,9 +111,14 @@ pub(super) struct Life<'a, 'f> {
 }
 
 impl<'a, 'f> Life<'a, 'f> {
-    /// What is made once, by whoever first needs it, is made before one looks.
-    pub(super) fn begin(fabric: &'a Fabric<'f>, only: &'a str) -> Result<Self, Error> {
+    /// What is made once, by whoever first needs it, is made before one looks; `once` does what else the scenarios do.
+    pub(super) fn begin(
+        fabric: &'a Fabric<'f>,
+        only: &'a str,
+        once: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let before = stage("everything once, then what is held", || {
+            once()?;
             detached(fabric)?;
             exchange(fabric, "node1", "guest1")?;
             exchange(fabric, "guest2", "node1")?;

@@ -4,9 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::life_cycle::{self, End, Life, LifeCycleArgs};
+use super::judge::{expect, wait_until};
+use super::life_cycle::{self, End, GUESTS, Life, LifeCycleArgs};
 use crate::build::Programs;
-use crate::demo::fabric::{Fabric, Program, Shape};
+use crate::demo::fabric::{Fabric, Shape};
 use crate::error::Error;
 use crate::host::Images;
 
@@ -24,11 +25,13 @@ const STOP: &str = "/tmp/stop";
 pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<(), Error> {
     let fabric = Fabric::start(images, programs, Shape::of(Some(args.nic)))?;
     fabric.dom0(&["sh", "-c", MAKE_ROOM])?;
-    let mut life = Life::begin(&fabric, &args.only)?;
+    // libxl gives a restored guest other nodes than a new one.
+    let mut life = Life::begin(&fabric, &args.only, || restored(&fabric))?;
     let times = args.times;
-    let title = format!("a guest is saved and restored while it is sent to, {times} times");
+    let saves = times.div_ceil(2);
+    let title = format!("a guest is saved and restored while it is sent to, {saves} times");
     life.scenario(&title, 0, || {
-        survived(&fabric, || (0..times).try_for_each(|_| restored(&fabric)))
+        survived(&fabric, || (0..saves).try_for_each(|_| restored(&fabric)))
     });
     let watch = life_cycle::watch(&fabric)?;
     let title = format!("the driver domain is replaced and no endpoint ends, {times} times");
@@ -61,11 +64,52 @@ pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<
     life.end()
 }
 
-/// Verified messages without end from one member to another, whose endpoint stays.
+/// A program of a guest that outlives the session that starts it, as sessions end when a guest is saved.
+struct Detached {
+    guest: &'static str,
+    /// Of its files in the guest: what it says, and its exit status.
+    name: String,
+}
+
+impl Detached {
+    fn start(
+        fabric: &Fabric<'_>,
+        guest: &'static str,
+        name: String,
+        command: &str,
+    ) -> Result<Self, Error> {
+        let script = format!(
+            "rm -f /tmp/{name}.*; \
+             ( ({command}); echo $? > /tmp/{name}.status ) > /tmp/{name}.log 2>&1 < /dev/null &"
+        );
+        in_guest(fabric, guest, &script)?;
+        Ok(Self { guest, name })
+    }
+
+    /// Waits for a good end.
+    fn finish(self, fabric: &Fabric<'_>) -> Result<(), Error> {
+        let Self { guest, name } = self;
+        let read = format!("cat /tmp/{name}.status 2> /dev/null || true");
+        let mut status = String::new();
+        wait_until(LIMIT, &format!("{name} ends in {guest}"), || {
+            status = in_guest(fabric, guest, &read)?;
+            Ok(!status.is_empty())
+        })?;
+        let said = in_guest(fabric, guest, &format!("tail -n 20 /tmp/{name}.log"))?;
+        expect(status.trim() == "0", || {
+            format!("{name} in {guest} ended with {status}{said}")
+        })
+    }
+}
+
+fn in_guest(fabric: &Fabric<'_>, guest: &str, script: &str) -> Result<String, Error> {
+    let program = fabric.start_program(guest, &["sh", "-c", script])?;
+    program.finish(LIMIT)
+}
+
+/// Verified messages without end from one guest to another, whose endpoint stays.
 struct Exchange {
-    from: &'static str,
-    sender: Program,
-    receiver: Program,
+    sender: Detached,
 }
 
 impl Exchange {
@@ -73,40 +117,38 @@ impl Exchange {
         fabric: &Fabric<'_>,
         from: &'static str,
         to: &'static str,
-        endpoint: &str,
+        endpoint: u8,
     ) -> Result<Self, Error> {
-        let receiver = fabric.start_answerer(to, &["omx_verify", "-w", "-s", "-e", endpoint])?;
-        let again = format!(
+        let receive = format!("omx_verify -w -s -e {endpoint}");
+        Detached::start(fabric, to, format!("receiver{endpoint}"), &receive)?;
+        let send = format!(
             "rm -f {STOP}; while [ ! -e {STOP} ]; do \
              omx_verify -w -d {to}:0 -r {endpoint} -M 64 --iterations 10 || exit 1; done"
         );
-        let sender = fabric.start_program(from, &["sh", "-c", &again])?;
-        Ok(Self {
-            from,
-            sender,
-            receiver,
-        })
+        let sender = Detached::start(fabric, from, format!("sender{endpoint}"), &send)?;
+        Ok(Self { sender })
     }
 
     fn finish(self, fabric: &Fabric<'_>) -> Result<(), Error> {
-        fabric
-            .start_program(self.from, &["touch", STOP])?
-            .finish(LIMIT)?;
-        self.sender.finish(LIMIT)?;
-        self.receiver.kill()
+        in_guest(fabric, self.sender.guest, &format!("touch {STOP}"))?;
+        self.sender.finish(fabric)
     }
 }
 
 /// Does this while messages flow both ways between the guests; all of them arrive, on the endpoints that were there.
 fn survived(fabric: &Fabric<'_>, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
     let exchanges = [
-        Exchange::start(fabric, "guest2", "guest1", "7")?,
-        Exchange::start(fabric, "guest1", "guest2", "8")?,
+        Exchange::start(fabric, "guest2", "guest1", 7)?,
+        Exchange::start(fabric, "guest1", "guest2", 8)?,
     ];
     work()?;
     exchanges
         .into_iter()
-        .try_for_each(|exchange| exchange.finish(fabric))
+        .try_for_each(|exchange| exchange.finish(fabric))?;
+    for guest in GUESTS {
+        in_guest(fabric, guest, "killall -9 omx_verify")?;
+    }
+    Ok(())
 }
 
 /// Writes guest1 to a file and brings it back from there: another domain, with the same memory.
