@@ -184,6 +184,8 @@ pub fn attach(
         for directory in [b, f] {
             store.remove(t, directory)?;
         }
+        // As when a guest comes back from a disk, and finds its device only after this.
+        remove_complaints(store, t, guest.id, index)?;
         if mac_taken(store, t, backend.id, mac)? {
             return Err(Error::MacTaken(mac));
         }
@@ -374,6 +376,16 @@ fn remove_all(
         store.remove(t, &Device::new(guest, served.backend, index).backend)?;
     }
     store.remove(t, &frontend_path(guest, index))?;
+    remove_complaints(store, t, guest, index)
+}
+
+/// Removes what the guest's kernel has said of the device, and the directories that it made for that.
+fn remove_complaints(
+    store: &mut impl Store,
+    t: Transaction,
+    guest: u32,
+    index: u32,
+) -> Result<(), Error> {
     let mut complaints = complaints_path(guest, index);
     if !is_there(store, t, &complaints)? {
         return Ok(());
@@ -558,6 +570,16 @@ mod tests {
         );
         let told = device.error(&mut store).unwrap().unwrap();
         assert_eq!(told, "the guest says: 28 a guest has boards 0 to 3");
+    }
+
+    #[test]
+    fn what_a_guest_said_of_a_device_before_it_was_attached_is_not_said_of_the_new_one() {
+        let mut store = host();
+        let stale = "/local/domain/2/error/device/omx/0/error";
+        store.set(stale, "2 reading other end details from device/omx/0");
+        let device = attached(&mut store);
+        assert_eq!(device.error(&mut store).unwrap(), None);
+        assert_eq!(store.value(stale), None);
     }
 
     #[test]
