@@ -12,6 +12,7 @@ mod mpi4py;
 mod mpich;
 mod netpipe;
 mod packages;
+mod pip;
 mod root;
 mod sources;
 mod toolchain;
