@@ -3,7 +3,7 @@
 //!
 //! A wait that ended with work while it looked has paid: the next ones look for twice as long as it took. One that
 //! looked in vain makes the next ones half as long. Now and then one looks for the longest time, since the others may
-//! have got a processor, or a rhythm: after [`PROBE_SOONEST`] waits, and after twice as many each time that this was in
+//! have got a processor, or a rhythm: after `PROBE_SOONEST` waits, and after twice as many each time that this was in
 //! vain, since who shares the processor waits for the end of such a look.
 
 use core::time::Duration;

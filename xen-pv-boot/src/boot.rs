@@ -70,6 +70,10 @@ pub(crate) unsafe fn boot(info: &'static StartInfo, footprint: &Footprint) -> Ma
         Err(error) => panic!("the shared information could not be mapped: {error}"),
     }
     event::mask_all();
+    // Nobody takes its events, and Xen arms and disarms it whenever the domain gets or leaves a processor.
+    if let Err(error) = hypercall::stop_periodic_timer() {
+        log::warn!("Xen's periodic timer goes on: {error}");
+    }
 
     let free = info.nr_pages - layout.first_free.0;
     let dma_pages = footprint.device_pages(free);

@@ -7,7 +7,7 @@ use core::arch::asm;
 
 use xen_sys::event_channel as event;
 use xen_sys::grant_table as grant;
-use xen_sys::{memory, physdev, sched, xen};
+use xen_sys::{memory, physdev, sched, vcpu, xen};
 
 use crate::counters::{self, Counter};
 use crate::types::Errno;
@@ -233,6 +233,14 @@ pub(crate) fn sched_poll(ports: &[u32], timeout: u64) -> Result<(), Errno> {
     let (poll, at) = (sched::SCHEDOP_POLL, address(&argument));
     // SAFETY: Xen only reads the argument and the ports.
     unsafe { command(xen::HYPERVISOR_SCHED_OP, poll, at, 0) }
+}
+
+/// Ends the events of time at a fixed rate.
+pub(crate) fn stop_periodic_timer() -> Result<(), Errno> {
+    counters::add(Counter::Other, 1);
+    let (stop, processor) = (vcpu::VCPUOP_STOP_PERIODIC_TIMER, 0);
+    // SAFETY: takes no memory.
+    unsafe { command(xen::HYPERVISOR_VCPU_OP, stop, processor, 0) }
 }
 
 /// Starts a watchdog (`id` 0) or renews one; which it is.

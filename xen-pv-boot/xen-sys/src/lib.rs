@@ -15,6 +15,7 @@ pub mod memory;
 pub mod pciif;
 pub mod physdev;
 pub mod sched;
+pub mod vcpu;
 pub mod version;
 pub mod xen;
 pub mod xenbus;

@@ -21,6 +21,8 @@ pub const HYPERVISOR_CONSOLE_IO: u64 = 18;
 pub const HYPERVISOR_GRANT_TABLE_OP: u64 = 20;
 /// Going on after an NMI: `struct iret_context` lies on the stack.
 pub const HYPERVISOR_IRET: u64 = 23;
+/// The processors of the domain itself.
+pub const HYPERVISOR_VCPU_OP: u64 = 24;
 /// Extended page-table operations.
 pub const HYPERVISOR_MMUEXT_OP: u64 = 26;
 /// Scheduling and shutdown.
