@@ -7,6 +7,7 @@ use mx_wire::MacAddress;
 use serde::{Serialize, Serializer};
 
 use crate::attachments::Attachment;
+use crate::complaint;
 use crate::domain::{self, Domain};
 use crate::error::Error;
 use crate::inventory::{self, Inventory, Served};
@@ -66,11 +67,6 @@ pub fn frontend_path(guest: u32, index: u32) -> String {
     format!("{}/{index}", devices_path(guest))
 }
 
-/// Where a Linux guest's kernel keeps what went wrong with a device, in directories that it makes for that.
-fn complaints_path(guest: u32, index: u32) -> String {
-    format!("/local/domain/{guest}/error/device/omx/{index}")
-}
-
 impl Device {
     /// The device of that guest, backend and number.
     pub fn new(guest: u32, backend: u32, index: u32) -> Self {
@@ -80,7 +76,7 @@ impl Device {
             backend: format!("{}/{guest}/{index}", inventory::directory(backend)),
             trace: format!("{own}/devices/{guest}/{index}"),
             refusal: format!("{own}/reason"),
-            complaint: format!("{}/error", complaints_path(guest, index)),
+            complaint: complaint::path(guest, index),
             index,
         }
     }
@@ -185,7 +181,7 @@ pub fn attach(
             store.remove(t, directory)?;
         }
         // As when a guest comes back from a disk, and finds its device only after this.
-        remove_complaints(store, t, guest.id, index)?;
+        complaint::remove(store, t, guest.id, index)?;
         if mac_taken(store, t, backend.id, mac)? {
             return Err(Error::MacTaken(mac));
         }
@@ -376,29 +372,7 @@ fn remove_all(
         store.remove(t, &Device::new(guest, served.backend, index).backend)?;
     }
     store.remove(t, &frontend_path(guest, index))?;
-    remove_complaints(store, t, guest, index)
-}
-
-/// Removes what the guest's kernel has said of the device, and the directories that it made for that.
-fn remove_complaints(
-    store: &mut impl Store,
-    t: Transaction,
-    guest: u32,
-    index: u32,
-) -> Result<(), Error> {
-    let mut complaints = complaints_path(guest, index);
-    if !is_there(store, t, &complaints)? {
-        return Ok(());
-    }
-    store.remove(t, &complaints)?;
-    // The directories above are the kernel's, too, up to the one that the toolstack makes.
-    for _ in ["omx", "device"] {
-        complaints.truncate(complaints.rfind('/').unwrap_or_default());
-        if store.list(t, &complaints)?.is_empty() {
-            store.remove(t, &complaints)?;
-        }
-    }
-    Ok(())
+    complaint::remove(store, t, guest, index)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@
 //! | `xl`, `pciback` | what xl is asked to do, and what it waits for |
 //! | `attachments`, `owner`, `escape` | what is remembered, whose it is, and names in files |
 //! | `limits` | what a guest may have of what the driver domain shares |
-//! | `inventory`, `domain`, `device` | what xenstore holds |
+//! | `inventory`, `domain`, `device`, `complaint` | what xenstore holds |
 //! | `wait` | waiting for the two sides of a device |
 //! | `terminal` | what a terminal sees |
 //! | `xenstore` | the connection to xenstored |
@@ -25,6 +25,7 @@ pub mod apply;
 pub mod attach;
 pub mod attachments;
 pub mod cli;
+mod complaint;
 pub mod detach;
 pub mod device;
 pub mod domain;
