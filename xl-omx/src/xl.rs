@@ -63,7 +63,8 @@ pub fn destroy(id: u32) -> Result<Running, Error> {
     Running::start(&["destroy", &id.to_string()])
 }
 
-/// Whether a domain answers nobody any more: it is paused, as one that is being destroyed is, has ended, or is gone.
+/// Whether a domain answers nobody any more: it is paused, has ended, or is gone. One that `xl destroy` destroys runs until
+/// libxl has its cards back.
 pub fn stands_still(id: u32) -> Result<bool, Error> {
     let arguments = ["list", &id.to_string()];
     let output = Command::new(PROGRAM)
