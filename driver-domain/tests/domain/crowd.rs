@@ -2,11 +2,10 @@
 
 use driver_domain::account::{Limit, Limits, Pools};
 use driver_domain::fake::Guest;
-use mx_ring::control::{ControlRequest, Status};
-use mx_ring::{PAGE_SIZE, RegionKey};
+use mx_ring::control::Status;
 
 use crate::counting::used;
-use crate::world::{Domain, ENDPOINTS, region_page};
+use crate::world::{Domain, ENDPOINTS, region_page, registration};
 
 const GUESTS: usize = 64;
 /// Of 64 MiB, 44 are heap. An eighth of it is no guest's, an eighth of the rest is for pulls (`driver-domain/src/run.rs`).
@@ -17,22 +16,7 @@ const REGIONS: u16 = 64;
 
 fn register(domain: &mut Domain, guest: usize, endpoint: u8, slot: u16) -> Status {
     domain.parties[guest].stage(&Guest::refs(region_page(), 1));
-    domain.ask(
-        guest,
-        &ControlRequest::Register {
-            endpoint,
-            region: RegionKey {
-                slot,
-                generation: 1,
-            },
-            writable: true,
-            offset: 0,
-            length: PAGE_SIZE as u32,
-            first_page: 0,
-            pages: 1,
-            staging: 0,
-        },
-    )
+    domain.ask(guest, &registration(endpoint, slot, 1, 0))
 }
 
 #[test]

@@ -5,21 +5,18 @@ use driver_domain::account::{Limit, Limits, Pools};
 use driver_domain::device::Device;
 use driver_domain::fake::{FIRST_REF, Guest};
 use mx_backend::Completion;
-use mx_ring::admin::Change;
 use mx_ring::control::{ControlRequest, Status};
-use mx_ring::{
-    Command, CommandBody, Destination, PAGE_SIZE, Place, PullOrder, Reach, RegionKey, Window,
-};
-use mx_wire::{Content, Eager, MacAddress, Message};
+use mx_ring::{Command, CommandBody, Destination, Place, PullOrder, Reach, RegionKey, Window};
+use mx_wire::{Content, Eager, Message};
 
-use crate::world::{Domain, ENDPOINTS, SESSION, geometry, identity, region_page};
+use crate::world::{
+    Domain, ENDPOINTS, SESSION, SILENT, geometry, identity, region_page, registration,
+};
 
 /// Turns that are measured.
 const TURNS: u32 = 2000;
 /// Messages, or as much, that a guest's share of a turn is.
 const SHARE: u64 = 16;
-/// Somebody on the wire who never answers.
-const SILENT: MacAddress = MacAddress([2, 7, 7, 7, 7, 7]);
 
 fn tiny(peer: u16, session: u32) -> Command {
     let content = Content::Tiny(Eager {
@@ -43,7 +40,7 @@ fn tiny(peer: u16, session: u32) -> Command {
     }
 }
 
-fn pull(peer: u16, session: u32, cookie: u32) -> Command {
+pub fn pull(peer: u16, session: u32, cookie: u32) -> Command {
     Command {
         to: Destination {
             peer,
@@ -60,39 +57,6 @@ fn pull(peer: u16, session: u32, cookie: u32) -> Command {
             cookie,
             backend: 1,
         }),
-    }
-}
-
-#[test]
-fn a_limit_that_an_operator_changes_holds_for_devices_that_are_connected() {
-    let mut domain = Domain::new(Pools::new(12 << 10, 12 << 20, 3));
-    let with = |pulls: u32| {
-        let mut limits = Limits::default();
-        limits.set(Limit::Pulls.name(), &pulls.to_string()).unwrap();
-        limits
-    };
-    let account = domain.account(with(32));
-    let guest = domain.join(&account);
-    let add = ControlRequest::Change(Change::AddPeer {
-        mac: SILENT,
-        name: [0; 80],
-    });
-    assert_eq!(domain.ask(guest, &add), Status::Ok);
-    assert_eq!(domain.open(guest, 64), Status::Ok);
-    let silent = domain.index(guest, SILENT);
-    let board = domain.parties[guest].device.board();
-    for most in [32, 48] {
-        let now = domain.now();
-        account.set_limits(now, with(most));
-        domain.parties[guest]
-            .device
-            .limits_changed(now, &mut domain.backend);
-        for _ in 0..20 {
-            domain.parties[guest].load(|_, number| pull(silent, SESSION, number));
-            domain.turn();
-        }
-        let pulls = domain.backend.usage(board).map(|usage| usage.pulls);
-        assert_eq!(pulls, Some(most));
     }
 }
 
@@ -215,19 +179,7 @@ impl Greed {
             slot,
             generation: 1,
         };
-        let register = |slot, pages: u32, staging| ControlRequest::Register {
-            endpoint,
-            region: RegionKey {
-                slot,
-                generation: 1,
-            },
-            writable: true,
-            offset: 0,
-            length: pages * PAGE_SIZE as u32,
-            first_page: 0,
-            pages,
-            staging,
-        };
+        let register = |slot, pages, staging| registration(endpoint, slot, pages, staging);
         match kind {
             0 => ControlRequest::OpenEndpoint {
                 endpoint: 31 - endpoint,
@@ -263,11 +215,7 @@ fn beside(other: Beside) -> Figures {
     let neighbour = domain.join(&ordinary);
     let far = domain.account(Limits::default());
     let sink = domain.join(&far);
-    let add = ControlRequest::Change(Change::AddPeer {
-        mac: SILENT,
-        name: [0; 80],
-    });
-    assert_eq!(domain.ask(first, &add), Status::Ok);
+    domain.meet_silent(first);
     assert_eq!(domain.open(sink, 4096), Status::Ok);
     assert_eq!(domain.open(neighbour, 64), Status::Ok);
     assert_eq!(domain.open(first, 64), Status::Ok);

@@ -4,4 +4,5 @@
 mod counting;
 mod crowd;
 mod greed;
+mod limits;
 mod world;

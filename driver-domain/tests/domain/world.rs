@@ -14,10 +14,11 @@ use mx_backend::{
     Sleepers, Token,
 };
 use mx_board::{BoardId, Full};
+use mx_ring::admin::Change;
 use mx_ring::control::{
     ControlRequest, DEVICE_PAGES, Doorbells, ModuleControl, STAGING_PAGE, Staging, Status,
 };
-use mx_ring::{BackendSide, Command, EndpointLayout, Geometry, PAGE_SIZE, ProcessSide};
+use mx_ring::{BackendSide, Command, EndpointLayout, Geometry, PAGE_SIZE, ProcessSide, RegionKey};
 use mx_wire::{Format, MacAddress};
 
 /// Endpoints that a board has.
@@ -111,6 +112,9 @@ impl Party {
         }
     }
 }
+
+/// Somebody on the wire who never answers.
+pub const SILENT: MacAddress = MacAddress([2, 7, 7, 7, 7, 7]);
 
 fn layout(unexpected: u32) -> EndpointLayout {
     EndpointLayout::new(geometry(unexpected)).unwrap()
@@ -304,6 +308,15 @@ impl Domain {
         }
     }
 
+    /// A guest's administrator names the peer that never answers.
+    pub fn meet_silent(&mut self, party: usize) {
+        let add = ControlRequest::Change(Change::AddPeer {
+            mac: SILENT,
+            name: [0; 80],
+        });
+        assert_eq!(self.ask(party, &add), Status::Ok);
+    }
+
     /// How a party knows another one.
     pub fn peer(&self, party: usize, of: usize) -> u16 {
         self.index(party, identity(of as u8 + 1).mac)
@@ -333,6 +346,23 @@ impl Domain {
                 assert_eq!(account.held(limit), 0, "{limit:?}");
             }
         }
+    }
+}
+
+/// Asks for a region of so many pages, whose references are staged from `staging` on.
+pub fn registration(endpoint: u8, slot: u16, pages: u32, staging: u32) -> ControlRequest {
+    ControlRequest::Register {
+        endpoint,
+        region: RegionKey {
+            slot,
+            generation: 1,
+        },
+        writable: true,
+        offset: 0,
+        length: pages * PAGE_SIZE as u32,
+        first_page: 0,
+        pages,
+        staging,
     }
 }
 

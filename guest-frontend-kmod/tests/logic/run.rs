@@ -2,6 +2,9 @@
 //! no page is given back while the backend could reach it (the model checks at each step), none is lost, every caller
 //! is told something in the end.
 
+#[path = "run/wakes.rs"]
+mod wakes;
+
 use std::task::Poll;
 
 use crate::guest::{USER, access, extent, opening};
@@ -129,9 +132,6 @@ pub struct Run {
 
 /// Answers that the ring holds.
 const ANSWERS: u32 = 64;
-/// Wake-ups of an endpoint that are worth it although nobody finds anything: an honest backend answers to an arming whose sleeper
-/// has found something by itself.
-const WORTH_MAX: u32 = 4;
 
 const LIMITS: Limits = Limits {
     endpoints: 6,
@@ -459,44 +459,6 @@ impl Run {
             self.watches.push((id, key, watch, false));
             self.waiters.push(Waiter::Register(id, key));
         }
-    }
-
-    /// An event of the backend. It brings nobody anything, so few are worth it whatever processes do.
-    fn interrupt(&mut self) {
-        let (board, _) = self.frontend.board(0).unwrap();
-        let Some(view) = board.interrupt_view() else {
-            return;
-        };
-        let wakes = &mut self.wakes;
-        let brought = view.interrupt(|endpoint, armed| {
-            let (wakes, worth) = &mut wakes[usize::from(endpoint)];
-            let useful = wakes.woken(armed);
-            *worth += u32::from(useful);
-            assert!(*worth <= WORTH_MAX, "a storm at endpoint {endpoint}");
-            // Who slept there finds nothing.
-            wakes.looked(false);
-            useful
-        });
-        if brought.answers {
-            self.respond();
-            let (board, _) = self.frontend.board(0).unwrap();
-            let waiting = board
-                .interrupt_view()
-                .is_some_and(|view| view.responses.waiting());
-            assert!(!waiting, "the next event would be worth it, too");
-        }
-    }
-
-    /// Looks, arms, looks again, and sleeps.
-    fn sleep(&mut self, endpoint: u8) {
-        let (board, _) = self.frontend.board(0).unwrap();
-        let Some(view) = board.interrupt_view() else {
-            return;
-        };
-        let (wakes, _) = &self.wakes[usize::from(endpoint)];
-        wakes.looked(false);
-        view.armed.arm(endpoint);
-        wakes.looked(false);
     }
 
     /// A fault of the backend ends the board, as the module does it.
