@@ -63,6 +63,18 @@ pub enum Completion {
     Misbehaved(EndpointKey, Misbehaviour),
 }
 
+impl Completion {
+    /// The board that it is about.
+    pub const fn board(self) -> BoardId {
+        match self {
+            Self::EndpointClosed(key) | Self::RegionReleased(key, _) | Self::Misbehaved(key, _) => {
+                key.board
+            }
+            Self::BoardRemoved(board) => board,
+        }
+    }
+}
+
 /// What waits for frames in flight, and since when.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {

@@ -349,12 +349,7 @@ impl Frontends {
 
     /// Hands a completion of the backend to its device.
     pub fn completed(&mut self, completion: Completion) {
-        let board = match completion {
-            Completion::EndpointClosed(key)
-            | Completion::RegionReleased(key, _)
-            | Completion::Misbehaved(key, _) => key.board,
-            Completion::BoardRemoved(board) => board,
-        };
+        let board = completion.board();
         if let Some((place, connection)) = self.connection(board) {
             connection.device.completed(completion);
             self.rounds.insert(place);

@@ -10,8 +10,8 @@ use driver_domain::fake::{DATA_PAGE, FIRST_REF, Guest};
 use driver_domain::names::Place;
 use driver_domain::rounds::Rounds;
 use mx_backend::{
-    Backend, BackendConfig, Completion, EndpointKey, FrameSink, Handed, HostName, Instant, Payload,
-    Sleepers, Token,
+    Backend, BackendConfig, EndpointKey, FrameSink, Handed, HostName, Instant, Payload, Sleepers,
+    Token,
 };
 use mx_board::{BoardId, Full};
 use mx_ring::admin::Change;
@@ -295,12 +295,7 @@ impl Domain {
         });
         backend.turn(now, &mut Wire, &mut Wakes(parties));
         while let Some(completion) = backend.next_completion() {
-            let board = match completion {
-                Completion::EndpointClosed(key)
-                | Completion::RegionReleased(key, _)
-                | Completion::Misbehaved(key, _) => key.board,
-                Completion::BoardRemoved(board) => board,
-            };
+            let board = completion.board();
             if let Some(party) = party_of(parties, board) {
                 party.device.completed(completion);
                 rounds.insert(party.place);

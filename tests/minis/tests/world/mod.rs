@@ -8,8 +8,8 @@ use driver_domain::device::{Device, Identity};
 use driver_domain::fake::{FIRST_REF, GUEST_PAGES, Guest, account};
 use minis::domain::{Domain, Granted, Key, Pages, Twist};
 use mx_backend::{
-    Backend, BackendConfig, Completion, EndpointKey, FrameSink, Handed, HostName, Instant, Payload,
-    Sleepers, Token,
+    Backend, BackendConfig, EndpointKey, FrameSink, Handed, HostName, Instant, Payload, Sleepers,
+    Token,
 };
 use mx_board::Full;
 use mx_ring::{BackendSide, PAGE_SIZE};
@@ -134,12 +134,7 @@ impl World {
         }
         backend.turn(now, &mut Nowhere, &mut Devices(guests));
         while let Some(completion) = backend.next_completion() {
-            let board = match completion {
-                Completion::EndpointClosed(key)
-                | Completion::RegionReleased(key, _)
-                | Completion::Misbehaved(key, _) => key.board,
-                Completion::BoardRemoved(board) => board,
-            };
+            let board = completion.board();
             if let Some(device) = Devices(guests).of(board) {
                 device.completed(completion);
             }
