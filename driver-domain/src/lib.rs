@@ -7,6 +7,7 @@
 //! | [`options`] | the command line |
 //! | `nic` | finding and opening the network card |
 //! | [`wire_link`] | frames of the backend as frames of the card |
+//! | [`passthrough`] | the card when dom0 takes it back |
 //! | `frontends`, [`names`], [`handshake`] | the guests' devices as xenstore shows them, and what is to be done |
 //! | [`rounds`] | which of the devices that have something to do is served next |
 //! | [`control`] | requests of the tools, by xenstore |
@@ -52,6 +53,7 @@ pub mod names;
 #[cfg(target_os = "none")]
 mod nic;
 pub mod options;
+pub mod passthrough;
 #[cfg(feature = "trace")]
 pub mod records;
 #[cfg(target_os = "none")]

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use mx_nic::intel::{self, Igb, Ixgbe};
 use mx_nic::{LinkState, Nic, OpenError, virtio};
@@ -26,6 +27,50 @@ pub struct OpenNic {
     pub reopen: Reopen,
     /// Its interrupt; without one the card is polled.
     pub interrupt: Option<Channel>,
+    /// Where it is, to be given back.
+    pub slot: Slot,
+}
+
+/// Where an open card is.
+pub struct Slot {
+    frontend: PciFrontend,
+    device: DeviceFunction,
+    delivery: Delivery,
+}
+
+/// As pciback names devices in its directory.
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DeviceFunction {
+            bus,
+            device,
+            function,
+        } = self.device;
+        write!(f, "0000:{bus:02x}:{device:02x}.{function:02x}")
+    }
+}
+
+impl Slot {
+    /// The directory of pciback, which has passed the card through.
+    pub fn backend(&self) -> &'static str {
+        self.frontend.backend()
+    }
+
+    /// Gives the card back, whose driver and interrupt channel are dropped: it neither interrupts nor reads memory any more.
+    pub fn release(self) {
+        let Self {
+            frontend, device, ..
+        } = self;
+        let disabled = match self.delivery {
+            Delivery::MsiX => frontend.disable_msix(device),
+            Delivery::Msi => frontend.disable_msi(device),
+            Delivery::Polled => Ok(()),
+        };
+        if let Err(error) = disabled {
+            log::warn!("{device}: interrupts stay on: {error}");
+        }
+        PciRoot::new(frontend).set_command(device, Command::empty());
+    }
 }
 
 /// Finds and opens the first network card that a driver is there for. What is in the way is said in the log.
@@ -180,6 +225,11 @@ fn open(
         nic: reopen()?,
         reopen,
         interrupt,
+        slot: Slot {
+            frontend,
+            device,
+            delivery,
+        },
     })
 }
 

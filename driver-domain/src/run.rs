@@ -21,8 +21,9 @@ use crate::control::{self, Control, ToolRequest};
 use crate::frontends::{self, Features, Frontends};
 use crate::idle::Idle;
 use crate::management::Management;
-use crate::nic;
+use crate::nic::{self, Slot};
 use crate::options::{self, DomainOptions};
+use crate::passthrough::{self, Passthrough, Question};
 use crate::refusal;
 use crate::report::Report;
 use crate::sleep::{Senses, sleep};
@@ -75,6 +76,9 @@ struct Domain {
     backend: Backend,
     wire: Wire,
     interrupt: Option<Channel>,
+    /// Where the card is, until it is given up.
+    slot: Option<Slot>,
+    passthrough: Option<Passthrough>,
     idle: Idle,
     frontends: Frontends,
     management: Option<Management>,
@@ -149,7 +153,7 @@ impl Domain {
         }
         let nic_mac = nic.as_ref().map(|opened| opened.nic.capabilities().mac);
         writer.add(status::nic(nic_mac.map(|mac| (driver, mac))));
-        let (port, interrupt) = match nic {
+        let (port, interrupt, slot) = match nic {
             Some(opened) => {
                 let longest = opened.nic.capabilities().max_frame;
                 let wanted = format.mtu();
@@ -166,10 +170,14 @@ impl Domain {
                         ),
                     );
                 }
-                (Some((opened.nic, opened.reopen)), opened.interrupt)
+                let port = (opened.nic, opened.reopen);
+                (Some(port), opened.interrupt, Some(opened.slot))
             }
-            None => (None, None),
+            None => (None, None, None),
         };
+        let passthrough = slot
+            .as_ref()
+            .map(|slot| Passthrough::new(client.clone(), slot.backend(), slot));
         let addresses = arena.clone();
         let wire = Wire::new(port, Box::new(move |address| addresses.bus(address)));
         let features = Features {
@@ -183,6 +191,9 @@ impl Domain {
                 path: token.into(),
                 token: token.into(),
             });
+        }
+        if let Some(passthrough) = &passthrough {
+            writer.add(passthrough.watch());
         }
         writer.add(Write::Watch {
             path: frontends::DIRECTORY.into(),
@@ -209,6 +220,8 @@ impl Domain {
             told_link: wire.link(),
             wire,
             interrupt,
+            slot,
+            passthrough,
             idle,
             frontends: Frontends::new(arena, features, pools, client),
             management,
@@ -387,6 +400,10 @@ impl Domain {
             self.requested(request);
             any = true;
         }
+        while let Some(question) = self.asked_by_pciback(news) {
+            self.answer_pciback(question);
+            any = true;
+        }
         // Twice: what has been carried out lets probes begin, and what they found is to be carried out.
         self.writer.turn(news);
         any |= self
@@ -399,13 +416,40 @@ impl Domain {
     fn watches(&mut self) {
         while let Some(event) = self.store.next_event() {
             log::debug!("watch: {} ({})", event.path.escape_default(), event.token);
-            if !self.control.watch_fired(&event.token) {
+            if event.token == passthrough::TOKEN {
+                if let Some(passthrough) = &mut self.passthrough {
+                    passthrough.watch_fired();
+                }
+            } else if !self.control.watch_fired(&event.token) {
                 self.frontends.watch_fired(&event.path, &event.token);
             }
         }
         if self.store.take_lost() {
             log::warn!("more watches fired than were kept: looking at every device");
             self.frontends.look_at_all();
+        }
+    }
+
+    fn asked_by_pciback(&mut self, news: bool) -> Option<Question> {
+        self.passthrough.as_mut()?.next(news)
+    }
+
+    fn answer_pciback(&mut self, question: Question) {
+        if question == (Question::GiveUp { card: true })
+            && let Some(slot) = self.slot.take()
+        {
+            log::warn!(
+                "dom0 takes the network card: only guests of this host reach each other from now on"
+            );
+            self.wire.give_up(&mut self.backend);
+            self.interrupt = None;
+            slot.release();
+            self.description.driver = "none";
+            self.writer.add(status::nic(None));
+            self.check_nic();
+        }
+        if let Some(passthrough) = &self.passthrough {
+            passthrough.answer(question, &mut self.writer);
         }
     }
 

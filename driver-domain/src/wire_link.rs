@@ -30,7 +30,7 @@ pub type Reopen = Box<dyn FnMut() -> Option<Box<dyn Nic>>>;
 /// The wire. Without a card, frames to the network are lost, as on a card without a link.
 pub struct Wire {
     nic: Option<Box<dyn Nic>>,
-    /// The way back to a card that was reset; none where there never was one.
+    /// The way back to a card that was reset; none where there is none.
     reopen: Option<Reopen>,
     bus: BusAddress,
     tokens: Tokens,
@@ -265,7 +265,7 @@ impl Wire {
         }
     }
 
-    /// Whether there is a link; `None` where there never was a card.
+    /// Whether there is a link; `None` where there is no card, neither one that works nor one that may again.
     pub fn link(&self) -> Option<bool> {
         self.reopen.as_ref().map(|_| self.link_up)
     }
@@ -310,6 +310,23 @@ impl Wire {
         }
     }
 
+    /// Lets go of the card for good; its driver resets it. All frames in flight are given back.
+    pub fn give_up(&mut self, backend: &mut Backend) {
+        self.reopen = None;
+        self.nic = None;
+        self.answers.clear();
+        self.give_back(backend);
+        self.see_link(false, backend);
+    }
+
+    fn give_back(&mut self, backend: &mut Backend) {
+        for slot in 0..self.tokens.in_flight.len() {
+            if let Some(token) = self.tokens.take(mx_nic::Token(slot as u64)) {
+                backend.token_sent(token);
+            }
+        }
+    }
+
     /// Resets the card and sets it up again, at once or, where that fails, at the next look. All frames in flight are
     /// given back: they may be lost, and the protocol sends them again. Local guests are served meanwhile.
     pub fn reset(&mut self, backend: &mut Backend) {
@@ -333,11 +350,7 @@ impl Wire {
             // Dropping the driver resets the card.
             self.nic = None;
         }
-        for slot in 0..self.tokens.in_flight.len() {
-            if let Some(token) = self.tokens.take(mx_nic::Token(slot as u64)) {
-                backend.token_sent(token);
-            }
-        }
+        self.give_back(backend);
         if self.nic.is_none() {
             self.open_anew();
         }

@@ -15,6 +15,8 @@ use xen_pv_boot::xenstore::{Client, Error, Tasks};
 pub enum Write {
     /// Nodes of a device's directory, unless that is gone: a plain write would bring it back.
     Below {
+        /// The node of that directory by which one sees that it is there: its maker has written it.
+        there: &'static str,
         /// The directory of the device.
         directory: String,
         /// Names and values.
@@ -110,8 +112,12 @@ impl XenstoreWriter {
 /// A failure is told in the log: nothing that this domain does depends on what it writes.
 async fn carry_out(client: &Client, write: Write) {
     let done = match &write {
-        Write::Below { directory, nodes } => {
-            let there = format!("{directory}/frontend");
+        Write::Below {
+            there,
+            directory,
+            nodes,
+        } => {
+            let there = format!("{directory}/{there}");
             client.write_below(&there, directory, nodes).await.map(drop)
         }
         Write::Own(path, value) => client.write(path, value).await,

@@ -75,6 +75,32 @@ fn a_guest_without_a_card_behind_it_sees_no_link() {
 }
 
 #[test]
+fn a_card_that_was_given_up_is_gone_for_good_and_guests_see_no_link() {
+    let (cable, left, mut right) = pair(1, Faults::NONE);
+    let opens = Rc::new(Cell::new(0));
+    let counted = opens.clone();
+    let reopen: Reopen = Box::new(move || {
+        counted.set(counted.get() + 1);
+        None
+    });
+    let mut wire = Wire::new(Some((Box::new(left), reopen)), Box::new(|_| None));
+    let (mut backend, memory) = backend();
+    wire.look(Duration::ZERO, &mut backend);
+    assert_eq!((guest_sees_link(&memory), wire.link()), (true, Some(true)));
+    wire.give_up(&mut backend);
+    assert_eq!((guest_sees_link(&memory), wire.link()), (false, None));
+    assert!(wire.nic().is_none() && wire.in_flight() == 0);
+    for second in 1..4 {
+        wire.look(Duration::from_secs(second), &mut backend);
+        assert!(!wire.send(&[7; 60]));
+    }
+    wire.reset(&mut backend);
+    assert_eq!((opens.get(), wire.link()), (0, None));
+    assert_eq!(cable.next_arrival(), None);
+    assert_eq!(right.receive(0, 10, &mut |_| ()), 0);
+}
+
+#[test]
 fn a_card_that_was_stopped_is_opened_anew_and_frames_go_on() {
     let (_, mut broken, _) = pair(1, Faults::NONE);
     broken.fail(Fault::NeedsReset);

@@ -141,7 +141,7 @@ static FAST: [Step; 14] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-static WITH_PACKAGES: [Step; 17] = [
+static WITH_PACKAGES: [Step; 18] = [
     Step {
         title: "headers and C programs by gcc 14 and clang 19, NetPIPE between two nodes",
         work: Here(public_programs),
@@ -197,6 +197,10 @@ static WITH_PACKAGES: [Step; 17] = [
     Step {
         title: "a driver domain that is woken by every message, on a real Xen",
         work: OnXen(wakes),
+    },
+    Step {
+        title: "devices, guests and driver domains come and go under load, on a real Xen",
+        work: OnXen(life_cycle),
     },
     Step {
         title: "endpoints outlive their driver domain and their guest's stay on a disk, on a real Xen",
@@ -440,13 +444,21 @@ fn conformance_on_xen(images: Images, programs: &Programs, nic: Nic) -> Result<(
     Ok(())
 }
 
+/// Devices are detached, and driver domains replaced, so often.
+fn life_cycle(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
+    scenario::life_cycle::run(images, programs, &often(3, nic))
+}
+
 fn takeover(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
-    let args = LifeCycleArgs {
-        times: 20,
+    scenario::takeover::run(images, programs, &often(20, nic))
+}
+
+fn often(times: usize, nic: Nic) -> LifeCycleArgs {
+    LifeCycleArgs {
+        times,
         nic,
         only: String::new(),
-    };
-    scenario::takeover::run(images, programs, &args)
+    }
 }
 
 fn wakes(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {

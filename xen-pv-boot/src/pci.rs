@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
@@ -20,7 +21,7 @@ use crate::xenbus::XenbusState;
 use crate::xenstore::{self, Xenstore};
 
 /// The own directory; libxl makes one for all devices.
-const DIRECTORY: &str = "device/pci/0";
+pub const DIRECTORY: &str = "device/pci/0";
 
 /// How long the backend may take: it resets devices meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -52,6 +53,8 @@ pub enum PciError {
 }
 
 struct Shared {
+    /// The backend's directory.
+    backend: String,
     page: &'static abi::PciSharedInfo,
     channel: Channel,
 }
@@ -107,8 +110,17 @@ impl PciFrontend {
         // SAFETY: the page stays mapped for good, and all of it is atomics.
         let page = unsafe { region.base.cast::<abi::PciSharedInfo>().as_ref() };
         Ok(Some(Self {
-            shared: Box::leak(Box::new(Shared { page, channel })),
+            shared: Box::leak(Box::new(Shared {
+                backend,
+                page,
+                channel,
+            })),
         }))
+    }
+
+    /// Where the backend's keys stand in xenstore.
+    pub fn backend(&self) -> &'static str {
+        &self.shared.backend
     }
 
     fn operate(
@@ -119,7 +131,7 @@ impl PciFrontend {
         size: u32,
         value: u32,
     ) -> Result<u32, PciError> {
-        let Shared { page, channel } = self.shared;
+        let Shared { page, channel, .. } = self.shared;
         let devfn = u32::from(device.device) << 3 | u32::from(device.function);
         for (word, value) in [
             (&page.command, command),
@@ -175,6 +187,18 @@ impl PciFrontend {
     pub fn enable_msi(&self, device: DeviceFunction) -> Result<Channel, PciError> {
         let interrupt = self.operate(abi::XEN_PCI_OP_ENABLE_MSI, device, 0, 0, 0)?;
         Channel::held_interrupt(interrupt).map_err(PciError::Event)
+    }
+
+    /// Turns the MSI-X interrupts of a device off, whose channels are dropped.
+    pub fn disable_msix(&self, device: DeviceFunction) -> Result<(), PciError> {
+        self.operate(abi::XEN_PCI_OP_DISABLE_MSIX, device, 0, 0, 0)
+            .map(drop)
+    }
+
+    /// Turns the MSI interrupt of a device off, whose channel is dropped.
+    pub fn disable_msi(&self, device: DeviceFunction) -> Result<(), PciError> {
+        self.operate(abi::XEN_PCI_OP_DISABLE_MSI, device, 0, 0, 0)
+            .map(drop)
     }
 }
 

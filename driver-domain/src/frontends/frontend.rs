@@ -108,6 +108,7 @@ impl Frontend {
         let mut nodes = vec![("state", state.number().to_string())];
         nodes.extend(reason.map(|reason| ("reason", reason)));
         writer.add(Write::Below {
+            there: "frontend",
             directory: place.directory(DIRECTORY),
             nodes,
         });

@@ -131,6 +131,7 @@ impl Frontends {
             Mode::MxWire => "mx",
         };
         writer.add(Write::Below {
+            there: "frontend",
             directory: place.directory(DIRECTORY),
             nodes: vec![
                 ("mtu", self.features.format.mtu().to_string()),

@@ -1,4 +1,4 @@
-//! The Xen host with its driver domain and two guests, and a node outside of it.
+//! The Xen host with its driver domain and its guests, and a node outside of it.
 
 use std::thread;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use crate::node::{Node, Tool, free_wire};
 use crate::place;
 use crate::stall_timeout::wait_until;
 
-/// Who takes part.
-pub const MEMBERS: [&str; 3] = ["node1", "guest1", "guest2"];
+/// The node outside.
+const NODE: &str = "node1";
 
-const GUESTS: [&str; 2] = ["guest1", "guest2"];
+/// Two guests, and one more.
+pub const GUESTS: [&str; 3] = ["guest1", "guest2", "guest3"];
 
 /// Five times what a quiet machine needs for the longest command of an operator.
 const COMMAND: Duration = Duration::from_secs(90);
@@ -44,12 +45,14 @@ pub struct Shape {
     /// Virtual processors of each guest, which share one of the host's: where the host's are emulated, each change of a
     /// page table waits for all that the guest is on, and two of them make its boot ten times as long.
     pub guest_processors: u32,
+    /// The guests.
+    pub guests: &'static [&'static str],
     /// Memory of the host in MiB.
     pub memory: u32,
 }
 
 impl Shape {
-    /// Frames of 9000 bytes over that card, or none.
+    /// Frames of 9000 bytes over that card, or none, and two guests.
     pub fn of(nic: Option<Nic>) -> Self {
         Self {
             mtu: 9000,
@@ -60,6 +63,7 @@ impl Shape {
             http: None,
             lossy: false,
             guest_processors: 1,
+            guests: &GUESTS[..2],
             memory: spec::MEMORY,
         }
     }
@@ -106,15 +110,15 @@ impl<'a> Fabric<'a> {
             }
             fabric.create_driver_domain(shape.mtu, shape.options)
         })?;
-        stage("xl create guest.cfg, for guest1 and guest2", || {
-            for guest in GUESTS {
+        let names = shape.guests.join(", ");
+        stage(&format!("xl create guest.cfg, for {names}"), || {
+            for guest in shape.guests {
                 fabric.create_guest(guest)?;
             }
-            GUESTS
-                .into_iter()
-                .try_for_each(|guest| fabric.wait_for_guest(guest))
+            let mut guests = shape.guests.iter();
+            guests.try_for_each(|guest| fabric.wait_for_guest(guest))
         })?;
-        stage("xl-omx attach guest1, guest2", || fabric.attach())?;
+        stage(&format!("xl-omx attach {names}"), || fabric.attach())?;
         if shape.nic.is_some() {
             stage(
                 "omxd on this machine, at the other end of the wire: node1",
@@ -137,7 +141,7 @@ impl<'a> Fabric<'a> {
             self.between = Some(between.at("open", "the wire between card and node")?);
             wire = far.other_end();
         }
-        let node = Node::start(self.programs, "node1", wire, self.shape.mtu, options)?;
+        let node = Node::start(self.programs, NODE, wire, self.shape.mtu, options)?;
         self.node = Some(node);
         Ok(())
     }
@@ -173,7 +177,7 @@ impl<'a> Fabric<'a> {
     }
 
     fn attach(&self) -> Result<(), Error> {
-        for guest in GUESTS {
+        for guest in self.shape.guests {
             self.dom0(&["xl-omx", "attach", guest])?;
         }
         Ok(())
@@ -268,7 +272,7 @@ impl<'a> Fabric<'a> {
     }
 
     fn end_driver_domain(&self) -> Result<(), Error> {
-        for guest in GUESTS {
+        for guest in self.shape.guests {
             self.dom0(&["xl-omx", "detach", guest, "0"])?;
         }
         self.dom0(&["xl", "shutdown", "-w", "driver-domain"])
@@ -320,7 +324,7 @@ impl<'a> Fabric<'a> {
     /// Starts a program of a member.
     pub fn start_program(&self, member: &str, command: &[&str]) -> Result<Program, Error> {
         match (&self.node, member) {
-            (Some(node), "node1") => {
+            (Some(node), NODE) => {
                 let (name, arguments) = command.split_first().unwrap_or((&"", &[]));
                 let log = format!("node1-{name}-{}", arguments.len());
                 Ok(Program::Outside(node.start_tool(name, arguments, &log)?))
@@ -356,10 +360,15 @@ impl<'a> Fabric<'a> {
         self.start_program(member, &["omx_info"])?.finish(COMMAND)
     }
 
-    fn members(&self) -> impl Iterator<Item = &'static str> {
-        MEMBERS
-            .into_iter()
-            .filter(|member| self.node.is_some() || *member != "node1")
+    /// The guests' names.
+    pub fn guests(&self) -> &'static [&'static str] {
+        self.shape.guests
+    }
+
+    /// Who takes part: the node outside, if there is one, and the guests.
+    pub fn members(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let node = self.node.as_ref().map(|_| NODE);
+        node.into_iter().chain(self.shape.guests.iter().copied())
     }
 
     /// Waits until all members know each other, by the addresses that they have now.

@@ -96,7 +96,7 @@ pub fn run(images: Images, programs: &Programs, args: &DemoArgs) -> Result<ExitC
         "dom0: xl-omx list guest1 guest2",
         &fabric.dom0(&["xl-omx", "list", "guest1", "guest2"])?,
     );
-    for member in fabric::MEMBERS {
+    for member in fabric.members() {
         say(&format!("{member}: omx_info"), &fabric.info(member)?);
     }
 

@@ -1,4 +1,4 @@
-//! What an operator asks of a driver domain by `xl`: `sysrq`, `trigger`, `reboot`, `shutdown`, and a frame size that its
+//! What an operator asks of a driver domain by `xl`: `sysrq`, `trigger`, `reboot`, `pci-detach`, `shutdown`, and a frame size that its
 //! card does not take; and of `xl-omx`, when a guest is made again. Each is answered in words, and what is to go on goes
 //! on.
 
@@ -51,6 +51,10 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
     stage(
         "a guest is destroyed and created again: xl-omx attach gives it the address that others know",
         || made_again(&fabric),
+    )?;
+    stage(
+        "xl pci-detach driver-domain: it gives its card up, its guests go on with each other",
+        || card_taken(&fabric),
     )?;
     stage(
         "xl shutdown driver-domain: its guests are told, it goes",
@@ -123,6 +127,21 @@ fn address(fabric: &Fabric<'_>, guest: &str) -> Result<String, Error> {
     let listed: Option<serde_json::Value> = serde_json::from_str(&text).ok();
     let mac = listed.and_then(|all| Some(all[guest][0]["mac"].as_str()?.to_owned()));
     mac.ok_or_else(|| Error::Judged(format!("xl-omx list shows no address of {guest}: {text}")))
+}
+
+fn card_taken(fabric: &Fabric<'_>) -> Result<(), Error> {
+    fabric.dom0(&["xl", "pci-detach", "driver-domain", "00:05.0"])?;
+    for (node, value) in [("card", "none"), ("link", "none")] {
+        wait_until(SOON, &format!("xenstore tells {node} {value}"), || {
+            is(fabric, node, value)
+        })?;
+    }
+    let id = fabric.driver_domain()?.unwrap_or_default();
+    let left = fabric.try_dom0(&["xenstore-ls", &format!("/local/domain/0/backend/pci/{id}")])?;
+    expect(left.status != 0, || {
+        format!("pciback has nodes left: {}", left.text())
+    })?;
+    exchange(fabric, "guest1", "guest2")
 }
 
 fn shutdown(fabric: &Fabric<'_>) -> Result<(), Error> {

@@ -18,8 +18,6 @@ use crate::host::{Images, Nic};
 /// Five times what the slowest step needs under emulation on a quiet machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
-pub(super) const GUESTS: [&str; 2] = ["guest1", "guest2"];
-
 /// Devices that a test asks for at most, for a guest that refuses one at last.
 const DEVICES: usize = 40;
 
@@ -151,7 +149,7 @@ impl<'a, 'f> Life<'a, 'f> {
             exchange(self.fabric, "guest1", "guest2")?;
             self.before.judge(self.fabric)?;
             println!("{}", self.before.text());
-            logs::judge(self.fabric, &GUESTS, self.crashes)
+            logs::judge(self.fabric, self.fabric.guests(), self.crashes)
         });
         if let Err(error) = done {
             println!("    {error}");
@@ -207,7 +205,7 @@ fn devices(fabric: &Fabric<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Ends the driver domain in some way, and waits until another one serves both guests.
+/// Ends the driver domain in some way, and waits until another one serves all guests.
 pub(super) fn another_driver_domain(fabric: &Fabric<'_>, end: End) -> Result<(), Error> {
     let before = fabric.driver_domain()?;
     let begun = Instant::now();
@@ -218,9 +216,9 @@ pub(super) fn another_driver_domain(fabric: &Fabric<'_>, end: End) -> Result<(),
         Ok(now.is_some() && now != before)
     })?;
     let created = begun.elapsed();
-    wait_until(LIMIT, "it serves both guests", || served_by_it(fabric))?;
+    wait_until(LIMIT, "it serves all guests", || served_by_it(fabric))?;
     println!(
-        "    there after {:.1} s, serves both guests after {:.1} s",
+        "    there after {:.1} s, serves all guests after {:.1} s",
         created.as_secs_f64(),
         begun.elapsed().as_secs_f64()
     );
@@ -236,7 +234,8 @@ pub(super) fn hang(fabric: &Fabric<'_>) -> Result<String, Error> {
     fabric.dom0(&["xl", "pause", "driver-domain"])
 }
 
-/// libxl waits ten seconds for a domain that answers pciback no more, unless somebody answers for it.
+/// The driver domain runs, so it gives its card up when libxl asks: for one that does not answer libxl waits ten seconds, and
+/// leaves nodes.
 fn destroy(fabric: &Fabric<'_>) -> Result<String, Error> {
     let begun = Instant::now();
     let said = fabric.dom0(&["xl", "destroy", "driver-domain"])?;
@@ -248,7 +247,7 @@ fn served_by_it(fabric: &Fabric<'_>) -> Result<bool, Error> {
     let Some(driver_domain) = fabric.driver_domain()? else {
         return Ok(false);
     };
-    let list = [&["xl-omx", "list", "--json"][..], &GUESTS].concat();
+    let list = [&["xl-omx", "list", "--json"][..], fabric.guests()].concat();
     let text = fabric.dom0(&list)?;
     let listed: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let is_served = |guest: &str| {
@@ -256,7 +255,7 @@ fn served_by_it(fabric: &Fabric<'_>) -> Result<bool, Error> {
         let connected = ["state", "frontend_state"].map(|side| device[side] == "connected");
         device["backend_id"] == driver_domain && connected == [true; 2]
     };
-    Ok(GUESTS.into_iter().all(is_served))
+    Ok(fabric.guests().iter().all(|guest| is_served(guest)))
 }
 
 /// Replaces the driver domain by one of the same configuration.

@@ -1,13 +1,13 @@
 //! Endpoints that outlive their driver domain, and their guest's own stay on a disk, on a real Xen: messages whose every byte
-//! is verified flow between guests and from the node outside while driver domains are replaced, crash and hang, and while a
-//! guest is saved and restored. Nobody loses an endpoint.
+//! is verified flow between three guests and the node outside while driver domains are replaced, crash and hang, and while a
+//! guest is saved, restored and migrated. Nobody loses an endpoint.
 
 use std::time::{Duration, Instant};
 
-use super::judge::{expect, wait_until};
-use super::life_cycle::{self, End, GUESTS, Life, LifeCycleArgs};
+use super::judge::{exchange, expect, wait_until};
+use super::life_cycle::{self, End, Life, LifeCycleArgs};
 use crate::build::Programs;
-use crate::demo::fabric::{Fabric, Shape};
+use crate::demo::fabric::{Fabric, GUESTS, Program, Shape};
 use crate::error::Error;
 use crate::host::Images;
 
@@ -23,16 +23,24 @@ const STOP: &str = "/tmp/stop";
 
 /// Boots a host and runs all of it.
 pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<(), Error> {
-    let fabric = Fabric::start(images, programs, Shape::of(Some(args.nic)))?;
+    let shape = Shape {
+        guests: &GUESTS,
+        ..Shape::of(Some(args.nic))
+    };
+    let fabric = Fabric::start(images, programs, shape)?;
     fabric.dom0(&["sh", "-c", MAKE_ROOM])?;
     // libxl gives a restored guest other nodes than a new one.
     let mut life = Life::begin(&fabric, &args.only, || restored(&fabric))?;
+    let title = "each of three guests and node1 sends to each, every byte verified";
+    life.scenario(title, 0, || all_pairs(&fabric));
     let times = args.times;
     let saves = times.div_ceil(2);
     let title = format!("a guest is saved and restored while it is sent to, {saves} times");
     life.scenario(&title, 0, || {
         survived(&fabric, || (0..saves).try_for_each(|_| restored(&fabric)))
     });
+    let title = "a guest is migrated to its own host while it is sent to";
+    life.scenario(title, 0, || survived(&fabric, || migrated(&fabric)));
     let watch = life_cycle::watch(&fabric)?;
     let title = format!("the driver domain is replaced and no endpoint ends, {times} times");
     life.scenario(&title, 0, || {
@@ -62,6 +70,15 @@ pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<
     }
     watch.kill()?;
     life.end()
+}
+
+fn all_pairs(fabric: &Fabric<'_>) -> Result<(), Error> {
+    for from in fabric.members() {
+        for to in fabric.members().filter(|to| *to != from) {
+            exchange(fabric, from, to)?;
+        }
+    }
+    Ok(())
 }
 
 /// A program of a guest that outlives the session that starts it, as sessions end when a guest is saved.
@@ -107,9 +124,11 @@ fn in_guest(fabric: &Fabric<'_>, guest: &str, script: &str) -> Result<String, Er
     program.finish(LIMIT)
 }
 
-/// Verified messages without end from one guest to another, whose endpoint stays.
+/// Verified messages without end, there and back, between a guest and another member, whose endpoint stays.
 struct Exchange {
     sender: Detached,
+    /// Of a member that is never saved.
+    receiver: Option<Program>,
 }
 
 impl Exchange {
@@ -119,35 +138,64 @@ impl Exchange {
         to: &'static str,
         endpoint: u8,
     ) -> Result<Self, Error> {
-        let receive = format!("omx_verify -w -s -e {endpoint}");
-        Detached::start(fabric, to, format!("receiver{endpoint}"), &receive)?;
+        let number = endpoint.to_string();
+        let receive = ["omx_verify", "-w", "-s", "-e", &number];
+        let receiver = if fabric.guests().contains(&to) {
+            Detached::start(
+                fabric,
+                to,
+                format!("receiver{endpoint}"),
+                &receive.join(" "),
+            )?;
+            None
+        } else {
+            Some(fabric.start_answerer(to, &receive)?)
+        };
         let send = format!(
             "rm -f {STOP}; while [ ! -e {STOP} ]; do \
              omx_verify -w -d {to}:0 -r {endpoint} -M 64 --iterations 10 || exit 1; done"
         );
         let sender = Detached::start(fabric, from, format!("sender{endpoint}"), &send)?;
-        Ok(Self { sender })
+        Ok(Self { sender, receiver })
     }
 
     fn finish(self, fabric: &Fabric<'_>) -> Result<(), Error> {
         in_guest(fabric, self.sender.guest, &format!("touch {STOP}"))?;
-        self.sender.finish(fabric)
+        self.sender.finish(fabric)?;
+        self.receiver.map_or(Ok(()), Program::kill)
     }
 }
 
-/// Does this while messages flow both ways between the guests; all of them arrive, on the endpoints that were there.
+/// Does this while messages flow both ways between all; all of them arrive, on the endpoints that were there.
 fn survived(fabric: &Fabric<'_>, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
     let exchanges = [
         Exchange::start(fabric, "guest2", "guest1", 7)?,
         Exchange::start(fabric, "guest1", "guest2", 8)?,
+        Exchange::start(fabric, "guest3", "node1", 9)?,
     ];
     work()?;
     exchanges
         .into_iter()
         .try_for_each(|exchange| exchange.finish(fabric))?;
-    for guest in GUESTS {
+    for guest in ["guest1", "guest2"] {
         in_guest(fabric, guest, "killall -9 omx_verify")?;
     }
+    Ok(())
+}
+
+/// Sends guest1 to its own host while it runs: another domain, with its memory.
+fn migrated(fabric: &Fabric<'_>) -> Result<(), Error> {
+    let begun = Instant::now();
+    let receive = "exec xl migrate-receive";
+    fabric.dom0(&["xl", "migrate", "-s", "", "guest1", receive])?;
+    let migrated = begun.elapsed();
+    fabric.wait_for_guest("guest1")?;
+    fabric.dom0(&["xl-omx", "attach", "guest1"])?;
+    println!(
+        "    migrated in {:.1} s, connected {:.1} s later",
+        migrated.as_secs_f64(),
+        (begun.elapsed() - migrated).as_secs_f64()
+    );
     Ok(())
 }
 

@@ -15,8 +15,12 @@ pub const XEN_PCI_OP_CONF_READ: u32 = 0;
 pub const XEN_PCI_OP_CONF_WRITE: u32 = 1;
 /// Enable MSI; the value returned is the interrupt.
 pub const XEN_PCI_OP_ENABLE_MSI: u32 = 2;
+/// Disable MSI.
+pub const XEN_PCI_OP_DISABLE_MSI: u32 = 3;
 /// Enable MSI-X; the interrupts are returned in the entries' vectors.
 pub const XEN_PCI_OP_ENABLE_MSIX: u32 = 4;
+/// Disable MSI-X.
+pub const XEN_PCI_OP_DISABLE_MSIX: u32 = 5;
 
 /// Entries of an operation's MSI-X list (`SH_INFO_MAX_VEC`).
 pub const MAX_VECTORS: usize = 128;
