@@ -16,6 +16,7 @@
 //! | `endpoints` | whose progress is made when somebody looks at a queue |
 //! | `wait` | a descriptor that a queue makes readable |
 //! | `memory` | memory of messages |
+//! | `warning` | what is said when there is no board |
 //! | `address`, `board`, `error`, `handle` | addresses; names of boards; codes; objects as C holds them |
 //!
 //! It refuses what the protocol has not: atomics, collectives, and messages of 4 GiB.
@@ -37,6 +38,7 @@ mod queue;
 mod region;
 mod vector;
 mod wait;
+mod warning;
 
 use abi::flags::version;
 use abi::info::Provider;

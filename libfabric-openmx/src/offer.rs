@@ -19,7 +19,7 @@ use crate::abi::info::{
 use crate::address::{self, LENGTH, Name};
 use crate::match_info::Layout;
 use crate::memory::{INJECT_SIZE, PARTS_MAX};
-use crate::{board, vector};
+use crate::{board, vector, warning};
 
 /// Version of the provider.
 pub const VERSION: u32 = version(0, 1);
@@ -146,8 +146,12 @@ pub unsafe extern "C" fn get_info(
     let Some(offer) = (unsafe { offer(hints) }) else {
         return -code::ENODATA;
     };
-    let Ok(boards) = Backend::find().and_then(|backend| Board::all(&backend)) else {
-        return -code::ENODATA;
+    let boards = match Backend::find().and_then(|backend| Board::all(&backend)) {
+        Ok(boards) => boards,
+        Err(error) => {
+            warning::no_board(&error);
+            return -code::ENODATA;
+        }
     };
     let destination = if node.is_null() || flags & SOURCE != 0 {
         None
