@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 const PACKAGES: [&str; 5] = ["libopen-mx", "omx-tools", "omx-node", "xl-omx", "lab-agent"];
 
 /// The tools of users.
-const TOOLS: [&str; 10] = [
+const TOOLS: [&str; 11] = [
     "omx_info",
     "omx_endpoint_info",
     "omx_counters",
@@ -25,6 +25,7 @@ const TOOLS: [&str; 10] = [
     "omx_verify",
     "mx_pingpong",
     "mx_stream",
+    "omx_mpi_setup",
 ];
 
 /// The programs of the host's and the lab's side.

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! What the tools share (`omx_info`, `omx_perf`, `mx_pingpong`, …, in `src/bin`): options as Open-MX's tools take them, how
 //! boards are named, how the tools end, and endpoints that talk with one other side ([`line`](mod@line),
-//! [`partner`]).
+//! [`partner`]); and what decides whether MPI sends by them ([`mpi`]).
 //!
 //! They use the library as any Rust program does. Each has a manual page of its name in `man`.
 
@@ -11,6 +11,7 @@ extern crate omx_output;
 pub mod ahead;
 mod calls;
 pub mod line;
+pub mod mpi;
 pub mod options;
 pub mod partner;
 pub mod pattern;

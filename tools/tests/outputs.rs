@@ -1,5 +1,6 @@
 //! The tools when standard output or standard error is a pipe whose reader has gone, is closed, or is full.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -8,7 +9,7 @@ use omx_output::trial::{broken_pipe, full_disk, judge, judge_endless};
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
 const VERIFY: &str = env!("CARGO_BIN_EXE_omx_verify");
 /// Each tool with each way of printing at once: to people, and to machines.
-const TOOLS: [(&str, &[&[&str]]); 10] = [
+const TOOLS: [(&str, &[&[&str]]); 11] = [
     (env!("CARGO_BIN_EXE_omx_info"), &[&[], &["--json"]]),
     (env!("CARGO_BIN_EXE_omx_endpoint_info"), &[&[], &["--json"]]),
     (env!("CARGO_BIN_EXE_omx_counters"), &[&["-v"], &["--json"]]),
@@ -22,6 +23,7 @@ const TOOLS: [(&str, &[&[&str]]); 10] = [
     (VERIFY, &[]),
     (env!("CARGO_BIN_EXE_mx_pingpong"), &[]),
     (env!("CARGO_BIN_EXE_mx_stream"), &[]),
+    (env!("CARGO_BIN_EXE_omx_mpi_setup"), &[&["--undo"]]),
 ];
 
 fn socket() -> &'static str {
@@ -37,7 +39,9 @@ fn socket() -> &'static str {
 
 #[test]
 fn a_tool_ends_quietly_without_a_reader_and_fails_with_a_word_on_a_full_disk() {
-    let variables = [("OMX_SOCKET", socket())];
+    let home = Path::new(socket()).parent().and_then(Path::to_str);
+    let home = home.expect("a plain path");
+    let variables = [("OMX_SOCKET", socket()), ("HOME", home)];
     for (tool, ways) in TOOLS {
         judge(tool, &["--help"], &variables);
         for arguments in ways {

@@ -21,7 +21,8 @@ const HOSTNAME: &str = env!("CARGO_BIN_EXE_omx_hostname");
 const INIT_PEERS: &str = env!("CARGO_BIN_EXE_omx_init_peers");
 const PINGPONG: &str = env!("CARGO_BIN_EXE_mx_pingpong");
 const STREAM: &str = env!("CARGO_BIN_EXE_mx_stream");
-const TOOLS: [&str; 10] = [
+const MPI_SETUP: &str = env!("CARGO_BIN_EXE_omx_mpi_setup");
+const TOOLS: [&str; 11] = [
     INFO,
     ENDPOINT_INFO,
     COUNTERS,
@@ -32,6 +33,7 @@ const TOOLS: [&str; 10] = [
     PINGPONG,
     STREAM,
     VERIFY,
+    MPI_SETUP,
 ];
 
 /// Starts a node of the boards `left` and `right`; where it listens.

@@ -3,6 +3,8 @@
 #[macro_use]
 extern crate omx_output;
 
+mod mpi;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,13 +29,19 @@ struct Choice {
     /// also versions and peers (default)
     #[arg(short = 'v', overrides_with = "quiet")]
     verbose: bool,
+    /// whether MPI's mpirun sends by the boards, by what if not, and what to do then; a failure if not
+    #[arg(long, conflicts_with_all = ["board", "quiet", "verbose"])]
+    mpi: bool,
     /// one JSON object instead
     #[arg(long)]
     json: bool,
 }
 
 fn main() -> ExitCode {
-    tool("omx_info", of_process("omx_info"), show)
+    match of_process::<Choice>("omx_info") {
+        Ok(choice) if choice.mpi => mpi::show(choice.json),
+        choice => tool("omx_info", choice, show),
+    }
 }
 
 fn show(choice: &Choice) -> Result<(), Error> {
