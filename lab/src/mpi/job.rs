@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 /// By what Open MPI's layer begins the line that names a rank's provider, which for this one is its board.
-const SAID: &str = "mtl:ofi:provider: omx";
+pub const SAID: &str = "mtl:ofi:provider: omx";
 
 /// How often a job is looked at.
 const PAUSE: Duration = Duration::from_millis(50);

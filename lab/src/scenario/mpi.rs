@@ -1,8 +1,8 @@
 //! MPI as people have it, over the provider of libfabric: Open MPI from Debian's packages, unmodified, on one node and on two.
 //! What takes longer is `cargo lab mpi`.
 
-use super::mpi_deaths;
 use super::two_nodes::joined;
+use super::{mpi_deaths, mpi_setup};
 use crate::build::Programs;
 use crate::error::Error;
 use crate::mpi::job::Job;
@@ -45,6 +45,7 @@ pub fn run(programs: &Programs) -> Result<u64, Error> {
         job(&joined(programs, mtu)?, 4)?;
         jobs += 1;
     }
+    jobs += mpi_setup::run(programs, &provider, &check)?;
     Ok(jobs + mpi_deaths::run(programs, &provider)?)
 }
 
