@@ -489,3 +489,46 @@ fn the_ranks_folder_in_a_file_counts_more_than_the_variable() {
     let place = format!("(-x FI_PROVIDER_PATH in {})", machine.file().display());
     assert!(said.contains(&place), "{said}");
 }
+
+#[test]
+fn variables_that_ranks_get_in_two_ways_are_told_where_open_mpi_ends_at_them() {
+    for (version, wrong) in [("4.1.4", true), ("5.0.11", false)] {
+        let list = ("mca:base", "mca_base_env_list", "MINE=1", "environment");
+        let machine = Machine::new(version, &[&READY[..], &[list]].concat());
+        let folder = machine.path("provider");
+        machine.has(&format!("-x FI_PROVIDER_PATH={}\n", folder.display()));
+        let mut command = machine.command(INFO, &["--mpi"]);
+        let command = command.env("OMPI_MCA_mca_base_env_list", "MINE=1");
+        let output = command.output().expect("started");
+        let said = text(&output.stdout);
+        assert_eq!(output.status.success(), !wrong, "{said}");
+        let way_out = "unset OMPI_MCA_mca_base_env_list\n";
+        assert_eq!(said.contains(way_out), wrong, "{said}");
+        assert_eq!(
+            said.ends_with("; it ends with an error.\n"),
+            wrong,
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn lines_for_open_mpi_5_are_replaced_by_those_for_open_mpi_4() {
+    let five = Machine::ready("5.0.11");
+    let folder = five.path("provider");
+    let folder = folder.to_str().expect("a plain path");
+    five.printed(SETUP, &["--provider", folder]);
+    let value = format!("FI_PROVIDER_PATH={folder}");
+    let list = (
+        "mca:base",
+        "mca_base_env_list",
+        &*value,
+        "file (/own.conf:4)",
+    );
+    let four = Machine::new("4.1.4", &[&READY[..], &[list]].concat());
+    four.has(&five.content());
+    four.run(SETUP, &["--provider", folder]);
+    let content = four.content();
+    assert!(content.contains(&format!("\n-x {value}\n")), "{content}");
+    assert!(!content.contains("mca_base_env_list"), "{content}");
+}

@@ -4,7 +4,7 @@ use open_mx::board::{Board, text};
 use open_mx::{Backend, Error};
 
 use super::open_mpi::{Missing, OpenMpi, Setting, Source};
-use super::provider::{self, PATH, Place};
+use super::provider::{self, LIST, PATH, Place};
 use super::{LAYER, PROVIDER};
 
 /// Open MPI's way of sending by a layer of the kind mtl.
@@ -63,17 +63,20 @@ impl Judgement {
             Ok(open_mpi) => layer(open_mpi),
             Err(missing) => Condition::lacking("Open MPI", missing.to_string(), missing.way_out()),
         }];
+        let two_ways = open_mpi.ok().and_then(two_ways);
+        let chosen = open_mpi.map(|open_mpi| open_mpi.setting("pml:base", "pml").value);
+        let otherwise = match chosen.as_deref() {
+            Err(_) => "",
+            Ok(_) if two_ways.is_some() => "; it ends with an error",
+            Ok(CM) => "; since pml is cm, it ends with an error or takes another provider",
+            Ok(_) => "; it takes what else it finds, as shared memory and TCP",
+        };
+        conditions.extend(two_ways);
         conditions.extend([board(), provider(&provider::find(open_mpi.ok()))]);
         conditions.extend(filter());
         if let Ok(open_mpi) = open_mpi {
             conditions.extend([pml(open_mpi), mtl(open_mpi), providers(open_mpi)]);
         }
-        let pml = open_mpi.map(|open_mpi| open_mpi.setting("pml:base", "pml").value);
-        let otherwise = match pml.as_deref() {
-            Err(_) => "",
-            Ok(CM) => "; since pml is cm, it ends with an error or takes another provider",
-            Ok(_) => "; it takes what else it finds, as shared memory and TCP",
-        };
         Self {
             conditions,
             otherwise,
@@ -166,6 +169,15 @@ fn layer(open_mpi: &OpenMpi) -> Condition {
     let found = format!("{}, {with} libfabric", open_mpi.version());
     let way_out = "take one that is built with libfabric, as Debian's is";
     Condition::new("Open MPI", found, built, way_out)
+}
+
+/// Variables that ranks are given in two ways at once, at which Open MPI 4 ends, if they are.
+fn two_ways(open_mpi: &OpenMpi) -> Option<Condition> {
+    let list = open_mpi.setting("mca:base", LIST);
+    let (_, option) = provider::named_in_files(open_mpi)?;
+    let found = format!("{LIST} ({}) beside {option}", list.source);
+    let way_out = removal(&list.source, &[LIST]);
+    (!list.value.is_empty()).then(|| Condition::lacking("variables", found, way_out))
 }
 
 fn pml(open_mpi: &OpenMpi) -> Condition {

@@ -11,6 +11,9 @@ use super::open_mpi::OpenMpi;
 /// The variable that names folders, with colons between them, in place of libfabric's own.
 pub const PATH: &str = "FI_PROVIDER_PATH";
 
+/// The parameter that gives variables to ranks.
+pub const LIST: &str = "mca_base_env_list";
+
 /// Where the provider is, or is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -42,10 +45,7 @@ pub fn within(folder: &Path) -> Option<PathBuf> {
 
 /// Where the ranks of that Open MPI look.
 pub fn find(open_mpi: Option<&OpenMpi>) -> Place {
-    let of_ranks = open_mpi.and_then(|open_mpi| match open_mpi.major() {
-        4 => named_in_files(open_mpi),
-        _ => None,
-    });
+    let of_ranks = open_mpi.and_then(named_in_files);
     let of_list = open_mpi.and_then(named_in_list);
     let of_environment = || {
         Some((
@@ -68,8 +68,11 @@ pub fn find(open_mpi: Option<&OpenMpi>) -> Place {
     }
 }
 
-/// The variable as an option `-x` in a file of parameters gives it to ranks.
-fn named_in_files(open_mpi: &OpenMpi) -> Option<(String, String)> {
+/// The variable as an option `-x` in a file of parameters gives it to ranks, and where it stands; Open MPI 4 heeds such.
+pub fn named_in_files(open_mpi: &OpenMpi) -> Option<(String, String)> {
+    if open_mpi.major() > 4 {
+        return None;
+    }
     let files = open_mpi.files().into_iter();
     let mut named = files.filter_map(|file| {
         let path = variable(&std::fs::read(&file).ok()?, PATH)?;
@@ -80,9 +83,9 @@ fn named_in_files(open_mpi: &OpenMpi) -> Option<(String, String)> {
 
 /// The variable as the parameter for such gives it to ranks.
 fn named_in_list(open_mpi: &OpenMpi) -> Option<(String, String)> {
-    let list = open_mpi.setting("mca:base", "mca_base_env_list");
+    let list = open_mpi.setting("mca:base", LIST);
     let mut variables = list.value.split(';');
     let path = variables.find_map(|variable| variable.strip_prefix(PATH)?.strip_prefix('='))?;
-    let because = format!("mca_base_env_list ({})", list.source);
+    let because = format!("{LIST} ({})", list.source);
     Some((path.to_owned(), because))
 }

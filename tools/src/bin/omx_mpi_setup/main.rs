@@ -14,6 +14,7 @@ use file::{Failed, Replaced, replace};
 use omx_tools::mpi::conditions::Judgement;
 use omx_tools::mpi::lines::{self, Torn};
 use omx_tools::mpi::open_mpi::{Missing, OpenMpi, file_for_all_of_debian};
+use omx_tools::mpi::provider::LIST;
 use omx_tools::options::of_process;
 use omx_tools::tool;
 
@@ -105,10 +106,10 @@ fn undo(path: &Path) -> Result<(), Failure> {
 
 /// Fails where the ranks' variables are chosen by somebody else.
 fn other_variables(open_mpi: &OpenMpi) -> Result<(), Failure> {
-    let list = open_mpi.setting("mca:base", "mca_base_env_list");
+    let list = open_mpi.setting("mca:base", LIST);
+    // Written before, for Open MPI 5.
     let own = list.value.starts_with("FI_PROVIDER_PATH=") && !list.value.contains(';');
-    // What was written for Open MPI 5 is in the way of Open MPI 4.
-    match list.value.is_empty() || own && open_mpi.major() > 4 {
+    match list.value.is_empty() || own {
         true => Ok(()),
         false => Err(Failure::List(list.source.to_string())),
     }
