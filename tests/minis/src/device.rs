@@ -89,7 +89,7 @@ impl<D: Domain> Device<D> {
             armed: ArmedCounters::new(slices(2, 1)?).map_err(|_| Failure::NoMemory)?,
             board: BoardPages::new(slices(BOARD_PAGE, board_page::PAGES)?)
                 .map_err(|_| Failure::NoMemory)?,
-            control: format(&draft, &slices(1, 1)?, &granted)?,
+            control: format(&draft, &slices(1, 1)?, &granted, false)?,
             domain,
             pages,
             granted,
@@ -113,14 +113,19 @@ impl<D: Domain> Device<D> {
     pub fn reconnect(&mut self) -> Result<(), Failure> {
         let mut attempts = 0..ATTEMPTS;
         loop {
-            let connected = self.attempt();
+            let connected = self.attempt(None);
             if connected.is_ok() || attempts.next().is_none() {
                 return connected;
             }
         }
     }
 
-    fn attempt(&mut self) -> Result<(), Failure> {
+    /// Gives the device up and connects it as if another backend had served it, which has left this in the board's pages.
+    pub fn be_adopted(&mut self, mut left: impl FnMut(&VolatileSlice)) -> Result<(), Failure> {
+        self.attempt(Some(&mut left))
+    }
+
+    fn attempt(&mut self, left: Option<&mut dyn FnMut(&VolatileSlice)>) -> Result<(), Failure> {
         if !self.domain.disconnect() {
             return Err(Failure::NotConnected);
         }
@@ -129,7 +134,12 @@ impl<D: Domain> Device<D> {
         for granted in &self.granted {
             self.domain.twist(granted, crate::domain::Twist::Honest);
         }
-        self.control = format(&self.draft, &part(&self.pages, 1, 1)?, &self.granted)?;
+        let adopting = left.is_some();
+        if let Some(left) = left {
+            left(&part(&self.pages, BOARD_PAGE, board_page::PAGES)?);
+        }
+        let d1 = part(&self.pages, 1, 1)?;
+        self.control = format(&self.draft, &d1, &self.granted, adopting)?;
         self.next = 1;
         self.publish()
     }
@@ -172,12 +182,12 @@ impl<D: Domain> Device<D> {
 
     /// Shows the driver domain what was written.
     pub fn flush(&mut self) {
-        self.flush_changed(|_| {});
+        self.flush_changed(|_, _| {});
     }
 
-    /// The same, each line that has changed by way of `change`. The indices lie in front of what they tell of, so the last
+    /// The same, each line that has changed by way of `change`, which is told where it lies in D0. The indices lie in front of what they tell of, so the last
     /// line goes first.
-    pub fn flush_changed(&mut self, mut change: impl FnMut(&mut [u8; LINE])) {
+    pub fn flush_changed(&mut self, mut change: impl FnMut(usize, &mut [u8; LINE])) {
         let Ok(shown) = part(&self.pages, 0, 1) else {
             return;
         };
@@ -187,7 +197,7 @@ impl<D: Domain> Device<D> {
                 continue;
             }
             if new != old {
-                change(&mut new);
+                change(at, &mut new);
                 let _ = shown.write(at, &new);
             }
         }
@@ -255,10 +265,11 @@ fn format(
     draft: &VolatileSlice,
     d1: &VolatileSlice,
     granted: &[Granted],
+    adopting: bool,
 ) -> Result<ModuleControl, Failure> {
     let mut references = [0; DEVICE_PAGES];
     for (reference, granted) in references.iter_mut().zip(granted) {
         *reference = granted.reference;
     }
-    ModuleControl::format(*draft, *d1, &references, false).map_err(|_| Failure::NoMemory)
+    ModuleControl::format(*draft, *d1, &references, adopting).map_err(|_| Failure::NoMemory)
 }

@@ -69,6 +69,8 @@ pub trait Domain {
     fn disconnect(&mut self) -> bool;
     /// Sends the driver domain an event.
     fn notify(&mut self);
+    /// Closes the event channel, and has another one for the next connection; false where there is none.
+    fn lose_channel(&mut self) -> bool;
     /// Waits for an event of the driver domain, or for the time.
     fn wait(&mut self, until: Duration);
     /// Changes what stands in xenstore; false where there is none.

@@ -143,6 +143,11 @@ impl Endpoint {
         self.w.slice
     }
 
+    /// The R area.
+    pub fn events(&self) -> VolatileSlice {
+        self.r.slice
+    }
+
     /// Puts a command into the draft; where it lies in the W area, with the bytes of its descriptor. Nothing when the queue
     /// is full.
     pub fn draft(&mut self, command: &Command, data: &[u8]) -> Option<(usize, [u8; 64])> {

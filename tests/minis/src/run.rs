@@ -156,6 +156,11 @@ impl Domain for XenDomain {
         let _ = self.channel.send();
     }
 
+    fn lose_channel(&mut self) -> bool {
+        let next = Channel::listen(self.frontend.domain());
+        next.map(|next| self.channel = next).is_ok()
+    }
+
     fn wait(&mut self, until: Duration) {
         event::wait([&self.channel, self.watcher.channel()], Some(until));
         self.channel.take();

@@ -16,7 +16,9 @@ const STORM: u32 = 64;
 /// Regions at a time.
 const REGIONS: u16 = 6;
 /// How often what is in use is changed.
-const FLICKERS: u32 = 16;
+const FLICKERS: u32 = 64;
+/// Where D0 has its requests: behind the references and the indices.
+const REQUESTS: usize = PAGE_SIZE / 4;
 
 impl<D: Domain> Liar<D> {
     /// A request of some kind that could be meant.
@@ -60,7 +62,7 @@ impl<D: Domain> Liar<D> {
             return Ok(false);
         }
         let rng = &mut self.rng;
-        self.device.flush_changed(|line| {
+        self.device.flush_changed(|_, line| {
             if rng.bool() {
                 change(rng, line);
             }
@@ -78,15 +80,19 @@ impl<D: Domain> Liar<D> {
         if !self.post(&request) {
             return Ok(false);
         }
-        self.device.flush();
+        let mut shown = None;
+        self.device.flush_changed(|at, line| {
+            if at >= REQUESTS {
+                shown = Some((at, *line));
+            }
+        });
         self.device.domain.notify();
-        if let Some(page) = self.device.page(0) {
-            for _ in 0..FLICKERS {
-                // Behind the references and the indices.
-                let at = self.rng.usize(PAGE_SIZE / 256..PAGE_SIZE / 64) * 64;
-                let mut line = [0; 64];
-                let _ = page.read(at, &mut line);
-                change(&mut self.rng, &mut line);
+        if let (Some(page), Some((at, honest))) = (self.device.page(0), shown) {
+            for flicker in 0..FLICKERS {
+                let mut line = honest;
+                if flicker % 2 == 0 {
+                    change(&mut self.rng, &mut line);
+                }
                 let _ = page.write(at, &line);
             }
         }

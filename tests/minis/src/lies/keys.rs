@@ -1,4 +1,4 @@
-//! Lies in xenstore: each ends the connection, or may, so that the device is published anew afterwards.
+//! Lies in xenstore, and event channels that go: each ends the connection, or may, so that the device is published anew afterwards.
 
 use alloc::format;
 use alloc::string::String;
@@ -14,6 +14,19 @@ const HUGE: usize = 2048;
 impl<D: Domain> Liar<D> {
     fn set(&mut self, key: &str, text: &str) -> bool {
         self.device.domain.set_key(Key::Write(key, text))
+    }
+
+    pub(super) fn channel(&mut self) -> Result<bool, Failure> {
+        if !self.device.domain.lose_channel() {
+            return Ok(false);
+        }
+        // The driver domain finds it in its turn, and would like to wake somebody.
+        let (index, command) = (self.any_endpoint(), self.any_command());
+        self.device.armed.arm(index as u8);
+        self.put(index, &command, |_, _| {});
+        self.pause();
+        self.stale = true;
+        Ok(true)
     }
 
     pub(super) fn state(&mut self) -> Result<bool, Failure> {

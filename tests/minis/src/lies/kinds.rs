@@ -68,6 +68,10 @@ kinds! {
     GrantForeign "grant-foreign" 30,
     /// A large message whose two ends take the memory away, the window and the endpoint.
     Pair "pair" 100,
+    /// Endpoints and boards that another backend is said to have served, with pages that say anything.
+    Adoption "adoption" 20,
+    /// The event channel is closed while the driver domain uses it.
+    Channel "channel-gone" 4,
     /// States out of order.
     State "state" 2,
     /// Keys that are missing, absurd or huge.

@@ -8,9 +8,11 @@
 //! | `queues` | commands, indices and windows of an endpoint, before and after they are looked at; half-open connects |
 //! | `control` | requests, control pages, staged lists, regions in a storm, forged frames and peers |
 //! | `grants` | grants that are revoked, missing, foreign, or of another access than said |
-//! | `keys` | states and keys in xenstore |
+//! | `adoption` | what an earlier backend is said to have left |
+//! | `keys` | states and keys in xenstore; event channels |
 //! | `pair` | what takes two |
 
+mod adoption;
 mod control;
 mod grants;
 mod keys;
@@ -137,6 +139,8 @@ impl<D: Domain> Liar<D> {
             Kind::GrantAccess => self.grant_access(),
             Kind::GrantForeign => self.grant_foreign(),
             Kind::Pair => self.pair(),
+            Kind::Adoption => self.adoption(),
+            Kind::Channel => self.channel(),
             Kind::State => self.state(),
             Kind::Keys => self.keys(),
             Kind::Name => self.name(),

@@ -15,8 +15,11 @@ use crate::device::Failure;
 use crate::domain::Domain;
 use crate::endpoint::session_of;
 
-/// How often what is in use is changed.
+/// How often a window in use is changed.
 const FLICKERS: u32 = 16;
+/// How often a command is changed at most, and how often until one looks whether it was taken.
+const COMMAND_FLICKERS: u32 = 128;
+const LOOK: u32 = 16;
 /// Connects at a time.
 const CONNECTS: u32 = 8;
 
@@ -182,12 +185,16 @@ impl<D: Domain> Liar<D> {
             return Ok(false);
         };
         let shown = self.endpoints[index].shown();
-        for flicker in 0..FLICKERS {
+        for flicker in 0..COMMAND_FLICKERS {
             let mut bytes = honest;
             if flicker % 2 == 0 {
                 change(&mut self.rng, &mut bytes);
             }
             let _ = shown.write(at, &bytes);
+            let process = &self.endpoints[index].process;
+            if flicker % LOOK == 0 && process.sent() == process.next_command_index() {
+                break;
+            }
         }
         Ok(true)
     }

@@ -250,6 +250,10 @@ impl Domain for InProcess {
         self.world.turn();
     }
 
+    fn lose_channel(&mut self) -> bool {
+        false
+    }
+
     fn wait(&mut self, until: Duration) {
         // As an event of the driver domain would end it.
         for _ in 0..20 {
