@@ -38,8 +38,8 @@ fn honest_minis_verify_all_that_they_send_to_each_other() {
 #[test]
 fn whatever_two_liars_say_the_boards_go_on_and_everything_is_given_back() {
     let seed = number("LIES_SEED").unwrap_or(0);
-    let lies = number("LIES").unwrap_or(LIES.into());
-    for pair in 0..4 {
+    let lies = number("LIES").unwrap_or(HUNDRED_THOUSAND / PAIRS / 2);
+    for pair in 0..PAIRS {
         let world = World::new(2);
         let mut liars = liars(&world, [0, 1], seed * 32 + pair);
         for _ in 0..lies {
@@ -114,5 +114,9 @@ fn liars(world: &World, guests: [usize; 2], seed: u64) -> [Liar<InProcess>; 2] {
     })
 }
 
-/// Lies of each liar: each kind is told.
+/// Lies of all pairs together.
+const HUNDRED_THOUSAND: u64 = 100_000;
+/// Pairs of liars, one after the other.
+const PAIRS: u64 = 4;
+/// Lies of each liar beside honest ones.
 const LIES: u32 = 2_000;
