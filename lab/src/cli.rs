@@ -15,7 +15,7 @@ use crate::mpi;
 use crate::place;
 use crate::prepare::{self, Kernel};
 use crate::replay;
-use crate::scenario::{life_cycle, takeover, transitions};
+use crate::scenario::{life_cycle, minis, takeover, transitions};
 use crate::soak;
 use crate::stage::Stage;
 use crate::test;
@@ -70,6 +70,16 @@ pub enum Command {
     /// Prints both pauses of each replacement: from the destroy, and from the creation. Exit status 1 means that a message was
     /// lost or wrong, that an endpoint ended, that something was left, or that a log holds what it may not.
     Takeover(life_cycle::LifeCycleArgs),
+    /// Have mini guests lie to a driver domain on a real Xen, a million times in every way there is, while Linux guests and a
+    /// node outside exchange messages that are verified.
+    ///
+    /// They change descriptors and indices before and while they are looked at, take grants, keys and states away, storm
+    /// doorbells and regions, forge frames, names and addresses; some help each other. Prints its progress, then how often each
+    /// kind was told. Exit status 1 means that a message was wrong or lost, that the driver domain went, that a log holds what it
+    /// may not, or that something was left when the liars had been destroyed. The same seed has the same kinds of lies told again,
+    /// as far as answers come at the same time; without Xen, for a debugger, by
+    /// LIES_SEED=N LIES=10000 cargo test -p minis --test in_process two_liars.
+    Hostile(minis::HostileArgs),
     /// Hold captures of Open-MX frames against our codec: parse, check, build again, compare.
     ///
     /// Prints a line per file with its frames by type, and each frame that does not hold. Nothing on the wire tells the
@@ -250,6 +260,11 @@ impl Command {
             Command::Takeover(args) => {
                 let (images, built) = image::made()?;
                 takeover::run(images, &built.programs, &args)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Hostile(args) => {
+                let (images, built) = image::made()?;
+                minis::hostile(images, &built.programs, &args)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Captures(args) => captures::run(&args.path, args.format.as_deref(), args.json),

@@ -95,6 +95,27 @@ impl Minis {
         Ok(answers.collect())
     }
 
+    /// Destroys all of them.
+    pub fn destroy(&mut self, fabric: &Fabric<'_>) -> Result<(), Error> {
+        let names: Vec<&str> = self.iter().map(|mini| mini.name.as_str()).collect();
+        let script = format!(
+            "for i in {}; do xl destroy $i || exit 1; done",
+            names.join(" ")
+        );
+        fabric.dom0(&["sh", "-c", &script])?;
+        self.0.clear();
+        Ok(())
+    }
+
+    /// What each has reported last.
+    pub fn reports(&self, fabric: &Fabric<'_>) -> Result<Vec<String>, Error> {
+        let nodes: Vec<String> = self.iter().map(|mini| mini.node("report")).collect();
+        let mut command = vec!["xenstore-read"];
+        command.extend(nodes.iter().map(String::as_str));
+        let said = fabric.dom0(&command)?;
+        Ok(said.lines().map(str::to_owned).collect())
+    }
+
     /// Waits until the reports from the one of that index on are what is wanted.
     fn wait_for(
         &self,

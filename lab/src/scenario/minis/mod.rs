@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `domains` | mini guests that are created, attached, and told what to do |
 //! | `honest` | their messages |
+//! | `liars` | their lies, while Linux guests exchange messages |
 //! | `consoles` | what nobody's console may hold |
 
 mod consoles;
 mod domains;
 mod honest;
+mod liars;
 
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, Shape};
@@ -16,6 +18,8 @@ use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
 use domains::Minis;
+pub use liars::HostileArgs;
+use liars::Plan;
 
 /// All of it.
 pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
@@ -31,5 +35,19 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
     )?;
     stage("no console has a panic, a warning or a bug", || {
         consoles::judge(&fabric, &minis)
-    })
+    })?;
+    stage(
+        "xl destroy, for all honest mini guests; xl-omx apply",
+        || {
+            minis.destroy(&fabric)?;
+            fabric.dom0(&["xl-omx", "apply"])
+        },
+    )?;
+    liars::lie(&fabric, &Plan::SHORT)
+}
+
+/// `cargo lab hostile`.
+pub fn hostile(images: Images, programs: &Programs, args: &HostileArgs) -> Result<(), Error> {
+    let fabric = Fabric::start(images, programs, Shape::of(Some(args.nic)))?;
+    liars::lie(&fabric, &args.plan)
 }

@@ -71,13 +71,13 @@ kinds! {
     /// Endpoints and boards that another backend is said to have served, with pages that say anything.
     Adoption "adoption" 15,
     /// The event channel is closed while the driver domain uses it.
-    Channel "channel-gone" 2,
+    Channel "channel-gone" 4,
     /// States out of order.
-    State "state" 2,
+    State "state" 4,
     /// Keys that are missing, absurd or huge.
-    Keys "keys" 2,
+    Keys "keys" 4,
     /// Names and addresses in xenstore that are somebody else's.
-    Name "name" 2,
+    Name "name" 4,
 }
 
 impl Kind {
