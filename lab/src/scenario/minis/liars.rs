@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 const PROGRESS: Duration = Duration::from_secs(30);
 /// A kind has too few lies if there is not one of it among so many.
 const RAREST: u64 = 10_000;
+/// Lines of a log that are printed after a failure.
+const LAST_WORDS: usize = 30;
 /// Lines of a guest in the driver domain's log, in a minute, and as many at once.
 const LINES: u64 = 60;
 
@@ -87,7 +89,8 @@ pub fn lie(fabric: &Fabric<'_>, plan: &Plan) -> Result<(), Error> {
         "{} lies of seed {}, beside verified exchanges",
         plan.lies, plan.seed
     );
-    let counts = stage(&title, || told(fabric, &liars, plan))?;
+    let counts = stage(&title, || told(fabric, &liars, plan));
+    let counts = counts.inspect_err(|_| print_last_words(fabric))?;
     let minutes = begun.elapsed().as_secs().div_ceil(60);
     print_table(&counts);
     judge(&counts, plan)?;
@@ -175,6 +178,15 @@ fn add(counts: &mut Counts, report: &str) {
     let words = report.split_whitespace();
     for (name, count) in words.filter_map(|word| word.split_once('=')) {
         *counts.entry(name.to_owned()).or_default() += count.parse().unwrap_or(0);
+    }
+}
+
+/// The end of the driver domain's log, for whoever looks for what broke it.
+fn print_last_words(fabric: &Fabric<'_>) {
+    let log = fabric.log("driver-domain").unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    for line in &lines[lines.len().saturating_sub(LAST_WORDS)..] {
+        println!("    {line}");
     }
 }
 
