@@ -61,7 +61,17 @@ impl Endpoint {
         number: u8,
         manner: Manner,
     ) -> Result<Self, Failure> {
-        let layout = EndpointLayout::new(SMALLEST).map_err(|_| Failure::NoMemory)?;
+        Self::of_size(device, number, SMALLEST, manner)
+    }
+
+    /// The same for an endpoint of another size.
+    pub fn of_size<D: Domain>(
+        device: &mut Device<D>,
+        number: u8,
+        geometry: Geometry,
+        manner: Manner,
+    ) -> Result<Self, Failure> {
+        let layout = EndpointLayout::new(geometry).map_err(|_| Failure::NoMemory)?;
         let (w_pages, r_pages) = (layout.w_size() / PAGE_SIZE, layout.r_size() / PAGE_SIZE);
         let domain = &mut device.domain;
         let mut allocate = |pages| domain.allocate(pages).ok_or(Failure::NoMemory);

@@ -8,8 +8,10 @@
 //! | [`domain`] | what a frontend needs of its domain: pages, grants, events, keys |
 //! | [`device`] | the control pages of a device, from its guest's side |
 //! | [`endpoint`] | an endpoint: its pages, its queues, its end |
-//! | [`load`] | honest messages, verified and counted |
+//! | [`link`] | an endpoint that sends to a partner's, and verifies what comes |
+//! | [`load`] | honest messages of all endpoints, counted |
 //! | [`lies`] | lies, counted by kind |
+//! | [`work`] | what they are to send, and what came of it |
 //! | [`order`] | what a mini is told to do, and what it answers |
 //! | `run` | the program on Xen |
 //!
@@ -24,10 +26,12 @@ pub mod device;
 pub mod domain;
 pub mod endpoint;
 pub mod lies;
+pub mod link;
 pub mod load;
 pub mod order;
 #[cfg(target_os = "none")]
 mod run;
+pub mod work;
 
 #[cfg(target_os = "none")]
 pub use run::run;

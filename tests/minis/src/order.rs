@@ -2,6 +2,7 @@
 //!
 //! | order | what it does |
 //! |---|---|
+//! | `open <endpoints>` | opens so many endpoints, 1, 2, 4 or 8, unless some are open; without it `load` opens one |
 //! | `load <size> <target> <address> <from> <for>` | sends messages of a size (`tiny`, `small`, `medium`, `large`) to the `partner` or the `station` of that address until `from` + `for`, in milliseconds of Xen's clock, and counts what is done from `from` on |
 //! | `lie <seed> <lies> <address>` | tells so many lies, the same for the same seed, some of them with the help of a partner |
 
@@ -11,11 +12,17 @@ use core::time::Duration;
 
 use mx_wire::MacAddress;
 
-use crate::load::{Size, Tally, Target};
+use crate::load::ENDPOINTS_MAX;
+use crate::work::{Size, Tally, Target};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
+    /// Endpoints for honest messages.
+    Open {
+        /// How many.
+        endpoints: u8,
+    },
     /// Honest messages.
     Load {
         /// Of what size.
@@ -41,6 +48,13 @@ impl Order {
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let order = match words.next()? {
+            "open" => {
+                let endpoints: u8 = words.next()?.parse().ok()?;
+                if !endpoints.is_power_of_two() || endpoints > ENDPOINTS_MAX {
+                    return None;
+                }
+                Self::Open { endpoints }
+            }
             "load" => {
                 let size = match words.next()? {
                     "tiny" => Size::Tiny,
@@ -79,13 +93,15 @@ pub fn told(tally: &Tally) -> String {
     let Tally {
         done,
         size,
+        sent,
         verified,
         wrong,
         lost,
         doubled,
+        asleep,
     } = tally;
     format!(
-        "done={done} size={size} verified={verified} wrong={wrong} lost={lost} doubled={doubled}"
+        "done={done} size={size} sent={sent} verified={verified} wrong={wrong} lost={lost} doubled={doubled} asleep={asleep}"
     )
 }
 
@@ -112,8 +128,13 @@ mod tests {
                 partner: mac
             })
         );
+        assert_eq!(Order::parse("open 8"), Some(Order::Open { endpoints: 8 }));
         for wrong in [
             "",
+            "open",
+            "open 0",
+            "open 3",
+            "open 16",
             "load",
             "load huge partner 00:16:3e:00:00:07 1 1",
             "load tiny partner 00:16:3e:00:00:07 1",

@@ -5,6 +5,7 @@
 //! | `data/mini/order` | whoever tests | an order ([`crate::order`]) |
 //! | `data/mini/report` | the mini | the order, ` -> `, what came of it; before the first, that it is ready, and Xen's time in milliseconds; of a liar also how far it is |
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -182,7 +183,7 @@ impl Domain for XenDomain {
 enum Role {
     Idle(Device<XenDomain>),
     Honest(Device<XenDomain>, Load),
-    Liar(Liar<XenDomain>),
+    Liar(Box<Liar<XenDomain>>),
 }
 
 /// Runs the mini.
@@ -250,13 +251,25 @@ fn serve(device: Device<XenDomain>) -> ! {
 fn carry_out(role: Role, line: &str) -> Role {
     let (mut role, answer) = match Order::parse(line) {
         None => (role, String::from("no order")),
+        Some(Order::Open { endpoints }) => match role.honest(endpoints) {
+            Ok((device, load)) => {
+                let answer = format!("endpoints={}", load.endpoints());
+                (Role::Honest(device, load), answer)
+            }
+            Err(failure) => die(failure),
+        },
         Some(Order::Load {
             size,
             target,
             window,
-        }) => match role.honest() {
+        }) => match role.honest(1) {
             Ok((mut device, mut load)) => {
-                let answer = match load.run(&mut device, size, target, window) {
+                let tally = load.run(&mut device, size, target, window);
+                let settled = tally.and_then(|mut tally| {
+                    load.settle(&mut device, target, &mut tally)?;
+                    Ok(tally)
+                });
+                let answer = match settled {
                     Ok(tally) => order::told(&tally),
                     Err(failure) => format!("failed {failure:?}"),
                 };
@@ -271,10 +284,11 @@ fn carry_out(role: Role, line: &str) -> Role {
         }) => {
             let liar = match role {
                 Role::Liar(liar) => Ok(liar),
-                Role::Idle(device) => Liar::new(device, seed, partner),
+                Role::Idle(device) => Liar::new(device, seed, partner).map(Box::new),
                 Role::Honest(mut device, _) => device
                     .reconnect()
-                    .and_then(|()| Liar::new(device, seed, partner)),
+                    .and_then(|()| Liar::new(device, seed, partner))
+                    .map(Box::new),
             };
             match liar {
                 Ok(mut liar) => {
@@ -333,7 +347,8 @@ impl Role {
         }
     }
 
-    fn honest(self) -> Result<(Device<XenDomain>, Load), Failure> {
+    /// With so many endpoints, unless there are some.
+    fn honest(self, endpoints: u8) -> Result<(Device<XenDomain>, Load), Failure> {
         let mut device = match self {
             Self::Honest(device, load) => return Ok((device, load)),
             Self::Idle(device) => device,
@@ -343,7 +358,7 @@ impl Role {
                 device
             }
         };
-        let load = Load::open(&mut device)?;
+        let load = Load::open(&mut device, endpoints)?;
         Ok((device, load))
     }
 }

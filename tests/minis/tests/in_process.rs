@@ -9,13 +9,20 @@ use core::time::Duration;
 
 use minis::device::Device;
 use minis::lies::{Kind, Liar};
-use minis::load::{Load, Size, Target};
+use minis::load::Load;
+use minis::work::{Size, Target};
 use world::{InProcess, World};
 
 #[test]
-fn honest_minis_verify_all_that_they_send_to_each_other() {
+fn honest_minis_verify_all_that_they_send_to_each_other_whatever_the_number_of_their_endpoints() {
+    for endpoints in [1, 8] {
+        verify_all(endpoints);
+    }
+}
+
+fn verify_all(endpoints: u8) {
     let world = World::new(2);
-    let mut minis = [0, 1].map(|guest| honest(&world, guest));
+    let mut minis = [0, 1].map(|guest| honest(&world, guest, endpoints));
     let macs = [minis[1].0.mac(), minis[0].0.mac()];
     for size in [Size::Tiny, Size::Small, Size::Large] {
         let mut verified = 0;
@@ -65,7 +72,7 @@ fn whatever_two_liars_say_the_boards_go_on_and_everything_is_given_back() {
 #[test]
 fn honest_minis_beside_liars_get_nothing_wrong_and_go_on() {
     let world = World::new(4);
-    let mut honest = [0, 1].map(|guest| honest(&world, guest));
+    let mut honest = [0, 1].map(|guest| honest(&world, guest, 1));
     let macs = [honest[1].0.mac(), honest[0].0.mac()];
     let mut liars = liars(&world, [2, 3], 5);
     let mut verified = [0; 2];
@@ -96,10 +103,10 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// An honest guest with its endpoint.
-fn honest(world: &World, guest: usize) -> (Device<InProcess>, Load) {
+/// An honest guest with its endpoints.
+fn honest(world: &World, guest: usize, endpoints: u8) -> (Device<InProcess>, Load) {
     let mut device = Device::connect(world.domain(guest)).expect("connected");
-    let load = Load::open(&mut device).expect("open");
+    let load = Load::open(&mut device, endpoints).expect("open");
     (device, load)
 }
 

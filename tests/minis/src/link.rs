@@ -1,0 +1,450 @@
+//! One endpoint of an honest mini, and that of the same number of its partner.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use mx_ring::control::ControlRequest;
+use mx_ring::{
+    Command, CommandBody, Event, EventBody, Geometry, PAGE_SIZE, Place, PullDone, PullOrder,
+    PullStatus, Reach, RegionKey, Window,
+};
+use mx_wire::{Content, Eager, LibAck, MacAddress, Medium, Message, SMALL_MAX, TINY_MAX};
+
+use crate::device::{Device, Failure};
+use crate::domain::{Domain, Granted, Pages};
+use crate::endpoint::{Endpoint, Manner, session_of};
+use crate::work::{Size, Tally, Target, Work};
+
+/// Pages of a large message.
+pub const LARGE_PAGES: usize = 16;
+/// Messages between two acknowledgements.
+const ACK_EVERY: u32 = 8;
+/// The slot of the region that is pulled from; those of the sinks follow.
+const SOURCE: u16 = 0;
+/// The window of the large message, and the number of its use.
+const WINDOW: (u8, u8) = (0, 23);
+
+/// Bytes of which every place depends on who sends and on the number.
+pub fn pattern(from: u32, number: u32, bytes: &mut [u8]) {
+    let mut word = from ^ number.wrapping_mul(0x9e37_79b9);
+    for chunk in bytes.chunks_mut(4) {
+        word = word.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
+        chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
+    }
+}
+
+/// Memory that is pulled into.
+struct Sink {
+    pages: Pages,
+    slot: u16,
+    /// The pull under way, if there is one: its number, and the session of whom it is from.
+    pulling: Option<(u32, u32)>,
+}
+
+/// An endpoint with what it has sent and heard.
+pub struct Link {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    session: u32,
+    sinks: Vec<Sink>,
+    /// Messages that a partner has not acknowledged: fewer than its queue holds.
+    ahead: u32,
+    /// Whose numbers the following are.
+    partner: Option<MacAddress>,
+    sent: u32,
+    acked: u32,
+    /// The next number that the partner sends.
+    expected: u32,
+    told: u32,
+    /// Commands that have left, as far as they are counted.
+    left: u32,
+    /// Pulls that were begun.
+    pulls: u32,
+    last_progress: Duration,
+}
+
+impl Link {
+    /// Opens the endpoint of that number.
+    pub fn open<D: Domain>(
+        device: &mut Device<D>,
+        number: u8,
+        geometry: Geometry,
+    ) -> Result<Self, Failure> {
+        let mut endpoint = Endpoint::of_size(device, number, geometry, Manner::Honest)?;
+        let session = session_of(device.mac());
+        endpoint.open(device, session)?;
+        Ok(Self {
+            endpoint,
+            session,
+            sinks: Vec::new(),
+            ahead: geometry.unexpected / 2,
+            partner: None,
+            sent: 0,
+            acked: 0,
+            expected: 0,
+            told: 0,
+            left: 0,
+            pulls: 0,
+            last_progress: Duration::ZERO,
+        })
+    }
+
+    /// Registers what the partner pulls, and binds it to a window.
+    pub fn register_source<D: Domain>(
+        &self,
+        device: &mut Device<D>,
+        granted: &[Granted],
+    ) -> Result<(), Failure> {
+        self.register(device, SOURCE, granted, false)?;
+        self.endpoint.process.bind_window(
+            WINDOW.0,
+            &Window {
+                region: key(SOURCE),
+                seqnum: WINDOW.1,
+                reach: Reach::Whole,
+                offset: 0,
+                length: (LARGE_PAGES * PAGE_SIZE) as u32,
+            },
+        );
+        Ok(())
+    }
+
+    /// Registers memory for one pull at a time.
+    pub fn register_sink<D: Domain>(
+        &mut self,
+        device: &mut Device<D>,
+        pages: Pages,
+        granted: &[Granted],
+    ) -> Result<(), Failure> {
+        let slot = SOURCE + 1 + self.sinks.len() as u16;
+        self.register(device, slot, granted, true)?;
+        self.sinks.push(Sink {
+            pages,
+            slot,
+            pulling: None,
+        });
+        Ok(())
+    }
+
+    fn register<D: Domain>(
+        &self,
+        device: &mut Device<D>,
+        slot: u16,
+        granted: &[Granted],
+        writable: bool,
+    ) -> Result<(), Failure> {
+        device.stage(0, granted);
+        device.demand(&ControlRequest::Register {
+            endpoint: self.endpoint.number,
+            region: key(slot),
+            writable,
+            offset: 0,
+            length: (granted.len() * PAGE_SIZE) as u32,
+            first_page: 0,
+            pages: granted.len() as u32,
+            staging: 0,
+        })
+    }
+
+    /// Begins to send there.
+    pub fn begin(&mut self, target: Target, now: Duration) {
+        self.last_progress = now;
+        self.left = self.endpoint.process.sent();
+        if let Target::Partner(mac) = target
+            && self.partner.replace(mac) != Some(mac)
+        {
+            (self.sent, self.acked, self.expected, self.told) = (0, 0, 0, 0);
+        }
+    }
+
+    /// Whether all that was sent was acknowledged, all that came was, and nothing is pulled.
+    pub fn is_whole(&self) -> bool {
+        let pulls = self.sinks.iter().any(|sink| sink.pulling.is_some());
+        self.acked == self.sent && self.told == self.expected && !pulls
+    }
+
+    /// Sends as many as may be under way; how many those were.
+    pub fn post(&mut self, work: &Work, tally: &mut Tally) -> u32 {
+        let to = work.to(self.endpoint.number);
+        let mut posted = 0;
+        let mut bytes = [0; SMALL_MAX];
+        while !work.answers || self.sent.wrapping_sub(self.acked) < self.ahead {
+            // Room for acknowledgements stays.
+            if self.endpoint.process.command_room() <= 4 {
+                break;
+            }
+            let match_info = u64::from(self.sent);
+            let mut tiny = [0; TINY_MAX];
+            let (content, place, data) = match work.size {
+                Size::Tiny => {
+                    pattern(self.session, self.sent, &mut tiny);
+                    let length = TINY_MAX as u16;
+                    let eager = Eager { match_info, length };
+                    (Content::Tiny(eager), Place::Inline(tiny), &[][..])
+                }
+                Size::Small => {
+                    pattern(self.session, self.sent, &mut bytes);
+                    let length = SMALL_MAX as u16;
+                    let eager = Eager { match_info, length };
+                    (Content::Small(eager), Place::Apart, &bytes[..])
+                }
+                Size::Medium | Size::Large => {
+                    let whole = Medium {
+                        match_info,
+                        total: work.medium.into(),
+                        length: work.medium,
+                        fragment: 0,
+                    };
+                    (Content::Medium(whole), Place::At(0), &[][..])
+                }
+            };
+            let message = Message {
+                seq: self.sent as u16,
+                ack: 0,
+                content,
+            };
+            let body = CommandBody::Message(message, place);
+            if !self.endpoint.process.post(&Command { to, body }, data) {
+                break;
+            }
+            // A station does not say what it has heard, and the partner does not hear this.
+            if work.answers {
+                self.sent = self.sent.wrapping_add(1);
+                tally.sent += 1;
+            }
+            posted += 1;
+        }
+        posted
+    }
+
+    /// Pulls the partner's large message by the backend of that generation wherever no pull is under way; how many those
+    /// were.
+    pub fn pull(&mut self, work: &Work, backend: u32) -> u32 {
+        let to = work.to(self.endpoint.number);
+        let mut begun = 0;
+        for sink in &mut self.sinks {
+            if sink.pulling.is_some() {
+                continue;
+            }
+            // What an earlier pull has left does not pass for this one's.
+            for page in 0..LARGE_PAGES {
+                for at in sampled(self.pulls) {
+                    let _ = sink.pages.slice.write(page * PAGE_SIZE + at, &[0; 8]);
+                }
+            }
+            let order = PullOrder {
+                region: key(sink.slot),
+                offset: 0,
+                length: (LARGE_PAGES * PAGE_SIZE) as u32,
+                window: WINDOW.0,
+                window_seqnum: WINDOW.1,
+                window_offset: 0,
+                cookie: self.pulls,
+                backend,
+            };
+            let body = CommandBody::Pull(order);
+            if !self.endpoint.process.post(&Command { to, body }, &[]) {
+                break;
+            }
+            sink.pulling = Some((self.pulls, to.session));
+            self.pulls = self.pulls.wrapping_add(1);
+            begun += 1;
+        }
+        begun
+    }
+
+    /// Takes what has come; how many messages are done with since the last time.
+    pub fn take(&mut self, work: &Work, now: Duration, tally: &mut Tally) -> u32 {
+        let mut done = 0;
+        let mut any = false;
+        for _ in 0..self.ahead {
+            let Some(event) = self.endpoint.process.next_unexpected() else {
+                break;
+            };
+            any = true;
+            match event {
+                Ok(event) => done += self.came(work, &event, tally),
+                Err(error) => {
+                    log::warn!("wrong: {error}");
+                    tally.wrong += 1;
+                }
+            }
+        }
+        while let Some(event) = self.endpoint.process.next_expected() {
+            any = true;
+            if let Ok(Event {
+                body: EventBody::PullDone(pull),
+                ..
+            }) = event
+            {
+                done += self.pulled(&pull, tally);
+            }
+        }
+        if any {
+            self.endpoint.process.publish_consumed();
+        }
+        let left = self.endpoint.process.sent();
+        if work.answers {
+            if self.expected.wrapping_sub(self.told) >= ACK_EVERY {
+                self.acknowledge(work);
+            }
+        } else {
+            done = left.wrapping_sub(self.left);
+        }
+        self.left = left;
+        if any || done > 0 {
+            self.last_progress = now;
+        }
+        done
+    }
+
+    /// Counts what was not acknowledged as lost when nothing has come for so long.
+    pub fn give_up(&mut self, now: Duration, after: Duration, tally: &mut Tally) {
+        if now > self.last_progress + after {
+            tally.lost += u64::from(self.sent.wrapping_sub(self.acked));
+            self.acked = self.sent;
+            for sink in &mut self.sinks {
+                tally.lost += u64::from(sink.pulling.take().is_some());
+            }
+            self.last_progress = now;
+        }
+    }
+
+    /// Acknowledges what has come, however little it is.
+    pub fn acknowledge_all(&mut self, work: &Work) {
+        if self.told != self.expected {
+            self.acknowledge(work);
+        }
+    }
+
+    fn acknowledge(&mut self, work: &Work) {
+        let to = work.to(self.endpoint.number);
+        // Its number counts messages here, which a library would not do.
+        let ack = LibAck {
+            ack: self.expected as u16,
+            ack_number: self.expected,
+        };
+        let body = CommandBody::Ack(ack);
+        if self.endpoint.process.post(&Command { to, body }, &[]) {
+            self.told = self.expected;
+        }
+    }
+
+    fn came(&mut self, work: &Work, event: &Event, tally: &mut Tally) -> u32 {
+        let received = event.received();
+        let mut small = [0; SMALL_MAX];
+        if let Some((position, length)) = received {
+            let room = small.get_mut(..usize::from(length));
+            let copied =
+                room.map(|room| self.endpoint.process.read_receive(position, room).is_ok());
+            self.endpoint
+                .process
+                .release_receive(position, length.into());
+            if copied != Some(true) {
+                return 0;
+            }
+        }
+        // Others may write to an endpoint whose session they know.
+        let is_partner =
+            event.from.peer == work.peer && event.from.endpoint == self.endpoint.number;
+        if !work.answers || !is_partner {
+            return 0;
+        }
+        match &event.body {
+            EventBody::Message(message, place) => {
+                let (Content::Tiny(eager) | Content::Small(eager)) = &message.content else {
+                    return 0;
+                };
+                let number = eager.match_info as u32;
+                let inline = match place {
+                    Place::Inline(bytes) => &bytes[..],
+                    _ => &small[..],
+                };
+                let length = usize::from(eager.length).min(inline.len());
+                let mut wanted = [0; SMALL_MAX];
+                pattern(work.session, number, &mut wanted[..length]);
+                if inline[..length] == wanted[..length] {
+                    tally.verified += 1;
+                } else {
+                    log::warn!("wrong: {event}, wanted {wanted:02x?}");
+                    tally.wrong += 1;
+                }
+                // The first one may come when the partner has sent for a while.
+                let missing = match self.expected {
+                    0 => 0,
+                    expected => number.wrapping_sub(expected) as i32,
+                };
+                tally.lost += u64::from(missing.max(0).unsigned_abs());
+                if missing >= 0 {
+                    self.expected = number.wrapping_add(1);
+                } else {
+                    tally.doubled += 1;
+                }
+                0
+            }
+            EventBody::Ack(ack) => {
+                let news = ack.ack_number.wrapping_sub(self.acked);
+                if news > self.sent.wrapping_sub(self.acked) {
+                    return 0;
+                }
+                self.acked = ack.ack_number;
+                news
+            }
+            // The partner has no endpoint yet.
+            EventBody::Nack(_) if self.acked != self.sent => {
+                self.acked = self.acked.wrapping_add(1);
+                tally.sent = tally.sent.saturating_sub(1);
+                0
+            }
+            _ => 0,
+        }
+    }
+
+    fn pulled(&mut self, done: &PullDone, tally: &mut Tally) -> u32 {
+        let is_this =
+            |sink: &&mut Sink| matches!(sink.pulling, Some((number, _)) if number == done.cookie);
+        let Some(sink) = self.sinks.iter_mut().find(is_this) else {
+            return 0;
+        };
+        let Some((number, session)) = sink.pulling.take() else {
+            return 0;
+        };
+        match done.status {
+            PullStatus::Done if done.transferred as usize == LARGE_PAGES * PAGE_SIZE => {
+                if is_whole(&sink.pages, session, number) {
+                    tally.verified += 1;
+                } else {
+                    log::warn!("wrong: what pull {number} has brought");
+                    tally.wrong += 1;
+                }
+                1
+            }
+            // A partner that is not ready yet.
+            _ => 0,
+        }
+    }
+}
+
+/// Whether what was pulled is what the partner has: some words of each page, other ones each time.
+fn is_whole(pages: &Pages, session: u32, number: u32) -> bool {
+    let (mut page, mut wanted) = ([0; PAGE_SIZE], [0; PAGE_SIZE]);
+    (0..LARGE_PAGES).all(|index| {
+        pattern(session, index as u32, &mut wanted);
+        let read = pages.slice.read(index * PAGE_SIZE, &mut page);
+        read.is_ok() && sampled(number).all(|at| page[at..at + 8] == wanted[at..at + 8])
+    })
+}
+
+/// The places of a page that are looked at.
+fn sampled(number: u32) -> impl Iterator<Item = usize> {
+    let first = number as usize % 32 * 8;
+    (0..PAGE_SIZE / 256).map(move |line| line * 256 + first)
+}
+
+/// The key of a region.
+fn key(slot: u16) -> RegionKey {
+    RegionKey {
+        slot,
+        generation: 1,
+    }
+}
