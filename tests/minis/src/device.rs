@@ -52,6 +52,7 @@ pub struct Device<D> {
     pub armed: ArmedCounters,
     /// What the driver domain says of the board.
     pub board: BoardPages,
+    mac: MacAddress,
     next: u32,
 }
 
@@ -94,9 +95,11 @@ impl<D: Domain> Device<D> {
             pages,
             granted,
             draft,
+            mac: MacAddress::default(),
             next: 1,
         };
         device.publish()?;
+        device.mac = device.read_mac()?;
         Ok(device)
     }
 
@@ -155,11 +158,23 @@ impl<D: Domain> Device<D> {
     }
 
     /// The own address.
-    pub fn mac(&self) -> MacAddress {
-        self.board
-            .board()
-            .map(|board| board.mac)
-            .unwrap_or_default()
+    pub const fn mac(&self) -> MacAddress {
+        self.mac
+    }
+
+    /// Waits for the board's description: a driver domain that is writing it may have lost its processor.
+    fn read_mac(&mut self) -> Result<MacAddress, Failure> {
+        let until = self.domain.now() + PATIENCE;
+        loop {
+            if let Some(board) = self.board.board() {
+                return Ok(board.mac);
+            }
+            let now = self.domain.now();
+            if now > until {
+                return Err(Failure::NoAnswer);
+            }
+            self.domain.wait(now + Duration::from_millis(1));
+        }
     }
 
     /// The index of a peer.

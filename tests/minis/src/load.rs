@@ -20,12 +20,13 @@ pub const ENDPOINTS_MAX: u8 = 8;
 const COMMANDS: u32 = 512;
 /// Pulls that it has under way.
 const PULLS: usize = 8;
-/// How long what is under way may take before it counts as lost: far more than a turn of a driver domain with many guests.
-const LOST_AFTER: Duration = Duration::from_secs(5);
+/// How long what is under way may take before it counts as lost: far more than a partner waits for a processor where many
+/// share one that is emulated.
+const LOST_AFTER: Duration = Duration::from_secs(30);
 /// How long nothing comes any more when all has come.
 const QUIET: Duration = Duration::from_secs(1);
-/// The longest sleep.
-const NAP: Duration = Duration::from_millis(5);
+/// The longest sleep: what comes ends it, what leaves does not. Many that wake often take their processors from each other.
+const NAP: Duration = Duration::from_millis(100);
 
 /// An honest guest: endpoints, and memory for large messages.
 pub struct Load {
@@ -119,7 +120,7 @@ impl Load {
                 let from = device.domain.now();
                 self.sleep(device, end);
                 if now >= begin {
-                    asleep += device.domain.now().saturating_sub(from);
+                    asleep += device.domain.now().min(end).saturating_sub(from);
                 }
             }
         }

@@ -234,16 +234,17 @@ fn serve(device: Device<XenDomain>) -> ! {
         {
             shutdown(end);
         }
-        let line = match domain.watcher.take(ORDER) {
-            true => read(domain, ORDER),
-            false => None,
-        };
-        match line {
+        if !domain.watcher.take(ORDER) {
+            event::wait([domain.watcher.channel()], None);
+            continue;
+        }
+        // What came with the answer is looked at before the next sleep.
+        match read(domain, ORDER) {
             Some(line) if line != last => {
                 role = carry_out(role, &line);
                 last = line;
             }
-            _ => event::wait([domain.watcher.channel()], None),
+            _ => {}
         }
     }
 }
