@@ -82,9 +82,9 @@ pub fn attach(
 /// and not there comes back, with its number, its address, and, unless another is named, its backend. Otherwise it is a
 /// new one. With `mac=` it gets the first number that is free, or the one that is remembered with that address.
 fn plan(store: &mut impl Store, remembered: &Attachments, wish: &Wish) -> Result<Job, Error> {
-    let guest = domain::find(store, &wish.guest)?;
-    Attachment::check_name(&guest.name, guest.id)?;
     let inventory = Inventory::take(store)?;
+    let guest = domain::meant(&inventory.domains, &wish.guest)?.clone();
+    Attachment::check_name(&guest.name, guest.id)?;
     let known = {
         let _lock = remembered.lock()?;
         owner::follow_names(remembered, &inventory.domains)?
@@ -131,7 +131,7 @@ fn plan(store: &mut impl Store, remembered: &Attachments, wish: &Wish) -> Result
         None => (0..).find(free).unwrap_or(u32::MAX),
     };
     let backend = match (&wish.backend, back) {
-        (Some(name), _) => domain::find(store, name)?,
+        (Some(name), _) => domain::meant(&inventory.domains, name)?.clone(),
         (None, Some(entry)) => domain::named(&inventory.domains, &entry.backend)?.clone(),
         (None, None) => domain::named(&inventory.domains, DEFAULT_BACKEND)?.clone(),
     };
@@ -193,4 +193,42 @@ fn random() -> Result<[u8; 3], Error> {
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(Error::Random)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::xenstore::fake::Fake;
+
+    #[test]
+    fn an_attach_asks_thirteen_times_for_each_guest_that_is_attached_already() {
+        let requests = [8, 64].map(|guests| {
+            let directory = tempfile::tempdir().unwrap();
+            let remembered = Attachments::new(directory.path());
+            let mut store = Fake::with(&[
+                ("/local/domain/0/name", "Domain-0"),
+                ("/local/domain/1/name", DEFAULT_BACKEND),
+            ]);
+            let mut last = 0;
+            for id in 2..2 + guests {
+                store.set(&format!("/local/domain/{id}/name"), &format!("guest{id}"));
+                let wish = Wish {
+                    guest: format!("guest{id}"),
+                    ..Wish::default()
+                };
+                let asked = Rc::new(Cell::new(0));
+                let count = asked.clone();
+                store.always = Some(Box::new(move |_| count.set(count.get() + 1)));
+                attach(&mut store, &remembered, &wish, Duration::ZERO).unwrap();
+                store.always = None;
+                last = asked.get();
+            }
+            last
+        });
+        let each = f64::from(requests[1] - requests[0]) / 56.0;
+        assert!(each <= 13.0, "{requests:?}: {each} for each guest");
+    }
 }

@@ -47,14 +47,18 @@ pub fn number(text: &str) -> Option<u32> {
 
 /// The domain that an operator means by its name or number.
 pub fn find(store: &mut impl Store, wanted: &str) -> Result<Domain, Error> {
-    let domains = all(store)?;
+    meant(&all(store)?, wanted).cloned()
+}
+
+/// The same of these domains.
+pub fn meant<'a>(domains: &'a [Domain], wanted: &str) -> Result<&'a Domain, Error> {
     // A name wins over a number, as in xl.
-    match named(&domains, wanted) {
+    match named(domains, wanted) {
         Err(Error::NoSuchDomain(_)) => {}
-        found => return found.cloned(),
+        found => return found,
     }
     let id = number(wanted);
-    let found = domains.into_iter().find(|domain| Some(domain.id) == id);
+    let found = domains.iter().find(|domain| Some(domain.id) == id);
     found.ok_or_else(|| Error::NoSuchDomain(wanted.into()))
 }
 

@@ -103,6 +103,17 @@ impl Inventory {
     }
 }
 
+/// Whether any backend has a directory of that device. It costs a look at each domain, an inventory five.
+pub fn is_served(store: &mut impl Store, guest: u32, index: u32) -> Result<bool, Error> {
+    for backend in numbers(store, "/local/domain")? {
+        let path = format!("{}/{guest}", directory(backend));
+        if numbers(store, &path)?.contains(&index) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The children of a node whose names are numbers.
 pub fn numbers(store: &mut impl Store, path: &str) -> Result<Vec<u32>, Error> {
     let names = store.list(NONE, path)?;

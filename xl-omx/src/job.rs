@@ -267,14 +267,9 @@ impl Job {
                 index: self.entry.index,
             });
         }
-        let inventory = Inventory::take(store)?;
         let looked = there && (self.tries > 0 || self.is_seen(store)?);
-        if looked
-            || inventory
-                .backends(self.guest.id, self.entry.index)
-                .next()
-                .is_some()
-        {
+        if looked || inventory::is_served(store, self.guest.id, self.entry.index)? {
+            let inventory = Inventory::take(store)?;
             device::make_room(
                 store,
                 &inventory,
