@@ -157,6 +157,11 @@ impl Link {
         }
     }
 
+    /// When something has come or left the last time.
+    pub const fn last_progress(&self) -> Duration {
+        self.last_progress
+    }
+
     /// Whether all that was sent was acknowledged, all that came was, and nothing is pulled.
     pub fn is_whole(&self) -> bool {
         let pulls = self.sinks.iter().any(|sink| sink.pulling.is_some());

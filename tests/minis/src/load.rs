@@ -126,7 +126,8 @@ impl Load {
         }
     }
 
-    /// Takes what a partner has sent, and its acknowledgements, until nothing more comes: what is then missing is lost.
+    /// Takes what has come until nothing more comes: what is then missing of a partner's messages is lost. What a station
+    /// answers would take the place of later messages.
     pub fn settle<D: Domain>(
         &mut self,
         device: &mut Device<D>,
@@ -137,21 +138,19 @@ impl Load {
         let Some(work) = find(device, Size::Tiny, target, last) else {
             return Ok(());
         };
-        if !work.answers {
-            return Ok(());
-        }
         loop {
             let now = device.domain.now();
             self.check(device)?;
             let mut whole = true;
             for link in &mut self.links {
-                if link.take(&work, now, tally) > 0 {
-                    last = now;
+                link.take(&work, now, tally);
+                if work.answers {
+                    link.acknowledge_all(&work);
+                    link.give_up(now, LOST_AFTER, tally);
+                    whole &= link.is_whole();
                 }
-                link.acknowledge_all(&work);
                 link.endpoint.kick(device);
-                link.give_up(now, LOST_AFTER, tally);
-                whole &= link.is_whole();
+                last = last.max(link.last_progress());
             }
             if whole && now > last + QUIET {
                 return Ok(());
