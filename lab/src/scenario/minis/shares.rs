@@ -1,0 +1,164 @@
+//! The shares of many guests on one driver domain: in the same time all mini guests get the same done, whatever the number
+//! of their endpoints.
+
+use std::fs;
+
+use serde::Serialize;
+
+use super::domains::Minis;
+use super::honest::{Answer, Load, Messages};
+use crate::demo::fabric::Fabric;
+use crate::error::{At, Error};
+use crate::place;
+use crate::scenario::judge::{exchange, expect};
+
+/// Jain's index of the shares, at least.
+const FAIR: f64 = 0.95;
+/// Milliseconds that count: where many share a processor, each has had it often by then.
+const LONG: u64 = 10_000;
+/// A domain's weight where others have 256.
+const WEIGHT: &str = "4096";
+
+/// What is sent, one after the other.
+pub const ALL: [Messages; 5] = [
+    local("tiny"),
+    local("small"),
+    local("large"),
+    to_wire("tiny"),
+    to_wire("medium"),
+];
+
+const fn local(size: &'static str) -> Messages {
+    Messages {
+        size,
+        to_wire: false,
+    }
+}
+
+const fn to_wire(size: &'static str) -> Messages {
+    Messages {
+        size,
+        to_wire: true,
+    }
+}
+
+/// What came of one of them.
+#[derive(Serialize)]
+pub struct Shares {
+    messages: Messages,
+    seconds: f64,
+    jain: f64,
+    guests: Vec<Answer>,
+}
+
+/// Linux guests get a processor whenever they want one: what they lack beside so many others is then the driver domain's
+/// doing.
+pub fn prefer_linux(fabric: &Fabric<'_>) -> Result<(), Error> {
+    for guest in ["guest1", "guest2"] {
+        fabric.dom0(&["xl", "sched-credit2", "-d", guest, "-w", WEIGHT])?;
+    }
+    Ok(())
+}
+
+/// All send for a while, and Linux guests beside them get verified.
+pub fn measure(fabric: &Fabric<'_>, minis: &Minis, messages: Messages) -> Result<Shares, Error> {
+    let load = Load::begin(fabric, minis, messages, LONG)?;
+    let from = if messages.to_wire { "node1" } else { "guest1" };
+    exchange(fabric, from, "guest2")?;
+    let guests = load.answers(fabric, minis)?;
+    let done: Vec<f64> = guests.iter().map(|guest| guest.done as f64).collect();
+    Ok(Shares {
+        messages: load.messages(),
+        seconds: load.seconds(),
+        jain: jain(&done),
+        guests,
+    })
+}
+
+impl Shares {
+    /// They were fair.
+    pub fn judge(&self) -> Result<(), Error> {
+        expect(self.jain >= FAIR, || {
+            let each: Vec<u64> = self.guests.iter().map(|guest| guest.done).collect();
+            format!("the shares are unfair: {} messages {each:?}", self.text())
+        })
+    }
+
+    /// Messages of a guest in a second, in order.
+    fn rates(&self) -> Vec<f64> {
+        let rates = self.guests.iter();
+        let mut rates: Vec<f64> = rates
+            .map(|guest| guest.done as f64 / self.seconds)
+            .collect();
+        rates.sort_by(f64::total_cmp);
+        rates
+    }
+
+    /// A line.
+    pub fn text(&self) -> String {
+        let rates = self.rates();
+        let [least, middle, most] =
+            [0, rates.len() / 2, rates.len().saturating_sub(1)].map(|at| rates[at]);
+        let bytes = self.guests.first().map_or(0, |guest| guest.size);
+        let mean_of = |many: bool| {
+            let those = self
+                .guests
+                .iter()
+                .filter(|guest| (guest.endpoints > 1) == many);
+            let done: Vec<f64> = those.map(|guest| guest.done as f64).collect();
+            done.iter().sum::<f64>() / done.len() as f64
+        };
+        let asleep: u64 = self.guests.iter().map(|guest| guest.asleep).sum();
+        let asleep = asleep as f64 / 10.0 / self.seconds / self.guests.len() as f64;
+        let verified: u64 = self.guests.iter().map(|guest| guest.verified).sum();
+        let Messages { size, to_wire } = self.messages;
+        format!(
+            "    {size:>6} of {bytes:>5} bytes {}: {least:.0} to {most:.0} a second for each of {}, median {middle:.0}, \
+             {:.2} MB/s in all; with 8 endpoints {:.3} of those with one; Jain's index {:.4}; \
+             {asleep:.0} % asleep; {verified} verified",
+            if to_wire {
+                "to the wire"
+            } else {
+                "to partners"
+            },
+            rates.len(),
+            rates.iter().sum::<f64>() * bytes as f64 / 1e6,
+            mean_of(true) / mean_of(false),
+            self.jain,
+        )
+    }
+}
+
+/// Jain's index of what each has got: 1 where all have the same, 1 / n where one has all.
+fn jain(shares: &[f64]) -> f64 {
+    let sum: f64 = shares.iter().sum();
+    let squares: f64 = shares.iter().map(|share| share * share).sum();
+    if squares == 0.0 {
+        return 0.0;
+    }
+    sum * sum / (shares.len() as f64 * squares)
+}
+
+/// Writes what all have done; the place.
+pub fn keep(shares: &[Shares]) -> Result<String, Error> {
+    let directory = place::work().join("results");
+    fs::create_dir_all(&directory).at("create", &directory)?;
+    let figures = directory.join("minis.json");
+    let text = serde_json::to_string_pretty(shares).unwrap_or_default();
+    fs::write(&figures, text).at("write", &figures)?;
+    Ok(figures.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_is_one_where_all_have_the_same_and_falls_with_what_they_lack() {
+        assert_eq!(jain(&[7.0; 64]), 1.0);
+        assert_eq!(jain(&[1.0, 0.0, 0.0, 0.0]), 0.25);
+        assert_eq!(jain(&[0.0; 4]), 0.0);
+        let halves: Vec<f64> = (0..64).map(|guest| f64::from(guest % 2 + 1)).collect();
+        assert!(jain(&halves) < FAIR);
+    }
+}
