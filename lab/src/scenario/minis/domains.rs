@@ -74,6 +74,28 @@ impl Minis {
         Ok(())
     }
 
+    /// Ends all of them, and has xl-omx take away what they leave with the driver domain, which may not.
+    pub fn destroy(self, fabric: &Fabric<'_>) -> Result<(), Error> {
+        for batch in self.0.chunks(BATCH) {
+            let names: Vec<&str> = batch.iter().map(|mini| mini.name.as_str()).collect();
+            let script = format!(
+                "for i in {}; do xl destroy $i & done; wait",
+                names.join(" ")
+            );
+            fabric.dom0(&["sh", "-c", &script])?;
+        }
+        let what = "nothing of the mini guests is left with the driver domain";
+        wait_until(LIMIT, what, || {
+            fabric.dom0(&["xl-omx", "apply"])?;
+            let driver_domain = fabric.dom0(&["xl", "domid", "driver-domain"])?;
+            let directory = format!("/local/domain/{}/backend/omx", driver_domain.trim());
+            let guests = fabric.dom0(&["xenstore-list", &directory])?;
+            let is_left = |mini: &Mini| guests.lines().any(|guest| guest == mini.id.to_string());
+            Ok(!self.iter().any(is_left))
+        })
+        .map(drop)
+    }
+
     /// Gives each its order; those for which there is none have nothing to do.
     pub fn order(
         &self,
@@ -105,18 +127,6 @@ impl Minis {
             order(index, &self.0[index]).map(|_| answer(text).unwrap_or_default())
         });
         Ok(answers.collect())
-    }
-
-    /// Destroys all of them.
-    pub fn destroy(&mut self, fabric: &Fabric<'_>) -> Result<(), Error> {
-        let names: Vec<&str> = self.iter().map(|mini| mini.name.as_str()).collect();
-        let script = format!(
-            "for i in {}; do xl destroy $i || exit 1; done",
-            names.join(" ")
-        );
-        fabric.dom0(&["sh", "-c", &script])?;
-        self.0.clear();
-        Ok(())
     }
 
     /// What each has reported last.

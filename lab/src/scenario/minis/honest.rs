@@ -100,6 +100,11 @@ impl Load {
         Ok(load)
     }
 
+    /// Milliseconds until they stop, of Xen's clock.
+    pub fn left(&self, fabric: &Fabric<'_>) -> Result<u64, Error> {
+        Ok((self.from + self.long).saturating_sub(now(fabric)?))
+    }
+
     /// What is sent.
     pub fn messages(&self) -> Messages {
         self.messages

@@ -6,12 +6,14 @@
 //! | `honest` | their messages |
 //! | `liars` | their lies, while Linux guests exchange messages |
 //! | `shares` | what each of them gets |
+//! | `linux` | what Linux guests get beside them |
 //! | `consoles` | what nobody's console may hold |
 
 mod consoles;
 mod domains;
 mod honest;
 mod liars;
+mod linux;
 mod shares;
 
 use crate::build::Programs;
@@ -20,6 +22,7 @@ use crate::demo::stage;
 use crate::error::Error;
 use crate::host::{Images, Nic};
 use crate::scenario::judge::expect;
+use crate::scenario::leaks::Holdings;
 use domains::Minis;
 pub use liars::HostileArgs;
 use liars::Plan;
@@ -33,6 +36,7 @@ const MEMORY: u64 = 64;
 /// All of it.
 pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
     let fabric = Fabric::start(images, programs, Shape::of(Some(nic)))?;
+    let before = Holdings::take(&fabric)?;
     let mut minis = Minis::default();
     stage(
         &format!("xl create mini.cfg, xl-omx attach, for {MINIS} mini guests"),
@@ -43,7 +47,7 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         || honest::open(&fabric, &minis),
     )?;
     println!("{}", memory(&fabric)?);
-    shares::prefer_linux(&fabric)?;
+    linux::prefer(&fabric)?;
     let mut all = Vec::new();
     for messages in shares::ALL {
         let shares = stage(&messages.title(), || {
@@ -52,18 +56,22 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         println!("{}", shares.text());
         all.push(shares);
     }
+    let shares = stage(
+        "all send tiny messages each to its partner, and a Linux guest as fast as it can",
+        || shares::measure_linux(&fabric, &minis),
+    )?;
+    println!("{}", shares.text());
+    all.push(shares);
     println!("    Figures: {}", shares::keep(&all)?);
     all.iter().try_for_each(Shares::judge)?;
     stage("no console has a panic, a warning or a bug", || {
         consoles::judge(&fabric, &minis)
     })?;
-    stage(
-        "xl destroy, for all honest mini guests; xl-omx apply",
-        || {
-            minis.destroy(&fabric)?;
-            fabric.dom0(&["xl-omx", "apply"])
-        },
-    )?;
+    stage("they are destroyed, and all is given back", || {
+        minis.destroy(&fabric)?;
+        before.judge(&fabric)
+    })?;
+    println!("{}", before.text());
     liars::lie(&fabric, &Plan::SHORT)
 }
 

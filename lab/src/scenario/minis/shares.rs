@@ -1,12 +1,15 @@
 //! The shares of many guests on one driver domain: in the same time all mini guests get the same done, whatever the number
-//! of their endpoints.
+//! of their endpoints, and a Linux guest gets no less than they.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::domains::Minis;
 use super::honest::{Answer, Load, Messages};
+use super::linux::Receivers;
 use crate::demo::fabric::Fabric;
 use crate::error::{At, Error};
 use crate::place;
@@ -16,8 +19,12 @@ use crate::scenario::judge::{exchange, expect};
 const FAIR: f64 = 0.95;
 /// Milliseconds that count: where many share a processor, each has had it often by then.
 const LONG: u64 = 10_000;
-/// A domain's weight where others have 256.
-const WEIGHT: &str = "4096";
+/// The same beside streams of a Linux guest, whose programs have to start meanwhile.
+const LONG_FOR_LINUX: u64 = 12_000;
+/// So many times as long at most.
+const LONGEST: u64 = 3;
+/// Messages of each of those streams.
+const STREAMED: u32 = 500;
 
 /// What is sent, one after the other.
 pub const ALL: [Messages; 5] = [
@@ -48,16 +55,9 @@ pub struct Shares {
     messages: Messages,
     seconds: f64,
     jain: f64,
+    /// Messages of a Linux guest in a second, in the same time.
+    streamed: Option<f64>,
     guests: Vec<Answer>,
-}
-
-/// Linux guests get a processor whenever they want one: what they lack beside so many others is then the driver domain's
-/// doing.
-pub fn prefer_linux(fabric: &Fabric<'_>) -> Result<(), Error> {
-    for guest in ["guest1", "guest2"] {
-        fabric.dom0(&["xl", "sched-credit2", "-d", guest, "-w", WEIGHT])?;
-    }
-    Ok(())
 }
 
 /// All send for a while, and Linux guests beside them get verified.
@@ -65,12 +65,44 @@ pub fn measure(fabric: &Fabric<'_>, minis: &Minis, messages: Messages) -> Result
     let load = Load::begin(fabric, minis, messages, LONG)?;
     let from = if messages.to_wire { "node1" } else { "guest1" };
     exchange(fabric, from, "guest2")?;
+    shares(fabric, minis, &load, None)
+}
+
+/// The same beside streams of tiny messages of a Linux guest, which must get as much as a mini guest. They are to end while
+/// all send: on a busy machine they get more time.
+pub fn measure_linux(fabric: &Fabric<'_>, minis: &Minis) -> Result<Shares, Error> {
+    for longer in 1..=LONGEST {
+        let receivers = Receivers::start(fabric, "guest2")?;
+        let load = Load::begin(fabric, minis, local("tiny"), longer * LONG_FOR_LINUX)?;
+        while load.left(fabric)? > longer * LONG_FOR_LINUX {
+            thread::sleep(Duration::from_millis(100));
+        }
+        let streamed = receivers.stream(fabric, "guest1", STREAMED)?;
+        let in_time = load.left(fabric)? > 0;
+        let shares = shares(fabric, minis, &load, Some(streamed))?;
+        if in_time {
+            return Ok(shares);
+        }
+    }
+    Err(Error::Judged(format!(
+        "a stream of {STREAMED} messages takes longer than {} ms beside mini guests",
+        LONGEST * LONG_FOR_LINUX
+    )))
+}
+
+fn shares(
+    fabric: &Fabric<'_>,
+    minis: &Minis,
+    load: &Load,
+    streamed: Option<f64>,
+) -> Result<Shares, Error> {
     let guests = load.answers(fabric, minis)?;
     let done: Vec<f64> = guests.iter().map(|guest| guest.done as f64).collect();
     Ok(Shares {
         messages: load.messages(),
         seconds: load.seconds(),
         jain: jain(&done),
+        streamed,
         guests,
     })
 }
@@ -78,6 +110,12 @@ pub fn measure(fabric: &Fabric<'_>, minis: &Minis, messages: Messages) -> Result
 impl Shares {
     /// They were fair.
     pub fn judge(&self) -> Result<(), Error> {
+        let rates = self.rates();
+        let middle = rates.get(rates.len() / 2).copied().unwrap_or_default();
+        let streamed = self.streamed.unwrap_or(middle);
+        expect(streamed >= middle * FAIR, || {
+            format!("guest1 has less than the others: {}", self.text())
+        })?;
         expect(self.jain >= FAIR, || {
             let each: Vec<u64> = self.guests.iter().map(|guest| guest.done).collect();
             format!("the shares are unfair: {} messages {each:?}", self.text())
@@ -112,10 +150,13 @@ impl Shares {
         let asleep = asleep as f64 / 10.0 / self.seconds / self.guests.len() as f64;
         let verified: u64 = self.guests.iter().map(|guest| guest.verified).sum();
         let Messages { size, to_wire } = self.messages;
+        let linux = self.streamed.map_or(String::new(), |rate| {
+            format!("; guest1 sends {rate:.0} a second")
+        });
         format!(
             "    {size:>6} of {bytes:>5} bytes {}: {least:.0} to {most:.0} a second for each of {}, median {middle:.0}, \
              {:.2} MB/s in all; with 8 endpoints {:.3} of those with one; Jain's index {:.4}; \
-             {asleep:.0} % asleep; {verified} verified",
+             {asleep:.0} % asleep; {verified} verified{linux}",
             if to_wire {
                 "to the wire"
             } else {
