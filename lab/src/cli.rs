@@ -287,6 +287,11 @@ impl Command {
                 let built = build::everything(&machine)?;
                 demo::crowd::run(&machine, &built)
             }
+            Command::Demo(args) if args.boards => {
+                let machine = prepare::machine()?;
+                let built = build::everything(&machine)?;
+                demo::boards::run(&machine, &built, args.json)
+            }
             Command::Demo(args) if args.reader => {
                 let machine = prepare::machine()?;
                 let built = build::everything(&machine)?;

@@ -433,6 +433,7 @@ fn demo(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         icount: false,
         reader: false,
         crowd: false,
+        boards: false,
         json: false,
     };
     demo::run(images, programs, &args).map(drop)

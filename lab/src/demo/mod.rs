@@ -9,9 +9,11 @@
 //! | `dom0` | dom0's time over few and over many messages |
 //! | `deterministic` | guest to guest under the deterministic clock, beside netfront and netback |
 //! | `crowd` | processes that poll where processors are shared, under the same clock |
+//! | `boards` | messages beside many guests that have nothing to do, under the same clock |
 //! | `reader` | what a reader of /metrics costs, under the same clock |
 //! | `plot` | latency and bandwidth as a picture |
 
+pub mod boards;
 mod calls;
 mod cost;
 pub mod crowd;
@@ -63,6 +65,10 @@ pub struct DemoArgs {
     /// processor with the driver domain, and where each domain has its own.
     #[arg(long, conflicts_with_all = ["icount", "reader", "json"])]
     pub crowd: bool,
+    /// Measure a message beside 0, 64 and 200 guests that have nothing to do instead, under the same clock. Exit status 1
+    /// means that one takes more than 1.2 times as much as beside fewer.
+    #[arg(long, conflicts_with_all = ["icount", "reader", "crowd"])]
+    pub boards: bool,
     /// Print the figures as JSON too.
     #[arg(long)]
     pub json: bool,
