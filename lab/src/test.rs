@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::host::{Images, Nic};
 use crate::image;
 use crate::modules;
+use crate::mpi::provider::Provider;
 use crate::prepare;
 use crate::programs;
 use crate::replay;
@@ -141,7 +142,7 @@ static FAST: [Step; 14] = [
 ];
 
 /// The steps that need Debian's packages: kernel headers, and the Xen host in QEMU.
-static WITH_PACKAGES: [Step; 18] = [
+static WITH_PACKAGES: [Step; 19] = [
     Step {
         title: "headers and C programs by gcc 14 and clang 19, NetPIPE between two nodes",
         work: Here(public_programs),
@@ -197,6 +198,10 @@ static WITH_PACKAGES: [Step; 18] = [
     Step {
         title: "a driver domain that is woken by every message, on a real Xen",
         work: OnXen(wakes),
+    },
+    Step {
+        title: "MPI over libfabric in a guest, on a real Xen",
+        work: OnXen(|_, _, nic| scenario::mpi_on_xen::run(&Provider::prepare()?, nic)),
     },
     Step {
         title: "devices, guests and driver domains come and go under load, on a real Xen",

@@ -19,6 +19,9 @@ const NODE: &str = "node1";
 /// Two guests, and one more.
 pub const GUESTS: [&str; 3] = ["guest1", "guest2", "guest3"];
 
+/// As xl-configs/guest.cfg has it.
+const GUEST_MEMORY: u32 = 256;
+
 /// Five times what a quiet machine needs for the longest command of an operator.
 const COMMAND: Duration = Duration::from_secs(90);
 
@@ -47,6 +50,8 @@ pub struct Shape {
     pub guest_processors: u32,
     /// The guests.
     pub guests: &'static [&'static str],
+    /// Memory of each guest in MiB.
+    pub guest_memory: u32,
     /// Memory of the host in MiB.
     pub memory: u32,
 }
@@ -64,6 +69,7 @@ impl Shape {
             lossy: false,
             guest_processors: 1,
             guests: &GUESTS[..2],
+            guest_memory: GUEST_MEMORY,
             memory: spec::MEMORY,
         }
     }
@@ -288,6 +294,7 @@ impl<'a> Fabric<'a> {
             "cpus=\"3\""
         };
         let processors = format!("vcpus={}", self.shape.guest_processors);
+        let memory = format!("memory={}", self.shape.guest_memory);
         let command = [
             "xl",
             "create",
@@ -296,6 +303,7 @@ impl<'a> Fabric<'a> {
             "on_reboot=\"destroy\"",
             processor,
             &processors,
+            &memory,
         ];
         self.dom0(&command).map(drop)
     }

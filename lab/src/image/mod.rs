@@ -2,11 +2,13 @@
 
 mod cpio;
 mod kernel;
+mod mpi;
 mod system;
 
 use crate::build::{self, Built};
 use crate::error::{At, Error};
 use crate::host::Images;
+use crate::mpi::provider::Provider;
 use crate::place;
 use crate::prepare::{self, Kernel, Machine, XenHost};
 use crate::stage::Stage;
@@ -61,16 +63,27 @@ fn made_on(machine: &Machine) -> Result<(Images, Built), Error> {
     Ok((make(machine, &built)?, built))
 }
 
+/// The same with guests that have Open MPI, the provider of libfabric, and a program.
+pub fn made_with_mpi(provider: &Provider, program: &Path) -> Result<(Images, Built), Error> {
+    let machine = prepare::machine()?;
+    let built = build::everything(&machine)?;
+    let stage = Stage::begin("making the images of dom0 and of guests with Open MPI");
+    let add = |system: &mut System<'_>| mpi::add(system, provider, program);
+    let images = write(&machine, &built, "mpi-images", None, add)?;
+    stage.done("");
+    Ok((images, built))
+}
+
 fn make(machine: &Machine, built: &Built) -> Result<Images, Error> {
     let stage = Stage::begin("making the images of dom0 and the guests");
-    let images = write(machine, built, "images", None)?;
+    let images = write(machine, built, "images", None, |_| Ok(()))?;
     stage.done("");
     Ok(images)
 }
 
 /// Makes images whose domains run scripts.
 pub fn make_scripted(machine: &Machine, built: &Built, scripts: &Scripts) -> Result<Images, Error> {
-    write(machine, built, "scripted-images", Some(scripts))
+    write(machine, built, "scripted-images", Some(scripts), |_| Ok(()))
 }
 
 fn write(
@@ -78,6 +91,7 @@ fn write(
     built: &Built,
     folder: &str,
     scripts: Option<&Scripts>,
+    add_to_guest: impl FnOnce(&mut System<'_>) -> Result<(), Error>,
 ) -> Result<Images, Error> {
     let directory = place::work().join(folder);
     fs::create_dir_all(&directory).at("create", &directory)?;
@@ -90,6 +104,7 @@ fn write(
     };
     let guest = directory.join("guest.cpio");
     let mut system = guest_system(machine, built)?;
+    add_to_guest(&mut system)?;
     if let Some(scripts) = scripts {
         system.tree.file("lab/scenario.sh", 0o644, scripts.guest);
         let program = built.programs.path("lab-udp");

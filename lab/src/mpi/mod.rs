@@ -26,6 +26,8 @@ mod veth;
 
 use crate::build::Programs;
 use crate::error::Error;
+use crate::host::Nic;
+use crate::scenario::mpi_on_xen;
 use clap::{Args, ValueEnum};
 use provider::Provider;
 use std::process::ExitCode;
@@ -55,10 +57,17 @@ enum Part {
     Fabtests,
     /// MPICH on one node, its one-sided communication, too.
     Mpich,
+    /// Ranks in a guest on a real Xen.
+    Guests,
     /// 64 ranks on two nodes, each of which sends to every other one: times and memory.
     Crowd,
     /// Round trips and bandwidth beside Open MPI's own transports.
     Table,
+}
+
+/// Boots a Xen host whose guests run jobs that verify what they send.
+fn in_guests(provider: &Provider) -> Result<bool, Error> {
+    mpi_on_xen::run(provider, Nic::default()).map(|()| true)
 }
 
 /// Runs it before the user's eyes.
@@ -76,6 +85,7 @@ pub fn run(args: &MpiArgs) -> Result<ExitCode, Error> {
             Part::Loss => suite::run_with_loss(&programs, &provider)?,
             Part::Fabtests => fabtests::run(&programs, &provider)?,
             Part::Mpich => mpich::run(&programs, &provider)?,
+            Part::Guests => in_guests(&provider)?,
             Part::Crowd => crowd::run(&programs, &provider)?,
             Part::Table => table::run(&programs, &provider, args.rounds)?,
         };

@@ -5,6 +5,7 @@
 //! | `two_nodes` | two nodes on one Linux |
 //! | `public_programs` | programs of others between two nodes |
 //! | `mpi`, `mpi_deaths`, `mpi_setup` | MPI over libfabric, on one node and on two, what dies under it, and who chooses it |
+//! | `mpi_on_xen` | MPI in a guest |
 //! | `conformance` | programs in C in guests and outside |
 //! | `faults` | processes and guests die; a driver domain has no card |
 //! | `newer_kernel` | guests that boot another kernel than dom0's |
@@ -37,6 +38,7 @@ pub mod minis;
 pub mod module;
 pub mod mpi;
 mod mpi_deaths;
+pub mod mpi_on_xen;
 mod mpi_setup;
 pub mod newer_kernel;
 pub mod nic;

@@ -12,7 +12,7 @@ use crate::node::{Node, free_wire};
 use std::time::Duration;
 
 /// The program whose processes verify what they send each other.
-const CHECK: &str = "check";
+pub(super) const CHECK: &str = "check";
 
 /// A job that says nothing for longer hangs: it needs seconds.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -50,7 +50,7 @@ pub fn run(programs: &Programs) -> Result<u64, Error> {
 }
 
 /// The line that says how many messages were right, which is printed.
-fn judge(said: &str, ranks: u32) -> Result<(), Error> {
+pub(super) fn judge(said: &str, ranks: u32) -> Result<(), Error> {
     let begin = format!("{ranks} ranks: ");
     let line = said
         .lines()
