@@ -24,13 +24,24 @@ const SOURCE: u16 = 0;
 /// The window of the large message, and the number of its use.
 const WINDOW: (u8, u8) = (0, 23);
 
+/// Bytes of a word of a message.
+const WORD: usize = 4;
+/// Bytes of a large message of which one word is looked at.
+const LINE: usize = 256;
+
 /// Bytes of which every place depends on who sends and on the number.
 pub fn pattern(from: u32, number: u32, bytes: &mut [u8]) {
-    let mut word = from ^ number.wrapping_mul(0x9e37_79b9);
-    for chunk in bytes.chunks_mut(4) {
-        word = word.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
+    for (at, chunk) in bytes.chunks_mut(WORD).enumerate() {
+        let word = word(from, number, at);
         chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
     }
+}
+
+/// One word of them, known without the others: whoever looks at few of many bytes has little to do.
+fn word(from: u32, number: u32, at: usize) -> u32 {
+    let mixed = from ^ number.wrapping_mul(0x9e37_79b9) ^ (at as u32).wrapping_mul(0x85eb_ca6b);
+    let mixed = (mixed ^ mixed >> 15).wrapping_mul(0x2c1b_3c6d);
+    mixed ^ mixed >> 12
 }
 
 /// Memory that is pulled into.
@@ -234,7 +245,7 @@ impl Link {
             // What an earlier pull has left does not pass for this one's.
             for page in 0..LARGE_PAGES {
                 for at in sampled(self.pulls) {
-                    let _ = sink.pages.slice.write(page * PAGE_SIZE + at, &[0; 8]);
+                    let _ = sink.pages.slice.write(page * PAGE_SIZE + at, &[0; WORD]);
                 }
             }
             let order = PullOrder {
@@ -432,18 +443,20 @@ impl Link {
 
 /// Whether what was pulled is what the partner has: some words of each page, other ones each time.
 fn is_whole(pages: &Pages, session: u32, number: u32) -> bool {
-    let (mut page, mut wanted) = ([0; PAGE_SIZE], [0; PAGE_SIZE]);
-    (0..LARGE_PAGES).all(|index| {
-        pattern(session, index as u32, &mut wanted);
-        let read = pages.slice.read(index * PAGE_SIZE, &mut page);
-        read.is_ok() && sampled(number).all(|at| page[at..at + 8] == wanted[at..at + 8])
+    (0..LARGE_PAGES).all(|page| {
+        sampled(number).all(|at| {
+            let mut found = [0; WORD];
+            let read = pages.slice.read(page * PAGE_SIZE + at, &mut found);
+            let wanted = word(session, page as u32, at / WORD);
+            read.is_ok() && found == wanted.to_le_bytes()
+        })
     })
 }
 
 /// The places of a page that are looked at.
 fn sampled(number: u32) -> impl Iterator<Item = usize> {
-    let first = number as usize % 32 * 8;
-    (0..PAGE_SIZE / 256).map(move |line| line * 256 + first)
+    let first = number as usize * WORD % LINE;
+    (0..PAGE_SIZE / LINE).map(move |line| line * LINE + first)
 }
 
 /// The key of a region.
