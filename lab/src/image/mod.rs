@@ -12,6 +12,7 @@ use crate::mpi::provider::Provider;
 use crate::place;
 use crate::prepare::{self, Kernel, Machine, XenHost};
 use crate::stage::Stage;
+pub use mpi::lacking as lacks_mpi;
 use std::fs;
 use std::path::Path;
 use system::System;

@@ -25,6 +25,12 @@ const LEFT_OUT: [&str; 3] = ["ucx", "psm", "openib"];
 /// Where the guest has the provider.
 const PROVIDER: &str = "usr/lib/openmx";
 
+/// What this machine lacks for it, if it does.
+pub fn lacking() -> Option<String> {
+    let there = Path::new("/").join(PLUGINS[0]).is_dir();
+    (!there).then(|| "Open MPI 4 in a guest: this machine's packages have another one".to_owned())
+}
+
 /// Adds all of it, and a program.
 pub fn add(system: &mut System<'_>, provider: &Provider, program: &Path) -> Result<(), Error> {
     let mpirun = Path::new("/usr/bin").join(MPIRUN);

@@ -27,6 +27,7 @@ mod veth;
 use crate::build::Programs;
 use crate::error::Error;
 use crate::host::Nic;
+use crate::image;
 use crate::scenario::mpi_on_xen;
 use clap::{Args, ValueEnum};
 use provider::Provider;
@@ -67,7 +68,10 @@ enum Part {
 
 /// Boots a Xen host whose guests run jobs that verify what they send.
 fn in_guests(provider: &Provider) -> Result<bool, Error> {
-    mpi_on_xen::run(provider, Nic::default()).map(|()| true)
+    match image::lacks_mpi() {
+        Some(what) => Err(Error::Judged(what)),
+        None => mpi_on_xen::run(provider, Nic::default()).map(|()| true),
+    }
 }
 
 /// Runs it before the user's eyes.
