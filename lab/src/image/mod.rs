@@ -8,7 +8,6 @@ mod system;
 use crate::build::{self, Built};
 use crate::error::{At, Error};
 use crate::host::Images;
-use crate::mpi::provider::Provider;
 use crate::place;
 use crate::prepare::{self, Kernel, Machine, XenHost};
 use crate::stage::Stage;
@@ -64,8 +63,8 @@ fn made_on(machine: &Machine) -> Result<(Images, Built), Error> {
     Ok((make(machine, &built)?, built))
 }
 
-/// The same with guests that have Open MPI, the provider of libfabric, and a program.
-pub fn made_with_mpi(provider: &Provider, program: &Path) -> Result<(Images, Built), Error> {
+/// The same with guests that have Open MPI, the provider of libfabric, which is a library, and a program.
+pub fn made_with_mpi(provider: &Path, program: &Path) -> Result<(Images, Built), Error> {
     let machine = prepare::machine()?;
     let built = build::everything(&machine)?;
     let stage = Stage::begin("making the images of dom0 and of guests with Open MPI");

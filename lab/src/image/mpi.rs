@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::system::System;
 use crate::error::{At, Error};
-use crate::mpi::provider::Provider;
 
 /// What starts a job.
 const MPIRUN: &str = "orterun";
@@ -32,7 +31,7 @@ pub fn lacking() -> Option<String> {
 }
 
 /// Adds all of it, and a program.
-pub fn add(system: &mut System<'_>, provider: &Provider, program: &Path) -> Result<(), Error> {
+pub fn add(system: &mut System<'_>, provider: &Path, program: &Path) -> Result<(), Error> {
     let mpirun = Path::new("/usr/bin").join(MPIRUN);
     system.program("usr/bin/mpirun", &mpirun)?;
     for folder in PLUGINS {
@@ -50,8 +49,7 @@ pub fn add(system: &mut System<'_>, provider: &Provider, program: &Path) -> Resu
             system.tree.copy(&path, 0o644, from);
         }
     }
-    let library = provider.folder().join("libopenmx-fi.so");
-    system.program(&format!("{PROVIDER}/libopenmx-fi.so"), &library)?;
+    system.program(&format!("{PROVIDER}/{}", name(provider)), provider)?;
     system.program(&format!("usr/bin/{}", name(program)), program)?;
     // Open MPI asks who its user is, and what the own host is called.
     system

@@ -12,6 +12,9 @@ use std::path::PathBuf;
 /// Open MPI, and what its programs are built by.
 const PACKAGES: [&str; 3] = ["openmpi-bin", "libopenmpi-dev", "libfabric-dev"];
 
+/// As libfabric looks for it.
+const LIBRARY: &str = "libopenmx-fi.so";
+
 /// The programs' sources.
 const PROGRAMS: &str = "libfabric-openmx/tests/programs";
 
@@ -33,13 +36,18 @@ impl Provider {
         let folder = place::work().join("mpi");
         fs::create_dir_all(&folder).at("create", &folder)?;
         let built = build::target().join("release/libopenmx_fi.so");
-        let installed = folder.join("libopenmx-fi.so");
+        let installed = folder.join(LIBRARY);
         // By a new name first: processes may have the old file mapped.
         let new = folder.join("new");
         fs::copy(&built, &new).at("copy", &built)?;
         fs::rename(&new, &installed).at("rename", &new)?;
         stage.done("");
         Ok(Self { folder })
+    }
+
+    /// The library.
+    pub fn library(&self) -> PathBuf {
+        self.folder.join(LIBRARY)
     }
 
     /// Where libfabric finds it.

@@ -31,7 +31,7 @@ const MPIRUN: &str = "export FI_PROVIDER_PATH=/usr/lib/openmx; \
 /// Boots a host whose guests have Open MPI and the program `check`, and runs a job of it.
 pub fn run(provider: &Provider, nic: Nic) -> Result<(), Error> {
     let check = provider.program(CHECK)?;
-    let (images, built) = image::made_with_mpi(provider, &check)?;
+    let (images, built) = image::made_with_mpi(&provider.library(), &check)?;
     let shape = Shape {
         guest_memory: GUEST_MEMORY,
         memory: MEMORY,
