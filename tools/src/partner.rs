@@ -5,7 +5,7 @@
 //! * if it has ended, or another process has its endpoint, the run ends with an error;
 //! * if it is silent (stopped, its machine gone, the cable pulled), the user is told once, and the wait goes on: it may
 //!   come back. But a receiver for whom another sender waits gives the silent one up;
-//! * if it is there and does not answer a first message, the two do not understand each other, and the run ends with an
+//! * if it is there for a while and does not answer a first message, the two do not understand each other, and the run ends with an
 //!   error.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -187,7 +187,9 @@ impl Drop for Partner<'_> {
 
 /// What is known of the other side during one wait.
 struct Watch {
-    begun: Instant,
+    /// Since when it has been there, as far as is known: the begin, or the end of its last silence. What could not be heard
+    /// meanwhile is no sign that it does not understand.
+    there: Instant,
     looked: Instant,
     /// Its last sign of life, or the begin.
     heard: Instant,
@@ -199,7 +201,7 @@ impl Watch {
     fn begin() -> Self {
         let now = Instant::now();
         Self {
-            begun: now,
+            there: now,
             looked: now,
             heard: now,
             question: None,
@@ -230,7 +232,7 @@ impl Watch {
                 return Err(Failure::Gone(partner.name.clone()));
             }
             partner.tell_silence();
-        } else if self.heard > self.begun && limit.is_some_and(|most| self.begun.elapsed() > most) {
+        } else if self.heard > self.there && limit.is_some_and(|most| self.there.elapsed() > most) {
             let (tool, name) = (partner.line.tool, partner.name.clone());
             return Err(Failure::NoAnswer(tool, name));
         }
@@ -248,6 +250,9 @@ impl Watch {
                 self.question = None;
                 match (answer.code, answer.address) {
                     (Code::Success, Some(address)) if address == partner.address => {
+                        if self.heard.elapsed() >= SILENCE {
+                            self.there = Instant::now();
+                        }
                         self.heard = Instant::now();
                     }
                     (Code::RemoteEndpointUnreachable | Code::Timeout, _) => {}
