@@ -1,12 +1,7 @@
 # dom0's part of measuring messages beside mini guests that have nothing to do, under the deterministic clock. Prints what
 # guest2 measured beside each number of them.
 . /lab/parameters
-on() {
-    if [ "$pinned" = yes ]; then echo "cpus=\"$1\""; else echo "cpus=\"0\""; fi
-}
-until_said() {
-    while ! xenstore-exists "/local/domain/$(xl domid "$1")/data/$2"; do sleep 0.2; done
-}
+. /lab/functions
 # Where all domains share a processor, a driver domain that polls keeps it from those that it polls for.
 if [ "$wait" = sleep ]; then idle=0; else idle=50; fi
 kernel="console=hvc0 quiet mitigations=off tsc=reliable lab.wait=$wait"

@@ -1,9 +1,7 @@
 # A guest's part of measuring messages beside mini guests: guest1 answers, guest2 asks whenever dom0 says how many there are.
 wait=$(sed 's/.*lab.wait=\([a-z]*\).*/\1/' /proc/cmdline)
 if [ "$wait" = sleep ]; then waiting=-w; else waiting=; fi
-until_known() {
-    while ! omx_info | grep -q " $1:0\$"; do sleep 0.2; done
-}
+. /lab/functions
 if [ "$(hostname)" = guest1 ]; then
     omx_perf $waiting -s
 else

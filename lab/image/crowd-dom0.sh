@@ -1,8 +1,6 @@
 # dom0's part of measuring processes that poll in guests, under the deterministic clock. Prints what guest2 measured.
 . /lab/parameters
-on() {
-    if [ "$pinned" = yes ]; then echo "cpus=\"$1\""; else echo "cpus=\"0\""; fi
-}
+. /lab/functions
 kernel="console=hvc0 quiet mitigations=off tsc=reliable"
 xl create /etc/xen/driver-domain.cfg 'pci=[]' 'extra="log=warn"' "$(on 1)"
 xl create /etc/xen/guest.cfg 'name="guest1"' "extra=\"$kernel\"" "$(on 2)"

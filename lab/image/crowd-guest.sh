@@ -1,8 +1,6 @@
 # A guest's part of measuring processes that poll: guest1 answers, guest2 asks, as one process of each, as two and as four,
 # polling and asleep.
-until_known() {
-    while ! omx_info | grep -q " $1:0\$"; do sleep 0.2; done
-}
+. /lab/functions
 if [ "$(hostname)" = guest1 ]; then until_known guest2; else until_known guest1; fi
 for waiting in polling asleep; do
     if [ "$waiting" = asleep ]; then how=-w; else how=; fi

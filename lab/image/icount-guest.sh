@@ -1,9 +1,7 @@
 # A guest's part of the measurement: guest1 answers, guest2 asks, first by UDP, then by Open-MX.
 wait=$(sed 's/.*lab.wait=\([a-z]*\).*/\1/' /proc/cmdline)
 if [ "$wait" = sleep ]; then waiting=-w; else waiting=; fi
-until_known() {
-    while ! omx_info | grep -q " $1:0\$"; do sleep 0.2; done
-}
+. /lab/functions
 if [ "$(hostname)" = guest1 ]; then
     modprobe xen-netback
     xenstore-write data/ready 1

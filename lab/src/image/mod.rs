@@ -106,14 +106,14 @@ fn write(
     let mut system = guest_system(machine, built)?;
     add_to_guest(&mut system)?;
     if let Some(scripts) = scripts {
-        system.tree.file("lab/scenario.sh", 0o644, scripts.guest);
+        add_script(&mut system, scripts.guest);
         let program = built.programs.path("lab-udp");
         system.program("usr/bin/lab-udp", &program)?;
     }
     system.tree.write(&guest)?;
     let mut system = dom0_system(host, built)?;
     if let Some(scripts) = scripts {
-        system.tree.file("lab/scenario.sh", 0o644, scripts.dom0);
+        add_script(&mut system, scripts.dom0);
         let parameters = scripts.parameters.as_bytes();
         system.tree.file("lab/parameters", 0o644, parameters);
     }
@@ -126,6 +126,13 @@ fn write(
         dom0_kernel: kernel,
         dom0_initrd: dom0,
     })
+}
+
+/// Adds a script, and what such scripts share.
+fn add_script(system: &mut System<'_>, script: &str) {
+    let functions = include_str!("../../image/functions.sh");
+    system.tree.file("lab/functions", 0o644, functions);
+    system.tree.file("lab/scenario.sh", 0o644, script);
 }
 
 fn guest_system<'a>(machine: &'a Machine, built: &Built) -> Result<System<'a>, Error> {
