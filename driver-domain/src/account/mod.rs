@@ -267,14 +267,16 @@ impl Account {
             self.set(Limit::LogLines, self.held(Limit::LogLines) + 1);
             return;
         }
-        log::log!(level, "{line}");
-        let before = self.held(Limit::LogLines);
-        if before > 0 {
-            self.set(Limit::LogLines, 0);
-            log::log!(
-                level,
-                "(before this, {before} lines about it were left out)"
-            );
+        // One line, not two: a second one would double what a guest may have logged.
+        match self.held(Limit::LogLines) {
+            0 => log::log!(level, "{line}"),
+            before => {
+                self.set(Limit::LogLines, 0);
+                log::log!(
+                    level,
+                    "{line} (before this, {before} lines about it were left out)"
+                );
+            }
         }
     }
 }
