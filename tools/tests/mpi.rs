@@ -461,21 +461,16 @@ fn open_mpi_5_sends_by_a_provider_that_it_is_not_told() {
 fn a_job_that_would_end_with_an_error_is_told_from_one_that_takes_something_else() {
     let pml = ("pml:base", "pml", "cm", "environment");
     let machine = Machine::new("4.1.4", &[pml, READY[1], READY[2]]);
-    let mut command = machine.command(INFO, &["--mpi"]);
-    let output = command.env("OMX_SOCKET", "/nowhere").output();
-    let said = text(&output.expect("started").stdout);
-    assert!(
-        said.contains("; since pml is cm, it ends with an error"),
-        "{said}"
-    );
-    let machine = Machine::ready("4.1.4");
-    let mut command = machine.command(INFO, &["--mpi"]);
-    let output = command.env("OMX_SOCKET", "/nowhere").output();
-    let said = text(&output.expect("started").stdout);
-    assert!(
-        said.contains("; it takes what else it finds, as shared memory and TCP"),
-        "{said}"
-    );
+    let alternative = "; it takes what else it finds, as shared memory and TCP";
+    for (machine, otherwise) in [
+        (machine, "; since pml is cm, it ends with an error"),
+        (Machine::ready("4.1.4"), alternative),
+    ] {
+        let mut command = machine.command(INFO, &["--mpi"]);
+        let output = command.env("OMX_SOCKET", "/nowhere").output();
+        let said = text(&output.expect("started").stdout);
+        assert!(said.contains(otherwise), "{said}");
+    }
 }
 
 #[test]
