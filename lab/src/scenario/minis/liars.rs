@@ -54,13 +54,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What is part of `cargo lab test`, beside a hundred thousand lies in a process (`tests/minis/tests/in_process.rs`).
-    pub const SHORT: Self = Self {
-        lies: 40_000,
-        seed: 1,
-        minis: 8,
-    };
-
     /// What the liar of that index is told to do.
     fn order(&self, liars: &Minis, index: usize, liar: &Mini) -> String {
         let seed = self.seed.wrapping_mul(64).wrapping_add(index as u64);
