@@ -89,7 +89,7 @@ int shim_sleep(unsigned int board, unsigned int endpoint, bool (*ready)(void *),
 int omx_attach(unsigned int board, u16 domain, u32 *ring_ref); /* -EBUSY: again, an earlier backend maps something */
 void omx_connected(unsigned int board);
 bool omx_catch_up(unsigned int board); /* false: again, something could not be granted */
-bool omx_orphan(unsigned int board); /* the backend is gone; true: its endpoints wait for another one */
+bool omx_orphan(unsigned int board); /* the backend is gone; true: the board waits for another one */
 bool omx_end_grants(unsigned int board); /* false: the backend that is gone maps something */
 void omx_detach(unsigned int board);
 bool omx_interrupt(unsigned int board); /* in the interrupt; false when it was for nothing */

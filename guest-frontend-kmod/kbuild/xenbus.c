@@ -27,7 +27,7 @@
 
 static unsigned int takeover_seconds = 500;
 module_param(takeover_seconds, uint, 0644);
-MODULE_PARM_DESC(takeover_seconds, "seconds for which open endpoints wait for another driver domain when theirs is gone (default 500)");
+MODULE_PARM_DESC(takeover_seconds, "seconds for which a board and its endpoints wait for another driver domain when theirs is gone (default 500)");
 
 struct omx_board {
 	struct mutex changing; /* the state of the device and what follows; taken before the logic's locks */
@@ -36,7 +36,7 @@ struct omx_board {
 	int backend_id;
 	bool offers; /* the keeper is to connect it */
 	bool behind; /* the keeper is to grant what could not be granted */
-	bool orphaned; /* its endpoints wait for another backend */
+	bool orphaned; /* it waits for another backend, with its endpoints */
 	bool suspended; /* for a save; the next backend may be the same */
 	bool moves; /* from one backend to another */
 	unsigned long since; /* orphaned, in jiffies */
@@ -182,7 +182,7 @@ static void omx_cut(struct omx_board *board)
 	omx_detach(board - omx_boards);
 }
 
-/* The backend is gone: the endpoints wait for another one. */
+/* The backend is gone: the board waits for another one, with its endpoints. */
 static void omx_orphan_board(struct omx_board *board)
 {
 	lockdep_assert_held(&board->changing);
@@ -276,7 +276,7 @@ static void omx_backend_closes(struct omx_board *board, enum xenbus_state state)
 		omx_orphan_board(board);
 	dev_info(&device->dev, "domain %d %s%s\n", device->otherend_id,
 		 state == XenbusStateUnknown ? "is gone" : "closes the board",
-		 board->orphaned ? ", endpoints wait for another one" : "");
+		 board->orphaned ? ", the board waits for another one" : "");
 	xenbus_frontend_closed(device);
 }
 
@@ -411,7 +411,7 @@ static int omx_watched = -ENODEV;
 
 static void omx_give_up_waiting(struct omx_board *board)
 {
-	pr_warn("board %u: no other driver domain has come for %u s, its endpoints end\n",
+	pr_warn("board %u: no other driver domain has come for %u s, it ends\n",
 		(unsigned int)(board - omx_boards), READ_ONCE(takeover_seconds));
 	omx_cut(board);
 }

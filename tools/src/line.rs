@@ -4,7 +4,9 @@
 //! Nobody waits for ever without a word: see [`Partner`](super::partner::Partner).
 
 use std::collections::VecDeque;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use mx_engine::Code;
@@ -19,6 +21,8 @@ use super::zeroed;
 pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// Looks for a message between two looks at the clock.
 const POLLS: u32 = 1000;
+/// How long an endpoint may take to open before the user is told what it waits for.
+const OPENING: Duration = Duration::from_secs(2);
 /// How long the last messages may wait for their acknowledgement before a tool ends.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Three times as long as acknowledgements are put off (protocol.md §7).
@@ -187,18 +191,8 @@ pub struct Line {
 impl Line {
     /// Opens the endpoint of a tool whose first messages have this match info.
     pub fn open(tool: &'static str, local: LocalEndpoint, call: u64) -> Result<Self, Failure> {
-        let backend = Backend::find()?;
-        let board = match local.nic {
-            Some(nic) => Board::number_of(&backend, nic)?,
-            None => local.board,
-        };
-        let options = EndpointOptions {
-            board: Some(board),
-            endpoint: local.endpoint,
-            ..EndpointOptions::new(local.key)
-        };
         Ok(Self {
-            endpoint: Endpoint::open(&backend, &options)?,
+            endpoint: telling_of_a_wait(tool, || open(&local))?,
             tool,
             waiting: local.waiting,
             key: local.key,
@@ -347,4 +341,37 @@ pub fn bytes_of(buffer: &Buffer, length: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = zeroed(length)?;
     buffer.read(0, &mut bytes)?;
     Ok(bytes)
+}
+
+fn open(local: &LocalEndpoint) -> Result<Endpoint, Failure> {
+    let backend = Backend::find()?;
+    let board = match local.nic {
+        Some(nic) => Board::number_of(&backend, nic)?,
+        None => local.board,
+    };
+    let options = EndpointOptions {
+        board: Some(board),
+        endpoint: local.endpoint,
+        ..EndpointOptions::new(local.key)
+    };
+    Ok(Endpoint::open(&backend, &options)?)
+}
+
+/// Opening waits while the board is without its backend: a driver domain that is being replaced, a node that is stopped.
+fn telling_of_a_wait<T>(tool: &str, opening: impl FnOnce() -> T) -> T {
+    let (opened, is_opened) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        // Without a thread to spare the user is told nothing.
+        let _ = thread::Builder::new().spawn_scoped(scope, move || {
+            if is_opened.recv_timeout(OPENING) == Err(RecvTimeoutError::Timeout) {
+                eprintln!(
+                    "{tool}: nobody serves the board at present: its driver domain is gone, or its node is stopped. \
+                     Waiting for it"
+                );
+            }
+        });
+        let done = opening();
+        drop(opened);
+        done
+    })
 }

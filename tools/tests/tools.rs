@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use open_mx::raw::RawEndpoint;
 use open_mx::{Backend, Board, Endpoint, EndpointOptions};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use said::Saying;
 
 const INFO: &str = env!("CARGO_BIN_EXE_omx_info");
@@ -232,6 +233,23 @@ fn omx_perf_starts_again_for_a_sender_that_comes_while_it_is_done_with_the_last_
     }
     receiver.kill().expect("it waits for more");
     receiver.wait().expect("killed");
+}
+
+#[test]
+fn who_waits_for_a_board_that_nobody_serves_is_told_what_for() {
+    let socket = std::env::temp_dir().join(format!("open-mx-tools-{}-mute", std::process::id()));
+    // It is there and answers nothing, as a node that is stopped.
+    let mute = rustix::net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+    rustix::net::bind(&mute, &SocketAddrUnix::new(&socket).unwrap()).unwrap();
+    rustix::net::listen(&mute, 8).unwrap();
+    for program in [PERF, VERIFY, PINGPONG, STREAM] {
+        let mut run = Saying::start(Command::new(program).env("OMX_SOCKET", &socket));
+        let line = run.next_line();
+        assert!(
+            line.contains("nobody serves the board at present"),
+            "{line}"
+        );
+    }
 }
 
 #[test]

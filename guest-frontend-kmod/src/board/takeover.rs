@@ -28,22 +28,14 @@ use crate::target::Target;
 const PIECE: usize = 256;
 
 impl<K: Kernel> Board<K> {
-    /// The backend is gone, or is to go, and another one may come: endpoints that are open stay so, callers go on waiting. A
-    /// board that nobody uses, or that has never had a backend, is detached.
+    /// The backend is gone, or is to go, and another one may come: endpoints that are open stay so, callers go on waiting, and
+    /// so does who opens an endpoint meanwhile. A board that has never had a backend is detached.
     pub fn orphan(&self, shared: &Shared<K>) {
         if !self.uplink.with(Uplink::orphan) {
             return self.detach(shared);
         }
-        let mut in_use = self.uplink.with(|uplink| uplink.raw.is_open());
         for index in 0..=u8::MAX {
-            let used = self.slot(index, |slot| {
-                orphan_endpoint(shared, slot);
-                slot.any().is_some()
-            });
-            in_use |= used == Some(true);
-        }
-        if !in_use {
-            return self.detach(shared);
+            self.slot(index, |slot| orphan_endpoint(shared, slot));
         }
         shared.kernel.wake_callers(self.number);
     }

@@ -79,7 +79,7 @@ extern "C" fn omx_catch_up(board: c_uint) -> bool {
     state::board(board as usize).is_ok_and(|(board, shared)| board.catch_up(shared))
 }
 
-/// The backend is gone; whether endpoints wait for another one. Idempotent.
+/// The backend is gone; whether the board waits for another one. Idempotent.
 ///
 /// # Safety
 /// No channel of the board is bound.

@@ -102,11 +102,19 @@ fn endpoints_and_regions_outlive_their_backend_and_the_next_one_gets_all_of_them
 }
 
 #[test]
-fn a_board_without_endpoints_is_let_go_with_its_backend() {
-    let guest = Guest::new();
+fn who_opens_an_endpoint_on_a_board_that_nobody_used_when_its_backend_went_waits_for_the_next_one()
+{
+    let mut guest = Guest::new();
     let (board, shared) = guest.board();
     board.orphan(shared);
-    assert_eq!(board.exists(), Err(Errno::NO_DEVICE));
+    assert_eq!(board.exists(), Ok(()), "programs still find it");
+    let Poll::Ready(Ok(id)) = guest.begin_open(None, None) else {
+        panic!("begins")
+    };
+    assert_eq!(guest.opened(id), Poll::Pending);
+    guest.succeeded(SUCCESSOR);
+    assert_eq!(serve(&mut guest), [Asked::Ready, Asked::Open(id.index)]);
+    assert!(matches!(guest.opened(id), Poll::Ready(Ok(_))));
     guest.end();
 }
 
