@@ -206,7 +206,10 @@ fn devices(fabric: &Fabric<'_>) -> Result<(), Error> {
 }
 
 /// Ends the driver domain in some way, and waits until another one serves all guests.
-pub(super) fn another_driver_domain(fabric: &Fabric<'_>, end: End) -> Result<(), Error> {
+pub(super) fn another_driver_domain(
+    fabric: &Fabric<'_>,
+    end: impl FnOnce(&Fabric<'_>) -> Result<String, Error>,
+) -> Result<(), Error> {
     let before = fabric.driver_domain()?;
     let begun = Instant::now();
     end(fabric)?;
@@ -236,7 +239,7 @@ pub(super) fn hang(fabric: &Fabric<'_>) -> Result<String, Error> {
 
 /// The driver domain runs, so it gives its card up when libxl asks: for one that does not answer libxl waits ten seconds, and
 /// leaves nodes.
-fn destroy(fabric: &Fabric<'_>) -> Result<String, Error> {
+pub(super) fn destroy(fabric: &Fabric<'_>) -> Result<String, Error> {
     let begun = Instant::now();
     let said = fabric.dom0(&["xl", "destroy", "driver-domain"])?;
     println!("    xl destroy took {:.1} s", begun.elapsed().as_secs_f64());

@@ -66,6 +66,8 @@ pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<
             survived(&fabric, || life_cycle::another_driver_domain(&fabric, end))
         });
     }
+    let title = "a program that begins while there is no driver domain waits for one";
+    life.scenario(title, 0, || begun_without(&fabric));
     watch.kill()?;
     life.end()
 }
@@ -163,6 +165,22 @@ impl Exchange {
         self.sender.finish(fabric)?;
         self.receiver.map_or(Ok(()), Program::kill)
     }
+}
+
+/// The only program of its guest, whose board nobody used when its driver domain went.
+fn begun_without(fabric: &Fabric<'_>) -> Result<(), Error> {
+    let receiver = fabric.start_answerer("node1", &["omx_verify", "-w", "-s", "-e", "9"])?;
+    let mut sender = None;
+    life_cycle::another_driver_domain(fabric, |fabric| {
+        let said = life_cycle::destroy(fabric)?;
+        let send = "omx_verify -w -d node1:0 -r 9 -M 64 --iterations 10";
+        sender = Some(Detached::start(fabric, "guest3", "early".into(), send)?);
+        Ok(said)
+    })?;
+    if let Some(sender) = sender {
+        sender.finish(fabric)?;
+    }
+    receiver.kill()
 }
 
 /// Does this while messages flow both ways between all; all of them arrive, on the endpoints that were there.

@@ -14,8 +14,8 @@
 
 mod client;
 mod exchange;
-#[cfg(test)]
-mod fake;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 mod ring;
 mod tasks;
 mod watcher;

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use xen_sys::xs_wire::{DomainInterface, XENSTORE_RING_SIZE};
 
-use super::ring::Ring;
-use super::wire::{Assembler, Header, Message};
+use crate::xenstore::ring::Ring;
+use crate::xenstore::wire::{Assembler, Header, Message};
 
 /// A xenstore daemon that answers as the test has it.
 pub(crate) struct Daemon {
@@ -72,6 +72,7 @@ impl Daemon {
     }
 
     /// Moves the producer to where it may not be.
+    #[cfg(test)]
     pub(crate) fn move_index(&mut self, to: u32) {
         self.page.rsp_prod.store(to, Ordering::Release);
     }
