@@ -8,6 +8,7 @@ use open_mx_frontend::board::Fault;
 use open_mx_frontend::errno::Errno;
 use open_mx_frontend::frontend::Frontend;
 use open_mx_frontend::kernel::Kernel;
+use open_mx_frontend::quota::Limits;
 
 use crate::guest::Guest;
 use crate::model::{BACKEND, Backend, Model};
@@ -158,5 +159,54 @@ fn a_board_that_loses_its_backend_fails_all_calls_and_serves_the_next_backend() 
         "only the new device pages"
     );
     guest.open();
+    guest.end();
+}
+
+#[test]
+fn a_backend_that_never_answers_costs_a_user_its_own_share_however_often_it_tries_again() {
+    let guest = Guest::new();
+    let limits = Limits {
+        endpoints: 3,
+        pages: 1000,
+    };
+    let begin = || match guest.begin_open(None, Some(limits)) {
+        Poll::Ready(begun) => begun,
+        Poll::Pending => panic!("there are free indices"),
+    };
+    let idle = guest.model.world().held().0;
+    let mut most = 0;
+    for _ in 0..100 {
+        for _ in 0..limits.endpoints {
+            // Its process is killed; the backend may map the pages that it was told of.
+            if let Ok(id) = begin() {
+                assert_eq!(guest.opened(id), Poll::Pending, "nobody answers");
+                guest.close(id);
+            }
+        }
+        most = most.max(guest.model.world().held().0 - idle);
+    }
+    assert!(most <= limits.pages, "{most} pages");
+    assert_eq!(begin(), Err(Errno::AGAIN));
+    let another = guest.begin_open(None, None);
+    assert!(matches!(another, Poll::Ready(Ok(_))), "the others' share");
+    guest.end();
+}
+
+#[test]
+fn who_waits_for_a_backend_that_never_answers_is_told_when_it_goes_and_the_next_one_serves_him() {
+    let mut guest = Guest::new();
+    let id = guest.open();
+    let key = guest.register(id, 5, true).unwrap();
+    let Poll::Ready(Ok(waiting)) = guest.begin_open(None, None) else {
+        panic!("begins")
+    };
+    let (board, shared) = guest.board();
+    assert_eq!(board.respond(shared), Ok(false), "nobody answers");
+    assert_eq!(guest.registered(id, key), Poll::Pending);
+    assert_eq!(guest.opened(waiting), Poll::Pending);
+    guest.succeeded(BACKEND + 1);
+    guest.serve(Status::Ok);
+    assert_eq!(guest.registered(id, key), Poll::Ready(Ok(())));
+    assert_eq!(guest.opened(waiting), Poll::Ready(Ok(0x1234)));
     guest.end();
 }
