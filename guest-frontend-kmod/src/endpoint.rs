@@ -148,6 +148,16 @@ impl<K: Kernel> GrantedEndpoint<K> {
         }
     }
 
+    /// Whether a backend has opened it, and its process has it still.
+    pub fn is_open(&self) -> bool {
+        match self.state {
+            EndpointState::Open | EndpointState::Adopting { .. } | EndpointState::Lost => true,
+            EndpointState::Opening { .. }
+            | EndpointState::Refused(_)
+            | EndpointState::Closing { .. } => false,
+        }
+    }
+
     /// Whether another backend must have it, or one of its regions, before the board may answer the network.
     pub fn waits_for_adoption(&self) -> bool {
         match self.state {

@@ -22,7 +22,7 @@ use mx_ring::control::{DEVICE_PAGES, ENDPOINTS};
 pub use answers::Fault;
 pub use opening::Opening;
 
-use crate::endpoint::GrantedEndpoint;
+use crate::endpoint::{GrantedEndpoint, Process};
 use crate::endpoint_id::EndpointId;
 use crate::errno::Errno;
 use crate::kernel::{Access, DomainId, GrantRef, Kernel};
@@ -190,6 +190,18 @@ impl<K: Kernel> Board<K> {
     /// Whether there is such a board.
     pub fn exists(&self) -> Result<(), Errno> {
         self.linked(|_| ())
+    }
+
+    /// Who has the endpoint at an index open, and its queue entries: from when a backend has opened it, so that whoever sees
+    /// it listed can connect to it, until it is closed.
+    pub fn opener(&self, index: u8) -> Option<(Process, u32)> {
+        let opener = self.at(index, |endpoint| {
+            let entries = endpoint.layout.geometry().commands;
+            endpoint
+                .is_open()
+                .then_some((endpoint.opener.process, entries))
+        });
+        opener.flatten()
     }
 
     /// Looks at the endpoint at an index, whoever uses it.

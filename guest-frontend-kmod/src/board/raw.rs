@@ -70,6 +70,11 @@ impl Raw {
         self.open.is_some()
     }
 
+    /// Whether a backend has opened it for its present use.
+    fn is_confirmed(&self) -> bool {
+        self.noted || (self.told && self.telling.is_none())
+    }
+
     /// The backend is gone: another one is told anew, and frames that waited there are lost, as on a wire.
     pub fn orphan(&mut self) {
         self.told = false;
@@ -104,10 +109,13 @@ impl<K: Kernel> Board<K> {
         })
     }
 
-    /// Who has it open.
+    /// Who has it open, once a backend has opened it.
     pub fn raw_opener(&self) -> Option<Process> {
-        self.uplink
-            .with(|uplink| uplink.raw.process.filter(|_| uplink.raw.open.is_some()))
+        self.uplink.with(|uplink| {
+            let raw = &uplink.raw;
+            let open = raw.is_open() && raw.is_confirmed();
+            raw.process.filter(|_| open)
+        })
     }
 
     /// How that ended. After an error it is not open.
@@ -121,7 +129,7 @@ impl<K: Kernel> Board<K> {
                 raw.open = None;
                 return Poll::Ready(Err(error));
             }
-            raw.noted |= raw.told && raw.telling.is_none();
+            raw.noted = raw.is_confirmed();
             match raw.noted {
                 true => Poll::Ready(Ok(())),
                 false => Poll::Pending,

@@ -206,10 +206,7 @@ unsafe fn answer(
             board.exists()?;
             let found = match endpoint {
                 RAW_ENDPOINT => board.raw_opener().map(|process| (process, 0)),
-                endpoint => board.at(endpoint_index(endpoint)?, |endpoint| {
-                    let geometry = endpoint.layout.geometry();
-                    (endpoint.opener.process, geometry.commands)
-                }),
+                endpoint => board.opener(endpoint_index(endpoint)?),
             };
             let (process, entries) = found.unzip();
             Ok(CallReply::EndpointInfo {

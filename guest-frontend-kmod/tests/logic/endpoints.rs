@@ -8,7 +8,7 @@ use open_mx_frontend::errno::Errno;
 use open_mx_frontend::quota::Limits;
 
 use crate::guest::{Guest, respond_all};
-use crate::model::SPACE;
+use crate::model::{BACKEND, SPACE};
 
 #[test]
 fn an_endpoint_is_open_when_the_backend_says_so_and_gone_when_it_has_let_go() {
@@ -26,6 +26,41 @@ fn an_endpoint_is_open_when_the_backend_says_so_and_gone_when_it_has_let_go() {
         (17, 17, 0),
         "the device pages are left"
     );
+    guest.end();
+}
+
+#[test]
+fn an_endpoint_has_an_opener_while_others_reach_it_and_neither_before_nor_after() {
+    let mut guest = Guest::new();
+    let opener = |guest: &Guest| guest.board().0.opener(5).map(|(process, _)| process.pid);
+    let Poll::Ready(Ok(id)) = guest.begin_open(Some(5), None) else {
+        panic!("begins")
+    };
+    assert_eq!(opener(&guest), None, "the backend has not heard of it");
+    assert!(guest.backend.take());
+    assert_eq!(opener(&guest), None, "the backend has not opened it");
+    guest.backend.answer(0, Status::Ok, false);
+    respond_all(&guest.frontend);
+    assert_eq!(opener(&guest), Some(1));
+    // Between two backends it is its process's as ever.
+    guest.succeeded(BACKEND + 1);
+    assert_eq!(opener(&guest), Some(1));
+    guest.serve(Status::Ok);
+    assert_eq!(opener(&guest), Some(1));
+    guest.close(id);
+    assert_eq!(opener(&guest), None, "the backend still has to let go");
+    guest.serve(Status::Ok);
+    assert_eq!(opener(&guest), None);
+    guest.end();
+}
+
+#[test]
+fn a_refused_endpoint_has_no_opener() {
+    let mut guest = Guest::new();
+    let begun = guest.begin_open(Some(5), None);
+    assert!(matches!(begun, Poll::Ready(Ok(_))));
+    guest.serve(Status::NoSpace);
+    assert_eq!(guest.board().0.opener(5), None);
     guest.end();
 }
 

@@ -111,12 +111,13 @@ fn one_process_has_it_open_once_the_backend_agrees() {
 }
 
 #[test]
-fn who_has_it_open_is_told() {
+fn who_has_it_open_is_told_once_the_backend_has_opened_it() {
     let mut guest = Guest::new();
     let opener = |guest: &Guest| guest.frontend.board(0).unwrap().0.raw_opener();
     assert_eq!(opener(&guest), None);
     guest.open(1).unwrap();
     assert_eq!(guest.open(2), Err(Errno::BUSY));
+    assert_eq!(opener(&guest), None, "the backend has not opened it");
     guest.answered(Status::Ok);
     assert_eq!(opener(&guest), Some(process(1)));
     guest.close(1);
