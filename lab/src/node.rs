@@ -141,6 +141,17 @@ impl Tool {
         Ok(read(&self.log)? + &read(&self.errors)?)
     }
 
+    /// Ends it if it has not ended, and tells which of both, and what it had said.
+    pub fn last_words(mut self) -> String {
+        let ended = match self.child.try_wait() {
+            Ok(Some(status)) => format!("ended ({status})"),
+            Ok(None) => "still waited".into(),
+            Err(error) => format!("cannot be asked ({error})"),
+        };
+        let said = self.said().unwrap_or_else(|error| error.to_string());
+        format!("{ended}, and had said:\n{said}")
+    }
+
     /// Waits until it has printed something.
     pub fn wait_for(&self, words: &str, limit: Duration) -> Result<(), Error> {
         let what = format!("`{}` says '{words}'", self.command);

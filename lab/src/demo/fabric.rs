@@ -451,6 +451,28 @@ impl Program {
         Ok(())
     }
 
+    /// Ends it if it has not ended, and tells which of both, and what it had said: for the report of another's failure.
+    pub fn last_words(self, limit: Duration) -> String {
+        let output = match self {
+            Self::Outside(tool) => return tool.last_words(),
+            Self::Inside(session, ..) => session.kill().and_then(|()| session.wait(limit)),
+        };
+        match output {
+            Ok(Output {
+                stdout,
+                stderr,
+                status,
+            }) => {
+                let [stdout, stderr] =
+                    [stdout, stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+                format!(
+                    "ended with status {status} (137: it still waited), and had said:\n{stdout}{stderr}"
+                )
+            }
+            Err(error) => format!("cannot be asked: {error}"),
+        }
+    }
+
     /// Waits for its end, good or not. Only for programs in a domain.
     pub fn output(self, limit: Duration) -> Result<Output, Error> {
         match self {

@@ -22,7 +22,7 @@ pub fn wait_until(
     Ok(took)
 }
 
-/// A short verified exchange: the system goes on.
+/// A short verified exchange: the system goes on. A failure tells what both sides know.
 pub fn exchange(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<(), Error> {
     let answerer = fabric.start_answerer(to, &["omx_verify", "-w", "-e", "7"])?;
     let peer = format!("{to}:0");
@@ -38,7 +38,13 @@ pub fn exchange(fabric: &Fabric<'_>, from: &str, to: &str) -> Result<(), Error> 
         "--iterations",
         "5",
     ];
-    fabric.start_program(from, &command)?.finish(LIMIT)?;
+    if let Err(error) = fabric.start_program(from, &command)?.finish(LIMIT) {
+        let said = answerer.last_words(LIMIT);
+        let info = fabric.info(from).unwrap_or_else(|error| error.to_string());
+        return Err(Error::Judged(format!(
+            "{error}\nThe receiver in {to} {said}\nomx_info in {from} says:\n{info}"
+        )));
+    }
     answerer.finish(LIMIT).map(drop)
 }
 
