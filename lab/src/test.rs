@@ -203,7 +203,7 @@ static WITH_PACKAGES: [Step; 19] = [
         work: OnXen(wakes),
     },
     Step {
-        title: "MPI over libfabric in a guest, on a real Xen",
+        title: "MPI over libfabric in guests, on a real Xen",
         work: WithCard(mpi_in_guest),
     },
     Step {

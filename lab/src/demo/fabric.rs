@@ -50,6 +50,8 @@ pub struct Shape {
     pub guest_processors: u32,
     /// The guests.
     pub guests: &'static [&'static str],
+    /// A guest that may serve others network interfaces, by netback.
+    pub network_backend: Option<&'static str>,
     /// Memory of each guest in MiB.
     pub guest_memory: u32,
     /// Memory of the host in MiB.
@@ -69,6 +71,7 @@ impl Shape {
             lossy: false,
             guest_processors: 1,
             guests: &GUESTS[..2],
+            network_backend: None,
             guest_memory: GUEST_MEMORY,
             memory: spec::MEMORY,
         }
@@ -295,7 +298,7 @@ impl<'a> Fabric<'a> {
         };
         let processors = format!("vcpus={}", self.shape.guest_processors);
         let memory = format!("memory={}", self.shape.guest_memory);
-        let command = [
+        let mut command = vec![
             "xl",
             "create",
             "/etc/xen/guest.cfg",
@@ -305,6 +308,9 @@ impl<'a> Fabric<'a> {
             &processors,
             &memory,
         ];
+        if self.shape.network_backend == Some(name) {
+            command.push("driver_domain=1");
+        }
         self.dom0(&command).map(drop)
     }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::system::System;
 use crate::error::{At, Error};
 
-/// What starts a job.
-const MPIRUN: &str = "orterun";
+/// What starts a job, and what starts its ranks on another host, by their names in the guest.
+const PROGRAMS: [(&str, &str); 2] = [("mpirun", "orterun"), ("orted", "orted")];
 /// What it and its jobs load, and what they read.
 const PLUGINS: [&str; 2] = [
     "usr/lib/x86_64-linux-gnu/openmpi/lib/openmpi3",
@@ -32,8 +32,10 @@ pub fn lacking() -> Option<String> {
 
 /// Adds all of it, and a program.
 pub fn add(system: &mut System<'_>, provider: &Path, program: &Path) -> Result<(), Error> {
-    let mpirun = Path::new("/usr/bin").join(MPIRUN);
-    system.program("usr/bin/mpirun", &mpirun)?;
+    for (name, of_debian) in PROGRAMS {
+        let from = Path::new("/usr/bin").join(of_debian);
+        system.program(&format!("usr/bin/{name}"), &from)?;
+    }
     for folder in PLUGINS {
         for from in files_of(folder)? {
             let name = name(&from);

@@ -58,7 +58,7 @@ enum Part {
     Fabtests,
     /// MPICH on one node, its one-sided communication, too.
     Mpich,
-    /// Ranks in a guest on a real Xen.
+    /// Ranks in a guest on a real Xen, and in two.
     Guests,
     /// 64 ranks on two nodes, each of which sends to every other one: times and memory.
     Crowd,

@@ -5,7 +5,7 @@
 //! | `two_nodes` | two nodes on one Linux |
 //! | `public_programs` | programs of others between two nodes |
 //! | `mpi`, `mpi_deaths`, `mpi_setup` | MPI over libfabric, on one node and on two, what dies under it, and who chooses it |
-//! | `mpi_on_xen` | MPI in a guest |
+//! | `mpi_on_xen`, `guest_network` | MPI in a guest, and between two that have IP for it |
 //! | `conformance` | programs in C in guests and outside |
 //! | `faults` | processes and guests die; a driver domain has no card |
 //! | `newer_kernel` | guests that boot another kernel than dom0's |
@@ -26,6 +26,7 @@ pub mod commands;
 pub mod conformance;
 mod example;
 pub mod faults;
+mod guest_network;
 mod idle;
 mod judge;
 pub mod last_words;
