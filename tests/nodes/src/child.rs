@@ -1,6 +1,6 @@
 //! A child process that does not outlive its test.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -39,6 +39,19 @@ impl Child {
             let read = self.output.read_line(&mut line).expect("its output");
             assert!(read > 0, "the process ended before it said '{word}'");
         }
+    }
+
+    /// Waits for its end; what it has said since it was last heard.
+    ///
+    /// # Panics
+    /// When it does not end well.
+    pub fn said(mut self) -> String {
+        let mut said = String::new();
+        let read = self.output.read_to_string(&mut said);
+        read.expect("its output");
+        let status = self.child.wait().expect("a child");
+        assert!(status.success(), "the process ended by {status}: {said}");
+        said
     }
 
     /// Its number.

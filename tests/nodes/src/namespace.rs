@@ -92,18 +92,30 @@ impl Namespace {
         );
     }
 
-    /// Sends a frame from one of its interfaces.
+    /// Sends a frame from one of its interfaces, so often.
     ///
     /// # Panics
     /// When it cannot.
-    pub fn send(&self, interface: &str, frame: &[u8]) {
+    pub fn send(&self, interface: &str, frame: &[u8], times: usize) {
         let digits: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
         let sender = std::env::current_exe().expect("this test");
         let sender = sender.parent().and_then(Path::parent);
         let sender = sender
             .expect("programs lie above tests")
             .join("frame-sender");
-        self.run(&format!("{} {interface} {digits}", sender.display()));
+        let sender = sender.display();
+        self.run(&format!("{sender} {interface} {times} {digits}"));
+    }
+
+    /// Starts a program in it.
+    pub fn start(&self, program: &str, arguments: &[&str]) -> Child {
+        let entered = self.entered();
+        let entered: Vec<&str> = entered.iter().map(String::as_str).collect();
+        Child::start(
+            "nsenter",
+            &[&entered[..], &[program], arguments].concat(),
+            &[],
+        )
     }
 
     /// Starts a node in it, and waits until it listens. What it says is appended to `log`.

@@ -264,7 +264,7 @@ fn frames_of_another_vlan_are_not_heard() {
         (urgent, Some(0x7000)),
         (plain, None),
     ] {
-        network.send("left", &beacon(mac, vlan));
+        network.send("left", &beacon(mac, vlan), 1);
     }
     let known = |mac: [u8; 6]| {
         let board = Board::attach(&right.backend(), 0).unwrap();

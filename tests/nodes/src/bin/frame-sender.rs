@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Sends one frame from an interface: its name, and the bytes in hexadecimal digits.
+//! Sends a frame from an interface: its name, how often, and the bytes in hexadecimal digits.
 
 use std::os::fd::AsRawFd;
 
@@ -8,8 +8,8 @@ use rustix::net::{AddressFamily, SocketType};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, name, digits] = &arguments[..] else {
-        panic!("frame-sender <interface> <digits>");
+    let [_, name, times, digits] = &arguments[..] else {
+        panic!("frame-sender <interface> <times> <digits>");
     };
     let digit = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
     let frame: Vec<u8> = (0..digits.len()).step_by(2).map(digit).collect();
@@ -21,6 +21,8 @@ fn main() {
     let address = address.expect("an interface of that name");
     let socket = rustix::net::socket(AddressFamily::PACKET, SocketType::RAW, None);
     let socket = socket.expect("leave to send frames");
-    let sent = sendto(socket.as_raw_fd(), &frame, &address, MsgFlags::empty());
-    assert_eq!(sent, Ok(frame.len()));
+    for _ in 0..times.parse().expect("a number") {
+        let sent = sendto(socket.as_raw_fd(), &frame, &address, MsgFlags::empty());
+        assert_eq!(sent, Ok(frame.len()));
+    }
 }
