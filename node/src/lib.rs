@@ -19,6 +19,7 @@
 //! | `closing` | what clients have shared, and may make the node wait |
 //! | `complaints` | what of them is told in the log |
 //! | `capture` | frames in a file |
+//! | `patience` | how long to look for more before sleeping |
 //! | `wire` | interface, what becomes of it, and datagram sockets |
 //! | `poller`, `clock`, `credentials` | descriptors, time, who a process is |
 
@@ -34,6 +35,7 @@ mod credentials;
 mod error;
 mod limits;
 mod node;
+mod patience;
 mod poller;
 mod regions;
 mod server;

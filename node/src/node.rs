@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mx_backend::{Activity, Backend, BackendConfig, Completion};
+use mx_board::Instant;
 use mx_ring::heap;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -17,6 +18,7 @@ use crate::capture::Capture;
 use crate::cli::NodeOptions;
 use crate::clock::Clock;
 use crate::error::{NodeError, is_lack};
+use crate::patience::Patience;
 use crate::poller::{Poller, Source};
 use crate::server::{Server, Surroundings};
 use crate::wire::{Incoming, Interface, Wire, padded};
@@ -25,12 +27,19 @@ use crate::wire::{Incoming, Interface, Wire, padded};
 const ROOM: usize = 4 << 20;
 /// How long the end may take: frames that nobody takes are given up.
 const END_WITHIN: Duration = Duration::from_secs(2);
+/// How long it goes on without a system call that tells who has something to say.
+const ROUND: Duration = Duration::from_micros(10);
 
 /// A node that serves its processes.
 pub struct Node {
     clock: Clock,
     around: Surroundings,
     incoming: Incoming,
+    patience: Patience,
+    /// When something was last done.
+    active_at: Instant,
+    /// When the kernel was last asked for news.
+    asked_at: Instant,
     /// The wire's socket is watched for room, too.
     watching_room: bool,
     socket: Option<Arc<OwnedFd>>,
@@ -99,6 +108,9 @@ impl Node {
             clock,
             around,
             incoming: wire.incoming,
+            patience: Patience::new(options.idle_spell()),
+            active_at: Instant::default(),
+            asked_at: Instant::default(),
             watching_room: false,
             socket: wire.socket,
             interface: wire.followed,
@@ -115,39 +127,83 @@ impl Node {
     pub fn run(mut self) -> Result<(), NodeError> {
         let mut found = Vec::new();
         while !self.ends {
-            let busy = self.turn(&mut found)?;
-            if busy && found.is_empty() {
-                // Nothing came: whoever shares this processor may have what this node waits for.
-                std::thread::yield_now();
-            }
+            self.turn(&mut found)?;
         }
         self.end()
     }
 
-    /// One round; whether another should follow at once. `found` is who had something to say.
-    fn turn(&mut self, found: &mut Vec<Source>) -> Result<bool, NodeError> {
+    /// One round, and the wait for the next one. `found` is who had something to say.
+    fn turn(&mut self, found: &mut Vec<Source>) -> Result<(), NodeError> {
         self.around.now = self.clock.now();
+        let mut worked = !found.is_empty();
         for source in found.drain(..) {
             self.attend(source)?;
         }
+        // A burst that was attended to may have left some.
+        if self.incoming.waits() {
+            self.receive()?;
+            worked = true;
+        }
         let activity = self.serve();
-        let completed = self.complete();
+        worked |= self.complete() | activity.worked;
         self.server.pass_raw_frames(&mut self.around);
         self.say_warnings();
         self.watch_room()?;
-        let busy = activity.busy || completed;
-        let timeout = if busy || self.ends {
-            Some(0)
-        } else {
-            activity
-                .deadline
-                .map(|due| (due - self.clock.now()).as_nanos() as u64)
-        };
-        self.around
-            .poller
-            .wait(timeout, found)
-            .map_err(NodeError::system("waiting for work"))?;
-        Ok(busy)
+        if worked {
+            self.active_at = self.around.now;
+        }
+        let spell = self.patience.short_spell().as_nanos() as u64;
+        let looks = activity.busy || !self.around.now.is_past(self.active_at, spell);
+        if worked || looks {
+            return self.look_on(worked, found);
+        }
+        self.patience.sleeps();
+        self.adjust_spell();
+        let until = activity.deadline;
+        self.ask(
+            until.map(|due| (due - self.clock.now()).as_nanos() as u64),
+            found,
+        )
+    }
+
+    /// Goes on without sleeping: there is more to be done, or there may be soon.
+    fn look_on(&mut self, worked: bool, found: &mut Vec<Source>) -> Result<(), NodeError> {
+        let now = self.around.now;
+        if self.incoming.shows() && !now.is_past(self.asked_at, ROUND.as_nanos() as u64) {
+            return Ok(());
+        }
+        self.asked_at = now;
+        self.ask(Some(0), found)?;
+        if !worked && found.is_empty() {
+            self.patience.give_way();
+            self.adjust_spell();
+        }
+        Ok(())
+    }
+
+    fn adjust_spell(&mut self) {
+        self.around.backend.set_idle_spell(self.patience.spell());
+    }
+
+    /// Asks the kernel who has something to say, and waits for so many nanoseconds at most.
+    fn ask(&self, wait: Option<u64>, found: &mut Vec<Source>) -> Result<(), NodeError> {
+        let asked = self.around.poller.wait(wait, found);
+        asked.map_err(NodeError::system("waiting for work"))
+    }
+
+    /// Takes a burst of frames; whether there were any.
+    fn receive(&mut self) -> Result<bool, NodeError> {
+        let around = &mut self.around;
+        let mut any = false;
+        self.incoming
+            .receive(|frame| {
+                any = true;
+                around
+                    .backend
+                    .frame(around.now, frame, &mut around.outgoing);
+            })
+            .map_err(NodeError::system("receiving from the wire"))?;
+        Ok(any)
     }
 
     /// A turn of the backend, and what it sends.
@@ -161,17 +217,12 @@ impl Node {
     }
 
     fn attend(&mut self, source: Source) -> Result<(), NodeError> {
-        let around = &mut self.around;
         match source {
             Source::Wire => {
-                around.outgoing.take_error();
-                self.incoming
-                    .receive(|frame| {
-                        around
-                            .backend
-                            .frame(around.now, frame, &mut around.outgoing)
-                    })
-                    .map_err(NodeError::system("receiving from the wire"))?;
+                if !self.receive()? {
+                    // An error is news, too.
+                    self.around.outgoing.take_error();
+                }
             }
             Source::Links => self.look_at_interface()?,
             Source::Signal => {
@@ -180,10 +231,10 @@ impl Node {
                     self.ends = true;
                 }
             }
-            Source::Listener => self.server.accept(&around.poller),
-            Source::Client(id) => self.server.heard(id, around),
-            Source::End(id) => self.server.disconnect(id, around),
-            Source::Kick(key) => self.server.kicked(key, around),
+            Source::Listener => self.server.accept(&self.around.poller),
+            Source::Client(id) => self.server.heard(id, &mut self.around),
+            Source::End(id) => self.server.disconnect(id, &mut self.around),
+            Source::Kick(key) => self.server.kicked(key, &mut self.around),
         }
         Ok(())
     }
@@ -213,12 +264,12 @@ impl Node {
         let found = interface.look();
         around.backend.set_interface(&found.state);
         around.outgoing.limit(found.longest);
-        if let Some(socket) = found.socket {
+        if let Some((socket, ring)) = found.socket {
             // The old one leaves the set when nobody has it open any more.
             let watched = around.poller.watch(&socket, Source::Wire);
             watched.map_err(NodeError::system("watching the wire"))?;
             self.watching_room = false;
-            self.incoming.replace(socket.clone());
+            self.incoming.replace(socket.clone(), ring);
             around.outgoing.replace(socket.clone());
             self.socket = Some(socket);
         }
