@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::Selection;
-use mx_ring::{Command, CommandBody, Event, EventBody, Place, PullDone, PullStatus};
+use mx_ring::{Command, CommandBody, Event, EventBody, Origin, Place, PullDone, PullStatus};
 use mx_wire::{Content, Eager, LibAck, Rendezvous};
 
 use super::buffer::memory;
@@ -75,6 +75,37 @@ fn a_refusal_of_a_message_does_not_end_a_connect() {
     engine.event(&nack(0, CLOSED), None, &mut port);
     let outcome = engine.take_done(connect).unwrap();
     assert_eq!(outcome.code, Code::RemoteEndpointClosed);
+}
+
+#[test]
+fn a_refusal_by_anybody_but_the_partners_board_ends_no_connect_and_no_message() {
+    let (mut engine, mut port) = (engine(), Recorder::new());
+    let to = greeted(&mut engine, &mut port);
+    send(&mut engine, &mut port, to);
+    let connect = engine.connect(FROM.peer, FROM.endpoint, 7, 0, 0, &mut port);
+    let strangers = [
+        Origin {
+            peer: FROM.peer + 1,
+            ..FROM
+        },
+        Origin {
+            endpoint: FROM.endpoint + 1,
+            ..FROM
+        },
+    ];
+    for from in strangers {
+        for seq in [0, 1] {
+            let body = EventBody::nack(CLOSED, seq);
+            engine.event(&Event { from, body }, None, &mut port);
+        }
+    }
+    assert_eq!(engine.is_done(connect), Some(false));
+    assert!(!engine.settled());
+    for seq in [0, 1] {
+        engine.event(&nack(seq, CLOSED), None, &mut port);
+    }
+    assert_eq!(engine.is_done(connect), Some(true));
+    assert!(engine.settled());
 }
 
 #[test]
