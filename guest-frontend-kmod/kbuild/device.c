@@ -6,6 +6,8 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
+#include <linux/irqflags.h>
+#include <linux/jiffies.h>
 #include <linux/miscdevice.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -14,8 +16,11 @@
 #include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/tick.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/wait.h>
@@ -27,6 +32,10 @@ MODULE_PARM_DESC(endpoints_per_user, "endpoints that a user may have open (defau
 static unsigned int pages_per_user = 24576;
 module_param(pages_per_user, uint, 0644);
 MODULE_PARM_DESC(pages_per_user, "pages of queues and registered memory of a user (default 24576 of the guest's 32768 grants)");
+
+static bool halt_alone = true;
+module_param(halt_alone, bool, 0644);
+MODULE_PARM_DESC(halt_alone, "who sleeps while nobody else wants the guest's only processor halts it itself, for two ticks at most (default Y)");
 
 static unsigned int queue_entries;
 
@@ -145,10 +154,36 @@ void shim_wake_sleepers(unsigned int board, unsigned int endpoint)
 	wake_up_all(&omx_waits[board].sleepers[endpoint]);
 }
 
+/*
+ * Instead of a change to the idle task and back, with all that the idle task does: the calling task, which is queued and about
+ * to sleep, halts the guest's only processor itself. An interrupt ends the halt, whatever it is for, and so does the tick,
+ * which goes on unless it may stop under a running task. With more processors others could wake the task without an interrupt
+ * here. The deadline is met to the tick, as the clock of those who name it goes (CLOCK_MONOTONIC_COARSE). False: it has to
+ * sleep.
+ */
+static bool omx_halt(unsigned long begun, ktime_t until)
+{
+	bool alone;
+
+	if (!READ_ONCE(halt_alone) || num_online_cpus() > 1 || tick_nohz_full_enabled())
+		return false;
+	if (time_after(jiffies, begun + 1) || ktime_compare(ktime_get_coarse(), until) >= 0)
+		return false;
+	/* What an interrupt has changed before is seen; one that comes later ends the halt, which allows them. */
+	local_irq_disable();
+	alone = single_task_running() && !need_resched();
+	if (alone && !task_is_running(current))
+		safe_halt();
+	else
+		local_irq_enable();
+	return alone;
+}
+
 /* Sleeps until `ready`, which is asked after each wake-up, or the deadline (CLOCK_MONOTONIC ns, U64_MAX for none). */
 int shim_sleep(unsigned int board, unsigned int endpoint, bool (*ready)(void *), void *context, u64 deadline)
 {
 	ktime_t until = min_t(u64, deadline, KTIME_MAX);
+	unsigned long begun = jiffies;
 	int result = 0;
 	DEFINE_WAIT(wait);
 
@@ -160,6 +195,8 @@ int shim_sleep(unsigned int board, unsigned int endpoint, bool (*ready)(void *),
 			result = -ERESTARTSYS; /* the deadline is absolute */
 			break;
 		}
+		if (omx_halt(begun, until))
+			continue;
 		if (!schedule_hrtimeout_range(deadline == U64_MAX ? NULL : &until, 0, HRTIMER_MODE_ABS)) {
 			result = ready(context) ? 0 : -ETIMEDOUT;
 			break;
