@@ -73,6 +73,16 @@ impl<L> BackendPorts<'_, L> {
 }
 
 impl<L: FrameSink> BackendPorts<'_, L> {
+    /// Lets an endpoint's process use anew what the commands have used that were carried out and are not in flight.
+    #[inline]
+    fn publish_done(&mut self, owner: EndpointKey) {
+        if let Some(endpoint) = self.slots.endpoint_mut(owner) {
+            endpoint.active_at = self.now;
+            let sent = endpoint.commands.sent(endpoint.side.command_index());
+            endpoint.side.publish_commands(sent);
+        }
+    }
+
     /// A frame whose payload is short: one piece, padded.
     fn transmit_inline(
         &mut self,
@@ -179,7 +189,7 @@ impl<L: FrameSink> Ports for BackendPorts<'_, L> {
             }
             match endpoint.side.next_command()? {
                 // Its library asks again.
-                Ok((_, command)) if asks_another(&command, generation) => self.commands_done(owner),
+                Ok((_, command)) if asks_another(&command, generation) => self.publish_done(owner),
                 Ok(next) => return Some(next),
                 Err(error) => {
                     self.misbehaved(owner, Misbehaviour::Descriptor(error));
@@ -197,12 +207,9 @@ impl<L: FrameSink> Ports for BackendPorts<'_, L> {
     }
 
     #[inline]
-    fn commands_done(&mut self, owner: EndpointKey) {
-        if let Some(endpoint) = self.slots.endpoint_mut(owner) {
-            endpoint.active_at = self.now;
-            let sent = endpoint.commands.sent(endpoint.side.command_index());
-            endpoint.side.publish_commands(sent);
-        }
+    fn commands_done(&mut self, owner: EndpointKey) -> bool {
+        self.publish_done(owner);
+        self.idle_nanos == 0 && self.may_rest(owner)
     }
 
     #[inline]

@@ -16,7 +16,7 @@ const FULL_AGAIN: Duration = Duration::from_millis(1);
 pub struct Activity {
     /// Something was done.
     pub worked: bool,
-    /// Something was done, or an endpoint is still polled: take another turn soon. If not, every endpoint has asked to
+    /// There is more to do, or an endpoint is still polled: take another turn soon. If not, every endpoint has asked to
     /// be kicked, and the owner may arm its card and sleep until a frame, a kick, or `deadline`.
     pub busy: bool,
     /// When the next turn is due at the latest, if there is a timer: at once when busy.
@@ -70,7 +70,7 @@ impl Backend {
         // A full sink empties itself in no time, or not at all: it is polled for a spell, then now and then. An endpoint
         // that is polled has not asked to be kicked: as long as there is one, the owner must not sleep for long.
         let busy = match progress {
-            Progress::Busy => true,
+            Progress::Busy => self.switch.is_ready(),
             Progress::Blocked => !now.is_past(self.active_at, self.idle_nanos),
             Progress::Idle => self.switch.is_polling(),
         };

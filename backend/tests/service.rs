@@ -101,6 +101,22 @@ fn an_idle_endpoint_asks_for_a_kick_and_is_polled_again_after_it() {
 }
 
 #[test]
+fn without_a_spell_the_turn_that_serves_a_kick_is_the_only_one() {
+    let (mut lab, mut a, mut b) = one_backend();
+    lab.backends[0].backend.set_idle_spell(Duration::ZERO);
+    lab.run(Duration::from_millis(1));
+    assert!(a.process.kick_needed());
+    a.post(&tiny(to(1, 0, 0xb), 1), &[]);
+    let now = lab.now;
+    lab.backends[0].backend.kicked(now, a.key);
+    lab.turn();
+    assert_eq!(b.events().len(), 1);
+    let activity = lab.backends[0].activity;
+    assert!(activity.worked && !activity.busy);
+    assert!(a.process.kick_needed(), "the next command needs a kick");
+}
+
+#[test]
 fn a_sleeper_is_woken_once_and_only_if_it_armed_itself() {
     let (mut lab, mut a, b) = one_backend();
     a.post(&tiny(to(1, 0, 0xb), 1), &[]);

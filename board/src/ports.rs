@@ -84,8 +84,9 @@ pub trait Ports {
     /// The endpoint's last command could not be carried out: it will be the next again.
     fn put_back(&mut self, owner: EndpointKey);
 
-    /// Commands of the endpoint were carried out, for now the last.
-    fn commands_done(&mut self, owner: EndpointKey);
+    /// Commands of the endpoint were carried out, for now the last. Whether it is no longer to be polled, as
+    /// [`Self::may_rest`] says of one that has none.
+    fn commands_done(&mut self, owner: EndpointKey) -> bool;
 
     /// No command of the endpoint waits. Whether it is no longer to be polled, but only after [`crate::Switch::poll`].
     fn may_rest(&mut self, owner: EndpointKey) -> bool;

@@ -45,6 +45,11 @@ impl Switch {
         !self.polled.is_empty()
     }
 
+    /// Whether a board has something to do, or an endpoint whose command queue is looked at.
+    pub const fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// One bounded turn of all boards that have something to do, or endpoints that are polled.
     pub fn work<P: Ports>(&mut self, now: Instant, ports: &mut P) -> Progress {
         while let Some(place) = self.deadlines.due(now) {
@@ -340,14 +345,13 @@ impl Switch {
                 }
             }
         }
-        match all.progress {
+        let rests = match all.progress {
             Progress::Busy => ports.commands_done(key),
-            Progress::Idle if !all.more && ports.may_rest(key) => {
-                if let Some(board) = self.board_mut(key.board) {
-                    board.polled.remove(key.endpoint.into());
-                }
-            }
-            _ => {}
+            Progress::Idle => !all.more && ports.may_rest(key),
+            Progress::Blocked => false,
+        };
+        if rests && let Some(board) = self.board_mut(key.board) {
+            board.polled.remove(key.endpoint.into());
         }
         all
     }

@@ -260,24 +260,24 @@ impl Domain {
                     .as_mut()
                     .is_some_and(|management| management.receive(frame))
             });
-            let mut busy = received > 0;
-            busy |= self.wire.completed(&mut self.backend) > 0;
-            busy |= self.frontends.take_events(now, &mut self.backend);
-            busy |= self
+            let mut again = received > 0;
+            again |= self.wire.completed(&mut self.backend) > 0;
+            let rang = self.frontends.take_events(now, &mut self.backend);
+            again |= self
                 .frontends
                 .serve(now, &mut self.backend, &mut self.wire, &mut self.writer);
-            busy |= self.xenstore(now);
+            again |= self.xenstore(now);
             if let Some(addresses) = self.frontends.new_addresses() {
                 self.wire.set_addresses(addresses);
             }
             let activity = self.backend.turn(now, &mut self.wire, &mut self.frontends);
-            busy |= activity.worked;
-            busy |= self.manage(time, busy || activity.busy);
+            let served = rang || activity.worked;
+            again |= self.manage(time, again || served || activity.busy);
             self.wire.flush();
             self.say_warnings();
             while let Some(completion) = self.backend.next_completion() {
                 self.frontends.completed(completion);
-                busy = true;
+                again = true;
             }
             if self.backend.overdue(now) {
                 log::error!("the network card holds frames for too long: it is reset");
@@ -285,12 +285,13 @@ impl Domain {
             }
             self.frontends.notify(&mut self.backend);
             console::pump();
-            if busy {
+            if again || served {
                 self.idle.worked(time);
             } else {
                 self.idle.looked(time);
             }
-            if busy || activity.busy {
+            // What rang was served; what was served and left nothing needs no second turn.
+            if again || activity.busy {
                 core::hint::spin_loop();
             } else if self.sleep(activity.deadline) {
                 self.idle.slept();

@@ -135,7 +135,9 @@ impl Ports for Recorder {
         self.commands.entry(owner).or_default().push_front(command);
     }
 
-    fn commands_done(&mut self, _: EndpointKey) {}
+    fn commands_done(&mut self, _: EndpointKey) -> bool {
+        false
+    }
 
     fn may_rest(&mut self, _: EndpointKey) -> bool {
         true
