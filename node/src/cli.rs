@@ -29,6 +29,9 @@ Programs find the node by its socket; for another one than the default set OMX_S
 All nodes of a fabric must have the same --mtu and --wire: nothing on the wire announces them.
 Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for a wrong option.";
 
+/// Microseconds that a node polls by default.
+const POLL: u64 = 1000;
+
 /// Open-MX boards in a Linux process.
 ///
 /// Joins the processes of this machine to an Open-MX fabric (Myrinet Express over Ethernet), without a kernel module.
@@ -93,9 +96,10 @@ pub struct NodeOptions {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub memory_per_user: Option<u64>,
 
-    /// How long to go on polling after the last message before sleeping, in microseconds.
-    #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
-    pub poll: u64,
+    /// How long to go on polling after the last message before sleeping, in microseconds. [default: 1000, and 10 where somebody else
+    /// wants the processor]
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub poll: Option<u64>,
 
     /// Write every frame of this node to a file for tshark or Wireshark, those between its own boards too, with what the
     /// messages hold. Only this user can read it; a plain file of that name is replaced.
@@ -222,7 +226,7 @@ impl NodeOptions {
 
     /// How long an endpoint without commands is still polled.
     pub fn idle_spell(&self) -> Duration {
-        Duration::from_micros(self.poll)
+        Duration::from_micros(self.poll.unwrap_or(POLL))
     }
 }
 

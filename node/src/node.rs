@@ -108,7 +108,7 @@ impl Node {
             clock,
             around,
             incoming: wire.incoming,
-            patience: Patience::new(options.idle_spell()),
+            patience: Patience::new(options.idle_spell(), options.poll.is_some()),
             active_at: Instant::default(),
             asked_at: Instant::default(),
             watching_room: false,

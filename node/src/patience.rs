@@ -15,15 +15,21 @@ const TRY_AGAIN: u32 = 1024;
 /// What the own waits have taught.
 #[derive(Debug)]
 pub struct Patience {
-    /// How long the user would have it look.
+    /// How long it looks at most.
     most: Duration,
+    /// Somebody wants it to look so long, whoever else wants the processor.
+    fixed: bool,
     /// Sleeps that are left before it gives the processor away again; 0 where nobody else wants it.
     shared: u32,
 }
 
 impl Patience {
-    pub const fn new(most: Duration) -> Self {
-        Self { most, shared: 0 }
+    pub const fn new(most: Duration, fixed: bool) -> Self {
+        Self {
+            most,
+            fixed,
+            shared: 0,
+        }
     }
 
     /// How long to look for more.
@@ -53,7 +59,7 @@ impl Patience {
 
     /// Whether somebody else has run meanwhile.
     const fn learn(&mut self, somebody: bool) {
-        if somebody {
+        if somebody && !self.fixed {
             self.shared = TRY_AGAIN;
         }
     }
@@ -76,7 +82,7 @@ mod tests {
 
     #[test]
     fn where_somebody_else_has_run_spells_are_short_for_a_thousand_sleeps() {
-        let mut patience = Patience::new(LONG);
+        let mut patience = Patience::new(LONG, false);
         assert_eq!(patience.spell(), LONG);
         patience.learn(false);
         assert_eq!(patience.spell(), LONG);
@@ -89,8 +95,15 @@ mod tests {
     }
 
     #[test]
+    fn who_is_told_how_long_to_poll_polls_so_long_whoever_else_has_run() {
+        let mut patience = Patience::new(LONG, true);
+        patience.learn(true);
+        assert_eq!(patience.spell(), LONG);
+    }
+
+    #[test]
     fn who_is_told_not_to_poll_never_does() {
-        let mut patience = Patience::new(Duration::ZERO);
+        let mut patience = Patience::new(Duration::ZERO, true);
         for somebody in [false, true] {
             patience.learn(somebody);
             assert_eq!(
