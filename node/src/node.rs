@@ -27,7 +27,7 @@ use crate::wire::{Incoming, Interface, Wire, padded};
 const ROOM: usize = 4 << 20;
 /// How long the end may take: frames that nobody takes are given up.
 const END_WITHIN: Duration = Duration::from_secs(2);
-/// How long it goes on without a system call that tells who has something to say.
+/// How long a node without a wire goes on without a system call that tells who has something to say.
 const ROUND: Duration = Duration::from_micros(10);
 
 /// A node that serves its processes.
@@ -139,11 +139,6 @@ impl Node {
         for source in found.drain(..) {
             self.attend(source)?;
         }
-        // A burst that was attended to may have left some.
-        if self.incoming.waits() {
-            self.receive()?;
-            worked = true;
-        }
         let activity = self.serve();
         worked |= self.complete() | activity.worked;
         self.server.pass_raw_frames(&mut self.around);
@@ -169,7 +164,7 @@ impl Node {
     /// Goes on without sleeping: there is more to be done, or there may be soon.
     fn look_on(&mut self, worked: bool, found: &mut Vec<Source>) -> Result<(), NodeError> {
         let now = self.around.now;
-        if self.incoming.shows() && !now.is_past(self.asked_at, ROUND.as_nanos() as u64) {
+        if self.socket.is_none() && !now.is_past(self.asked_at, ROUND.as_nanos() as u64) {
             return Ok(());
         }
         self.asked_at = now;
@@ -191,21 +186,6 @@ impl Node {
         asked.map_err(NodeError::system("waiting for work"))
     }
 
-    /// Takes a burst of frames; whether there were any.
-    fn receive(&mut self) -> Result<bool, NodeError> {
-        let around = &mut self.around;
-        let mut any = false;
-        self.incoming
-            .receive(|frame| {
-                any = true;
-                around
-                    .backend
-                    .frame(around.now, frame, &mut around.outgoing);
-            })
-            .map_err(NodeError::system("receiving from the wire"))?;
-        Ok(any)
-    }
-
     /// A turn of the backend, and what it sends.
     fn serve(&mut self) -> Activity {
         let around = &mut self.around;
@@ -219,10 +199,15 @@ impl Node {
     fn attend(&mut self, source: Source) -> Result<(), NodeError> {
         match source {
             Source::Wire => {
-                if !self.receive()? {
-                    // An error is news, too.
-                    self.around.outgoing.take_error();
-                }
+                let around = &mut self.around;
+                around.outgoing.take_error();
+                self.incoming
+                    .receive(|frame| {
+                        around
+                            .backend
+                            .frame(around.now, frame, &mut around.outgoing)
+                    })
+                    .map_err(NodeError::system("receiving from the wire"))?;
             }
             Source::Links => self.look_at_interface()?,
             Source::Signal => {
@@ -264,12 +249,12 @@ impl Node {
         let found = interface.look();
         around.backend.set_interface(&found.state);
         around.outgoing.limit(found.longest);
-        if let Some((socket, ring)) = found.socket {
+        if let Some(socket) = found.socket {
             // The old one leaves the set when nobody has it open any more.
             let watched = around.poller.watch(&socket, Source::Wire);
             watched.map_err(NodeError::system("watching the wire"))?;
             self.watching_room = false;
-            self.incoming.replace(socket.clone(), ring);
+            self.incoming.replace(socket.clone());
             around.outgoing.replace(socket.clone());
             self.socket = Some(socket);
         }

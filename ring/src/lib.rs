@@ -17,7 +17,7 @@
 //! | K | kernel and backend, a page each | each other; never mapped into a process |
 //!
 //! What another party wrote is an allegation: it is copied once into private memory and checked, then used. No
-//! reference into memory that another party may change leaves this crate. It refuses to know what a message means.
+//! reference into shared memory leaves this crate. It refuses to know what a message means.
 
 #[cfg(any(feature = "std", loom))]
 extern crate std;
@@ -49,8 +49,6 @@ mod memory;
 mod message;
 #[cfg(loom)]
 pub mod model;
-#[cfg(all(feature = "std", not(loom)))]
-pub mod packet_ring;
 mod process;
 pub mod registration;
 mod seqlock;

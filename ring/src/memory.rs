@@ -105,21 +105,6 @@ impl VolatileSlice {
         Ok(())
     }
 
-    /// Shows the part `offset .. offset + length` where it lies.
-    ///
-    /// # Safety
-    /// Nobody writes to the part while the result lives.
-    #[cfg(feature = "std")]
-    pub(crate) unsafe fn resting(
-        &self,
-        offset: usize,
-        length: usize,
-    ) -> Result<&[u8], VolatileSliceError> {
-        let part = self.part(offset, length)?;
-        // SAFETY: `part` checked the span, which is mapped; the caller promises that nobody writes to it.
-        Ok(unsafe { core::slice::from_raw_parts(part.base.as_ptr(), length) })
-    }
-
     /// The 32-bit word at `offset`, a constant of the layout, in a slice that came from [`Self::line_part`].
     #[inline]
     pub(crate) fn word(&self, offset: usize) -> &AtomicU32 {

@@ -5,14 +5,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use mx_backend::InterfaceState;
-use mx_ring::packet_ring::PacketRing;
 use mx_ring::warning::{Notice, Notices, Warning};
 use mx_wire::{Format, MacAddress};
 use tracing::{info, warn};
 
 use super::links::{Link, Links};
-use super::packet::{self, PacketSocket};
-use super::shared;
+use super::{packet, shared};
 use crate::error::NodeError;
 
 /// Bytes of an Ethernet header, which an interface's MTU does not count.
@@ -30,9 +28,7 @@ pub struct Interface {
     socket: Arc<OwnedFd>,
     /// The address that the socket's filter takes for the interface's.
     filtered: MacAddress,
-    /// Bytes of the longest frame of this node.
-    longest: usize,
-    /// Its payload.
+    /// Payload bytes of the longest frame of this node.
     needed: u32,
     /// Its address when the node started, under which its board is known.
     mac: MacAddress,
@@ -54,13 +50,13 @@ pub struct Found {
     pub state: InterfaceState,
     /// Bytes of the longest frame that it takes; none while it takes no frame.
     pub longest: usize,
-    /// The socket on it with its ring, where it is another interface than before.
-    pub socket: Option<(Arc<OwnedFd>, Option<PacketRing>)>,
+    /// The socket on it, where it is another interface than before.
+    pub socket: Option<Arc<OwnedFd>>,
 }
 
 impl Interface {
-    /// Finds the interface and opens a socket on it, whose ring comes along.
-    pub fn open(wanted: &str, format: Format) -> Result<(Self, Option<PacketRing>), NodeError> {
+    /// Finds the interface and opens a socket on it.
+    pub fn open(wanted: &str, format: Format) -> Result<Self, NodeError> {
         check_name(wanted)?;
         let links = Links::open().map_err(NodeError::system("asking for interfaces by netlink"))?;
         let link = links
@@ -78,15 +74,13 @@ impl Interface {
                 needed,
             });
         }
-        let longest = usize::from(format.mtu());
-        let PacketSocket { socket, ring } = packet::open(link.index, mac, wanted, longest)?;
-        let interface = Self {
+        let socket = shared(packet::open(link.index, mac, wanted)?);
+        Ok(Self {
             wanted: wanted.into(),
             links,
             index: Some(link.index),
-            socket: shared(socket),
+            socket,
             filtered: mac,
-            longest,
             needed,
             mac,
             told: Told {
@@ -95,8 +89,7 @@ impl Interface {
                 up: true,
                 faults: Notices::default(),
             },
-        };
-        Ok((interface, ring))
+        })
     }
 
     /// The socket on it.
@@ -117,15 +110,12 @@ impl Interface {
     /// Looks what has become of it, and says what is new.
     pub fn look(&mut self) -> Found {
         self.links.take_news();
-        let mut another = None;
+        let mut another = false;
         let mut link = self.index.and_then(|index| self.ask(Some(index)));
         if link.is_none() {
             self.index = None;
-            link = self.ask(None);
-            if let Some(found) = &link {
-                another = self.reopen(found);
-                link = link.filter(|_| another.is_some());
-            }
+            link = self.ask(None).filter(|link| self.reopen(link));
+            another = link.is_some();
         }
         self.filter(link.as_ref());
         let told = self.describe(link.as_ref());
@@ -149,7 +139,7 @@ impl Interface {
             } else {
                 0
             },
-            socket: another.map(|ring| (self.socket(), ring)),
+            socket: another.then(|| self.socket()),
         }
     }
 
@@ -165,21 +155,23 @@ impl Interface {
         })
     }
 
-    /// Goes on with another interface of the wanted name, if that is possible: with this ring, or without one.
-    fn reopen(&mut self, link: &Link) -> Option<Option<PacketRing>> {
-        let mac = link.mac?;
-        match packet::open(link.index, mac, &link.name, self.longest) {
-            Ok(PacketSocket { socket, ring }) => {
+    /// Goes on with another interface of the wanted name, if that is possible.
+    fn reopen(&mut self, link: &Link) -> bool {
+        let Some(mac) = link.mac else {
+            return false;
+        };
+        match packet::open(link.index, mac, &link.name) {
+            Ok(socket) => {
                 let name = link.name.escape_default();
                 info!("{name} is there again: the wire is open");
                 self.index = Some(link.index);
                 self.filtered = mac;
                 self.socket = shared(socket);
-                Some(ring)
+                true
             }
             Err(error) => {
                 warn!("{error}");
-                None
+                false
             }
         }
     }

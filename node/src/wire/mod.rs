@@ -1,10 +1,9 @@
 //! The way to other machines: a socket that carries one Ethernet frame per message.
 
+mod bursts;
 mod datagram;
-mod incoming;
 mod interface;
 mod links;
-mod outgoing;
 mod packet;
 
 use std::io;
@@ -16,9 +15,8 @@ use tracing::warn;
 
 use crate::cli::NodeOptions;
 use crate::error::NodeError;
-pub use incoming::Incoming;
+pub use bursts::{Incoming, Outgoing};
 pub use interface::{Interface, padded};
-pub use outgoing::Outgoing;
 
 /// Bytes that a socket's buffers should hold: a window of pull replies of several peers.
 const SOCKET_BUFFER: usize = 8 << 20;
@@ -42,11 +40,9 @@ pub struct Wire {
 impl Wire {
     /// Opens the wire that the options name.
     pub fn open(options: &NodeOptions, format: Format) -> Result<Self, NodeError> {
-        let mut ring = None;
         let (socket, reconnect, followed) = match (&options.interface, &options.dgram) {
             (Some(name), _) => {
-                let (interface, its_ring) = Interface::open(name, format)?;
-                ring = its_ring;
+                let interface = Interface::open(name, format)?;
                 (Some(interface.socket()), None, Some(interface))
             }
             (None, Some(pair)) => {
@@ -61,10 +57,7 @@ impl Wire {
             (None, None) => ("none".into(), "none"),
         };
         Ok(Self {
-            incoming: match &socket {
-                Some(socket) => Incoming::of_socket(socket.clone(), ring),
-                None => Incoming::none(),
-            },
+            incoming: Incoming::new(socket.clone()),
             outgoing: Outgoing::new(socket.clone(), reconnect),
             socket,
             interface,

@@ -4,35 +4,16 @@ use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use mx_ring::packet_ring::PacketRing;
 use mx_wire::MacAddress;
 use nix::libc;
 use nix::sys::socket::LinkAddr;
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType};
 use socket2::{SockFilter, SockRef};
-use tracing::info;
 
 use crate::error::NodeError;
 
-/// Bytes of a ring: 448 of the longest frames, as many as three peers send at a time.
-const RING: usize = 4 << 20;
-
-/// A socket that hears an interface.
-pub struct PacketSocket {
-    /// For sending, and for receiving without a ring.
-    pub socket: OwnedFd,
-    /// Where its frames come, if there is memory for it.
-    pub ring: Option<PacketRing>,
-}
-
-/// Opens a socket that hears frames of at most `longest` bytes of the interface of that number and address, and of longer ones
-/// the begin; `name` is for errors.
-pub fn open(
-    index: u32,
-    mac: MacAddress,
-    name: &str,
-    longest: usize,
-) -> Result<PacketSocket, NodeError> {
+/// Opens a socket that hears the interface of that number and address; `name` is for errors.
+pub fn open(index: u32, mac: MacAddress, name: &str) -> Result<OwnedFd, NodeError> {
     let address = address(index)?.ok_or_else(|| NodeError::NoInterface(name.into()))?;
     // The kernel wants the protocol in network order.
     let protocol = u32::from(mx_wire::ETHERTYPE.to_be());
@@ -49,15 +30,10 @@ pub fn open(
     filter(&socket, mac).map_err(NodeError::system(format!(
         "filtering what comes from {name}"
     )))?;
-    // Before it is bound: a socket that is just getting its ring does not hear that its interface comes up.
-    let ring = PacketRing::new(&socket, longest, RING);
-    let mut ring = ring
-        .inspect_err(|error| info!("frames are received by system calls, without a ring: {error}"))
-        .ok();
     nix::sys::socket::bind(socket.as_raw_fd(), &address)
         .map_err(NodeError::system(format!("binding to {name}")))?;
-    discard_waiting(&socket, ring.as_mut());
-    Ok(PacketSocket { socket, ring })
+    discard_waiting(&socket);
+    Ok(socket)
 }
 
 /// The address by which a socket is bound to an interface.
@@ -100,11 +76,7 @@ pub fn filter(socket: impl AsFd, mac: MacAddress) -> io::Result<()> {
 }
 
 /// Between its creation and its binding the socket has heard all interfaces.
-fn discard_waiting(socket: &OwnedFd, ring: Option<&mut PacketRing>) {
-    if let Some(ring) = ring {
-        while ring.take(|_| ()) {}
-        return;
-    }
+fn discard_waiting(socket: &OwnedFd) {
     let mut frame = [0; 1];
     while rustix::net::recv(socket, &mut frame[..], rustix::net::RecvFlags::TRUNC).is_ok() {}
 }

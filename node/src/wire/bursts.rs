@@ -1,6 +1,6 @@
-//! What goes to the wire, in bursts: one system call for up to 32 frames.
+//! Frames in bursts: one system call for up to 32 of them.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
@@ -14,6 +14,74 @@ use super::{packet, would_block};
 
 /// Frames of a burst.
 const BURST: usize = 32;
+/// Bytes of a receive buffer: more than any frame has, so that one that is too long is seen to be.
+const BUFFER: usize = 9216;
+
+/// What comes from the wire.
+pub struct Incoming {
+    socket: Option<Arc<OwnedFd>>,
+    buffers: Vec<[u8; BUFFER]>,
+    headers: MultiHeaders<SockaddrStorage>,
+}
+
+impl Incoming {
+    /// Of that socket; nothing comes without one.
+    pub fn new(socket: Option<Arc<OwnedFd>>) -> Self {
+        Self {
+            socket,
+            buffers: vec![[0; BUFFER]; BURST],
+            headers: MultiHeaders::preallocate(BURST, None),
+        }
+    }
+
+    /// From now on of another socket.
+    pub fn replace(&mut self, socket: Arc<OwnedFd>) {
+        self.socket = Some(socket);
+    }
+
+    /// Gives a burst of frames to `take`. Fails when the socket is unusable.
+    pub fn receive(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        let Some(socket) = &self.socket else {
+            return Ok(());
+        };
+        let mut lengths = [0; BURST];
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
+            .buffers
+            .iter_mut()
+            .map(|buffer| [IoSliceMut::new(buffer)])
+            .collect();
+        let received = nix::sys::socket::recvmmsg(
+            socket.as_raw_fd(),
+            &mut self.headers,
+            slices.iter_mut(),
+            MsgFlags::MSG_DONTWAIT,
+            None,
+        );
+        match received {
+            Ok(messages) => {
+                for (length, message) in lengths.iter_mut().zip(messages) {
+                    *length = message.bytes;
+                }
+            }
+            Err(error) => return forgive(error.into()),
+        }
+        for (buffer, length) in self.buffers.iter().zip(lengths) {
+            if length > 0 {
+                take(&buffer[..length.min(BUFFER)]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Errors of a far end that is not there, or of an interface that is down or gone, pass.
+fn forgive(error: io::Error) -> io::Result<()> {
+    use nix::libc::{EBADF, EFAULT, EINVAL, ENOTSOCK};
+    match error.raw_os_error() {
+        Some(EBADF | EFAULT | EINVAL | ENOTSOCK) => Err(error),
+        _ => Ok(()),
+    }
+}
 
 /// What goes to the wire.
 pub struct Outgoing {
