@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use mx_wire::MacAddress;
 
 use crate::apply;
@@ -122,6 +123,11 @@ enum Command {
         #[arg(long, default_value_t = 60, value_name = "SECONDS")]
         timeout: u32,
     },
+    /// Print what a shell completes this command line by, for the file that it looks for.
+    Completion {
+        /// Which shell.
+        shell: Shell,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,6 +214,12 @@ pub fn run(cli: Cli) -> Result<(), Error> {
             report.judge()
         }
         Command::Watch => watch::watch(&remembered).map(|never| match never {}),
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "xl-omx", &mut script);
+            omx_output::write_bytes(&script);
+            Ok(())
+        }
     }
 }
 
@@ -244,7 +256,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 
