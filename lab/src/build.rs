@@ -180,7 +180,8 @@ fn example(installed: &Path, directory: &Path) -> Result<(), Error> {
         .map(drop)
 }
 
-fn strip(from: &Path, to: &Path) -> Result<(), Error> {
+/// Copies a program without its symbols.
+pub fn strip(from: &Path, to: &Path) -> Result<(), Error> {
     let arguments = [Path::new("--strip-all"), from, to];
     Run::new("objcopy", "build-strip")
         .args(arguments)

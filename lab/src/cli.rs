@@ -12,6 +12,7 @@ use crate::image;
 use crate::miri;
 use crate::modules;
 use crate::mpi;
+use crate::packages;
 use crate::place;
 use crate::prepare::{self, Kernel};
 use crate::replay;
@@ -127,6 +128,14 @@ pub enum Command {
     /// there. Prints a line per kernel with the compiler; below it what compiler, modpost and objtool complained of. The
     /// tests build for the oldest and the newest. Exit status 1 means that one does not build, or not without a warning.
     Modules(modules::ModulesArgs),
+    /// Build Debian packages of everything that an operator installs: driver domain, dom0's tool, the guests' module, library,
+    /// tools, omxd, the provider of libfabric.
+    ///
+    /// They are of the commit that is checked out, whose time orders their versions, and on Debian 12 run on Debian 13 as well.
+    /// With --test they are built twice, which must give the same bytes, then installed by apt in a root of each release that has
+    /// nothing of them, used, checked (lintian, units, manual pages) and purged, which must leave nothing. Exit status 1 means
+    /// that something of it failed, or that an exported symbol of the library has vanished or is new.
+    Packages(packages::PackagesArgs),
     /// Run MPI over the provider of libfabric, on one node and on two: mpi4py's own tests, also while frames are lost, and a table
     /// of round trips and bandwidth.
     ///
@@ -272,6 +281,7 @@ impl Command {
             Command::Fuzz(args) => fuzz::run(&args),
             Command::Replay(args) => replay::run(&args.path, args.format.as_deref(), args.json),
             Command::Modules(args) => modules::run(&args),
+            Command::Packages(args) => packages::run(&args),
             Command::Mpi(args) => mpi::run(&args),
             Command::Miri(args) => miri::run(&args),
             Command::Deny => deny::run(),

@@ -24,6 +24,7 @@ mod miri;
 mod modules;
 mod mpi;
 mod node;
+mod packages;
 mod place;
 mod prepare;
 mod programs;

@@ -2,9 +2,11 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `debian` | a root directory by debootstrap, with the network of this machine |
 //! | `root` | such a machine: a root directory with an ordinary user, rustup and a clone |
 //! | `enter.sh` | runs a command of that user in it |
 
+pub mod debian;
 mod root;
 
 use crate::error::{At, Error};

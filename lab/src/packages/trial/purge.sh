@@ -1,0 +1,2 @@
+apt-get purge -q -y $(sed -n 's/^Package: //p' /root/repository/Packages)
+rm /etc/apt/sources.list.d/packages.list
