@@ -12,7 +12,6 @@ use mx_wire::{Beacon, Format, MacAddress};
 use nodes::{Child, Namespace, Node, wait_for};
 use open_mx::Board;
 use open_mx::board::text;
-use rustix::process::{Pid, Signal, kill_process};
 
 const LEFT: &str = "02:00:00:00:0a:01";
 const RIGHT: &str = "02:00:00:00:0b:02";
@@ -252,22 +251,7 @@ fn beacon(mac: [u8; 6], vlan: Option<u16>) -> Vec<u8> {
 }
 
 #[test]
-fn frames_that_find_no_room_are_told_and_what_comes_later_is_taken() {
-    let cable = Cable::new();
-    let right = Pid::from_raw(cable.right.pid().cast_signed()).unwrap();
-    kill_process(right, Signal::STOP).unwrap();
-    // Each takes a place, however short it is.
-    let stranger = beacon([2, 0, 0, 0, 0x0c, 1], None);
-    cable.network.send("left", &stranger, 1000);
-    kill_process(right, Signal::CONT).unwrap();
-    wait_for("a word about what was lost", || {
-        said(&cable.directory, "right", "frames were dropped before") == 1
-    });
-    cable.messages_pass();
-}
-
-#[test]
-fn frames_that_are_longer_than_any_place_for_one_are_told_and_keep_no_other_back() {
+fn frames_that_are_longer_than_any_of_a_node_are_told_and_keep_no_other_back() {
     let cable = Cable::new();
     cable
         .network
