@@ -192,6 +192,21 @@ impl<K: Kernel> Board<K> {
         self.linked(|_| ())
     }
 
+    /// Whether there is something to look at: of a board whose backend is gone, while somebody uses it. `NO_DEVICE` otherwise;
+    /// who opens an endpoint there waits for the next backend all the same.
+    pub fn shows(&self) -> Result<(), Errno> {
+        self.exists()?;
+        match self.is_orphaned() && !self.is_used() {
+            true => Err(Errno::NO_DEVICE),
+            false => Ok(()),
+        }
+    }
+
+    fn is_used(&self) -> bool {
+        self.uplink.with(|uplink| uplink.raw.is_open())
+            || (0..=u8::MAX).any(|index| self.at(index, |_| ()).is_some())
+    }
+
     /// Who has the endpoint at an index open, and its queue entries: from when a backend has opened it, so that whoever sees
     /// it listed can connect to it, until it is closed.
     pub fn opener(&self, index: u8) -> Option<(Process, u32)> {

@@ -88,7 +88,7 @@ unsafe fn answer(
         }),
         CallRequest::AttachBoard { board } => {
             let board = board as usize;
-            state::board(board)?.0.exists()?;
+            state::board(board)?.0.shows()?;
             file_state
                 .become_(FileState::Board(board))
                 .map(|()| CallReply::Done)
@@ -203,7 +203,7 @@ unsafe fn answer(
         }
         CallRequest::EndpointInfo { board, endpoint } => {
             let (board, _) = state::board(board as usize)?;
-            board.exists()?;
+            board.shows()?;
             let found = match endpoint {
                 RAW_ENDPOINT => board.raw_opener().map(|process| (process, 0)),
                 endpoint => board.opener(endpoint_index(endpoint)?),

@@ -107,11 +107,12 @@ fn who_opens_an_endpoint_on_a_board_that_nobody_used_when_its_backend_went_waits
     let mut guest = Guest::new();
     let (board, shared) = guest.board();
     board.orphan(shared);
-    assert_eq!(board.exists(), Ok(()), "programs still find it");
+    assert_eq!(board.shows(), Err(Errno::NO_DEVICE), "nothing to look at");
     let Poll::Ready(Ok(id)) = guest.begin_open(None, None) else {
         panic!("begins")
     };
     assert_eq!(guest.opened(id), Poll::Pending);
+    assert_eq!(guest.board().0.shows(), Ok(()));
     guest.succeeded(SUCCESSOR);
     assert_eq!(serve(&mut guest), [Asked::Ready, Asked::Open(id.index)]);
     assert!(matches!(guest.opened(id), Poll::Ready(Ok(_))));
