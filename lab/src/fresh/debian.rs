@@ -105,6 +105,22 @@ impl Debian {
     }
 }
 
+/// A command line that runs a script of this crate as root, in mounts and processes of its own, which end with it.
+pub fn set_apart(script: &str, arguments: &[&str]) -> (String, Vec<String>) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
+    let script = script.display().to_string();
+    let shell = [
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        &script,
+    ];
+    as_root(&[&shell[..], arguments].concat())
+}
+
 /// A command line that runs as root.
 pub fn as_root(words: &[&str]) -> (String, Vec<String>) {
     let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();

@@ -1,11 +1,10 @@
 //! A Debian that nobody has prepared: a root directory by debootstrap, with an ordinary user who may use sudo, rustup
 //! without a toolchain, and a clone of the repository.
 
-use super::debian::{Debian, as_root};
+use super::debian::{Debian, set_apart};
 use crate::error::Error;
 use crate::place;
 use crate::run::Run;
-use std::path::Path;
 
 /// The user of the fresh machine, and the number that Debian gives the first one.
 pub const USER: &str = "newcomer";
@@ -37,20 +36,8 @@ impl Root {
 
     /// The command line that runs a command of the user in this root, for a shell of this machine.
     pub fn enter(&self, command: &str) -> (String, Vec<String>) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fresh/enter.sh");
-        let words = [
-            "unshare",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "sh",
-            &script.display().to_string(),
-            &self.debian.directory().display().to_string(),
-            USER,
-            command,
-        ];
-        as_root(&words)
+        let directory = self.debian.directory().display().to_string();
+        set_apart("src/fresh/enter.sh", &[&directory, USER, command])
     }
 
     /// The user, with rustup's program alone (which installs itself when it is called by the installer's name), and the

@@ -4,7 +4,7 @@
 //! Nothing of a trial needs a network.
 
 use crate::error::{At, Error};
-use crate::fresh::debian::{Debian, as_root};
+use crate::fresh::debian::{Debian, set_apart};
 use crate::place;
 use crate::prepare;
 use crate::run::Run;
@@ -96,21 +96,11 @@ fn enter(
     commands: &str,
     log: &str,
 ) -> Result<String, Error> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/packages/trial/enter.sh");
     let text = |path: &Path| path.display().to_string();
     let changes = changes.map(text).unwrap_or_default();
-    let (program, arguments) = as_root(&[
-        "unshare",
-        "--mount",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "sh",
-        &text(&script),
-        &text(root),
-        &changes,
-        &text(packages),
-        commands,
-    ]);
+    let (program, arguments) = set_apart(
+        "src/packages/trial/enter.sh",
+        &[&text(root), &changes, &text(packages), commands],
+    );
     Run::new(&program, log).args(arguments).output()
 }
