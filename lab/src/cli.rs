@@ -132,7 +132,7 @@ pub enum Command {
     /// tools, omxd, the provider of libfabric.
     ///
     /// They are of the commit that is checked out, whose time orders their versions, and on Debian 12 run on Debian 13 as well.
-    /// With --test they are built twice, which must give the same bytes, then installed by apt in a root of each release that has
+    /// With --test they are packed twice, which must give the same bytes, then installed by apt in a root of each release that has
     /// nothing of them, used, checked (lintian, units, manual pages) and purged, which must leave nothing. Exit status 1 means
     /// that something of it failed, or that an exported symbol of the library has vanished or is new.
     Packages(packages::PackagesArgs),

@@ -40,7 +40,7 @@ pub struct PackagesArgs {
     /// Where the packages are put, instead of target/lab/packages.
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Then build them again, which must give the same bytes, and install, use, check and purge them in fresh roots.
+    /// Then pack them again, which must give the same bytes, and install, use, check and purge them in fresh roots.
     #[arg(long)]
     test: bool,
     /// The roots' releases of Debian, by the names of their suites.
@@ -123,13 +123,13 @@ fn compare(first: &Sums, second: &Sums) -> Result<(), Error> {
     match names.is_empty() && first.len() == second.len() {
         true => {
             println!(
-                "    {} packages, built twice, have the same bytes",
+                "    {} packages, packed twice, have the same bytes",
                 first.len()
             );
             Ok(())
         }
         false => Err(Error::Judged(format!(
-            "built twice, these packages differ: {}",
+            "packed twice, these packages differ: {}",
             names.join(", ")
         ))),
     }
