@@ -21,6 +21,8 @@ use super::line::{Failure, LOOK, Line, bytes_of};
 const SILENCE: Duration = Duration::from_secs(4);
 /// How long a question may be under way.
 const QUESTION: Duration = Duration::from_secs(3);
+/// Between two signs of life of one who is there: three looks.
+const STEADY: Duration = Duration::from_millis(1500);
 /// How long the other side may take to answer a first message while it is there.
 pub const ANSWER: Duration = Duration::from_secs(10);
 
@@ -187,9 +189,9 @@ impl Drop for Partner<'_> {
 
 /// What is known of the other side during one wait.
 struct Watch {
-    /// Since when it has been there, as far as is known: the begin, or the end of its last silence. What could not be heard
-    /// meanwhile is no sign that it does not understand.
-    there: Instant,
+    /// How long it has been there, heard again and again. Time in which it could not be heard is no sign that it does not
+    /// understand, however short each silence is.
+    there: Duration,
     looked: Instant,
     /// Its last sign of life, or the begin.
     heard: Instant,
@@ -201,7 +203,7 @@ impl Watch {
     fn begin() -> Self {
         let now = Instant::now();
         Self {
-            there: now,
+            there: Duration::ZERO,
             looked: now,
             heard: now,
             question: None,
@@ -232,7 +234,7 @@ impl Watch {
                 return Err(Failure::Gone(partner.name.clone()));
             }
             partner.tell_silence();
-        } else if self.heard > self.there && limit.is_some_and(|most| self.there.elapsed() > most) {
+        } else if limit.is_some_and(|most| self.there > most) {
             let (tool, name) = (partner.line.tool, partner.name.clone());
             return Err(Failure::NoAnswer(tool, name));
         }
@@ -250,8 +252,9 @@ impl Watch {
                 self.question = None;
                 match (answer.code, answer.address) {
                     (Code::Success, Some(address)) if address == partner.address => {
-                        if self.heard.elapsed() >= SILENCE {
-                            self.there = Instant::now();
+                        let since = self.heard.elapsed();
+                        if since < STEADY {
+                            self.there += since;
                         }
                         self.heard = Instant::now();
                     }

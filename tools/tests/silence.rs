@@ -20,6 +20,11 @@ fn a_receiver_that_could_not_be_heard_has_its_time_to_answer_once_it_is_heard_ag
     peer.hears_something();
     // It says nothing at all for longer than the asker takes for silence.
     std::thread::sleep(Duration::from_secs(8));
+    // Its network comes and goes, for less time than would be told.
+    for _ in 0..4 {
+        std::thread::sleep(Duration::from_secs(3));
+        peer.idle_for(Duration::from_millis(400));
+    }
     // More than 10 s after the begin it is there, and has not answered.
     peer.idle_for(Duration::from_millis(5500));
     drop(peer);
