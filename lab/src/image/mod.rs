@@ -64,7 +64,7 @@ fn made_on(machine: &Machine) -> Result<(Images, Built), Error> {
 }
 
 /// The same with guests that have Open MPI, the provider of libfabric, which is a library, and a program.
-pub fn made_with_mpi(provider: &Path, program: &Path) -> Result<(Images, Built), Error> {
+pub fn images_with_mpi(provider: &Path, program: &Path) -> Result<(Images, Built), Error> {
     let machine = prepare::machine()?;
     let built = build::everything(&machine)?;
     let stage = Stage::begin("making the images of dom0 and of guests with Open MPI");

@@ -1,6 +1,7 @@
 //! IP between two guests, for programs that need it beside Open-MX: guest2 gets a network interface that guest1 serves, as a
 //! driver domain does.
 
+use super::judge::in_guest;
 use crate::demo::fabric::Fabric;
 use crate::error::Error;
 use std::time::Duration;
@@ -33,18 +34,12 @@ const USE: &str = "modprobe xen-netfront; \
 /// Joins them. guest1 has to be the fabric's backend of networks.
 pub fn join(fabric: &Fabric<'_>) -> Result<(), Error> {
     for guest in [BACKEND, FRONTEND] {
-        in_guest(fabric, guest, NAMES)?;
+        in_guest(fabric, guest, NAMES, LIMIT)?;
     }
-    in_guest(fabric, BACKEND, "modprobe xen-netback")?;
+    in_guest(fabric, BACKEND, "modprobe xen-netback", LIMIT)?;
     let serve = fabric.start_program(BACKEND, &["sh", "-c", SERVE])?;
     let backend = format!("backend={BACKEND}");
     fabric.dom0(&["xl", "network-attach", FRONTEND, &backend])?;
     serve.finish(LIMIT)?;
-    in_guest(fabric, FRONTEND, USE).map(drop)
-}
-
-/// Runs a script of the shell in a guest to its good end; what it printed.
-pub fn in_guest(fabric: &Fabric<'_>, guest: &str, script: &str) -> Result<String, Error> {
-    let program = fabric.start_program(guest, &["sh", "-c", script])?;
-    program.finish(LIMIT)
+    in_guest(fabric, FRONTEND, USE, LIMIT).map(drop)
 }

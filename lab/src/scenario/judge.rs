@@ -66,3 +66,14 @@ pub fn expect(held: bool, otherwise: impl FnOnce() -> String) -> Result<(), Erro
         Err(Error::Judged(otherwise()))
     }
 }
+
+/// Runs a script of the shell in a guest to its good end; what it printed.
+pub fn in_guest(
+    fabric: &Fabric<'_>,
+    guest: &str,
+    script: &str,
+    limit: Duration,
+) -> Result<String, Error> {
+    let program = fabric.start_program(guest, &["sh", "-c", script])?;
+    program.finish(limit)
+}

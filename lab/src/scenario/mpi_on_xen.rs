@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use super::guest_network::{self, BACKEND, NETWORK, in_guest};
+use super::guest_network::{self, BACKEND, NETWORK};
+use super::judge::in_guest;
 use super::logs;
 use super::mpi::{CHECK, judge};
 use crate::demo::fabric::{Fabric, Shape};
@@ -43,7 +44,7 @@ const LISTEN: &str = "nc -ll -p 2222 -e sh < /dev/null > /dev/null 2>&1 & \
 /// Boots a host whose guests have Open MPI and the program `check`, and runs jobs of it: in one guest, and between both.
 pub fn run(provider: &Provider, nic: Nic) -> Result<(), Error> {
     let check = provider.program(CHECK)?;
-    let (images, built) = image::made_with_mpi(&provider.library(), &check)?;
+    let (images, built) = image::images_with_mpi(&provider.library(), &check)?;
     let shape = Shape {
         network_backend: Some(BACKEND),
         guest_memory: GUEST_MEMORY,
@@ -53,7 +54,7 @@ pub fn run(provider: &Provider, nic: Nic) -> Result<(), Error> {
     let fabric = Fabric::start(images, &built.programs, shape)?;
     // mpirun's daemon in guest2 starts nothing by it, and ends where there is none.
     for guest in fabric.guests() {
-        in_guest(&fabric, guest, AGENT)?;
+        in_guest(&fabric, guest, AGENT, LIMIT)?;
     }
     stage("mpirun with 2 ranks in guest1", || {
         let said = mpirun(&fabric, &format!("{OPEN_MX} -n 2 {CHECK}"))?;
@@ -61,7 +62,7 @@ pub fn run(provider: &Provider, nic: Nic) -> Result<(), Error> {
     })?;
     stage("a network interface of guest2, served by guest1", || {
         guest_network::join(&fabric)?;
-        in_guest(&fabric, "guest2", LISTEN).map(drop)
+        in_guest(&fabric, "guest2", LISTEN, LIMIT).map(drop)
     })?;
     stage("mpirun with 2 ranks in guest1 and 2 in guest2", || {
         let hosts = format!("--mca oob_tcp_if_include {NETWORK} {GUESTS}");
@@ -75,8 +76,7 @@ pub fn run(provider: &Provider, nic: Nic) -> Result<(), Error> {
 /// A job that guest1 starts; what it has said.
 fn mpirun(fabric: &Fabric<'_>, options: &str) -> Result<String, Error> {
     let job = format!("{MPIRUN} {options} 2>&1");
-    let job = fabric.start_program("guest1", &["sh", "-c", &job])?;
-    job.finish(LIMIT)
+    in_guest(fabric, "guest1", &job, LIMIT)
 }
 
 /// Each rank has said that it sends by the provider, in the guest that it ought to be in, and the job that all messages were

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::judge::{exchange, expect, wait_until};
+use super::judge::{exchange, expect, in_guest, wait_until};
 use super::life_cycle::{self, End, Life, LifeCycleArgs};
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, GUESTS, Program, Shape};
@@ -100,7 +100,7 @@ impl Detached {
             "rm -f /tmp/{name}.*; \
              ( ({command}); echo $? > /tmp/{name}.status ) > /tmp/{name}.log 2>&1 < /dev/null &"
         );
-        in_guest(fabric, guest, &script)?;
+        in_guest(fabric, guest, &script, LIMIT)?;
         Ok(Self { guest, name })
     }
 
@@ -110,19 +110,14 @@ impl Detached {
         let read = format!("cat /tmp/{name}.status 2> /dev/null || true");
         let mut status = String::new();
         wait_until(LIMIT, &format!("{name} ends in {guest}"), || {
-            status = in_guest(fabric, guest, &read)?;
+            status = in_guest(fabric, guest, &read, LIMIT)?;
             Ok(!status.is_empty())
         })?;
-        let said = in_guest(fabric, guest, &format!("tail -n 20 /tmp/{name}.log"))?;
+        let said = in_guest(fabric, guest, &format!("tail -n 20 /tmp/{name}.log"), LIMIT)?;
         expect(status.trim() == "0", || {
             format!("{name} in {guest} ended with {status}{said}")
         })
     }
-}
-
-fn in_guest(fabric: &Fabric<'_>, guest: &str, script: &str) -> Result<String, Error> {
-    let program = fabric.start_program(guest, &["sh", "-c", script])?;
-    program.finish(LIMIT)
 }
 
 /// Verified messages without end, there and back, between a guest and another member, whose endpoint stays.
@@ -161,7 +156,7 @@ impl Exchange {
     }
 
     fn finish(self, fabric: &Fabric<'_>) -> Result<(), Error> {
-        in_guest(fabric, self.sender.guest, &format!("touch {STOP}"))?;
+        in_guest(fabric, self.sender.guest, &format!("touch {STOP}"), LIMIT)?;
         self.sender.finish(fabric)?;
         self.receiver.map_or(Ok(()), Program::kill)
     }
@@ -195,7 +190,7 @@ fn survived(fabric: &Fabric<'_>, work: impl FnOnce() -> Result<(), Error>) -> Re
         .into_iter()
         .try_for_each(|exchange| exchange.finish(fabric))?;
     for guest in ["guest1", "guest2"] {
-        in_guest(fabric, guest, "killall -9 omx_verify")?;
+        in_guest(fabric, guest, "killall -9 omx_verify", LIMIT)?;
     }
     Ok(())
 }

@@ -1,2 +1,2 @@
-apt-get purge -q -y $(sed -n 's/^Package: //p' /root/repository/Packages)
+apt-get purge -q -y $(sed -n 's/^Package: //p' /srv/repository/Packages)
 rm /etc/apt/sources.list.d/packages.list
