@@ -10,8 +10,6 @@ use super::partner::Partner;
 
 /// How long a connect is tried before the user is told that nobody answers.
 const ATTEMPT: Duration = Duration::from_secs(3);
-/// How long who called may take to answer a connect.
-const BACK: Duration = Duration::from_secs(10);
 
 impl Line {
     /// Address of the machine of this name. While two have it, it goes on asking, and says so: one of them may have gone,
@@ -108,18 +106,20 @@ impl Line {
         })
     }
 
-    /// Connects to who called.
+    /// Connects to who called. While it is silent this waits for it, as every wait for a [`Partner`] does.
     pub fn call_back(&self, from: Address) -> Result<Partner<'_>, Failure> {
         let name = self.name_of(from);
-        let address = self
-            .endpoint
-            .connect(from.nic_id, from.endpoint, self.key(), Some(BACK));
-        match address {
-            Ok(address) if address.session == from.session => {
+        let caller = Partner::heard_of(self, from, name.clone());
+        let Address {
+            nic_id, endpoint, ..
+        } = from;
+        let connect = self.endpoint.iconnect(nic_id, endpoint, self.key(), 0, 0)?;
+        let status = caller.end_of(connect, None)?;
+        match (status.code, status.address) {
+            (Code::Success, Some(address)) if address == from => {
                 Ok(Partner::connected(self, address, name))
             }
-            Ok(_) | Err(Error::Connect(_)) => Err(Failure::Gone(name)),
-            Err(error) => Err(error.into()),
+            _ => Err(Failure::Gone(name)),
         }
     }
 

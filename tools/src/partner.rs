@@ -115,6 +115,16 @@ impl<'a> Partner<'a> {
         ended.inspect_err(|_| self.line.take_back(request))
     }
 
+    /// Waits for a message that was asked for. One that is longer than its place is an error of the content, which the caller
+    /// reports.
+    pub fn received(&self, request: Request) -> Result<Status, Failure> {
+        let status = self.end_of(request, None)?;
+        match status.code {
+            Code::MessageTruncated => Ok(status),
+            _ => self.succeeded("receive", status),
+        }
+    }
+
     /// Waits for a message that nobody has asked for yet.
     pub fn message(&self) -> Result<Status, Failure> {
         let endpoint = &self.line.endpoint;
@@ -131,7 +141,7 @@ impl<'a> Partner<'a> {
         let request = self
             .line
             .receive(buffer.part(0, most)?, match_info, u64::MAX)?;
-        let status = self.end_of(request, None)?;
+        let status = self.received(request)?;
         let length = most.min(status.transferred as usize);
         Ok((status, bytes_of(&buffer, length)?))
     }

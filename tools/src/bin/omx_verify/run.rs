@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use omx_tools::line::{Failure, Line};
 use omx_tools::partner::Partner;
 use omx_tools::say;
-use open_mx::{Code, Request, Status};
+use open_mx::Status;
 
 use crate::options::Choice;
 use crate::pattern::{GUARD, Guarded};
@@ -73,7 +73,7 @@ impl Side<'_> {
     ) -> Result<Status, Failure> {
         let memory = place.buffer.part(GUARD, length)?;
         let request = self.line.receive(memory, match_info, u64::MAX)?;
-        received(from, request)
+        from.received(request)
     }
 
     /// Checks a message that came; what is wrong is told.
@@ -158,7 +158,7 @@ impl Side<'_> {
         let echo = self.line.receive(memory, match_info, u64::MAX)?;
         let sent = self.send_part(out, bytes, to, match_info);
         sent.inspect_err(|_| self.line.take_back(echo))?;
-        let status = received(to, echo)?;
+        let status = to.received(echo)?;
         self.check(back, &status, bytes, totals)
     }
 
@@ -232,14 +232,5 @@ impl Side<'_> {
         self.line.leave()?;
         self.report_totals(&totals);
         Ok(totals.errors)
-    }
-}
-
-/// Waits for a message. One that is longer than its place is an error of the content, which the caller reports.
-fn received(from: &Partner<'_>, request: Request) -> Result<Status, Failure> {
-    let status = from.end_of(request, None)?;
-    match status.code {
-        Code::MessageTruncated => Ok(status),
-        _ => from.succeeded("receive", status),
     }
 }
