@@ -113,18 +113,29 @@ impl Detached {
             status = in_guest(fabric, guest, &read, LIMIT)?;
             Ok(!status.is_empty())
         })?;
-        let said = in_guest(fabric, guest, &format!("tail -n 20 /tmp/{name}.log"), LIMIT)?;
+        let said = last_words(fabric, guest, &name)?;
         expect(status.trim() == "0", || {
             format!("{name} in {guest} ended with {status}{said}")
         })
     }
 }
 
+/// What a detached program of this name has said at last.
+fn last_words(fabric: &Fabric<'_>, guest: &str, name: &str) -> Result<String, Error> {
+    in_guest(fabric, guest, &format!("tail -n 20 /tmp/{name}.log"), LIMIT)
+}
+
 /// Verified messages without end, there and back, between a guest and another member, whose endpoint stays.
 struct Exchange {
     sender: Detached,
-    /// Of a member that is never saved.
-    receiver: Option<Program>,
+    receiver: Receiver,
+}
+
+enum Receiver {
+    /// Of a member that may be saved.
+    Detached(Detached),
+    /// Of one that never is.
+    Attached(Program),
 }
 
 impl Exchange {
@@ -137,15 +148,10 @@ impl Exchange {
         let number = endpoint.to_string();
         let receive = ["omx_verify", "-w", "-s", "-e", &number];
         let receiver = if fabric.guests().contains(&to) {
-            Detached::start(
-                fabric,
-                to,
-                format!("receiver{endpoint}"),
-                &receive.join(" "),
-            )?;
-            None
+            let name = format!("receiver{endpoint}");
+            Receiver::Detached(Detached::start(fabric, to, name, &receive.join(" "))?)
         } else {
-            Some(fabric.start_answerer(to, &receive)?)
+            Receiver::Attached(fabric.start_answerer(to, &receive)?)
         };
         let send = format!(
             "rm -f {STOP}; while [ ! -e {STOP} ]; do \
@@ -157,8 +163,13 @@ impl Exchange {
 
     fn finish(self, fabric: &Fabric<'_>) -> Result<(), Error> {
         in_guest(fabric, self.sender.guest, &format!("touch {STOP}"), LIMIT)?;
-        self.sender.finish(fabric)?;
-        self.receiver.map_or(Ok(()), Program::kill)
+        let sent = self.sender.finish(fabric);
+        let heard = match self.receiver {
+            Receiver::Attached(program) if sent.is_ok() => return program.kill(),
+            Receiver::Attached(program) => program.last_words(LIMIT),
+            Receiver::Detached(Detached { guest, name }) => last_words(fabric, guest, &name)?,
+        };
+        sent.map_err(|error| Error::Judged(format!("{error}\nThe receiver had said:\n{heard}")))
     }
 }
 
