@@ -15,7 +15,7 @@ use mx_wire::MacAddress;
 use crate::domain::{Domain, Granted, Pages};
 
 /// How long an answer may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a connection is tried again.
 const ATTEMPTS: u32 = 5;
 /// A line of the processor's cache: what is copied at a time.

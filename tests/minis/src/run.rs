@@ -33,7 +33,7 @@ const ORDER: &str = "data/mini/order";
 const REPORT: &str = "data/mini/report";
 const SHUTDOWN: &str = "control/shutdown";
 /// How long the driver domain may take for a step of the handshake on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a liar says how far it is.
 const PROGRESS: Duration = Duration::from_secs(10);
 

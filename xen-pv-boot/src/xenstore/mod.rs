@@ -41,8 +41,9 @@ pub use tasks::Tasks;
 pub use watcher::Watcher;
 pub use wire::WatchEvent;
 
-/// How long [`Xenstore::wait`] waits at most. A daemon under load takes milliseconds.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long [`Xenstore::wait`] waits at most. A daemon takes milliseconds, and seconds in a host whose dom0 has no processor to
+/// spare; to end for it would make the host's trouble worse.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// After so long the log says that it is waited for.
 const NOTICE: Duration = Duration::from_secs(2);

@@ -25,6 +25,7 @@ use crate::scenario::judge::expect;
 use crate::scenario::leaks::Holdings;
 use domains::Minis;
 pub use liars::HostileArgs;
+use liars::Plan;
 use shares::Shares;
 
 /// Mini guests on one driver domain.
@@ -71,7 +72,7 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         before.judge(&fabric)
     })?;
     println!("{}", before.text());
-    Ok(())
+    liars::lie(&fabric, &Plan::SHORT)
 }
 
 /// `cargo lab hostile`.
