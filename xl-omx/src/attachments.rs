@@ -1,7 +1,7 @@
 //! What was attached, remembered in files: libxl does not know this device class and would forget it when a guest
 //! reboots, is restored or migrates.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -63,11 +63,6 @@ pub struct Attachments {
     directory: PathBuf,
 }
 
-/// As long as it lives, no other `xl-omx` changes what is attached, or creates a driver domain of a name.
-pub struct Lock {
-    _file: File,
-}
-
 /// A file that is written and not yet in its place. Without [`Prepared::commit`] it goes.
 pub struct Prepared<'a> {
     directory: &'a Path,
@@ -88,24 +83,6 @@ impl Attachments {
             .join(format!("{}.{index}", escape::encode(guest)))
     }
 
-    /// Waits until no other `xl-omx` changes what is attached.
-    pub fn lock(&self) -> Result<Lock, Error> {
-        let path = self.directory.join(".lock");
-        let lock = || {
-            let file = self.open_lock(&path)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => file.lock()?,
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-            Ok(Lock { _file: file })
-        };
-        lock().map_err(|source| Error::File {
-            path: path.clone(),
-            source,
-        })
-    }
-
     /// The configuration from which a driver domain of that name is to be created, if there is one: a file or a link.
     pub fn configuration(&self, backend: &str) -> Option<PathBuf> {
         let path = self.configuration_path(backend);
@@ -118,28 +95,40 @@ impl Attachments {
             .join(format!("{}.cfg", escape::encode(backend)))
     }
 
-    /// Keeps others from creating a driver domain of that name; `None` while another one does.
-    pub fn lock_creation(&self, backend: &str) -> Result<Option<Lock>, Error> {
-        let name = format!(".{}.creation", escape::encode(backend));
-        let path = self.directory.join(name);
-        let lock = || {
-            let file = self.open_lock(&path)?;
-            match file.try_lock() {
-                Ok(()) => Ok(Some(Lock { _file: file })),
-                Err(TryLockError::WouldBlock) => Ok(None),
-                Err(TryLockError::Error(error)) => Err(error),
+    /// The configurations of driver domains that lie there: the name that each would get, and the file or link.
+    pub fn configurations(&self) -> Result<Vec<(String, PathBuf)>, Error> {
+        let mut found = Vec::new();
+        for path in self.files()? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let word = name.and_then(|name| name.strip_suffix(".cfg"));
+            // Hidden ones are none of ours, and no driver domain has a name that is written otherwise.
+            let word = word.filter(|word| !word.is_empty() && !word.starts_with('.'));
+            if let Some(name) = word.and_then(escape::decode) {
+                found.push((name, path));
             }
-        };
-        lock().map_err(|source| Error::File {
-            path: path.clone(),
-            source,
-        })
+        }
+        found.sort_unstable();
+        Ok(found)
     }
 
-    fn open_lock(&self, path: &Path) -> io::Result<File> {
-        fs::create_dir_all(&self.directory)?;
-        let mut options = File::options();
-        options.create(true).truncate(false).write(true).open(path)
+    /// Where the files lie.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// All files and links; none where nothing was ever remembered.
+    fn files(&self) -> Result<Vec<PathBuf>, Error> {
+        let whole = |source| Error::File {
+            path: self.directory.clone(),
+            source,
+        };
+        match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            entries => {
+                let paths = entries.map_err(whole)?.map(|entry| Ok(entry?.path()));
+                paths.collect::<io::Result<_>>().map_err(whole)
+            }
+        }
     }
 
     /// Writes what is to be remembered to the disk, so that [`Prepared::commit`] has only to give it its name.
@@ -185,17 +174,8 @@ impl Attachments {
 
     /// All that is remembered.
     pub fn all(&self) -> Result<Remembered, Error> {
-        let whole = |source| Error::File {
-            path: self.directory.clone(),
-            source,
-        };
-        let entries = match fs::read_dir(&self.directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Remembered::default()),
-            entries => entries.map_err(whole)?,
-        };
         let mut found = Remembered::default();
-        for entry in entries {
-            let path = entry.map_err(whole)?.path();
+        for path in self.files()? {
             let name = path.file_name().and_then(|name| name.to_str());
             // Hidden ones, and what an editor leaves behind, are none of ours.
             let Some((word, index)) = name.and_then(|name| name.rsplit_once('.')) else {

@@ -11,6 +11,7 @@ use mx_wire::MacAddress;
 use crate::apply;
 use crate::attach;
 use crate::attachments::{Attachments, DIRECTORY};
+use crate::check;
 use crate::detach;
 use crate::device;
 use crate::domain;
@@ -23,7 +24,7 @@ use crate::terminal;
 use crate::watch;
 use crate::xenstore::{Client, Store};
 
-/// Attach, detach and list the Open-MX devices of Xen guests, and replace driver domains.
+/// Attach, detach and list the Open-MX devices of Xen guests, replace driver domains, and check that all is as it should be.
 ///
 /// A device connects a guest to a driver domain: the guest becomes a node of its own on the Open-MX network, with
 /// its own address. dom0 only introduces the two to each other and never sees a message.
@@ -33,6 +34,7 @@ use crate::xenstore::{Client, Store};
 ///   xl create guest.cfg
 ///   xl-omx attach guest1
 ///   xl-omx list guest1
+///   xl-omx check
 #[derive(Parser)]
 #[command(name = "xl-omx", version, verbatim_doc_comment)]
 pub struct Cli {
@@ -123,6 +125,21 @@ enum Command {
         #[arg(long, default_value_t = 60, value_name = "SECONDS")]
         timeout: u32,
     },
+    /// Look at everything that the first day needs, and say of each that it is fine, or what to do.
+    ///
+    /// Xen and its IOMMU; the driver domains' configurations, with their images, cards, memory and frame sizes; whether the
+    /// cards can be passed through, the driver domains serve, and `xl-omx watch` runs; each guest's device, with the reason
+    /// of one that does not work; what is left of guests that have gone. It changes nothing, and can be run at any time.
+    ///
+    /// A line for each begins with "fine", "to do" or "unknown" (it could not be looked at); the latter two have below them
+    /// an arrow and what to do. Exit status: 0 all is fine, 1 something is to be done, 4 nothing is, as far as could be seen.
+    ///
+    /// Example: do what the first arrow says, and run it again, until all is fine.
+    Check {
+        /// Print JSON: an array of objects with outcome (fine, to-do, unknown), subject, of, found, advice.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print what a shell completes this command line by, for the file that it looks for.
     Completion {
         /// Which shell.
@@ -210,6 +227,17 @@ pub fn run(cli: Cli) -> Result<(), Error> {
             let report = replace::replace(&mut Client::open()?, &remembered, &wish, tell)?;
             if json {
                 terminal::json(&serde_json::json!(report));
+            }
+            report.judge()
+        }
+        Command::Check { json } => {
+            let mut client = None;
+            let store = Client::open().map(|opened| client.insert(opened));
+            let report = check::check(&check::Machine::here(), store, &remembered);
+            if json {
+                terminal::json(&report.json());
+            } else {
+                omx_output::print!("{}", report.text());
             }
             report.judge()
         }

@@ -146,6 +146,20 @@ pub enum Error {
         /// How it ended.
         status: String,
     },
+    /// `xl` does not end.
+    #[error("`{command}` has not ended for {} s: is xenstored alive, and does another xl run? see `pgrep -a xl`", .waited.as_secs())]
+    XlSilent {
+        /// What was run.
+        command: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// `check` has found something.
+    #[error("to do: {0}, each with an arrow below it; then run `xl-omx check` again")]
+    ToDo(usize),
+    /// `check` has found nothing, and could not see all.
+    #[error("could not be looked at: {0}, each with an arrow below it")]
+    NotLookedAt(usize),
     /// A name that xl cannot be told.
     #[error("'{}' cannot be written as a name for xl: give the driver domain another by `xl rename`", crate::plain::shown(.0))]
     Unquotable(String),
@@ -213,10 +227,12 @@ fn not_reached(
 }
 
 impl Error {
-    /// 1 for a failure, 3 when the other side did not answer in time. (2 is a wrong command line.)
+    /// 1 for a failure, 3 when the other side did not answer in time, 4 when something could not be looked at. (2 is a
+    /// wrong command line.)
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotReached { .. } | Self::NotAllConnected { .. } => 3,
+            Self::NotLookedAt(_) => 4,
             Self::NotConnected { why, .. } | Self::NotDetached { why, .. } => why.exit_code(),
             _ => 1,
         }

@@ -11,10 +11,11 @@
 //! |---|---|
 //! | `cli` | the commands |
 //! | `attach`, `detach`, `apply`, `watch` | what each of them does |
+//! | `check` | what the first day needs, looked at |
 //! | `job`, `hand_over` | the steps by which one device is attached, or gets another backend |
 //! | `replace`, `revive` | another driver domain in the place of one that ends, or has ended |
 //! | `xl`, `pciback` | what xl is asked to do, and what it waits for |
-//! | `attachments`, `owner`, `escape` | what is remembered, whose it is, and names in files |
+//! | `attachments`, `owner`, `escape`, `locks` | what is remembered, whose it is, names in files, and who may change them |
 //! | `limits` | what a guest may have of what the driver domain shares |
 //! | `inventory`, `domain`, `device`, `complaint` | what xenstore holds |
 //! | `wait` | waiting for the two sides of a device |
@@ -24,6 +25,7 @@
 pub mod apply;
 pub mod attach;
 pub mod attachments;
+pub mod check;
 pub mod cli;
 mod complaint;
 pub mod detach;
@@ -35,6 +37,7 @@ pub mod hand_over;
 pub mod inventory;
 pub mod job;
 pub mod limits;
+pub mod locks;
 pub mod mac;
 pub mod owner;
 pub mod pciback;

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::attachments::{Attachment, Attachments, Lock};
+use crate::attachments::{Attachment, Attachments};
 use crate::domain::Domain;
 use crate::error::Error;
+use crate::locks::Lock;
 use crate::xl;
 
 /// One that ends at once is created again after this time, then after twice as long each time,

@@ -75,6 +75,14 @@ pub fn watch(remembered: &Attachments) -> Result<Infallible, Error> {
         reviver: Reviver::default(),
     };
     let mut client = Client::open()?;
+    // It is for `check` alone.
+    let _lock = match remembered.lock_watch() {
+        Ok(lock) => Some(lock),
+        Err(error) => {
+            terminal::complain(&error);
+            None
+        }
+    };
     loop {
         let Err(error) = watcher.stay(&mut client, remembered);
         watcher.tell_once(NO_ENTRY, error);

@@ -1,15 +1,24 @@
-//! What only `xl` can do: create a domain, destroy one, and say whether it stands still.
+//! What only `xl` can do: create a domain, destroy one, say whether it stands still, and what it knows of the host.
 //!
 //! xl creates in the background a process that acts on the domain's end as its configuration says. What xl says on
 //! standard error is passed on.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
 /// The program, found as any other.
 const PROGRAM: &str = "xl";
+
+/// How long one that is asked may take. It reads xenstore, which may be busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes of an answer at most.
+const ANSWER_MAX: u64 = 1 << 20;
 
 /// An `xl` that has not ended yet.
 pub struct Running {
@@ -19,13 +28,12 @@ pub struct Running {
 
 impl Running {
     fn start(arguments: &[&str]) -> Result<Self, Error> {
-        let command = [&[PROGRAM], arguments].concat().join(" ");
-        let spawned = Command::new(PROGRAM)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn();
-        match spawned {
+        let (mut program, command) = asked(arguments);
+        Self::spawn(program.stdout(Stdio::null()), command)
+    }
+
+    fn spawn(program: &mut Command, command: String) -> Result<Self, Error> {
+        match program.stdin(Stdio::null()).spawn() {
             Ok(child) => Ok(Self { child, command }),
             Err(source) => Err(Error::NoXl { command, source }),
         }
@@ -52,6 +60,13 @@ impl Running {
     }
 }
 
+/// The program with arguments, and how that is shown.
+fn asked(arguments: &[&str]) -> (Command, String) {
+    let mut program = Command::new(PROGRAM);
+    program.args(arguments);
+    (program, [&[PROGRAM], arguments].concat().join(" "))
+}
+
 /// Begins to create a domain of that name, whatever name its configuration has.
 pub fn create(configuration: &Path, name: &str) -> Result<Running, Error> {
     let file = configuration.to_string_lossy();
@@ -61,6 +76,46 @@ pub fn create(configuration: &Path, name: &str) -> Result<Running, Error> {
 /// Begins to destroy a domain.
 pub fn destroy(id: u32) -> Result<Running, Error> {
     Running::start(&["destroy", &id.to_string()])
+}
+
+/// What it prints when it is asked something that changes nothing.
+pub fn answer(arguments: &[&str]) -> Result<String, Error> {
+    let (program, command) = asked(arguments);
+    answer_of(program, command, PATIENCE)
+}
+
+fn answer_of(mut program: Command, command: String, patience: Duration) -> Result<String, Error> {
+    let until = Instant::now() + patience;
+    let mut running = Running::spawn(program.stdout(Stdio::piped()), command)?;
+    let (told, bytes) = mpsc::channel();
+    if let Some(output) = running.child.stdout.take() {
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What could be read until it broke counts: how it ends says whether that is all.
+            let _ = output.take(ANSWER_MAX).read_to_end(&mut bytes);
+            let _ = told.send(bytes);
+        });
+    }
+    let left = || until.saturating_duration_since(Instant::now());
+    let bytes = bytes.recv_timeout(left());
+    loop {
+        match (running.ended(), &bytes) {
+            (Some(result), Ok(bytes)) => {
+                result?;
+                return Ok(String::from_utf8_lossy(bytes).into_owned());
+            }
+            (None, Ok(_)) if !left().is_zero() => thread::sleep(Duration::from_millis(5)),
+            _ => {
+                // It may have ended by itself just now.
+                let _ = running.child.kill();
+                let _ = running.child.wait();
+                return Err(Error::XlSilent {
+                    command: running.command,
+                    waited: patience,
+                });
+            }
+        }
+    }
 }
 
 /// Whether a domain answers nobody any more: it is paused, has ended, or is gone. One that `xl destroy` destroys runs until
@@ -116,6 +171,38 @@ mod tests {
         assert!(!still(&BLOCKED.replace("driver-domain", "a driver domain")));
         let heading = BLOCKED.lines().next().unwrap();
         assert!(still("") && still(heading));
+    }
+
+    /// What a shell's script says, in the place of xl.
+    fn answered(script: &str, patience: Duration) -> Result<String, Error> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        answer_of(shell, "xl".into(), patience)
+    }
+
+    #[test]
+    fn an_answer_is_what_xl_printed_if_it_says_that_this_is_all() {
+        let long = Duration::from_secs(600);
+        assert_eq!(answered("echo a; echo b", long).unwrap(), "a\nb\n");
+        assert!(matches!(
+            answered("echo a; exit 1", long),
+            Err(Error::Xl { .. })
+        ));
+        assert!(answered("exec yes", long).is_err(), "it never ends");
+        let gone = answer_of(Command::new("/nowhere/xl"), "xl".into(), long);
+        assert!(matches!(gone, Err(Error::NoXl { .. })));
+    }
+
+    #[test]
+    fn an_xl_that_does_not_end_is_not_waited_for_for_ever() {
+        let short = Duration::from_millis(200);
+        for script in ["exec sleep 1000", "echo a; exec sleep 1000 >&-"] {
+            let answer = answered(script, short);
+            assert!(
+                matches!(answer, Err(Error::XlSilent { .. })),
+                "{script}: {answer:?}"
+            );
+        }
     }
 
     #[test]

@@ -229,6 +229,11 @@ impl Host {
         env::join_paths([self.programs()].into_iter().chain(others)).unwrap()
     }
 
+    /// Whether there is one in which devices are remembered.
+    pub fn has_directory(&self) -> bool {
+        self.directory().exists()
+    }
+
     fn directory(&self) -> PathBuf {
         self.place.path().join("omx.d")
     }

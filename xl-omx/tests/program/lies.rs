@@ -136,6 +136,8 @@ fn what_others_write_does_not_reach_the_terminal_as_a_command() {
         host.run(&["list", "--json", "guest1", "3"]),
         host.run(&["attach", "3"]),
         host.run(&["list", &words]),
+        host.run(&["check"]),
+        host.run(&["check", "--json"]),
     ];
     for ended in runs {
         let text = ended.stdout + &ended.stderr;

@@ -9,6 +9,7 @@
 //! | `each_for_itself` | many devices, some of which cannot be attached |
 //! | `lies` | what a guest or a name says decides nothing |
 //! | `successors` | a driver domain ends, and another one takes its place |
+//! | `check` | everything is looked at |
 //! | `xl` | what the tests have for `xl` |
 //! | `waiting` | how they wait |
 //! | `times` | waits that end, and what is said then |
@@ -16,6 +17,7 @@
 
 mod again;
 mod broken;
+mod check;
 mod each_for_itself;
 mod host;
 mod lies;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use xen_sys::xs_wire::HEADER_SIZE;
 use xl_omx::attachments::{self, Attachments};
+use xl_omx::check::{self, Machine};
 use xl_omx::error::Error;
 use xl_omx::inventory::Inventory;
 use xl_omx::xenstore::fake::Fake;
@@ -46,6 +47,9 @@ fn file(input: &mut Input<'_>) -> u64 {
     assert!(!word.starts_with('.') && !word.contains('/'));
     let text = String::from_utf8_lossy(input.bytes(usize::MAX));
     let decoded = escape::decode(&text).is_some();
+    if let Err(why) = check::syntax::parse(&text) {
+        assert!(why.chars().all(plain::is_plain));
+    }
     match attachments::parse(&text, name, 0) {
         Ok(entry) => super::kind((1, true, entry.uuid.is_some())),
         Err(why) => {
@@ -119,7 +123,7 @@ fn host(input: &mut Input<'_>) -> u64 {
                     text.chars()
                         .all(|letter| letter == '\n' || plain::is_plain(letter))
                 );
-                text.lines().count() as u64
+                super::kind((text.lines().count(), looked_at(&store.tree, &remembered)))
             }
             _ => gone(&mut store, &remembered, u32::from(input.byte() % 3)),
         };
@@ -155,6 +159,21 @@ fn meddle(tree: &mut Tree, who: u32, input: &mut Input<'_>) -> u64 {
         _ => tree.write(who, &format!("{directory}/{key}"), input.piece(32)),
     };
     u64::from(done.is_ok())
+}
+
+/// Everything is looked at, and nothing of it changes.
+fn looked_at(tree: &Tree, remembered: &Attachments) -> u64 {
+    let mut store = Fake::default();
+    store.tree = tree.clone();
+    let machine = Machine::new("/nowhere", |_| Ok(String::new()));
+    let report = check::check(&machine, Ok(&mut store), remembered);
+    assert!(store.tree == *tree);
+    let text = report.text();
+    assert!(
+        text.chars()
+            .all(|letter| letter == '\n' || plain::is_plain(letter))
+    );
+    super::kind((text.lines().count(), report.judge().is_ok()))
 }
 
 /// The device is forced away: whatever was written, nothing of it is left.
