@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::attachments::Attachments;
@@ -69,7 +70,9 @@ fn take(path: PathBuf, how: fn(&File) -> io::Result<()>) -> Result<Lock, Error> 
 fn open(path: &Path) -> io::Result<File> {
     fs::create_dir_all(path.parent().unwrap_or(path))?;
     let mut options = File::options();
-    options.create(true).truncate(false).write(true).open(path)
+    // Whoever may open a file for reading may lock it, for ever.
+    options.mode(0o600).create(true).truncate(false);
+    options.write(true).open(path)
 }
 
 /// Whether it was free.
@@ -83,7 +86,25 @@ fn try_lock(file: &File) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn no_other_user_of_dom0_may_open_a_lock_and_keep_it() {
+        let place = tempfile::tempdir().unwrap();
+        let remembered = Attachments::new(place.path());
+        remembered.lock().unwrap();
+        remembered.lock_creation("driver-domain").unwrap();
+        remembered.lock_watch().unwrap();
+        for name in [".lock", ".driver-domain.creation", ".watch"] {
+            let mode = fs::metadata(place.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o077, 0, "{name}");
+        }
+    }
 
     #[test]
     fn watchers_are_seen_until_the_last_of_them_has_ended() {
