@@ -14,7 +14,8 @@ use std::sync::OnceLock;
 const PACKAGES: [&str; 5] = ["libopen-mx", "omx-tools", "omx-node", "xl-omx", "lab-agent"];
 
 /// The tools of users.
-const TOOLS: [&str; 11] = [
+const TOOLS: [&str; 12] = [
+    "omx_check",
     "omx_info",
     "omx_endpoint_info",
     "omx_counters",

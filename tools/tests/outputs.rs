@@ -9,7 +9,8 @@ use omx_output::trial::{broken_pipe, full_disk, judge, judge_endless};
 const PERF: &str = env!("CARGO_BIN_EXE_omx_perf");
 const VERIFY: &str = env!("CARGO_BIN_EXE_omx_verify");
 /// Each tool with each way of printing at once: to people, and to machines.
-const TOOLS: [(&str, &[&[&str]]); 11] = [
+const TOOLS: [(&str, &[&[&str]]); 12] = [
+    (env!("CARGO_BIN_EXE_omx_check"), &[&[], &["--json"]]),
     (env!("CARGO_BIN_EXE_omx_info"), &[&[], &["--json"]]),
     (env!("CARGO_BIN_EXE_omx_endpoint_info"), &[&[], &["--json"]]),
     (env!("CARGO_BIN_EXE_omx_counters"), &[&["-v"], &["--json"]]),

@@ -23,7 +23,9 @@ const INIT_PEERS: &str = env!("CARGO_BIN_EXE_omx_init_peers");
 const PINGPONG: &str = env!("CARGO_BIN_EXE_mx_pingpong");
 const STREAM: &str = env!("CARGO_BIN_EXE_mx_stream");
 const MPI_SETUP: &str = env!("CARGO_BIN_EXE_omx_mpi_setup");
-const TOOLS: [&str; 11] = [
+const CHECK: &str = env!("CARGO_BIN_EXE_omx_check");
+const TOOLS: [&str; 12] = [
+    CHECK,
     INFO,
     ENDPOINT_INFO,
     COUNTERS,
