@@ -124,7 +124,12 @@ fn not_assignable(machine: &Machine, card: Slot, report: &mut Report) {
         report.to_do(SUBJECT, Some(&of), "it is no network card", advice);
         return;
     }
-    let found = match machine.target(&format!("{DEVICES}/{of}/driver")) {
+    let driver = machine.target(&format!("{DEVICES}/{of}/driver"));
+    let found = match driver.as_deref() {
+        Some("pciback") => {
+            report.fine(SUBJECT, Some(&of), "pciback has it");
+            return;
+        }
         Some(driver) => format!("dom0's driver {driver} has it"),
         None => "no driver has it".into(),
     };
@@ -233,6 +238,19 @@ mod tests {
         assert!(!trial.check().says(Outcome::ToDo, "pciback"));
         trial.unfile("/sys/bus/pci/drivers/pciback");
         assert!(trial.check().says(Outcome::ToDo, "modprobe xen-pciback"));
+    }
+
+    #[test]
+    fn a_card_that_pciback_has_is_fine_whatever_xl_says() {
+        let trial = stopped();
+        assert!(!trial.check().says(Outcome::Fine, "pciback has it"));
+        trial.unfile(&format!("{CARD}/driver"));
+        trial.link(&format!("{CARD}/driver"), "/nowhere/drivers/pciback");
+        assert!(
+            trial
+                .check()
+                .says(Outcome::Fine, "card 0000:00:05.0: pciback has it")
+        );
     }
 
     #[test]

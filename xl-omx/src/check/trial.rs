@@ -91,7 +91,7 @@ impl Trial {
         trial.file("/boot/driver-domain", "an image");
         trial.file(&format!("{CARD}/class"), "0x020000\n");
         trial.file(&format!("{CARD}/net/eth1/address"), "");
-        symlink("/nowhere/drivers/igb", trial.at(&format!("{CARD}/driver"))).unwrap();
+        trial.link(&format!("{CARD}/driver"), "/nowhere/drivers/igb");
         fs::create_dir_all(trial.at("/sys/bus/pci/drivers/pciback")).unwrap();
         let text = trial.configuration();
         trial.configure("driver-domain", &text);
@@ -160,6 +160,10 @@ impl Trial {
         fs::write(path, text).unwrap();
     }
 
+    pub fn link(&self, absolute: &str, to: &str) {
+        symlink(to, self.at(absolute)).unwrap();
+    }
+
     pub fn unfile(&self, absolute: &str) {
         let path = self.at(absolute);
         let gone = match path.symlink_metadata().unwrap().is_dir() {
@@ -183,7 +187,7 @@ impl Trial {
     }
 
     pub fn link_configuration(&mut self, name: &str, to: &str) {
-        symlink(to, self.at(&format!("/etc/xen/omx.d/{name}.cfg"))).unwrap();
+        self.link(&format!("/etc/xen/omx.d/{name}.cfg"), to);
     }
 
     pub fn unconfigure(&mut self, name: &str) {
