@@ -241,6 +241,12 @@ impl Switch {
         self.note(key.board);
     }
 
+    /// The board of this backend that is a peer of one, and listens.
+    pub(crate) fn local_board(&self, of: BoardId, peer: u16) -> Option<BoardId> {
+        let id = self.board(of)?.peers.get(peer)?.local?;
+        self.board(id).filter(|board| !board.muted).map(|_| id)
+    }
+
     /// Starts a pull, from memory to memory if the peer is a board of this backend that listens. A peer that does not
     /// exist will never answer: the pull ends as after its time.
     fn start_pull(
@@ -257,11 +263,8 @@ impl Switch {
         let Some(board) = self.board(key.board) else {
             return Ok(());
         };
-        let peer = board.peers.get(to.peer);
-        let wait = peer.map(|peer| peer.round_trip.wait());
-        let local = peer
-            .and_then(|peer| peer.local)
-            .filter(|id| self.board(*id).is_some_and(|board| !board.muted));
+        let wait = board.peers.get(to.peer).map(|peer| peer.round_trip.wait());
+        let local = self.local_board(key.board, to.peer);
         let Some(board) = self.board_mut(key.board) else {
             return Ok(());
         };

@@ -291,6 +291,10 @@ impl Switch {
         pull: &LocalPull,
         ports: &mut P,
     ) -> u32 {
+        if self.local_board(key.board, pull.to.peer) != Some(pull.owner.board) {
+            self.over_wire(now, key, slot, pull.to.peer);
+            return 0;
+        }
         if !self.may_be_refused(now, key.board, pull) {
             if let Some(pulls) = self.pulls(key) {
                 pulls.copy_later(now, slot, pull.window_told);
@@ -343,6 +347,22 @@ impl Switch {
                 pulls.end(slot, status);
                 0
             }
+        }
+    }
+
+    /// What was pulled from a board of this backend is asked for over the wire from now on.
+    fn over_wire(&mut self, now: Instant, key: EndpointKey, slot: u16, peer: u16) {
+        let format = self.settings.format;
+        let peer = self
+            .board(key.board)
+            .and_then(|board| board.peers.get(peer));
+        let wait = peer.map(|peer| peer.round_trip.wait());
+        let Some(pulls) = self.pulls(key) else {
+            return;
+        };
+        match wait {
+            Some(wait) => pulls.over_wire(now, slot, wait, &format),
+            None => pulls.end(slot, PullStatus::TimedOut),
         }
     }
 

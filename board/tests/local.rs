@@ -329,6 +329,40 @@ fn a_region_that_goes_ends_the_pull_into_it() {
     assert_eq!((done.cookie, done.status), (3, PullStatus::Aborted));
 }
 
+/// As the board of a guest that is saved to a disk, with its endpoints, and restored.
+#[test]
+fn a_pull_that_runs_when_its_board_goes_waits_for_it_and_is_whole_when_it_is_back() {
+    let (mut world, a, b) = neighbours();
+    let bytes = pattern(1 << 20);
+    world.register(a, 1, 9, bytes.clone());
+    world.register(b, 5, 0, vec![0; 1 << 20]);
+    world.command(b, pull(9, 1 << 20, 3)).unwrap();
+    world.work();
+    let copied = world.ports.copied;
+    assert!(copied > 0 && copied < 1 << 20, "it runs: {copied}");
+    // While its endpoints are closed it is muted.
+    world.switch.set_muted(world.now, a.board, true);
+    world.settle();
+    world.switch.close_endpoint(world.now, a).unwrap();
+    world.settle();
+    world.switch.remove_board(a.board, &mut world.ports);
+    for _ in 0..5 {
+        world.now = world.now + core::time::Duration::from_secs(1);
+        world.settle();
+        assert!(world.ports.take(b).is_empty());
+    }
+    let back = world.board(NODE_A, "a:0");
+    world.open(key(back, 0), 0xa);
+    world.register(key(back, 0), 1, 9, bytes.clone());
+    for _ in 0..5 {
+        world.now = world.now + core::time::Duration::from_secs(1);
+        world.settle();
+    }
+    let done = ended(&world.ports.take(b));
+    assert_eq!((done.status, done.transferred), (PullStatus::Done, 1 << 20));
+    assert_eq!(world.ports.regions[&(b, region(5))], bytes);
+}
+
 /// Numbers of boards carry no generation: sessions tell the next owner of a number from the one before.
 #[test]
 fn a_pull_that_runs_when_its_board_goes_reads_nothing_of_the_board_that_gets_its_number() {
@@ -346,10 +380,11 @@ fn a_pull_that_runs_when_its_board_goes_reads_nothing_of_the_board_that_gets_its
     // The same endpoint, window and use of it.
     world.open(key(next, 0), 0xc);
     world.register(key(next, 0), 1, 9, secret);
-    world.settle();
-    let done = ended(&world.ports.take(b));
-    assert_eq!(done.cookie, 3);
-    assert_eq!(done.status, NackCode::BadSession.into());
+    for _ in 0..3 {
+        world.now = world.now + core::time::Duration::from_secs(1);
+        world.settle();
+    }
+    assert!(world.ports.take(b).is_empty(), "it waits for its board");
     assert_eq!(world.ports.copied, copied);
     let got = &world.ports.regions[&(b, region(5))];
     assert_eq!(got[..copied], pattern(copied)[..]);

@@ -180,6 +180,20 @@ impl PullTable {
         self.take(state)
     }
 
+    /// The board from which that slot pulls has gone, and may come back, as that of a guest that is saved to a disk: all of it
+    /// is asked for anew, as from a peer on the wire whose answer takes less than `wait`.
+    pub fn over_wire(&mut self, now: Instant, index: u16, wait: Duration, format: &Format) {
+        if let Some(slot) = self.slots.get_mut(usize::from(index))
+            && let PullState::Local(local) = &slot.state
+        {
+            let pull = WirePull::new(now, wait, format, local.to, local.order);
+            let retry_at = pull.retry_at();
+            slot.state = PullState::Wire(pull);
+            self.arm(retry_at);
+            self.wait(index);
+        }
+    }
+
     /// A pull that cannot even start: its end is still told. `None` when all slots are taken.
     pub fn start_ended(&mut self, cookie: u32, status: PullStatus) -> Option<u16> {
         self.take(ended(PullDone {
