@@ -8,8 +8,10 @@ use super::judge::{exchange, expect, in_guest, wait_until};
 use super::life_cycle::{self, End, Life, LifeCycleArgs};
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, GUESTS, Program, Shape};
+use crate::demo::stage;
 use crate::error::Error;
 use crate::host::Images;
+use crate::stall_timeout;
 
 /// Five times what the slowest step needs under emulation on a quiet machine.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -40,6 +42,9 @@ pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<
         survived(&fabric, || (0..saves).try_for_each(|_| restored(&fabric)))
     });
     let watch = life_cycle::watch(&fabric)?;
+    stage("xl-omx check in dom0 finds nothing to do", || {
+        nothing_to_do(&fabric)
+    })?;
     let title = format!("the driver domain is replaced and no endpoint ends, {times} times");
     life.scenario(&title, 0, || {
         survived(&fabric, || {
@@ -187,6 +192,23 @@ fn begun_without(fabric: &Fabric<'_>) -> Result<(), Error> {
         sender.finish(fabric)?;
     }
     receiver.kill()
+}
+
+/// As soon as `xl-omx watch` has begun.
+fn nothing_to_do(fabric: &Fabric<'_>) -> Result<(), Error> {
+    let (said, _) = stall_timeout::wait_until(LIMIT, "nothing is to be done", || {
+        let checked = fabric.try_dom0(&["xl-omx", "check"])?;
+        let said = checked.text();
+        Ok(if checked.status == 0 {
+            Ok(said)
+        } else {
+            Err(said)
+        })
+    })?;
+    for line in said.lines() {
+        println!("    {line}");
+    }
+    Ok(())
 }
 
 /// Does this while messages flow both ways between all; all of them arrive, on the endpoints that were there.
