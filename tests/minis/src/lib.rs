@@ -14,6 +14,7 @@
 //! | [`work`] | what they are to send, and what came of it |
 //! | [`order`] | what a mini is told to do, and what it answers |
 //! | `run` | the program on Xen |
+//! | `backend` | the other direction: a driver domain that lies to its guests |
 //!
 //! Why it exists: a driver domain is shared by strangers, and Linux guests are too large to have many of them in a test,
 //! and too honest. Its neighbours: `mx-ring` has both sides of the shared memory, `xen-pv-boot` the domain. The same code
@@ -22,6 +23,8 @@
 
 extern crate alloc;
 
+#[cfg(target_os = "none")]
+mod backend;
 pub mod device;
 pub mod domain;
 pub mod endpoint;

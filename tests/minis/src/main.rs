@@ -3,7 +3,14 @@
 #![deny(unsafe_code)]
 
 #[cfg(target_os = "none")]
-xen_pv_boot::entry!(minis::run, xen_pv_boot::Footprint::FRONTEND);
+xen_pv_boot::entry!(
+    minis::run,
+    xen_pv_boot::Footprint {
+        // One device of a guest, for a mini that is a backend.
+        arena_pages: 512,
+        ..xen_pv_boot::Footprint::FRONTEND
+    }
+);
 
 #[cfg(not(target_os = "none"))]
 fn main() -> std::process::ExitCode {

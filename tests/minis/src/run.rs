@@ -22,12 +22,15 @@ use xen_pv_boot::xenbus::XenbusState;
 use xen_pv_boot::xenstore::Watcher;
 use xen_pv_boot::{DomId, GrantRef, Machine, Mfn, boot, clock};
 
+use crate::backend;
 use crate::device::{Device, Failure};
 use crate::domain::{Domain, Granted, Key, Pages, Twist};
 use crate::lies::Liar;
 use crate::load::Load;
 use crate::order::{self, Order};
 
+/// What the command line says to a mini that is to be a backend.
+const BACKEND: &str = "backend";
 const DIRECTORY: &str = "device/omx/0";
 const ORDER: &str = "data/mini/order";
 const REPORT: &str = "data/mini/report";
@@ -188,6 +191,9 @@ enum Role {
 
 /// Runs the mini.
 pub fn run(machine: Machine) -> ! {
+    if machine.command_line == BACKEND {
+        backend::run(machine);
+    }
     let (free, all) = boot::heap_space();
     log::info!("mini guest: {} KiB of {} are free", free >> 10, all >> 10);
     match start(machine) {

@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 const PROGRESS: Duration = Duration::from_secs(30);
 /// A kind has too few lies if there is not one of it among so many.
 const RAREST: u64 = 10_000;
+/// What the driver domain's log says of a guest whose channel it has masked.
+const MASKED: &str = "events for nothing: looked at every ms";
 /// Lines of a log that are printed after a failure.
 const LAST_WORDS: usize = 30;
 /// Lines of a guest in the driver domain's log, in a minute, and as many at once.
@@ -94,6 +96,9 @@ pub fn lie(fabric: &Fabric<'_>, plan: &Plan) -> Result<(), Error> {
     judge(&counts, plan)?;
     stage("no console has a panic, a warning or a bug", || {
         consoles::judge(fabric, &liars)
+    })?;
+    expect(fabric.log("driver-domain")?.contains(MASKED), || {
+        "no channel that rang for nothing was masked".into()
     })?;
     let lines = log_lines(fabric)?.saturating_sub(lines);
     let minutes = begun.elapsed().as_secs().div_ceil(60);

@@ -5,10 +5,12 @@
 //! | `domains` | mini guests that are created, attached, and told what to do |
 //! | `honest` | their messages |
 //! | `liars` | their lies, while Linux guests exchange messages |
+//! | `betrayal` | the other direction: a driver domain that lies to a guest |
 //! | `shares` | what each of them gets |
 //! | `linux` | what Linux guests get beside them |
 //! | `consoles` | what nobody's console may hold |
 
+mod betrayal;
 mod consoles;
 mod domains;
 mod honest;
@@ -72,13 +74,15 @@ pub fn run(images: Images, programs: &Programs, nic: Nic) -> Result<(), Error> {
         before.judge(&fabric)
     })?;
     println!("{}", before.text());
-    liars::lie(&fabric, &Plan::SHORT)
+    liars::lie(&fabric, &Plan::SHORT)?;
+    betrayal::run(&fabric, 2)
 }
 
 /// `cargo lab hostile`.
 pub fn hostile(images: Images, programs: &Programs, args: &HostileArgs) -> Result<(), Error> {
     let fabric = Fabric::start(images, programs, Shape::of(Some(args.nic)))?;
-    liars::lie(&fabric, &args.plan)
+    liars::lie(&fabric, &args.plan)?;
+    betrayal::run(&fabric, 6)
 }
 
 /// What the driver domain takes.
