@@ -115,8 +115,7 @@ fn detached(fabric: &Fabric<'_>) -> Result<(), Error> {
 
 /// Nothing keeps a module whose device was detached, in however many attempts; and it can be loaded anew.
 fn detached_late(fabric: &Fabric<'_>) -> Result<(), Error> {
-    let detach = ["xl-omx", "detach", "guest1", "0"];
-    let hasty = [&detach[..], &["--timeout", "1"]].concat();
+    let hasty = ["xl-omx", "detach", "guest1", "0", "--timeout", "1"];
     fabric.dom0(&["xl", "pause", "driver-domain"])?;
     let given_up = fabric.try_dom0(&hasty)?;
     fabric.dom0(&["xl", "unpause", "driver-domain"])?;
@@ -129,16 +128,21 @@ fn detached_late(fabric: &Fabric<'_>) -> Result<(), Error> {
     wait_until(LIMIT, what, || {
         Ok(fabric.driver_domain_node(&state)?.as_deref() == Some(CLOSED))
     })?;
-    fabric.dom0(&detach)?;
+    loaded_anew(fabric, "guest1")
+}
+
+/// Takes a guest's only device away and removes its module; loads it again and attaches a device.
+pub(super) fn loaded_anew(fabric: &Fabric<'_>, guest: &str) -> Result<(), Error> {
+    fabric.dom0(&["xl-omx", "detach", guest, "0"])?;
     // The device's directory is gone; its guest's kernel unbinds it a moment later.
     let what = "the guest's kernel lets go of the module";
     wait_until(LIMIT, what, || {
-        let removed = fabric.start_program("guest1", &["rmmod", "open_mx_frontend"])?;
+        let removed = fabric.start_program(guest, &["rmmod", "open_mx_frontend"])?;
         Ok(removed.output(LIMIT)?.status == 0)
     })?;
-    let loaded = fabric.start_program("guest1", &["modprobe", "open-mx-frontend"])?;
+    let loaded = fabric.start_program(guest, &["modprobe", "open-mx-frontend"])?;
     loaded.finish(LIMIT)?;
-    fabric.dom0(&["xl-omx", "attach", "guest1"])?;
+    fabric.dom0(&["xl-omx", "attach", guest])?;
     fabric.wait_for_names()
 }
 

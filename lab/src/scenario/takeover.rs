@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::judge::{exchange, expect, in_guest, wait_until};
 use super::life_cycle::{self, End, Life, LifeCycleArgs};
+use super::module::loaded_anew;
 use crate::build::Programs;
 use crate::demo::fabric::{Fabric, GUESTS, Program, Shape};
 use crate::demo::stage;
@@ -19,6 +20,15 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// Where a guest lies while it does not run: dom0's own files have less room.
 const SAVED: &str = "/tmp/saved/guest1";
 const MAKE_ROOM: &str = "mkdir -p /tmp/saved && mount -t tmpfs -o size=400m tmpfs /tmp/saved";
+
+/// Who sends to whom, and the endpoint that waits there.
+type Pair = (&'static str, &'static str, u8);
+const ALL: [Pair; 3] = [
+    ("guest2", "guest1", 7),
+    ("guest1", "guest2", 8),
+    ("guest3", "node1", 9),
+];
+const BESIDE_GUEST3: &[Pair] = ALL.split_at(2).0;
 
 /// Told to those who send, when they may end.
 const STOP: &str = "/tmp/stop";
@@ -39,7 +49,9 @@ pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<
     let saves = times.div_ceil(2);
     let title = format!("a guest is saved and restored while it is sent to, {saves} times");
     life.scenario(&title, 0, || {
-        survived(&fabric, || (0..saves).try_for_each(|_| restored(&fabric)))
+        survived(&fabric, &ALL, || {
+            (0..saves).try_for_each(|_| restored(&fabric))
+        })
     });
     let watch = life_cycle::watch(&fabric)?;
     stage("xl-omx check in dom0 finds nothing to do", || {
@@ -47,7 +59,7 @@ pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<
     })?;
     let title = format!("the driver domain is replaced and no endpoint ends, {times} times");
     life.scenario(&title, 0, || {
-        survived(&fabric, || {
+        survived(&fabric, &ALL, || {
             (0..times).try_for_each(|_| {
                 let pauses = life_cycle::replace(&fabric)?;
                 println!("{}", pauses.text());
@@ -68,11 +80,20 @@ pub fn run(images: Images, programs: &Programs, args: &LifeCycleArgs) -> Result<
         ),
     ] {
         life.scenario(title, crashes, || {
-            survived(&fabric, || life_cycle::another_driver_domain(&fabric, end))
+            survived(&fabric, &ALL, || {
+                life_cycle::another_driver_domain(&fabric, end)
+            })
         });
     }
     let title = "a program that begins while there is no driver domain waits for one";
     life.scenario(title, 0, || begun_without(&fabric));
+    let title = "a guest's module goes and comes beside others' messages";
+    life.scenario(title, 0, || {
+        survived(&fabric, BESIDE_GUEST3, || {
+            loaded_anew(&fabric, "guest3")?;
+            exchange(&fabric, "guest3", "node1")
+        })
+    });
     watch.kill()?;
     life.end()
 }
@@ -211,13 +232,16 @@ fn nothing_to_do(fabric: &Fabric<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Does this while messages flow both ways between all; all of them arrive, on the endpoints that were there.
-fn survived(fabric: &Fabric<'_>, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-    let exchanges = [
-        Exchange::start(fabric, "guest2", "guest1", 7)?,
-        Exchange::start(fabric, "guest1", "guest2", 8)?,
-        Exchange::start(fabric, "guest3", "node1", 9)?,
-    ];
+/// Does this while messages flow both ways between these; all of them arrive, on the endpoints that were there.
+fn survived(
+    fabric: &Fabric<'_>,
+    pairs: &[Pair],
+    work: impl FnOnce() -> Result<(), Error>,
+) -> Result<(), Error> {
+    let exchanges = pairs
+        .iter()
+        .map(|(from, to, endpoint)| Exchange::start(fabric, from, to, *endpoint));
+    let exchanges = exchanges.collect::<Result<Vec<_>, _>>()?;
     work()?;
     exchanges
         .into_iter()
