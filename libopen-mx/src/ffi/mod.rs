@@ -13,6 +13,7 @@ pub(crate) mod errors;
 pub(crate) mod info;
 pub(crate) mod library;
 pub(crate) mod messages;
+pub(crate) mod places;
 pub(crate) mod progress;
 pub(crate) mod raw;
 pub(crate) mod registry;

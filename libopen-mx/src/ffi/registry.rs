@@ -1,12 +1,13 @@
 //! The open endpoints of the process, by the numbers that C code holds.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Once, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, RwLock};
 
 use open_mx::board::text;
 use open_mx::environment::Speaker;
 use open_mx::{Endpoint, Error};
 
+use super::places::{Inside, Place};
 use super::types::{
     EndpointAddress, EndpointHandle, ErrorHandler, RequestHandle, Seat, request_handle, request_of,
 };
@@ -14,27 +15,20 @@ use super::types::{
 /// Endpoints that a process may have open: their number is a byte of each address.
 const MAX: usize = 256;
 
-#[derive(Default)]
-struct Slot {
-    /// Counts the uses of the slot.
-    generation: usize,
-    endpoint: Option<Arc<Open>>,
-}
-
 struct Open {
     endpoint: Endpoint,
     index: u32,
     handler: RwLock<ErrorHandler>,
 }
 
-type Slots = Vec<Slot>;
-
-static SLOTS: RwLock<Slots> = RwLock::new(Vec::new());
+static PLACES: [Place<Open>; MAX] = [const { Place::new() }; MAX];
+/// Who fills one has it.
+static FILLING: Mutex<()> = Mutex::new(());
 
 /// An endpoint that stays open for as long as this value exists.
 pub struct Handle {
-    open: Arc<Open>,
-    seat: Seat,
+    open: Inside<'static, Open>,
+    slot: u8,
 }
 
 impl Handle {
@@ -43,59 +37,40 @@ impl Handle {
         static FORK_WATCH: Once = Once::new();
         FORK_WATCH.call_once(watch_forks);
         let index = endpoint.address()?.endpoint;
-        let mut slots = SLOTS.write().unwrap_or_else(PoisonError::into_inner);
-        let free = slots.iter().position(|slot| slot.endpoint.is_none());
-        let at = match free {
-            Some(at) => at,
-            None if slots.len() < MAX => {
-                slots.push(Slot::default());
-                slots.len() - 1
-            }
-            None => return Err(Error::TooManyEndpoints),
-        };
-        let slot = &mut slots[at];
-        slot.generation += 1;
-        slot.endpoint = Some(Arc::new(Open {
+        let open = Open {
             endpoint,
             index,
             handler: RwLock::new(handler),
-        }));
-        Ok(core::ptr::without_provenance_mut(slot.generation << 8 | at))
+        };
+        let _filling = FILLING.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = PLACES.iter().position(Place::is_empty);
+        let at = at.ok_or(Error::TooManyEndpoints)?;
+        // SAFETY: it is empty, and the lock is held.
+        let generation = unsafe { PLACES[at].fill(open) };
+        let number = (generation as usize) << 8 | at;
+        Ok(core::ptr::without_provenance_mut(number))
     }
 
     /// The endpoint of a handle.
+    #[inline(always)]
     pub fn find(handle: EndpointHandle) -> Option<Self> {
         let number = handle.addr();
-        let slots = SLOTS.read().unwrap_or_else(PoisonError::into_inner);
-        let slot = slots.get(number & 0xff)?;
-        if slot.generation != number >> 8 {
-            return None;
-        }
-        Self::of(number & 0xff, slot)
+        Self::in_slot(number as u8, |generation| {
+            generation as usize == number >> 8
+        })
     }
 
-    /// The endpoint that is open in a slot.
-    fn of(at: usize, slot: &Slot) -> Option<Self> {
-        Some(Self {
-            open: slot.endpoint.clone()?,
-            seat: Seat {
-                slot: at as u8,
-                generation: slot.generation as u8,
-            },
-        })
+    /// The endpoint that is open in a slot, if it is the use of it that is wanted.
+    #[inline(always)]
+    fn in_slot(slot: u8, wanted: impl FnOnce(u32) -> bool) -> Option<Self> {
+        let open = PLACES[usize::from(slot)].enter(wanted)?;
+        Some(Self { open, slot })
     }
 
     /// The endpoint that an address belongs to.
     pub fn of_address(address: EndpointAddress) -> Option<Self> {
         let seat = address.seat();
-        Self::all().into_iter().find(|handle| handle.seat == seat)
-    }
-
-    /// All open endpoints.
-    pub fn all() -> Vec<Self> {
-        let slots = SLOTS.read().unwrap_or_else(PoisonError::into_inner);
-        let open = slots.iter().enumerate();
-        open.filter_map(|(at, slot)| Self::of(at, slot)).collect()
+        Self::in_slot(seat.slot, |generation| generation as u8 == seat.generation)
     }
 
     /// Forgets a handle: calls that wait on the endpoint end, and it closes when none uses it any more.
@@ -104,21 +79,25 @@ impl Handle {
         if found.endpoint().in_handler() {
             return Err(Error::InHandler);
         }
-        let mut slots = SLOTS.write().unwrap_or_else(PoisonError::into_inner);
-        let closed = slots[usize::from(found.seat.slot)].endpoint.take();
-        drop(slots);
         // Another thread may have been faster.
-        let closed = closed.ok_or(Error::NotOpen)?;
-        closed.endpoint.shut();
+        if !found.open.close() {
+            return Err(Error::NotOpen);
+        }
+        found.endpoint().shut();
         Ok(())
     }
 
     /// Its place in the process.
+    #[inline]
     pub fn seat(&self) -> Seat {
-        self.seat
+        Seat {
+            slot: self.slot,
+            generation: self.open.generation() as u8,
+        }
     }
 
     /// The endpoint of the Rust library, which does the work.
+    #[inline(always)]
     pub fn endpoint(&self) -> &Endpoint {
         &self.open.endpoint
     }
@@ -157,14 +136,16 @@ impl Handle {
     }
 
     /// A request of this endpoint as C code holds it.
+    #[inline(always)]
     pub fn request_handle(&self, request: open_mx::Request) -> RequestHandle {
-        request_handle(request, self.seat.slot)
+        request_handle(request, self.slot)
     }
 
     /// The request of this endpoint that C code holds.
+    #[inline(always)]
     pub fn request(&self, held: RequestHandle) -> Result<open_mx::Request, Error> {
         match request_of(held) {
-            (request, slot) if slot == self.seat.slot => Ok(request),
+            (request, slot) if slot == self.slot => Ok(request),
             _ => Err(Error::Request),
         }
     }
@@ -173,6 +154,7 @@ impl Handle {
     ///
     /// # Safety
     /// `request` is null or valid for a read.
+    #[inline(always)]
     pub unsafe fn named(&self, request: *const RequestHandle) -> Result<open_mx::Request, Error> {
         if request.is_null() {
             return Err(Error::Request);
@@ -184,20 +166,20 @@ impl Handle {
     /// The application's word of a request of any endpoint.
     pub fn context_of(held: RequestHandle) -> Result<u64, Error> {
         let (request, slot) = request_of(held);
-        let open = Self::all()
-            .into_iter()
-            .find(|handle| handle.seat.slot == slot);
+        let open = Self::in_slot(slot, |_| true);
         open.ok_or(Error::Request)?.endpoint().context(request)
     }
 
     /// An address as C code holds it.
+    #[inline(always)]
     pub fn address(&self, address: &open_mx::Address) -> EndpointAddress {
-        EndpointAddress::new(address, self.seat)
+        EndpointAddress::new(address, self.seat())
     }
 
     /// An address that C code holds, for a call of this endpoint.
+    #[inline(always)]
     pub fn partner(&self, address: EndpointAddress) -> Result<open_mx::Address, Error> {
-        if address.seat() == self.seat {
+        if address.seat() == self.seat() {
             Ok(address.address())
         } else {
             Err(Error::StrangeAddress)
@@ -206,8 +188,8 @@ impl Handle {
 }
 
 thread_local! {
-    /// The table, held while this thread forks.
-    static FORKING: RefCell<Option<RwLockWriteGuard<'static, Slots>>> = const { RefCell::new(None) };
+    /// The lock, held while this thread forks.
+    static FORKING: RefCell<Option<MutexGuard<'static, ()>>> = const { RefCell::new(None) };
 }
 
 unsafe extern "C" {
@@ -220,22 +202,18 @@ unsafe extern "C" {
 }
 
 /// A child that has the parent's queues in its memory, or a copy of the protocol's state, must use neither: in the
-/// child the table is empty.
+/// child no endpoint is open, and none is closed, which would write into the parent's queues.
 fn watch_forks() {
     unsafe extern "C" fn prepare() {
-        let slots = SLOTS.write().unwrap_or_else(PoisonError::into_inner);
-        FORKING.set(Some(slots));
+        let filling = FILLING.lock().unwrap_or_else(PoisonError::into_inner);
+        FORKING.set(Some(filling));
     }
     unsafe extern "C" fn parent() {
         FORKING.set(None);
     }
     unsafe extern "C" fn child() {
-        if let Some(mut slots) = FORKING.take() {
-            for slot in slots.iter_mut() {
-                // Closing it would write into the parent's queues.
-                std::mem::forget(slot.endpoint.take());
-            }
-        }
+        PLACES.iter().for_each(Place::lose);
+        FORKING.set(None);
     }
     // SAFETY: the three are functions of this library, which stays loaded for as long as its endpoints are in use.
     let refused = unsafe { pthread_atfork(Some(prepare), Some(parent), Some(child)) };
