@@ -76,5 +76,5 @@ pub use queue_port::{Part, QueuePort, Refused, Registered, Use};
 pub use state::contexts::ContextIds;
 pub use state::counts::{ByKind, Counts, Holdings};
 pub use state::keys::{PartnerKey, RequestKey};
-pub use state::request::{Kind, Outcome, Purpose};
+pub use state::request::{Kind, NotDone, Outcome, Purpose};
 pub use state::selection::Selection;

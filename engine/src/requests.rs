@@ -5,10 +5,11 @@ use core::time::Duration;
 use crate::code::Code;
 use crate::engine::Engine;
 use crate::state::keys::RequestKey;
-use crate::state::request::{Kind, Outcome, Purpose};
+use crate::state::request::{Kind, NotDone, Outcome, Purpose};
 
 impl Engine {
     /// Bytes of memory that one request more may take at once; its tables cannot fail to grow.
+    #[inline]
     pub fn growth(&self) -> usize {
         self.requests.growth()
     }
@@ -29,6 +30,12 @@ impl Engine {
     #[inline]
     pub fn take_done(&mut self, key: RequestKey) -> Option<Outcome> {
         self.requests.take_done(key)
+    }
+
+    /// Takes a request away if it is done, else says that there is one; `None` when there is none of that key.
+    #[inline]
+    pub fn take_if_done(&mut self, key: RequestKey) -> Option<Result<Outcome, NotDone>> {
+        self.requests.take_if_done(key)
     }
 
     /// The first done request whose match info fits; it stays.

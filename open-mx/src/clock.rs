@@ -6,6 +6,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Time since some fixed moment, in steps of a few milliseconds. The coarse clock is read through the vDSO everywhere,
 /// without a system call; the fine one is not in every Xen guest.
+#[inline]
 pub fn now() -> Duration {
     let now = clock_gettime(ClockId::MonotonicCoarse);
     Duration::new(

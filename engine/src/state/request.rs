@@ -28,6 +28,10 @@ pub struct Outcome {
     pub context: u64,
 }
 
+/// A request that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotDone;
+
 /// What a request waits for.
 #[derive(Debug)]
 pub enum Purpose {
@@ -151,10 +155,11 @@ impl Requests {
 
     /// Bytes that one more, and what it leads to in other tables, may take at once: something where tables grow to twice
     /// their size, how many requests there are being the application's choice.
+    #[inline]
     pub fn growth(&self) -> usize {
         let count = self.all.len();
-        let grows = count.is_power_of_two() || (count + 1).is_power_of_two();
-        match grows && count >= FEW {
+        let grows = || count.is_power_of_two() || (count + 1).is_power_of_two();
+        match count >= FEW && grows() {
             true => count.saturating_mul(GROWTH_OF_EACH),
             false => 0,
         }
@@ -269,9 +274,15 @@ impl Requests {
     /// Takes a done request away.
     #[inline]
     pub fn take_done(&mut self, key: RequestKey) -> Option<Outcome> {
+        self.take_if_done(key)?.ok()
+    }
+
+    /// Takes a request away if it is done, else says that there is one; `None` when there is none of that key.
+    #[inline]
+    pub fn take_if_done(&mut self, key: RequestKey) -> Option<Result<Outcome, NotDone>> {
         let request = self.all.get(key)?;
         if !matches!(request.purpose, Purpose::Done) {
-            return None;
+            return Some(Err(NotDone));
         }
         let outcome = request.outcome;
         self.all.remove(key);
@@ -279,7 +290,7 @@ impl Requests {
         let all = &self.all;
         self.done
             .drop_front_while(outcome.match_info, |key| !all.contains_key(*key));
-        Some(outcome)
+        Some(Ok(outcome))
     }
 
     /// Takes a request away that is not done.

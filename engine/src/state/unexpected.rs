@@ -91,6 +91,12 @@ impl Unexpected {
         }
     }
 
+    /// Whether none is there, listed or not.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// What all of them cost.
     #[inline]
     pub fn bytes(&self) -> usize {

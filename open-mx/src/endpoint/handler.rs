@@ -98,7 +98,7 @@ impl Held {
             }
             let EndpointState { engine, port, .. } = &mut *state;
             engine.answer(offer, action, port);
-            state.rested = None;
+            (state.rested, state.idle) = (None, false);
             state.flush(self.channel());
             self.tell_others(&state);
         }

@@ -13,6 +13,12 @@ use crate::backend::Channel;
 use crate::clock;
 use crate::error::Error;
 
+/// Why an endpoint is of no use any more.
+#[cold]
+fn reason(error: &Error) -> Error {
+    error.clone()
+}
+
 /// What a child of the process that opened the endpoint must neither use nor give back.
 pub struct Held {
     pub(super) state: Mutex<EndpointState>,
@@ -33,7 +39,7 @@ pub struct Held {
 
 impl Held {
     /// The state, at the begin of a call: in a child the lock itself may be held by a thread that is not there.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&self) -> Result<MutexGuard<'_, EndpointState>, Error> {
         if self.fork_guard.is_inherited() {
             return Err(Error::NotOpen);
@@ -41,6 +47,7 @@ impl Held {
         Ok(self.lock())
     }
 
+    #[inline(always)]
     pub(super) fn lock(&self) -> MutexGuard<'_, EndpointState> {
         let state = self.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
@@ -51,35 +58,53 @@ impl Held {
     }
 
     /// Runs a call that may post something or complete requests, at the present time.
+    #[inline(always)]
     pub fn with<T>(
         &self,
         call: impl FnOnce(&mut EndpointState) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut state = self.enter()?;
-        if let Some(error) = &state.broken {
-            return Err(error.clone());
+        let mut state = self.enter_open()?;
+        let begun = self.begin(&mut state);
+        let result = call(&mut state);
+        self.end(state, begun);
+        result
+    }
+
+    /// The state of an endpoint that is of use, at the begin of a call.
+    #[inline(always)]
+    pub fn enter_open(&self) -> Result<MutexGuard<'_, EndpointState>, Error> {
+        let state = self.enter()?;
+        match &state.broken {
+            None => Ok(state),
+            Some(error) => Err(reason(error)),
         }
-        let now = clock::now();
+    }
+
+    /// Before something is posted or completed: tells the present time. How many requests are complete.
+    #[inline(always)]
+    pub fn begin(&self, state: &mut EndpointState) -> u64 {
+        let now = state.readings.read();
         self.attendance.ours(now);
         state.engine.set_now(now);
-        let completed = state.engine.completions();
-        let result = call(&mut state);
-        if state.engine.has_work(now) {
-            state.rested = None;
-        }
+        state.engine.completions()
+    }
+
+    /// Afterwards.
+    #[inline(always)]
+    pub fn end(&self, mut state: MutexGuard<'_, EndpointState>, completed: u64) {
+        state.idle = false;
         state.flush(self.channel());
         self.tell_of_change(&mut state, completed);
         if state.engine.has_offers() {
             // A message to the own endpoint.
             drop(self.offer(state));
         }
-        result
     }
 
     /// Makes progress, with all that the handler of unexpected messages has to say to it.
     pub fn advance<'a>(
         &'a self,
-        state: MutexGuard<'a, EndpointState>,
+        mut state: MutexGuard<'a, EndpointState>,
     ) -> MutexGuard<'a, EndpointState> {
         let now = clock::now();
         if state.rests(now) {
@@ -89,6 +114,7 @@ impl Held {
     }
 
     /// The same, at this time, where there may be something to do.
+    #[inline(always)]
     pub(super) fn advance_to<'a>(
         &'a self,
         now: Duration,
@@ -108,6 +134,7 @@ impl Held {
 
     /// What a call has changed concerns other threads: those that wait for completions, of which there were `completed`
     /// before, and the one that sleeps until something is due.
+    #[inline(always)]
     pub fn tell_of_change(&self, state: &mut EndpointState, completed: u64) {
         if state.engine.completions() != completed {
             self.tell_others(state);
@@ -121,6 +148,7 @@ impl Held {
     }
 
     /// Other threads may find what they wait for: wakes them.
+    #[inline(always)]
     pub fn tell_others(&self, state: &EndpointState) {
         if state.waiting > 0 {
             self.moved.notify_all();

@@ -13,6 +13,7 @@ mod nonblocking;
 mod options;
 mod polling;
 pub(crate) mod port;
+mod readings;
 mod siblings;
 mod spin;
 pub(crate) mod state;
@@ -178,7 +179,7 @@ impl Endpoint {
 
     /// The address by which others connect to it.
     pub fn address(&self) -> Result<Address, Error> {
-        let mut state = self.held.enter()?;
+        let state = self.held.enter()?;
         let own = state.engine.loopback();
         state.address(own).ok_or(Error::Confused)
     }
@@ -275,6 +276,7 @@ impl Endpoint {
     }
 
     /// Starts a send. `synchronous`: it is done when the message was matched.
+    #[inline(always)]
     pub fn isend(
         &self,
         memory: Memory,
@@ -283,16 +285,18 @@ impl Endpoint {
         context: u64,
         synchronous: bool,
     ) -> Result<Request, Error> {
-        self.held.with(|state| {
-            look_for_room(state)?;
-            let EndpointState { engine, port, .. } = state;
-            let partner = to.partner;
-            let request = engine.send(partner, memory, match_info, context, synchronous, port);
-            Ok(Request(request))
-        })
+        let mut state = self.held.enter_open()?;
+        look_for_room(&state)?;
+        let begun = self.held.begin(&mut state);
+        let EndpointState { engine, port, .. } = &mut *state;
+        let partner = to.partner;
+        let request = engine.send(partner, memory, match_info, context, synchronous, port);
+        self.held.end(state, begun);
+        Ok(Request(request))
     }
 
     /// Starts a receive of a message whose match info, masked, is `match_info`.
+    #[inline(always)]
     pub fn irecv(
         &self,
         memory: Memory,
@@ -304,6 +308,7 @@ impl Endpoint {
     }
 
     /// The same, of a message of one remote endpoint alone, which need not be connected yet: it ends with the relation.
+    #[inline(always)]
     pub fn irecv_from(
         &self,
         memory: Memory,
@@ -313,16 +318,26 @@ impl Endpoint {
         context: u64,
     ) -> Result<Request, Error> {
         let wanted = selection(match_info, mask, from)?;
-        self.held.with(|state| {
-            look_for_room(state)?;
-            let EndpointState { engine, port, .. } = state;
-            let contexts = engine.config().context_ids.mask();
-            if mask & contexts != contexts {
-                return Err(Error::ContextMask);
+        let mut state = self.held.enter_open()?;
+        look_for_room(&state)?;
+        let contexts = state.engine.config().context_ids.mask();
+        if mask & contexts != contexts {
+            return Err(Error::ContextMask);
+        }
+        // What only waits for its message neither needs the time nor leaves anything to do.
+        let begun = match state.engine.keeps_messages() {
+            true => Some(self.held.begin(&mut state)),
+            false => {
+                self.held.attendance.ours(state.readings.last());
+                None
             }
-            let request = engine.receive(memory, wanted, context, port);
-            Ok(Request(request))
-        })
+        };
+        let EndpointState { engine, port, .. } = &mut *state;
+        let request = engine.receive(memory, wanted, context, port);
+        if let Some(begun) = begun {
+            self.held.end(state, begun);
+        }
+        Ok(Request(request))
     }
 
     /// Makes progress.
@@ -337,8 +352,9 @@ impl Endpoint {
     }
 
     /// Whether a request is done: its status, which uses it up.
+    #[inline(always)]
     pub fn test(&self, request: Request) -> Result<Option<Status>, Error> {
-        self.held.polled(|state| done(state, request))
+        self.held.tested(request.0)
     }
 
     /// Waits for a request: its status, which uses it up; nothing when the time is over or [`Self::wakeup`] was called.
@@ -521,6 +537,7 @@ impl Drop for Endpoint {
 }
 
 /// Match info must lie within its mask.
+#[inline]
 fn within(match_info: u64, mask: u64) -> Result<(), Error> {
     if match_info & !mask == 0 {
         Ok(())
@@ -530,6 +547,7 @@ fn within(match_info: u64, mask: u64) -> Result<(), Error> {
 }
 
 /// The messages that a receive or a probe wants.
+#[inline]
 fn selection(match_info: u64, mask: u64, from: Option<Address>) -> Result<Selection, Error> {
     within(match_info, mask)?;
     Ok(Selection {
@@ -539,6 +557,7 @@ fn selection(match_info: u64, mask: u64, from: Option<Address>) -> Result<Select
 }
 
 /// Requests are refused before there is no memory to remember them.
+#[inline]
 fn look_for_room(state: &EndpointState) -> Result<(), Error> {
     let growth = state.engine.growth();
     if growth == 0 || heap::has_room(growth) {
@@ -553,13 +572,11 @@ fn context_of(state: &mut EndpointState, address: Address) -> Result<&mut u64, E
     context.ok_or(Error::StrangeAddress)
 }
 
+#[inline]
 fn done(state: &mut EndpointState, request: Request) -> Result<Option<Status>, Error> {
-    match state.engine.is_done(request.0) {
-        Some(true) => {
-            let outcome = state.engine.take_done(request.0).ok_or(Error::Request)?;
-            Ok(Some(state.status(outcome)))
-        }
-        Some(false) => Ok(None),
+    match state.engine.take_if_done(request.0) {
+        Some(Ok(outcome)) => Ok(Some(state.status(outcome))),
+        Some(Err(_)) => Ok(None),
         None => Err(Error::Request),
     }
 }

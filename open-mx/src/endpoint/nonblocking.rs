@@ -2,15 +2,18 @@
 
 use std::sync::MutexGuard;
 
+use mx_engine::RequestKey;
+
+use super::Status;
 use super::held::Held;
 use super::polling::Due;
 use super::siblings;
 use super::state::EndpointState;
-use crate::clock;
 use crate::error::Error;
 
 impl Held {
     /// Makes progress once, then looks for something.
+    #[inline(always)]
     pub fn polled<T>(
         &self,
         look: impl FnOnce(&mut EndpointState) -> Result<Option<T>, Error>,
@@ -20,31 +23,96 @@ impl Held {
 
     /// Makes progress once, then runs a call that finds something or not. When such calls go on without finding anything others get their
     /// turn.
+    #[inline(always)]
     pub fn looked<T>(
         &self,
         call: impl FnOnce(&mut EndpointState) -> Result<T, Error>,
         finds: impl FnOnce(&T) -> bool,
     ) -> Result<T, Error> {
-        let mut state = self.enter()?;
-        let now = clock::now();
-        let mut news = false;
-        // Where nothing has come and nothing is due, progress would change nothing that others wait for.
-        let result = if state.rests(now) {
-            call(&mut state)
-        } else {
-            let completed = state.engine.completions();
-            news = state.port.process.event_waits();
-            state = self.advance_to(now, state);
-            let result = call(&mut state);
-            self.tell_of_change(&mut state, completed);
-            result
-        };
+        let state = self.enter()?;
+        let news = state.has_news();
+        let mut state = self.progress_if_due(state, news);
+        let result = call(&mut state);
         if news || result.as_ref().map_or(true, finds) {
             self.polling.found();
         } else {
             drop(self.looked_in_vain(state, 1));
         }
         result
+    }
+
+    /// Whether a request is done: its status, which uses it up. Where nothing has come, what is done already needs no progress to
+    /// be told, and of what is not, progress would learn no more than the look before.
+    #[inline(always)]
+    pub fn tested(&self, request: RequestKey) -> Result<Option<Status>, Error> {
+        let mut state = self.enter()?;
+        let news = state.has_news();
+        let known = !news && state.readings.may_be_spared();
+        if !known {
+            state = self.progress_if_due(state, news);
+        }
+        match state.engine.take_if_done(request) {
+            Some(Ok(outcome)) => {
+                if known {
+                    state.readings.spare();
+                }
+                self.polling.found();
+                Ok(Some(state.status(outcome)))
+            }
+            Some(Err(_)) if known && state.idle => {
+                state.readings.spare();
+                drop(self.looked_in_vain(state, 1));
+                Ok(None)
+            }
+            Some(Err(_)) => self.not_done(state, request, known, news),
+            None => Err(Error::Request),
+        }
+    }
+
+    /// The same of a request that was not done.
+    #[inline(never)]
+    fn not_done<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, EndpointState>,
+        request: RequestKey,
+        known: bool,
+        news: bool,
+    ) -> Result<Option<Status>, Error> {
+        if known {
+            // A call since the last look may have left something to do.
+            state = self.progress_if_due(state, news);
+            match state.engine.take_if_done(request) {
+                Some(Ok(outcome)) => {
+                    self.polling.found();
+                    return Ok(Some(state.status(outcome)));
+                }
+                Some(Err(_)) => {}
+                None => return Err(Error::Request),
+            }
+        }
+        if news {
+            self.polling.found();
+        } else {
+            drop(self.looked_in_vain(state, 1));
+        }
+        Ok(None)
+    }
+
+    /// Makes progress with news, or when something may be due. Where nothing has come and nothing is due, progress would change
+    /// nothing that others wait for.
+    #[inline(never)]
+    fn progress_if_due<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, EndpointState>,
+        news: bool,
+    ) -> MutexGuard<'a, EndpointState> {
+        let Some(now) = state.time_of_progress(news) else {
+            return state;
+        };
+        let completed = state.engine.completions();
+        state = self.advance_to(now, state);
+        self.tell_of_change(&mut state, completed);
+        state
     }
 
     /// So many looks have found nothing: others get their turn when it is due, other endpoints of the process as well as

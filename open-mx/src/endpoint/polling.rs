@@ -52,11 +52,13 @@ pub enum Due {
 
 impl Polling {
     /// Something was found.
+    #[inline]
     pub fn found(&self) {
         self.fruitless.store(0, Ordering::Relaxed);
     }
 
     /// So many looks have found nothing.
+    #[inline]
     pub fn fruitless(&self, looks: u32) -> Due {
         let add = |count: &AtomicU32| {
             let sum = count.load(Ordering::Relaxed).wrapping_add(looks);

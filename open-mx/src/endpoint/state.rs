@@ -10,6 +10,7 @@ use mx_wire::Connect;
 
 use super::handling::Handling;
 use super::port::Port;
+use super::readings::Readings;
 use super::spin::Spin;
 use super::{Address, Status};
 use crate::backend::Channel;
@@ -53,8 +54,12 @@ pub struct EndpointState {
     pub nic_ids: Vec<Option<u64>>,
     /// Events that were taken since time was last judged, while there were always more.
     pub behind: usize,
-    /// When progress was last made, if it left nothing to do.
+    /// When progress was last made, if it took all events there were.
     pub rested: Option<Duration>,
+    /// Whether there was nothing else to do then, nor is since.
+    pub idle: bool,
+    /// The calls' readings of the clock.
+    pub readings: Readings,
     /// When the backend was last known to be there.
     pub heard: Duration,
     /// How long to look before sleeping.
@@ -102,6 +107,8 @@ impl EndpointState {
             nic_ids: Vec::new(),
             behind: 0,
             rested: None,
+            idle: false,
+            readings: Readings::default(),
             heard: Duration::ZERO,
             disabled: false,
             handling: Handling::default(),
@@ -117,10 +124,39 @@ impl EndpointState {
     /// of milliseconds, within which nothing becomes due. What the backend has given back meanwhile is work only for those
     /// who wait for room, and with those there is no rest.
     #[inline]
-    pub fn rests(&self, now: Duration) -> bool {
-        self.rested == Some(now)
-            && !self.port.process.event_waits()
-            && self.board.generation() == self.engine.backend()
+    pub fn rests(&mut self, now: Duration) -> bool {
+        self.rested == Some(now) && !self.has_news() && self.is_idle(now)
+    }
+
+    /// Whether nothing is due at the time of the last progress. Asked by looks, of which there are many while nothing changes,
+    /// and not by the calls that change something.
+    #[inline]
+    fn is_idle(&mut self, rested: Duration) -> bool {
+        self.idle = self.idle || !self.engine.has_work(rested);
+        self.idle
+    }
+
+    /// Whether the backend has written what progress would take, or there is another one.
+    #[inline(always)]
+    pub fn has_news(&self) -> bool {
+        self.port.process.event_waits() || self.board.generation() != self.engine.backend()
+    }
+
+    /// The time at which a look has to make progress, if it has to: with news, or when something may be due.
+    #[inline(always)]
+    pub fn time_of_progress(&mut self, news: bool) -> Option<Duration> {
+        let Some(rested) = self.rested.filter(|_| !news) else {
+            return Some(self.readings.read());
+        };
+        if !self.is_idle(rested) {
+            return Some(self.readings.read());
+        }
+        if self.readings.may_be_spared() {
+            self.readings.spare();
+            return None;
+        }
+        let now = self.readings.read();
+        (now != rested).then_some(now)
     }
 
     /// Whether the backend has read nothing of what was posted for longer than it takes to wake: it does not get to
@@ -142,6 +178,7 @@ impl EndpointState {
         }
         self.engine.set_now(now);
         self.rested = None;
+        self.idle = false;
         // Before the events, among which those of the backend before are when another one is there.
         let generation = self.board.generation();
         let mut taken = 0;
@@ -201,9 +238,7 @@ impl EndpointState {
             self.engine.work_between(&mut self.port);
         }
         self.flush(channel);
-        if all && !self.engine.has_work(now) {
-            self.rested = Some(now);
-        }
+        self.rested = all.then_some(now);
         taken > 0
     }
 
@@ -227,6 +262,7 @@ impl EndpointState {
     }
 
     /// Wakes the backend if something was posted and it sleeps.
+    #[inline(always)]
     pub fn flush(&mut self, channel: &dyn Channel) {
         if std::mem::take(&mut self.port.posted) && self.port.process.kick_needed() {
             channel.kick();
@@ -243,7 +279,8 @@ impl EndpointState {
     }
 
     /// An outcome with the address of its partner.
-    pub fn status(&mut self, outcome: Outcome) -> Status {
+    #[inline(always)]
+    pub fn status(&self, outcome: Outcome) -> Status {
         Status {
             code: outcome.code,
             address: outcome.partner.and_then(|partner| self.address(partner)),
@@ -282,7 +319,8 @@ impl EndpointState {
     }
 
     /// The address of a partner.
-    pub fn address(&mut self, partner: PartnerKey) -> Option<Address> {
+    #[inline]
+    pub fn address(&self, partner: PartnerKey) -> Option<Address> {
         if partner == self.engine.loopback() {
             return Some(Address {
                 partner,
@@ -294,7 +332,10 @@ impl EndpointState {
         let (peer, endpoint, session) = self.engine.describe(partner)?;
         Some(Address {
             partner,
-            nic_id: self.nic_id_of_peer(peer).unwrap_or(0),
+            nic_id: self
+                .nic_ids
+                .get(usize::from(peer))
+                .map_or(0, |known| known.unwrap_or(0)),
             endpoint: endpoint.into(),
             session: session.unwrap_or(u32::MAX),
         })

@@ -36,6 +36,7 @@ impl Held {
         let begun = clock::now();
         let deadline = timeout.map(|timeout| begun + timeout);
         let mut state = self.enter()?;
+        state.readings.note(begun);
         self.attendance.ours(begun);
         let _waits = self.attendance.wait();
         let wakeups = state.wakeups;
