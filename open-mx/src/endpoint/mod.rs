@@ -357,12 +357,16 @@ impl Endpoint {
         self.held.tested(request.0)
     }
 
-    /// Waits for a request: its status, which uses it up; nothing when the time is over or [`Self::wakeup`] was called.
+    /// Waits for a request, unless it is done: its status, which uses it up; nothing when the time is over or
+    /// [`Self::wakeup`] was called.
     pub fn wait(
         &self,
         request: Request,
         timeout: Option<Duration>,
     ) -> Result<Option<Status>, Error> {
+        if let Some(status) = self.held.done_already(request.0)? {
+            return Ok(Some(status));
+        }
         self.held
             .wait_until(timeout, |state| done(state, request).transpose())?
             .transpose()

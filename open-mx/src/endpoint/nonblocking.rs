@@ -98,6 +98,21 @@ impl Held {
         Ok(None)
     }
 
+    /// What a test tells without progress and without the time: that a request is done, where nothing has come.
+    #[inline(always)]
+    pub fn done_already(&self, request: RequestKey) -> Result<Option<Status>, Error> {
+        let mut state = self.enter()?;
+        if !state.readings.may_be_spared() || state.has_news() {
+            return Ok(None);
+        }
+        let Some(Ok(outcome)) = state.engine.take_if_done(request) else {
+            return Ok(None);
+        };
+        state.readings.spare();
+        self.polling.found();
+        Ok(Some(state.status(outcome)))
+    }
+
     /// Makes progress with news, or when something may be due. Where nothing has come and nothing is due, progress would change
     /// nothing that others wait for.
     #[inline(never)]
