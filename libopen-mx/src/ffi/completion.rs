@@ -156,15 +156,33 @@ macro_rules! calls {
     )*};
 }
 
-calls! {
-    /// Whether a request is done; then it is used up.
-    ///
-    /// # Safety
-    /// `request` is valid for reads and writes; `status` and `result` are null or valid for a write.
-    consume fn omx_test(
-        endpoint, request: *mut RequestHandle, status: *mut Status, result: *mut u32,
-    ): (request, status, result) = Endpoint::test;
+/// Whether a request is done; then it is used up. Of all calls it is the one that a program that polls repeats: what it finds is
+/// written where the caller wants it, and nowhere in between.
+///
+/// # Safety
+/// `request` is valid for reads and writes; `status` and `result` are null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn omx_test(
+    endpoint: EndpointHandle,
+    request: *mut RequestHandle,
+    status: *mut Status,
+    result: *mut u32,
+) -> Return {
+    on(endpoint, "omx_test", |handle| {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let named = handle.named(request)?;
+            let done = handle.endpoint().test_then(named, |found| {
+                put(request, null_mut());
+                put(status, handle.status(&found));
+            })?;
+            put(result, done.into());
+        }
+        Ok(())
+    })
+}
 
+calls! {
     /// Waits for a request; when it is done it is used up.
     ///
     /// # Safety

@@ -352,9 +352,16 @@ impl Endpoint {
     }
 
     /// Whether a request is done: its status, which uses it up.
-    #[inline(always)]
     pub fn test(&self, request: Request) -> Result<Option<Status>, Error> {
-        self.held.tested(request.0)
+        let mut done = None;
+        self.test_then(request, |status| done = Some(status))?;
+        Ok(done)
+    }
+
+    /// The same for who does something with the status: within, the endpoint can be used.
+    #[inline(always)]
+    pub fn test_then(&self, request: Request, tell: impl FnOnce(Status)) -> Result<bool, Error> {
+        self.held.tested(request.0, tell)
     }
 
     /// Waits for a request, unless it is done: its status, which uses it up; nothing when the time is over or

@@ -41,10 +41,10 @@ impl Held {
         result
     }
 
-    /// Whether a request is done: its status, which uses it up. Where nothing has come, what is done already needs no progress to
+    /// Whether a request is done, which uses it up: its status is told when others may enter again. Where nothing has come, what is done already needs no progress to
     /// be told, and of what is not, progress would learn no more than the look before.
     #[inline(always)]
-    pub fn tested(&self, request: RequestKey) -> Result<Option<Status>, Error> {
+    pub fn tested(&self, request: RequestKey, tell: impl FnOnce(Status)) -> Result<bool, Error> {
         let mut state = self.enter()?;
         let news = state.has_news();
         let known = !news && state.readings.may_be_spared();
@@ -57,14 +57,20 @@ impl Held {
                     state.readings.spare();
                 }
                 self.polling.found();
-                Ok(Some(state.status(outcome)))
+                let status = state.status(outcome);
+                drop(state);
+                tell(status);
+                Ok(true)
             }
             Some(Err(_)) if known && state.idle => {
                 state.readings.spare();
                 drop(self.looked_in_vain(state, 1));
-                Ok(None)
+                Ok(false)
             }
-            Some(Err(_)) => self.not_done(state, request, known, news),
+            Some(Err(_)) => {
+                let done = self.not_done(state, request, known, news)?;
+                Ok(done.map(tell).is_some())
+            }
             None => Err(Error::Request),
         }
     }
