@@ -86,11 +86,11 @@ pub unsafe fn start(
     })
 }
 
-/// Declares sends: what they read, how they read it, and whether they are synchronous.
+/// Declares sends: what they read, how they read it, by which call, and whether they are synchronous.
 macro_rules! sends {
     ($(
         $(#[$doc:meta])*
-        fn $name:ident($spans:ident: $pointer:ty, $size:ident: $number:ty) = $memory:ident, $synchronous:literal;
+        fn $name:ident($spans:ident: $pointer:ty, $size:ident: $number:ty) = $memory:ident, $isend:ident, $synchronous:literal;
     )*) => {$(
         $(#[$doc])*
         ///
@@ -110,7 +110,7 @@ macro_rules! sends {
             unsafe {
                 start(stringify!($name), endpoint, request, |handle| {
                     let (memory, to) = ($memory($spans, $size)?, handle.partner(to)?);
-                    handle.endpoint().isend(memory, to, match_info, word(context), $synchronous)
+                    handle.endpoint().$isend(memory, to, match_info, word(context), $synchronous)
                 })
             }
         }
@@ -121,7 +121,7 @@ macro_rules! sends {
 macro_rules! receives {
     ($(
         $(#[$doc:meta])*
-        fn $name:ident($spans:ident: $pointer:ty, $size:ident: $number:ty) = $memory:ident;
+        fn $name:ident($spans:ident: $pointer:ty, $size:ident: $number:ty) = $memory:ident, $irecv:ident;
     )*) => {$(
         $(#[$doc])*
         ///
@@ -141,7 +141,7 @@ macro_rules! receives {
             unsafe {
                 start(stringify!($name), endpoint, request, |handle| {
                     let memory = $memory($spans, $size)?;
-                    handle.endpoint().irecv(memory, match_info, mask, word(context))
+                    handle.endpoint().$irecv(memory, match_info, mask, None, word(context))
                 })
             }
         }
@@ -150,18 +150,18 @@ macro_rules! receives {
 
 sends! {
     /// Starts a send of the `length` bytes at `buffer`.
-    fn omx_isend(buffer: *mut c_void, length: usize) = single, false;
+    fn omx_isend(buffer: *mut c_void, length: usize) = single, isend_here, false;
     /// Starts a send of `count` segments.
-    fn omx_isendv(segments: *const Segment, count: u32) = several, false;
+    fn omx_isendv(segments: *const Segment, count: u32) = several, isend, false;
     /// Starts a synchronous send of the `length` bytes at `buffer`.
-    fn omx_issend(buffer: *mut c_void, length: usize) = single, true;
+    fn omx_issend(buffer: *mut c_void, length: usize) = single, isend, true;
     /// Starts a synchronous send of `count` segments.
-    fn omx_issendv(segments: *const Segment, count: u32) = several, true;
+    fn omx_issendv(segments: *const Segment, count: u32) = several, isend, true;
 }
 
 receives! {
     /// Starts a receive into the `length` bytes at `buffer`.
-    fn omx_irecv(buffer: *mut c_void, length: usize) = single;
+    fn omx_irecv(buffer: *mut c_void, length: usize) = single, irecv_here;
     /// Starts a receive into `count` segments.
-    fn omx_irecvv(segments: *const Segment, count: u32) = several;
+    fn omx_irecvv(segments: *const Segment, count: u32) = several, irecv_from;
 }

@@ -276,8 +276,20 @@ impl Endpoint {
     }
 
     /// Starts a send. `synchronous`: it is done when the message was matched.
-    #[inline(always)]
     pub fn isend(
+        &self,
+        memory: Memory,
+        to: Address,
+        match_info: u64,
+        context: u64,
+        synchronous: bool,
+    ) -> Result<Request, Error> {
+        self.isend_here(memory, to, match_info, context, synchronous)
+    }
+
+    /// The same, as a part of the calling function: for the one that a program repeats.
+    #[inline(always)]
+    pub fn isend_here(
         &self,
         memory: Memory,
         to: Address,
@@ -296,7 +308,6 @@ impl Endpoint {
     }
 
     /// Starts a receive of a message whose match info, masked, is `match_info`.
-    #[inline(always)]
     pub fn irecv(
         &self,
         memory: Memory,
@@ -308,8 +319,20 @@ impl Endpoint {
     }
 
     /// The same, of a message of one remote endpoint alone, which need not be connected yet: it ends with the relation.
-    #[inline(always)]
     pub fn irecv_from(
+        &self,
+        memory: Memory,
+        match_info: u64,
+        mask: u64,
+        from: Option<Address>,
+        context: u64,
+    ) -> Result<Request, Error> {
+        self.irecv_here(memory, match_info, mask, from, context)
+    }
+
+    /// The same, as a part of the calling function: for the one that a program repeats.
+    #[inline(always)]
+    pub fn irecv_here(
         &self,
         memory: Memory,
         match_info: u64,
