@@ -135,7 +135,7 @@ impl Memory {
 
     /// Calls `copy` with each piece of the message between `offset` and `offset + length`, and the piece's position
     /// from `offset`. What lies beyond the message is left out.
-    #[inline]
+    #[inline(always)]
     fn pieces(&self, offset: u32, length: usize, mut copy: impl FnMut(usize, VolatileSlice)) {
         let (mut skip, mut done) = (offset as usize, 0);
         for span in self.spans() {
