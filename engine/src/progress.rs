@@ -8,13 +8,19 @@ use crate::queue_port::QueuePort;
 impl Engine {
     /// What a progress round does after the events: resends, delayed messages, due acknowledgements.
     pub fn work(&mut self, port: &mut impl QueuePort) {
-        self.resend_due(port);
-        self.expire_pulls(port);
+        self.judge(port);
         self.work_between(port);
     }
 
-    /// The same while more events wait, for a caller that takes only so many at once: what has waited too long for an
-    /// answer is not judged, for the answer may be among them.
+    /// The first part of it: what has waited too long for an answer is sent again, or given up.
+    #[inline]
+    pub fn judge(&mut self, port: &mut impl QueuePort) {
+        self.resend_due(port);
+        self.expire_pulls(port);
+    }
+
+    /// The rest, which is all of it while more events wait, for a caller that takes only so many at once: the answer may be
+    /// among them.
     pub fn work_between(&mut self, port: &mut impl QueuePort) {
         self.transmit.settle(port.sent());
         if self.awaits_memory() {

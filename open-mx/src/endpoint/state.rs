@@ -233,10 +233,9 @@ impl EndpointState {
         }
         if judge {
             self.behind = 0;
-            self.engine.work(&mut self.port);
-        } else {
-            self.engine.work_between(&mut self.port);
+            self.engine.judge(&mut self.port);
         }
+        self.engine.work_between(&mut self.port);
         self.flush(channel);
         self.rested = all.then_some(now);
         taken > 0
