@@ -78,9 +78,7 @@ impl Endpoint {
             return Ok(Sleep::NotNow);
         }
         let until = state.engine.deadline();
-        if state.port.process.kick_needed() {
-            held.channel().kick();
-        }
+        state.flush(held.channel());
         state.sleeping = true;
         state.alarm = Some(until.unwrap_or(Duration::MAX));
         Ok(Sleep::Until(until))

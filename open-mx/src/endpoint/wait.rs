@@ -125,7 +125,8 @@ impl Held {
         }
         let mut until = earliest([deadline, state.engine.deadline()]);
         let consumed = state.port.process.consumed();
-        let kick = state.port.process.kick_needed();
+        // What was posted before has been kicked for.
+        let kick = std::mem::take(&mut state.port.posted) && state.port.process.kick_needed();
         let mut alone = siblings::none();
         if !alone && self.channel().signals().is_err() {
             alone = true;
