@@ -11,8 +11,10 @@ use crate::device::Failure;
 use crate::domain::Domain;
 use crate::endpoint::SMALLEST;
 
-/// Bells and events at a time.
+/// Bells at a time.
 const STORM: u32 = 64;
+/// Events in a row, so many that a driver domain finds far more than it takes for an accident.
+const EVENTS: u32 = 500;
 /// Regions at a time.
 const REGIONS: u16 = 6;
 /// How often what is in use is changed.
@@ -183,7 +185,7 @@ impl<D: Domain> Liar<D> {
     }
 
     pub(super) fn events(&mut self) -> Result<bool, Failure> {
-        for _ in 0..STORM {
+        for _ in 0..EVENTS {
             self.device.domain.notify();
         }
         Ok(true)
