@@ -5,10 +5,12 @@
 //!
 //! | module | what it knows |
 //! |---|---|
+//! | [`caller`] | an endpoint that sends large messages to a library's, and verifies what comes back |
 //! | [`domain`] | what a frontend needs of its domain: pages, grants, events, keys |
 //! | [`device`] | the control pages of a device, from its guest's side |
 //! | [`endpoint`] | an endpoint: its pages, its queues, its end |
 //! | [`link`] | an endpoint that sends to a partner's, and verifies what comes |
+//! | [`pattern`] | what messages hold |
 //! | [`load`] | honest messages of all endpoints, counted |
 //! | [`lies`] | lies, counted by kind |
 //! | [`work`] | what they are to send, and what came of it |
@@ -25,6 +27,7 @@ extern crate alloc;
 
 #[cfg(target_os = "none")]
 mod backend;
+pub mod caller;
 pub mod device;
 pub mod domain;
 pub mod endpoint;
@@ -32,6 +35,7 @@ pub mod lies;
 pub mod link;
 pub mod load;
 pub mod order;
+pub mod pattern;
 #[cfg(target_os = "none")]
 mod run;
 pub mod work;

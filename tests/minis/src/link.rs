@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use mx_engine::Config;
 use mx_ring::control::ControlRequest;
 use mx_ring::{
     Command, CommandBody, Event, EventBody, Geometry, PAGE_SIZE, Place, PullDone, PullOrder,
@@ -10,39 +11,19 @@ use mx_ring::{
 };
 use mx_wire::{Content, Eager, LibAck, MacAddress, Medium, Message, SMALL_MAX, TINY_MAX};
 
+use crate::caller::{Caller, ECHO, KEY, Region};
 use crate::device::{Device, Failure};
 use crate::domain::{Domain, Granted, Pages};
 use crate::endpoint::{Endpoint, Manner, session_of};
+use crate::pattern::{LARGE_PAGES, is_whole, pattern, spoil};
 use crate::work::{Size, Tally, Target, Work};
 
-/// Pages of a large message.
-pub const LARGE_PAGES: usize = 16;
 /// Messages between two acknowledgements.
 const ACK_EVERY: u32 = 8;
 /// The slot of the region that is pulled from; those of the sinks follow.
 const SOURCE: u16 = 0;
 /// The window of the large message, and the number of its use.
 const WINDOW: (u8, u8) = (0, 23);
-
-/// Bytes of a word of a message.
-const WORD: usize = 4;
-/// Bytes of a large message of which one word is looked at.
-const LINE: usize = 256;
-
-/// Bytes of which every place depends on who sends and on the number.
-pub fn pattern(from: u32, number: u32, bytes: &mut [u8]) {
-    for (at, chunk) in bytes.chunks_mut(WORD).enumerate() {
-        let word = word(from, number, at);
-        chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
-    }
-}
-
-/// One word of them, known without the others: whoever looks at few of many bytes has little to do.
-fn word(from: u32, number: u32, at: usize) -> u32 {
-    let mixed = from ^ number.wrapping_mul(0x9e37_79b9) ^ (at as u32).wrapping_mul(0x85eb_ca6b);
-    let mixed = (mixed ^ mixed >> 15).wrapping_mul(0x2c1b_3c6d);
-    mixed ^ mixed >> 12
-}
 
 /// Memory that is pulled into.
 struct Sink {
@@ -57,7 +38,10 @@ pub struct Link {
     /// The endpoint.
     pub endpoint: Endpoint,
     session: u32,
+    /// What is pulled from.
+    source: Option<Pages>,
     sinks: Vec<Sink>,
+    caller: Option<Caller>,
     /// Messages that a partner has not acknowledged: fewer than its queue holds.
     ahead: u32,
     /// Whose numbers the following are.
@@ -87,7 +71,9 @@ impl Link {
         Ok(Self {
             endpoint,
             session,
+            source: None,
             sinks: Vec::new(),
+            caller: None,
             ahead: geometry.unexpected / 2,
             partner: None,
             sent: 0,
@@ -100,13 +86,20 @@ impl Link {
         })
     }
 
-    /// Registers what the partner pulls, and binds it to a window.
+    /// Registers what the partner pulls.
     pub fn register_source<D: Domain>(
-        &self,
+        &mut self,
         device: &mut Device<D>,
+        pages: Pages,
         granted: &[Granted],
     ) -> Result<(), Failure> {
         self.register(device, SOURCE, granted, false)?;
+        self.source = Some(pages);
+        Ok(())
+    }
+
+    /// Binds it to the window that the partner knows.
+    fn bind_source(&self) {
         self.endpoint.process.bind_window(
             WINDOW.0,
             &Window {
@@ -117,7 +110,6 @@ impl Link {
                 length: (LARGE_PAGES * PAGE_SIZE) as u32,
             },
         );
-        Ok(())
     }
 
     /// Registers memory for one pull at a time.
@@ -161,11 +153,56 @@ impl Link {
     pub fn begin(&mut self, target: Target, now: Duration) {
         self.last_progress = now;
         self.left = self.endpoint.process.sent();
-        if let Target::Partner(mac) = target
-            && self.partner.replace(mac) != Some(mac)
-        {
-            (self.sent, self.acked, self.expected, self.told) = (0, 0, 0, 0);
+        if let Target::Partner(mac) = target {
+            self.bind_source();
+            if self.partner.replace(mac) != Some(mac) {
+                (self.sent, self.acked, self.expected, self.told) = (0, 0, 0, 0);
+            }
         }
+    }
+
+    /// Begins to call the endpoint of a library on that board, which sends all back.
+    pub fn begin_calls(&mut self, work: &Work, backend: u32, now: Duration) {
+        if self.caller.is_none() {
+            let config = Config {
+                backend,
+                transmit_bytes: self.endpoint.layout.geometry().transmit,
+                pulls_max: self.sinks.len(),
+                kept_bytes_max: LARGE_PAGES * PAGE_SIZE,
+                ..Config::new(self.session, KEY, work.medium.into(), false)
+            };
+            let source = self.source.map(|pages| region(pages, SOURCE));
+            let sinks = self.sinks.iter().map(|sink| region(sink.pages, sink.slot));
+            let places: Vec<Region> = sinks.collect();
+            self.caller = source.and_then(|source| Caller::new(config, ECHO, source, &places));
+        }
+        if let Some(caller) = &mut self.caller {
+            caller.begin(&mut self.endpoint.process, work.peer, now);
+        }
+    }
+
+    /// Goes on with the calls, and `sends` more of them; how many came back since the last time.
+    pub fn call(&mut self, sends: bool, now: Duration, tally: &mut Tally) -> u32 {
+        let process = &mut self.endpoint.process;
+        let caller = self.caller.as_mut();
+        caller.map_or(0, |caller| caller.go_on(process, sends, now, tally))
+    }
+
+    /// The calls of this endpoint, if there have been some.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
+    /// Whether all calls have ended; when nothing has come back for so long what is under way is lost.
+    pub fn end_calls(&mut self, now: Duration, after: Duration, tally: &mut Tally) -> bool {
+        let Some(caller) = &mut self.caller else {
+            return true;
+        };
+        if now > caller.last_progress() + after {
+            caller.give_up(tally);
+            return true;
+        }
+        caller.is_whole()
     }
 
     /// When something has come or left the last time.
@@ -243,11 +280,7 @@ impl Link {
                 continue;
             }
             // What an earlier pull has left does not pass for this one's.
-            for page in 0..LARGE_PAGES {
-                for at in sampled(self.pulls) {
-                    let _ = sink.pages.slice.write(page * PAGE_SIZE + at, &[0; WORD]);
-                }
-            }
+            spoil(&sink.pages, self.pulls);
             let order = PullOrder {
                 region: key(sink.slot),
                 offset: 0,
@@ -441,22 +474,11 @@ impl Link {
     }
 }
 
-/// Whether what was pulled is what the partner has: some words of each page, other ones each time.
-fn is_whole(pages: &Pages, session: u32, number: u32) -> bool {
-    (0..LARGE_PAGES).all(|page| {
-        sampled(number).all(|at| {
-            let mut found = [0; WORD];
-            let read = pages.slice.read(page * PAGE_SIZE + at, &mut found);
-            let wanted = word(session, page as u32, at / WORD);
-            read.is_ok() && found == wanted.to_le_bytes()
-        })
-    })
-}
-
-/// The places of a page that are looked at.
-fn sampled(number: u32) -> impl Iterator<Item = usize> {
-    let first = number as usize * WORD % LINE;
-    (0..PAGE_SIZE / LINE).map(move |line| line * LINE + first)
+fn region(pages: Pages, slot: u16) -> Region {
+    Region {
+        pages,
+        key: key(slot),
+    }
 }
 
 /// The key of a region.

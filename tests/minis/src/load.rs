@@ -1,6 +1,6 @@
 //! Honest messages. Two minis that are each other's partner send to each other, verify what comes, and say how far they are
-//! by acknowledgements; or one sends to a station that need not answer, and counts what has left. A mini has as much under
-//! way whatever the number of its endpoints.
+//! by acknowledgements; or one sends to a station that need not answer, and counts what has left, or large messages, which a
+//! library there sends back. A mini has as much under way whatever the number of its endpoints.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -11,7 +11,8 @@ use mx_wire::{SMALL_MAX, TINY_MAX};
 use crate::device::{Device, Failure};
 use crate::domain::{Domain, Granted, Pages};
 use crate::endpoint::{SMALLEST, session_of};
-use crate::link::{LARGE_PAGES, Link, pattern};
+use crate::link::Link;
+use crate::pattern::{LARGE_PAGES, pattern};
 use crate::work::{Size, Tally, Target, Work};
 
 /// The most endpoints of a mini.
@@ -52,7 +53,7 @@ impl Load {
         let pulls = PULLS / usize::from(endpoints);
         let links = (0..endpoints).map(|number| {
             let mut link = Link::open(device, number, geometry)?;
-            link.register_source(device, &granted)?;
+            link.register_source(device, source, &granted)?;
             for _ in 0..pulls {
                 let (sink, granted) = memory(device, true)?;
                 link.register_sink(device, sink, &granted)?;
@@ -90,8 +91,13 @@ impl Load {
             Size::Large => (LARGE_PAGES * PAGE_SIZE) as u32,
         };
         let backend = device.board.generation();
+        let calls = (size, work.answers) == (Size::Large, false);
         for link in &mut self.links {
-            link.begin(target, device.domain.now());
+            let now = device.domain.now();
+            link.begin(target, now);
+            if calls {
+                link.begin_calls(&work, backend, now);
+            }
         }
         loop {
             let now = device.domain.now();
@@ -103,11 +109,16 @@ impl Load {
             let mut idle = true;
             for link in &mut self.links {
                 let posted = match size {
+                    // A call begins where another one has ended.
+                    Size::Large if calls => 0,
                     Size::Large => link.pull(&work, backend),
                     _ => link.post(&work, &mut tally),
                 };
+                let done = match calls {
+                    true => link.call(true, now, &mut tally),
+                    false => link.take(&work, now, &mut tally),
+                };
                 link.endpoint.kick(device);
-                let done = link.take(&work, now, &mut tally);
                 if work.answers {
                     link.give_up(now, LOST_AFTER, &mut tally);
                 }
@@ -118,7 +129,7 @@ impl Load {
             }
             if idle {
                 let from = device.domain.now();
-                self.sleep(device, end);
+                self.sleep(device, end, calls);
                 if now >= begin {
                     asleep += device.domain.now().min(end).saturating_sub(from);
                 }
@@ -126,8 +137,8 @@ impl Load {
         }
     }
 
-    /// Takes what has come until nothing more comes: what is then missing of a partner's messages is lost. What a station
-    /// answers would take the place of later messages.
+    /// Takes what has come until nothing more comes: what is then missing of a partner's messages, or of those that a station
+    /// sends back, is lost. What else a station answers would take the place of later messages.
     pub fn settle<D: Domain>(
         &mut self,
         device: &mut Device<D>,
@@ -143,11 +154,16 @@ impl Load {
             self.check(device)?;
             let mut whole = true;
             for link in &mut self.links {
-                link.take(&work, now, tally);
                 if work.answers {
+                    link.take(&work, now, tally);
                     link.acknowledge_all(&work);
                     link.give_up(now, LOST_AFTER, tally);
                     whole &= link.is_whole();
+                } else if link.caller().is_some() {
+                    link.call(false, now, tally);
+                    whole &= link.end_calls(now, LOST_AFTER, tally);
+                } else {
+                    link.take(&work, now, tally);
                 }
                 link.endpoint.kick(device);
                 last = last.max(link.last_progress());
@@ -155,7 +171,7 @@ impl Load {
             if whole && now > last + QUIET {
                 return Ok(());
             }
-            self.sleep(device, now + NAP);
+            self.sleep(device, now + NAP, !work.answers);
         }
     }
 
@@ -168,13 +184,16 @@ impl Load {
         }
     }
 
-    fn sleep<D: Domain>(&self, device: &mut Device<D>, end: Duration) {
+    /// Sleeps until something comes, or has to be done: of `calls`, too, if they go on.
+    fn sleep<D: Domain>(&self, device: &mut Device<D>, end: Duration, calls: bool) {
         for link in &self.links {
             device.armed.arm(link.endpoint.number);
         }
         let mut links = self.links.iter();
         if !links.any(|link| link.endpoint.process.event_waits()) {
-            let until = (device.domain.now() + NAP).min(end);
+            let links = self.links.iter().filter(|_| calls);
+            let due = links.filter_map(|link| link.caller()?.deadline());
+            let until = due.fold(device.domain.now() + NAP, Duration::min).min(end);
             device.domain.wait(until);
         }
         for group in 0..4 {

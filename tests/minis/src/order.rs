@@ -3,7 +3,7 @@
 //! | order | what it does |
 //! |---|---|
 //! | `open <endpoints>` | opens so many endpoints, 1, 2, 4 or 8, unless some are open; without it `load` opens one |
-//! | `load <size> <target> <address> <from> <for>` | sends messages of a size (`tiny`, `small`, `medium`, `large`) to the `partner` or the `station` of that address until `from` + `for`, in milliseconds of Xen's clock, and counts what is done from `from` on |
+//! | `load <size> <target> <address> <from> <for>` | sends messages of a size (`tiny`, `small`, `medium`, `large`) to the `partner` or the `station` of that address (large ones to its `conformance peer`) until `from` + `for`, in milliseconds of Xen's clock, and counts what is done from `from` on |
 //! | `lie <seed> <lies> <address>` | tells so many lies, the same for the same seed, some of them with the help of a partner |
 
 use alloc::format;

@@ -12,7 +12,7 @@ pub enum Size {
     Small,
     /// One frame, as long as they are.
     Medium,
-    /// 64 KiB, pulled by the partner.
+    /// 64 KiB, pulled by the partner. A station is sent them as libraries send them, and sends them back.
     Large,
 }
 
@@ -21,7 +21,7 @@ pub enum Size {
 pub enum Target {
     /// A mini, which sends as much back.
     Partner(MacAddress),
-    /// A station that may throw it away.
+    /// A station that may throw it away, unless it is large.
     Station(MacAddress),
 }
 

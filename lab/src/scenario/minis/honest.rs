@@ -22,6 +22,11 @@ pub struct Messages {
 }
 
 impl Messages {
+    /// Whether node1 sends them back: a mini sends a large message as a library does, and node1 has one.
+    pub fn come_back(&self) -> bool {
+        self.to_wire && self.size == "large"
+    }
+
     /// What is done.
     pub fn title(&self) -> String {
         let Self { size, to_wire, .. } = self;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::domains::Minis;
 use super::honest::{Answer, Load, Messages};
 use super::linux::Receivers;
-use crate::demo::fabric::Fabric;
+use crate::demo::fabric::{Fabric, Program};
 use crate::error::{At, Error};
 use crate::place;
 use crate::scenario::judge::{exchange, expect};
@@ -27,12 +27,13 @@ const LONGEST: u64 = 3;
 const STREAMED: u32 = 500;
 
 /// What is sent, one after the other.
-pub const ALL: [Messages; 5] = [
+pub const ALL: [Messages; 6] = [
     local("tiny"),
     local("small"),
     local("large"),
     to_wire("tiny"),
     to_wire("medium"),
+    to_wire("large"),
 ];
 
 const fn local(size: &'static str) -> Messages {
@@ -65,10 +66,16 @@ pub struct Shares {
 pub fn measure(fabric: &Fabric<'_>, minis: &Minis, messages: Messages) -> Result<Shares, Error> {
     let mut longer = 1;
     loop {
+        let echo = messages.come_back().then(|| {
+            let peer = ["conformance", "peer"];
+            fabric.start_answerer("node1", &peer)
+        });
+        let echo = echo.transpose()?;
         let load = Load::begin(fabric, minis, messages, longer * LONG)?;
         let from = if messages.to_wire { "node1" } else { "guest1" };
         exchange(fabric, from, "guest2")?;
         let shares = shares(fabric, minis, &load, None)?;
+        echo.map_or(Ok(()), Program::kill)?;
         if longer == LONGEST || shares.judge().is_ok() {
             return Ok(shares);
         }
@@ -166,10 +173,10 @@ impl Shares {
             "    {size:>6} of {bytes:>5} bytes {}: {least:.0} to {most:.0} a second for each of {}, median {middle:.0}, \
              {:.2} MB/s in all; with 8 endpoints {:.3} of those with one; Jain's index {:.4}; \
              {asleep:.0} % asleep; {verified} verified{linux}",
-            if to_wire {
-                "to the wire"
-            } else {
-                "to partners"
+            match (to_wire, self.messages.come_back()) {
+                (false, _) => "to partners",
+                (true, false) => "to the wire",
+                (true, true) => "to the wire and back",
             },
             rates.len(),
             rates.iter().sum::<f64>() * bytes as f64 / 1e6,
