@@ -9,7 +9,9 @@
 //!   with status 1;
 //! * [`eprintln!`], [`eprint!`]: what cannot be said is left out, and the program goes on.
 //!
-//! Its neighbours are the programs; it refuses to know what they say.
+//! Beside them it has what several programs say alike: others' texts as a terminal may show them ([`plain`]), a report of what was
+//! looked at (`report`, a feature), the log (`log`, another one). Its neighbours are the programs; it refuses to know what
+//! they say.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -20,6 +22,9 @@ pub const READER_GONE: i32 = 128 + 13;
 
 #[cfg(feature = "log")]
 pub mod log;
+pub mod plain;
+#[cfg(feature = "report")]
+pub mod report;
 #[cfg(feature = "trial")]
 pub mod trial;
 

@@ -239,7 +239,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
             } else {
                 omx_output::print!("{}", report.text());
             }
-            report.judge()
+            check::judge(&report)
         }
         Command::Watch => watch::watch(&remembered).map(|never| match never {}),
         Command::Completion { shell } => {

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use omx_output::report::Report;
+
 use super::configuration::Plan;
-use super::finding::Report;
 use super::machine::Machine;
 use super::slot::Slot;
 use crate::domain::{self, Domain};
@@ -151,7 +152,8 @@ fn is_network(machine: &Machine, slot: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::Outcome;
+    use omx_output::report::Outcome;
+
     use crate::check::trial::{CARD, Trial};
 
     /// The driver domain does not run, and its card is free.

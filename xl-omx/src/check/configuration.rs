@@ -5,7 +5,8 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::finding::Report;
+use omx_output::report::Report;
+
 use super::machine::{self, Machine};
 use super::slot::Slot;
 use super::syntax::{self, Value, Values};
@@ -278,7 +279,8 @@ fn compare(plans: &[Plan], report: &mut Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Outcome;
+    use omx_output::report::Outcome;
+
     use crate::check::trial::Trial;
 
     /// What is said of the driver domain's configuration with a part of it replaced.

@@ -1,7 +1,8 @@
 //! The guests' devices, as they are remembered and as xenstore has them, and what is left of former ones.
 
+use omx_output::report::Report;
+
 use super::configuration::Plan;
-use super::finding::Report;
 use crate::attachments::{Attachment, Remembered};
 use crate::device::{self, Device};
 use crate::domain::{self, Domain};
@@ -215,7 +216,8 @@ fn look_at_leftovers(inventory: &Inventory, report: &mut Report) {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::Outcome;
+    use omx_output::report::Outcome;
+
     use crate::check::trial::Trial;
 
     const BACKEND: &str = "/local/domain/1/backend/omx/2/0";

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use omx_output::report::Report;
+
 use super::configuration::{Frames, Plan};
-use super::finding::Report;
 use super::xen::Xen;
 use crate::attachments::{Attachment, Attachments};
 use crate::domain;
@@ -212,7 +213,8 @@ pub fn look_at_service(remembered: &Attachments, report: &mut Report) {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::Outcome;
+    use omx_output::report::Outcome;
+
     use crate::check::trial::{INFO, Trial};
 
     #[test]

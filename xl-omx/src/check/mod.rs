@@ -2,7 +2,6 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `finding` | what was found, as lines and as JSON, and the exit status |
 //! | `machine` | where it is looked for: `xl`, the kernel's files |
 //! | `xen` | Xen itself, and its IOMMU |
 //! | `configuration`, `syntax` | the configurations of driver domains |
@@ -19,7 +18,6 @@ mod card;
 mod configuration;
 mod devices;
 mod driver_domain;
-mod finding;
 mod machine;
 mod slot;
 pub mod syntax;
@@ -27,8 +25,9 @@ pub mod syntax;
 mod trial;
 mod xen;
 
-pub use finding::{Finding, Outcome, Report};
 pub use machine::Machine;
+
+use omx_output::report::{Outcome, Report};
 
 use crate::attachments::Attachments;
 use crate::error::Error;
@@ -49,6 +48,15 @@ pub fn check<S: Store>(
         report.unknown("xenstore", None, error.to_string(), advice);
     }
     report
+}
+
+/// Whether all is fine; what is to be done counts more than what could not be looked at.
+pub fn judge(report: &Report) -> Result<(), Error> {
+    match [Outcome::ToDo, Outcome::Unknown].map(|outcome| report.count(outcome)) {
+        [0, 0] => Ok(()),
+        [0, unknown] => Err(Error::NotLookedAt(unknown)),
+        [to_do, _] => Err(Error::ToDo(to_do)),
+    }
 }
 
 fn look_at_domains<S: Store>(
@@ -86,7 +94,7 @@ mod tests {
             report.text().lines().all(|l| l.starts_with("fine ")),
             "{report:?}"
         );
-        report.judge().unwrap();
+        judge(&report).unwrap();
     }
 
     #[test]
@@ -113,7 +121,18 @@ mod tests {
         assert!(report.says(Outcome::Fine, "Xen"), "{report:?}");
         assert!(report.says(Outcome::Fine, "configuration"), "{report:?}");
         assert!(report.says(Outcome::Unknown, "xenstore"), "{report:?}");
-        assert_eq!(report.judge().unwrap_err().exit_code(), 4);
+        assert_eq!(judge(&report).unwrap_err().exit_code(), 4);
+    }
+
+    #[test]
+    fn what_is_to_be_done_decides_the_status_before_what_could_not_be_seen() {
+        let mut report = Report::default();
+        report.fine("Xen", None, "4.17");
+        judge(&report).unwrap();
+        report.unknown("card", None, "hidden", "look");
+        assert_eq!(judge(&report).unwrap_err().exit_code(), 4);
+        report.to_do("IOMMU", None, "none", "switch it on");
+        assert_eq!(judge(&report).unwrap_err().exit_code(), 1);
     }
 
     proptest! {

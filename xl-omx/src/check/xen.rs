@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::Report;
+use omx_output::report::Report;
+
 use super::machine::Machine;
 
 /// What later questions need to know of Xen; nothing of it where `xl` does not say it.
@@ -75,7 +76,8 @@ fn lines(text: &str) -> BTreeMap<&str, &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Outcome;
+    use omx_output::report::Outcome;
+
     use crate::check::trial::{INFO, Trial};
 
     #[test]

@@ -173,7 +173,7 @@ fn looked_at(tree: &Tree, remembered: &Attachments) -> u64 {
         text.chars()
             .all(|letter| letter == '\n' || plain::is_plain(letter))
     );
-    super::kind((text.lines().count(), report.judge().is_ok()))
+    super::kind((text.lines().count(), check::judge(&report).is_ok()))
 }
 
 /// The device is forced away: whatever was written, nothing of it is left.

@@ -109,7 +109,7 @@ impl Sender<'_> {
         let mut errors = 0;
         let mut start = Instant::now();
         for turn in 0..self.plan.turns() {
-            if turn == self.plan.warmup.into() {
+            if turn == u64::from(self.plan.warmup) {
                 start = Instant::now();
             }
             if self.plan.verify {

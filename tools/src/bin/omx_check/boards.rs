@@ -3,10 +3,9 @@
 use mx_ring::board_page::BoardDescription;
 use mx_ring::warning::Warning;
 use mx_wire::MacAddress;
+use omx_output::report::Report;
 use open_mx::board::{Board, text};
 use open_mx::{Backend, Error};
-
-use crate::report::Report;
 
 const SUBJECT: &str = "boards";
 
@@ -31,15 +30,15 @@ pub fn find(report: &mut Report) -> Option<Backend> {
         }
         Err(error @ Error::Unreachable(_, std::io::ErrorKind::PermissionDenied)) => {
             let advice = "in a guest: `adduser <user> open-mx`, then log in again";
-            report.wrong(SUBJECT, None, error.to_string(), advice);
+            report.to_do(SUBJECT, None, error.to_string(), advice);
             None
         }
         Err(error @ (Error::NoBackend | Error::Unreachable(..) | Error::BackendGone)) => {
-            report.wrong(SUBJECT, None, error.to_string(), START);
+            report.to_do(SUBJECT, None, error.to_string(), START);
             None
         }
         Err(error) => {
-            report.wrong(
+            report.to_do(
                 SUBJECT,
                 None,
                 error.to_string(),
@@ -55,7 +54,7 @@ pub fn look(backend: &Backend, number: Option<u32>, report: &mut Report) -> Vec<
     let boards = match Board::chosen(backend, number) {
         Ok(boards) => boards,
         Err(error) => {
-            report.wrong(
+            report.to_do(
                 SUBJECT,
                 None,
                 error.to_string(),
@@ -65,7 +64,7 @@ pub fn look(backend: &Backend, number: Option<u32>, report: &mut Report) -> Vec<
         }
     };
     if boards.is_empty() {
-        report.wrong(SUBJECT, None, "there is none yet", START);
+        report.to_do(SUBJECT, None, "there is none yet", START);
     }
     for (number, board) in &boards {
         match board.description() {
@@ -133,7 +132,7 @@ fn look_at_one(number: u32, description: &BoardDescription, report: &mut Report)
         report.fine("board", of, found);
     }
     for (found, advice) in wrong {
-        report.wrong("board", of, found, advice);
+        report.to_do("board", of, found, advice);
     }
 }
 

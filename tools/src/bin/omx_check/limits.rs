@@ -2,9 +2,8 @@
 
 use std::fs;
 
+use omx_output::report::Report;
 use open_mx::Backend;
-
-use crate::report::Report;
 
 /// For ten endpoints, and a program's own files.
 const DESCRIPTORS: u64 = 64;
@@ -65,7 +64,7 @@ fn judge_limits(limits: &str, by_omxd: bool, report: &mut Report) {
                 let shown = if limit == u64::MAX { "none".to_owned() } else { limit.to_string() };
                 report.fine("limit", Some(of), shown);
             }
-            Some(limit) => report.wrong(
+            Some(limit) => report.to_do(
                 "limit",
                 Some(of),
                 format!("{limit}, and {least} are good for ten endpoints"),
@@ -99,7 +98,7 @@ fn judge_memory(mebibytes: u64, report: &mut Report) {
         report.fine("memory", None, found);
     } else {
         let advice = "give the machine more, or end what has it: an endpoint needs about 5 MiB, and up to twice a long message";
-        report.wrong("memory", None, found, advice);
+        report.to_do("memory", None, found, advice);
     }
 }
 

@@ -3,7 +3,6 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `report` | what was found, as lines and as JSON, and the exit status |
 //! | `limits` | the process's limits, and memory |
 //! | `boards` | who serves boards here, and how they are |
 //! | `peers` | the other boards: whether they answer, and how long frames may be on the way there |
@@ -18,15 +17,14 @@ mod boards;
 mod frames;
 mod limits;
 mod peers;
-mod report;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use omx_output::report::{Outcome, Report};
 use omx_tools::options::{integer, of_process};
 use omx_tools::tool;
 use open_mx::{Backend, Board};
-use report::Report;
 
 /// Looks at everything that Open-MX needs on this machine, and says of each that it is fine, or what to do.
 ///
@@ -68,11 +66,20 @@ fn main() -> ExitCode {
             } else {
                 print!("{}", report.text());
             }
-            report.status()
+            status(&report)
         }
         choice => tool("omx_check", choice, |choice| {
             answer::answer(choice.board.unwrap_or(0), choice.endpoint)
         }),
+    }
+}
+
+/// 0 when all is fine, 1 when something is to be done, 4 when something could not be looked at.
+fn status(report: &Report) -> ExitCode {
+    match [Outcome::ToDo, Outcome::Unknown].map(|outcome| report.count(outcome)) {
+        [0, 0] => ExitCode::SUCCESS,
+        [0, _] => ExitCode::from(4),
+        _ => ExitCode::from(1),
     }
 }
 
@@ -86,7 +93,7 @@ fn check(choice: &Choice) -> Report {
     for (number, board) in boards::look(&backend, choice.board, &mut report) {
         if let Err(error) = look_at_peers(&backend, number, &board, choice, &mut report) {
             let advice = "until then peers cannot be asked";
-            report.wrong(
+            report.to_do(
                 "endpoint",
                 Some(&format!("of board {number}")),
                 error.to_string(),

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use mx_ring::board_page::{BoardDescription, PeerDescription};
+use omx_output::report::Report;
 use open_mx::board::{Board, text};
 use open_mx::{Backend, Code, Endpoint, EndpointOptions, Error, Request, Status};
 
 use crate::frames::{self, KEY, Way};
-use crate::report::Report;
 
 const SUBJECT: &str = "peer";
 
@@ -50,7 +50,7 @@ pub fn look(
             Err(error) => {
                 let advice = "a peer is known once it was heard: is it up, on the same network, with the same frame size and wire \
                               format? A name ends in : and the number of the board, as node1:0";
-                report.wrong(SUBJECT, Some(name), error.to_string(), advice);
+                report.to_do(SUBJECT, Some(name), error.to_string(), advice);
                 return Ok(());
             }
         },
@@ -61,7 +61,7 @@ pub fn look(
     if others.is_empty() {
         let advice = "start another node on the same network, with the same frame size and wire format; omx_info there shows \
                       whom it sees";
-        report.wrong(SUBJECT, None, "no other board was seen", advice);
+        report.to_do(SUBJECT, None, "no other board was seen", advice);
         return Ok(());
     }
     for (peer, answer) in others
@@ -147,13 +147,13 @@ fn tell(
     let milliseconds =
         |time: &Duration| format!("answers within {:.3} ms", time.as_secs_f64() * 1e3);
     match answer {
-        Answer::Silent => report.wrong(
+        Answer::Silent => report.to_do(
             SUBJECT,
             of,
             format!("does not answer within {} s", PATIENCE.as_secs()),
             "is it still up, and does omx_check there see this board? Frames of one way may be lost: omx_counters on both sides",
         ),
-        Answer::Failed(why) => report.wrong(SUBJECT, of, format!("cannot be asked: {why}"), "omx_info shows its state"),
+        Answer::Failed(why) => report.to_do(SUBJECT, of, format!("cannot be asked: {why}"), "omx_info shows its state"),
         Answer::Board(time) => {
             report.fine(SUBJECT, of, milliseconds(time));
             if wish.name.is_some() && !peer.local {
@@ -198,9 +198,9 @@ fn tell_frames(way: &Way<'_>, name: &str, report: &mut Report) {
             let found = format!(
                 "those of {passes} bytes pass, and the longest do not, which have {longest}"
             );
-            report.wrong("frames", Some(&of), found, advice);
+            report.to_do("frames", Some(&of), found, advice);
         }
-        Ok(None) => report.wrong("frames", Some(&of), "only the shortest pass", advice),
+        Ok(None) => report.to_do("frames", Some(&of), "only the shortest pass", advice),
         Err(error) => report.unknown("frames", Some(&of), error.to_string(), "run this again"),
     }
 }
