@@ -5,6 +5,7 @@
 
 mod attendance;
 mod buffer;
+mod closing;
 mod elsewhere;
 mod handler;
 mod handling;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use attendance::Attendance;
 use mx_engine::Code;
-use mx_engine::{Memory, PartnerKey, QueuePort, RequestKey, Selection};
+use mx_engine::{Memory, PartnerKey, RequestKey, Selection};
 use mx_ring::fork_guard::ForkGuard;
 use mx_ring::heap;
 use mx_ring::{EndpointLayout, ProcessSide};
@@ -35,8 +36,8 @@ use slotmap::{Key, KeyData};
 
 use crate::backend::{Backend, CallError, Greeted, Marks, Regions};
 use crate::board::Board;
+use crate::environment;
 use crate::error::Error;
-use crate::{clock, environment};
 pub use buffer::Buffer;
 pub use elsewhere::Sleep;
 pub use handling::{UnexpectedHandler, UnexpectedMessage};
@@ -45,9 +46,6 @@ pub use options::EndpointOptions;
 use polling::Polling;
 use port::Port;
 use state::EndpointState;
-
-/// How long a close waits for its backend to take what was posted.
-const LAST_COMMANDS: Duration = Duration::from_millis(200);
 
 /// A request of an endpoint. It is used up when its completion is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -521,52 +519,6 @@ impl Endpoint {
         };
         state.wakeups += 1;
         self.held.tell_others(&state);
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        let Ok(mut state) = self.held.enter() else {
-            // Never given back: the queues are the parent's, and where they lay something else may be by now.
-            std::mem::forget(self.held.clone());
-            return;
-        };
-        siblings::remove(&self.held);
-        // Another thread that sleeps for this endpoint, too, lets go of it.
-        state.broken.get_or_insert(Error::NotOpen);
-        if state.covered {
-            self.held.channel().wakeup();
-        }
-        let start = clock::now();
-        let in_time = || clock::now().saturating_sub(start) < LAST_COMMANDS;
-        let EndpointState { engine, port, .. } = &mut *state;
-        let mut words = engine.take_leave(port).into_iter().peekable();
-        while let Some(word) = words.peek()
-            && in_time()
-        {
-            if state.port.post(word, &[]) {
-                words.next();
-            } else {
-                state.flush(self.held.channel());
-                std::thread::sleep(Duration::from_micros(50));
-            }
-        }
-        state.flush(self.held.channel());
-        // Open-MX hands each frame to the card within the call that posts it: a program may close right after.
-        let process = &state.port.process;
-        while process.sent() != process.next_command_index()
-            && process.status() == state::OPEN
-            && in_time()
-            && self.held.channel().alive()
-        {
-            std::thread::sleep(Duration::from_micros(50));
-        }
-        drop(state);
-        // The endpoint can be opened again when this returns.
-        while Arc::strong_count(&self.held) > 1 && in_time() {
-            std::thread::sleep(Duration::from_micros(50));
-        }
-        self.held.channel().close();
     }
 }
 
