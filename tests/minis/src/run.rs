@@ -241,10 +241,9 @@ fn serve(device: Device<XenDomain>) -> ! {
             shutdown(end);
         }
         if !domain.watcher.take(ORDER) {
-            event::wait([domain.watcher.channel()], None);
+            domain.watcher.wait_for_any(&[SHUTDOWN, ORDER]);
             continue;
         }
-        // What came with the answer is looked at before the next sleep.
         match read(domain, ORDER) {
             Some(line) if line != last => {
                 role = carry_out(role, &line);

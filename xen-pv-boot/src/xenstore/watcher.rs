@@ -58,6 +58,12 @@ impl Watcher {
 
     /// Whether the watch with this token has fired since the last call; without waiting.
     pub fn take(&mut self, token: &str) -> bool {
+        self.collect();
+        self.fired.remove(token)
+    }
+
+    /// Remembers what has fired until somebody takes it.
+    fn collect(&mut self) {
         while self.store.turn() || self.store.is_due() {}
         while let Some(event) = self.store.next_event() {
             if self.watched.contains(&event.token) {
@@ -67,7 +73,18 @@ impl Watcher {
         if self.store.take_lost() {
             self.fired.extend(self.watched.iter().cloned());
         }
-        self.fired.remove(token)
+    }
+
+    /// Waits until one of the watches with these tokens has fired, which includes those that fired while another was
+    /// asked for; takes none.
+    pub fn wait_for_any(&mut self, tokens: &[&str]) {
+        loop {
+            self.collect();
+            if tokens.iter().any(|&token| self.fired.contains(token)) {
+                return;
+            }
+            event::wait([self.store.channel()], None);
+        }
     }
 
     /// Waits until the watch with this token fires; false when the time has come before.
