@@ -35,6 +35,8 @@ pub enum Stage {
 pub struct States {
     /// The frontend's state.
     pub theirs: XenbusState,
+    /// It has one, be it nonsense.
+    pub there: bool,
     /// Our state.
     pub ours: XenbusState,
     /// It is not to be detached.
@@ -62,6 +64,7 @@ pub enum Step {
 pub fn step(known: Known, states: States) -> Step {
     let States {
         theirs,
+        there,
         ours,
         online,
     } = states;
@@ -69,7 +72,7 @@ pub fn step(known: Known, states: States) -> Step {
     match known.stage {
         Stage::Leaving => Step::Nothing,
         Stage::Waiting => match theirs {
-            XenbusState::Unknown if known.seen => Step::Forget,
+            _ if known.seen && !there => Step::Forget,
             // Also when a frontend was never there: who detaches waits for this.
             _ if detach => Step::Say(XenbusState::Closed),
             // Its guest's kernel has to close it, and to begin anew.
@@ -81,7 +84,10 @@ pub fn step(known: Known, states: States) -> Step {
         },
         Stage::Connected { confirmed } => match theirs {
             XenbusState::Closing | XenbusState::Closed => Step::Leave("the guest closes it"),
-            XenbusState::Unknown => Step::Leave("the guest is gone"),
+            XenbusState::Unknown => Step::Leave(match there {
+                true => "the guest writes a state that is none",
+                false => "the guest is gone",
+            }),
             XenbusState::Initialising | XenbusState::Initialised if confirmed => {
                 Step::Leave("the guest starts anew")
             }

@@ -7,6 +7,7 @@
 //! | any | InitWait, once our directory is there |
 //! | Initialised | maps its pages, binds its channel: Connected; or Closed, with a `reason` |
 //! | Closing, Closed | gives everything back: Closed, then InitWait, for the module may be loaded anew |
+//! | a state that is none | gives everything back: Closed, and waits for one |
 //! | gone, or no longer to be read (the guest was destroyed) | gives everything back, removes our directory |
 //!
 //! `xl-omx detach` sets `online` to 0 and our state to Closing: everything is given back, Closed.

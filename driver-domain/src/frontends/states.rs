@@ -50,7 +50,8 @@ impl Frontends {
             return;
         };
         let states = States {
-            theirs: seen.theirs,
+            theirs: seen.theirs.unwrap_or(XenbusState::Unknown),
+            there: seen.theirs.is_some(),
             ours: seen.ours,
             online: seen.online,
         };
@@ -58,7 +59,7 @@ impl Frontends {
         if !is_new {
             frontend.state = seen.ours;
         }
-        frontend.seen |= states.theirs != XenbusState::Unknown;
+        frontend.seen |= states.there;
         frontend.refused &= states.theirs == XenbusState::Initialised;
         match handshake::step(frontend.known(), states) {
             Step::Nothing => {}

@@ -17,8 +17,8 @@ use crate::names::{self, Place};
 
 /// What the nodes of a device say.
 pub struct Seen {
-    /// State of the frontend.
-    pub theirs: XenbusState,
+    /// State of the frontend; nothing when it has none.
+    pub theirs: Option<XenbusState>,
     /// Our state: others may write it, too.
     pub ours: XenbusState,
     /// It is not to be detached.
@@ -196,12 +196,12 @@ async fn probe(
     let ours = state(client, &format!("{directory}/state")).await;
     let online = client.read(&format!("{directory}/online")).await;
     let published = match theirs {
-        XenbusState::Initialised => Some(published(client, &path).await),
+        Some(XenbusState::Initialised) => Some(published(client, &path).await),
         _ => None,
     };
     Ok(Some(Seen {
         theirs,
-        ours: ours.unwrap_or(XenbusState::Unknown),
+        ours: ours.ok().flatten().unwrap_or(XenbusState::Unknown),
         online: online.map_or(true, |online| online.trim() != "0"),
         new,
         published,
@@ -222,12 +222,12 @@ async fn limits(client: &Client, directory: &str) -> Vec<(String, String)> {
     limits
 }
 
-/// A state; unknown where there is none. A directory of a guest that was destroyed is not "not found": xenstore only
+/// A state, if there is one. A directory of a guest that was destroyed is not "not found": xenstore only
 /// says that to those who may read the directory above.
-async fn state(client: &Client, path: &str) -> Result<XenbusState, xenstore::Error> {
+async fn state(client: &Client, path: &str) -> Result<Option<XenbusState>, xenstore::Error> {
     match client.read(path).await {
-        Ok(state) => Ok(XenbusState::parse(&state)),
-        Err(xenstore::Error::NotFound | xenstore::Error::Denied) => Ok(XenbusState::Unknown),
+        Ok(state) => Ok(Some(XenbusState::parse(&state))),
+        Err(xenstore::Error::NotFound | xenstore::Error::Denied) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -19,6 +19,8 @@ enum Event {
     Unbind,
     /// The guest's kernel finds that the backend broke the protocol.
     Fault,
+    /// The guest writes a state that is none.
+    Nonsense,
     /// The guest's kernel looks at our state.
     GuestLooks,
     /// This end looks, and finds what was published good or not.
@@ -78,6 +80,13 @@ impl World {
             Event::Fault if self.bound == Some(XenbusState::Connected) => {
                 self.says(XenbusState::Closing)
             }
+            Event::Nonsense => {
+                if let Some(store) = &mut self.store {
+                    store.theirs = XenbusState::Unknown;
+                }
+                // Whoever has written it has no device that works.
+                self.bound = None;
+            }
             Event::GuestLooks => self.guest_looks(),
             Event::Look { good } => self.look(good),
             Event::GivenBack => self.given_back(),
@@ -114,7 +123,13 @@ impl World {
     fn look(&mut self, good: bool) {
         let Some(store) = &mut self.store else {
             // As when the frontend's state is gone.
-            self.step(XenbusState::Unknown, XenbusState::Unknown, true, good);
+            let gone = States {
+                theirs: XenbusState::Unknown,
+                there: false,
+                ours: XenbusState::Unknown,
+                online: true,
+            };
+            self.step(gone, good);
             return;
         };
         if self.known.is_none() {
@@ -128,24 +143,29 @@ impl World {
             }
         }
         let store = *store;
-        self.step(store.theirs, store.ours, store.online, good);
+        let seen = States {
+            theirs: store.theirs,
+            there: true,
+            ours: store.ours,
+            online: store.online,
+        };
+        self.step(seen, good);
     }
 
-    fn step(&mut self, theirs: XenbusState, ours: XenbusState, online: bool, good: bool) {
+    fn step(&mut self, states: States, good: bool) {
         let Some(known) = &mut self.known else {
             return;
         };
-        known.seen |= theirs != XenbusState::Unknown;
-        known.refused &= theirs == XenbusState::Initialised;
-        let states = States {
-            theirs,
-            ours,
-            online,
-        };
+        known.seen |= states.there;
+        known.refused &= states.theirs == XenbusState::Initialised;
         let mut say = None;
         match step(*known, states) {
             Step::Nothing => {}
-            Step::Forget => self.known = None,
+            Step::Forget => {
+                self.known = None;
+                // Our directory goes, and with it all that makes the device one.
+                self.store = None;
+            }
             Step::Say(state) => say = Some(state),
             Step::Connect if good => {
                 known.stage = Stage::Connected { confirmed: false };
@@ -197,6 +217,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::Bind),
         Just(Event::Unbind),
         Just(Event::Fault),
+        Just(Event::Nonsense),
         Just(Event::GuestLooks),
         prop_oneof![4 => Just(true), 1 => Just(false)].prop_map(|good| Event::Look { good }),
         Just(Event::GivenBack),
@@ -222,6 +243,25 @@ proptest! {
             prop_assert_eq!(store.ours, XenbusState::Closed);
             prop_assert!(world.bound.is_none_or(|state| state == XenbusState::Closed), "{:?}", world);
         }
+    }
+
+    /// However it was misused before: nobody has to attach it anew.
+    #[test]
+    fn a_device_that_is_attached_is_served_once_its_guest_begins_anew(
+        events in proptest::collection::vec(event(), 0..24),
+    ) {
+        let mut world = World::default();
+        world.go(Event::Attach);
+        for event in events {
+            if !matches!(event, Event::Detach | Event::Remove { .. }) {
+                world.go(event);
+            }
+        }
+        world.says(XenbusState::Closed);
+        world.settle();
+        world.says(XenbusState::Initialised);
+        world.settle();
+        prop_assert_eq!(world.bound, Some(XenbusState::Connected), "{:?}", world);
     }
 
     /// And what is attached and bound after all that is served.

@@ -18,7 +18,8 @@ pub struct Mini {
     pub name: String,
     /// Its address.
     pub mac: String,
-    id: u32,
+    /// The number of its domain.
+    pub id: u32,
 }
 
 /// Mini guests, in the order in which they were created.

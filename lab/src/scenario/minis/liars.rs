@@ -91,7 +91,7 @@ pub fn lie(fabric: &Fabric<'_>, plan: &Plan) -> Result<(), Error> {
         plan.lies, plan.seed
     );
     let counts = stage(&title, || told(fabric, &liars, plan));
-    let counts = counts.inspect_err(|_| print_last_words(fabric))?;
+    let counts = counts.inspect_err(|_| print_last_words(fabric, &liars))?;
     print_table(&counts);
     judge(&counts, plan)?;
     stage("no console has a panic, a warning or a bug", || {
@@ -182,13 +182,21 @@ fn add(counts: &mut Counts, report: &str) {
     }
 }
 
-/// The end of the driver domain's log, for whoever looks for what broke it.
-fn print_last_words(fabric: &Fabric<'_>) {
+/// The end of the driver domain's log, and of what it says of each liar's guest, for whoever looks for what broke it.
+fn print_last_words(fabric: &Fabric<'_>, liars: &Minis) {
     let log = fabric.log("driver-domain").unwrap_or_default();
-    let lines: Vec<&str> = log.lines().collect();
-    for line in &lines[lines.len().saturating_sub(LAST_WORDS)..] {
-        println!("    {line}");
+    let print = |about: &str| {
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(about)).collect();
+        for line in &lines[lines.len().saturating_sub(LAST_WORDS)..] {
+            println!("    {line}");
+        }
+    };
+    for liar in liars.iter() {
+        println!("    {}:", liar.name);
+        print(&format!("guest {}, ", liar.id));
     }
+    println!("    all:");
+    print("");
 }
 
 fn print_table(counts: &Counts) {
