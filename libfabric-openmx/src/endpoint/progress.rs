@@ -76,7 +76,8 @@ impl Endpoint {
                 };
                 self.connected(state, peer, ended);
             }
-            Kind::Send if status.code == Code::Success => {
+            // That a message was longer than its receive is the receiver's error.
+            Kind::Send if matches!(status.code, Code::Success | Code::MessageTruncated) => {
                 let entry = operation.entry(status.transferred as usize, Pointer::NULL, 0, 0);
                 state.sends.complete(&operation, entry, None);
             }
