@@ -55,6 +55,13 @@ pub unsafe fn copied(parts: &[IoVector]) -> Result<Memory, i32> {
     own(bytes)
 }
 
+/// The memory of a message without bytes.
+pub fn nothing() -> Result<Memory, i32> {
+    // SAFETY: it has no bytes.
+    let span = unsafe { VolatileSlice::new(NonNull::dangling(), 0) };
+    Memory::new(span).map_err(|_| code::EMSGSIZE)
+}
+
 /// Memory of these bytes, which is its own.
 pub fn own(mut bytes: Vec<u8>) -> Result<Memory, i32> {
     let length = bytes.len();
@@ -62,7 +69,7 @@ pub fn own(mut bytes: Vec<u8>) -> Result<Memory, i32> {
     let owner = Arc::new(std::sync::Mutex::new(bytes));
     let base = {
         let mut bytes = owner.lock().map_err(|_| code::EIO)?;
-        core::ptr::NonNull::new(bytes.as_mut_ptr()).ok_or(code::EIO)?
+        NonNull::new(bytes.as_mut_ptr()).ok_or(code::EIO)?
     };
     // SAFETY: the bytes are on the heap, and stay there for as long as their owner, which the memory keeps, does; nobody
     // but the memory uses them.

@@ -17,7 +17,7 @@ use crate::abi::info::{
     TransmitAttributes,
 };
 use crate::address::{self, LENGTH, Name};
-use crate::match_info::Layout;
+use crate::match_info::{self, Layout};
 use crate::memory::{INJECT_SIZE, PARTS_MAX};
 use crate::{board, vector, warning};
 
@@ -46,7 +46,7 @@ const ANY_RMA: u64 = READ | WRITE | REMOTE_READ | REMOTE_WRITE;
 /// The longest message (protocol.md): more does not fit into the field of its length.
 const MESSAGE_MAX: usize = u32::MAX as usize;
 
-/// Bytes of data beside a tag that an application may ask for; it counts on no more than match info can carry.
+/// Bytes of data beside a message that an application may ask for.
 const DATA_SIZE: usize = 4;
 
 /// Room behind each structure for what later versions append.
@@ -241,7 +241,7 @@ fn written(
         *endpoint = EndpointAttributes {
             kind: EP_RDM,
             protocol: PROVIDER_SPECIFIC | 0x6d78,
-            protocol_version: 1,
+            protocol_version: match_info::VERSION,
             max_message_size: MESSAGE_MAX,
             tag_format: 0xaaaa_aaaa_aaaa_aaaa >> (64 - offer.layout.tag_bits()),
             transmit_contexts: 1,

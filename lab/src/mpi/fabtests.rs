@@ -6,6 +6,7 @@ use crate::error::{At, Error};
 use crate::node::{Node, free_wire};
 use crate::place;
 use crate::prepare;
+use crate::run::Run;
 use crate::stage::Stage;
 use crate::stall_timeout::StallTimeout;
 use std::fs::File;
@@ -69,6 +70,9 @@ const ALONE: [&str; 6] = [
     "fi_cntr_test",
 ];
 
+/// This project's own, of one process: the program, and what it ends with.
+const OWN: [(&str, &str); 1] = [("beside", " messages with data verified")];
+
 /// How long a test may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -102,7 +106,17 @@ pub fn run(programs: &Programs, provider: &Provider) -> Result<bool, Error> {
             statuses => failed.push(format!("{line} (statuses {statuses:?})")),
         }
     }
+    let mut own = Vec::new();
+    for (name, end) in OWN {
+        match place.own(name)? {
+            said if said.trim_end().ends_with(end) => own.push(said),
+            said => failed.push(format!("{name} ({})", said.trim_end())),
+        }
+    }
     stage.done("");
+    for said in &own {
+        print!("    {said}");
+    }
     println!(
         "    fabtests: {passed} passed, {} failed, {} ask for what is not offered",
         failed.len(),
@@ -124,6 +138,28 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Compiles and runs a program of this project's; what it has said.
+    fn own(&self, name: &str) -> Result<String, Error> {
+        let program = self.provider.folder().join(format!("{name}-fabtests"));
+        let library = self.installed.join("lib");
+        Run::new("cc", "fabtests-compile")
+            .args(["-O1", "-Wall", "-Wextra", "-Werror", "-I"])
+            .args([self.installed.join("include")])
+            .args(["-o".as_ref(), program.as_os_str()])
+            .args([Provider::source(name)])
+            .args(["-L".as_ref(), library.as_os_str()])
+            .args(["-lfabric"])
+            .output()?;
+        let limit = LIMIT.as_secs().to_string();
+        Run::new("timeout", "fabtests-own")
+            .args([&limit])
+            .args([&program])
+            .env("LD_LIBRARY_PATH", &library)
+            .env("FI_PROVIDER_PATH", self.provider.folder())
+            .env("OMX_SOCKET", self.node.socket())
+            .output()
+    }
+
     /// Runs a server and a client; their statuses.
     fn pair(&self, line: &str) -> Result<Vec<i32>, Error> {
         let server = self.start(line, "server", &["-E"])?;

@@ -1,6 +1,8 @@
 //! Endpoints: what libfabric's `fid_ep` is here.
 
+mod beside;
 mod calls;
+mod codes;
 mod object;
 mod operation;
 mod peers;

@@ -111,6 +111,7 @@ pub unsafe extern "C" fn open(
             peers: Default::default(),
             operations: SlotMap::new(),
             claims: Default::default(),
+            beside: Default::default(),
             min_multi_receive: MIN_MULTI_RECEIVE,
             numbers: 0,
             serves: false,

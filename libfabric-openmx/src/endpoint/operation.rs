@@ -41,6 +41,8 @@ pub enum Kind {
     Write,
     /// A message that belongs to one of these.
     Part(OperationKey),
+    /// A receive of what peers have taken from beside their messages.
+    Taken,
     /// A message of which nobody needs to hear.
     Alone,
     /// A receive of what others ask of this process's memory, into this.

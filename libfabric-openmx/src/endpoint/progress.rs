@@ -7,6 +7,7 @@ use std::time::Duration;
 use open_mx::{Address, Code, Sleep, Status};
 use slotmap::Key;
 
+use super::beside::Told;
 use super::operation::{Kind, Operation, OperationKey, Several};
 use super::send::operation_of;
 use super::state::{Endpoint, Side, State};
@@ -94,18 +95,22 @@ impl Endpoint {
                 self.part_failed(state, whole, error, Some(status.code));
             }
             Kind::Part(_) | Kind::Alone => {}
+            Kind::Taken => self.taken(state, status),
             Kind::Request(body) => self.asked(state, &body, status),
             Kind::Landing(landing) => self.landed(state, &landing, status),
         }
     }
 
-    fn received(&self, state: &State, operation: &Operation, status: &Status, buffer: Pointer) {
+    fn received(&self, state: &mut State, operation: &Operation, status: &Status, buffer: Pointer) {
         match status.code {
-            Code::Success => self.deliver(state, operation, status, buffer, 0),
+            Code::Success => {
+                let told = self.told(state, status, true);
+                self.deliver(state, operation, status, told, buffer, 0);
+            }
             code => {
-                let parts = self.layout.parts(status.match_info);
+                let told = self.told(state, status, true);
                 let length = status.transferred as usize;
-                let entry = operation.entry(length, buffer, parts.tag, parts.data.unwrap_or(0));
+                let entry = operation.entry(length, buffer, told.tag, told.data.unwrap_or(0));
                 let overflow = status.message_length.saturating_sub(status.transferred);
                 state.receives.tell_failure(ErrorEntry {
                     entry,
@@ -125,14 +130,14 @@ impl Endpoint {
         state: &State,
         operation: &Operation,
         status: &Status,
+        told: Told,
         buffer: Pointer,
         more_flags: u64,
     ) {
-        let parts = self.layout.parts(status.match_info);
         let length = status.message_length as usize;
-        let mut entry = operation.entry(length, buffer, parts.tag, parts.data.unwrap_or(0));
+        let mut entry = operation.entry(length, buffer, told.tag, told.data.unwrap_or(0));
         entry.flags |= more_flags;
-        if parts.data.is_some() {
+        if told.data.is_some() {
             entry.flags |= REMOTE_CQ_DATA;
         }
         let from = status.address.and_then(|from| self.number_of(state, from));
@@ -163,7 +168,10 @@ impl Endpoint {
             status.code == Code::Success && several.length - used >= state.min_multi_receive;
         let more_flags = if goes_on { 0 } else { MULTI_RECV };
         match status.code {
-            Code::Success => self.deliver(state, &operation, status, at, more_flags),
+            Code::Success => {
+                let told = self.told(state, status, true);
+                self.deliver(state, &operation, status, told, at, more_flags);
+            }
             _ => self.received(state, &operation, status, at),
         }
         if !goes_on {
@@ -204,7 +212,7 @@ impl State {
                 Kind::Receive(_) | Kind::Several(_) => self.receives.fail(&operation, code, None),
                 Kind::Read => self.reads.fail(&operation, code, None),
                 Kind::Write => self.writes.fail(&operation, code, None),
-                Kind::Connect(_) | Kind::Part(_) | Kind::Alone => {}
+                Kind::Connect(_) | Kind::Part(_) | Kind::Alone | Kind::Taken => {}
                 Kind::Request(_) | Kind::Landing(_) => {}
             }
         }

@@ -2,8 +2,10 @@
 
 use core::ffi::c_void;
 
+use open_mx::{Claim, Status};
 use slotmap::Key;
 
+use super::beside::Told;
 use super::operation::{Kind, Operation, OperationKey, Several};
 use super::state::{Endpoint, State};
 use crate::abi::completion::Pointer;
@@ -49,11 +51,10 @@ impl Endpoint {
                 Some(claim.ok_or(code::EINVAL)?)
             }
         };
-        if let Some(claim) = claim
+        if let Some((claim, status)) = claim
             && receive.flags & DISCARD != 0
         {
-            let discarded = self.mx.0.discard_claimed(claim);
-            discarded.map_err(|error| error::of_call(&error))?;
+            self.discard(&mut state, claim, &status)?;
             let operation = self.operation(&mut state, receive, Kind::Receive(Pointer::NULL));
             if let Some(operation) = state.operations.remove(operation) {
                 let entry = operation.entry(0, Pointer::NULL, receive.tag.unwrap_or(0), 0);
@@ -83,7 +84,7 @@ impl Endpoint {
         let operation = self.operation(&mut state, receive, kind);
         let word = operation.data().as_ffi();
         let begun = match claim {
-            Some(claim) => self.mx.0.irecv_claimed(claim, memory, word),
+            Some((claim, _)) => self.mx.0.irecv_claimed(claim, memory, word),
             None => self.mx.0.irecv_from(memory, match_info, mask, from, word),
         };
         state.begun(operation, begun)
@@ -132,16 +133,25 @@ impl Endpoint {
             state.receives.fail(&looked, code::ENOMSG, None);
             return Ok(());
         };
-        if let Some(claim) = claim {
-            if receive.flags & DISCARD != 0 {
-                let discarded = self.mx.0.discard_claimed(claim);
-                discarded.map_err(|error| error::of_call(&error))?;
-            } else {
-                state.claims.insert(receive.context.0.addr(), claim);
+        let told = match claim {
+            Some(claim) if receive.flags & DISCARD != 0 => self.discard(state, claim, &status)?,
+            Some(claim) => {
+                let told = self.told(state, &status, false);
+                let context = receive.context.0.addr();
+                state.claims.insert(context, (claim, status));
+                told
             }
-        }
-        self.deliver(state, &looked, &status, Pointer::NULL, 0);
+            None => self.told(state, &status, false),
+        };
+        self.deliver(state, &looked, &status, told, Pointer::NULL, 0);
         Ok(())
+    }
+
+    /// Throws a message away that was claimed; what it has said.
+    fn discard(&self, state: &mut State, claim: Claim, status: &Status) -> Result<Told, i32> {
+        let discarded = self.mx.0.discard_claimed(claim);
+        discarded.map_err(|error| error::of_call(&error))?;
+        Ok(self.told(state, status, true))
     }
 
     /// Takes a receive back: its completion is an error. Nothing happens when it is too late.

@@ -15,7 +15,7 @@ use crate::abi::flags::{
 use crate::abi::operations::IoVector;
 use crate::error;
 use crate::match_info::Remote;
-use crate::memory::{copied, memory, own};
+use crate::memory::{copied, memory, nothing, own};
 
 /// Requests that an endpoint can have before its application calls; more of them wait among unexpected messages.
 const REQUESTS: usize = 16;
@@ -84,7 +84,7 @@ impl Endpoint {
         let number = state.numbers;
         let length = memory.length();
         let (kind, flags, awaited, into) = if writes {
-            (Kind::Write, WRITE, Remote::Answer, own(Vec::new())?)
+            (Kind::Write, WRITE, Remote::Answer, nothing()?)
         } else {
             (Kind::Read, READ, Remote::Payload, memory.clone())
         };
@@ -209,7 +209,7 @@ impl Endpoint {
             return;
         }
         let found = self.regions.find(key, begin, length, REMOTE_WRITE);
-        let (memory, refused) = match (found, own(Vec::new())) {
+        let (memory, refused) = match (found, nothing()) {
             (Ok(memory), _) => (memory, 0),
             // The bytes come all the same, and go nowhere.
             (Err(code), Ok(nowhere)) => (nowhere, code),
@@ -256,8 +256,8 @@ impl Endpoint {
     }
 
     /// Sends to whoever has asked. It has a relation with this endpoint; should that end, so does its operation.
-    fn answer(&self, state: &mut State, to: Address, info: u64, memory: Option<Memory>) {
-        let Ok(nothing) = own(Vec::new()) else {
+    pub(super) fn answer(&self, state: &mut State, to: Address, info: u64, memory: Option<Memory>) {
+        let Ok(nothing) = nothing() else {
             return;
         };
         let key = state.part(Kind::Alone);
@@ -270,7 +270,7 @@ impl Endpoint {
 
 impl State {
     /// An operation that only its endpoint knows.
-    fn part(&mut self, kind: Kind) -> OperationKey {
+    pub(super) fn part(&mut self, kind: Kind) -> OperationKey {
         self.operations.insert(Operation {
             context: Pointer::NULL,
             flags: 0,

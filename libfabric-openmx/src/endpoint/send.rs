@@ -14,6 +14,7 @@ use crate::abi::flags::{
 };
 use crate::abi::operations::IoVector;
 use crate::error;
+use crate::match_info::Data;
 use crate::memory::{copied, memory};
 
 /// What an application sends.
@@ -34,9 +35,15 @@ impl Endpoint {
     /// Its parts are memory of the application that is left alone until the send is complete; with [`INJECT`], until this
     /// returns.
     pub unsafe fn send(&self, send: &Send<'_>) -> Result<(), i32> {
-        let Some(match_info) = self.layout.of(send.tag, send.data) else {
-            return Err(code::EINVAL);
+        let beside = send
+            .data
+            .filter(|data| self.layout.is_beside(send.tag, *data));
+        let in_match_info = match (beside, send.data) {
+            (None, Some(data)) => Data::Here(data),
+            _ => Data::None,
         };
+        let match_info = self.layout.of(send.tag, in_match_info);
+        let mut match_info = match_info.ok_or(code::EINVAL)?;
         let inject = send.flags & INJECT != 0;
         let memory = if inject {
             // SAFETY: promised by the caller for as long as this call.
@@ -46,6 +53,11 @@ impl Endpoint {
             unsafe { memory(send.parts) }?
         };
         let mut state = self.state();
+        if let Some(data) = beside {
+            let code = self.send_beside(&mut state, send.to, data)?;
+            let with_code = self.layout.of(send.tag, Data::Beside(code));
+            match_info = with_code.ok_or(code::EINVAL)?;
+        }
         let side = &state.sends;
         let queue = side.queue.is_some();
         let told = queue && (!side.selective || send.flags & COMPLETION != 0);
@@ -173,6 +185,8 @@ impl Endpoint {
             {
                 match operation.kind {
                     Kind::Part(whole) => self.part_failed(state, whole, code, ended.err()),
+                    // What it is beside fails, too.
+                    Kind::Alone => {}
                     _ => state.sends.fail(&operation, code, ended.err()),
                 }
             }

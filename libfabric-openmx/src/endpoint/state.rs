@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use open_mx::{Claim, Error, Request};
+use open_mx::{Claim, Error, Request, Status};
 use slotmap::SlotMap;
 
+use super::codes::Beside;
 use super::operation::{Operation, OperationKey};
 use super::peers::Peers;
 use crate::abi::objects::{EndpointObject, Fid};
@@ -15,13 +16,13 @@ use crate::address::Name;
 use crate::counter::Counter;
 use crate::error;
 use crate::handle::Handle;
-use crate::match_info::Layout;
+use crate::match_info::{self, Layout};
 use crate::queue::CompletionQueue;
 use crate::region::Regions;
 use crate::vector::AddressVector;
 
 /// What endpoints of this provider present to each other.
-pub const KEY: u32 = 0x6d_7069;
+pub const KEY: u32 = 0x6d70_6900 + match_info::VERSION;
 
 /// How long a close waits for what was sent: it is lost with the endpoint.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -66,8 +67,9 @@ pub struct State {
     pub writes: Side,
     pub peers: Peers,
     pub operations: SlotMap<OperationKey, Operation>,
-    /// Messages that were claimed, by the context of whoever claimed them.
-    pub claims: HashMap<usize, Claim>,
+    /// Messages that were claimed, and what they are, by the context of whoever claimed them.
+    pub claims: HashMap<usize, (Claim, Status)>,
+    pub beside: Beside,
     pub min_multi_receive: usize,
     /// Of the last read or write.
     pub numbers: u32,
