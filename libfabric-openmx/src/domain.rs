@@ -3,9 +3,11 @@
 use core::ffi::{c_int, c_void};
 use std::sync::Arc;
 
-use crate::abi::flags::class;
+use crate::abi::atomic::AtomicAttributes;
+use crate::abi::flags::{COMPARE_ATOMIC, FETCH_ATOMIC, class, code};
 use crate::abi::info::Info;
 use crate::abi::objects::{DomainObject, DomainOperations, Fid, FidOperations, unsupported};
+use crate::atomic::{Atomic, Form};
 use crate::handle::fid;
 use crate::region::{self, Domain};
 use crate::{counter, endpoint, queue, vector};
@@ -21,10 +23,36 @@ static OPERATIONS: DomainOperations = DomainOperations {
     poll_open: unsupported,
     shared_transmit_context: unsupported,
     shared_receive_context: unsupported,
-    query_atomic: unsupported,
+    query_atomic,
     query_collective: unsupported,
     endpoint2: unsupported,
 };
+
+/// Whether there is an atomic operation, and on how many values at a time.
+unsafe extern "C" fn query_atomic(
+    _: *mut Fid,
+    datatype: u32,
+    operation: u32,
+    place: *mut AtomicAttributes,
+    flags: u64,
+) -> c_int {
+    let form = match flags {
+        0 => Form::Change,
+        FETCH_ATOMIC => Form::Fetch,
+        COMPARE_ATOMIC => Form::Compare,
+        _ => return -code::EOPNOTSUPP,
+    };
+    let Some(atomic) = Atomic::new(form, operation, datatype) else {
+        return -code::EOPNOTSUPP;
+    };
+    let attributes = AtomicAttributes {
+        count: atomic.count_max(),
+        size: atomic.datatype.size(),
+    };
+    // SAFETY: libfabric passes a place for them.
+    unsafe { place.write(attributes) };
+    0
+}
 
 /// # Safety
 /// As libfabric's `fi_domain`.

@@ -11,7 +11,8 @@
 //! | `offer` | what an application is offered for what it needs |
 //! | `fabric`, `domain`, `vector`, `queue`, `counter` | the objects of those names |
 //! | `region` | memory that others may read and write |
-//! | `endpoint` | sends, receives, reads, writes, and how they complete |
+//! | `atomic` | what atomic operations make of values there |
+//! | `endpoint` | sends, receives, reads, writes, atomic operations, and how they complete |
 //! | `match_info` | how tag, data and kind share match info |
 //! | `endpoints` | whose progress is made when somebody looks at a queue |
 //! | `wait` | a descriptor that a queue makes readable |
@@ -19,10 +20,11 @@
 //! | `warning` | what is said when there is no board |
 //! | `address`, `board`, `error`, `handle` | addresses; names of boards; codes; objects as C holds them |
 //!
-//! It refuses what the protocol has not: atomics, collectives, and messages of 4 GiB.
+//! It refuses what the protocol has not: collectives, and messages of 4 GiB.
 
 mod abi;
 mod address;
+mod atomic;
 mod board;
 mod counter;
 mod domain;

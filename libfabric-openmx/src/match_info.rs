@@ -10,7 +10,7 @@
 //! Data that has no room beside a tag is the number of a message of its own, `Remote::Data`, whose code stands in the
 //! place of the data (`endpoint::beside`).
 
-use crate::abi::flags::{MSG, RMA, TAGGED};
+use crate::abi::flags::{ATOMIC, MSG, RMA, TAGGED};
 
 /// Version of all this: endpoints of different ones refuse each other.
 pub const VERSION: u32 = 2;
@@ -79,7 +79,7 @@ impl Layout {
     /// Of an endpoint with these capabilities; `data`: whether its messages may carry some.
     pub fn new(capabilities: u64, data: bool) -> Self {
         Self {
-            kinds: data || capabilities & (MSG | TAGGED | RMA) != TAGGED,
+            kinds: data || capabilities & (MSG | TAGGED | RMA | ATOMIC) != TAGGED,
             data,
         }
     }
@@ -251,7 +251,7 @@ mod tests {
     fn receives_find_their_kind_their_tag_and_any_data() {
         let fits = |info: u64, (wanted, mask): (u64, u64)| info & mask == wanted;
         for data in [false, true] {
-            let layout = Layout::new(MSG | TAGGED | RMA, data);
+            let layout = Layout::new(TAGGED | ATOMIC, data);
             let carried = if data { Data::Here(7) } else { Data::None };
             let tagged = layout.of(Some(0x105), carried).unwrap();
             let plain = layout.of(None, carried).unwrap();

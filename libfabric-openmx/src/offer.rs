@@ -8,9 +8,9 @@ use core::ffi::{c_char, c_int, c_void};
 use open_mx::{Backend, Board};
 
 use crate::abi::flags::{
-    AV_TABLE, DIRECTED_RECV, EP_RDM, LOCAL_COMM, MSG, MULTI_RECV, ORDER_SAS, PROGRESS_MANUAL,
-    PROVIDER_SPECIFIC, READ, RECV, REMOTE_COMM, REMOTE_READ, REMOTE_WRITE, RESOURCES_MANAGED, RMA,
-    SEND, SOURCE, TAGGED, THREAD_SAFE, WRITE, code, version,
+    ATOMIC, AV_TABLE, DIRECTED_RECV, EP_RDM, LOCAL_COMM, MSG, MULTI_RECV, ORDER_SAS,
+    PROGRESS_MANUAL, PROVIDER_SPECIFIC, READ, RECV, REMOTE_COMM, REMOTE_READ, REMOTE_WRITE,
+    RESOURCES_MANAGED, RMA, SEND, SOURCE, TAGGED, THREAD_SAFE, WRITE, code, version,
 };
 use crate::abi::info::{
     DomainAttributes, EndpointAttributes, FabricAttributes, Info, ReceiveAttributes,
@@ -31,6 +31,7 @@ const FABRIC: &str = "openmx";
 const CAPABILITIES: u64 = MSG
     | TAGGED
     | RMA
+    | ATOMIC
     | SEND
     | RECV
     | ANY_RMA
@@ -40,7 +41,7 @@ const CAPABILITIES: u64 = MSG
     | SOURCE
     | DIRECTED_RECV;
 
-/// What those say of reads and writes who do not want all of it.
+/// What those say of reads, writes and atomic operations who do not want all of it.
 const ANY_RMA: u64 = READ | WRITE | REMOTE_READ | REMOTE_WRITE;
 
 /// The longest message (protocol.md): more does not fit into the field of its length.
@@ -92,7 +93,7 @@ unsafe fn offer(hints: Option<&Info>) -> Option<Offer> {
         if wanted & (SEND | RECV) == 0 && wanted & (MSG | TAGGED) != 0 {
             capabilities |= SEND | RECV;
         }
-        if wanted & ANY_RMA == 0 && wanted & RMA != 0 {
+        if wanted & ANY_RMA == 0 && wanted & (RMA | ATOMIC) != 0 {
             capabilities |= ANY_RMA;
         }
     }

@@ -52,8 +52,16 @@ impl Regions {
 
     /// The memory that another process names, which it may read or write as it wants to: all of it lies in one region.
     pub fn find(&self, key: u64, begin: u64, length: u64, access: u64) -> Result<Memory, i32> {
+        let part = self.locate(key, begin, length, access)?;
+        // SAFETY: who has registered the region leaves it there until it closes it, and closes it only when nobody reads or
+        // writes it any more.
+        unsafe { memory(&[part]) }
+    }
+
+    /// Where that memory is.
+    pub fn locate(&self, key: u64, begin: u64, length: u64, access: u64) -> Result<IoVector, i32> {
         let span = *self.lock().get(&key).ok_or(code::EKEYREJECTED)?;
-        if span.access & access == 0 {
+        if span.access & access != access {
             return Err(code::EACCES);
         }
         let offset = begin.checked_sub(span.begin).ok_or(code::EINVAL)?;
@@ -61,13 +69,10 @@ impl Regions {
         if end > span.length as u64 {
             return Err(code::EINVAL);
         }
-        let part = IoVector {
+        Ok(IoVector {
             base: span.base.0.wrapping_byte_add(offset as usize),
             length: length as usize,
-        };
-        // SAFETY: who has registered the region leaves it there until it closes it, and closes it only when nobody reads or
-        // writes it any more.
-        unsafe { memory(&[part]) }
+        })
     }
 }
 
@@ -233,6 +238,8 @@ mod tests {
         assert_eq!(found(7, u64::MAX, u64::MAX, REMOTE_READ), Err(code::EINVAL));
         assert_eq!(found(7, 1001, u64::MAX, REMOTE_READ), Err(code::EINVAL));
         assert_eq!(found(7, 1000, 1, REMOTE_WRITE), Err(code::EACCES));
+        let both = REMOTE_READ | REMOTE_WRITE;
+        assert_eq!(found(7, 1000, 1, both), Err(code::EACCES));
         assert_eq!(found(8, 1000, 1, REMOTE_READ), Err(code::EKEYREJECTED));
         drop(Region {
             key: 7,

@@ -57,7 +57,7 @@ const PAIRS: [&str; 41] = [
     "fi_rma_pingpong -e rdm -o write -I 5 -v",
     "fi_rdm_shared_av",
     "fi_rdm_rma_event",
-    "fi_rdm_atomic -I 5 -o all",
+    "fi_rdm_atomic -I 5 -o all -v",
 ];
 
 /// Those of one process.
@@ -71,7 +71,10 @@ const ALONE: [&str; 6] = [
 ];
 
 /// This project's own, of one process: the program, and what it ends with.
-const OWN: [(&str, &str); 1] = [("beside", " messages with data verified")];
+const OWN: [(&str, &str); 2] = [
+    ("beside", " messages with data verified"),
+    ("atomics", " checks of atomic operations"),
+];
 
 /// How long a test may take.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -13,6 +13,8 @@ pub const MSG: u64 = 1 << 1;
 pub const RMA: u64 = 1 << 2;
 /// Messages with one.
 pub const TAGGED: u64 = 1 << 3;
+/// Atomic operations on memory of others.
+pub const ATOMIC: u64 = 1 << 4;
 /// Reads of another process's memory.
 pub const READ: u64 = 1 << 8;
 /// Writes to it.
@@ -50,6 +52,10 @@ pub const SOURCE: u64 = 1 << 57;
 /// Receives of one peer.
 pub const DIRECTED_RECV: u64 = 1 << 59;
 
+/// A query of atomic operations that tell what was there.
+pub const FETCH_ATOMIC: u64 = 1 << 58;
+/// Of those that compare.
+pub const COMPARE_ATOMIC: u64 = 1 << 59;
 /// With [`PEEK`]: the message is thrown away.
 pub const DISCARD: u64 = 1 << 58;
 /// With [`PEEK`]: nobody else finds the message; without: what was claimed is received.

@@ -2,6 +2,7 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
+use super::atomic::{AtomicAttributes, AtomicOperations};
 use super::completion::{CounterAttributes, Entry, ErrorEntry, QueueAttributes};
 pub use super::fid::{Fid, FidOperations, Unsupported, bind_nothing, unsupported};
 use super::info::Info;
@@ -77,7 +78,7 @@ pub struct DomainOperations {
     pub poll_open: Unsupported,
     pub shared_transmit_context: Unsupported,
     pub shared_receive_context: Unsupported,
-    pub query_atomic: Unsupported,
+    pub query_atomic: unsafe extern "C" fn(*mut Fid, u32, u32, *mut AtomicAttributes, u64) -> c_int,
     pub query_collective: Unsupported,
     pub endpoint2: Unsupported,
 }
@@ -170,7 +171,7 @@ pub struct EndpointObject {
     pub message: *const MessageOperations,
     pub rma: *const RemoteOperations,
     pub tagged: *const TaggedOperations,
-    pub atomic: *const c_void,
+    pub atomic: *const AtomicOperations,
     pub collective: *const c_void,
 }
 

@@ -1,5 +1,7 @@
 //! Endpoints: what libfabric's `fid_ep` is here.
 
+mod atomic;
+mod atomic_calls;
 mod beside;
 mod calls;
 mod codes;
@@ -10,6 +12,7 @@ mod progress;
 mod receive;
 mod remote;
 mod remote_calls;
+mod request;
 mod send;
 mod state;
 

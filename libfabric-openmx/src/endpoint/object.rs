@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use open_mx::{Backend, EndpointOptions};
 use slotmap::SlotMap;
 
+use super::atomic_calls::ATOMIC_CALLS;
 use super::calls::{MESSAGE, TAGGED_CALLS};
 use super::remote_calls::REMOTE_CALLS;
 use super::state::{Endpoint, KEY, MIN_MULTI_RECEIVE, Mx, Object, Side, State, of};
 use crate::abi::flags::{
-    DIRECTED_RECV, OPT_MIN_MULTI_RECV, READ, RECV, RMA, SELECTIVE_COMPLETION, SEND, WRITE, class,
-    code, control,
+    ATOMIC, DIRECTED_RECV, OPT_MIN_MULTI_RECV, READ, RECV, RMA, SELECTIVE_COMPLETION, SEND, WRITE,
+    class, code, control,
 };
 use crate::abi::info::Info;
 use crate::abi::objects::{
@@ -98,6 +99,7 @@ pub unsafe extern "C" fn open(
         },
         layout: Layout::new(info.capabilities, attributes.cq_data_size > 0),
         remote: info.capabilities & RMA != 0,
+        atomic: info.capabilities & ATOMIC != 0,
         // SAFETY: libfabric passes an open domain.
         regions: unsafe { region::of_domain(domain) }.clone(),
         directed: info.capabilities & DIRECTED_RECV != 0,
@@ -124,7 +126,7 @@ pub unsafe extern "C" fn open(
         message: &MESSAGE,
         rma: &REMOTE_CALLS,
         tagged: &TAGGED_CALLS,
-        atomic: core::ptr::null(),
+        atomic: &ATOMIC_CALLS,
         collective: core::ptr::null(),
     };
     // SAFETY: promised by the caller.

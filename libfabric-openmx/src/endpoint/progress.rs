@@ -96,7 +96,7 @@ impl Endpoint {
             }
             Kind::Part(_) | Kind::Alone => {}
             Kind::Taken => self.taken(state, status),
-            Kind::Request(body) => self.asked(state, &body, status),
+            Kind::Request(body) => self.asked(state, body, status),
             Kind::Landing(landing) => self.landed(state, &landing, status),
         }
     }

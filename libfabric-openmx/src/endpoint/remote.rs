@@ -1,12 +1,14 @@
 //! Reads and writes of another process's memory, by messages that its own calls answer.
 //!
-//! A write is a request, its bytes, and an answer; a read a request, and the bytes. A number that whoever asks has given
-//! tells which belong together. Why something is refused stands in the match info of the answer, or of bytes that are none.
+//! A write is a request, its bytes, and an answer; a read a request, and the bytes; an atomic operation a request that has
+//! its values, and one of both. A number that whoever asks has given tells which belong together. Why something is refused
+//! stands in the match info of the answer, or of bytes that are none.
 
 use open_mx::{Address, Code, Memory, Status};
 use slotmap::Key;
 
 use super::operation::{Kind, Landing, Operation, OperationKey, Waiting};
+use super::request::{Asked, REQUEST_MAX, Request};
 use super::state::{Endpoint, State};
 use crate::abi::completion::Pointer;
 use crate::abi::flags::{
@@ -20,13 +22,6 @@ use crate::memory::{copied, memory, nothing, own};
 /// Requests that an endpoint can have before its application calls; more of them wait among unexpected messages.
 const REQUESTS: usize = 16;
 
-/// What a request's code says besides.
-const WRITES: u32 = 1;
-const HAS_DATA: u32 = 2;
-
-/// Bytes of a request: key, begin, length, data.
-const REQUEST_SIZE: usize = 32;
-
 /// What an application wants of another process's memory.
 pub struct Transfer<'a> {
     /// Its own memory.
@@ -39,22 +34,36 @@ pub struct Transfer<'a> {
     pub flags: u64,
 }
 
+/// An operation that another process has to answer.
+pub struct Question {
+    pub peer: u64,
+    pub context: Pointer,
+    /// Of the call.
+    pub flags: u64,
+    pub kind: Kind,
+    /// What its completion says of its kind.
+    pub kind_flags: u64,
+    /// What answers it, and its bytes go there.
+    pub answer: Remote,
+    pub into: Memory,
+}
+
 impl Endpoint {
     /// Others may ask from now on.
     pub fn serve(&self) -> Result<(), i32> {
         let mut state = self.state();
-        if !self.remote || state.serves {
+        if !(self.remote || self.atomic) || state.serves {
             return Ok(());
         }
         for _ in 0..REQUESTS {
-            self.await_request(&mut state)?;
+            let place = own(vec![0; REQUEST_MAX])?;
+            self.await_request(&mut state, place)?;
         }
         state.serves = true;
         Ok(())
     }
 
-    fn await_request(&self, state: &mut State) -> Result<(), i32> {
-        let place = own(vec![0; REQUEST_SIZE])?;
+    fn await_request(&self, state: &mut State, place: Memory) -> Result<(), i32> {
         let (info, mask) = Remote::Request.wanted(None);
         let key = state.part(Kind::Request(place.clone()));
         let word = key.data().as_ffi();
@@ -76,49 +85,76 @@ impl Endpoint {
             // SAFETY: promised by the caller.
             unsafe { memory(transfer.parts) }?
         };
-        let mut state = self.state();
-        let side = &state.sends;
-        let told = side.queue.is_some() && (!side.selective || transfer.flags & COMPLETION != 0);
-        let address = self.address(&state, transfer.peer)?;
-        state.numbers = state.numbers.wrapping_add(1);
-        let number = state.numbers;
-        let length = memory.length();
-        let (kind, flags, awaited, into) = if writes {
+        let (kind, kind_flags, answer, into) = if writes {
             (Kind::Write, WRITE, Remote::Answer, nothing()?)
         } else {
             (Kind::Read, READ, Remote::Payload, memory.clone())
         };
-        let key = state.operations.insert(Operation {
+        let question = Question {
+            peer: transfer.peer,
             context: transfer.context,
-            flags: RMA | flags,
-            told: told && transfer.flags & SILENT == 0,
-            request: None,
-            waiting: None,
+            flags: transfer.flags,
             kind,
-        });
-        let (info, mask) = awaited.wanted(Some(number));
-        let word = key.data().as_ffi();
-        let begun = self.mx.0.irecv_from(into, info, mask, Some(address), word);
-        state.begun(key, begun)?;
-        let code = if writes { WRITES } else { 0 };
-        let code = code | transfer.data.map_or(0, |_| HAS_DATA);
-        let body = [
-            transfer.key,
-            transfer.begin,
-            u64::from(length),
-            transfer.data.unwrap_or(0),
-        ];
-        let body = own(body.iter().flat_map(|word| word.to_le_bytes()).collect())?;
-        let request = Remote::Request.info(number, code);
-        let mut sent = self.send_part(&mut state, transfer.peer, key, request, body);
-        if writes && sent.is_ok() {
-            let payload = Remote::Payload.info(number, 0);
-            sent = self.send_part(&mut state, transfer.peer, key, payload, memory);
+            kind_flags: RMA | kind_flags,
+            answer,
+            into,
+        };
+        let data = transfer.data;
+        let request = Request {
+            key: transfer.key,
+            begin: transfer.begin,
+            length: memory.length().into(),
+            asked: match writes {
+                true => Asked::Write { data },
+                false => Asked::Read,
+            },
+        };
+        let mut state = self.state();
+        let (key, number) = self.ask(&mut state, question, &request)?;
+        if !writes {
+            return Ok(());
         }
+        let payload = Remote::Payload.info(number, 0);
+        let sent = self.send_part(&mut state, transfer.peer, key, payload, memory);
         if sent.is_err() {
             self.give_up(&mut state, key);
         }
         sent
+    }
+
+    /// Asks another process for something; the operation, and its number for both.
+    pub(super) fn ask(
+        &self,
+        state: &mut State,
+        question: Question,
+        request: &Request<'_>,
+    ) -> Result<(OperationKey, u32), i32> {
+        let side = &state.sends;
+        let told = side.queue.is_some() && (!side.selective || question.flags & COMPLETION != 0);
+        let address = self.address(state, question.peer)?;
+        let body = own(request.to_bytes())?;
+        state.numbers = state.numbers.wrapping_add(1);
+        let number = state.numbers;
+        let key = state.operations.insert(Operation {
+            context: question.context,
+            flags: question.kind_flags,
+            told: told && question.flags & SILENT == 0,
+            request: None,
+            waiting: None,
+            kind: question.kind,
+        });
+        let (info, mask) = question.answer.wanted(Some(number));
+        let word = key.data().as_ffi();
+        let into = question.into;
+        let begun = self.mx.0.irecv_from(into, info, mask, Some(address), word);
+        state.begun(key, begun)?;
+        let info = Remote::Request.info(number, request.code());
+        let sent = self.send_part(state, question.peer, key, info, body);
+        if let Err(code) = sent {
+            self.give_up(state, key);
+            return Err(code);
+        }
+        Ok((key, number))
     }
 
     /// Sends what belongs to an operation, which fails with it.
@@ -183,31 +219,56 @@ impl Endpoint {
     }
 
     /// Somebody asks.
-    pub(super) fn asked(&self, state: &mut State, body: &Memory, status: &Status) {
+    pub(super) fn asked(&self, state: &mut State, body: Memory, status: &Status) {
+        let mut bytes = [0; REQUEST_MAX];
+        let bytes = &mut bytes[..REQUEST_MAX.min(status.transferred as usize)];
+        body.copy_out(0, bytes);
         // Without memory for it one less is awaited; when none is, requests wait.
-        let _ = self.await_request(state);
+        let _ = self.await_request(state, body);
         let (Code::Success, Some(from)) = (status.code, status.address) else {
             return;
         };
-        if status.message_length as usize != REQUEST_SIZE {
-            return;
-        }
-        let mut bytes = [0; REQUEST_SIZE];
-        body.copy_out(0, &mut bytes);
-        let word = |index: usize| {
-            let word = bytes[index * 8..].first_chunk();
-            word.map_or(0, |word| u64::from_le_bytes(*word))
-        };
-        let [key, begin, length, data] = [0, 1, 2, 3].map(word);
         let (number, code) = Remote::parts(status.match_info);
-        if code & WRITES == 0 {
-            let found = self.regions.find(key, begin, length, REMOTE_READ);
-            let (memory, refused) =
-                found.map_or_else(|code| (None, code), |memory| (Some(memory), 0));
-            let info = Remote::Payload.info(number, refused as u32);
-            self.answer(state, from, info, memory);
+        let Some(request) = Request::parse(code, bytes) else {
             return;
+        };
+        match request.asked {
+            Asked::Read => self.read(state, from, number, &request),
+            Asked::Write { data } => self.await_write(state, from, number, &request, data),
+            Asked::Atomic {
+                atomic,
+                operands,
+                compares,
+            } => {
+                let values = (atomic, operands, compares);
+                self.perform(state, from, number, &request, values);
+            }
         }
+    }
+
+    /// Somebody reads.
+    fn read(&self, state: &mut State, from: Address, number: u32, request: &Request<'_>) {
+        let Request {
+            key, begin, length, ..
+        } = *request;
+        let found = self.regions.find(key, begin, length, REMOTE_READ);
+        let (memory, refused) = found.map_or_else(|code| (None, code), |memory| (Some(memory), 0));
+        let info = Remote::Payload.info(number, refused as u32);
+        self.answer(state, from, info, memory);
+    }
+
+    /// Somebody writes: the bytes come next.
+    fn await_write(
+        &self,
+        state: &mut State,
+        from: Address,
+        number: u32,
+        request: &Request<'_>,
+        data: Option<u64>,
+    ) {
+        let Request {
+            key, begin, length, ..
+        } = *request;
         let found = self.regions.find(key, begin, length, REMOTE_WRITE);
         let (memory, refused) = match (found, nothing()) {
             (Ok(memory), _) => (memory, 0),
@@ -218,7 +279,7 @@ impl Endpoint {
         let landing = state.part(Kind::Landing(Landing {
             from,
             number,
-            data: (code & HAS_DATA != 0).then_some(data),
+            data,
             refused,
         }));
         let (info, mask) = Remote::Payload.wanted(Some(number));

@@ -43,6 +43,8 @@ pub struct Endpoint {
     pub directed: bool,
     /// Whether it reads and writes memory of others, and they its own.
     pub remote: bool,
+    /// Whether it changes memory of others atomically, and they its own.
+    pub atomic: bool,
     pub regions: Arc<Regions>,
     /// Somebody may sleep on its descriptors.
     pub sleeps: AtomicBool,
