@@ -10,6 +10,7 @@
 //! | `abi` | libfabric's structures and numbers |
 //! | `offer` | what an application is offered for what it needs |
 //! | `fabric`, `domain`, `vector`, `queue`, `counter` | the objects of those names |
+//! | `shared_vector` | addresses that processes share |
 //! | `region` | memory that others may read and write |
 //! | `atomic` | what atomic operations make of values there |
 //! | `endpoint` | sends, receives, reads, writes, atomic operations, and how they complete |
@@ -38,6 +39,7 @@ mod memory;
 mod offer;
 mod queue;
 mod region;
+mod shared_vector;
 mod vector;
 mod wait;
 mod warning;

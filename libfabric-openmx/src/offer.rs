@@ -10,7 +10,7 @@ use open_mx::{Backend, Board};
 use crate::abi::flags::{
     ATOMIC, AV_TABLE, DIRECTED_RECV, EP_RDM, LOCAL_COMM, MSG, MULTI_RECV, ORDER_SAS,
     PROGRESS_MANUAL, PROVIDER_SPECIFIC, READ, RECV, REMOTE_COMM, REMOTE_READ, REMOTE_WRITE,
-    RESOURCES_MANAGED, RMA, SEND, SOURCE, TAGGED, THREAD_SAFE, WRITE, code, version,
+    RESOURCES_MANAGED, RMA, SEND, SHARED_AV, SOURCE, TAGGED, THREAD_SAFE, WRITE, code, version,
 };
 use crate::abi::info::{
     DomainAttributes, EndpointAttributes, FabricAttributes, Info, ReceiveAttributes,
@@ -38,6 +38,7 @@ const CAPABILITIES: u64 = MSG
     | MULTI_RECV
     | LOCAL_COMM
     | REMOTE_COMM
+    | SHARED_AV
     | SOURCE
     | DIRECTED_RECV;
 
@@ -266,7 +267,7 @@ fn written(
             max_endpoint_receive_contexts: 1,
             counter_count: COUNT,
             mr_iov_limit: 1,
-            capabilities: LOCAL_COMM | REMOTE_COMM,
+            capabilities: LOCAL_COMM | REMOTE_COMM | SHARED_AV,
             ..core::mem::zeroed()
         };
         *fabric = FabricAttributes {

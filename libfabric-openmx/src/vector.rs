@@ -7,18 +7,22 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use open_mx::{Backend, Board};
 
-use crate::abi::flags::{class, code};
+use crate::abi::flags::{ADDRESS_UNSPECIFIED, READ, class, code};
 use crate::abi::objects::{
-    AddressVectorObject, AddressVectorOperations, Fid, FidOperations, unsupported,
+    AddressVectorAttributes, AddressVectorObject, AddressVectorOperations, Fid, FidOperations,
+    unsupported,
 };
 use crate::address::{LENGTH, Name};
-use crate::error;
 use crate::handle::{Handle, fid};
+use crate::shared_vector::SharedVector;
+use crate::{board, error};
 
 /// The addresses by their numbers, and the other way round. A number stays what it is, also when it was removed.
 #[derive(Debug, Default)]
 pub struct AddressVector {
     names: RwLock<Names>,
+    /// What other processes have, too.
+    shared: Option<SharedVector>,
 }
 
 #[derive(Debug, Default)]
@@ -30,26 +34,49 @@ struct Names {
 impl AddressVector {
     /// The address of that number.
     pub fn name(&self, number: u64) -> Option<Name> {
-        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        names.by_number.get(usize::try_from(number).ok()?).copied()
+        let index = usize::try_from(number).ok()?;
+        self.found(|names| names.by_number.get(index).copied())
     }
 
     /// The first number of that address.
     pub fn number(&self, name: Name) -> Option<u64> {
+        self.found(|names| names.numbers.get(&name).copied())
+    }
+
+    /// What is found, also after what others have added.
+    fn found<T>(&self, find: impl Fn(&Names) -> Option<T>) -> Option<T> {
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        names.numbers.get(&name).copied()
-    }
-
-    /// Adds an address; its number.
-    pub fn add(&self, name: Name) -> u64 {
+        let found = find(&names);
+        let shared = match (&self.shared, &found) {
+            (Some(shared), None) if shared.get(names.by_number.len()).is_some() => shared,
+            _ => return found,
+        };
+        drop(names);
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        let number = names.by_number.len() as u64;
-        names.by_number.push(name);
-        names.numbers.entry(name).or_insert(number);
-        number
+        names.follow(shared);
+        find(&names)
     }
 
-    /// Takes a number out: completions do not name it any more.
+    /// Adds an address; its number. Nothing when others have filled what they share, or when it is only to be read.
+    pub fn add(&self, name: Name) -> Option<u64> {
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(shared) = &self.shared else {
+            return Some(names.add(name));
+        };
+        loop {
+            names.follow(shared);
+            if shared.put(names.by_number.len(), name)? {
+                return Some(names.add(name));
+            }
+        }
+    }
+
+    /// Whether addresses can be added.
+    fn is_writable(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| !shared.read_only)
+    }
+
+    /// Takes a number out, for this process alone: completions do not name it any more.
     pub fn remove(&self, number: u64) -> bool {
         let Some(name) = self.name(number) else {
             return false;
@@ -59,6 +86,22 @@ impl AddressVector {
             names.numbers.remove(&name);
         }
         true
+    }
+}
+
+impl Names {
+    fn add(&mut self, name: Name) -> u64 {
+        let number = self.by_number.len() as u64;
+        self.by_number.push(name);
+        self.numbers.entry(name).or_insert(number);
+        number
+    }
+
+    /// Takes over what others have added.
+    fn follow(&mut self, shared: &SharedVector) {
+        while let Some(name) = shared.get(self.by_number.len()) {
+            self.add(name);
+        }
     }
 }
 
@@ -83,16 +126,36 @@ static OPERATIONS: AddressVectorOperations = AddressVectorOperations {
 /// As libfabric's `fi_av_open`.
 pub unsafe extern "C" fn open(
     _: *mut Fid,
-    _: *mut c_void,
+    attributes: *mut AddressVectorAttributes,
     place: *mut *mut Fid,
     context: *mut c_void,
 ) -> c_int {
+    let mut vector = AddressVector::default();
+    // SAFETY: libfabric passes attributes, or none.
+    if let Some(attributes) = unsafe { attributes.as_mut() } {
+        let read_only = attributes.flags & READ != 0;
+        // SAFETY: the name is a C string, or missing.
+        match unsafe { board::text(attributes.name) } {
+            Some(name) => match SharedVector::open(name, read_only) {
+                Ok(shared) => {
+                    if attributes.map_address.is_null() {
+                        let numbers = shared.numbers();
+                        attributes.map_address = core::ptr::with_exposed_provenance_mut(numbers);
+                    }
+                    vector.shared = Some(shared);
+                }
+                Err(code) => return -code,
+            },
+            None if read_only || !attributes.name.is_null() => return -code::EINVAL,
+            None => {}
+        }
+    }
     let object = AddressVectorObject {
         fid: fid(class::ADDRESS_VECTOR, context, &OBJECT),
         operations: &OPERATIONS,
     };
     // SAFETY: promised by the caller.
-    unsafe { Object::give(object, Arc::default(), place) }
+    unsafe { Object::give(object, Arc::new(vector), place) }
 }
 
 /// Ours of an address vector.
@@ -119,16 +182,25 @@ unsafe extern "C" fn insert(
 ) -> c_int {
     // SAFETY: libfabric passes an open vector.
     let vector = unsafe { of(vector) };
+    if !vector.is_writable() {
+        return -code::EACCES;
+    }
+    let mut added = 0;
     for index in 0..count {
         // SAFETY: the caller names `count` addresses of 16 bytes.
         let bytes = unsafe { addresses.cast::<[u8; LENGTH]>().add(index).read_unaligned() };
         let number = vector.add(Name::from_bytes(bytes));
+        added += c_int::from(number.is_some());
         if !numbers.is_null() {
             // SAFETY: and room for as many numbers.
-            unsafe { numbers.add(index).write(number) };
+            unsafe {
+                numbers
+                    .add(index)
+                    .write(number.unwrap_or(ADDRESS_UNSPECIFIED))
+            };
         }
     }
-    c_int::try_from(count).unwrap_or(c_int::MAX)
+    added
 }
 
 /// The address of a host's endpoint: the host by its name, the endpoint by its number, 0 without one.
@@ -181,7 +253,13 @@ unsafe extern "C" fn insert_service(
     // SAFETY: and C strings.
     match unsafe { resolve(node, service) } {
         Ok(name) => {
-            let added = vector.add(name);
+            let Some(added) = vector.add(name) else {
+                return if vector.is_writable() {
+                    0
+                } else {
+                    -code::EACCES
+                };
+            };
             if !number.is_null() {
                 // SAFETY: and a place for the number.
                 unsafe { number.write(added) };
@@ -265,11 +343,38 @@ mod tests {
             nic_id: 7,
             endpoint,
         };
-        assert_eq!([1, 2, 1].map(|e| vector.add(name(e))), [0, 1, 2]);
+        assert_eq!([1, 2, 1].map(|e| vector.add(name(e))), [0, 1, 2].map(Some));
         assert_eq!(vector.number(name(1)), Some(0));
         assert!(vector.remove(0) && !vector.remove(3));
         assert_eq!(vector.number(name(1)), None);
         assert_eq!(vector.name(2), Some(name(1)));
         assert_eq!(vector.name(u64::MAX), None);
+    }
+
+    #[test]
+    fn numbers_of_a_shared_vector_are_the_same_for_all_who_have_it_open() {
+        let called = format!("numbers-{}", std::process::id());
+        let opened = |read_only| AddressVector {
+            names: RwLock::default(),
+            shared: Some(SharedVector::open(&called, read_only).unwrap()),
+        };
+        let name = |endpoint| Name {
+            nic_id: 7,
+            endpoint,
+        };
+        let [first, second] = [opened(false), opened(false)];
+        let reader = opened(true);
+        assert_eq!(first.add(name(1)), Some(0));
+        assert_eq!(second.add(name(2)), Some(1));
+        assert_eq!(first.add(name(3)), Some(2));
+        assert_eq!(reader.add(name(4)), None);
+        assert!(first.is_writable() && !reader.is_writable());
+        for vector in [&first, &second, &reader] {
+            assert_eq!(
+                [0, 1, 2, 3].map(|at| vector.name(at)),
+                [Some(name(1)), Some(name(2)), Some(name(3)), None]
+            );
+            assert_eq!(vector.number(name(3)), Some(2));
+        }
     }
 }

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Its lists for `rdm`, some of them with data that is verified, and by each way to wait.
-const PAIRS: [&str; 41] = [
+const PAIRS: [&str; 40] = [
     "fi_av_xfer -e rdm",
     "fi_cq_data -e rdm -o senddata",
     "fi_cq_data -e rdm -o writedata",
@@ -55,10 +55,12 @@ const PAIRS: [&str; 41] = [
     "fi_rma_bw -e rdm -o writedata -I 5 -v",
     "fi_rma_bw -e rdm -o write -I 5 -v -c fd",
     "fi_rma_pingpong -e rdm -o write -I 5 -v",
-    "fi_rdm_shared_av",
     "fi_rdm_rma_event",
     "fi_rdm_atomic -I 5 -o all -v",
 ];
+
+/// One whose client can only be told a name and a number for the server: those of the node, and of an endpoint.
+const BY_NAME: &str = "fi_rdm_shared_av";
 
 /// Those of one process.
 const ALONE: [&str; 6] = [
@@ -76,6 +78,10 @@ const OWN: [(&str, &str); 2] = [
     ("atomics", " checks of atomic operations"),
 ];
 
+/// The node, and its only board.
+const NODE_NAME: &str = "fab";
+const NODE: &str = "fab:0";
+
 /// How long a test may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -89,7 +95,7 @@ const HEAD_START: Duration = Duration::from_millis(500);
 /// offer is counted apart.
 pub fn run(programs: &Programs, provider: &Provider) -> Result<bool, Error> {
     let installed = prepare::fabtests()?;
-    let node = Node::start(programs, "fab", free_wire()?, 9000, &[])?;
+    let node = Node::start(programs, NODE_NAME, free_wire()?, 9000, &[])?;
     let stage = Stage::begin("fabtests, one node");
     let place = Place {
         installed: &installed,
@@ -97,11 +103,13 @@ pub fn run(programs: &Programs, provider: &Provider) -> Result<bool, Error> {
         node: &node,
     };
     let (mut passed, mut failed, mut not_offered) = (0, Vec::new(), Vec::new());
-    let alone = ALONE.iter().map(|line| (line, false));
-    for (line, is_pair) in alone.chain(PAIRS.iter().map(|line| (line, true))) {
-        let statuses = match is_pair {
-            true => place.pair(line)?,
-            false => place.wait(vec![place.start(line, "alone", &[])?])?,
+    for line in ALONE.iter().chain(&[BY_NAME]).chain(&PAIRS) {
+        let statuses = match *line {
+            BY_NAME => place.pair(line, &[], &["-P", "0", NODE])?,
+            line if ALONE.contains(&line) => {
+                place.wait(vec![place.start(line, "alone", &[])?])?
+            }
+            line => place.pair(line, &["-E"], &["-E", "127.0.0.1"])?,
         };
         match statuses {
             statuses if statuses.iter().all(|status| *status == 0) => passed += 1,
@@ -163,11 +171,11 @@ impl Place<'_> {
             .output()
     }
 
-    /// Runs a server and a client; their statuses.
-    fn pair(&self, line: &str) -> Result<Vec<i32>, Error> {
-        let server = self.start(line, "server", &["-E"])?;
+    /// Runs a server and a client, each with more words; their statuses.
+    fn pair(&self, line: &str, server: &[&str], client: &[&str]) -> Result<Vec<i32>, Error> {
+        let server = self.start(line, "server", server)?;
         thread::sleep(HEAD_START);
-        let client = self.start(line, "client", &["-E", "127.0.0.1"])?;
+        let client = self.start(line, "client", client)?;
         self.wait(vec![server, client])
     }
 

@@ -47,6 +47,8 @@ pub const MATCH_COMPLETE: u64 = 1 << 31;
 pub const LOCAL_COMM: u64 = 1 << 51;
 /// Peers of other nodes.
 pub const REMOTE_COMM: u64 = 1 << 52;
+/// Processes of a machine share addresses.
+pub const SHARED_AV: u64 = 1 << 53;
 /// Completions tell who sent.
 pub const SOURCE: u64 = 1 << 57;
 /// Receives of one peer.

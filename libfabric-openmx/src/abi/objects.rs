@@ -67,8 +67,12 @@ pub struct DomainObject {
 #[derive(Debug)]
 pub struct DomainOperations {
     pub size: usize,
-    pub address_vector:
-        unsafe extern "C" fn(*mut Fid, *mut c_void, *mut *mut Fid, *mut c_void) -> c_int,
+    pub address_vector: unsafe extern "C" fn(
+        *mut Fid,
+        *mut AddressVectorAttributes,
+        *mut *mut Fid,
+        *mut c_void,
+    ) -> c_int,
     pub completion_queue:
         unsafe extern "C" fn(*mut Fid, *mut QueueAttributes, *mut *mut Fid, *mut c_void) -> c_int,
     pub endpoint: unsafe extern "C" fn(*mut Fid, *mut Info, *mut *mut Fid, *mut c_void) -> c_int,
@@ -81,6 +85,19 @@ pub struct DomainOperations {
     pub query_atomic: unsafe extern "C" fn(*mut Fid, u32, u32, *mut AtomicAttributes, u64) -> c_int,
     pub query_collective: Unsupported,
     pub endpoint2: Unsupported,
+}
+
+/// `struct fi_av_attr`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct AddressVectorAttributes {
+    pub kind: u32,
+    pub receive_context_bits: c_int,
+    pub count: usize,
+    pub endpoints_per_node: usize,
+    pub name: *const c_char,
+    pub map_address: *mut c_void,
+    pub flags: u64,
 }
 
 /// `struct fid_av`.
