@@ -1,6 +1,7 @@
 //! Addresses that the processes of a user on a machine share under a name.
 //!
-//! They lie in a file of `/dev/shm` that has no more bytes than this, and takes memory for those that are there:
+//! They lie in a file of `/dev/shm` that has no more bytes than this, all of which have memory from the beginning: a folder that is full
+//! is an error when the vector is opened, and not a fault when an address is added.
 //!
 //! | words | what |
 //! |---|---|
@@ -16,8 +17,12 @@ use std::path::PathBuf;
 
 use mx_ring::VolatileSlice;
 use mx_ring::mapping::{Access, Mapping};
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, ftruncate, open, stat, unlink};
+use rustix::fs::{
+    FallocateFlags, FlockOperation, Mode, OFlags, fallocate, flock, fstat, ftruncate, open, stat,
+    unlink,
+};
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 use crate::abi::flags::code;
 use crate::address::Name;
@@ -136,8 +141,13 @@ fn locked(path: &PathBuf, user: u32, read_only: bool) -> Result<Option<OwnedFd>,
         return Err(Errno::NOENT);
     }
     if alone {
+        // More than the process's files may be long would be a signal, for which programs have no handler.
+        let most = getrlimit(Resource::Fsize).current;
+        if most.is_some_and(|most| most < LENGTH as u64) {
+            return Err(Errno::FBIG);
+        }
         ftruncate(&file, 0)?;
-        ftruncate(&file, LENGTH as u64)?;
+        fallocate(&file, FallocateFlags::empty(), 0, LENGTH as u64)?;
     }
     flock(&file, FlockOperation::LockShared)?;
     let is_there = stat(path).is_ok_and(|there| there.st_ino == opened.st_ino);
