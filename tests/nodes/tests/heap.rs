@@ -257,7 +257,7 @@ fn small_allocations_that_fail_end_a_program_with_a_word_and_cost_nobody_else_an
 fn a_node_whose_start_finds_no_heap_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let mut tried = 0;
-    for at in (1..30).chain((30..2000).step_by(29)) {
+    for at in (1..30).chain((30..2000).step_by(19)) {
         let fault = Fault {
             at,
             from: 0,
