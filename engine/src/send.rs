@@ -82,7 +82,7 @@ impl Engine {
                 total,
                 memory: Some(memory),
                 span: None,
-                last_command: 0,
+                commands_end: 0,
             }
         };
         let body = match self.send_at_once(to, body, context, port) {
@@ -342,9 +342,9 @@ impl Engine {
         match outgoing.body {
             Body::Medium {
                 span: Some(span),
-                last_command,
+                commands_end,
                 ..
-            } => self.transmit.leave(span, last_command),
+            } => self.transmit.leave(span, commands_end),
             Body::Large {
                 exported, notified, ..
             } => {

@@ -39,19 +39,18 @@ impl Engine {
                 match_info,
                 total,
                 span,
-                last_command,
+                commands_end,
                 ..
             } => {
                 let size = self.config.medium_fragment;
                 let fragments = total.div_ceil(size);
-                let busy = outgoing.transmissions > 0 && !passed(port.sent(), *last_command);
+                let busy = outgoing.transmissions > 0 && !passed(port.sent(), *commands_end);
                 match span {
                     Some(span) if !busy && port.command_room() >= fragments => {
                         // A loss pattern that always hits the same place must not starve a fragment for ever.
                         for turn in 0..fragments {
                             let number = (turn + outgoing.transmissions) % fragments;
                             let start = number * size;
-                            *last_command = port.command_index();
                             let fragment = Medium {
                                 match_info: *match_info,
                                 total: *total,
@@ -61,6 +60,7 @@ impl Engine {
                             let place = Place::At(span.offset() + start);
                             post(Content::Medium(fragment), place, &[], port);
                         }
+                        *commands_end = port.command_index();
                         true
                     }
                     _ => false,

@@ -86,6 +86,17 @@ impl EndpointLayout {
     /// Bytes of a window entry.
     pub const WINDOW_SIZE: usize = 16;
 
+    /// Of a lane of an inbox ([`crate::inbox`]).
+    pub(crate) const LANE: Self = Self {
+        geometry: Geometry {
+            commands: 64,
+            unexpected: 256,
+            expected: 64,
+            transmit: 64 << 10,
+            receive: 128 << 10,
+        },
+    };
+
     /// Checks the sizes.
     pub fn new(geometry: Geometry) -> Result<Self, GeometryError> {
         let within = |name, size: u32, min: u32, max: u32| {

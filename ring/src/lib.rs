@@ -38,6 +38,7 @@ pub mod fake;
 pub mod fork_guard;
 #[cfg(feature = "std")]
 pub mod heap;
+pub mod inbox;
 mod layout;
 #[cfg(feature = "std")]
 pub mod mapping;

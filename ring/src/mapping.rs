@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 use std::vec::Vec;
 
-use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use rustix::process::{Resource, getrlimit};
@@ -141,19 +141,18 @@ impl Mapping {
         access: Access,
     ) -> Result<Self, MappingError> {
         let memfd = memfd.as_fd();
-        let seals = rustix::fs::fcntl_get_seals(memfd).map_err(|errno| match errno {
-            Errno::INVAL => MappingError::NotMemfd,
-            errno => MappingError::System(errno),
-        })?;
-        // Huge pages come from a pool that can be empty at the time of the access, which would be a fault here.
-        if rustix::fs::fstatfs(memfd)?.f_type != TMPFS_MAGIC {
-            return Err(MappingError::NotMemfd);
-        }
-        if !seals.contains(SealFlags::SHRINK) {
-            return Err(MappingError::NotSealed);
-        }
+        check_kind(memfd)?;
         check_sizes(memfd, length)?;
         Self::of(memfd, 0, length, access)
+    }
+
+    /// The same where bytes without memory behind them are meant to be: whoever uses them provides it first
+    /// ([`provide`]).
+    pub fn of_sparse(memfd: impl AsFd, length: usize) -> Result<Self, MappingError> {
+        let memfd = memfd.as_fd();
+        check_kind(memfd)?;
+        check_length(memfd, length)?;
+        Self::of(memfd, 0, length, Access::ReadWrite)
     }
 
     /// The same for memory that stays as it is from now on, whoever holds it: no hole can be made in it, for which whoever
@@ -180,13 +179,35 @@ impl Mapping {
     }
 }
 
-/// Whether a memfd has so many bytes, with memory behind as many.
-fn check_sizes(memfd: BorrowedFd<'_>, length: usize) -> Result<(), MappingError> {
+/// Whether a memfd is ordinary memory that cannot shrink.
+fn check_kind(memfd: BorrowedFd<'_>) -> Result<(), MappingError> {
+    let seals = rustix::fs::fcntl_get_seals(memfd).map_err(|errno| match errno {
+        Errno::INVAL => MappingError::NotMemfd,
+        errno => MappingError::System(errno),
+    })?;
+    // Huge pages come from a pool that can be empty at the time of the access, which would be a fault here.
+    if rustix::fs::fstatfs(memfd)?.f_type != TMPFS_MAGIC {
+        return Err(MappingError::NotMemfd);
+    }
+    if !seals.contains(SealFlags::SHRINK) {
+        return Err(MappingError::NotSealed);
+    }
+    Ok(())
+}
+
+/// Whether a memfd has so many bytes.
+fn check_length(memfd: BorrowedFd<'_>, length: usize) -> Result<Stat, MappingError> {
     let file = rustix::fs::fstat(memfd)?;
     let has = u64::try_from(file.st_size).unwrap_or(0);
     if has < length as u64 {
         return Err(MappingError::TooShort(has));
     }
+    Ok(file)
+}
+
+/// The same, with memory behind as many.
+fn check_sizes(memfd: BorrowedFd<'_>, length: usize) -> Result<(), MappingError> {
+    let file = check_length(memfd, length)?;
     let there = u64::try_from(file.st_blocks).unwrap_or(0) * BLOCK;
     if there < length as u64 {
         return Err(MappingError::Sparse(there));
@@ -230,6 +251,11 @@ impl Memfd {
     /// The memory is there from now on: what lacks is an error here, and not a fault when a byte is first touched. More
     /// than the process's files may be long (RLIMIT_FSIZE) is `EFBIG`, and not SIGXFSZ, for which programs have no handler.
     pub fn create(name: &str, length: usize) -> Result<Self, MappingError> {
+        Self::sparse(name, length, length)
+    }
+
+    /// The same, of which only the first `head` bytes have memory behind them.
+    pub fn sparse(name: &str, length: usize, head: usize) -> Result<Self, MappingError> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         if getrlimit(Resource::Fsize)
             .current
@@ -239,12 +265,7 @@ impl Memfd {
         }
         let file = rustix::fs::memfd_create(name, flags)?;
         retry_on_intr(|| rustix::fs::ftruncate(&file, length as u64))?;
-        for start in (0..length).step_by(TAKEN_AT_ONCE) {
-            let taken = TAKEN_AT_ONCE.min(length - start) as u64;
-            let take =
-                || rustix::fs::fallocate(&file, FallocateFlags::empty(), start as u64, taken);
-            retry_on_intr(take)?;
-        }
+        provide(&file, 0, head)?;
         rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW)?;
         let mapping = Mapping::of(&file, 0, length, Access::ReadWrite)?;
         Ok(Self { file, mapping })
@@ -267,10 +288,25 @@ impl Memfd {
         self.file.as_fd()
     }
 
+    /// As [`Mapping::keep_from_children`].
+    pub fn keep_from_children(&self) -> Result<(), MappingError> {
+        self.mapping.keep_from_children()
+    }
+
     /// The memory alone, without a descriptor: when it was sent to all who are to have it.
     pub fn into_mapping(self) -> Mapping {
         self.mapping
     }
+}
+
+/// Provides memory for `length` bytes of a memfd from `offset` on, where there is none.
+pub fn provide(memfd: impl AsFd, offset: usize, length: usize) -> Result<(), MappingError> {
+    for start in (offset..offset + length).step_by(TAKEN_AT_ONCE) {
+        let taken = TAKEN_AT_ONCE.min(offset + length - start) as u64;
+        let take = || rustix::fs::fallocate(&memfd, FallocateFlags::empty(), start as u64, taken);
+        retry_on_intr(take)?;
+    }
+    Ok(())
 }
 
 /// A range of addresses that is, or once was, shared memory; its size is a power of two.

@@ -42,6 +42,19 @@ impl ModelMemory {
     }
 }
 
+impl ModelMemory {
+    /// This memory, and behind so many bytes the other one.
+    pub(crate) fn and(mut self, offset: usize, other: Self) -> Self {
+        fn moved<T>(words: BTreeMap<usize, T>, by: usize) -> impl Iterator<Item = (usize, T)> {
+            words.into_iter().map(move |(at, word)| (at + by, word))
+        }
+        self.words.extend(moved(other.words, offset));
+        self.words64.extend(moved(other.words64, offset));
+        self.cells.extend(moved(other.cells, offset));
+        self
+    }
+}
+
 /// A span of model memory.
 #[derive(Clone, Copy, Debug)]
 pub struct VolatileSlice {

@@ -4,6 +4,7 @@ pub use crate::memory::ModelMemory;
 pub use crate::seqlock::{read as seqlock_read, write as seqlock_write};
 
 use crate::control::ArmedCounters;
+use crate::inbox;
 use crate::layout::EndpointLayout;
 use crate::process::{r0, w0};
 use crate::sync::Ordering;
@@ -34,6 +35,15 @@ pub fn r_memory(layout: &EndpointLayout, unexpected: &[usize], granules: usize) 
         let memory = descriptor(memory, EndpointLayout::UNEXPECTED + slot * Descriptor::SIZE);
         descriptor(memory, layout.expected() + slot * Descriptor::SIZE)
     })
+}
+
+/// An inbox with its first lane, of which these slots of the queue.
+pub fn inbox_memory(slots: &[usize]) -> ModelMemory {
+    let layout = EndpointLayout::LANE;
+    let [(w, _), (r, _)] = inbox::spans(0);
+    inbox::control_words()
+        .and(w, w_memory(&layout, &[]))
+        .and(r, r_memory(&layout, slots, 0))
 }
 
 /// Leaves an R area as a backend does that dies when it has written an event to either queue, and not yet its index.

@@ -88,8 +88,8 @@ pub enum Body {
         memory: Option<Memory>,
         /// Where it was copied to.
         span: Option<Span>,
-        /// Index of the last command that reads it.
-        last_command: u32,
+        /// Index behind the last command that reads it.
+        commands_end: u32,
     },
     /// A message that the partner pulls.
     Large {

@@ -73,16 +73,16 @@ impl TransmitSpace {
         self.taken.iter().filter(|taken| **taken).count() * PIECE as usize
     }
 
-    /// Gives a span back once the backend has passed the command `last`.
-    pub fn leave(&mut self, span: Span, last: u32) {
-        self.leaving.push_back((last, span));
+    /// Gives a span back once the backend has passed the commands below the index `end`.
+    pub fn leave(&mut self, span: Span, end: u32) {
+        self.leaving.push_back((end, span));
     }
 
     /// Frees what left and is no longer read.
     #[inline]
     pub fn settle(&mut self, sent: u32) {
-        while let Some(&(last, span)) = self.leaving.front() {
-            if !passed(sent, last) {
+        while let Some(&(end, span)) = self.leaving.front() {
+            if !passed(sent, end) {
                 return;
             }
             self.leaving.pop_front();
@@ -91,10 +91,10 @@ impl TransmitSpace {
     }
 }
 
-/// Whether the backend has passed the command at index `last`.
+/// Whether the backend has passed all commands below the index `end`.
 #[inline]
-pub fn passed(sent: u32, last: u32) -> bool {
-    sent.wrapping_sub(last).cast_signed() > 0
+pub fn passed(sent: u32, end: u32) -> bool {
+    sent.wrapping_sub(end).cast_signed() >= 0
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
     fn a_span_is_used_again_only_after_the_backend_has_passed_its_command() {
         let mut space = TransmitSpace::new(4 * PIECE);
         let all = space.take(4 * PIECE).unwrap();
-        space.leave(all, 7);
+        space.leave(all, 8);
         space.settle(7);
         assert_eq!(space.take(1), None);
         space.settle(8);
@@ -130,13 +130,13 @@ mod tests {
             } else {
                 let gone = live.swap_remove((seed >> 8) as usize % live.len());
                 space.leave(gone, round);
-                space.settle(round + 1);
+                space.settle(round);
             }
         }
         for span in live {
             space.leave(span, 0);
         }
-        space.settle(1);
+        space.settle(0);
         assert!(space.take(64 * PIECE).is_some());
     }
 }

@@ -2,6 +2,7 @@
 //! deadlock), no torn entry (a race on plain memory). `RUSTFLAGS="--cfg loom" cargo test -p mx-ring --release --test loom`
 #![cfg(loom)]
 
+mod inbox;
 mod pages;
 mod queues;
 mod registration;
