@@ -178,7 +178,12 @@ pub struct Opener {
     pub queue_entries: u32,
 }
 
-fn opener(channel: &dyn Channel, board: u32, endpoint: u32) -> Result<Option<Opener>, Error> {
+/// Asks for it by an open channel.
+pub(crate) fn opener(
+    channel: &dyn Channel,
+    board: u32,
+    endpoint: u32,
+) -> Result<Option<Opener>, Error> {
     match channel.call(&CallRequest::EndpointInfo { board, endpoint }, None) {
         Ok(CallReply::EndpointInfo {
             open,

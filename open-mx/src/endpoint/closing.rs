@@ -26,6 +26,10 @@ impl Drop for Endpoint {
         if state.covered {
             self.held.channel().wakeup();
         }
+        // From now on it is for the backend to tell neighbours that nobody is there.
+        if let Some(own) = &mut state.inbox {
+            own.inbox().close();
+        }
         let start = clock::now();
         let in_time = || clock::now().saturating_sub(start) < LAST_COMMANDS;
         let EndpointState { engine, port, .. } = &mut *state;

@@ -66,15 +66,18 @@ impl Endpoint {
         if !slept.gone.is_empty() {
             state.fail(CallError(Errno::PIPE).into());
         }
+        let news = state.about_to_sleep();
         if held.channel().process_arms() {
             state.port.process.arm();
         }
         // What came before the arming would wake nobody.
         let mut state = held.advance(state);
-        if state.broken.is_some()
+        if news
+            || state.broken.is_some()
             || state.engine.first_done(0, 0).is_some()
-            || state.port.process.event_waits()
+            || state.event_waits()
         {
+            state.woken();
             return Ok(Sleep::NotNow);
         }
         let until = state.engine.deadline();
@@ -88,6 +91,7 @@ impl Endpoint {
     pub fn awake(&self) {
         if let Ok(mut state) = self.held.enter() {
             state.sleeping = false;
+            state.woken();
             state.alarm = None;
             if state.waiting > 0 {
                 self.held.moved.notify_all();

@@ -10,6 +10,7 @@ mod elsewhere;
 mod handler;
 mod handling;
 mod held;
+mod neighbours;
 mod nonblocking;
 mod options;
 mod polling;
@@ -138,6 +139,9 @@ impl Endpoint {
             let peer = state.peer_by_nic_id(state.own.0)?;
             let endpoint = u8::try_from(endpoint).map_err(|_| Error::NoEndpoint(endpoint))?;
             state.engine.loop_back_by_network(peer, endpoint);
+        }
+        if communication.shared.unwrap_or(true) {
+            state.share_with_neighbours(number, channel.clone());
         }
         tracing::info!(
             "endpoint {endpoint} of board {} is open: session {:08x}",

@@ -3,6 +3,7 @@
 use mx_engine::{Memory, Part, QueuePort, Refused, Registered, Use};
 use mx_ring::{Command, ProcessSide, VolatileSlice, Window};
 
+use super::neighbours::Neighbours;
 use crate::backend::Regions;
 
 /// Queues and regions of one endpoint.
@@ -11,6 +12,8 @@ pub struct Port {
     pub process: ProcessSide,
     /// What is registered.
     pub regions: Regions,
+    /// Other endpoints of the board that are reached without the backend, where that is not forbidden.
+    pub neighbours: Option<Neighbours>,
     /// Whether something was posted since this was last cleared: the backend may have to be woken.
     pub posted: bool,
 }
@@ -21,6 +24,7 @@ impl Port {
         Self {
             process,
             regions,
+            neighbours: None,
             posted: false,
         }
     }
@@ -28,7 +32,16 @@ impl Port {
 
 impl QueuePort for Port {
     fn post(&mut self, command: &Command, data: &[u8]) -> bool {
-        let posted = self.process.post(command, data);
+        let process = &mut self.process;
+        if let Some(neighbours) = &mut self.neighbours
+            && neighbours.put(command, data, |at, length| {
+                process.transmit_part(at, length).ok()
+            })
+        {
+            tracing::trace!("to a neighbour: {command}");
+            return true;
+        }
+        let posted = process.post(command, data);
         self.posted |= posted;
         tracing::trace!(posted, "command: {command}");
         posted

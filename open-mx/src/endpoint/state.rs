@@ -1,14 +1,17 @@
 //! What the threads of an endpoint share under its lock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mx_engine::Code;
 use mx_engine::{Config, Engine, Outcome, PartnerKey};
 use mx_ring::control::Status as Reason;
-use mx_ring::{Event, EventBody, VolatileSlice};
-use mx_wire::Connect;
+use mx_ring::inbox::Sender;
+use mx_ring::{Event, EventBody, Origin, VolatileSlice};
+use mx_wire::{Connect, MacAddress};
 
 use super::handling::Handling;
+use super::neighbours::{Neighbours, Own, OwnInbox};
 use super::port::Port;
 use super::readings::Readings;
 use super::spin::Spin;
@@ -34,6 +37,8 @@ pub struct EndpointState {
     pub engine: Engine,
     /// Where the protocol posts commands and finds events.
     pub port: Port,
+    /// Where neighbours put what is for this endpoint.
+    pub inbox: Option<OwnInbox>,
     /// The board's pages.
     pub board: Board,
     /// Own address and endpoint index.
@@ -94,6 +99,7 @@ impl EndpointState {
         Ok(Self {
             engine: Engine::new(config),
             port,
+            inbox: None,
             own: (description.mac.nic_id(), endpoint),
             board,
             broken: None,
@@ -113,6 +119,28 @@ impl EndpointState {
             disabled: false,
             handling: Handling::default(),
         })
+    }
+
+    /// Has neighbours send without the backend, and sends so to them, where there is the means for it.
+    pub fn share_with_neighbours(&mut self, board: u32, channel: Arc<dyn Channel>) {
+        let (nic_id, endpoint) = self.own;
+        let (Ok(peer), Ok(endpoint)) = (self.peer_by_nic_id(nic_id), u8::try_from(endpoint)) else {
+            return;
+        };
+        let session = self.engine.config().session;
+        let sender = Sender { endpoint, session };
+        let mac = MacAddress::from_nic_id(nic_id);
+        match OwnInbox::new(mac, sender) {
+            Ok(inbox) => self.inbox = Some(inbox),
+            Err(error) => tracing::debug!("no memory is shared with neighbours: {error}"),
+        }
+        let own = Own {
+            board,
+            mac,
+            peer,
+            sender,
+        };
+        self.port.neighbours = Some(Neighbours::new(own, channel));
     }
 
     /// Whether nothing may progress: the application says so, or its handler runs.
@@ -136,10 +164,58 @@ impl EndpointState {
         self.idle
     }
 
-    /// Whether the backend has written what progress would take, or there is another one.
+    /// Whether the backend or a neighbour has written what progress would take, or there is another backend.
     #[inline(always)]
     pub fn has_news(&self) -> bool {
-        self.port.process.event_waits() || self.board.generation() != self.engine.backend()
+        self.event_waits() || self.board.generation() != self.engine.backend()
+    }
+
+    /// Whether an event waits: a few loads, for who looks again and again.
+    #[inline(always)]
+    pub fn event_waits(&self) -> bool {
+        self.port.process.event_waits() || self.inbox.as_ref().is_some_and(OwnInbox::has_news)
+    }
+
+    /// A thread is about to sleep for this endpoint: neighbours have the backend wake it. Whether one has put something
+    /// before it knew.
+    pub fn about_to_sleep(&mut self) -> bool {
+        self.inbox.as_mut().is_some_and(|own| {
+            own.inbox().sleeps();
+            own.has_news()
+        })
+    }
+
+    /// No thread sleeps for this endpoint.
+    pub fn woken(&mut self) {
+        if let Some(own) = &mut self.inbox
+            && !self.sleeping
+            && !self.covered
+        {
+            own.inbox().wakes();
+        }
+    }
+
+    /// Takes what neighbours have put in; whether nothing is left of it.
+    fn take_from_neighbours(&mut self) -> bool {
+        let Self {
+            engine,
+            port,
+            inbox: Some(own),
+            ..
+        } = self
+        else {
+            return true;
+        };
+        if !own.has_news() {
+            return true;
+        }
+        own.inbox()
+            .take(EVENTS_PER_ROUND as u32, |sender, event, payload| {
+                tracing::trace!("from a neighbour: {event}");
+                take_from_neighbour(engine, port, sender, event, payload);
+                !engine.has_offers()
+            });
+        !own.has_news()
     }
 
     /// The time at which a look has to make progress, if it has to: with news, or when something may be due.
@@ -181,8 +257,11 @@ impl EndpointState {
         self.idle = false;
         // Before the events, among which those of the backend before are when another one is there.
         let generation = self.board.generation();
+        // Before those of the backend, which may say that who sent them is gone.
+        let none_left = self.take_from_neighbours();
         let mut taken = 0;
-        while taken < EVENTS_PER_ROUND
+        while none_left
+            && taken < EVENTS_PER_ROUND
             && !self.engine.has_offers()
             && let Some(event) = self.port.process.next_unexpected()
         {
@@ -205,7 +284,7 @@ impl EndpointState {
                 Err(_) => return self.fail(Error::Confused),
             }
         }
-        let all = taken.max(ended) < EVENTS_PER_ROUND && !self.engine.has_offers();
+        let all = none_left && taken.max(ended) < EVENTS_PER_ROUND && !self.engine.has_offers();
         if all && generation != self.engine.backend() && generation != 0 {
             self.engine.backend_changed(generation);
         }
@@ -228,6 +307,9 @@ impl EndpointState {
                 self.heard = now;
                 if !channel.alive() {
                     return self.fail(Error::BackendGone);
+                }
+                if let Some(own) = &mut self.inbox {
+                    own.expire();
                 }
             }
         }
@@ -272,6 +354,9 @@ impl EndpointState {
     pub fn fail(&mut self, error: Error) -> bool {
         if self.broken.is_none() {
             self.broken = Some(error);
+            if let Some(own) = &mut self.inbox {
+                own.inbox().close();
+            }
             self.engine.abandon(Code::MessageAborted);
         }
         true
@@ -339,4 +424,35 @@ impl EndpointState {
             session: session.unwrap_or(u32::MAX),
         })
     }
+}
+
+/// Takes an event that a neighbour has put in: nothing but what one may send, and only from whom this endpoint knows there, if it
+/// knows anybody.
+fn take_from_neighbour(
+    engine: &mut Engine,
+    port: &mut Port,
+    sender: Sender,
+    event: &Event,
+    payload: Option<VolatileSlice>,
+) {
+    let Some(peer) = port.neighbours.as_ref().map(Neighbours::peer) else {
+        return;
+    };
+    let partner = engine.partner(peer, sender.endpoint);
+    let known = engine.describe(partner).and_then(|(_, _, session)| session);
+    if known.is_some_and(|session| session != sender.session)
+        || !matches!(event.body, EventBody::Message(..) | EventBody::Ack(_))
+    {
+        return;
+    }
+    let from = Origin {
+        peer,
+        endpoint: sender.endpoint,
+        local: true,
+    };
+    let event = Event {
+        from,
+        body: event.body,
+    };
+    engine.event(&event, payload, port);
 }

@@ -7,7 +7,6 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mx_ring::ProcessSide;
 use rustix::io::Errno;
 
 use super::held::Held;
@@ -71,11 +70,11 @@ impl Held {
             }
             if looks > 0 || self.never_sleeps {
                 if self.never_sleeps {
-                    let round = look(&state.port.process, ROUND);
+                    let round = look(&state, ROUND);
                     state = self.looked_in_vain(state, round);
                     continue;
                 }
-                let round = look(&state.port.process, ROUND.min(looks));
+                let round = look(&state, ROUND.min(looks));
                 looks = looks.saturating_sub(round);
                 looked = looked.saturating_add(round);
                 drop(state);
@@ -113,6 +112,10 @@ impl Held {
             // The thread that sleeps for it may leave it to this one.
             self.channel().wakeup();
         }
+        if state.about_to_sleep() {
+            state.woken();
+            return (state, false);
+        }
         if self.channel().process_arms() {
             state.port.process.arm();
             let completed = state.engine.completions();
@@ -120,6 +123,7 @@ impl Held {
             if state.progress(clock::now(), self.channel())
                 || state.engine.completions() != completed
             {
+                state.woken();
                 return (state, false);
             }
         }
@@ -145,6 +149,7 @@ impl Held {
         };
         let mut state = self.lock();
         state.sleeping = false;
+        state.woken();
         state.alarm = None;
         let interrupted = slept.unwrap_or_else(|error| {
             state.fail(error.into());
@@ -213,7 +218,7 @@ fn cover(other: &Held, now: Duration) -> Cover {
     if let Some(time) = other.attendance.left_to_another(now) {
         return Cover::LeftFor(time);
     }
-    let Some(state) = other.try_lock() else {
+    let Some(mut state) = other.try_lock() else {
         return Cover::LeftFor(MOMENT);
     };
     if state.broken.is_some() {
@@ -225,12 +230,14 @@ fn cover(other: &Held, now: Duration) -> Cover {
     if other.channel().signals().is_err() {
         return Cover::LeftFor(MOMENT);
     }
+    let news = state.about_to_sleep();
     if other.channel().process_arms() {
         state.port.process.arm();
     }
     // Looks once more: what came before the arming would wake nobody.
     let mut state = other.look_after(state);
-    if state.port.process.event_waits() {
+    if news || state.event_waits() {
+        state.woken();
         return Cover::SomethingNew;
     }
     let due = state.engine.deadline();
@@ -243,6 +250,7 @@ fn cover(other: &Held, now: Duration) -> Cover {
 fn uncover(other: &Held, gone: bool) {
     let mut state = other.lock();
     state.covered = false;
+    state.woken();
     if gone {
         state.fail(CallError(Errno::PIPE).into());
         other.tell_others(&state);
@@ -258,11 +266,11 @@ fn earliest<const N: usize>(times: [Option<Duration>; N]) -> Option<Duration> {
     times.into_iter().flatten().min()
 }
 
-/// Looks at the queues until an event waits, so often at most; how often it did.
-fn look(process: &ProcessSide, most: u32) -> u32 {
+/// Looks until an event waits, so often at most; how often it did.
+fn look(state: &EndpointState, most: u32) -> u32 {
     for looked in 1..=most {
         core::hint::spin_loop();
-        if process.event_waits() {
+        if state.event_waits() {
             return looked;
         }
     }

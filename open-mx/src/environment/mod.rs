@@ -40,7 +40,7 @@ pub enum Effect {
 use Effect::{Elsewhere, Honoured, Nothing};
 
 const DEBUG_ONLY: &str = "there is no debug library: use OMX_LOG, or a debugger";
-const NO_SHARED_PATH: &str = "neighbours on one host keep the thresholds and frames of the network";
+const NO_SHARED_THRESHOLD: &str = "neighbours on one host keep the thresholds of the network";
 const SCRIPT: &str = "the start script of the original's module";
 
 /// Every variable, in the order of the specification; those at the end are this implementation's own.
@@ -60,13 +60,9 @@ pub const VARIABLES: &[Variable] = &[
     own("OMX_DEBUG_REQUESTS", Nothing(DEBUG_ONLY)),
     own("OMX_DEBUG_CHECKSUM", Nothing(DEBUG_ONLY)),
     aliased("OMX_DISABLE_SELF", &["MX_DISABLE_SELF"], Honoured),
-    aliased(
-        "OMX_DISABLE_SHARED",
-        &["MX_DISABLE_SHMEM"],
-        Nothing(NO_SHARED_PATH),
-    ),
+    aliased("OMX_DISABLE_SHARED", &["MX_DISABLE_SHMEM"], Honoured),
     own("OMX_RNDV_THRESHOLD", Honoured),
-    own("OMX_SHARED_RNDV_THRESHOLD", Nothing(NO_SHARED_PATH)),
+    own("OMX_SHARED_RNDV_THRESHOLD", Nothing(NO_SHARED_THRESHOLD)),
     aliased("OMX_RESENDS_MAX", &["MX_MAX_RETRIES"], Honoured),
     aliased("OMX_ZOMBIE_SEND", &["MX_ZOMBIE_SEND"], Honoured),
     aliased("OMX_NOTACKED_MAX", &["MX_IMM_ACK"], Honoured),

@@ -29,6 +29,8 @@ pub struct Reporting {
 pub struct Communication {
     /// Whether messages to the own endpoint take the way of all others.
     pub self_by_network: bool,
+    /// Whether messages to other processes of the machine may go through memory that is shared with them.
+    pub shared: Option<bool>,
     /// Messages longer than this are large.
     pub rendezvous_threshold: Option<u32>,
     /// How long a message is sent again before its partner is given up.
@@ -141,6 +143,7 @@ impl Communication {
         let mut reader = Reader::new(lookup);
         let communication = Self {
             self_by_network: reader.flag("OMX_DISABLE_SELF").unwrap_or(false),
+            shared: reader.flag("OMX_DISABLE_SHARED").map(|disabled| !disabled),
             rendezvous_threshold: reader.number("OMX_RNDV_THRESHOLD"),
             give_up: reader
                 .number("OMX_RESENDS_MAX")
@@ -280,6 +283,7 @@ mod tests {
         omx_fatal_errors_is_read: reporting "OMX_FATAL_ERRORS" / "MX_ERRORS_ARE_FATAL" / "OMX_ERRORS_ARE_FATAL" = "0"
             => errors_are_fatal false;
         omx_disable_self_is_read: communication "OMX_DISABLE_SELF" / "MX_DISABLE_SELF" = "1" => self_by_network true;
+        omx_disable_shared_is_read: communication "OMX_DISABLE_SHARED" / "MX_DISABLE_SHMEM" = "1" => shared Some(false);
         omx_rndv_threshold_is_read: communication "OMX_RNDV_THRESHOLD" = "4096" => rendezvous_threshold Some(4096);
         omx_resends_max_is_read:
             communication "OMX_RESENDS_MAX" / "MX_MAX_RETRIES" = "20" => give_up Some(Duration::from_secs(10));
