@@ -10,15 +10,23 @@
 //! | `suite` | mpi4py's tests, over each transport |
 //! | `fabtests` | libfabric's own tests of providers |
 //! | `mpich` | MPICH, and one-sided communication |
+//! | `case`, `cases` | jobs that verify; those that fail run elsewhere, too |
+//! | `programs` | programs that others verify MPI with: `hpcc`, `netpipe`, `scalapack` |
 //! | `crowd` | many ranks: connects and memory |
 //! | `table` | a table of round trips and bandwidth |
 
+mod case;
+mod cases;
 mod crowd;
 mod fabtests;
+mod hpcc;
 pub mod job;
 mod mpich;
+mod netpipe;
 mod outcome;
+mod programs;
 pub mod provider;
+mod scalapack;
 mod suite;
 mod table;
 pub mod transport;
@@ -58,6 +66,8 @@ enum Part {
     Fabtests,
     /// MPICH on one node, its one-sided communication, too.
     Mpich,
+    /// Programs that verify: NetPIPE, hpcc and ScaLAPACK's, with 2 and 4 ranks, on one node and on two.
+    Programs,
     /// Ranks in a guest on a real Xen, and in two.
     Guests,
     /// 64 ranks on two nodes, each of which sends to every other one: times and memory.
@@ -89,6 +99,7 @@ pub fn run(args: &MpiArgs) -> Result<ExitCode, Error> {
             Part::Loss => suite::run_with_loss(&programs, &provider)?,
             Part::Fabtests => fabtests::run(&programs, &provider)?,
             Part::Mpich => mpich::run(&programs, &provider)?,
+            Part::Programs => programs::run(&programs, &provider)?,
             Part::Guests => in_guests(&provider)?,
             Part::Crowd => crowd::run(&programs, &provider)?,
             Part::Table => table::run(&programs, &provider, args.rounds)?,

@@ -7,7 +7,6 @@ use super::veth::Veth;
 use crate::build::Programs;
 use crate::error::Error;
 use crate::node::{Node, free_wire};
-use crate::scenario::two_nodes::introduced;
 use crate::stage::Stage;
 use std::time::Duration;
 
@@ -27,11 +26,7 @@ pub fn run(programs: &Programs, provider: &Provider, rounds: u32) -> Result<bool
     let program = vec![provider.program(PROGRAM)?.display().to_string()];
     let veth = Veth::new(FRAME)?;
     let alone = [Node::start(programs, "mpi", free_wire()?, FRAME, &[])?];
-    let node = |name, end| {
-        let options = ["--interface", veth.interface(end)];
-        Node::start_within(programs, name, &veth.enter(end), FRAME, &options)
-    };
-    let pair = introduced(node("one", 0)?, node("two", 1)?)?;
+    let pair = veth.nodes(programs, FRAME)?;
     let transports = [
         Transport::Provider(&alone),
         Transport::Provider(&pair),

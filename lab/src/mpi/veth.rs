@@ -1,7 +1,10 @@
 //! Two networks of their own, joined by a pair of interfaces: two machines, as far as their networks show.
 
+use crate::build::Programs;
 use crate::error::{At, Error};
+use crate::node::Node;
 use crate::run::Run;
+use crate::scenario::two_nodes::introduced;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -37,6 +40,15 @@ impl Veth {
             }
         }
         Ok(veth)
+    }
+
+    /// A node at each end, who know each other, with frames of that length.
+    pub fn nodes<'a>(&self, programs: &'a Programs, mtu: u16) -> Result<[Node<'a>; 2], Error> {
+        let node = |name, end| {
+            let options = ["--interface", self.interface(end)];
+            Node::start_within(programs, name, &self.enter(end), mtu, &options)
+        };
+        introduced(node("one", 0)?, node("two", 1)?)
     }
 
     /// The interface at that end.
