@@ -136,8 +136,8 @@ pub enum Command {
     /// nothing of them, used, checked (lintian, units, manual pages) and purged, which must leave nothing. Exit status 1 means
     /// that something of it failed, or that an exported symbol of the library has vanished or is new.
     Packages(packages::PackagesArgs),
-    /// Run MPI over the provider of libfabric, on one node and on two: the tests of mpi4py, also while frames are lost, and
-    /// of libfabric, programs that verify (NetPIPE, hpcc, ScaLAPACK's), and a table of round trips and bandwidth.
+    /// Run MPI over the provider of libfabric, on one node and on two: the tests of mpi4py, also while frames are lost, of MPICH
+    /// and of libfabric, programs that verify (NetPIPE, hpcc, ScaLAPACK's), and a table of round trips and bandwidth.
     ///
     /// Open MPI is Debian's, unmodified; each job has to say that its ranks send by the provider. The same runs over Open MPI's
     /// shared memory and TCP: what fails there, too, is counted apart and named. Takes hours; --only runs a part. Exit status 1

@@ -12,6 +12,7 @@
 //! | `mpich` | MPICH, and one-sided communication |
 //! | `case`, `cases` | jobs that verify; those that fail run elsewhere, too |
 //! | `programs` | programs that others verify MPI with: `hpcc`, `netpipe`, `scalapack` |
+//! | `mpich_suite` | MPICH's own tests, built for Open MPI |
 //! | `crowd` | many ranks: connects and memory |
 //! | `table` | a table of round trips and bandwidth |
 
@@ -22,6 +23,7 @@ mod fabtests;
 mod hpcc;
 pub mod job;
 mod mpich;
+mod mpich_suite;
 mod netpipe;
 mod outcome;
 mod programs;
@@ -68,6 +70,8 @@ enum Part {
     Mpich,
     /// Programs that verify: NetPIPE, hpcc and ScaLAPACK's, with 2 and 4 ranks, on one node and on two.
     Programs,
+    /// MPICH's own tests (pt2pt, coll, rma, threads), built for Open MPI, on one node and on two.
+    MpichSuite,
     /// Ranks in a guest on a real Xen, and in two.
     Guests,
     /// 64 ranks on two nodes, each of which sends to every other one: times and memory.
@@ -100,6 +104,7 @@ pub fn run(args: &MpiArgs) -> Result<ExitCode, Error> {
             Part::Fabtests => fabtests::run(&programs, &provider)?,
             Part::Mpich => mpich::run(&programs, &provider)?,
             Part::Programs => programs::run(&programs, &provider)?,
+            Part::MpichSuite => mpich_suite::run(&programs, &provider)?,
             Part::Guests => in_guests(&provider)?,
             Part::Crowd => crowd::run(&programs, &provider)?,
             Part::Table => table::run(&programs, &provider, args.rounds)?,

@@ -18,7 +18,7 @@ const LIBFABRIC_TCP: &str = "--mca pml cm --mca mtl ofi --mca opal_common_ofi_pr
 /// One of them.
 #[derive(Clone, Copy)]
 pub enum Transport<'a> {
-    /// This project's, on these nodes, each of which has an equal part of the ranks.
+    /// This project's, on these nodes, each of which has an equal part of the ranks; the first ones have what is left.
     Provider(&'a [Node<'a>]),
     /// Memory that the ranks share.
     Vader,
@@ -71,13 +71,18 @@ impl Transport<'_> {
         match self {
             Self::Provider(nodes) => {
                 line.extend(words(SELECTION));
-                let each = ranks / nodes.len() as u32;
-                for (index, node) in nodes.iter().enumerate() {
+                let count = nodes.len() as u32;
+                for (index, node) in (0..).zip(nodes) {
+                    let part = (ranks + count - 1 - index) / count;
+                    if part == 0 {
+                        // mpirun would take it for as many as there are processors.
+                        break;
+                    }
                     if index > 0 {
                         line.push(":".to_owned());
                     }
                     let socket = format!("OMX_SOCKET={}", node.socket().display());
-                    line.extend(words(&format!("-n {each} -x")));
+                    line.extend(words(&format!("-n {part} -x")));
                     line.push(socket);
                     line.extend_from_slice(program);
                 }
