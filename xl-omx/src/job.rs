@@ -455,4 +455,18 @@ mod tests {
         apply::carry_out(&mut store, &remembered, None, |_| ()).unwrap();
         assert_eq!(store.now(), before);
     }
+    #[test]
+    fn whoever_waits_for_a_guests_state_still_does_when_its_device_was_attached() {
+        let (mut store, _directory, remembered) = renewed();
+        let mut applier = apply::Applier::default();
+        applier.look(&mut store, &remembered, None).unwrap();
+        let (_, mut next) = applier.advance(&mut store, &remembered).unwrap();
+        let state = format!("{}/state", device::frontend_path(2, 0));
+        store.watch(&state).unwrap();
+        while let Some(instant) = next {
+            store.wait(instant).unwrap();
+            (_, next) = applier.advance(&mut store, &remembered).unwrap();
+        }
+        assert!(store.watched.remove(&state), "one watch is left");
+    }
 }

@@ -1,6 +1,5 @@
 //! A connection to xenstored: its socket in dom0, or the kernel's device where xenstored runs elsewhere.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -17,7 +16,7 @@ use xen_sys::xs_wire::{
 };
 
 use super::message::{self, Incoming};
-use super::{Permissions, Store, StoreError, Transaction};
+use super::{Permissions, Store, StoreError, Transaction, Watches};
 
 /// The variable that libxenstore looks at, too: the socket's path.
 const VARIABLE: &str = "XENSTORED_PATH";
@@ -41,7 +40,7 @@ pub struct Client {
     next_id: u32,
     /// What was received and is no whole message yet.
     received: Vec<u8>,
-    watched: BTreeSet<String>,
+    watched: Watches,
     /// A watch fired since the last wait.
     fired: bool,
 }
@@ -69,7 +68,7 @@ impl Client {
             answer,
             next_id: 1,
             received: Vec::new(),
-            watched: BTreeSet::new(),
+            watched: Watches::default(),
             fired: false,
         }
     }
@@ -227,12 +226,13 @@ impl Store for Client {
     }
 
     fn watch(&mut self, path: &str) -> Result<(), StoreError> {
-        if self.watched.contains(path) {
-            return Ok(());
-        }
         let payload = terminated(path)?.repeat(2);
-        self.ask(XS_WATCH, "watch", 0, path, &payload)?;
-        self.watched.insert(path.into());
+        if self.watched.add(path)
+            && let Err(error) = self.ask(XS_WATCH, "watch", 0, path, &payload)
+        {
+            self.watched.remove(path);
+            return Err(error);
+        }
         Ok(())
     }
 
@@ -317,6 +317,21 @@ mod tests {
                 assert!(matches!(refused, StoreError::BadPath(_)), "{path}");
             }
         }
+    }
+
+    #[test]
+    fn what_two_watch_is_watched_until_both_have_let_go_of_it() {
+        let (mut client, mut daemon) = pair(Duration::from_secs(60));
+        daemon.write_all(&message(XS_WATCH, 1, b"OK\0")).unwrap();
+        client.watch("/a").unwrap();
+        // There is no second answer: nothing is asked.
+        client.watch("/a").unwrap();
+        client.unwatch("/a").unwrap();
+        daemon.write_all(&message(XS_UNWATCH, 2, b"OK\0")).unwrap();
+        client.unwatch("/a").unwrap();
+        client.unwatch("/a").unwrap();
+        daemon.write_all(&message(XS_WATCH, 3, b"OK\0")).unwrap();
+        client.watch("/a").unwrap();
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! xenstore in memory, for tests: no daemon, a time of its own, and others who act while somebody waits.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::tree::{Pending, Permission, Tree};
-use super::{NONE, Permissions, Store, StoreError, Transaction};
+use super::{NONE, Permissions, Store, StoreError, Transaction, Watches};
 
 /// What others do to the tree.
 pub type Deed = Box<dyn FnMut(&mut Tree)>;
@@ -20,7 +20,8 @@ pub struct Fake {
     pub deeds: VecDeque<Deed>,
     /// What others do at every request.
     pub always: Option<Deed>,
-    watched: BTreeSet<String>,
+    /// What is watched.
+    pub watched: Watches,
     now: Instant,
 }
 
@@ -32,7 +33,7 @@ impl Default for Fake {
             interfere: 0,
             deeds: VecDeque::new(),
             always: None,
-            watched: BTreeSet::new(),
+            watched: Watches::default(),
             now: Instant::now(),
         }
     }
@@ -168,7 +169,7 @@ impl Store for Fake {
     }
 
     fn watch(&mut self, path: &str) -> Result<(), StoreError> {
-        self.watched.insert(path.into());
+        self.watched.add(path);
         Ok(())
     }
 

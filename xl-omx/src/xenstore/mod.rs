@@ -7,6 +7,7 @@ pub mod message;
 #[cfg(any(test, feature = "fake"))]
 pub mod tree;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 pub use client::Client;
@@ -58,6 +59,32 @@ impl StoreError {
     }
 }
 
+/// Paths, by how many watch them.
+#[derive(Debug, Default)]
+pub struct Watches(BTreeMap<String, usize>);
+
+impl Watches {
+    /// One more watches a path; whether nobody did.
+    pub fn add(&mut self, path: &str) -> bool {
+        let count = self.0.entry(path.into()).or_default();
+        *count += 1;
+        *count == 1
+    }
+
+    /// One lets go of it; whether nobody watches it any more.
+    pub fn remove(&mut self, path: &str) -> bool {
+        let Some(count) = self.0.get_mut(path) else {
+            return false;
+        };
+        *count -= 1;
+        let last = *count == 0;
+        if last {
+            self.0.remove(path);
+        }
+        last
+    }
+}
+
 /// Who may do what with a node, as `SET_PERMS` takes it: the owner, and one reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permissions {
@@ -96,9 +123,9 @@ pub trait Store {
     fn commit(&mut self, t: Transaction) -> Result<bool, StoreError>;
     /// Drops it.
     fn abort(&mut self, t: Transaction) -> Result<(), StoreError>;
-    /// From now on, a change at or below `path` ends a wait. Nothing happens when that is so already.
+    /// From now on, a change at or below `path` ends a wait, until as many as have watched it have let go of it.
     fn watch(&mut self, path: &str) -> Result<(), StoreError>;
-    /// Ends what [`Store::watch`] began.
+    /// Ends what one [`Store::watch`] began; others may watch the same for something else.
     fn unwatch(&mut self, path: &str) -> Result<(), StoreError>;
     /// Waits for a change of what is watched; false when there was none until then. A change that came since the last
     /// wait counts.
