@@ -252,7 +252,7 @@ impl Inbox {
 
     /// Begins with a lane that was claimed.
     fn occupy(&mut self, lane: usize, claim: u64) -> Option<&mut Occupied> {
-        let at = self.positions(lane);
+        let at = positions(&self.memory, lane);
         let (w, r) = areas(&self.memory, lane).ok()?;
         let side = ProcessSide::resume(EndpointLayout::LANE, w, r, &at).ok()?;
         Some(self.lanes[lane].insert(Occupied {
@@ -260,10 +260,6 @@ impl Inbox {
             side,
             receive: at.receive,
         }))
-    }
-
-    fn positions(&self, lane: usize) -> Positions {
-        positions(&self.memory, lane)
     }
 
     /// A lane in which nothing waits: if its sender has let go of it, it is free.
@@ -303,6 +299,7 @@ impl Inbox {
     }
 }
 
+/// Where the queue and the ring of a free lane stand, as its owner alleges to a sender.
 fn positions(inbox: &VolatileSlice, lane: usize) -> Positions {
     let word = |offset| inbox.word(record(lane) + offset).load(Ordering::Acquire);
     Positions {
